@@ -1,0 +1,159 @@
+"""What can an engine do? Small protocols of four verbs each; an engine has some of them.
+
+The verbs are the same for every capability, idempotent, take batches and never wait for the
+world: `ensure` begins, `observe` tells how far it came. An engine refuses a generation older than one it
+has seen. What a verb cannot do for one thing it reports for that thing; the others go on.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal, Protocol
+
+from weyr.core.ref import Ref, ThingId
+from weyr.core.seen import Seen
+
+
+class Capability(StrEnum):
+    """The planner asks "who can?" with one of these, never for an engine by name."""
+
+    TASKS = "TaskRunner"
+    OBJECTS = "ObjectStore"
+    REGISTRY = "ModelRegistry"
+    TRAFFIC = "TrafficRouter"
+    SECRETS = "SecretStore"
+    NOTICES = "Notifier"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointBody:
+    """Save what appears in the task's checkpoint folder to `bucket`/`prefix` every `every_s`."""
+
+    bucket: str
+    prefix: str
+    every_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class TaskBody:
+    """A process to run. `argv` is executed in `workdir` with `env` over the engine's own.
+
+    `secret_env` and `secret_files` map a variable or a file name to a secret's ref; the engine
+    reads their values when it starts the task and never stores them. `grants` are what the task's own
+    token may do. `memory_bytes` and `time_limit_s` are enforced; None means no limit.
+    `probe` is the HTTP path that answers 200 once a serving task is ready.
+    """
+
+    argv: tuple[str, ...]
+    workdir: str
+    env: Mapping[str, str] = field(default_factory=dict)
+    secret_env: Mapping[str, Ref] = field(default_factory=dict)
+    secret_files: Mapping[str, Ref] = field(default_factory=dict)
+    grants: tuple[str, ...] = ()
+    cpu: float = 1.0
+    memory_bytes: int | None = None
+    time_limit_s: float | None = None
+    grace_s: float = 10.0
+    is_spot: bool = False
+    checkpoint: CheckpointBody | None = None
+    probe: str = ""
+    experiment: str = ""
+    model: str = ""
+    artifact_bucket: str = ""
+    of: Literal["task"] = "task"
+
+
+@dataclass(frozen=True, slots=True)
+class BucketBody:
+    """`name` is the bucket's name at the S3 door; `lifecycle` are (prefix, expire after s) rules."""
+
+    name: str
+    lifecycle: tuple[tuple[str, float], ...] = ()
+    of: Literal["bucket"] = "bucket"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelBody:
+    """A registered model and the versions its aliases should point at; others are left alone."""
+
+    name: str
+    aliases: tuple[tuple[str, int], ...] = ()
+    of: Literal["model"] = "model"
+
+
+@dataclass(frozen=True, slots=True)
+class RouteBody:
+    """Send `route`'s requests to `replicas`, pairs of a replica's id and its address (a socket path)."""
+
+    route: str
+    model: str
+    replicas: tuple[tuple[str, str], ...] = ()
+    hold_s: float = 30.0
+    of: Literal["route"] = "route"
+
+
+@dataclass(frozen=True, slots=True)
+class SecretBody:
+    """A secret to hold. `generate` characters are drawn if it has no value yet; 0 means: do not."""
+
+    generate: int = 0
+    of: Literal["secret"] = "secret"
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeBody:
+    """Tell somebody, once per thing: into the log, and to `webhook` if it is given."""
+
+    text: str
+    webhook: str = ""
+    details: Mapping[str, str] = field(default_factory=dict)
+    of: Literal["notice"] = "notice"
+
+
+Body = TaskBody | BucketBody | ModelBody | RouteBody | SecretBody | NoticeBody
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One thing to be made so. `key` names this intention; the same key twice does nothing new."""
+
+    id: ThingId
+    generation: int
+    body: Body
+
+    @property
+    def key(self) -> str:
+        return f"{self.id}@{self.generation}"
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The engine's answer to one thing: no, and why, in a sentence."""
+
+    reason: str
+
+
+class Provider(Protocol):
+    """What every capability of every engine offers.
+
+    Promises: idempotent; returns without waiting for the world; batches of any size.
+    Raises: EngineSilent where nothing is known afterwards; the loop then asks again.
+    """
+
+    capability: Capability
+
+    def observe(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Seen]:
+        """What is there of these. Every id asked for is answered, `Unknown` at the least."""
+        ...
+
+    def ensure(self, wanted: Sequence[Wanted]) -> Mapping[ThingId, Refused]:
+        """Begins to make these so. Gives those it refuses; the rest was accepted durably."""
+        ...
+
+    def release(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Refused]:
+        """Begins to remove these. Only a later `Absent` proves that they are gone."""
+        ...
+
+    def inventory(self) -> Sequence[ThingId]:
+        """Everything of this capability that exists, asked for or not: the orphan sweep's list."""
+        ...

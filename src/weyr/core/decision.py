@@ -1,0 +1,182 @@
+"""What follows from what is wanted and what is seen? The values that pass between kinds and loop."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+from weyr.core.capability import Body, Capability
+from weyr.core.ref import Ref
+from weyr.core.seen import Seen
+
+S = TypeVar("S")
+M = TypeVar("M")
+
+Scalar = str | int | float | bool
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One thing that is true, false or unknown (None) of an object, and why.
+
+    `reason` is one CamelCase word to search for; `message` a sentence for people.
+    """
+
+    type: "ConditionType"
+    status: bool | None
+    reason: str = ""
+    message: str = ""
+
+
+class ConditionType(StrEnum):
+    READY = "Ready"
+    COMPLETE = "Complete"
+    FAILED = "Failed"
+    HELD = "Held"
+    WAITING = "Waiting"
+    DRIFTED = "Drifted"
+
+
+class Phase(StrEnum):
+    """The one word that people see. It is derived from conditions and never stored as truth."""
+
+    WAITING = "waiting"
+    WORKING = "working"
+    READY = "ready"
+    DONE = "done"
+    FAILED = "failed"
+    HELD = "held"
+    UNKNOWN = "unknown"
+    REMOVING = "removing"
+
+
+def phase_of(conditions: tuple[Condition, ...], is_removing: bool) -> Phase:
+    """The word for a set of conditions: the first that holds, worst first."""
+    states = {c.type: c.status for c in conditions}
+    if is_removing:
+        return Phase.REMOVING
+    if states.get(ConditionType.FAILED):
+        return Phase.FAILED
+    if states.get(ConditionType.HELD):
+        return Phase.HELD
+    if ConditionType.READY in states and states[ConditionType.READY] is None:
+        return Phase.UNKNOWN
+    if states.get(ConditionType.COMPLETE):
+        return Phase.DONE
+    if states.get(ConditionType.READY):
+        return Phase.READY
+    if states.get(ConditionType.WAITING):
+        return Phase.WAITING
+    return Phase.WORKING
+
+
+@dataclass(frozen=True, slots=True)
+class Want(Generic[S]):
+    """What the stack asks for. `spec` is None once the object is to go away."""
+
+    ref: Ref
+    spec: S | None
+    generation: int
+    folder: str = ""
+    """The folder of the stack file: where its relative paths begin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """One thing the loop has told an engine about, and what the engine last said of it."""
+
+    part: str
+    capability: Capability
+    generation: int
+    seen: Seen
+    body: Body | None = None
+    is_released: bool = False
+    refusal: str = ""
+    """Why the engine refused the last thing asked of it; empty if it did not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What an object that this one refers to looks like now."""
+
+    phase: Phase
+    outputs: Mapping[str, Scalar] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """The stack may not spend. Kinds that spend let go of what they run and wait."""
+
+    by: Ref
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spend:
+    """What the stack has cost in the running period: integer micro-units, and when it began."""
+
+    micros: int
+    period: str
+    forecast_micros: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class View(Generic[M]):
+    """What a kind may look at when it decides. `now` is read once per pass (Unix seconds)."""
+
+    now: float
+    things: Mapping[str, Thing] = field(default_factory=dict)
+    needs: Mapping[Ref, Need] = field(default_factory=dict)
+    memory: M | None = None
+    hold: Hold | None = None
+    spend: Spend | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ensure:
+    """Make this thing so. Restated while it should stand: a level, not an edge."""
+
+    capability: Capability
+    part: str
+    body: Body
+    generation: int | None = None
+    """The thing's own generation where it differs from the object's; it never goes down."""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Remove this thing, and go on saying so until it is seen to be absent."""
+
+    part: str
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One line of the object's story: an event's fixed name and a sentence."""
+
+    event: str
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision(Generic[M]):
+    """The answer of a kind. Exactly one of these holds:
+
+    settled      nothing to do until something changes (`again_s` None, `forget` False)
+    again_s      look again after so many seconds
+    forget       every thing is proved absent; the object may be dropped
+
+    A thing that no action names is left as it is. `note`s are written once, with the change.
+    """
+
+    actions: tuple[Ensure | Release, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+    outputs: Mapping[str, Scalar] = field(default_factory=dict)
+    memory: M | None = None
+    holds: tuple[Hold, ...] = ()
+    notes: tuple[Note, ...] = ()
+    again_s: float | None = None
+    forget: bool = False
+
+    def __post_init__(self) -> None:
+        assert not (self.forget and (self.again_s is not None or self.actions)), "forget comes alone"

@@ -1,0 +1,79 @@
+"""What is a kind of resource? One descriptor per folder; everything else follows from it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Generic, TypeVar
+
+from weyr.core.capability import Capability
+from weyr.core.decision import Decision, Thing, View, Want
+from weyr.core.schema import Spec
+
+S = TypeVar("S", bound=Spec)
+M = TypeVar("M")
+
+
+class Layer(StrEnum):
+    COMPUTE = "compute"
+    STORAGE = "storage"
+    SECURITY = "security"
+    ML = "ml"
+    COST = "cost"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """A metered quantity of one thing between two moments.
+
+    `sku` names a price; `quantity` counts its unit in thousandths (milli-CPU, milli-GiB) or, for
+    storage, bytes. `since` and `until` are Unix seconds: the engine's own record of start and end.
+    `until` None means that it still runs; `since` None that it counts from when it was first seen.
+    """
+
+    part: str
+    sku: str
+    quantity: int
+    since: float | None
+    until: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What an object will use if it runs as written: `quantity` of `sku` for `hours_per_month`.
+
+    `note` states the assumption in a few words ("runs once, about 5 min").
+    """
+
+    sku: str
+    quantity: int
+    hours_per_month: float
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[S, M]):
+    """A kind's descriptor: its words, its spec, and its pure functions.
+
+    `decide`   want and view → what next
+    `usage`    things as seen → what to meter
+    `estimate` spec → what it will use, for the plan's price
+    `replaces` fields whose change cannot be made in place; None means all of them
+    `summary`  one sentence for help and docs
+    """
+
+    name: str
+    plural: str
+    layer: Layer
+    summary: str
+    spec: type[S]
+    decide: Callable[[Want[S], View[M]], Decision[M]]
+    capabilities: tuple[Capability, ...] = ()
+    memory: type[M] | None = None
+    usage: Callable[[S, Mapping[str, Thing]], tuple[Usage, ...]] | None = None
+    estimate: Callable[[S], tuple[Estimate, ...]] | None = None
+    replaces: frozenset[str] = frozenset()
+
+
+AnyKind = Kind[Any, Any]
+Kinds = Mapping[str, AnyKind]
+"""Every kind there is, by name. Only `weyr.compose` builds it."""

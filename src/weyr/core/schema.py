@@ -1,0 +1,184 @@
+"""What may a spec say? The base of every spec, the field types people write, and JSON both ways.
+
+This is the only module that imports pydantic; kinds take `Spec`, `field` and the types from here.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.functional_serializers import PlainSerializer
+from pydantic.functional_validators import BeforeValidator, PlainValidator
+from pydantic.json_schema import WithJsonSchema
+
+from weyr.core import units
+from weyr.core.ref import NAME, Ref
+
+__all__ = ["Boolean", "Count", "Duration", "Name", "Reference", "ReferenceTo", "Share", "Size", "Spec", "SpecPart",
+           "MoneyAmount", "ValidationError", "field", "from_json", "from_plain", "references_of", "to_json", "to_plain"]  # fmt: skip
+
+T = TypeVar("T")
+
+field = Field
+"""Declares a field: `cpu: float = field(1.0, description="...", examples=[2])`."""
+
+
+class SpecPart(BaseModel):
+    """A group of fields inside a spec. Unknown fields are errors; values are frozen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class Spec(SpecPart):
+    """What is wanted of one object, as parsed. Fields that every kind has stand here."""
+
+    protect: bool = field(False, description="Refuse every plan that would remove or replace this object.")
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Another object of the same stack, as a spec names it: `lake`, `bucket/lake`, `digits@production`."""
+
+    kind: str
+    name: str
+    at: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.name}" + (f"@{self.at}" if self.at else "")
+
+    def ref(self, stack: str) -> Ref:
+        return Ref(stack, self.kind, self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class _To:
+    """Marks a field as a reference to one kind; `alias` says whether `@alias` is due, and its default."""
+
+    kind: str
+    default_alias: str | None = None
+
+    def parse(self, value: object) -> Reference:
+        if isinstance(value, Reference):
+            return value
+        if isinstance(value, dict) and set(value) >= {"kind", "name"}:
+            return Reference(**value)
+        if not isinstance(value, str):
+            raise ValueError(f"write the name of a {self.kind}, such as {self.kind}/example")
+        text, at_sign, at = value.partition("@")
+        kind, slash, name = text.rpartition("/")
+        if slash and kind != self.kind:
+            raise ValueError(f"{value!r} is a {kind}, and a {self.kind} is needed here")
+        if not NAME.fullmatch(name):
+            raise ValueError(f"{value!r} is not the name of a {self.kind}")
+        if at_sign and self.default_alias is None:
+            raise ValueError(f"a {self.kind} has no aliases; leave out {'@' + at!r}")
+        if at_sign and not NAME.fullmatch(at):
+            raise ValueError(f"{at!r} is not an alias; write for example {self.kind}@production")
+        return Reference(self.kind, name, at or (self.default_alias or ""))
+
+
+def ReferenceTo(kind: str, default_alias: str | None = None) -> Any:  # noqa: N802 - used as a type
+    """The type of a field that names another object: `bucket: ReferenceTo("bucket")`."""
+    to = _To(kind, default_alias)
+    example = f"{kind}/example" + (f"@{default_alias}" if default_alias else "")
+    return Annotated[
+        Reference,
+        PlainValidator(to.parse),
+        PlainSerializer(str, return_type=str),
+        WithJsonSchema({"type": "string", "description": f"the name of a {kind}", "examples": [example]}),
+        to,
+    ]
+
+
+def _written(parse: Callable[[Any], Any], schema: dict[str, Any]) -> tuple[Any, ...]:
+    def read(value: Any) -> Any:
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise ValueError(f"write {schema['description']}")
+        return parse(value)
+
+    return BeforeValidator(read), WithJsonSchema(schema)
+
+
+def _parsed_money(value: Any) -> Any:
+    return units.Money.parse(str(value))
+
+
+def _money_or_parsed(value: Any) -> units.Money:
+    if isinstance(value, units.Money):
+        return value
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ValueError("write an amount of money such as 200 USD")
+    return units.Money.parse(str(value))
+
+
+def _money_text(money: units.Money) -> str:
+    whole, rest = divmod(money.micros, units.MICROS)
+    return f"{whole}.{rest:06d}".rstrip("0").rstrip(".") + f" {money.currency}"
+
+
+Size = Annotated[
+    int, *_written(units.bytes_of, {"type": ["string", "integer"], "description": "a size such as 512MiB"})
+]
+Duration = Annotated[
+    float, *_written(units.seconds_of, {"type": ["string", "number"], "description": "a duration such as 30s or 5m"})
+]
+Share = Annotated[float, *_written(units.share_of, {"type": "string", "description": "a percentage such as 80%"})]
+MoneyAmount = Annotated[
+    units.Money,
+    PlainValidator(_money_or_parsed),
+    PlainSerializer(_money_text, return_type=str),
+    WithJsonSchema({"type": "string", "description": "an amount of money such as 200 USD"}),
+]
+Count = Annotated[int, Field(ge=0, le=1_000_000, strict=True)]
+Name = Annotated[str, Field(pattern=f"^{NAME.pattern}$")]
+Boolean = Annotated[bool, Field(strict=True)]
+
+
+def references_of(spec: SpecPart) -> Iterator[tuple[tuple[str | int, ...], Reference]]:
+    """Every reference in a spec with its path, such as `(("checkpoint", "bucket"), bucket/lake)`."""
+    for name in type(spec).model_fields:
+        yield from _references_in(getattr(spec, name), (name,))
+
+
+def _references_in(value: object, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], Reference]]:
+    match value:
+        case Reference():
+            yield path, value
+        case SpecPart():
+            for name in type(value).model_fields:
+                yield from _references_in(getattr(value, name), (*path, name))
+        case Mapping():
+            for key, item in value.items():
+                yield from _references_in(item, (*path, key))
+        case list() | tuple():
+            for index, item in enumerate(value):
+                yield from _references_in(item, (*path, index))
+        case _:
+            return
+
+
+@lru_cache(maxsize=256)
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def to_json(kind: Any, value: object) -> str:
+    """Any frozen dataclass, enum, union of them or Spec of ours as JSON text."""
+    return _adapter(kind).dump_json(value).decode()
+
+
+def from_json(kind: type[T] | Any, text: str | bytes) -> Any:
+    """The value that `to_json` wrote. Raises: ValidationError."""
+    return _adapter(kind).validate_json(text)
+
+
+def to_plain(kind: Any, value: object) -> Any:
+    """As `to_json`, but as dicts, lists and scalars."""
+    return _adapter(kind).dump_python(value, mode="json")
+
+
+def from_plain(kind: type[T] | Any, value: object) -> Any:
+    """Dicts, lists and scalars as a typed value. Raises: ValidationError, with every problem in it."""
+    return _adapter(kind).validate_python(value)

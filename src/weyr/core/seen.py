@@ -1,0 +1,158 @@
+"""What does an engine report about a thing? `Present`, `Absent` or `Unknown`, and never a guess.
+
+Only `Absent` lets anything be forgotten. An engine that failed, timed out or cannot be reached
+gives `Unknown`: the thing may well be there, and its meter runs on. The literal fields (`seen`,
+`of`) tell the members of a union apart when they are written as JSON.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+
+class TaskState(StrEnum):
+    """STARTING: accepted, no process yet. RUNNING: its process lives. ENDED: its exit is known."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    ENDED = "ended"
+
+
+class EndReason(StrEnum):
+    """Why a task ended. LOST: its wrapper died without a record and no process of it is left."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    STOPPED = "stopped"
+    RECLAIMED = "reclaimed"
+    OUT_OF_MEMORY = "out of memory"
+    TIMED_OUT = "timed out"
+    NOT_STARTED = "not started"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class TaskEnd:
+    """The recorded end. `detail` is a sentence for the user; `exit_code` is None after a signal."""
+
+    reason: EndReason
+    exit_code: int | None = None
+    signal: int | None = None
+    detail: str = ""
+    cpu_s: float = 0.0
+    memory_max_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFacts:
+    """A task as seen. Times are Unix seconds; `started_at` is None until its process exists.
+
+    `notice_at` is when its spot node announced the reclaim. `restored` names the checkpoint the
+    attempt began from, `saved` the newest one that is whole in the bucket.
+    """
+
+    state: TaskState
+    is_ready: bool = False
+    started_at: float | None = None
+    ended_at: float | None = None
+    end: TaskEnd | None = None
+    notice_at: float | None = None
+    restored: str = ""
+    saved: str = ""
+    address: str = ""
+    of: Literal["task"] = "task"
+
+
+@dataclass(frozen=True, slots=True)
+class BucketFacts:
+    """A bucket as seen: what it holds now, and the settings it has."""
+
+    size_bytes: int = 0
+    objects: int = 0
+    lifecycle: tuple[tuple[str, float], ...] = ()
+    of: Literal["bucket"] = "bucket"
+
+
+@dataclass(frozen=True, slots=True)
+class VersionFacts:
+    """One registered version: its files lie at `source`; `metrics` are its run's last values."""
+
+    version: int
+    source: str
+    run_id: str = ""
+    metrics: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """A registered model as seen; versions ascend, aliases are (alias, version) pairs."""
+
+    versions: tuple[VersionFacts, ...] = ()
+    aliases: tuple[tuple[str, int], ...] = ()
+    of: Literal["model"] = "model"
+
+
+@dataclass(frozen=True, slots=True)
+class RouteFacts:
+    """An endpoint's route as seen by the plane. `generation` is the routing it has applied.
+
+    `replicas` are (replica, requests in flight) pairs of every replica it still sends to or
+    waits for; `waiting` counts requests held because no replica is ready.
+    """
+
+    generation: int = 0
+    url: str = ""
+    replicas: tuple[tuple[str, int], ...] = ()
+    waiting: int = 0
+    requests: int = 0
+    errors: int = 0
+    last_request_at: float | None = None
+    of: Literal["route"] = "route"
+
+
+@dataclass(frozen=True, slots=True)
+class SecretFacts:
+    """A secret as seen: which version is current, never its value."""
+
+    version: int = 0
+    of: Literal["secret"] = "secret"
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeFacts:
+    """A notice that was sent. `delivered` is False while its webhook has not answered 2xx."""
+
+    sent_at: float = 0.0
+    delivered: bool = True
+    of: Literal["notice"] = "notice"
+
+
+Facts = TaskFacts | BucketFacts | ModelFacts | RouteFacts | SecretFacts | NoticeFacts
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """It is there, and was built from `generation` of what was wanted."""
+
+    facts: Facts
+    generation: int = 0
+    seen: Literal["present"] = "present"
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """It is proved not to be there: a list without it, a wait that returned its exit, a 404."""
+
+    seen: Literal["absent"] = "absent"
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Nothing is known. `since` is when it was last known (Unix seconds), None if it never was."""
+
+    reason: str = "not observed yet"
+    since: float | None = None
+    seen: Literal["unknown"] = "unknown"
+
+
+Seen = Present | Absent | Unknown
