@@ -6,7 +6,7 @@ This is the only module that imports pydantic; kinds take `Spec`, `field` and th
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.functional_serializers import PlainSerializer
@@ -18,8 +18,6 @@ from weyr.core.ref import NAME, Ref
 
 __all__ = ["Boolean", "Count", "Duration", "Name", "Reference", "ReferenceTo", "Share", "Size", "Spec", "SpecPart",
            "MoneyAmount", "ValidationError", "field", "from_json", "from_plain", "references_of", "to_json", "to_plain"]  # fmt: skip
-
-T = TypeVar("T")
 
 field = Field
 """Declares a field: `cpu: float = field(1.0, description="...", examples=[2])`."""
@@ -79,7 +77,7 @@ class _To:
         return Reference(self.kind, name, at or (self.default_alias or ""))
 
 
-def ReferenceTo(kind: str, default_alias: str | None = None) -> Any:  # noqa: N802 - used as a type
+def ReferenceTo(kind: str, default_alias: str | None = None) -> Any:
     """The type of a field that names another object: `bucket: ReferenceTo("bucket")`."""
     to = _To(kind, default_alias)
     example = f"{kind}/example" + (f"@{default_alias}" if default_alias else "")
@@ -169,7 +167,7 @@ def to_json(kind: Any, value: object) -> str:
     return _adapter(kind).dump_json(value).decode()
 
 
-def from_json(kind: type[T] | Any, text: str | bytes) -> Any:
+def from_json(kind: Any, text: str | bytes) -> Any:
     """The value that `to_json` wrote. Raises: ValidationError."""
     return _adapter(kind).validate_json(text)
 
@@ -179,6 +177,6 @@ def to_plain(kind: Any, value: object) -> Any:
     return _adapter(kind).dump_python(value, mode="json")
 
 
-def from_plain(kind: type[T] | Any, value: object) -> Any:
+def from_plain(kind: Any, value: object) -> Any:
     """Dicts, lists and scalars as a typed value. Raises: ValidationError, with every problem in it."""
     return _adapter(kind).validate_python(value)

@@ -19,7 +19,10 @@ _SIZES = {
     "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "PB": 10**15,
     "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40, "PiB": 2**50,
 }  # fmt: skip
-_DURATIONS = {"ms": Decimal("0.001"), "s": 1, "m": 60, "min": 60, "h": HOUR_S, "d": DAY_S, "w": 7 * DAY_S}
+_DURATIONS = {
+    "ms": Decimal("0.001"), "s": Decimal(1), "m": Decimal(60), "min": Decimal(60),
+    "h": Decimal(HOUR_S), "d": Decimal(DAY_S), "w": Decimal(7 * DAY_S),
+}  # fmt: skip
 _NUMBER = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z%]*)\s*")
 _MONEY = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Z]{3})\s*")
 SIZE_MAX = 2**60
@@ -43,7 +46,7 @@ def bytes_of(text: str | int) -> int:
     return int(size)
 
 
-def seconds_of(text: str | int | float) -> float:
+def seconds_of(text: str | float) -> float:
     """`1h30m` → 5400.0. Units ms, s, m, h, d, w; a bare number is seconds. Raises: ValueError."""
     parts = re.findall(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(ms|min|[smhdw])?", str(text).strip())
     rebuilt = "".join(number + unit for number, unit in parts)
