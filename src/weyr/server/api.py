@@ -1,0 +1,140 @@
+"""Which routes does the API have? The table, by heading, in the order a reader meets them."""
+
+from weyr.server.routes import ApiRoute, Media, Param, Tag, Where
+
+GROUPINGS = ("stack", "kind", "object", "day", "thing")
+STACK = Param("stack", "Only what belongs to this stack.", example="digits")
+AFTER = Param("after", "Only events with a greater id.", type="integer", default=0)
+_NO_SUCH = (404, "There is no such thing.")
+_BAD_BODY = (400, "The body is not what the route takes; nothing was changed.")
+
+
+def _path(name: str, meaning: str, example: str | int) -> Param:
+    return Param(name, meaning, Where.PATH, is_required=True, example=example)
+
+
+PLANS = (
+    ApiRoute(
+        "POST", "/v1/plans", "create_plan", Tag.PLANS, "Plan a change",
+        "Compares a stack file with what is there and stores the result, which never changes afterwards. Give `text` "
+        "and `file` for what should stand, or `stack` and `remove` to plan the removal of everything. Nothing is "
+        "carried out.",
+        request="PlanRequest", response="Plan", grant="api:write",
+        refusals=((400, "The stack file has problems; every one of them is listed with its line."),),
+    ),
+    ApiRoute(
+        "GET", "/v1/plans/{plan}", "get_plan", Tag.PLANS, "Read a plan",
+        params=(_path("plan", "The plan's id.", "plan-5f0c2a"),), response="Plan", refusals=(_NO_SUCH,),
+    ),
+    ApiRoute(
+        "POST", "/v1/plans/{plan}/apply", "apply_plan", Tag.PLANS, "Carry out a plan",
+        "Takes the plan as what is wanted from now on and answers at once; follow the events to see it happen. The "
+        "same plan twice changes nothing.",
+        params=(_path("plan", "The plan's id.", "plan-5f0c2a"),), response="Applied", grant="api:write",
+        refusals=(_NO_SUCH, (409, "The world has moved since the plan was made. Nothing was changed; plan again.")),
+    ),
+)  # fmt: skip
+
+OBJECTS = (
+    ApiRoute("GET", "/v1/stacks", "list_stacks", Tag.OBJECTS, "List the stacks", response="Stacks"),
+    ApiRoute(
+        "GET", "/v1/objects", "list_objects", Tag.OBJECTS, "List objects",
+        "Every object with its phase, conditions, outputs, the things engines hold for it, and what it costs.",
+        params=(STACK, Param("kind", "Only objects of this kind.", example="job"),
+                Param("name", "Only objects with this name.", example="train")),
+        response="Objects",
+    ),
+    ApiRoute(
+        "POST", "/v1/chaos/reclaim", "reclaim", Tag.OBJECTS, "Reclaim a spot node",
+        "Does to a running spot task what a cloud does: notice, grace, kill. Its job goes on from its last checkpoint.",
+        request="ReclaimRequest", response="Reclaimed", grant="api:write", status=202,
+        refusals=(_BAD_BODY, _NO_SUCH, (409, "It does not run on spot, or does not run now.")),
+    ),
+)  # fmt: skip
+
+STORY = (
+    ApiRoute(
+        "GET", "/v1/events", "list_events", Tag.STORY, "List events",
+        params=(STACK, Param("ref", "Only events of this object.", example="job/train"), AFTER,
+                Param("limit", "At most so many, the newest.", type="integer", default=200)),
+        response="Events",
+    ),
+    ApiRoute(
+        "GET", "/v1/events/stream", "stream_events", Tag.STORY, "Follow events",
+        "Server-sent events: each `data:` is one event as JSON, each `id:` its id. Connect again with `after` (or the "
+        "`Last-Event-ID` header) set to the last id you saw and nothing is missed or repeated.",
+        params=(STACK, AFTER, Param("Last-Event-ID", "As `after`; sent by browsers.", Where.HEADER)),
+        media=Media.EVENTS,
+    ),
+    ApiRoute(
+        "GET", "/v1/logs", "read_logs", Tag.STORY, "Read what a task printed",
+        "Name one thing by `id`, or an object by `ref` for its newest task.",
+        params=(Param("id", "A thing's id.", example="digits:job/train#2"),
+                Param("ref", "An object's absolute ref.", example="digits:job/train"),
+                Param("follow", "1 keeps the answer open until the task ends.", choices=("0", "1"), default="0"),
+                Param("tail", "Only so many of the last lines.", type="integer")),
+        media=Media.TEXT, refusals=(_NO_SUCH,),
+    ),
+)  # fmt: skip
+
+RUNS = (
+    ApiRoute("GET", "/v1/runs", "list_runs", Tag.RUNS, "List training runs", params=(STACK,), response="Runs"),
+    ApiRoute(
+        "GET", "/v1/runs/{run}", "get_run", Tag.RUNS, "Read a run with the history of its metrics",
+        params=(_path("run", "The run's id.", "0f6d5a3e9b7c4d21"),), response="Run", refusals=(_NO_SUCH,),
+    ),
+)  # fmt: skip
+
+MONEY = (
+    ApiRoute(
+        "GET", "/v1/cost", "get_cost", Tag.MONEY, "Read the bill",
+        "What was spent so far, what is spent per hour now, and what the month will come to. Amounts are integer "
+        "micro-units of the currency: 1,500,000 is 1.50.",
+        params=(STACK, Param("by", "What a row stands for.", choices=GROUPINGS, default="object")),
+        response="Cost",
+    ),
+)  # fmt: skip
+
+_SECRET = (_path("stack", "The stack that holds the secret.", "digits"), _path("name", "The secret's name.", "api-key"))
+
+ACCESS = (
+    ApiRoute(
+        "GET", "/v1/secrets", "list_secrets", Tag.ACCESS, "List secrets", "Names and versions, never values.",
+        params=(STACK,), response="Secrets",
+    ),
+    ApiRoute(
+        "PUT", "/v1/secrets/{stack}/{name}", "put_secret", Tag.ACCESS, "Set a secret",
+        "Stores a new version, encrypted. Tasks that use the secret get it at their next start.",
+        params=_SECRET, request="SecretValue", response="Secret", grant="api:write", refusals=(_BAD_BODY,),
+    ),
+    ApiRoute(
+        "DELETE", "/v1/secrets/{stack}/{name}", "delete_secret", Tag.ACCESS, "Remove a secret",
+        params=_SECRET, response="Done", grant="api:write", refusals=(_NO_SUCH,),
+    ),
+    ApiRoute(
+        "GET", "/v1/audit", "list_audit", Tag.ACCESS, "Read the audit trail",
+        "Who was refused what, by which process, newest last.",
+        params=(Param("limit", "At most so many, the newest.", type="integer", default=200),), response="Audit",
+    ),
+)  # fmt: skip
+
+SERVER = (
+    ApiRoute("GET", "/healthz", "healthz", Tag.SERVER, "Is the server there?", response="Health", grant=""),
+    ApiRoute("GET", "/v1/server", "get_server", Tag.SERVER, "Read the state of server and planes", response="Server"),
+    ApiRoute(
+        "POST", "/v1/server/stop", "stop_server", Tag.SERVER, "Stop the server",
+        "Answers, then ends the server. Tasks and endpoints go on; the planes end too once no stack is left.",
+        response="Done", grant="api:write", status=202,
+    ),
+    ApiRoute(
+        "GET", "/metrics", "metrics", Tag.SERVER, "Read the metrics", "For Prometheus, in its text format.",
+        media=Media.TEXT,
+    ),
+    ApiRoute(
+        "GET", "/openapi.json", "openapi", Tag.SERVER, "Read this reference as OpenAPI 3.1",
+        response="AnyJson", grant="",
+    ),
+    ApiRoute("GET", "/docs", "reference", Tag.SERVER, "Read this reference as a page", media=Media.HTML, grant=""),
+)  # fmt: skip
+
+API: tuple[ApiRoute, ...] = PLANS + OBJECTS + STORY + RUNS + MONEY + ACCESS + SERVER
