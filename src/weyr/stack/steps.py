@@ -1,0 +1,155 @@
+"""Which values make up a plan? Frozen, complete and free of choices: who applies one decides nothing."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from weyr.core.diagnostic import Diagnostic, Place, Severity
+from weyr.core.ref import Ref
+
+
+class Action(StrEnum):
+    """What a step does to its object. `RETRY` starts a failed object again though its spec is the same."""
+
+    CREATE = "create"
+    CHANGE = "change"
+    RETRY = "retry"
+    REPLACE = "replace"
+    DESTROY = "destroy"
+
+    @property
+    def symbol(self) -> str:
+        """The mark that stands before the step in every plan."""
+        return _SYMBOLS[self]
+
+
+_SYMBOLS = {
+    Action.CREATE: "+",
+    Action.CHANGE: "~",
+    Action.RETRY: "~",
+    Action.REPLACE: "-/+",
+    Action.DESTROY: "-",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """One field that differs. `old` and `new` are as people write them; None: not set on that side."""
+
+    path: str
+    old: str | None
+    new: str | None
+    is_replacing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing to do. `spec` is what to store, complete and plain; None where the object goes away.
+
+    `generation` is the object's generation afterwards, `from_generation` the one it had when the
+    plan was made (0: there was none). Steps stand in the order in which they may begin.
+    """
+
+    action: Action
+    ref: Ref
+    generation: int
+    from_generation: int = 0
+    spec: Mapping[str, Any] | None = None
+    fields: tuple[FieldChange, ...] = ()
+    needs: tuple[Ref, ...] = ()
+    reason: str = ""
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """Money per month in integer micro-units; `unpriced` names what no price is known for."""
+
+    micros: int = 0
+    unpriced: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectCost:
+    """What one object costs per month before and after the plan, and the assumptions behind it."""
+
+    ref: Ref
+    before: Amount
+    after: Amount
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """One thing that was changed outside Weyr, as a sentence."""
+
+    ref: Ref
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many objects a plan touches, by what happens to them."""
+
+    create: int = 0
+    change: int = 0
+    replace: int = 0
+    destroy: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """An immutable answer to "what would happen?". The same question gives the same `id`.
+
+    `parent` is the plan applied last when this one was made; `seen` are the generations that it
+    was made for. `made_at` is for people and no part of the id.
+    """
+
+    id: str
+    stack: str
+    parent: str
+    on: str
+    price_as: str
+    is_removal: bool
+    steps: tuple[Step, ...] = ()
+    costs: tuple[ObjectCost, ...] = ()
+    currency: str = "USD"
+    drift: tuple[Drift, ...] = ()
+    findings: tuple[Diagnostic, ...] = ()
+    seen: Mapping[str, int] = field(default_factory=dict)
+    made_at: str = ""
+
+    @property
+    def has_changes(self) -> bool:
+        return bool(self.steps)
+
+    @property
+    def fatal(self) -> tuple[Diagnostic, ...]:
+        """The findings that forbid applying it."""
+        return tuple(f for f in self.findings if f.severity is Severity.FATAL)
+
+    @property
+    def counts(self) -> Counts:
+        """A retry counts as a change: the object goes on under a new generation."""
+        actions = [step.action for step in self.steps]
+        return Counts(
+            create=actions.count(Action.CREATE),
+            change=actions.count(Action.CHANGE) + actions.count(Action.RETRY),
+            replace=actions.count(Action.REPLACE),
+            destroy=actions.count(Action.DESTROY),
+        )
+
+    @property
+    def before(self) -> Amount:
+        return _total(cost.before for cost in self.costs)
+
+    @property
+    def after(self) -> Amount:
+        return _total(cost.after for cost in self.costs)
+
+
+def _total(amounts: Iterable[Amount]) -> Amount:
+    parts = tuple(amounts)
+    unpriced = {sku for amount in parts for sku in amount.unpriced}
+    return Amount(sum(amount.micros for amount in parts), tuple(sorted(unpriced)))
