@@ -1,0 +1,39 @@
+# Every target sets .venv up by itself; on a set-up tree that takes no time.
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint format constraints clean venv
+BIN := .venv/bin
+# Two workers: the suite starts real processes, and more of them than cores only wait for each other.
+WORKERS ?= 2
+PYTEST_ARGS ?=
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: venv ## bring examples/digits up, interrupt it half-way, ask its endpoint, show the bill
+	@$(BIN)/python examples/digits/demo.py
+
+test: venv ## run every test
+	@$(BIN)/pytest -n $(WORKERS) $(PYTEST_ARGS)
+
+check: lint ## lint, then the tests that lie beside the code: under a minute
+	@$(BIN)/pytest -n $(WORKERS) src $(PYTEST_ARGS)
+
+lint: venv ## ruff, mypy --strict, the import contracts
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/ruff format --check --quiet
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+format: venv ## rewrite the code as ruff formats it
+	@$(BIN)/ruff check --fix --quiet
+	@$(BIN)/ruff format --quiet
+
+constraints: ## pin every dependency anew from pyproject.toml (needs uv)
+	@.ci/constraints $(ARGS)
+
+clean: ## remove .venv and every cache; leaves your data folder alone
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist src/*.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+venv:
+	@.ci/venv
