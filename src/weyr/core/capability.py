@@ -27,11 +27,12 @@ class Capability(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CheckpointBody:
-    """Save what appears in the task's checkpoint folder to `bucket`/`prefix` every `every_s`."""
+    """Save what appears in the task's checkpoint folder to `bucket`/`prefix` every `every_s`; keep `keep`."""
 
     bucket: str
     prefix: str
     every_s: float
+    keep: int = 3
 
 
 @dataclass(frozen=True, slots=True)

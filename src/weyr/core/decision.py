@@ -90,6 +90,9 @@ class Thing:
     generation: int
     seen: Seen
     body: Body | None = None
+    is_accepted: bool = False
+    """Whether the engine has taken on `generation`; False while its answer is awaited or was lost."""
+
     is_released: bool = False
     refusal: str = ""
     """Why the engine refused the last thing asked of it; empty if it did not."""
@@ -134,13 +137,20 @@ class View(Generic[M]):
 
 @dataclass(frozen=True, slots=True)
 class Ensure:
-    """Make this thing so. Restated while it should stand: a level, not an edge."""
+    """Make this thing so. Restated while it should stand: a level, not an edge.
+
+    The loop tells the engine when the generation is new, was not accepted yet, or the thing is
+    seen to be absent; otherwise restating costs nothing.
+    """
 
     capability: Capability
     part: str
     body: Body
     generation: int | None = None
     """The thing's own generation where it differs from the object's; it never goes down."""
+
+    again: bool = False
+    """Tell the engine once more although nothing new is wanted: the thing was changed outside."""
 
 
 @dataclass(frozen=True, slots=True)

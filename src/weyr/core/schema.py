@@ -8,16 +8,27 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    TypeAdapter,
+    ValidationError,
+)
 from pydantic.functional_serializers import PlainSerializer
-from pydantic.functional_validators import BeforeValidator, PlainValidator
+from pydantic.functional_validators import AfterValidator, BeforeValidator, PlainValidator
 from pydantic.json_schema import WithJsonSchema
+from pydantic_core import CoreSchema, core_schema
 
 from weyr.core import units
 from weyr.core.ref import NAME, Ref
 
-__all__ = ["Boolean", "Count", "Duration", "Name", "Reference", "ReferenceTo", "Share", "Size", "Spec", "SpecPart",
-           "MoneyAmount", "ValidationError", "field", "from_json", "from_plain", "references_of", "to_json", "to_plain"]  # fmt: skip
+__all__ = [
+    "Boolean", "Count", "Duration", "MoneyAmount", "Name", "Reference", "Share", "Size", "Spec", "SpecPart",
+    "ValidationError", "checked", "field", "from_json", "from_plain", "references_of", "to", "to_json", "to_plain",
+]  # fmt: skip
 
 field = Field
 """Declares a field: `cpu: float = field(1.0, description="...", examples=[2])`."""
@@ -51,17 +62,19 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
-class _To:
-    """Marks a field as a reference to one kind; `alias` says whether `@alias` is due, and its default."""
+class to:  # noqa: N801 - reads as a word in annotations
+    """Marks a field as the name of another object: `bucket: Annotated[Reference, to("bucket")]`.
+
+    `alias` is what `@...` defaults to; a kind without aliases leaves it out, and `@` is refused.
+    """
 
     kind: str
-    default_alias: str | None = None
+    alias: str | None = None
 
     def parse(self, value: object) -> Reference:
+        """Raises: ValueError with a sentence."""
         if isinstance(value, Reference):
             return value
-        if isinstance(value, dict) and set(value) >= {"kind", "name"}:
-            return Reference(**value)
         if not isinstance(value, str):
             raise ValueError(f"write the name of a {self.kind}, such as {self.kind}/example")
         text, at_sign, at = value.partition("@")
@@ -70,24 +83,20 @@ class _To:
             raise ValueError(f"{value!r} is a {kind}, and a {self.kind} is needed here")
         if not NAME.fullmatch(name):
             raise ValueError(f"{value!r} is not the name of a {self.kind}")
-        if at_sign and self.default_alias is None:
+        if at_sign and self.alias is None:
             raise ValueError(f"a {self.kind} has no aliases; leave out {'@' + at!r}")
         if at_sign and not NAME.fullmatch(at):
             raise ValueError(f"{at!r} is not an alias; write for example {self.kind}@production")
-        return Reference(self.kind, name, at or (self.default_alias or ""))
+        return Reference(self.kind, name, at or (self.alias or ""))
 
+    def __get_pydantic_core_schema__(self, _source: object, _handler: GetCoreSchemaHandler) -> CoreSchema:
+        text = core_schema.plain_serializer_function_ser_schema(str, return_schema=core_schema.str_schema())
+        return core_schema.no_info_plain_validator_function(self.parse, serialization=text)
 
-def ReferenceTo(kind: str, default_alias: str | None = None) -> Any:
-    """The type of a field that names another object: `bucket: ReferenceTo("bucket")`."""
-    to = _To(kind, default_alias)
-    example = f"{kind}/example" + (f"@{default_alias}" if default_alias else "")
-    return Annotated[
-        Reference,
-        PlainValidator(to.parse),
-        PlainSerializer(str, return_type=str),
-        WithJsonSchema({"type": "string", "description": f"the name of a {kind}", "examples": [example]}),
-        to,
-    ]
+    def __get_pydantic_json_schema__(self, _schema: CoreSchema, _handler: GetJsonSchemaHandler) -> dict[str, object]:
+        example = f"{self.kind}/example" + (f"@{self.alias}" if self.alias else "")
+        words = {"type": "string", "description": f"the name of a {self.kind}", "examples": [example]}
+        return {**words, "x-refers-to": self.kind}
 
 
 def _written(parse: Callable[[Any], Any], schema: dict[str, Any]) -> tuple[Any, ...]:
@@ -117,21 +126,38 @@ def _money_text(money: units.Money) -> str:
 
 
 Size = Annotated[
-    int, *_written(units.bytes_of, {"type": ["string", "integer"], "description": "a size such as 512MiB"})
+    int,
+    *_written(
+        units.bytes_of, {"type": ["string", "integer"], "description": "a size such as 512MiB", "x-unit": "size"}
+    ),
 ]
 Duration = Annotated[
-    float, *_written(units.seconds_of, {"type": ["string", "number"], "description": "a duration such as 30s or 5m"})
+    float,
+    *_written(
+        units.seconds_of,
+        {"type": ["string", "number"], "description": "a duration such as 30s or 5m", "x-unit": "duration"},
+    ),
 ]
-Share = Annotated[float, *_written(units.share_of, {"type": "string", "description": "a percentage such as 80%"})]
+Share = Annotated[
+    float, *_written(units.share_of, {"type": "string", "description": "a percentage such as 80%", "x-unit": "share"})
+]
 MoneyAmount = Annotated[
     units.Money,
     PlainValidator(_money_or_parsed),
     PlainSerializer(_money_text, return_type=str),
-    WithJsonSchema({"type": "string", "description": "an amount of money such as 200 USD"}),
+    WithJsonSchema({"type": "string", "description": "an amount of money such as 200 USD", "x-unit": "money"}),
 ]
 Count = Annotated[int, Field(ge=0, le=1_000_000, strict=True)]
 Name = Annotated[str, Field(pattern=f"^{NAME.pattern}$")]
 Boolean = Annotated[bool, Field(strict=True)]
+
+
+def checked(check: Callable[[Any], Any]) -> Any:
+    """A rule for a field's type: `check` gives the value to keep or raises ValueError with a sentence.
+
+    `Rule = Annotated[str, checked(parse)]`.
+    """
+    return AfterValidator(check)
 
 
 def references_of(spec: SpecPart) -> Iterator[tuple[tuple[str | int, ...], Reference]]:

@@ -1,0 +1,1 @@
+"""Every kind of resource, one folder each, grouped by layer. Pure: nothing here performs I/O."""

@@ -1,0 +1,29 @@
+"""What does a task use that costs money? The same answer for every kind that runs tasks."""
+
+from collections.abc import Mapping
+
+from weyr.core.capability import TaskBody
+from weyr.core.decision import Thing
+from weyr.core.kind import Usage
+from weyr.core.seen import Present, TaskFacts
+
+
+def task_quantities(cpu: float, memory_bytes: int | None, is_spot: bool) -> tuple[tuple[str, int], ...]:
+    """(SKU, quantity in thousandths) of a task: milli-CPU and milli-GiB; what it has none of is left out."""
+    suffix = ".spot" if is_spot else ""
+    lines = ((f"task.cpu{suffix}", round(cpu * 1000)), (f"task.memory{suffix}", (memory_bytes or 0) * 1000 // 2**30))
+    return tuple((sku, quantity) for sku, quantity in lines if quantity)
+
+
+def task_usage(things: Mapping[str, Thing]) -> tuple[Usage, ...]:
+    """Each task's CPU and memory as it was started with, from its process's start to its recorded end."""
+    return tuple(line for thing in things.values() for line in _usage_of(thing))
+
+
+def _usage_of(thing: Thing) -> tuple[Usage, ...]:
+    match thing.seen, thing.body:
+        case Present(facts=TaskFacts(started_at=float() as since, ended_at=until)), TaskBody() as body:
+            lines = task_quantities(body.cpu, body.memory_bytes, body.is_spot)
+            return tuple(Usage(thing.part, sku, quantity, since, until) for sku, quantity in lines)
+        case _:
+            return ()

@@ -1,0 +1,1 @@
+"""Kinds of the compute layer, one folder each."""

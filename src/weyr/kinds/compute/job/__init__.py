@@ -1,0 +1,21 @@
+"""job: a program that runs to its end."""
+
+from weyr.core.capability import Capability
+from weyr.core.kind import Kind, Layer
+from weyr.core.metering import task_usage
+from weyr.kinds.compute.job.decide import IN_PLACE, JobMemory, decide, estimate
+from weyr.kinds.compute.job.spec import JobSpec
+
+KIND = Kind(
+    name="job",
+    plural="jobs",
+    layer=Layer.COMPUTE,
+    summary="A program that runs to its end, and begins again where it was interrupted.",
+    spec=JobSpec,
+    decide=decide,
+    capabilities=(Capability.TASKS,),
+    memory=JobMemory,
+    usage=lambda _spec, things: task_usage(things),
+    estimate=estimate,
+    replaces=frozenset(JobSpec.model_fields) - IN_PLACE,
+)

@@ -1,0 +1,1 @@
+"""Kinds of the cost layer, one folder each."""

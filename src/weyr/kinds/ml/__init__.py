@@ -1,0 +1,1 @@
+"""Kinds of the ml layer, one folder each."""

@@ -1,0 +1,21 @@
+"""endpoint: a model behind an address."""
+
+from weyr.core.capability import Capability
+from weyr.core.kind import Kind, Layer
+from weyr.core.metering import task_usage
+from weyr.kinds.ml.endpoint.decide import decide, estimate
+from weyr.kinds.ml.endpoint.memory import EndpointMemory
+from weyr.kinds.ml.endpoint.spec import EndpointSpec
+
+KIND = Kind(
+    name="endpoint",
+    plural="endpoints",
+    layer=Layer.ML,
+    summary="A model behind an address, spoken to by the Open Inference Protocol v2.",
+    spec=EndpointSpec,
+    decide=decide,
+    capabilities=(Capability.TASKS, Capability.TRAFFIC),
+    memory=EndpointMemory,
+    usage=lambda _spec, things: task_usage(things),
+    estimate=estimate,
+)

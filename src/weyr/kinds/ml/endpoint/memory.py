@@ -1,0 +1,33 @@
+"""What does an endpoint remember between two looks? Which replicas it has, and what it told the plane."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """One replica: its number for life, and what it was started to serve (`key`)."""
+
+    number: int
+    key: str
+    version: int
+    is_leaving: bool = False
+
+    @property
+    def part(self) -> str:
+        return str(self.number)
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointMemory:
+    """`routed` are (replica, address) pairs of routing `route_generation`; both only move forward together."""
+
+    replicas: tuple[Replica, ...] = ()
+    last_number: int = 0
+    desired: int = 0
+    route_generation: int = 0
+    routed: tuple[tuple[str, str], ...] = ()
+    served: str = ""
+    serving_since: float = 0.0
+    crashes: int = 0
+    retry_at: float = 0.0
+    last_end: str = ""

@@ -1,0 +1,1 @@
+"""Kinds of the security layer, one folder each."""
