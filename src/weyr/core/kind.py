@@ -57,7 +57,8 @@ class Kind(Generic[S, M]):
     `decide`   want and view → what next
     `usage`    things as seen → what to meter
     `estimate` spec → what it will use, for the plan's price
-    `replaces` fields whose change cannot be made in place; None means all of them
+    `replaces` fields whose change cannot be made in place: the object is removed and made anew
+    `reads_spend` whether its decisions depend on what the stack has cost
     `summary`  one sentence for help and docs
     """
 
@@ -72,6 +73,7 @@ class Kind(Generic[S, M]):
     usage: Callable[[S, Mapping[str, Thing]], tuple[Usage, ...]] | None = None
     estimate: Callable[[S], tuple[Estimate, ...]] | None = None
     replaces: frozenset[str] = frozenset()
+    reads_spend: bool = False
 
 
 AnyKind = Kind[Any, Any]

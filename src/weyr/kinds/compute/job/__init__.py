@@ -2,8 +2,8 @@
 
 from weyr.core.capability import Capability
 from weyr.core.kind import Kind, Layer
-from weyr.core.metering import task_usage
-from weyr.kinds.compute.job.decide import IN_PLACE, JobMemory, decide, estimate
+from weyr.core.task_usage import task_usage
+from weyr.kinds.compute.job.decide import JobMemory, decide, estimate
 from weyr.kinds.compute.job.spec import JobSpec
 
 KIND = Kind(
@@ -17,5 +17,4 @@ KIND = Kind(
     memory=JobMemory,
     usage=lambda _spec, things: task_usage(things),
     estimate=estimate,
-    replaces=frozenset(JobSpec.model_fields) - IN_PLACE,
 )

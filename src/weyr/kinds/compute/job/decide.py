@@ -24,10 +24,10 @@ from weyr.core.decision import (
     Want,
 )
 from weyr.core.kind import Estimate
-from weyr.core.metering import task_quantities
 from weyr.core.ref import Ref
 from weyr.core.schema import to_json
 from weyr.core.seen import Absent, EndReason, Present, TaskEnd, TaskFacts, TaskState, Unknown
+from weyr.core.task_usage import task_quantities
 from weyr.core.units import HOUR_S, duration_text
 from weyr.kinds.compute.job.body import task_body
 from weyr.kinds.compute.job.spec import JobSpec

@@ -14,4 +14,5 @@ KIND = Kind(
     decide=decide,
     capabilities=(Capability.NOTICES,),
     memory=BudgetMemory,
+    reads_spend=True,
 )

@@ -2,7 +2,7 @@
 
 from weyr.core.capability import Capability
 from weyr.core.kind import Kind, Layer
-from weyr.core.metering import task_usage
+from weyr.core.task_usage import task_usage
 from weyr.kinds.ml.endpoint.decide import decide, estimate
 from weyr.kinds.ml.endpoint.memory import EndpointMemory
 from weyr.kinds.ml.endpoint.spec import EndpointSpec

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from weyr.core.capability import Capability, RouteBody
-from weyr.core.decision import Condition, ConditionType, Decision, Ensure, Note, Release, Thing, View, Want
+from weyr.core.decision import Condition, ConditionType, Decision, Ensure, Note, Release, Scalar, Thing, View, Want
 from weyr.core.kind import Estimate
-from weyr.core.metering import task_quantities
 from weyr.core.schema import to_json
 from weyr.core.seen import Absent, Present, RouteFacts, TaskFacts, TaskState, Unknown
+from weyr.core.task_usage import task_quantities
 from weyr.core.units import HOUR_S, MONTH_S
 from weyr.kinds.ml.endpoint.body import Target, replica_body
 from weyr.kinds.ml.endpoint.memory import EndpointMemory, Replica
@@ -80,7 +80,7 @@ def decide(want: Want[EndpointSpec], view: View[EndpointMemory]) -> Decision[End
         notes = (*notes, Note("endpoint.serving", f"version {target.version} answers"))
         memory = replace(memory, served=look.key, serving_since=view.now, crashes=0)
     url = look.route.url if look.route else ""
-    outputs = {"url": url, "model": target.name, "version": target.version, "replicas": len(memory.routed)}
+    outputs: dict[str, Scalar] = {"url": url, "model": target.name, "version": target.version, "replicas": len(memory.routed)}
     is_moving = bool(starts or stops or look.route is None) and not _is_still(look, memory)
     return Decision(
         actions=(*starts, _ensure_route(look, memory), *stops),
