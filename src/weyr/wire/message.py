@@ -1,0 +1,62 @@
+"""What passes over the wire: one request, one response, and how the response is written down."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+JSON = b"application/json"
+TEXT = b"text/plain; charset=utf-8"
+
+STATUS_LINES = {
+    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus if status != 418
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request with its whole body. Header names are in lower case; of a repeated header the last value counts."""
+
+    method: bytes
+    target: bytes
+    headers: Mapping[bytes, bytes] = field(default_factory=dict)
+    body: bytes = b""
+
+    @property
+    def path(self) -> bytes:
+        """The target without its query."""
+        return self.target.partition(b"?")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A response with its whole body. `headers` are those beside content-type and content-length."""
+
+    status: int = 200
+    body: bytes = b""
+    content_type: bytes = JSON
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+    def encode(self, closes: bool = False, with_body: bool = True) -> bytes:
+        """The bytes to send. `with_body` is False for the answer to a HEAD request."""
+        parts = [
+            STATUS_LINES[self.status],
+            b"content-type: %b\r\ncontent-length: %d\r\n" % (self.content_type, len(self.body)),
+            *(b"%b: %b\r\n" % pair for pair in self.headers),
+        ]
+        if closes:
+            parts.append(b"connection: close\r\n")
+        parts.append(b"\r\n")
+        if with_body:
+            parts.append(self.body)
+        return b"".join(parts)
+
+
+def answer(value: object, status: int = 200) -> Response:
+    """A value as JSON."""
+    return Response(status, json.dumps(value, separators=(",", ":")).encode())
+
+
+def refusal(status: int, message: str, *headers: tuple[bytes, bytes]) -> Response:
+    """An error as the Open Inference Protocol writes it: `{"error": message}`."""
+    return Response(status, json.dumps({"error": message}).encode(), headers=headers)

@@ -1,0 +1,216 @@
+"""How are whole requests answered? One asyncio Protocol over httptools, without ASGI in between.
+
+For doors whose bodies fit in memory: the model server and the planes' control sockets. Requests of one
+connection are answered in their order, one at a time; the next is read only when the answer before it is out.
+"""
+
+import asyncio
+from asyncio import Future
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+
+import httptools
+
+from weyr.wire.message import Request, Response, refusal
+
+Handler = Callable[[Request], Response | Future[Response]]
+"""Answers at once, or with a future that is cancelled when the caller goes away."""
+
+LINGER_S = 0.25
+"""How long a draining server keeps idle connections: a request may be on its way over one of them."""
+
+PIPELINE_MAX = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a caller may send. Sizes in bytes."""
+
+    head_max: int = 64 * 2**10
+    body_max: int = 128 * 2**20
+
+
+class HttpServer:
+    """The connections of one door, and what they have in common."""
+
+    def __init__(self, handler: Handler, limits: Limits | None = None) -> None:
+        self.handler = handler
+        self.limits = limits or Limits()
+        self.is_draining = False
+        self._connections: set[_Connection] = set()
+
+    def __call__(self) -> asyncio.Protocol:
+        """A protocol for one more connection: pass the server itself as the protocol factory."""
+        return _Connection(self, self._connections)
+
+    @property
+    def busy(self) -> int:
+        """Connections with a request under way."""
+        return sum(connection.is_busy for connection in self._connections)
+
+    async def drain(self, listeners: Iterable[asyncio.Server], grace_s: float) -> bool:
+        """Stops listening, lets what is under way end, closes the rest. False if `grace_s` was too short."""
+        for listener in listeners:
+            listener.close()
+        self.is_draining = True
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + grace_s
+        await asyncio.sleep(min(LINGER_S, grace_s))
+        while self.busy and loop.time() < deadline:
+            await asyncio.sleep(0.01)
+        is_clean = not self.busy
+        for connection in tuple(self._connections):
+            connection.close()
+        # One turn of the loop lets the transports say goodbye.
+        await asyncio.sleep(0)
+        return is_clean
+
+
+class _Connection(asyncio.Protocol):
+    """One caller. `_queue` holds what was read and not yet answered; a Response in it ends the connection."""
+
+    def __init__(self, server: HttpServer, connections: set["_Connection"]) -> None:
+        self._server = server
+        self._connections = connections
+        self._queue: deque[tuple[Request, bool] | Response] = deque()
+        self._pending: Future[Response] | None = None
+        self._is_closing = False
+        self._is_blocked = False
+        self._new_parser()
+        self.on_message_begin()
+
+    @property
+    def is_busy(self) -> bool:
+        return self._pending is not None or bool(self._queue)
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._connections.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._connections.discard(self)
+        self._is_closing = True
+        self._queue.clear()
+        if self._pending:
+            self._pending.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_closing:
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as e:
+            # The message is whole; what it wanted to become, this server is not. It goes on in HTTP/1.1.
+            self._new_parser()
+            self.data_received(data[e.args[0] :])
+            return
+        except httptools.HttpParserError:
+            self._queue.append(self._problem or refusal(400, "this is not an HTTP/1.1 request"))
+        if not self._has_head:
+            self._head_size += len(data)
+            if self._head_size > self._server.limits.head_max:
+                self._queue.append(refusal(431, f"the head is over {self._server.limits.head_max} bytes"))
+        self._advance()
+
+    def pause_writing(self) -> None:
+        self._is_blocked = True
+
+    def resume_writing(self) -> None:
+        self._is_blocked = False
+        self._advance()
+
+    # What httptools calls while it reads.
+
+    def on_message_begin(self) -> None:
+        self._target = b""
+        self._headers: dict[bytes, bytes] = {}
+        self._body: list[bytes] = []
+        self._body_size = 0
+        self._head_size = 0
+        self._has_head = True
+        self._problem: Response | None = None
+
+    def on_url(self, url: bytes) -> None:
+        self._has_head = False
+        self._target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers[name.lower()] = value
+
+    def on_headers_complete(self) -> None:
+        self._has_head = True
+        if int(self._headers.get(b"content-length", 0)) > self._server.limits.body_max:
+            self._refuse(413, f"the body is over {self._server.limits.body_max} bytes")
+        if self._headers.get(b"expect", b"").lower() == b"100-continue" and not self.is_busy:
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def on_body(self, piece: bytes) -> None:
+        self._body.append(piece)
+        self._body_size += len(piece)
+        if self._body_size > self._server.limits.body_max:
+            self._refuse(413, f"the body is over {self._server.limits.body_max} bytes")
+
+    def on_message_complete(self) -> None:
+        body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+        request = Request(self._parser.get_method(), self._target, self._headers, body)
+        if len(self._queue) >= PIPELINE_MAX:
+            self._refuse(400, f"more than {PIPELINE_MAX} requests wait on one connection")
+        self._queue.append((request, self._parser.should_keep_alive()))
+
+    def _new_parser(self) -> None:
+        self._parser = httptools.HttpRequestParser(self)
+
+    def _refuse(self, status: int, message: str) -> None:
+        """Ends the reading: httptools turns the exception into one of its own."""
+        self._problem = refusal(status, message)
+        raise ValueError(message)
+
+    # Answering, in order.
+
+    def _advance(self) -> None:
+        while self._queue and not self._pending and not self._is_closing and not self._is_blocked:
+            item = self._queue.popleft()
+            if isinstance(item, Response):
+                self._send(item, False, b"")
+                return
+            request, keeps_alive = item
+            given = self._server.handler(request)
+            if isinstance(given, Response):
+                self._send(given, keeps_alive, request.method)
+                continue
+            self._pending = given
+            given.add_done_callback(partial(self._settled, keeps_alive, request.method))
+        if self._is_closing:
+            return
+        if self._queue:
+            self._transport.pause_reading()
+        elif not self._transport.is_reading():
+            self._transport.resume_reading()
+
+    def _settled(self, keeps_alive: bool, method: bytes, done: Future[Response]) -> None:
+        self._pending = None
+        if self._is_closing or done.cancelled():
+            return
+        error = done.exception()
+        response = refusal(500, f"{type(error).__name__}: {error}") if error else done.result()
+        self._send(response, keeps_alive, method)
+        self._advance()
+
+    def _send(self, response: Response, keeps_alive: bool, method: bytes) -> None:
+        closes = not keeps_alive or self._server.is_draining
+        self._transport.write(response.encode(closes, with_body=method != b"HEAD"))
+        if closes:
+            self._is_closing = True
+            self._linger()
+
+    def _linger(self) -> None:
+        """Closing at once with unread bytes would reset the connection and take the answer with it."""
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        asyncio.get_running_loop().call_later(LINGER_S, self._transport.close)
