@@ -1,0 +1,96 @@
+"""Who may import what? What import-linter cannot say: third parties, and imports inside functions.
+
+The layers themselves are contracts in pyproject.toml, checked by `make lint`.
+"""
+
+import ast
+from collections.abc import Iterator
+
+from project_tree import File, python_files, tree_of
+
+HOMES = {
+    "pydantic": ("core/schema.py",),
+    "yaml": ("stack", "ledger"),
+    "typer": ("cli",),
+    "click": ("cli",),
+    "rich": ("cli",),
+    "starlette": ("server",),
+    "uvicorn": ("server",),
+    "sqlalchemy": ("store", "tracking", "ledger", "access", "reconcile"),
+    "alembic": ("store",),
+    "httptools": ("wire", "gateway", "runtime"),
+    "uvloop": ("wire", "gateway", "runtime", "server"),
+    "obstore": ("engines", "gateway", "runtime"),
+    "boto3": ("engines",),
+    "botocore": ("engines",),
+    "cryptography": ("access", "engines"),
+    "psutil": ("engines", "cli", "server"),
+    "prometheus_client": ("server", "gateway"),
+    "mlflow": ("runtime",),
+    "sklearn": ("runtime",),
+    "pandas": ("runtime",),
+    "numpy": ("runtime",),
+    "subprocess": ("engines", "gateway", "runtime", "cli"),
+}
+"""Where each third party lives in src/weyr: one place to change when it does. Tests are free."""
+
+EXTRAS = {"mlflow", "sklearn", "numpy", "pandas", "skops", "joblib", "cloudpickle"}
+"""What `weyr[ml]` brings: loaded on first use, so that without it everything else works."""
+
+LAZY = ("cli",)
+"""Nothing heavy is imported before the verb is known, so the verbs import what they need."""
+
+
+def test_each_third_party_stays_in_its_home() -> None:
+    """A library that is everywhere cannot be replaced, and its types become ours."""
+    strays = [
+        f"{f.path}:{line} imports {top}; its home is {', '.join(HOMES[top])}"
+        for f in _shipped()
+        for line, top in _imports(tree_of(f))
+        if top in HOMES and not f.is_under(*(f"src/weyr/{home}" for home in HOMES[top]))
+    ]
+    assert not strays, "\n".join(strays)
+
+
+def test_imports_stand_at_the_top() -> None:
+    """An import inside a function hides a cycle; mend the layers. Extras and CLI verbs are loaded late."""
+    hidden = {
+        f"{f.path}:{line} imports {top}"
+        for f in _shipped()
+        if not f.is_under(*(f"src/weyr/{folder}" for folder in LAZY))
+        for function in ast.walk(tree_of(f))
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        for line, top in _imports(function)
+        if top not in EXTRAS
+    }
+    assert not hidden, "\n".join(sorted(hidden))
+
+
+def test_an_extra_is_never_needed_to_import_weyr() -> None:
+    """The default install has no extras; a module that imports one at its top breaks it."""
+    eager = [
+        f"{f.path}:{node.lineno} imports {name}"
+        for f in _shipped()
+        for node in tree_of(f).body
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in _names(node)
+        if name in EXTRAS
+    ]
+    assert not eager, "import these inside the function that uses them:\n" + "\n".join(eager)
+
+
+def _shipped() -> Iterator[File]:
+    return (f for f in python_files("src") if not f.name.startswith(("test_", "conftest")))
+
+
+def _imports(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield from ((node.lineno, name) for name in _names(node))
+
+
+def _names(node: ast.Import | ast.ImportFrom) -> list[str]:
+    """The top-level packages that a statement imports."""
+    if isinstance(node, ast.Import):
+        return [alias.name.partition(".")[0] for alias in node.names]
+    return [] if node.level else [(node.module or "").partition(".")[0]]
