@@ -1,0 +1,135 @@
+"""Whom does a verb ask? The running server, one it starts, or the data folder itself."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from weyr.cli.client import Client, HttpClient, ServerGone
+from weyr.cli.offline import offline_client
+from weyr.cli.place import PROCESSES, Process, recorded, running
+from weyr.cli.screen import say
+from weyr.core.diagnostic import Diagnostic, UserError
+
+START_TIMEOUT_S = 30.0
+STOP_TIMEOUT_S = 60.0
+"""Longer than the longest grace that the server gives a plane to finish what it is doing (30 s)."""
+POLL_S = 0.02
+LOG_TAIL_LINES = 12
+
+
+def reader(home: Path) -> Client:
+    """Somebody to ask who starts nothing: the server if it runs, else the data folder."""
+    server = running(home)
+    return HttpClient(server, home) if server else offline_client(home)
+
+
+def writer(home: Path) -> HttpClient:
+    """The running server. Raises: UserError where none runs."""
+    server = running(home)
+    if server is None:
+        raise UserError(
+            Diagnostic(
+                "No server runs",
+                f"This command changes what a running server does, and none runs on {home}.",
+                suggestion="weyr server start",
+            )
+        )
+    return HttpClient(server, home)
+
+
+def ensured(home: Path, is_auto: bool) -> tuple[HttpClient, bool]:
+    """The server, started if it was missing, and whether it was. Raises: UserError, with the end of its log."""
+    server = running(home)
+    if server is not None:
+        return HttpClient(server, home), False
+    return HttpClient(start(home, is_auto), home), True
+
+
+def start(home: Path, is_auto: bool) -> Process:
+    """Starts the server detached and waits until it answers. An automatic one goes when the last stack goes.
+
+    Raises: UserError where it ends or is not ready in time.
+    """
+    log = home / "logs" / "server.log"
+    began = time.monotonic()
+    try:
+        log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        home.chmod(0o700) if not any(p.name != "logs" for p in home.iterdir()) else None
+        before = log.stat().st_size if log.exists() else 0
+        with log.open("ab") as output:
+            child = subprocess.Popen(
+                [sys.executable, "-m", "weyr.server", "--home", str(home), *(["--auto"] if is_auto else [])],
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd="/",
+            )  # fmt: skip
+    except OSError as e:
+        raise UserError(
+            Diagnostic(
+                "The data folder cannot be used",
+                f"{e.filename or home}: {e.strerror}. Weyr keeps everything it knows there and must be able to write.",
+                suggestion="weyr --home ~/another-folder server start",
+            )
+        ) from e
+    while time.monotonic() - began < START_TIMEOUT_S:
+        server = running(home)
+        if server is not None:
+            return server
+        if child.poll() is not None and (server := running(home)) is None:
+            raise _did_not_start(log, before, f"It ended with status {child.returncode} before it was ready.")
+        time.sleep(POLL_S)
+    child.terminate()
+    raise _did_not_start(log, before, f"It was not ready after {START_TIMEOUT_S:.0f} s and was stopped.")
+
+
+def stop(client: HttpClient, home: Path) -> None:
+    """Stops the server and waits until it and what stops with it are gone. Raises: UserError if it stays."""
+    watched = [p for name in PROCESSES if (p := running(home, name))]
+    client.call("POST", "/v1/server/stop")
+    deadline = time.monotonic() + STOP_TIMEOUT_S
+    while client.server.is_alive:
+        if time.monotonic() > deadline:
+            raise UserError(
+                Diagnostic(
+                    "The server does not stop",
+                    f"Process {client.server.pid} still runs {STOP_TIMEOUT_S:.0f} s after it was asked to stop. "
+                    f"Its log is {home / 'logs' / 'server.log'}.",
+                    suggestion=f"kill {client.server.pid}",
+                )
+            )
+        time.sleep(POLL_S)
+    _say_what_stays([p for p in watched if p.name != "server" and p.is_alive])
+
+
+def leftovers(home: Path) -> list[Process]:
+    """Processes of Weyr's that live although no server does."""
+    return [p for name in PROCESSES if name != "server" and (p := running(home, name))]
+
+
+def server_of(client: Client) -> HttpClient:
+    """The client as one of a server. Raises: ServerGone for one that has none."""
+    if isinstance(client, HttpClient):
+        return client
+    raise ServerGone("No server runs")
+
+
+def _say_what_stays(processes: list[Process]) -> None:
+    if processes:
+        names = ", ".join(f"{p.name} ({p.pid})" for p in processes)
+        say(f"Still running, as their stacks do: {names}.")
+
+
+def _did_not_start(log: Path, before: int, what: str) -> UserError:
+    try:
+        with log.open("rb") as file:
+            file.seek(before)
+            said = file.read()[-8192:].decode("utf-8", "replace").strip().splitlines()
+    except OSError:
+        said = []
+    tail = "\n".join(said[-LOG_TAIL_LINES:])
+    said_text = f" The end of its log:\n{tail}" if tail else " It said nothing."
+    return UserError(
+        Diagnostic("The server did not start", f"{what}{said_text}", suggestion=f"less {log}"),
+    )
+
+
+__all__ = ["ensured", "leftovers", "reader", "recorded", "server_of", "start", "stop", "writer"]

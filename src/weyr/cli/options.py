@@ -1,0 +1,25 @@
+"""Which options do several verbs share? Each once, so that it means the same everywhere."""
+
+from typing import Annotated
+
+import typer
+
+from weyr.core.units import seconds_of
+
+
+def seconds(text: str) -> float:
+    """A duration as people write it. Raises: BadParameter."""
+    try:
+        return seconds_of(text)
+    except ValueError as e:
+        raise typer.BadParameter(str(e)) from e
+
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.", rich_help_panel="Output")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Timeout = Annotated[
+    float | None,
+    typer.Option(parser=seconds, metavar="DURATION", help="Stop following after so long, such as 10m; exit with 1."),
+]
+Stack = Annotated[str, typer.Option("--stack", metavar="NAME", help="Only this stack.")]
+Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on until interrupted.")]

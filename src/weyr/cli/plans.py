@@ -1,0 +1,72 @@
+"""What does a plan say, and how is it carried out? The few fields of a plan's JSON that verbs look at."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from weyr.cli.boundary import show
+from weyr.cli.client import Client, diagnostic_of
+from weyr.cli.screen import say
+from weyr.cli.stackfile import StackFile
+from weyr.core.diagnostic import Diagnostic, Severity, UserError
+
+
+@dataclass(frozen=True, slots=True)
+class PlanView:
+    """A stored plan: its id, its rendered text, and which objects stand when it is done."""
+
+    id: str
+    stack: str
+    text: str
+    has_changes: bool
+    wanted: frozenset[str]
+    findings: tuple[Diagnostic, ...]
+    answer: Mapping[str, Any]
+
+
+def plan_view(answer: Mapping[str, Any]) -> PlanView:
+    """A plan as the API gives it."""
+    steps = answer.get("steps") or ()
+    standing = {_ref_text(step.get("ref")) for step in steps if step.get("action") != "destroy"}
+    return PlanView(
+        id=str(answer.get("id", "")),
+        stack=str(answer.get("stack", "")),
+        text=str(answer.get("text", "")).rstrip("\n"),
+        has_changes=bool(answer.get("has_changes", steps)),
+        wanted=frozenset(standing),
+        findings=tuple(diagnostic_of(fields) for fields in answer.get("findings") or ()),
+        answer=answer,
+    )
+
+
+def planned(client: Client, file: StackFile) -> PlanView:
+    """The plan for a file. Raises: UserError with every problem in it."""
+    body = {"text": file.text, "file": str(file.path), "remove": False}
+    return plan_view(client.call("POST", "/v1/plans", body))
+
+
+def removal(client: Client, stack: str) -> PlanView:
+    """The plan that removes a stack. Raises: UserError."""
+    return plan_view(client.call("POST", "/v1/plans", {"stack": stack, "remove": True}))
+
+
+def refuse_fatal(plan: PlanView) -> None:
+    """Raises: UserError where the plan's own findings forbid to apply it; warnings are shown."""
+    fatal = tuple(f for f in plan.findings if f.severity is Severity.FATAL)
+    if fatal:
+        raise UserError(*fatal)
+    # The plan's text tells warnings too; they are shown apart only where there is no text.
+    if plan.findings and not plan.text:
+        show(plan.findings)
+
+
+def tell_plan(plan: PlanView) -> None:
+    """Shows a plan to somebody who is about to be asked."""
+    say(plan.text)
+    say()
+
+
+def _ref_text(ref: object) -> str:
+    if isinstance(ref, Mapping):
+        return f"{ref.get('kind')}/{ref.get('name')}"
+    return str(ref).rpartition(":")[2]

@@ -1,0 +1,87 @@
+"""Which verbs are there, and how is one run? The verbs by name, each loaded only when it is asked for.
+
+`weyr --help` prints the sentences of the table below without loading the verbs they belong to; a
+test holds the two together.
+"""
+
+import os
+from importlib import import_module
+from pathlib import Path
+
+import typer
+
+from weyr.cli.boundary import guarded
+from weyr.cli.group import VerbTable, root_command
+
+VERBS: VerbTable = {
+    "Start": {
+        "init": "Write a commented starter file.",
+        "up": "Bring a stack up and follow it until it stands.",
+        "down": "Take a stack down until nothing of it is left.",
+        "doctor": "Say what this machine can and cannot do.",
+    },
+    "Change": {
+        "validate": "Check a stack file and list every problem in it.",
+        "plan": "Show what would change and what it would cost.",
+        "apply": "Carry out a plan that was made before.",
+        "secret": "Set, list and remove secrets.",
+        "chaos": "Do to a running stack what clouds do to it.",
+    },
+    "Look": {
+        "get": "List stacks and objects, or one object.",
+        "describe": "Tell everything about one object.",
+        "logs": "Show what an object's task printed.",
+        "events": "Show what happened, oldest first.",
+        "runs": "List training runs, or draw one.",
+        "cost": "Show what was spent, by whom, and what the month will come to.",
+        "audit": "Show who was refused what.",
+        "explain": "Print the reference of a kind or of one of its fields.",
+    },
+    "Run": {
+        "server": "Start, stop and inspect the server.",
+        "completion": "Set up completion for your shell.",
+    },
+}
+
+
+def run(arguments: list[str]) -> int:
+    """Runs one command line and gives its exit status; prints what the user should see."""
+    front, rest = hoisted(arguments)
+    return guarded(lambda: root_command(VERBS, load).main([*front, *rest], prog_name="weyr"), home_of(front))
+
+
+def load(name: str) -> typer.Typer:
+    """The Typer app of a verb: its module is named like it."""
+    app = import_module(f"weyr.cli.verbs.{name}").app
+    assert isinstance(app, typer.Typer)
+    return app
+
+
+def hoisted(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """The global options, wherever they stand on the line, and all the rest in order."""
+    front: list[str] = []
+    rest: list[str] = []
+    remaining = list(arguments)
+    while remaining:
+        word = remaining.pop(0)
+        if word == "--":
+            rest += [word, *remaining]
+            break
+        if word == "--no-color" or word.startswith("--home="):
+            front.append(word)
+        elif word == "--home" and remaining:
+            front += [word, remaining.pop(0)]
+        else:
+            rest.append(word)
+    return front, rest
+
+
+def home_of(front: list[str]) -> Path:
+    """The data folder that hoisted options, the environment or custom name, in that order."""
+    chosen = os.environ.get("WEYR_HOME", "")
+    for index, word in enumerate(front):
+        if word == "--home":
+            chosen = front[index + 1]
+        elif word.startswith("--home="):
+            chosen = word.removeprefix("--home=")
+    return Path(chosen or "~/.weyr").expanduser().absolute()

@@ -1,0 +1,110 @@
+"""`weyr up`: plan, ask, apply, follow, and say what stands."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from weyr.cli.ask import confirmed
+from weyr.cli.boundary import FAILED, INTERRUPTED, show
+from weyr.cli.client import HttpClient
+from weyr.cli.connect import ensured, stop
+from weyr.cli.follow import Follower
+from weyr.cli.group import Session, verb, verb_app
+from weyr.cli.objects import BROKEN, Outcome, Row, outcome_of
+from weyr.cli.options import AsJson, Timeout, Yes
+from weyr.cli.plans import PlanView, planned, refuse_fatal, tell_plan
+from weyr.cli.screen import put_json, say
+from weyr.cli.stackfile import StackFile, read_stack_file
+from weyr.cli.stages import stage
+from weyr.cli.summary import stack_summary
+from weyr.core.decision import Phase
+from weyr.core.diagnostic import Diagnostic
+
+app = verb_app()
+
+
+@verb(app, "weyr up examples/digits --yes")
+def up(
+    ctx: typer.Context,
+    path: Annotated[Path | None, typer.Argument(metavar="FOLDER|FILE", help="Default: weyr.yaml here.")] = None,
+    yes: Yes = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Apply and return; do not follow.")] = False,
+    timeout: Timeout = None,
+    as_json: AsJson = False,
+) -> None:
+    """Bring a stack up and follow it until it stands.
+
+    Starts the server if none runs. Ctrl-C stops following, never the stack.
+    """
+    session: Session = ctx.obj
+    file = read_stack_file(path)
+    client, was_started = ensured(session.home, is_auto=True)
+    plan = _agreed(client, file, was_started, yes, f"weyr up {path or ''}".strip())
+    if plan is None:
+        say("Nothing was changed.")
+        raise typer.Exit(FAILED)
+    after = _newest_event(client, plan.stack)
+    client.call("POST", f"/v1/plans/{plan.id}/apply")
+    if detach:
+        say(f"Applied. It comes up by itself; follow it with: weyr events --stack {plan.stack} --follow")
+        return
+    follow_up(client, plan, after, timeout, as_json)
+
+
+def follow_up(client: HttpClient, plan: PlanView, after: int, timeout_s: float | None, as_json: bool) -> None:
+    """Follows an applied plan to its end, prints what stands, and exits with how it went."""
+    try:
+        with stage() as shown:
+            follower = Follower(client, plan.stack, shown, after)
+            outcome = follower.until(lambda rows, quiet_s: outcome_of(rows, plan.wanted, quiet_s), timeout_s)
+    except KeyboardInterrupt:
+        say(f"\nStopped following; {plan.stack} goes on. Follow it again with weyr up, take it down with weyr down.")
+        raise typer.Exit(INTERRUPTED) from None
+    if as_json:
+        objects = follower.ask("GET", "/v1/objects", stack=plan.stack)
+        put_json({"stack": plan.stack, "plan": plan.id, "outcome": outcome.value, **objects})
+    else:
+        stack_summary(follower.client, plan.stack, follower.rows)
+    if outcome is not Outcome.STANDS:
+        show(complaints(outcome, follower.rows))
+        raise typer.Exit(FAILED)
+
+
+def complaints(outcome: Outcome, rows: list[Row]) -> list[Diagnostic]:
+    """What keeps a stack from standing, one diagnostic per object that failed, is held, or still waits."""
+    found = [_complaint(row) for row in rows if row.phase in BROKEN or row.phase is Phase.WAITING]
+    if outcome is Outcome.TIMED_OUT:
+        detail = "The time given with --timeout is up. The stack goes on by itself."
+        found.append(Diagnostic("Not finished in time", detail, suggestion="weyr up"))
+    return found
+
+
+def _complaint(row: Row) -> Diagnostic:
+    summary = {Phase.FAILED: "An object failed", Phase.HELD: "An object is held"}.get(
+        row.phase, "An object still waits"
+    )
+    detail = row.message or row.reason or "It does not say why."
+    next_step = f"weyr logs {row.ref}" if row.kind in ("job", "endpoint") and row.phase is Phase.FAILED else ""
+    return Diagnostic(summary, f"{detail[:1].upper()}{detail[1:]}.".replace("..", "."), ref=row.ref,
+                      suggestion=next_step or f"weyr describe {row.ref}")  # fmt: skip
+
+
+def _agreed(client: HttpClient, file: StackFile, was_started: bool, is_yes: bool, command: str) -> PlanView | None:
+    """The plan if the user wants it. A server that was started only to hear "no" is stopped again."""
+    is_wanted = False
+    try:
+        plan = planned(client, file)
+        tell_plan(plan)
+        refuse_fatal(plan)
+        is_wanted = not plan.has_changes or confirmed("Apply this plan?", is_yes, command)
+        return plan if is_wanted else None
+    finally:
+        if was_started and not is_wanted and not client.call("GET", "/v1/stacks").get("stacks"):
+            stop(client, client.home)
+
+
+def _newest_event(client: HttpClient, stack: str) -> int:
+    """The id of the last event before the plan is applied: what came before it was told already."""
+    events = client.call("GET", "/v1/events", stack=stack, limit=1).get("events") or []
+    return max((int(event["id"]) for event in events), default=0)
