@@ -1,0 +1,88 @@
+"""What is metered, and what is posted? The values that pass between the ledger and its store.
+
+Amounts are integer micro-units, moments integer milliseconds of Unix time, and what was used is
+quantity x milliseconds: whole numbers throughout, so that lines add up exactly.
+"""
+
+from dataclasses import dataclass
+
+from weyr.core.ref import ThingId
+from weyr.core.units import HOUR_S
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """`micros` for `per_quantity` of a unit during `per_s` seconds."""
+
+    micros: int
+    per_quantity: int
+    per_s: int
+
+    def __post_init__(self) -> None:
+        assert self.micros >= 0, "a price is not negative"
+        assert self.per_quantity > 0, "a price is for some quantity"
+        assert self.per_s > 0, "a price is for some time"
+
+    def cost_micros(self, used: int) -> int:
+        """What `used` (quantity x milliseconds) costs, rounded down once, over the whole of it."""
+        return used * self.micros // (self.per_quantity * self.per_s * 1000)
+
+    def hourly_micros(self, quantity: int) -> int:
+        """What `quantity` costs for an hour, rounded down."""
+        return self.cost_micros(quantity * HOUR_S * 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """The running account of one thing and one SKU, at the price of the moment it was opened.
+
+    `settled` is what was used up to `run_from_ms`; since then `quantity` has been in use until
+    `until_ms`, or is still. `run_since_ms` is the engine's own record of the start, by which a run is
+    told from the next one of the same thing. `posted`, `posted_micros` and `posted_until_ms` say how
+    far the journal has come and `lines` how many lines that took. `price` None: no price is known.
+    """
+
+    thing: ThingId
+    sku: str
+    book: str
+    price: Price | None
+    opened_ms: int
+    id: int = 0
+    quantity: int = 0
+    run_since_ms: int | None = None
+    run_from_ms: int = 0
+    until_ms: int | None = None
+    settled: int = 0
+    posted: int = 0
+    posted_micros: int = 0
+    posted_until_ms: int = 0
+    lines: int = 0
+    closed_ms: int | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it counts at this moment: begun, and no end is known."""
+        return self.run_since_ms is not None and self.until_ms is None and self.closed_ms is None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the journal: `micros` move from `credit` to `debit`. Never changed, never removed.
+
+    `number` counts the lines of its meter: (meter, number) is unique, so that nothing is posted
+    twice. `used` is quantity x milliseconds between `from_ms` and `to_ms`. Where a recorded end
+    turns out earlier than was posted, a line runs backwards and its two accounts are swapped.
+    """
+
+    meter: int
+    number: int
+    thing: ThingId
+    sku: str
+    from_ms: int
+    to_ms: int
+    used: int
+    micros: int
+    debit: str
+    credit: str
+    day: str
+    """The UTC day it counts for, such as `2026-11-22`; no line spans two days of spending."""

@@ -1,0 +1,92 @@
+"""Which lines does a meter owe the journal? Double entry, whole micro-units, cut at each UTC day.
+
+Amounts are taken from the meter's whole use and what was posted before is subtracted, so rounding
+never accumulates: the lines of a meter add up to its use times its price, rounded down once.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from weyr.core.metering import Line, Meter
+from weyr.core.units import DAY_S
+
+DAY_MS = DAY_S * 1000
+
+
+def post(meter: Meter, to_ms: int, is_last: bool) -> tuple[Meter, tuple[Line, ...]]:
+    """Posts what was used up to `to_ms`, earlier than what was posted or later.
+
+    `is_last`: leave nothing over, even where it is worth less than a micro-unit; otherwise such a
+    rest waits until it is worth one. A meter without a price posts nothing: its use is kept in it.
+    """
+    if meter.price is None or meter.run_since_ms is None:
+        return meter, ()
+    lines: list[Line] = []
+    cuts = tuple(_cuts(meter.posted_until_ms, to_ms))
+    for index, cut_ms in enumerate(cuts, start=1):
+        line = _line(meter, cut_ms)
+        if line.micros or (is_last and line.used and index == len(cuts)):
+            lines.append(line)
+            meter = _posted(meter, line)
+    return meter, tuple(lines)
+
+
+def used_at(meter: Meter, at_ms: int) -> int:
+    """Quantity x milliseconds up to a moment, as if it ran until then whatever its recorded end."""
+    return meter.settled + meter.quantity * max(0, at_ms - meter.run_from_ms)
+
+
+def balances(lines: Iterable[Line]) -> Mapping[str, int]:
+    """What each account holds: debits less credits. Over all accounts they come to nothing."""
+    sums: dict[str, int] = {}
+    for line in lines:
+        sums[line.debit] = sums.get(line.debit, 0) + line.micros
+        sums[line.credit] = sums.get(line.credit, 0) - line.micros
+    return sums
+
+
+def day_of(ms: int) -> str:
+    """The UTC day of a moment, such as `2026-11-22`."""
+    return datetime.fromtimestamp(ms // 1000, UTC).date().isoformat()
+
+
+def _line(meter: Meter, to_ms: int) -> Line:
+    assert meter.price is not None
+    used = used_at(meter, to_ms)
+    micros = meter.price.cost_micros(used) - meter.posted_micros
+    expense, payable = f"expense:{meter.thing.ref.absolute}", f"payable:{meter.book}"
+    return Line(
+        meter=meter.id,
+        number=meter.lines + 1,
+        thing=meter.thing,
+        sku=meter.sku,
+        from_ms=meter.posted_until_ms,
+        to_ms=to_ms,
+        used=used - meter.posted,
+        micros=abs(micros),
+        debit=expense if micros >= 0 else payable,
+        credit=payable if micros >= 0 else expense,
+        day=day_of(max(meter.posted_until_ms, to_ms, 1) - 1),
+    )
+
+
+def _posted(meter: Meter, line: Line) -> Meter:
+    assert meter.price is not None
+    posted = meter.posted + line.used
+    return replace(
+        meter,
+        posted=posted,
+        posted_micros=meter.price.cost_micros(posted),
+        posted_until_ms=line.to_ms,
+        lines=line.number,
+    )
+
+
+def _cuts(from_ms: int, to_ms: int) -> Iterator[int]:
+    """The midnights strictly between two moments, in the order of travel, and then the second moment."""
+    if to_ms > from_ms:
+        yield from range((from_ms // DAY_MS + 1) * DAY_MS, to_ms, DAY_MS)
+    elif to_ms < from_ms:
+        yield from range((from_ms - 1) // DAY_MS * DAY_MS, to_ms, -DAY_MS)
+    yield to_ms

@@ -1,0 +1,130 @@
+"""The ledger as the loop and the server see it: open, read, close, and what it all comes to.
+
+The three that write take the caller's connection: a meter is opened in the transaction that
+writes the intent, and a reading is kept with what else was learnt of the thing.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import Connection
+
+from weyr.core.decision import Spend
+from weyr.core.kind import Usage
+from weyr.core.metering import Line, Meter
+from weyr.core.ref import Ref, ThingId
+from weyr.ledger import accounts, meters
+from weyr.ledger.accounts import Cost
+from weyr.ledger.meters import ms
+from weyr.ledger.prices import Catalogue, PriceBook
+from weyr.store.ledger import By, LedgerStore
+
+
+class Ledger:
+    """Meters and bills of one data folder.
+
+    Promises: idempotent. The same call again posts nothing twice, a call that was rolled back leaves
+    nothing, and times may come late or repeatedly. Never asks for the time: `now` is Unix seconds.
+    """
+
+    def __init__(self, store: LedgerStore, catalogue: Catalogue) -> None:
+        self._store = store
+        self._catalogue = catalogue
+
+    def book(self, name: str) -> PriceBook:
+        """The price book of `price_as: name`. Raises: UserError where there is none of that name."""
+        return self._catalogue.book(name)
+
+    def open(
+        self, connection: Connection, ref: Ref, part: str, usages: Sequence[Usage], book: str | PriceBook, now: float
+    ) -> None:
+        """Opens a meter for each of the part's usages, at the book's price of now; open ones are kept.
+
+        Nothing counts yet: a task from its recorded start, storage from the first reading. What never
+        came up costs nothing.
+        """
+        ours = [usage for usage in usages if usage.part == part]
+        have = {m.sku for m in self._store.meters_of(connection, ref) if m.thing.part == part}
+        self._open(connection, ref, [usage for usage in ours if usage.sku not in have], ours, book, now)
+
+    def read(
+        self, connection: Connection, ref: Ref, usages: Sequence[Usage], book: str | PriceBook, now: float
+    ) -> None:
+        """Takes what was seen of the object's things; a thing nothing is known of is left out of `usages`.
+
+        A usage that no meter was opened for (a thing adopted after a crash) gets one here.
+        """
+        open_meters = self._store.meters_of(connection, ref)
+        known = {(m.thing.part, m.sku) for m in open_meters}
+        missing = [usage for usage in usages if (usage.part, usage.sku) not in known]
+        if missing:
+            missing = self._not_billed(connection, ref, missing)
+            for part in sorted({usage.part for usage in missing}):
+                beside = [usage for usage in usages if usage.part == part]
+                self._open(connection, ref, [u for u in missing if u.part == part], beside, book, now)
+            open_meters = self._store.meters_of(connection, ref)
+        seen = {(usage.part, usage.sku): meters.reading_of(usage) for usage in usages}
+        for meter in open_meters:
+            reading = seen.get((meter.thing.part, meter.sku))
+            if reading is not None:
+                self._save(connection, meter, meters.read(meter, reading, ms(now)))
+
+    def close(self, connection: Connection, ref: Ref, part: str, at: float) -> None:
+        """The thing is proved absent since `at`: its meters end there, unless they ended before."""
+        for meter in self._store.meters_of(connection, ref):
+            if meter.thing.part == part:
+                self._save(connection, meter, meters.close(meter, ms(at)))
+
+    def spend(self, stack: str, now: float) -> Spend:
+        """What the stack has cost in the running UTC month, to this moment, and the month's forecast."""
+        return self._spend(stack, self._store.open_meters(stack), ms(now))
+
+    def rate(self, stack: str | None = None) -> int:
+        """Micro-units per hour of everything that runs, of one stack or of all."""
+        return accounts.rate_of(self._store.open_meters(stack))
+
+    def cost(self, stack: str | None, by: By, now: float) -> Cost:
+        """The bill since the beginning, split up by `by`; `stack` None means all of them."""
+        open_meters = self._store.open_meters(stack)
+        spend = self._spend(stack, open_meters, ms(now))
+        return accounts.cost_of(by, self._store.posted(by, stack), open_meters, spend, ms(now))
+
+    def open_meters(self, stack: str | None = None) -> tuple[Meter, ...]:
+        """Every meter that is not closed. `weyr down` leaves none."""
+        return self._store.open_meters(stack)
+
+    def lines(self, stack: str | None = None, lines_max: int = 1000) -> tuple[Line, ...]:
+        """The journal's newest lines, oldest of them first."""
+        return self._store.lines(stack, lines_max)
+
+    def _spend(self, stack: str | None, open_meters: Sequence[Meter], now_ms: int) -> Spend:
+        month_posted = self._store.posted(By.STACK, stack, accounts.month_of(now_ms).first_day)
+        return accounts.spend_of(month_posted, open_meters, now_ms)
+
+    def _open(
+        self,
+        connection: Connection,
+        ref: Ref,
+        usages: Iterable[Usage],
+        beside: Sequence[Usage],
+        book: str | PriceBook,
+        now: float,
+    ) -> None:
+        """`beside` is all that the thing uses at once, which is what a whole machine's price depends on."""
+        prices = self._catalogue.book(book) if isinstance(book, str) else book
+        prices = prices.beside({usage.sku: usage.quantity for usage in beside})
+        for usage in usages:
+            thing = ThingId(ref, usage.part)
+            self._store.add(connection, Meter(thing, usage.sku, prices.name, prices.price(usage.sku), ms(now)))
+
+    def _not_billed(self, connection: Connection, ref: Ref, usages: Sequence[Usage]) -> list[Usage]:
+        """Those of `usages` whose run is on no meter yet, closed ones too: a late record is not billed twice."""
+        newest: dict[str, int] = {}
+        for meter in self._store.all_meters_of(connection, ref):
+            if meter.run_since_ms is not None and not meters.is_level(meter.sku):
+                newest[meter.thing.part] = max(meter.run_since_ms, newest.get(meter.thing.part, 0))
+        return [u for u in usages if u.since is None or ms(u.since) > newest.get(u.part, -1)]
+
+    def _save(self, connection: Connection, before: Meter, posting: meters.Posting) -> None:
+        after, lines = posting
+        if after != before:
+            self._store.save(connection, before, after, lines)

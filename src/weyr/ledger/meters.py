@@ -1,0 +1,128 @@
+"""How does a meter follow what an engine saw? Pure: a meter and a reading give a meter and lines.
+
+Two sorts of SKU. A *recorded* one (tasks) counts between the engine's own records of start and
+end: without a start nothing ran, and a record that comes late or twice changes nothing but the
+interval it names. A *level* (stored bytes) is a step function: what was seen holds until something
+else is seen. While nothing is known a meter gets no reading and stays open.
+"""
+
+from dataclasses import dataclass, replace
+
+from weyr.core.kind import Usage
+from weyr.core.metering import Line, Meter
+from weyr.ledger.journal import DAY_MS, post, used_at
+
+POST_EVERY_MS = 60_000
+"""A running meter posts a line a minute: half a million a year, and a kill costs no line but the last."""
+
+_LEVELS = ("storage.",)
+
+Posting = tuple[Meter, tuple[Line, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was seen of one SKU of one thing, in milliseconds. `since_ms` None: no start is recorded."""
+
+    quantity: int
+    since_ms: int | None
+    until_ms: int | None = None
+
+
+def reading_of(usage: Usage) -> Reading:
+    since, until = usage.since, usage.until
+    return Reading(usage.quantity, None if since is None else ms(since), None if until is None else ms(until))
+
+
+def ms(seconds: float) -> int:
+    """Unix seconds as whole milliseconds, the ledger's clock."""
+    return round(seconds * 1000)
+
+
+def is_level(sku: str) -> bool:
+    """Whether the SKU counts what is seen from when it is seen, not a run between two records."""
+    return sku.startswith(_LEVELS)
+
+
+def used(meter: Meter, at_ms: int) -> int:
+    """Quantity x milliseconds that the meter has counted at a moment, as far as is known."""
+    return used_at(meter, end_of(meter, at_ms))
+
+
+def end_of(meter: Meter, at_ms: int) -> int:
+    """The moment up to which the meter counts at `at_ms`: its recorded end, if that is earlier."""
+    return at_ms if meter.until_ms is None else min(at_ms, meter.until_ms)
+
+
+def read(meter: Meter, reading: Reading, now_ms: int) -> Posting:
+    """Takes one reading. A closed meter, and a reading older than the last, are left as they are."""
+    if meter.closed_ms is not None:
+        return meter, ()
+    if is_level(meter.sku):
+        since_ms = now_ms if reading.since_ms is None else reading.since_ms
+        reading = replace(reading, since_ms=since_ms if meter.run_since_ms is None else meter.run_since_ms)
+    if reading.since_ms is None:
+        return meter, ()
+    meter, lines = _in_run(meter, reading.since_ms, reading.quantity)
+    if meter.until_ms is not None or reading.since_ms != meter.run_since_ms:
+        return meter, lines
+    if reading.until_ms is not None:
+        meter, ended = end(meter, reading.until_ms)
+        return meter, lines + ended
+    meter, stepped = _stepped(meter, reading.quantity, now_ms)
+    meter, due = _due(meter, now_ms)
+    return meter, lines + stepped + due
+
+
+def end(meter: Meter, at_ms: int) -> Posting:
+    """The run ended at `at_ms`: posts the rest of it. Whatever was posted beyond is taken back."""
+    if not meter.is_running:
+        return meter, ()
+    until_ms = max(at_ms, meter.run_from_ms)
+    return post(replace(meter, until_ms=until_ms), until_ms, is_last=True)
+
+
+def close(meter: Meter, at_ms: int) -> Posting:
+    """The thing is proved absent since `at_ms`: what still ran ends there, and the meter counts no more."""
+    if meter.closed_ms is not None:
+        return meter, ()
+    meter, lines = end(meter, at_ms)
+    return replace(meter, closed_ms=at_ms), lines
+
+
+def _in_run(meter: Meter, since_ms: int, quantity: int) -> Posting:
+    """Begins the run that started at `since_ms`, unless it is the present one or an older one.
+
+    A new run proves that the one before it is over; where no end was recorded it is the new start.
+    """
+    if meter.run_since_ms is not None and since_ms <= meter.run_since_ms:
+        return meter, ()
+    meter, lines = end(meter, since_ms)
+    from_ms = since_ms if meter.until_ms is None else max(since_ms, meter.until_ms)
+    meter = replace(
+        meter,
+        quantity=quantity,
+        run_since_ms=since_ms,
+        run_from_ms=from_ms,
+        until_ms=None,
+        settled=used_at(meter, meter.until_ms) if meter.until_ms is not None else meter.settled,
+        posted_until_ms=from_ms,
+    )
+    return meter, lines
+
+
+def _stepped(meter: Meter, quantity: int, now_ms: int) -> Posting:
+    """The quantity changed some time before `now_ms`: it counts from now, when it was seen."""
+    if quantity == meter.quantity or now_ms < max(meter.run_from_ms, meter.posted_until_ms):
+        return meter, ()
+    lines: tuple[Line, ...] = ()
+    if meter.posted_until_ms // DAY_MS != now_ms // DAY_MS:
+        # Days are cut along a straight line, so the days before this step are posted before it bends.
+        meter, lines = post(meter, now_ms, is_last=False)
+    meter = replace(meter, settled=used_at(meter, now_ms), run_from_ms=now_ms, quantity=quantity)
+    return meter, lines
+
+
+def _due(meter: Meter, now_ms: int) -> Posting:
+    is_due = now_ms - meter.posted_until_ms >= POST_EVERY_MS
+    return post(meter, now_ms, is_last=False) if is_due else (meter, ())

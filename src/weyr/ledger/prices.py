@@ -1,0 +1,182 @@
+"""What does a unit cost? Price books as data, each with its source and date.
+
+A price that is not known is None, and never zero: what cannot be priced is shown as unpriced.
+"""
+
+import csv
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from functools import cache
+from importlib.resources import files
+
+import yaml
+
+from weyr.core.diagnostic import Diagnostic, UserError, did_you_mean
+from weyr.core.metering import Price
+from weyr.core.units import HOUR_S, MICROS, MONTH_S, Money
+
+CURRENCY = "USD"
+DEFAULT_BOOK = "aws/fargate"
+
+CPU, MEMORY = "task.cpu", "task.memory"
+CPU_SPOT, MEMORY_SPOT = "task.cpu.spot", "task.memory.spot"
+STORAGE = "storage.standard"
+
+_UNITS = {
+    CPU: (1000, HOUR_S), CPU_SPOT: (1000, HOUR_S),
+    MEMORY: (1000, HOUR_S), MEMORY_SPOT: (1000, HOUR_S),
+    STORAGE: (2**30, MONTH_S),
+}  # fmt: skip
+"""For which quantity and how many seconds a book's amount is: tasks count in thousandths of a
+vCPU or GiB, storage in bytes."""
+
+_OWN_SKUS = {
+    "cpu_hour": CPU,
+    "memory_gib_hour": MEMORY,
+    "spot_cpu_hour": CPU_SPOT,
+    "spot_memory_gib_hour": MEMORY_SPOT,
+    "storage_gib_month": STORAGE,
+}
+_WHOLE = ((CPU, MEMORY), (CPU_SPOT, MEMORY_SPOT))
+_INCLUDED = Price(0, 1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class PriceBook:
+    """The prices of one place. `is_whole`: a whole machine's price, of which cpu and memory each take a share."""
+
+    name: str
+    prices: Mapping[str, Price]
+    title: str = ""
+    source: str = ""
+    dated: str = ""
+    is_whole: bool = False
+    currency: str = field(default=CURRENCY)
+
+    def price(self, sku: str) -> Price | None:
+        return self.prices.get(sku)
+
+    def monthly_micros(self, sku: str, quantity: int, hours: float) -> int | None:
+        """What `quantity` of `sku` costs for `hours` of a month; None where no price is known."""
+        price = self.price(sku)
+        return None if price is None else price.cost_micros(quantity * round(hours * HOUR_S * 1000))
+
+    def beside(self, quantities: Mapping[str, int]) -> "PriceBook":
+        """The book as it holds for one task that uses all of these at once.
+
+        A whole machine is shared by whichever of cpu and memory takes the larger part of it: that one
+        is billed, the other is included. Two tasks that fit the machine together never cost more than it.
+        """
+        if not self.is_whole:
+            return self
+        included = {
+            _lesser(self.prices, pair, quantities): _INCLUDED for pair in _WHOLE if set(pair) <= set(quantities)
+        }
+        return replace(self, prices={**self.prices, **{sku: _INCLUDED for sku in included if sku in self.prices}})
+
+
+def _lesser(prices: Mapping[str, Price], pair: tuple[str, str], quantities: Mapping[str, int]) -> str:
+    cpu, memory = pair
+    if cpu not in prices or memory not in prices:
+        return memory
+    costs = [prices[sku].hourly_micros(quantities[sku]) for sku in pair]
+    return memory if costs[0] >= costs[1] else cpu
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """Every price book there is, by name."""
+
+    books: Mapping[str, PriceBook]
+
+    @classmethod
+    def shipped(cls) -> "Catalogue":
+        """The books that come with Weyr, read once."""
+        return _shipped()
+
+    @classmethod
+    def parse(cls, books_yaml: str, machines_csv: str) -> "Catalogue":
+        """Reads the two files of this folder, or others written like them."""
+        written = yaml.safe_load(books_yaml)
+        books = {name: _listed(name, book) for name, book in written.items()}
+        for name, book in written.items():
+            if "beside" in book:
+                books[name] = replace(books[name], prices={**books[book["beside"]].prices, **books[name].prices})
+        storage = books[written[DEFAULT_BOOK]["beside"]]
+        machines = [_machine(row, storage) for row in csv.DictReader(io.StringIO(machines_csv))]
+        return cls({**books, **{book.name: book for book in machines}})
+
+    def book(self, name: str) -> PriceBook:
+        """The book of that name. Raises: UserError, with the nearest name."""
+        if name not in self.books:
+            detail = f'There is no price book "{name}".{did_you_mean(name, self.books)}'
+            raise UserError(Diagnostic("Unknown price book", detail, suggestion=f"price_as: {DEFAULT_BOOK}"))
+        return self.books[name]
+
+    def price(self, book: str, sku: str) -> Price | None:
+        """The price of `sku` in `book`; None where the book or its price is not known."""
+        return self.books[book].price(sku) if book in self.books else None
+
+
+def own_book(amounts: Mapping[str, Money]) -> PriceBook:
+    """The book of a machine whose cost its owner states: `{"cpu_hour": 0.02 USD, ...}`.
+
+    Spot costs what on demand does unless said otherwise: it is the same machine.
+    Raises: UserError, with every word that is not known and every currency but USD.
+    """
+    problems = [p for key, money in amounts.items() for p in _own_problems(key, money)]
+    if problems:
+        raise UserError(*problems)
+    prices = {_OWN_SKUS[key]: _price(_OWN_SKUS[key], money.micros) for key, money in amounts.items()}
+    for spot, on_demand in ((CPU_SPOT, CPU), (MEMORY_SPOT, MEMORY)):
+        if on_demand in prices:
+            prices.setdefault(spot, prices[on_demand])
+    return PriceBook("own", prices, title="stated by the owner of the machine")
+
+
+def _own_problems(key: str, money: Money) -> list[Diagnostic]:
+    problems = []
+    if key not in _OWN_SKUS:
+        detail = f'There is no price "{key}".{did_you_mean(key, _OWN_SKUS)}'
+        problems.append(Diagnostic("Unknown price", detail))
+    if money.currency != CURRENCY:
+        detail = f'"{key}" is in {money.currency}; the ledger keeps its accounts in {CURRENCY}.'
+        problems.append(Diagnostic("Currency not supported", detail))
+    return problems
+
+
+def _price(sku: str, micros: int) -> Price:
+    return Price(micros, *_UNITS[sku])
+
+
+def _micros(amount: str) -> int:
+    micros = Decimal(amount) * MICROS
+    assert micros == int(micros) > 0, f"{amount} is not a positive number of millionths"
+    return int(micros)
+
+
+def _listed(name: str, book: Mapping[str, object]) -> PriceBook:
+    amounts = book["prices"]
+    assert isinstance(amounts, dict)
+    prices = {sku: _price(sku, _micros(amount)) for sku, amount in amounts.items()}
+    return PriceBook(name, prices, str(book["title"]), str(book["source"]), str(book["dated"]))
+
+
+def _machine(row: Mapping[str, str], storage: PriceBook) -> PriceBook:
+    """A whole machine: all of its vCPUs for an hour cost what it costs, and so does all of its memory."""
+    milli_cpu, milli_gib = int(row["vcpus"]) * 1000, int(Decimal(row["memory_gib"]) * 1000)
+    prices = dict(storage.prices)
+    for amount, (cpu, memory) in zip((row["on_demand_usd_hour"], row["spot_usd_hour"]), _WHOLE, strict=True):
+        if amount:
+            prices[cpu] = Price(_micros(amount), milli_cpu, HOUR_S)
+            prices[memory] = Price(_micros(amount), milli_gib, HOUR_S)
+    return PriceBook(row["book"], prices, row["title"], row["source"], row["dated"], is_whole=True)
+
+
+@cache
+def _shipped() -> Catalogue:
+    # Data of the package, the same wherever it runs: reading it is part of importing, not I/O of a decision.
+    here = files(__package__)
+    return Catalogue.parse(here.joinpath("prices.yaml").read_text(), here.joinpath("machines.csv").read_text())

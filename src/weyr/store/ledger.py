@@ -1,0 +1,202 @@
+"""How are meters and journal lines kept? The ledger's port to the database.
+
+Writing takes the caller's connection, so that a meter is opened in the same transaction as the
+intent it belongs to. There is no way to change or remove a line.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, case, func, insert, select, update
+
+from weyr.core.diagnostic import StoreError
+from weyr.core.metering import Line, Meter, Price
+from weyr.core.ref import Ref, ThingId
+from weyr.store.database import Database
+from weyr.store.tables.ledger import journal, meters
+
+
+class By(StrEnum):
+    """By what a bill can be split up."""
+
+    STACK = "stack"
+    KIND = "kind"
+    OBJECT = "object"
+    THING = "thing"
+    DAY = "day"
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """The journal's total for one key."""
+
+    key: str
+    micros: int
+
+
+class LedgerStore:
+    """Meters and journal of one database."""
+
+    def __init__(self, db: Database) -> None:
+        self.db = db
+
+    def meters_of(self, connection: Connection, ref: Ref) -> tuple[Meter, ...]:
+        """The object's open meters, oldest first."""
+        return _meters(connection, _is_of(ref), meters.c.closed_ms.is_(None))
+
+    def all_meters_of(self, connection: Connection, ref: Ref) -> tuple[Meter, ...]:
+        """The object's meters, closed ones too, oldest first."""
+        return _meters(connection, _is_of(ref))
+
+    def open_meters(self, stack: str | None = None) -> tuple[Meter, ...]:
+        """Every meter that is not closed, of one stack or of all."""
+        with self.db.read() as connection:
+            return _meters(connection, meters.c.closed_ms.is_(None), *_in_stack(meters.c.stack, stack))
+
+    def add(self, connection: Connection, meter: Meter) -> Meter:
+        """Keeps a new meter and gives it its id. Raises: IntegrityError where one is open already."""
+        added = connection.execute(insert(meters).values(**_fields_of(meter)))
+        return Meter(**{**_as_dict(meter), "id": int(added.inserted_primary_key[0])})
+
+    def save(self, connection: Connection, before: Meter, after: Meter, lines: Sequence[Line]) -> None:
+        """Keeps a meter's new state together with the lines that lead to it.
+
+        Raises: StoreError where the meter is not in the state `before` any more; nothing is posted then.
+        """
+        changed = connection.execute(
+            update(meters)
+            .where(meters.c.id == before.id, meters.c.lines == before.lines, meters.c.closed_ms.is_(None))
+            .values(**_fields_of(after))
+        )
+        if changed.rowcount != 1:
+            raise StoreError(f"meter {before.id} of {before.thing} was posted by somebody else meanwhile")
+        if lines:
+            connection.execute(insert(journal), [_row_of(line) for line in lines])
+
+    def posted(self, by: By, stack: str | None = None, from_day: str = "") -> tuple[Posted, ...]:
+        """What the journal holds, by key, in the keys' order; days before `from_day` are left out."""
+        key = _key(by)
+        # An expense is debited; a line that runs backwards credits it again.
+        signed = case(
+            (journal.c.debit.startswith("expense:", autoescape=True), journal.c.micros), else_=-journal.c.micros
+        )
+        query = select(key.label("key"), func.sum(signed).label("micros")).group_by(key).order_by(key)
+        query = query.where(*_in_stack(journal.c.stack, stack))
+        with self.db.read() as connection:
+            rows = connection.execute(query.where(journal.c.day >= from_day) if from_day else query).all()
+        return tuple(Posted(str(row.key), int(row.micros)) for row in rows)
+
+    def lines(self, stack: str | None = None, lines_max: int = 1000) -> tuple[Line, ...]:
+        """The newest lines, oldest of them first."""
+        query = select(journal).where(*_in_stack(journal.c.stack, stack))
+        query = query.order_by(journal.c.to_ms.desc(), journal.c.meter, journal.c.number.desc()).limit(lines_max)
+        with self.db.read() as connection:
+            return tuple(_line_of(row) for row in reversed(connection.execute(query).all()))
+
+
+def _is_of(ref: Ref) -> ColumnElement[bool]:
+    return (meters.c.stack == ref.stack) & (meters.c.kind == ref.kind) & (meters.c.name == ref.name)
+
+
+def _in_stack(column: ColumnElement[str], stack: str | None) -> tuple[ColumnElement[bool], ...]:
+    return () if stack is None else (column == stack,)
+
+
+def _key(by: By) -> ColumnElement[str]:
+    c = journal.c
+    ref = c.stack + ":" + c.kind + "/" + c.name
+    match by:
+        case By.STACK:
+            return c.stack
+        case By.KIND:
+            return c.kind
+        case By.OBJECT:
+            return ref
+        case By.THING:
+            return case((c.part == "", ref), else_=ref + "#" + c.part)
+        case By.DAY:
+            return c.day
+
+
+def _meters(connection: Connection, *where: ColumnElement[bool]) -> tuple[Meter, ...]:
+    query: Select[Any] = select(meters).where(*where).order_by(meters.c.id)
+    return tuple(_meter_of(row) for row in connection.execute(query))
+
+
+def _as_dict(meter: Meter) -> dict[str, Any]:
+    return {name: getattr(meter, name) for name in Meter.__dataclass_fields__}
+
+
+def _fields_of(meter: Meter) -> dict[str, Any]:
+    fields = _as_dict(meter)
+    price, thing = fields.pop("price"), fields.pop("thing")
+    del fields["id"]
+    return fields | {
+        "stack": thing.ref.stack,
+        "kind": thing.ref.kind,
+        "name": thing.ref.name,
+        "part": thing.part,
+        "price_micros": price and price.micros,
+        "price_per_quantity": price and price.per_quantity,
+        "price_per_s": price and price.per_s,
+        "settled": str(meter.settled),
+        "posted": str(meter.posted),
+    }
+
+
+def _meter_of(row: Row[Any]) -> Meter:
+    price = None
+    if row.price_micros is not None:
+        price = Price(row.price_micros, row.price_per_quantity, row.price_per_s)
+    return Meter(
+        thing=_thing_of(row),
+        sku=row.sku,
+        book=row.book,
+        price=price,
+        opened_ms=row.opened_ms,
+        id=row.id,
+        quantity=row.quantity,
+        run_since_ms=row.run_since_ms,
+        run_from_ms=row.run_from_ms,
+        until_ms=row.until_ms,
+        settled=int(row.settled),
+        posted=int(row.posted),
+        posted_micros=row.posted_micros,
+        posted_until_ms=row.posted_until_ms,
+        lines=row.lines,
+        closed_ms=row.closed_ms,
+    )
+
+
+def _row_of(line: Line) -> dict[str, Any]:
+    fields = {name: getattr(line, name) for name in Line.__dataclass_fields__ if name != "thing"}
+    ref = line.thing.ref
+    return fields | {
+        "stack": ref.stack,
+        "kind": ref.kind,
+        "name": ref.name,
+        "part": line.thing.part,
+        "used": str(line.used),
+    }
+
+
+def _line_of(row: Row[Any]) -> Line:
+    return Line(
+        meter=row.meter,
+        number=row.number,
+        thing=_thing_of(row),
+        sku=row.sku,
+        from_ms=row.from_ms,
+        to_ms=row.to_ms,
+        used=int(row.used),
+        micros=row.micros,
+        debit=row.debit,
+        credit=row.credit,
+        day=row.day,
+    )
+
+
+def _thing_of(row: Row[Any]) -> ThingId:
+    return ThingId(Ref(row.stack, row.kind, row.name), row.part)

@@ -1,0 +1,68 @@
+"""The ledger's tables: open and closed meters, and the journal, which only grows."""
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, Integer, String, Table, text
+
+from weyr.store.database import metadata
+
+meters = Table(
+    "meters",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("stack", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("part", String, nullable=False),
+    Column("sku", String, nullable=False),
+    Column("book", String, nullable=False),
+    Column("price_micros", BigInteger),
+    Column("price_per_quantity", BigInteger),
+    Column("price_per_s", BigInteger),
+    Column("opened_ms", BigInteger, nullable=False),
+    Column("quantity", BigInteger, nullable=False),
+    Column("run_since_ms", BigInteger),
+    Column("run_from_ms", BigInteger, nullable=False),
+    Column("until_ms", BigInteger),
+    # A terabyte for a month is 3e21 byte-milliseconds, more than any integer column holds: decimal text.
+    Column("settled", String, nullable=False),
+    Column("posted", String, nullable=False),
+    Column("posted_micros", BigInteger, nullable=False),
+    Column("posted_until_ms", BigInteger, nullable=False),
+    Column("lines", Integer, nullable=False),
+    Column("closed_ms", BigInteger),
+)
+
+Index("meters_by_stack", meters.c.stack, meters.c.closed_ms)
+Index(
+    "meters_one_open",
+    meters.c.stack,
+    meters.c.kind,
+    meters.c.name,
+    meters.c.part,
+    meters.c.sku,
+    unique=True,
+    sqlite_where=text("closed_ms IS NULL"),
+    postgresql_where=text("closed_ms IS NULL"),
+)
+
+journal = Table(
+    "journal",
+    metadata,
+    Column("meter", Integer, ForeignKey("meters.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("stack", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("part", String, nullable=False),
+    Column("sku", String, nullable=False),
+    Column("from_ms", BigInteger, nullable=False),
+    Column("to_ms", BigInteger, nullable=False),
+    Column("used", String, nullable=False),
+    Column("micros", BigInteger, nullable=False),
+    Column("debit", String, nullable=False),
+    Column("credit", String, nullable=False),
+    Column("day", String, nullable=False),
+    CheckConstraint("micros >= 0", name="journal_micros_are_positive"),
+    CheckConstraint("debit <> credit", name="journal_has_two_accounts"),
+)
+
+Index("journal_by_stack_and_day", journal.c.stack, journal.c.day)
