@@ -1,12 +1,14 @@
 """What is a kind of resource? One descriptor per folder; everything else follows from it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
 from weyr.core.capability import Capability
-from weyr.core.decision import Decision, Thing, View, Want
+from weyr.core.decision import Decision, Scalar, Thing, View, Want
+from weyr.core.diagnostic import Severity
+from weyr.core.ref import Ref
 from weyr.core.schema import Spec
 
 S = TypeVar("S", bound=Spec)
@@ -51,6 +53,32 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
+class Proposal:
+    """A stack as a plan would leave it: what a kind's checks look at.
+
+    `outputs` are those of objects that stand already; `monthly_micros` is what the priced part of
+    the stack would cost in a month.
+    """
+
+    specs: Mapping[Ref, Spec]
+    outputs: Mapping[Ref, Mapping[str, Scalar]]
+    monthly_micros: int = 0
+    currency: str = "USD"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a check has to say of one field of one object; `path` () means the object as a whole."""
+
+    ref: Ref
+    path: tuple[str | int, ...]
+    severity: Severity
+    summary: str
+    detail: str
+    suggestion: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Kind(Generic[S, M]):
     """A kind's descriptor: its words, its spec, and its pure functions.
 
@@ -58,6 +86,7 @@ class Kind(Generic[S, M]):
     `usage`    things as seen → what to meter
     `estimate` spec → what it will use, for the plan's price
     `replaces` fields whose change cannot be made in place: the object is removed and made anew
+    `checks`   the whole stack → what is unwise or impossible in objects of this kind
     `reads_spend` whether its decisions depend on what the stack has cost
     `summary`  one sentence for help and docs
     """
@@ -74,6 +103,7 @@ class Kind(Generic[S, M]):
     estimate: Callable[[S], tuple[Estimate, ...]] | None = None
     replaces: frozenset[str] = frozenset()
     reads_spend: bool = False
+    checks: Callable[[Proposal], Iterable[Finding]] | None = None
 
 
 AnyKind = Kind[Any, Any]

@@ -6,12 +6,12 @@ its line, depth and size have a bound before memory is spent, and plain words me
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import yaml
 
 from weyr.core.diagnostic import Diagnostic, Place, UserError
+from weyr.stack.syntax import not_yaml
 from weyr.stack.text import text_of
 
 DEPTH_MAX = 32
@@ -74,7 +74,7 @@ def tree_of(text: str | bytes, file: str) -> tuple[Node, list[Diagnostic]]:
         for event in yaml.parse(decoded, Loader=_LOADER):
             builder.take(event)
     except yaml.MarkedYAMLError as e:
-        raise UserError(*builder.problems, _not_yaml(e, decoded, file)) from e
+        raise UserError(*builder.problems, not_yaml(e, decoded, file)) from e
     except yaml.YAMLError as e:
         raise UserError(*builder.problems, _problem("The file is not YAML", f"{e}.", Place(file))) from e
     if builder.root is None or builder.root.value is None:
@@ -170,7 +170,8 @@ class _Builder:
 
     def _put(self, parent: _Open, entries: "dict[str, Node]", node: Node) -> None:
         name, place = parent.name, parent.name_place
-        assert name is not None and place is not None
+        assert name is not None
+        assert place is not None
         parent.name = parent.name_place = None
         if name == _NO_KEY:
             return
@@ -193,7 +194,7 @@ class _Builder:
 
     def _aliased(self, event: yaml.AliasEvent) -> Node:
         place = self._at(event)
-        node = self._anchors.get(event.anchor)
+        node = self._anchors.get(event.anchor or "")
         if node is not None:
             return node
         is_inside = any(entry.anchor == event.anchor for entry in self._open)
@@ -215,6 +216,7 @@ class _Builder:
 
     def _at(self, event: yaml.Event) -> Place:
         mark = event.start_mark
+        assert mark is not None
         return Place(self.file, mark.line + 1, mark.column + 1)
 
 
@@ -224,7 +226,8 @@ _NO_KEY = "\0none"
 
 
 def _merge(into: Node, source: Node) -> None:
-    assert isinstance(into.value, dict) and isinstance(source.value, dict)
+    assert isinstance(into.value, dict)
+    assert isinstance(source.value, dict)
     for key, node in source.value.items():
         if key not in into.value:
             into.value[key], into.keys[key] = node, source.keys[key]
@@ -241,48 +244,6 @@ def _leaf(text: str) -> Leaf:
     if _FLOAT.fullmatch(text) and abs(number := float(text)) < 1e300:
         return number
     return text
-
-
-def _not_yaml(error: yaml.MarkedYAMLError, text: str, file: str) -> Diagnostic:
-    said = str(error.problem or error.context or "it cannot be read")
-    mark = error.context_mark if any(words in said for words in _BEGUN_EARLIER) else error.problem_mark
-    mark = mark or error.problem_mark or error.context_mark
-    line = min(mark.line, text.rstrip("\n").count("\n")) + 1 if mark else 0
-    place = Place(file, line, mark.column + 1 if mark and mark.line < line else 0)
-    for number, written in _around(text, line):
-        if "\t" in written[: len(written) - len(written.lstrip())]:
-            detail = "This line is indented with a tab; YAML takes only spaces."
-            return _problem("A tab in the indentation", detail, Place(file, number, written.index("\t") + 1))
-    for words, sentence in _SYNTAX.items():
-        if words in said:
-            return _problem("The file is not YAML", sentence, place)
-    return _problem("The file is not YAML", f"It cannot be read from here on: {said}.", place)
-
-
-def _around(text: str, line: int) -> Iterator[tuple[int, str]]:
-    lines = text.splitlines()
-    for number in (line, line - 1):
-        if 0 < number <= len(lines):
-            yield number, lines[number - 1]
-
-
-_BEGUN_EARLIER = ("could not find expected ':'", "found unexpected end of stream")
-"""Here the place to look at is where the thing began, not where the reader gave up."""
-
-_SYNTAX = {
-    "mapping values are not allowed": "A second `: ` stands where none can; indent the line, or put the text in quotes.",
-    "could not find expected ':'": "This line is no `key: value`; a colon is missing, or quotes around the text.",
-    "did not find expected key": "A key was expected here; look at the indentation, and for a missing quote or bracket.",
-    "did not find expected '-' indicator": "This line ends the list above it; indent it like the list, or further left.",
-    "did not find expected ',' or": "A comma or a closing bracket is missing before this.",
-    "did not find expected node content": "A value was expected here, before this sign.",
-    "found unexpected end of stream": "A quote that was opened is never closed.",
-    "found character that cannot start any token": "A value cannot begin with this character; put it in quotes.",
-    "found unknown escape character": 'After a backslash in "double quotes" this has no meaning; use single quotes.',
-    "expected <document start>": "Only one value can stand at the top; this looks like the rest of a broken line.",
-    "did not find expected <document start>": "This line belongs to nothing above it; look at its indentation.",
-    "control characters are not allowed": "There is a control character in the file.",
-}
 
 
 def _problem(summary: str, detail: str, place: Place, suggestion: str = "") -> Diagnostic:

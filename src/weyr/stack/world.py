@@ -22,8 +22,13 @@ class Existing:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """The state a plan starts from. `parent` is the id of the plan applied last, empty if none was."""
+    """The state a plan starts from. `parent` is the id of the plan applied last, empty if none was.
+
+    `past` has the last generation of objects that are gone: a new one of that name counts on from it,
+    so that no intention of the old one can be taken for one of the new.
+    """
 
     stack: str
     parent: str = ""
     objects: Mapping[Ref, Existing] = field(default_factory=dict)
+    past: Mapping[Ref, int] = field(default_factory=dict)

@@ -1,0 +1,71 @@
+"""What is unwise or impossible in a stack, though each field is right? Findings, each with its line."""
+
+from collections.abc import Iterator
+
+from weyr.core.diagnostic import Diagnostic, Severity
+from weyr.core.kind import Finding, Kinds, Proposal
+from weyr.stack.masking import is_sensitive
+from weyr.stack.stack import Path, Stack, StackObject, path_text
+from weyr.stack.world import World
+
+
+def findings_of(
+    stack: Stack, world: World, kinds: Kinds, monthly_micros: int = 0, currency: str = "USD"
+) -> list[Diagnostic]:
+    """Everything there is to say: what holds for any stack, then what each kind knows of its own objects."""
+    proposal = Proposal(
+        specs={ref: item.spec for ref, item in stack.objects.items()},
+        outputs={ref: existing.outputs for ref, existing in world.objects.items()},
+        monthly_micros=monthly_micros,
+        currency=currency,
+    )
+    found = [*_without_budget(stack, kinds), *_secrets_in_the_open(stack)]
+    for kind in kinds.values():
+        found += [_placed(stack, finding) for finding in (kind.checks(proposal) if kind.checks else ())]
+    return found
+
+
+def _placed(stack: Stack, finding: Finding) -> Diagnostic:
+    place = stack.objects[finding.ref].place_of(*finding.path)
+    return Diagnostic(finding.summary, finding.detail, finding.severity, place, str(finding.ref), finding.suggestion)
+
+
+def _without_budget(stack: Stack, kinds: Kinds) -> Iterator[Diagnostic]:
+    """Money is spent and nobody watches: the surprise at the end of the month that Weyr is there to spare people."""
+    if any(kinds[ref.kind].reads_spend for ref in stack.objects):
+        return
+    spending = sorted(str(ref) for ref, item in stack.objects.items() if _spends(kinds, item))
+    if spending:
+        shown = ", ".join(spending[:3]) + (f" and {len(spending) - 3} more" if len(spending) > 3 else "")
+        detail = f"{shown} will cost money, and nothing in this stack watches what it costs."
+        suggestion = "budgets: {month: {limit: 50 USD, then: alert}}"
+        yield Diagnostic("No budget", detail, Severity.WARN, stack.place, suggestion=suggestion)
+
+
+def _spends(kinds: Kinds, item: StackObject) -> bool:
+    estimate = kinds[item.ref.kind].estimate
+    return bool(estimate and estimate(item.spec))
+
+
+def _secrets_in_the_open(stack: Stack) -> Iterator[Diagnostic]:
+    for item in stack.objects.values():
+        for path, text in _texts((), item.spec.model_dump(mode="json", exclude_defaults=True)):
+            if text and is_sensitive(path) and path[0] == "env":
+                detail = f"{path_text(path)} looks like a secret, and stands in the file for everybody to read."
+                suggestion = f"secrets: {{{path[-1]}: secret/{str(path[-1]).lower()}}}"
+                place = item.place_of(*path)
+                yield Diagnostic("A secret in the open", detail, Severity.WARN, place, str(item.ref), suggestion)
+
+
+def _texts(path: Path, value: object) -> Iterator[tuple[Path, str]]:
+    match value:
+        case str():
+            yield path, value
+        case dict():
+            for key, item in value.items():
+                yield from _texts((*path, key), item)
+        case list():
+            for index, item in enumerate(value):
+                yield from _texts((*path, index), item)
+        case _:
+            return

@@ -1,0 +1,219 @@
+"""What does a stack file ask for? Text → a `Stack` of typed specs, or every problem in it at once."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from weyr.core.diagnostic import Diagnostic, Place, Severity, UserError, did_you_mean
+from weyr.core.kind import AnyKind, Kinds
+from weyr.core.ref import NAME, Ref
+from weyr.core.schema import Spec, ValidationError, from_plain
+from weyr.stack.fields import shape_of
+from weyr.stack.references import Needs, needs_of
+from weyr.stack.sentences import INVALID, UNKNOWN, clipped, mistakes_of, sentence, written
+from weyr.stack.stack import Path, Stack, StackObject
+from weyr.stack.switches import switches_for_numbers
+from weyr.stack.tree import Node, tree_of
+
+PROBLEMS_MAX = 100
+"""Problems shown at once; of the rest only the number is told."""
+
+_NAME_RULE = "begins with a lower-case letter; up to 39 more of a-z, 0-9, - and _ follow"
+_TOP = ("stack", "on", "price_as")
+
+
+@dataclass(slots=True)
+class _Reading:
+    """A file being read: what was understood of it so far, and what is wrong."""
+
+    file: str
+    kinds: Kinds
+    name: str = ""
+    specs: dict[Ref, tuple[Spec, Node, Place]] = field(default_factory=dict)
+    named: set[Ref] = field(default_factory=set)
+    """Every object with a valid name, those with a broken spec included: references to them are no mistakes."""
+    problems: list[Diagnostic] = field(default_factory=list)
+    left_out: int = 0
+
+    def say(self, summary: str, detail: str, place: Place, ref: str = "", suggestion: str = "") -> None:
+        self.problems.append(Diagnostic(summary, detail, place=place, ref=ref, suggestion=suggestion))
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there are enough problems; looking for near words for thousands takes too long."""
+        return len(self.problems) >= PROBLEMS_MAX
+
+
+def parse_stack(
+    text: str | bytes,
+    file: str,
+    kinds: Kinds,
+    *,
+    engines: Collection[str] = ("local",),
+    price_lists: Collection[str] = ("aws/fargate",),
+) -> Stack:
+    """The stack that a file's text asks for.
+
+    Takes: `file` as it is to be shown in messages; `engines` that exist for `on:`, and the names
+    that `price_as:` may have.
+    Raises: UserError with every problem in the file, in the order of its lines.
+    Promises: no other exception for any text; bounded time and memory.
+    """
+    root, problems = tree_of(text, file)
+    reading = _Reading(file, kinds, problems=problems)
+    if not isinstance(root.value, dict):
+        detail = f"A stack file begins with fields such as `stack: digits`; here is {written(root)}."
+        raise UserError(*problems, Diagnostic("The file holds no fields", detail, place=root.place))
+    reading.name = _stack_name(reading, root)
+    on = _choice(reading, root, "on", engines, "engine")
+    price_as = _choice(reading, root, "price_as", price_lists, "price list")
+    _unknown_fields(reading, root)
+    for kind in kinds.values():
+        _section(reading, root, kind)
+    needs = _linked(reading)
+    if reading.problems:
+        raise UserError(*_in_order(reading))
+    objects = {ref: _object(reading, ref, needs) for ref in reading.specs}
+    return Stack(reading.name, file, on, price_as, objects, _places(root, depth=1))
+
+
+def _stack_name(reading: _Reading, root: Node) -> str:
+    node, place = _field(root, "stack")
+    if node is None:
+        detail = "The file does not say what the stack is called."
+        reading.say("A field is missing", detail, Place(reading.file, 1), suggestion="stack: example")
+        return "unnamed"
+    if not isinstance(node.value, str) or not NAME.fullmatch(node.value):
+        detail = f"{written(node)} cannot be a stack's name: it {_NAME_RULE}."
+        reading.say("Not a name", detail, place, suggestion=_as_name("stack: ", node))
+        return "unnamed"
+    return node.value
+
+
+def _choice(reading: _Reading, root: Node, name: str, known: Collection[str], what: str) -> str:
+    """The value of a top-level field that has one of a few names; the first is the default."""
+    node, place = _field(root, name)
+    default = next(iter(known))
+    if node is None:
+        return default
+    if isinstance(node.value, str) and node.value in known:
+        return node.value
+    detail = f"{name}: {written(node)} is no {what} that exists now; there is {', '.join(sorted(known))}."
+    reading.say(f"Unknown {what}", detail, place, suggestion=f"{name}: {default}")
+    return default
+
+
+def _unknown_fields(reading: _Reading, root: Node) -> None:
+    plurals = {kind.plural for kind in reading.kinds.values()}
+    known = {*_TOP, *plurals}
+    for name, place in root.keys.items():
+        if name in known:
+            continue
+        if reading.is_full:
+            reading.left_out += 1
+        elif name in reading.kinds:
+            plural = reading.kinds[name].plural
+            detail = f'There is no field "{name}"; the objects of this kind stand together under "{plural}".'
+            reading.say(UNKNOWN, detail, place, suggestion=f"{plural}:")
+        else:
+            detail = f'There is no field "{clipped(name)}" in a stack.{did_you_mean(name, known)}'
+            reading.say(UNKNOWN, detail, place)
+
+
+def _section(reading: _Reading, root: Node, kind: AnyKind) -> None:
+    """All objects of one kind. An empty section is a section without objects."""
+    node, place = _field(root, kind.plural)
+    if node is None or node.value is None:
+        return
+    if not isinstance(node.value, dict):
+        detail = f"{kind.plural}: here stand names, each followed by its fields; this is {written(node)}."
+        reading.say(INVALID, detail, place, suggestion=f"{kind.plural}: {{example: {{}}}}")
+        return
+    for name, entry in node.value.items():
+        if NAME.fullmatch(name):
+            ref = Ref(reading.name, kind.name, name)
+            reading.named.add(ref)
+            _read_spec(reading, ref, kind, entry, node.keys[name])
+        else:
+            named = Node(node.keys[name], name)
+            detail = f"{written(named)} cannot be the name of a {kind.name}: it {_NAME_RULE}."
+            reading.say("Not a name", detail, node.keys[name], suggestion=_as_name("", named))
+
+
+def _read_spec(reading: _Reading, ref: Ref, kind: AnyKind, node: Node, place: Place) -> None:
+    whole = Node(place, {}) if node.value is None else Node(place, node.value, node.keys)
+    if not isinstance(whole.value, dict):
+        detail = f"Here stand the fields of {ref}; this is {written(node)}."
+        reading.say(INVALID, detail, place, str(ref), f"weyr explain {kind.name}")
+        return
+    shape = shape_of(kind.spec)
+    try:
+        spec = from_plain(kind.spec, whole.plain())
+    except ValidationError as e:
+        for mistake in mistakes_of(e, whole):
+            if reading.is_full:
+                reading.left_out += 1
+            else:
+                reading.problems.append(sentence(mistake, str(ref), whole, shape))
+    else:
+        reading.specs[ref] = spec, whole, place
+    reading.problems.extend(switches_for_numbers(str(ref), whole, shape))
+
+
+def _linked(reading: _Reading) -> Needs:
+    """Which objects each object needs; says what is wrong with its references."""
+    objects = {ref: (spec, node) for ref, (spec, node, _place) in reading.specs.items()}
+    needs, problems = needs_of(reading.name, objects, reading.named, reading.kinds)
+    room = max(0, PROBLEMS_MAX - len(reading.problems))
+    reading.left_out += max(0, len(problems) - room)
+    reading.problems.extend(problems[:room])
+    return needs
+
+
+def _object(reading: _Reading, ref: Ref, needs: Needs) -> StackObject:
+    spec, node, place = reading.specs[ref]
+    return StackObject(ref, spec, place, needs[ref], _places(node))
+
+
+def _in_order(reading: _Reading) -> list[Diagnostic]:
+    def line(problem: Diagnostic) -> tuple[int, int]:
+        return (problem.place.line, problem.place.column) if problem.place else (0, 0)
+
+    problems = sorted(dict.fromkeys(reading.problems), key=line)
+    if reading.left_out or len(problems) > PROBLEMS_MAX:
+        more = reading.left_out + max(0, len(problems) - PROBLEMS_MAX)
+        detail = f"{more:,} more are not shown; mend these first."
+        problems = problems[:PROBLEMS_MAX]
+        problems.append(Diagnostic("Too many problems to show", detail, Severity.INFO, Place(reading.file)))
+    return problems
+
+
+def _field(root: Node, name: str) -> tuple[Node | None, Place]:
+    assert isinstance(root.value, dict)
+    return root.value.get(name), root.keys.get(name, root.place)
+
+
+def _as_name(before: str, node: Node) -> str:
+    """The written word made into a name, where little is lacking; nothing otherwise."""
+    word = str(node.value).strip().lower().replace(" ", "-").replace(".", "-")
+    return f"{before}{word}" if NAME.fullmatch(word) else ""
+
+
+def _places(node: Node, depth: int = 64) -> Mapping[Path, Place]:
+    """The place of every path below a node."""
+    found: dict[Path, Place] = {}
+    waiting: list[tuple[Path, Node]] = [((), node)]
+    children: list[tuple[str | int, Node, Place]]
+    while waiting:
+        path, inside = waiting.pop()
+        match inside.value:
+            case dict() as entries:
+                children = [(part, entry, inside.keys[part]) for part, entry in entries.items()]
+            case list() as items:
+                children = [(index, entry, entry.place) for index, entry in enumerate(items)]
+            case _:
+                continue
+        for part, entry, place in children:
+            found[(*path, part)] = place
+            if len(path) + 1 < depth:
+                waiting.append(((*path, part), entry))
+    return found

@@ -1,0 +1,224 @@
+"""What would have to happen so that the world is as the stack says? An immutable `Plan`, and nothing is done."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from weyr.core.decision import Phase
+from weyr.core.diagnostic import Diagnostic, Severity, UserError, WorldMoved
+from weyr.core.kind import AnyKind, Kinds
+from weyr.core.ref import Ref
+from weyr.core.schema import Spec, ValidationError, from_plain, references_of, to_json, to_plain
+from weyr.stack.checks import findings_of
+from weyr.stack.costs import Prices, object_cost
+from weyr.stack.diff import Plain, differences
+from weyr.stack.fields import shape_of
+from weyr.stack.order import ordered
+from weyr.stack.stack import Stack, StackObject
+from weyr.stack.steps import Action, Drift, FieldChange, ObjectCost, Plan, Step
+from weyr.stack.world import Existing, World
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An existing object as today's kinds understand it; `spec` is None where they no longer do."""
+
+    ref: Ref
+    existing: Existing
+    spec: Spec | None
+    plain: Plain
+
+    @property
+    def is_leaving(self) -> bool:
+        return self.existing.phase is Phase.REMOVING
+
+
+Objects = Mapping[Ref, StackObject]
+Standing = Mapping[Ref, Known]
+
+
+def make_plan(
+    stack: Stack | None,
+    world: World,
+    kinds: Kinds,
+    prices: Prices,
+    *,
+    made_at: str = "",
+    extra: Sequence[Diagnostic] = (),
+) -> Plan:
+    """The steps from `world` to `stack`, with their cost and what there is to say about them.
+
+    Takes: `stack` None to remove everything; `made_at` as it will be shown; `extra` findings of
+    whoever knows more, such as fields that no engine can honour.
+    Promises: pure; the same stack and world give the same plan under the same id.
+    """
+    assert stack is None or stack.name == world.stack, "a plan is for the world of its own stack"
+    standing = {ref: _known(kinds, ref, existing) for ref, existing in world.objects.items()}
+    wanted = stack.objects if stack else {}
+    steps = [
+        *_forward(wanted, standing, world, kinds),
+        *_backward(wanted, standing, world),
+    ]
+    costs = _costs(wanted, standing, kinds, prices)
+    findings = [*_protected(steps, standing), *extra]
+    if stack:
+        monthly_micros = sum(cost.after.micros for cost in costs)
+        findings += findings_of(stack, world, kinds, monthly_micros, prices.currency)
+    plan = Plan(
+        id="",
+        stack=world.stack,
+        parent=world.parent,
+        on=stack.on if stack else "",
+        price_as=prices.name,
+        is_removal=stack is None,
+        steps=tuple(steps),
+        costs=costs,
+        currency=prices.currency,
+        drift=tuple(Drift(ref, text) for ref in sorted(world.objects) for text in world.objects[ref].drift),
+        findings=tuple(sorted(findings, key=_worst_first)),
+        seen=_generations(world),
+        made_at=made_at,
+    )
+    return replace(plan, id=_id_of(plan))
+
+
+def check_applicable(plan: Plan, world: World) -> None:
+    """Whether a plan still fits the world it was made for.
+
+    Raises: UserError where a finding forbids it; WorldMoved, saying what moved, where it is out of date.
+    """
+    if plan.fatal:
+        raise UserError(*plan.fatal)
+    moved = [*_moved_parent(plan, world), *_moved_objects(plan, world)]
+    if moved:
+        raise WorldMoved(*moved)
+
+
+def _known(kinds: Kinds, ref: Ref, existing: Existing) -> Known:
+    """Reads a stored spec again, so that a field which is new since then has its default on both sides."""
+    if ref.kind not in kinds:
+        return Known(ref, existing, None, existing.spec)
+    kind = kinds[ref.kind]
+    try:
+        spec = from_plain(kind.spec, existing.spec)
+    except ValidationError:
+        return Known(ref, existing, None, existing.spec)
+    return Known(ref, existing, spec, to_plain(kind.spec, spec))
+
+
+def _forward(wanted: Objects, standing: Standing, world: World, kinds: Kinds) -> Iterable[Step]:
+    """What is to be made or changed: each after what it needs."""
+    for ref in ordered({ref: item.needs for ref, item in wanted.items()}):
+        step = _step(wanted[ref], standing.get(ref), kinds[ref.kind], world.past.get(ref, 0))
+        if step:
+            yield step
+
+
+def _step(item: StackObject, was: Known | None, kind: AnyKind, past: int) -> Step | None:
+    plain = to_plain(kind.spec, item.spec)
+    shape = shape_of(kind.spec)
+    if was is None or was.is_leaving:
+        fields = differences(shape, None, plain)
+        before = was.existing.generation if was else past
+        reason = "once its removal has ended" if was else ""
+        return _made(item, Action.CREATE, before + 1, 0, plain, fields, reason)
+    generation = was.existing.generation
+    fields = differences(shape, was.plain, plain, kind.replaces)
+    if any(field.is_replacing for field in fields):
+        return _made(item, Action.REPLACE, generation + 1, generation, plain, fields)
+    if fields:
+        return _made(item, Action.CHANGE, generation + 1, generation, plain, fields)
+    if was.existing.phase is Phase.FAILED:
+        return _made(item, Action.RETRY, generation + 1, generation, plain, (), "it failed and is tried again")
+    return None
+
+
+def _made(
+    item: StackObject,
+    action: Action,
+    generation: int,
+    from_generation: int,
+    plain: Plain,
+    fields: tuple[FieldChange, ...],
+    reason: str = "",
+) -> Step:
+    needs = tuple(sorted(item.needs))
+    return Step(action, item.ref, generation, from_generation, plain, fields, needs, reason, item.place)
+
+
+def _backward(wanted: Objects, standing: Standing, world: World) -> Iterable[Step]:
+    """What is to go away: each before what it needs."""
+    leaving = {ref: _needs(was) for ref, was in standing.items() if ref not in wanted and not was.is_leaving}
+    in_order = ordered(leaving)
+    # A stored spec that no longer parses has no known needs, and a cycle cannot have been applied.
+    assert len(in_order) == len(leaving)
+    for ref in reversed(in_order):
+        generation = world.objects[ref].generation
+        yield Step(Action.DESTROY, ref, generation + 1, generation, needs=tuple(sorted(leaving[ref])))
+
+
+def _needs(was: Known) -> set[Ref]:
+    return {reference.ref(was.ref.stack) for _path, reference in references_of(was.spec)} if was.spec else set()
+
+
+def _costs(wanted: Objects, standing: Standing, kinds: Kinds, prices: Prices) -> tuple[ObjectCost, ...]:
+    found = []
+    for ref in sorted({*wanted, *standing}):
+        if ref.kind in kinds:
+            before = standing[ref].spec if ref in standing else None
+            after = wanted[ref].spec if ref in wanted else None
+            cost = object_cost(ref, kinds[ref.kind], before, after, prices)
+            found += [cost] if cost else []
+    return tuple(found)
+
+
+def _protected(steps: Iterable[Step], standing: Standing) -> Iterable[Diagnostic]:
+    """The standing spec decides, not the new one: taking the protection off is a plan of its own."""
+    for step in steps:
+        if step.action not in (Action.DESTROY, Action.REPLACE) or not standing[step.ref].plain.get("protect"):
+            continue
+        verb = "remove" if step.action is Action.DESTROY else "replace"
+        detail = f"This plan would {verb} {step.ref}, and it is protected. Apply `protect: false` for it first."
+        yield Diagnostic("A protected object", detail, Severity.FATAL, step.place, str(step.ref), "protect: false")
+
+
+def _moved_parent(plan: Plan, world: World) -> Iterable[Diagnostic]:
+    if plan.parent == world.parent:
+        return
+    if plan.id == world.parent:
+        detail = f"Plan {plan.id} was applied already; nothing is left of it to do."
+    else:
+        detail = f"Plan {world.parent or 'none'} was applied since; this one follows {plan.parent or 'none'}."
+    yield Diagnostic("The plan is out of date", detail, suggestion="weyr plan")
+
+
+def _moved_objects(plan: Plan, world: World) -> Iterable[Diagnostic]:
+    now = _generations(world)
+    for name in sorted({*plan.seen, *now}):
+        was, is_now = plan.seen.get(name), now.get(name)
+        if was == is_now:
+            continue
+        if is_now is None:
+            detail = f"{name} was there when this plan was made, and is gone or going."
+        elif was is None:
+            detail = f"{name} was made since this plan."
+        else:
+            detail = f"{name} is at generation {is_now}; this plan was made for {was}."
+        yield Diagnostic("The world has moved", detail, ref=name, suggestion="weyr plan")
+
+
+def _generations(world: World) -> dict[str, int]:
+    """The generations of what stands. Objects on their way out may end at any moment, and matter to no plan."""
+    objects = sorted(world.objects.items())
+    return {str(ref): existing.generation for ref, existing in objects if existing.phase is not Phase.REMOVING}
+
+
+def _id_of(plan: Plan) -> str:
+    """A hash of everything that is done and why it may be, but not of when and where it was written."""
+    steps = tuple(replace(step, place=None) for step in plan.steps)
+    text = to_json(Plan, replace(plan, steps=steps, findings=(), made_at=""))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _worst_first(finding: Diagnostic) -> tuple[int, int, str]:
+    return (list(Severity).index(finding.severity), finding.place.line if finding.place else 0, finding.ref)
