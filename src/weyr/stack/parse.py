@@ -64,8 +64,8 @@ def parse_stack(
         detail = f"A stack file begins with fields such as `stack: digits`; here is {written(root)}."
         raise UserError(*problems, Diagnostic("The file holds no fields", detail, place=root.place))
     reading.name = _stack_name(reading, root)
-    on = _choice(reading, root, "on", engines, "engine")
-    price_as = _choice(reading, root, "price_as", price_lists, "price list")
+    on = _choice(reading, root, "on", engines, "engine", "local")
+    price_as = _choice(reading, root, "price_as", price_lists, "price list", "aws/fargate")
     _unknown_fields(reading, root)
     for kind in kinds.values():
         _section(reading, root, kind)
@@ -89,15 +89,15 @@ def _stack_name(reading: _Reading, root: Node) -> str:
     return node.value
 
 
-def _choice(reading: _Reading, root: Node, name: str, known: Collection[str], what: str) -> str:
-    """The value of a top-level field that has one of a few names; the first is the default."""
+def _choice(reading: _Reading, root: Node, name: str, known: Collection[str], what: str, default: str) -> str:
+    """The value of a top-level field that has one of a few names."""
     node, place = _field(root, name)
-    default = next(iter(known))
     if node is None:
         return default
     if isinstance(node.value, str) and node.value in known:
         return node.value
-    detail = f"{name}: {written(node)} is no {what} that exists now; there is {', '.join(sorted(known))}."
+    hint = did_you_mean(str(node.value), known)
+    detail = f"{name}: {written(node)} is no {what} that exists now.{hint}"
     reading.say(f"Unknown {what}", detail, place, suggestion=f"{name}: {default}")
     return default
 

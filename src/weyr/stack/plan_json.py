@@ -1,0 +1,92 @@
+"""A plan for programs: plain JSON whose fields stay. What people read is in `render`, what is kept is the Plan.
+
+Fields are added, never renamed; `format` goes up if one has to change its meaning.
+"""
+
+from typing import Any
+
+from weyr.core.diagnostic import Diagnostic
+from weyr.stack.render import summary_line
+from weyr.stack.steps import Amount, FieldChange, ObjectCost, Plan, Step
+
+FORMAT = 1
+
+
+def plan_json(plan: Plan) -> dict[str, Any]:
+    """The plan as dicts, lists and scalars. Specs are left out: their values may be nobody's business."""
+    counts = plan.counts
+    return {
+        "format": FORMAT,
+        "id": plan.id,
+        "stack": plan.stack,
+        "parent": plan.parent,
+        "on": plan.on,
+        "is_removal": plan.is_removal,
+        "made_at": plan.made_at,
+        "has_changes": plan.has_changes,
+        "is_blocked": bool(plan.fatal),
+        "summary": summary_line(plan),
+        "counts": {
+            "create": counts.create,
+            "change": counts.change,
+            "replace": counts.replace,
+            "destroy": counts.destroy,
+        },
+        "steps": [_step(step) for step in plan.steps],
+        "cost": {
+            "currency": plan.currency,
+            "price_as": plan.price_as,
+            "before": _amount(plan.before),
+            "after": _amount(plan.after),
+            "delta_micros": plan.after.micros - plan.before.micros,
+            "objects": [_cost(cost) for cost in plan.costs],
+        },
+        "drift": [{"ref": str(drift.ref), "text": drift.text} for drift in plan.drift],
+        "findings": [diagnostic_json(finding) for finding in plan.findings],
+    }
+
+
+def diagnostic_json(diagnostic: Diagnostic) -> dict[str, Any]:
+    """A Diagnostic as every interface of Weyr sends it."""
+    place = diagnostic.place
+    return {
+        "severity": diagnostic.severity.value,
+        "summary": diagnostic.summary,
+        "detail": diagnostic.detail,
+        "place": {"file": place.file, "line": place.line, "column": place.column} if place else None,
+        "ref": diagnostic.ref,
+        "suggestion": diagnostic.suggestion,
+    }
+
+
+def _step(step: Step) -> dict[str, Any]:
+    return {
+        "action": step.action.value,
+        "symbol": step.action.symbol,
+        "ref": str(step.ref),
+        "kind": step.ref.kind,
+        "name": step.ref.name,
+        "generation": step.generation,
+        "from_generation": step.from_generation,
+        "reason": step.reason,
+        "needs": [str(ref) for ref in step.needs],
+        "fields": [_field(field) for field in step.fields],
+    }
+
+
+def _field(field: FieldChange) -> dict[str, Any]:
+    return {"path": field.path, "old": field.old, "new": field.new, "is_replacing": field.is_replacing}
+
+
+def _amount(amount: Amount) -> dict[str, Any]:
+    """`is_complete` False: some of it has no price, so the true amount is higher."""
+    return {"micros": amount.micros, "is_complete": not amount.unpriced, "unpriced": list(amount.unpriced)}
+
+
+def _cost(cost: ObjectCost) -> dict[str, Any]:
+    return {
+        "ref": str(cost.ref),
+        "before": _amount(cost.before),
+        "after": _amount(cost.after),
+        "notes": list(cost.notes),
+    }
