@@ -1,0 +1,48 @@
+"""A wrapper died without a record: what is left of its task, and how is that proved to be nothing?"""
+
+import os
+import shutil
+import signal
+
+from weyr.engines.local import processes, task_folder
+from weyr.engines.local.limits import processes_in, remove_groups
+from weyr.engines.local.task_folder import EXIT, MARK, STATE
+
+ROUNDS = 20
+
+
+def bury(folder: str, secret_folder: str, now: float) -> bool:
+    """Kills every process of a dead wrapper's task and records its end as lost.
+
+    Takes a folder whose lock the caller holds. Gives False where a process has not gone yet; ask again.
+    Raises: OSError.
+    """
+    state = _state(folder)
+    rebooted = bool(state) and state.get("boot") != processes.boot_id()
+    groups = [str(group) for group in state.get("groups", [])]  # type: ignore[attr-defined]
+    if not rebooted and not _kill(folder, groups):
+        return False
+    remove_groups(groups)
+    if secret_folder and os.path.isdir(secret_folder):
+        shutil.rmtree(secret_folder)
+    detail = "the machine was restarted" if rebooted else "its wrapper was killed; what was left of it is ended"
+    end = {"reason": "lost", "detail": detail, "started_at": state.get("started_at"), "ended_at": now}
+    task_folder.write_json(folder, EXIT, end, is_durable=True)
+    return True
+
+
+def _state(folder: str) -> dict[str, object]:
+    try:
+        return task_folder.read_json(folder, STATE) or {}
+    except ValueError:
+        return {}  # cut off by the crash: the mark in the environment still finds every process
+
+
+def _kill(folder: str, groups: list[str]) -> bool:
+    """Whether nothing is left. A process can fork while we look, so we look until there is none."""
+    for _ in range(ROUNDS):
+        left = {*processes.marked(f"{MARK}={folder}"), *processes_in(groups)}
+        if not left:
+            return True
+        processes.signal_all(left, signal.SIGKILL)
+    return False

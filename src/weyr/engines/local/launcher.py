@@ -1,0 +1,208 @@
+"""Who forks the wrappers? A small process that outlives the server and costs nothing while it waits.
+
+Run as `python -I -S launcher.py --socket PATH --info FILE`: no site-packages, standard library only, so
+that each fork of it stays small. One request per connection, a JSON line; one JSON line back:
+
+    {"do": "start", "orders": [...]}  → {"answers": ["", "already", "why not", ...]}
+    {"do": "ping"}                    → {"pid": ...}         {"do": "stop"} → ends; wrappers go on
+
+If it is killed, running wrappers go on as well, and the next request starts another launcher.
+"""
+
+import contextlib
+import fcntl
+import gc
+import json
+import os
+import select
+import signal
+import socket
+import struct
+import sys
+import types
+from typing import Any
+
+REQUEST_BYTES_MAX = 64 << 20
+REQUEST_S = 5.0
+FILES_MAX = 1024
+
+
+def _import_without_packages() -> None:
+    """Makes `weyr.engines.local` importable without running any `__init__` on the way, whatever they import."""
+    folder = os.path.dirname(os.path.abspath(__file__))
+    for depth, name in ((2, "weyr"), (1, "weyr.engines"), (0, "weyr.engines.local")):
+        if name not in sys.modules:
+            package = types.ModuleType(name)
+            package.__path__ = [os.path.normpath(os.path.join(folder, *[".."] * depth))]
+            sys.modules[name] = package
+
+
+_import_without_packages()
+
+from weyr.engines.local import limits, processes, task_folder, wrapper  # noqa: E402 - needs the line above
+
+
+class Launcher:
+    """Accepts requests one after the other; a start takes about a millisecond."""
+
+    def __init__(self, door: socket.socket, wake: int) -> None:
+        self._door, self._wake = door, wake
+        self._trees = limits.hierarchies()
+        self._boot = processes.boot_id()
+        self.is_stopping = False
+
+    def serve(self) -> None:
+        poll = select.poll()
+        poll.register(self._door, select.POLLIN)
+        poll.register(self._wake, select.POLLIN)
+        gc.disable()
+        gc.freeze()  # a forked child that collects would touch, and so copy, every page
+        while not self.is_stopping:
+            for fd, _ in poll.poll():
+                if fd == self._wake:
+                    os.read(self._wake, 4096)
+                else:
+                    self._serve_one()
+            _reap()
+
+    def _serve_one(self) -> None:
+        try:
+            connection, _ = self._door.accept()
+        except OSError:
+            return
+        with connection:
+            connection.settimeout(REQUEST_S)
+            try:
+                if _is_ours(connection):
+                    answer = self._answer(json.loads(_read_line(connection)))
+                    connection.sendall(json.dumps(answer).encode() + b"\n")
+            except (OSError, ValueError, KeyError) as e:
+                print(f"launcher: a request failed: {e!r}", file=sys.stderr, flush=True)
+
+    def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        match request.get("do"):
+            case "start":
+                return {"answers": [self._start(order) for order in request["orders"]]}
+            case "ping":
+                return {"pid": os.getpid()}
+            case "stop":
+                self.is_stopping = True
+                return {"pid": os.getpid()}
+            case other:
+                return {"error": f"{other!r} is nothing that a launcher does"}
+
+    def _start(self, order: task_folder.Order) -> str:
+        """Starts a task at most once, whoever asks and however often: "" the first time, "already" after."""
+        folder = order["folder"]
+        try:
+            lock = task_folder.lock(folder)
+            if lock is None:
+                return "already"
+            try:
+                if not task_folder.begin(folder, self._boot):
+                    return "already"
+                if os.fork() == 0:
+                    self._become_wrapper(order, lock)
+            finally:
+                os.close(lock)  # the child's copy of it holds the lock from here
+        except OSError as e:
+            return f"the task's folder cannot be used: {e}"
+        return ""
+
+    def _become_wrapper(self, order: task_folder.Order, lock: int) -> None:
+        status = 1
+        try:
+            signal.set_wakeup_fd(-1)
+            # Everything of the launcher's, above all the lock that says that a launcher lives.
+            os.closerange(3, lock)
+            os.closerange(lock + 1, FILES_MAX)
+            wrapper.main(order, self._trees, lock)
+            status = 0
+        finally:
+            sys.stderr.flush()
+            os._exit(status)
+
+
+def _reap() -> None:
+    """Takes the exits of wrappers. Their records are on disk; nothing is learned here."""
+    while True:
+        try:
+            if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                return
+        except ChildProcessError:
+            return
+
+
+def _is_ours(connection: socket.socket) -> bool:
+    """Whether the caller is the same user; the socket's mode says so too, but not on every system."""
+    raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    return int(struct.unpack("3i", raw)[1]) == os.getuid()
+
+
+def _read_line(connection: socket.socket) -> bytes:
+    parts, size = [], 0
+    while True:
+        part = connection.recv(1 << 20)
+        parts.append(part)
+        size += len(part)
+        if not part or part.endswith(b"\n"):
+            return b"".join(parts)
+        if size > REQUEST_BYTES_MAX:
+            raise ValueError("the request is too long")
+
+
+def _open_door(path: str) -> socket.socket | None:
+    """Listens; None where another launcher does. Who holds the lock beside the socket may replace it."""
+    lock = os.open(path + ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return None
+    os.set_inheritable(lock, False)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+    door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    old = os.umask(0o177)
+    door.bind(path)
+    os.umask(old)
+    door.listen(128)
+    door.setblocking(False)
+    return door
+
+
+def main(argv: list[str]) -> None:
+    """Detaches, listens, and only then lets the caller's process return."""
+    options = dict(zip(argv[::2], argv[1::2], strict=True))
+    done, tell = os.pipe()
+    if os.fork():
+        os.close(tell)
+        sys.exit(0 if os.read(done, 1) else 1)
+    os.close(done)
+    os.setsid()
+    os.chdir("/")
+    door = _open_door(options["--socket"])
+    if door is None:
+        os.write(tell, b"!")  # another one listens: as good
+        return
+    wake, wake_in = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.set_wakeup_fd(wake_in, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    launcher = Launcher(door, wake)
+
+    def stop(*_: object) -> None:
+        launcher.is_stopping = True
+
+    signal.signal(signal.SIGTERM, stop)
+    folder, name = os.path.split(os.path.abspath(options["--info"]))
+    info = {"pid": os.getpid(), "started": processes.start_ticks(os.getpid()), "socket": options["--socket"]}
+    task_folder.write_json(folder, name, info)
+    os.write(tell, b"!")
+    os.close(tell)
+    launcher.serve()
+    for path in (options["--info"], options["--socket"]):
+        if os.path.exists(path):
+            os.unlink(path)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

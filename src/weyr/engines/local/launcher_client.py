@@ -1,0 +1,94 @@
+"""How does the engine reach the launcher, and start one where none is?"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from weyr.core.diagnostic import EngineSilent
+from weyr.engines.local import launcher
+from weyr.engines.local.processes import start_ticks
+from weyr.engines.local.task_folder import Order, read_json
+
+START_S = 10.0
+ANSWER_S = 10.0
+
+
+class LauncherClient:
+    """The launcher's door. Takes short paths: a Unix socket's name ends at 107 bytes.
+
+    `info` is written by the launcher while it runs; `log` takes what it has to say.
+    """
+
+    def __init__(self, socket_path: Path, info: Path, log: Path, python: str = sys.executable) -> None:
+        self._socket, self._info, self._log, self._python = socket_path, info, log, python
+
+    def start(self, orders: Sequence[Order]) -> list[str]:
+        """Begins tasks, each at most once in its life; the launcher's answer to each is "" for begun,
+        "already", or why not. Raises: EngineSilent; a task may then have begun, and its folder tells."""
+        answers = self._ask({"do": "start", "orders": orders})["answers"]
+        assert len(answers) == len(orders)
+        return [str(answer) for answer in answers]
+
+    def pid(self) -> int | None:
+        """The launcher's process, if one runs now. Raises: OSError."""
+        try:
+            info = read_json(str(self._info.parent), self._info.name)
+        except ValueError:
+            return None
+        if not info or start_ticks(int(info["pid"])) != info["started"]:
+            return None
+        return int(info["pid"])
+
+    def stop(self) -> None:
+        """Ends the launcher; running tasks go on. Nobody there is no error."""
+        pid = self.pid()
+        if pid is not None:
+            os.kill(pid, signal.SIGTERM)
+
+    def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        text = json.dumps(request).encode() + b"\n"
+        try:
+            try:
+                return self._exchange(text)
+            except (FileNotFoundError, ConnectionRefusedError):
+                self._begin()
+                return self._exchange(text)
+        except (OSError, ValueError, subprocess.SubprocessError) as e:
+            raise EngineSilent(f"the task launcher did not answer: {e}") from e
+
+    def _exchange(self, text: bytes) -> dict[str, Any]:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as door:
+            door.settimeout(ANSWER_S)
+            door.connect(str(self._socket))
+            door.sendall(text)
+            parts = []
+            while part := door.recv(1 << 16):
+                parts.append(part)
+        answer = json.loads(b"".join(parts))
+        if not isinstance(answer, dict) or "error" in answer:
+            raise ValueError(f"unexpected answer {answer!r}")
+        return answer
+
+    def _begin(self) -> None:
+        """Starts a launcher that outlives us; returns once it listens. A second one ends by itself."""
+        command = [
+            self._python,
+            "-I",
+            "-S",
+            launcher.__file__,
+            "--socket",
+            str(self._socket),
+            "--info",
+            str(self._info),
+        ]
+        with self._log.open("ab") as log:
+            # It forks and leaves our session by itself, and inherits nothing of our environment but what it needs.
+            subprocess.run(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=START_S, check=True, env={}, cwd="/"
+            )

@@ -1,0 +1,221 @@
+"""How are a task's limits enforced here? By control groups where we may make them, else by measuring.
+
+The kernel's own limits (cgroup v1 or v2, each controller for itself) are exact. Without the right to
+make a group, CPU is bounded by affinity, and the wrapper measures memory and kills. Standard library only.
+"""
+
+import os
+from collections.abc import Sequence
+from typing import NamedTuple
+
+PERIOD_US = 100_000
+QUOTA_US_MIN = 1_000
+MEASURE_S = 0.25
+"""How often memory is measured where no control group bounds it."""
+
+
+class Hierarchy(NamedTuple):
+    """One mounted cgroup tree and the folder of it that this process is in."""
+
+    version: int
+    folder: str
+
+
+def hierarchies(mounts: str = "/proc/self/mounts", own: str = "/proc/self/cgroup") -> dict[str, Hierarchy]:
+    """The tree of each controller we use (`cpu`, `memory`); a controller that is not there is left out."""
+    paths = _own_paths(own)
+    found: dict[str, Hierarchy] = {}
+    with open(mounts) as file:
+        for line in file:
+            _, at, kind, options = line.split()[:4]
+            for controller in ("cpu", "memory"):
+                if kind == "cgroup" and controller in options.split(",") and controller in paths:
+                    found[controller] = Hierarchy(1, _below(at, paths[controller]))
+                elif kind == "cgroup2" and "" in paths and controller not in found:
+                    parent = _delegated(at, _below(at, paths[""]), controller)
+                    if parent:
+                        found[controller] = Hierarchy(2, parent)
+    return found
+
+
+def _own_paths(own: str) -> dict[str, str]:
+    paths: dict[str, str] = {}
+    with open(own) as file:
+        for line in file:
+            _, controllers, path = line.rstrip("\n").split(":", 2)
+            paths.update(dict.fromkeys(controllers.split(","), path))
+    return paths
+
+
+def _below(mount: str, path: str) -> str:
+    return os.path.join(mount, path.lstrip("/")).rstrip("/")
+
+
+def _delegated(mount: str, folder: str, controller: str) -> str | None:
+    """The nearest group at or above ours whose children have `controller`: v2 allows no processes
+    beside such children, so it is mostly our parent."""
+    while True:
+        try:
+            with open(os.path.join(folder, "cgroup.subtree_control")) as file:
+                if controller in file.read().split():
+                    return folder
+        except OSError:
+            return None
+        if len(folder) <= len(mount.rstrip("/")):
+            return None
+        folder = os.path.dirname(folder)
+
+
+class Limits:
+    """A task's limits while it runs. `cpu_by` and `memory_by` say what enforces them."""
+
+    def __init__(self, name: str, cpu: float, memory_bytes: int | None, trees: dict[str, Hierarchy]) -> None:
+        self.memory_bytes = memory_bytes
+        self.folders: list[str] = []
+        self.cpu_by = self.memory_by = "nothing"
+        self._memory: Hierarchy | None = None
+        self._cpus: set[int] = set()
+        if cpu < (os.cpu_count() or 1):
+            self._bound_cpu(name, cpu, trees.get("cpu"))
+        if memory_bytes is not None:
+            self._bound_memory(name, memory_bytes, trees.get("memory"))
+
+    @property
+    def must_measure(self) -> bool:
+        return self.memory_by == "measuring"
+
+    def enter(self) -> None:
+        """Puts the calling process, the task before its exec, under the limits. Raises: OSError."""
+        for folder in self.folders:
+            _write(folder, "cgroup.procs", "0")
+        if self._cpus:
+            os.sched_setaffinity(0, self._cpus)
+
+    def out_of_memory_count(self) -> int:
+        """How many processes the kernel has killed at the limit."""
+        if not self._memory:
+            return 0
+        name = "memory.events" if self._memory.version == 2 else "memory.oom_control"
+        return _read_fields(self._memory.folder, name).get("oom_kill", 0)
+
+    def memory_max_bytes(self) -> int:
+        """The most memory the task held, where a control group knows it; else 0."""
+        if not self._memory:
+            return 0
+        name = "memory.peak" if self._memory.version == 2 else "memory.max_usage_in_bytes"
+        return _read_number(self._memory.folder, name)
+
+    def out_of_memory_event(self) -> int | None:
+        """A descriptor that becomes readable at the limit (v1; v2 kills the group whole by itself)."""
+        if not self._memory or self._memory.version == 2:
+            return None
+        try:
+            event = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+            control = os.open(os.path.join(self._memory.folder, "memory.oom_control"), os.O_RDONLY)
+            try:
+                _write(self._memory.folder, "cgroup.event_control", f"{event} {control}")
+            finally:
+                os.close(control)
+        except OSError:
+            return None
+        return event
+
+    def remove(self) -> None:
+        remove_groups(self.folders)
+
+    def _bound_cpu(self, name: str, cpu: float, tree: Hierarchy | None) -> None:
+        quota = max(QUOTA_US_MIN, int(cpu * PERIOD_US))
+        try:
+            if tree is None:
+                raise OSError("no cpu controller")
+            folder = self._make(tree, name)
+            if tree.version == 2:
+                _write(folder, "cpu.max", f"{quota} {PERIOD_US}")
+            else:
+                _write(folder, "cpu.cfs_period_us", str(PERIOD_US))
+                _write(folder, "cpu.cfs_quota_us", str(quota))
+            self.cpu_by = f"cgroup v{tree.version}"
+        except OSError:
+            usable = sorted(os.sched_getaffinity(0))
+            count = max(1, int(cpu + 0.999))
+            # Tasks begin on different CPUs: a name's hash spreads them without anybody counting.
+            first = int(name[-6:], 16) % len(usable) if len(usable) > count else 0
+            self._cpus = {usable[(first + i) % len(usable)] for i in range(min(count, len(usable)))}
+            self.cpu_by = "affinity"
+
+    def _bound_memory(self, name: str, memory_bytes: int, tree: Hierarchy | None) -> None:
+        try:
+            if tree is None:
+                raise OSError("no memory controller")
+            folder = self._make(tree, name)
+            if tree.version == 2:
+                _write(folder, "memory.max", str(memory_bytes))
+                _try_write(folder, "memory.swap.max", "0")
+                _try_write(folder, "memory.oom.group", "1")
+            else:
+                _write(folder, "memory.limit_in_bytes", str(memory_bytes))
+                _try_write(folder, "memory.memsw.limit_in_bytes", str(memory_bytes))
+            self._memory = Hierarchy(tree.version, folder)
+            self.memory_by = f"cgroup v{tree.version}"
+        except OSError:
+            self.memory_by = "measuring"
+
+    def _make(self, tree: Hierarchy, name: str) -> str:
+        folder = os.path.join(tree.folder, name)
+        os.makedirs(folder, exist_ok=True)
+        if folder not in self.folders:
+            self.folders.append(folder)
+        return folder
+
+
+def processes_in(folders: Sequence[str]) -> list[int]:
+    """Every process in these groups; a group that is gone has none."""
+    found: set[int] = set()
+    for folder in folders:
+        try:
+            with open(os.path.join(folder, "cgroup.procs")) as file:
+                found.update(map(int, file.read().split()))
+        except OSError:
+            continue
+    return sorted(found)
+
+
+def remove_groups(folders: Sequence[str]) -> None:
+    """Removes empty groups; one that still holds a process stays until the next sweep."""
+    for folder in folders:
+        try:
+            os.rmdir(folder)
+        except OSError:
+            continue
+
+
+def _write(folder: str, name: str, value: str) -> None:
+    fd = os.open(os.path.join(folder, name), os.O_WRONLY)
+    try:
+        os.write(fd, value.encode())
+    finally:
+        os.close(fd)
+
+
+def _try_write(folder: str, name: str, value: str) -> None:
+    """For what not every kernel has and the limit does not hang on."""
+    try:
+        _write(folder, name, value)
+    except OSError:
+        return
+
+
+def _read_number(folder: str, name: str) -> int:
+    try:
+        with open(os.path.join(folder, name)) as file:
+            return int(file.read())
+    except (OSError, ValueError):
+        return 0
+
+
+def _read_fields(folder: str, name: str) -> dict[str, int]:
+    try:
+        with open(os.path.join(folder, name)) as file:
+            return {line.split()[0]: int(line.split()[1]) for line in file}
+    except (OSError, ValueError, IndexError):
+        return {}

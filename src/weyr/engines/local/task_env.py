@@ -1,0 +1,91 @@
+"""What does a task find in its environment? The contract of docs/concepts/tasks.md, in one place."""
+
+import os
+import socket
+import sys
+from typing import Protocol
+
+from weyr.core.capability import TaskBody
+from weyr.core.ref import Ref, ThingId
+from weyr.engines.local.task_folder import MARK
+
+
+class IssuedCredentials(Protocol):
+    """What a task proves itself with, at every door."""
+
+    @property
+    def token(self) -> str: ...
+    @property
+    def access_key_id(self) -> str: ...
+    @property
+    def secret_access_key(self) -> str: ...
+
+
+class CredentialIssuer(Protocol):
+    """Who gives out credentials. `issue` for a principal that has some replaces them."""
+
+    def issue(self, principal: str, grants: tuple[str, ...]) -> IssuedCredentials: ...
+    def revoke(self, principal: str) -> None: ...
+
+
+class SecretReader(Protocol):
+    """Who knows the values of secrets; None for one that has no value yet."""
+
+    def read(self, ref: Ref) -> bytes | None: ...
+
+
+def base_env(workdir: str) -> dict[str, str]:
+    """What every task has unless the surroundings say otherwise: Python programs find our interpreter
+    first, and their output is not held back in a buffer."""
+    python = os.path.dirname(sys.executable)
+    return {
+        "PATH": f"{python}:/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin",
+        "HOME": os.path.expanduser("~"),
+        "LANG": "C.UTF-8",
+        "PYTHONUNBUFFERED": "1",
+        "PWD": workdir,
+    }
+
+
+def contract_env(id: ThingId, body: TaskBody, credentials: IssuedCredentials, folder: str) -> dict[str, str]:
+    """Who the task is, what it may reach with, and where it saves."""
+    env = {
+        MARK: folder,
+        "WEYR_TASK_ID": str(id),
+        "WEYR_STACK": id.ref.stack,
+        "WEYR_JOB": id.ref.name,
+        "WEYR_ATTEMPT": id.part,
+        "WEYR_TOKEN": credentials.token,
+        "MLFLOW_TRACKING_TOKEN": credentials.token,
+        "AWS_ACCESS_KEY_ID": credentials.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key,
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    named = {"MLFLOW_EXPERIMENT_NAME": body.experiment, "WEYR_MODEL_NAME": body.model}
+    if body.artifact_bucket:
+        named["WEYR_ARTIFACT_BUCKET"] = body.artifact_bucket
+    if body.checkpoint:
+        named["WEYR_CHECKPOINT_DIR"] = os.path.join(folder, "checkpoints")
+        named["WEYR_CHECKPOINT_EVERY_S"] = f"{body.checkpoint.every_s:g}"
+    return env | {name: value for name, value in named.items() if value}
+
+
+def gang_env(cpu: float, port: int) -> dict[str, str]:
+    """torchrun's variables for a gang of one, so that a script written for many runs as it is."""
+    return {
+        "RANK": "0",
+        "LOCAL_RANK": "0",
+        "WORLD_SIZE": "1",
+        "LOCAL_WORLD_SIZE": "1",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "OMP_NUM_THREADS": str(max(1, int(cpu))),
+    }
+
+
+def free_port() -> int:
+    """A port nobody listens on just now. Raises: OSError."""
+    with socket.socket() as door:
+        door.bind(("127.0.0.1", 0))
+        return int(door.getsockname()[1])

@@ -1,0 +1,136 @@
+"""What lies in a task's folder, and who may write it?
+
+    wanted.json    the engine: id, generation, body (secrets only by name)
+    begun          the launcher, with O_EXCL and before it forks: this task was started once
+    lock           held (flock) by the wrapper for its life; free and no exit.json = it died
+    state.json     the wrapper: pid, start, limits, notice, checkpoints
+    exit.json      the wrapper, durably, at the very end; the engine where the wrapper died
+    stop.json      the engine: please end. reclaim.json: the node goes away
+    control        a FIFO that wakes the wrapper; a byte means "read your requests again"
+    logs/          numbered files, oldest dropped
+    checkpoints/   the task's $WEYR_CHECKPOINT_DIR
+
+Only the standard library is used here: the launcher and the wrappers import this.
+"""
+
+import fcntl
+import json
+import os
+from typing import Any, TypedDict
+
+WANTED = "wanted.json"
+BEGUN = "begun"
+LOCK = "lock"
+STATE = "state.json"
+EXIT = "exit.json"
+STOP = "stop.json"
+RECLAIM = "reclaim.json"
+CONTROL = "control"
+LOGS = "logs"
+CHECKPOINTS = "checkpoints"
+
+MARK = "WEYR_TASK_FOLDER"
+"""The variable by which a surviving process of a dead wrapper is known. An id would not do: two
+data folders on one machine may hold tasks of the same name."""
+
+
+class Order(TypedDict):
+    """All that a wrapper needs to run a task. It travels over a socket and never touches a disk,
+    for `env`, `masks` and `secret_files` hold secrets."""
+
+    id: str
+    generation: int
+    folder: str
+    argv: list[str]
+    workdir: str
+    env: dict[str, str]
+    masks: list[str]
+    secret_folder: str
+    secret_files: dict[str, str]
+    cpu: float
+    memory_bytes: int | None
+    time_limit_s: float | None
+    grace_s: float
+    agent: list[str]
+    save_s: float
+    events: str
+    socket: str
+    group: str
+
+
+def write_json(folder: str, name: str, value: object, is_durable: bool = False) -> None:
+    """Replaces a record as a whole: a reader sees the old one or the new one.
+
+    Durable means that it survives a power cut once this returns. Raises: OSError.
+    """
+    path, part = os.path.join(folder, name), os.path.join(folder, f".{name}.tmp")
+    fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        os.write(fd, json.dumps(value, separators=(",", ":")).encode())
+        if is_durable:
+            os.fsync(fd)
+    finally:
+        os.close(fd)
+    os.replace(part, path)
+    if is_durable:
+        sync_folder(folder)
+
+
+def sync_folder(folder: str) -> None:
+    """Makes a folder's names durable. Raises: OSError."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def read_json(folder: str, name: str) -> dict[str, Any] | None:
+    """A record, or None where there is none. Raises: OSError, ValueError where it cannot be read."""
+    try:
+        with open(os.path.join(folder, name), "rb") as file:
+            value = json.loads(file.read())
+    except FileNotFoundError:
+        return None
+    if not isinstance(value, dict):
+        raise ValueError(f"{name} in {folder} is not a JSON object")
+    return value
+
+
+def begin(folder: str, text: str) -> bool:
+    """Claims the one start that a task has. False where it was claimed before. Raises: OSError."""
+    try:
+        fd = os.open(os.path.join(folder, BEGUN), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return False
+    try:
+        os.write(fd, text.encode())
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    return True
+
+
+def lock(folder: str) -> int | None:
+    """Takes a task's lock; gives its descriptor, or None where somebody holds it. Raises: OSError."""
+    fd = os.open(os.path.join(folder, LOCK), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        return None
+    return fd
+
+
+def wake(folder: str) -> None:
+    """Tells the wrapper to read its requests. Nobody there is no error: it reads them when it starts."""
+    try:
+        fd = os.open(os.path.join(folder, CONTROL), os.O_WRONLY | os.O_NONBLOCK)
+    except OSError:
+        return
+    try:
+        os.write(fd, b"!")
+    except BlockingIOError:
+        return  # the FIFO is full of wake-ups already
+    finally:
+        os.close(fd)

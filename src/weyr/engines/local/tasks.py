@@ -1,0 +1,310 @@
+"""How does the local engine run tasks? As folders: what it knows of a task, it reads from there.
+
+No verb waits for a task. The launcher forks wrappers, wrappers record what happens, and a lock that is
+free where no exit is recorded proves that a wrapper died.
+"""
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import quote, unquote
+
+from weyr.core.capability import Capability, Refused, TaskBody, Wanted
+from weyr.core.diagnostic import EngineSilent
+from weyr.core.ref import ThingId
+from weyr.core.schema import from_plain, to_plain
+from weyr.core.seen import Absent, EndReason, Present, Seen, TaskEnd, TaskFacts, TaskState, Unknown
+from weyr.engines.local import probe, task_folder
+from weyr.engines.local.archive import Archive
+from weyr.engines.local.burial import bury
+from weyr.engines.local.logs import follow_log, read_log
+from weyr.engines.local.orders import CredentialIssuer, OrderMaker, SecretReader
+from weyr.engines.local.task_folder import BEGUN, EXIT, LOGS, RECLAIM, STATE, STOP, WANTED, Order
+
+
+class Starter(Protocol):
+    """Who forks wrappers; `LauncherClient` in production. Raises: EngineSilent."""
+
+    def start(self, orders: Sequence[Order]) -> list[str]: ...
+
+
+class LocalTasks:
+    """The TASKS capability of this machine, a Provider.
+
+    Takes the folder of tasks; `sockets`, a folder with a short path for what serving tasks listen on;
+    `cache`, where model servers may keep files; `events`, a datagram socket that is told of starts and ends.
+    `surroundings` gives what every task's environment holds: PATH, MLFLOW_TRACKING_URI, AWS_ENDPOINT_URL.
+    """
+
+    capability = Capability.TASKS
+
+    def __init__(
+        self,
+        folder: Path,
+        sockets: Path,
+        cache: Path,
+        launcher: Starter,
+        credentials: CredentialIssuer,
+        secrets: SecretReader,
+        surroundings: Callable[[], Mapping[str, str]],
+        now: Callable[[], float],
+        events: Path | None = None,
+        python: str = sys.executable,
+    ) -> None:
+        self._folder, self._launcher, self._now = folder, launcher, now
+        self._credentials = credentials
+        for path in (folder, sockets, cache):
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._orders = OrderMaker(sockets, cache, credentials, secrets, surroundings, events, python)
+        self._archive = Archive(folder / ".archive")
+        self._ended: dict[ThingId, Present] = {}
+        for left in folder.glob(".new-*"):
+            shutil.rmtree(left)  # a claim that a crash cut off before it counted
+
+    # --- the four verbs
+
+    def observe(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Seen]:
+        """As `Provider.observe`. A task whose wrapper died is ended first, and then seen as lost."""
+        seen: dict[ThingId, Seen] = {}
+        serving: dict[str, tuple[str, str]] = {}
+        for id in ids:
+            try:
+                seen[id] = self._look(id, serving)
+            except (OSError, ValueError) as e:
+                seen[id] = Unknown(f"the task's folder cannot be read: {e}")
+        ready = probe.ready(serving) if serving else set()
+        return {id: _with_readiness(found, str(id) in ready) for id, found in seen.items()}
+
+    def ensure(self, wanted: Sequence[Wanted]) -> Mapping[ThingId, Refused]:
+        """As `Provider.ensure`: every id is started at most once, whatever dies in between.
+        Raises: EngineSilent where the launcher cannot be reached."""
+        refused: dict[ThingId, Refused] = {}
+        orders: list[Order] = []
+        for want in wanted:
+            assert isinstance(want.body, TaskBody), f"{want.id} is no task"
+            try:
+                answer = self._accept(want, want.body)
+            except (OSError, ValueError) as e:
+                raise EngineSilent(f"the folder of {want.id} cannot be used: {e}") from e
+            if isinstance(answer, Refused):
+                refused[want.id] = answer
+            elif answer:
+                orders.append(answer)
+        for order, failure in zip(orders, self._launcher.start(orders) if orders else [], strict=True):
+            if failure not in ("", "already"):
+                raise EngineSilent(f"{order['id']}: {failure}")
+        return refused
+
+    def release(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Refused]:
+        """As `Provider.release`: a running task is stopped with its grace; an ended one is cleared away and
+        its logs are archived. Said again until it is absent. Raises: EngineSilent."""
+        for id in ids:
+            try:
+                self._release(id)
+            except (OSError, ValueError) as e:
+                raise EngineSilent(f"{id} cannot be released: {e}") from e
+        return {}
+
+    def inventory(self) -> Sequence[ThingId]:
+        """As `Provider.inventory`. Raises: EngineSilent."""
+        try:
+            names = sorted(path.name for path in self._folder.iterdir() if not path.name.startswith("."))
+        except OSError as e:
+            raise EngineSilent(f"the folder of tasks cannot be read: {e}") from e
+        return [ThingId.parse(unquote(name)) for name in names]
+
+    # --- what this engine offers beside the verbs
+
+    def reclaim(self, id: ThingId, notice_s: float) -> bool:
+        """Announces that the task's spot node goes away in `notice_s`, and then takes it away for real.
+
+        Gives False where no such task runs. Raises: OSError.
+        """
+        folder = self._of(id)
+        if not (folder / BEGUN).exists() or (folder / EXIT).exists():
+            return False
+        if not (folder / RECLAIM).exists():
+            task_folder.write_json(str(folder), RECLAIM, {"at": self._now(), "notice_s": notice_s}, is_durable=True)
+        task_folder.wake(str(folder))
+        return True
+
+    def logs(self, id: ThingId, follow: bool = False, tail: int | None = None) -> Iterator[bytes]:
+        """A task's output, live or archived, from its last `tail` lines on.
+
+        Following ends with the task; b"" says that nothing is new just now, so that the caller decides how to wait.
+        """
+        live = self._of(id) / LOGS
+        folder = live if live.is_dir() else self._archive.logs_of(self._of(id).name)
+        text, name, position = read_log(str(folder), tail)
+        yield text
+        if not follow or folder is not live:
+            return
+        is_over = False
+        for more in follow_log(str(folder), name, position):
+            if is_over and not more:
+                return
+            # Asked before the next read, not after this one: its last lines come before its exit's record.
+            is_over = (self._of(id) / EXIT).exists() or not live.is_dir()
+            if more or not is_over:
+                yield more
+
+    # --- observing
+
+    def _of(self, id: ThingId) -> Path:
+        return self._folder / quote(str(id), safe="")
+
+    def _look(self, id: ThingId, serving: dict[str, tuple[str, str]]) -> Seen:
+        """What is known of a task; a serving one is put on the list of those to be asked."""
+        if id in self._ended:
+            return self._ended[id]
+        folder = self._of(id)
+        wanted = task_folder.read_json(str(folder), WANTED)
+        if wanted is None:
+            return self._prove_absence(folder)
+        generation, socket = int(wanted["generation"]), str(wanted["socket"])
+        if not (folder / BEGUN).exists():
+            return Present(TaskFacts(TaskState.STARTING, address=socket), generation)
+        end = task_folder.read_json(str(folder), EXIT) or self._end_of_the_dead(folder, str(wanted["secret_folder"]))
+        state = task_folder.read_json(str(folder), STATE) or {}
+        facts = _facts(state, end, socket)
+        if end:
+            self._credentials.revoke(_principal(id))
+            self._ended[id] = Present(facts, generation)
+        elif socket and facts.state is TaskState.RUNNING:
+            serving[str(id)] = (socket, str(wanted["body"]["probe"]))
+        return Present(facts, generation)
+
+    def _prove_absence(self, folder: Path) -> Seen:
+        """Its parent's list must be there and lack it: an unmounted data folder proves nothing."""
+        if folder.name in os.listdir(self._folder):
+            return Unknown("the task's folder is incomplete")
+        return Absent()
+
+    def _end_of_the_dead(self, folder: Path, secret_folder: str) -> dict[str, Any] | None:
+        """The end of a task whose wrapper is not there, or None while it is. Raises: OSError."""
+        lock = task_folder.lock(str(folder))
+        if lock is None:
+            return None
+        try:
+            # The wrapper may have ended, duly, since we looked.
+            end = task_folder.read_json(str(folder), EXIT)
+            if end is None and bury(str(folder), secret_folder, self._now()):
+                end = task_folder.read_json(str(folder), EXIT)
+            if end is None:
+                raise OSError("its wrapper died and what it started is still ending")
+            return end
+        finally:
+            os.close(lock)
+
+    # --- ensuring
+
+    def _accept(self, want: Wanted, body: TaskBody) -> Refused | Order | None:
+        """Claims the task durably; gives the order to start it, or None where it was started before."""
+        folder = self._of(want.id)
+        prior = task_folder.read_json(str(folder), WANTED)
+        if prior is not None:
+            refused = self._compare(want, body, folder, prior)
+            if refused or (folder / BEGUN).exists() or (folder / STOP).exists():
+                return refused
+        order = self._orders.make(want, body, folder)
+        if prior is None and not isinstance(order, Refused):
+            self._claim(want, body, folder, order)
+        return order
+
+    def _compare(self, want: Wanted, body: TaskBody, folder: Path, prior: dict[str, Any]) -> Refused | None:
+        if want.generation < prior["generation"]:
+            return Refused(f"generation {want.generation} is older than {prior['generation']}, which is here already")
+        if want.generation == prior["generation"]:
+            return None
+        if from_plain(TaskBody, prior["body"]) != body:
+            return Refused("a task that was started cannot be changed; release it and start another")
+        task_folder.write_json(str(folder), WANTED, prior | {"generation": want.generation}, is_durable=True)
+        self._ended.pop(want.id, None)
+        return None
+
+    def _claim(self, want: Wanted, body: TaskBody, folder: Path, order: Order) -> None:
+        """The task's folder appears at once and whole, and survives a power cut."""
+        new = self._folder / f".new-{folder.name}"
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir(mode=0o700)
+        (new / task_folder.CHECKPOINTS).mkdir(mode=0o700)
+        wanted = {
+            "id": str(want.id),
+            "generation": want.generation,
+            "body": to_plain(TaskBody, body),
+            "socket": order["socket"],
+            "secret_folder": order["secret_folder"],
+        }
+        task_folder.write_json(str(new), WANTED, wanted, is_durable=True)
+        new.rename(folder)
+        task_folder.sync_folder(str(self._folder))
+
+    # --- releasing
+
+    def _release(self, id: ThingId) -> None:
+        folder = self._of(id)
+        wanted = task_folder.read_json(str(folder), WANTED)
+        if wanted is None:
+            if folder.is_dir():
+                shutil.rmtree(folder)
+            return
+        # Whoever claims the start first has it: the launcher to begin, or we to prevent it.
+        if task_folder.begin(str(folder), "released before it was started"):
+            self._clear(id, folder)
+            return
+        seen = self._look(id, {})
+        match seen:
+            case Present(facts=TaskFacts(state=TaskState.ENDED)):
+                self._clear(id, folder)
+            case _:
+                if not (folder / STOP).exists():
+                    task_folder.write_json(str(folder), STOP, {"grace_s": wanted["body"]["grace_s"]}, is_durable=True)
+                task_folder.wake(str(folder))
+
+    def _clear(self, id: ThingId, folder: Path) -> None:
+        self._credentials.revoke(_principal(id))
+        self._archive.take(folder)
+        gone = self._folder / f".gone-{folder.name}"
+        shutil.rmtree(gone, ignore_errors=True)
+        folder.rename(gone)
+        task_folder.sync_folder(str(self._folder))
+        self._ended.pop(id, None)
+        shutil.rmtree(gone)
+
+
+def _principal(id: ThingId) -> str:
+    return f"task:{id}"
+
+
+def _facts(state: Mapping[str, Any], end: Mapping[str, Any] | None, socket: str) -> TaskFacts:
+    started_at = state.get("started_at")
+    ended = None
+    if end:
+        ended = TaskEnd(
+            EndReason(end["reason"]),
+            end.get("exit_code"),
+            end.get("signal"),
+            end.get("detail", ""),
+            end.get("cpu_s", 0.0),
+            end.get("memory_max_bytes", 0),
+        )
+    return TaskFacts(
+        TaskState.ENDED if ended else TaskState.RUNNING if started_at else TaskState.STARTING,
+        started_at=started_at,
+        ended_at=end["ended_at"] if end else None,
+        end=ended,
+        notice_at=state.get("notice_at"),
+        restored=state.get("restored", ""),
+        saved=state.get("saved", ""),
+        address=socket,
+    )
+
+
+def _with_readiness(seen: Seen, is_ready: bool) -> Seen:
+    if not is_ready or not isinstance(seen, Present) or not isinstance(seen.facts, TaskFacts):
+        return seen
+    return replace(seen, facts=replace(seen.facts, is_ready=True))
