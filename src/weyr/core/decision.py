@@ -149,6 +149,9 @@ class Ensure:
     generation: int | None = None
     """The thing's own generation where it differs from the object's; it never goes down."""
 
+    meters: tuple[tuple[str, int], ...] = ()
+    """(SKU, quantity) pairs whose meters open with this intention."""
+
     again: bool = False
     """Tell the engine once more although nothing new is wanted: the thing was changed outside."""
 

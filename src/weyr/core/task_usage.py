@@ -15,6 +15,11 @@ def task_quantities(cpu: float, memory_bytes: int | None, is_spot: bool) -> tupl
     return tuple((sku, quantity) for sku, quantity in lines if quantity)
 
 
+def task_meters(body: TaskBody) -> tuple[tuple[str, int], ...]:
+    """The meters that open with a task."""
+    return task_quantities(body.cpu, body.memory_bytes, body.is_spot)
+
+
 def task_usage(things: Mapping[str, Thing]) -> tuple[Usage, ...]:
     """Each task's CPU and memory as it was started with, from its process's start to its recorded end."""
     return tuple(line for thing in things.values() for line in _usage_of(thing))
@@ -23,7 +28,6 @@ def task_usage(things: Mapping[str, Thing]) -> tuple[Usage, ...]:
 def _usage_of(thing: Thing) -> tuple[Usage, ...]:
     match thing.seen, thing.body:
         case Present(facts=TaskFacts(started_at=float() as since, ended_at=until)), TaskBody() as body:
-            lines = task_quantities(body.cpu, body.memory_bytes, body.is_spot)
-            return tuple(Usage(thing.part, sku, quantity, since, until) for sku, quantity in lines)
+            return tuple(Usage(thing.part, sku, quantity, since, until) for sku, quantity in task_meters(body))
         case _:
             return ()

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from weyr.core.capability import Capability
+from weyr.core.capability import Capability, TaskBody
 from weyr.core.decision import (
     Condition,
     ConditionType,
@@ -27,7 +27,7 @@ from weyr.core.kind import Estimate
 from weyr.core.ref import Ref
 from weyr.core.schema import to_json
 from weyr.core.seen import Absent, EndReason, Present, TaskEnd, TaskFacts, TaskState, Unknown
-from weyr.core.task_usage import task_quantities
+from weyr.core.task_usage import task_meters, task_quantities
 from weyr.core.units import HOUR_S, duration_text
 from weyr.kinds.compute.job.body import task_body
 from weyr.kinds.compute.job.spec import JobSpec
@@ -48,6 +48,7 @@ class JobMemory:
     """
 
     version: str = ""
+    generation: int = 0
     attempt: int = 0
     is_open: bool = False
     failures: int = 0
@@ -67,10 +68,10 @@ def decide(want: Want[JobSpec], view: View[JobMemory]) -> Decision[JobMemory]:
         return _release(live, memory, "Removing", "its task is being stopped") if live else Decision(forget=True)
     version = version_of(want.spec)
     current = view.things.get(str(memory.attempt))
-    if memory.version != version:
+    if memory.version != version or (memory.outcome == "failed" and want.generation > memory.generation):
         if memory.is_open and current is not None and not _is_over(current):
             return _release(live, memory, "Replacing", "the attempt of the version before is being stopped")
-        memory = JobMemory(version=version, attempt=memory.attempt)
+        memory = JobMemory(version=version, generation=want.generation, attempt=memory.attempt)
         return _begin(want, want.spec, view, memory, live)
     if memory.outcome:
         return _over(live, memory)
@@ -112,7 +113,7 @@ def _begin(
         return Decision((), (waiting,), memory=memory, again_s=memory.retry_at - view.now)
     memory = replace(memory, attempt=memory.attempt + 1, is_open=True)
     body = task_body(want.ref, spec, view.needs, want.folder)
-    start = Ensure(Capability.TASKS, str(memory.attempt), body, want.generation)
+    start = Ensure(Capability.TASKS, str(memory.attempt), body, want.generation, task_meters(body))
     working = Condition(ConditionType.READY, False, "Starting", f"attempt {memory.attempt} is being started")
     note = Note("attempt.started", f"attempt {memory.attempt} is being started")
     return Decision((start,), (working,), memory=memory, notes=(note,), again_s=1)
@@ -135,8 +136,9 @@ def _follow(
             return Decision((), (_running(memory, facts),), _outputs(memory, facts), memory, again_s=5)
         case Present() | Absent() | Unknown():
             # The engine has not confirmed this attempt: say the same again under the same key.
-            body = thing.body or task_body(want.ref, spec, view.needs, want.folder)
-            again = Ensure(Capability.TASKS, thing.part, body, thing.generation)
+            old = thing.body
+            body = old if isinstance(old, TaskBody) else task_body(want.ref, spec, view.needs, want.folder)
+            again = Ensure(Capability.TASKS, thing.part, body, thing.generation, task_meters(body))
             working = Condition(ConditionType.READY, False, "Starting", f"attempt {memory.attempt} is being started")
             return Decision((again,), (working,), memory=memory, again_s=1)
         case other:

@@ -10,12 +10,12 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from weyr.core.capability import Capability, RouteBody
+from weyr.core.capability import Capability, RouteBody, TaskBody
 from weyr.core.decision import Condition, ConditionType, Decision, Ensure, Note, Release, Scalar, Thing, View, Want
 from weyr.core.kind import Estimate
 from weyr.core.schema import to_json
 from weyr.core.seen import Absent, Present, RouteFacts, TaskFacts, TaskState, Unknown
-from weyr.core.task_usage import task_quantities
+from weyr.core.task_usage import task_meters, task_quantities
 from weyr.core.units import HOUR_S, MONTH_S
 from weyr.kinds.ml.endpoint.body import Target, replica_body
 from weyr.kinds.ml.endpoint.memory import EndpointMemory, Replica
@@ -80,7 +80,7 @@ def decide(want: Want[EndpointSpec], view: View[EndpointMemory]) -> Decision[End
         notes = (*notes, Note("endpoint.serving", f"version {target.version} answers"))
         memory = replace(memory, served=look.key, serving_since=view.now, crashes=0)
     url = look.route.url if look.route else ""
-    outputs: dict[str, Scalar] = {"url": url, "model": target.name, "version": target.version, "replicas": len(memory.routed)}
+    outputs: dict[str, Scalar] = {"url": url, "model": target.local_name, "version": target.version}
     is_moving = bool(starts or stops or look.route is None) and not _is_still(look, memory)
     return Decision(
         actions=(*starts, _ensure_route(look, memory), *stops),
@@ -174,7 +174,7 @@ def _stoppable(look: _Look, memory: EndpointMemory) -> tuple[str, ...]:
     """Things to stop: replicas that ended, and leaving ones that the plane has let go of."""
     known = {replica.part: replica for replica in memory.replicas}
     busy = dict(look.route.replicas) if look.route else {}
-    has_applied = look.route is not None and look.route.generation >= memory.route_generation
+    has_applied = look.route is not None and look.route.generation >= _route_generation(look, memory)
     parts = [part for part, thing in look.view.things.items() if part != ROUTE and not isinstance(thing.seen, Absent)]
     return tuple(
         part
@@ -185,14 +185,21 @@ def _stoppable(look: _Look, memory: EndpointMemory) -> tuple[str, ...]:
 
 def _ensure_replica(look: _Look, replica: Replica) -> Ensure:
     thing = look.view.things.get(replica.part)
-    body = thing.body if thing and thing.body else replica_body(look.want.ref, look.spec, look.target, look.want.folder)
-    return Ensure(Capability.TASKS, replica.part, body, thing.generation if thing else look.want.generation)
+    old = thing.body if thing else None
+    body = old if isinstance(old, TaskBody) else replica_body(look.want.ref, look.spec, look.target, look.want.folder)
+    generation = thing.generation if thing else look.want.generation
+    return Ensure(Capability.TASKS, replica.part, body, generation, task_meters(body))
 
 
 def _ensure_route(look: _Look, memory: EndpointMemory) -> Ensure:
     route = f"{look.want.ref.stack}/{look.want.ref.name}"
     body = RouteBody(route, look.target.local_name, memory.routed, look.spec.hold)
-    return Ensure(Capability.TRAFFIC, ROUTE, body, look.want.generation * 1_000_000 + memory.route_generation)
+    return Ensure(Capability.TRAFFIC, ROUTE, body, _route_generation(look, memory))
+
+
+def _route_generation(look: _Look, memory: EndpointMemory) -> int:
+    # Counts the spec's changes and the routing's; each only goes up, and so does their sum.
+    return look.want.generation * 1_000_000 + memory.route_generation
 
 
 def _conclude(look: _Look, memory: EndpointMemory) -> tuple[tuple[Condition, ...], tuple[Note, ...]]:

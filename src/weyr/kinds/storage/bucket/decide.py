@@ -16,6 +16,9 @@ BUCKET = ""
 """A bucket is one thing, so its part has no name."""
 
 
+SKU = "storage.standard"
+
+
 @dataclass(frozen=True, slots=True)
 class BucketMemory:
     """Whether the bucket was ever seen: from then on, its absence is somebody else's doing."""
@@ -29,11 +32,11 @@ def decide(want: Want[BucketSpec], view: View[BucketMemory]) -> Decision[BucketM
     if want.spec is None:
         return _remove(thing)
     body = body_of(want.ref, want.spec)
-    ensure = Ensure(Capability.OBJECTS, BUCKET, body, want.generation)
+    ensure = Ensure(Capability.OBJECTS, BUCKET, body, want.generation, meters=((SKU, 0),))
     memory = view.memory or BucketMemory()
     if thing and thing.refusal:
         failed = Condition(ConditionType.FAILED, True, "Refused", thing.refusal)
-        return Decision((ensure,), (failed,), memory=memory, again_s=30)
+        return Decision((replace(ensure, again=True),), (failed,), memory=memory, again_s=30)
     match thing.seen if thing else Absent():
         case Present(facts=BucketFacts() as facts):
             if facts.lifecycle != body.lifecycle and thing and thing.generation == want.generation:
@@ -67,13 +70,13 @@ def usage(_spec: BucketSpec, things: Mapping[str, Thing]) -> tuple[Usage, ...]:
     """Stored bytes, from when they are first seen until the bucket is proved absent."""
     match things[BUCKET].seen if BUCKET in things else Absent():
         case Present(facts=BucketFacts(size_bytes=size)):
-            return (Usage(BUCKET, "storage.standard", size, since=None),)
+            return (Usage(BUCKET, SKU, size, since=None),)
         case _:
             return ()
 
 
 def estimate(_spec: BucketSpec) -> tuple[Estimate, ...]:
-    return (Estimate("storage.standard", 2**30, MONTH_S / HOUR_S, "if it holds 1 GiB"),)
+    return (Estimate(SKU, 2**30, MONTH_S / HOUR_S, "if it holds 1 GiB"),)
 
 
 def _remove(thing: Thing | None) -> Decision[BucketMemory]:

@@ -1,0 +1,99 @@
+"""How are the planes kept up? Each is a process of its own that outlives the server, which adopts it on return.
+
+A plane says in its info file which process it is; the pid with its start time names that process
+for ever, so that a stranger who got the same pid is never taken for a plane, or stopped as one.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from weyr.core.diagnostic import EngineSilent
+from weyr.engines.local.processes import start_ticks
+
+START_S = 15.0
+STOP_S = 10.0
+POLL_S = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class PlaneInfo:
+    """A plane that runs: its process, and where it listens."""
+
+    pid: int
+    started: int
+    port: int
+    url: str
+
+
+@dataclass(slots=True)
+class Plane:
+    """One plane: how to start it, and where it says that it runs."""
+
+    name: str
+    arguments: Sequence[str]
+    info_file: Path
+    log_file: Path
+    _child: subprocess.Popen[bytes] | None = field(default=None)
+
+    def running(self) -> PlaneInfo | None:
+        """The plane's process if it is alive now, whoever started it."""
+        if self._child is not None:
+            self._child.poll()  # a dead child stays in the process table until it is asked for
+        try:
+            info = PlaneInfo(**json.loads(self.info_file.read_text()))
+        except (OSError, ValueError, TypeError):
+            return None
+        return info if start_ticks(info.pid) == info.started else None
+
+    def start(self) -> PlaneInfo:
+        """Starts it if it does not run. Raises: EngineSilent where it does not come up; its log says why."""
+        found = self.running()
+        if found:
+            return found
+        with self.log_file.open("ab") as log:
+            self._child = subprocess.Popen(
+                [sys.executable, "-m", *self.arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + START_S
+        while time.monotonic() < deadline:
+            found = self.running()
+            if found and found.pid == self._child.pid:
+                return found
+            if self._child.poll() is not None:
+                break
+            time.sleep(POLL_S)  # its readiness is a file's appearance, and nothing else can be waited on
+        raise EngineSilent(f"the {self.name} plane did not start: {self.last_words()}")
+
+    def stop(self) -> None:
+        """Stops it and waits until it is gone; kills it if it takes too long. Nobody there is no error."""
+        found = self.running()
+        if found is None:
+            return
+        os.kill(found.pid, signal.SIGTERM)
+        deadline = time.monotonic() + STOP_S
+        while self.running() is not None:
+            if time.monotonic() > deadline:
+                os.kill(found.pid, signal.SIGKILL)
+                deadline = time.monotonic() + STOP_S
+            time.sleep(POLL_S)
+        self.info_file.unlink(missing_ok=True)
+
+    def last_words(self) -> str:
+        """The end of its log, for a diagnostic."""
+        try:
+            lines = self.log_file.read_text(errors="replace").strip().splitlines()
+        except OSError as e:
+            return f"its log cannot be read: {e}"
+        return lines[-1] if lines else "it wrote nothing into its log"

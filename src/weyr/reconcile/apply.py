@@ -1,0 +1,91 @@
+"""How does a plan become what is wanted? In one transaction, and only in the world it was made for."""
+
+import json
+from dataclasses import replace
+
+from weyr.core.kind import Kinds
+from weyr.core.schema import from_plain, references_of, to_json
+from weyr.reconcile.world import World
+from weyr.stack.plan import check_applicable
+from weyr.stack.steps import Action, Plan, Step
+from weyr.stack.world import Existing
+from weyr.stack.world import World as PlanWorld
+from weyr.store import kernel
+from weyr.store.database import Database
+from weyr.store.kernel import EventRow, ObjectRow, StackRow
+
+
+def planning_world(world: World, db: Database, stack: str) -> PlanWorld:
+    """What stands of a stack, for `make_plan`. Drift is what the story tells since the last plan was applied."""
+    row = world.stacks.get(stack)
+    drift: dict[str, list[str]] = {}
+    if row is not None:
+        with db.read() as connection:
+            for event in kernel.events_after(connection, stack=stack, event="drift", since=row.applied_at):
+                drift.setdefault(event.ref, []).append(event.message)
+    return PlanWorld(
+        stack=stack,
+        parent=row.plan_id if row else "",
+        objects={
+            ref: Existing(
+                spec=_plain(object_row),
+                generation=object_row.generation,
+                phase=world.phase(ref),
+                drift=tuple(dict.fromkeys(drift.get(str(ref), []))),
+                outputs=object_row.status.outputs,
+            )
+            for ref, object_row in world.objects.items()
+            if ref.stack == stack and object_row.spec is not None
+        },
+    )
+
+
+def apply_plan(world: World, db: Database, kinds: Kinds, plan: Plan, file: str, folder: str, now: float) -> None:
+    """Takes the plan as what is wanted from now on.
+
+    Raises: WorldMoved where the stack is not in the state the plan was made for, UserError where
+    the plan has fatal findings; nothing is changed then.
+    """
+    check_applicable(plan, planning_world(world, db, plan.stack))
+    objects = [_applied(world, kinds, plan, step, folder, now) for step in plan.steps]
+    stack = StackRow(plan.stack, plan.id, plan.price_as, file, plan.is_removal, now)
+    with db.write() as connection:
+        for row in objects:
+            kernel.put_object(connection, row)
+        kernel.put_stack(connection, stack)
+        kernel.mark_applied(connection, plan.id, now)
+        steps = [
+            EventRow(now, plan.stack, str(step.ref), plan.id, f"plan.{step.action.value}", step.reason)
+            for step in plan.steps
+        ]
+        kernel.add_events(connection, [EventRow(now, plan.stack, "", plan.id, "plan.applied", ""), *steps])
+    world.stacks[plan.stack] = stack
+    for row in objects:
+        world.objects[row.ref] = row
+    world.wake([ref for ref in world.objects if ref.stack == plan.stack])
+
+
+def _applied(world: World, kinds: Kinds, plan: Plan, step: Step, folder: str, now: float) -> ObjectRow:
+    before = world.objects.get(step.ref)
+    if step.spec is None:
+        assert before is not None, f"a plan destroys {step.ref}, which is not there"
+        return replace(before, spec=None, next_spec=None, generation=step.generation, changed_at=now)
+    kind = kinds[step.ref.kind]
+    spec = from_plain(kind.spec, step.spec)
+    text = to_json(kind.spec, spec)
+    needs = tuple(dict.fromkeys(reference.ref(plan.stack) for _, reference in references_of(spec)))
+    if before is None:
+        return ObjectRow(step.ref, text, step.generation, folder, needs, changed_at=now)
+    if before.spec is None or step.action is Action.REPLACE:
+        # The old one first has to be proved gone; only then is it made anew.
+        old = before.spec or text
+        return replace(
+            before, spec=old, next_spec=text, generation=step.generation, folder=folder, needs=needs, changed_at=now
+        )
+    return replace(before, spec=text, generation=step.generation, folder=folder, needs=needs, changed_at=now)
+
+
+def _plain(row: ObjectRow) -> dict[str, object]:
+    text = row.next_spec or row.spec or "{}"
+    plain: dict[str, object] = json.loads(text)
+    return plain

@@ -1,0 +1,263 @@
+"""How does the world come to be as it was told to be? One loop, which knows no kind by name.
+
+A pass: observe what is due, meter it, let the kinds decide, write the intents, tell the engines,
+write their answers. What is intended is stored, with its meters, before an engine hears of it; a
+crash anywhere leaves intents that the next pass says again under the same keys. A thing is dropped only
+after it was released and then seen to be absent.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import Connection
+
+from weyr.core.capability import Wanted
+from weyr.core.decision import Decision, Ensure, Note, Phase, Release, View, Want
+from weyr.core.kind import AnyKind, Kinds, Usage
+from weyr.core.ref import Ref, ThingId
+from weyr.core.schema import from_json, to_json
+from weyr.core.seen import Absent, Seen, Unknown
+from weyr.reconcile.effects import Effects, Told
+from weyr.reconcile.ports import LedgerPort
+from weyr.reconcile.world import World
+from weyr.store import kernel
+from weyr.store.database import Database
+from weyr.store.kernel import EventRow, ObjectRow, Status, ThingRow
+
+SETTLED_LOOK_S = 30.0
+"""A settled object is looked at this often anyway: losses are pushed, this is the safety net."""
+
+AFTER_SILENCE_S = 1.0
+
+
+@dataclass(slots=True)
+class Loop:
+    """The loop over one store's world. Not thread-safe: its owner lets one thread in at a time."""
+
+    db: Database
+    kinds: Kinds
+    effects: Effects
+    ledger: LedgerPort
+    world: World
+
+    def tick(self, now: float) -> float | None:
+        """One pass over what is due at `now`. Gives when the next is due; None: nothing ever is."""
+        due = self.world.due_at(now)
+        if due:
+            self._observe(due, now)
+            for ref in due:
+                if ref in self.world.objects:
+                    self._decide(ref, now)
+            self._tell(now)
+        return self.world.next_due()
+
+    def look(self, stack: str, now: float) -> None:
+        """Observes a stack's things at once, so that a plan is made from what is there now."""
+        refs = [ref for ref in self.world.objects if ref.stack == stack]
+        self.world.wake(refs)
+        self.tick(now)
+
+    def _observe(self, due: Sequence[Ref], now: float) -> None:
+        asked = [
+            (thing.capability, thing.id)
+            for ref in due
+            for thing in self.world.things.get(ref, {}).values()
+            if thing.asked_at
+        ]
+        found = self.effects.observe(asked)
+        with self.db.write() as connection:
+            for id, seen in found.items():
+                before = self.world.things[id.ref][id.part]
+                after = self.world.saw(id, _with_since(before.seen, seen, now))
+                if type(before.seen) is not type(after.seen):
+                    kernel.put_thing(connection, after)
+            for ref in due:
+                self._meter(connection, ref, now)
+                self._drop_absent(connection, ref, now)
+
+    def _meter(self, connection: Connection, ref: Ref, now: float) -> None:
+        row, kind = self.world.objects[ref], self.kinds[ref.kind]
+        text = row.spec or row.next_spec
+        if kind.usage is None or not self.world.things.get(ref):
+            return
+        spec = from_json(kind.spec, text) if text else None
+        usages = kind.usage(spec, self.world.view_things(ref))
+        self.ledger.read(connection, ref, usages, self.world.stacks[ref.stack].price_as, now)
+
+    def _drop_absent(self, connection: Connection, ref: Ref, now: float) -> None:
+        """Forgets the things that were released and are proved to be gone, and closes their meters."""
+        for thing in list(self.world.things.get(ref, {}).values()):
+            if thing.is_released and thing.is_accepted and isinstance(thing.seen, Absent):
+                self.ledger.close(connection, ref, thing.id.part, now)
+                kernel.drop_thing(connection, thing.id)
+                del self.world.things[ref][thing.id.part]
+
+    def _decide(self, ref: Ref, now: float) -> None:
+        row, kind = self.world.objects[ref], self.kinds[ref.kind]
+        if row.spec is None and self.world.is_blocked_removal(ref):
+            self.world.due[ref] = now + 0.5
+            return
+        spec = from_json(kind.spec, row.spec) if row.spec is not None and row.next_spec is None else None
+        want: Want[Any] = Want(ref, spec, row.generation, row.folder)
+        decision = kind.decide(want, self._view(row, kind, now))
+        with self.db.write() as connection:
+            if decision.forget:
+                self._forget(connection, row, now)
+            else:
+                self._record(connection, row, kind, decision, now)
+
+    def _view(self, row: ObjectRow, kind: AnyKind, now: float) -> View[Any]:
+        return View(
+            now=now,
+            things=self.world.view_things(row.ref),
+            needs=self.world.needs_of(row.ref),
+            memory=from_json(kind.memory, row.memory) if row.memory and kind.memory else None,
+            hold=self.world.hold_on(row.ref),
+            spend=self.ledger.spend(row.ref.stack, now) if kind.reads_spend else None,
+        )
+
+    def _record(
+        self, connection: Connection, row: ObjectRow, kind: AnyKind, decision: Decision[Any], now: float
+    ) -> None:
+        """Writes what was decided: conclusions, memory, intents with their meters, the story."""
+        before = self.world.phase(row.ref)
+        status = Status(decision.conditions, dict(decision.outputs), decision.holds)
+        memory = to_json(kind.memory, decision.memory) if kind.memory and decision.memory is not None else None
+        fresh = replace(row, status=status, memory=memory)
+        if fresh != row:
+            fresh = replace(fresh, changed_at=now)
+            kernel.put_object(connection, fresh)
+        self.world.objects[row.ref] = fresh
+        for action in decision.actions:
+            self._intend(connection, fresh, action, now)
+        phase = self.world.phase(row.ref)
+        notes = decision.notes
+        if phase is not before:
+            message = next((c.message for c in decision.conditions if c.message), "")
+            notes = (*notes, Note(f"phase.{phase.value}", message))
+        self._tell_story(connection, row.ref, notes, now)
+        self.world.due[row.ref] = now + (SETTLED_LOOK_S if decision.again_s is None else decision.again_s)
+        if status != row.status:
+            self._wake_around(row.ref, has_new_holds=status.holds != row.status.holds)
+
+    def _intend(self, connection: Connection, row: ObjectRow, action: Ensure | Release, now: float) -> None:
+        """Notes an intention where it is new. The engines are told afterwards, from these notes."""
+        thing = self.world.things[row.ref].get(action.part)
+        match action:
+            case Release():
+                if thing is None or thing.is_released:
+                    return
+                # The release itself has to be accepted before an absence can count as proof.
+                fresh = replace(thing, is_released=True, is_accepted=False, refusal="")
+            case Ensure(part=part, generation=generation):
+                generation = row.generation if generation is None else generation
+                if thing is not None and thing.is_released:
+                    return
+                if thing is not None and thing.generation >= generation:
+                    if action.again or (thing.is_accepted and isinstance(thing.seen, Absent)):
+                        self.world.things[row.ref][part] = replace(thing, is_accepted=False, refusal="")
+                    return
+                seen: Seen = thing.seen if thing else Unknown()
+                id = ThingId(row.ref, part)
+                asked_at = thing.asked_at if thing else 0.0
+                fresh = ThingRow(id, action.capability, generation, action.body, seen, asked_at=asked_at)
+                if action.meters:
+                    usages = [Usage(part, sku, quantity, since=None) for sku, quantity in action.meters]
+                    book = self.world.stacks[row.ref.stack].price_as
+                    self.ledger.open(connection, row.ref, part, usages, book, now)
+        kernel.put_thing(connection, fresh)
+        self.world.things[row.ref][action.part] = fresh
+
+    def _tell(self, now: float) -> None:
+        """Tells the engines every intention they have not accepted yet, and writes down their answers."""
+        open_things = [
+            thing
+            for parts in self.world.things.values()
+            for thing in parts.values()
+            if not thing.is_accepted and not thing.refusal
+        ]
+        if not open_things:
+            return
+        wanted = [
+            (thing.capability, Wanted(thing.id, thing.generation, thing.body))
+            for thing in open_things
+            if not thing.is_released and thing.body is not None
+        ]
+        released = [(thing.capability, thing.id) for thing in open_things if thing.is_released]
+        told = self.effects.ensure(wanted) | self.effects.release(released)
+        with self.db.write() as connection:
+            for id, answer in told.items():
+                self._note_answer(connection, id, answer, now)
+
+    def _note_answer(self, connection: Connection, id: ThingId, answer: Told, now: float) -> None:
+        thing = self.world.things[id.ref][id.part]
+        fresh = replace(thing, is_accepted=answer.is_accepted, refusal=answer.refusal, asked_at=now)
+        if thing.is_released and answer.is_accepted:
+            fresh = replace(fresh, seen=Unknown("its release was accepted just now", now))
+        kernel.put_thing(connection, fresh)
+        self.world.things[id.ref][id.part] = fresh
+        if answer.refusal:
+            self._tell_story(connection, id.ref, (Note("engine.refused", answer.refusal),), now)
+        quick = 0.05 if answer.is_accepted or answer.refusal else AFTER_SILENCE_S
+        self.world.wake([id.ref], now + quick)
+
+    def _forget(self, connection: Connection, row: ObjectRow, now: float) -> None:
+        """Every thing is proved absent: drops the object, or makes it anew where it is being replaced."""
+        assert not self.world.things.get(row.ref) or all(
+            isinstance(thing.seen, Absent) for thing in self.world.things[row.ref].values()
+        ), f"{row.ref} may not be forgotten: a thing of it is not proved absent"
+        for thing in list(self.world.things.get(row.ref, {}).values()):
+            self.ledger.close(connection, row.ref, thing.id.part, now)
+            kernel.drop_thing(connection, thing.id)
+        self.world.things.pop(row.ref, None)
+        dependents = list(self.world.dependents(row.ref))
+        if row.next_spec is not None:
+            fresh = replace(row, spec=row.next_spec, next_spec=None, status=Status(), memory=None, changed_at=now)
+            kernel.put_object(connection, fresh)
+            self.world.objects[row.ref] = fresh
+            self.world.due[row.ref] = now
+            self._tell_story(connection, row.ref, (Note("object.replaced", "it is gone and is made anew"),), now)
+        else:
+            kernel.drop_object(connection, row.ref)
+            del self.world.objects[row.ref]
+            self.world.due.pop(row.ref, None)
+            self._tell_story(connection, row.ref, (Note("object.removed", "it is proved to be gone"),), now)
+        self.world.wake([*dependents, *row.needs], now)
+        self._drop_empty_stack(connection, row.ref.stack, now)
+
+    def _drop_empty_stack(self, connection: Connection, name: str, now: float) -> None:
+        stack = self.world.stacks.get(name)
+        if stack and stack.is_removing and not any(ref.stack == name for ref in self.world.objects):
+            kernel.drop_stack(connection, name)
+            del self.world.stacks[name]
+            event = EventRow(now, name, "", stack.plan_id, "stack.removed", "everything of it is gone")
+            kernel.add_events(connection, [event])
+
+    def _tell_story(self, connection: Connection, ref: Ref, notes: Sequence[Note], now: float) -> None:
+        stack = self.world.stacks.get(ref.stack)
+        plan = stack.plan_id if stack else ""
+        kernel.add_events(
+            connection, [EventRow(now, ref.stack, str(ref), plan, note.event, note.message) for note in notes]
+        )
+        for note in notes:
+            self.effects.log(note.event, ref=ref.absolute, plan=plan, message=note.message)
+
+    def _wake_around(self, ref: Ref, has_new_holds: bool) -> None:
+        """What depends on a changed object looks again; a changed hold concerns the whole stack."""
+        around = list(self.world.dependents(ref))
+        if has_new_holds:
+            around += [other for other in self.world.objects if other.stack == ref.stack and other != ref]
+        self.world.wake(around)
+
+
+def _with_since(before: Seen, after: Seen, now: float) -> Seen:
+    """Silence keeps the moment at which something was last known."""
+    if not isinstance(after, Unknown) or after.since is not None:
+        return after
+    return replace(after, since=before.since if isinstance(before, Unknown) else now)
+
+
+def phases(world: World, stack: str) -> Mapping[Ref, Phase]:
+    """Every object of a stack with its phase."""
+    return {ref: world.phase(ref) for ref in world.objects if ref.stack == stack}

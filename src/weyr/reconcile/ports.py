@@ -1,0 +1,36 @@
+"""What does the loop need of the rest? Two small ports, so that it runs the same in production and in `sim`."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from sqlalchemy import Connection
+
+from weyr.core.decision import Spend
+from weyr.core.kind import Usage
+from weyr.core.ref import Ref
+
+
+class LedgerPort(Protocol):
+    """The ledger as the loop uses it. Everything that writes takes part in the caller's transaction."""
+
+    def open(self, connection: Connection, ref: Ref, part: str, usages: Sequence[Usage], book: str, now: float) -> None:
+        """Opens a meter for each of the part's usages that has none open, at the book's price of now."""
+        ...
+
+    def read(self, connection: Connection, ref: Ref, usages: Sequence[Usage], book: str, now: float) -> None:
+        """Takes what was seen of an object's things; posts lines where they are due."""
+        ...
+
+    def close(self, connection: Connection, ref: Ref, part: str, at: float) -> None:
+        """The thing is proved absent: settles and closes its meters. Idempotent."""
+        ...
+
+    def spend(self, stack: str, now: float) -> Spend:
+        """What the stack has cost in the running month, not yet posted accrual included."""
+        ...
+
+
+class Log(Protocol):
+    """Events, not prose: a fixed name and fields."""
+
+    def __call__(self, event: str, /, **fields: object) -> None: ...

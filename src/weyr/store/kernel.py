@@ -1,0 +1,235 @@
+"""How are the loop's values kept? Typed rows in and out; every method takes part in the caller's transaction."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, Row, Table, and_, delete, select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from weyr.core.capability import Body, Capability
+from weyr.core.decision import Condition, Hold, Scalar
+from weyr.core.ref import Ref, ThingId
+from weyr.core.schema import from_json, to_json
+from weyr.core.seen import Seen
+from weyr.store.tables.kernel import events, objects, plans, stacks, things
+
+
+@dataclass(frozen=True, slots=True)
+class StackRow:
+    """A stack as applied. `file` is where its text came from; `plan_id` the plan applied last."""
+
+    name: str
+    plan_id: str
+    price_as: str
+    file: str
+    is_removing: bool
+    applied_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRow:
+    """A plan as stored: `body` is its JSON and never changes."""
+
+    id: str
+    stack: str
+    parent: str
+    body: str
+    made_at: float
+    applied_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What the loop concluded of an object last."""
+
+    conditions: tuple[Condition, ...] = ()
+    outputs: dict[str, Scalar] = field(default_factory=dict)
+    holds: tuple[Hold, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectRow:
+    """An object as wanted and as concluded. Specs are JSON text; the kind knows how to read them."""
+
+    ref: Ref
+    spec: str | None
+    generation: int
+    folder: str
+    needs: tuple[Ref, ...] = ()
+    next_spec: str | None = None
+    status: Status = Status()
+    memory: str | None = None
+    changed_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ThingRow:
+    """One thing the loop told an engine about: the intention, and how far it got."""
+
+    id: ThingId
+    capability: Capability
+    generation: int
+    body: Body | None
+    seen: Seen
+    is_accepted: bool = False
+    is_released: bool = False
+    refusal: str = ""
+    asked_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """One line of the story. `id` is 0 until it is stored."""
+
+    at: float
+    stack: str
+    ref: str
+    plan: str
+    event: str
+    message: str
+    id: int = 0
+
+
+def all_stacks(connection: Connection) -> list[StackRow]:
+    return [StackRow(**row._mapping) for row in connection.execute(select(stacks).order_by(stacks.c.name))]
+
+
+def put_stack(connection: Connection, row: StackRow) -> None:
+    values = {name: getattr(row, name) for name in StackRow.__slots__}
+    connection.execute(insert(stacks).values(values).on_conflict_do_update(index_elements=["name"], set_=values))
+
+
+def drop_stack(connection: Connection, name: str) -> None:
+    connection.execute(delete(stacks).where(stacks.c.name == name))
+
+
+def put_plan(connection: Connection, row: PlanRow) -> None:
+    """Plans are immutable and named by their content: the same plan twice is one."""
+    values = {name: getattr(row, name) for name in PlanRow.__slots__}
+    connection.execute(insert(plans).values(values).on_conflict_do_nothing())
+
+
+def get_plan(connection: Connection, plan_id: str) -> PlanRow | None:
+    row = connection.execute(select(plans).where(plans.c.id == plan_id)).one_or_none()
+    return PlanRow(**row._mapping) if row else None
+
+
+def mark_applied(connection: Connection, plan_id: str, at: float) -> None:
+    connection.execute(update(plans).where(plans.c.id == plan_id).values(applied_at=at))
+
+
+def all_objects(connection: Connection) -> list[ObjectRow]:
+    return [_object(row) for row in connection.execute(select(objects))]
+
+
+def put_object(connection: Connection, row: ObjectRow) -> None:
+    values = {
+        "stack": row.ref.stack,
+        "kind": row.ref.kind,
+        "name": row.ref.name,
+        "spec": row.spec,
+        "next_spec": row.next_spec,
+        "needs": to_json(tuple[Ref, ...], row.needs),
+        "generation": row.generation,
+        "folder": row.folder,
+        "status": to_json(Status, row.status),
+        "memory": row.memory,
+        "changed_at": row.changed_at,
+    }
+    keys = ["stack", "kind", "name"]
+    connection.execute(insert(objects).values(values).on_conflict_do_update(index_elements=keys, set_=values))
+
+
+def drop_object(connection: Connection, ref: Ref) -> None:
+    connection.execute(delete(objects).where(_is_of(objects, ref)))
+
+
+def all_things(connection: Connection) -> list[ThingRow]:
+    return [_thing(row) for row in connection.execute(select(things))]
+
+
+def put_thing(connection: Connection, row: ThingRow) -> None:
+    values = {
+        "stack": row.id.ref.stack,
+        "kind": row.id.ref.kind,
+        "name": row.id.ref.name,
+        "part": row.id.part,
+        "capability": row.capability.value,
+        "generation": row.generation,
+        "body": to_json(Body | None, row.body),
+        "is_accepted": row.is_accepted,
+        "is_released": row.is_released,
+        "refusal": row.refusal,
+        "seen": to_json(Seen, row.seen),
+        "asked_at": row.asked_at,
+    }
+    keys = ["stack", "kind", "name", "part"]
+    connection.execute(insert(things).values(values).on_conflict_do_update(index_elements=keys, set_=values))
+
+
+def drop_thing(connection: Connection, id: ThingId) -> None:
+    connection.execute(delete(things).where(and_(_is_of(things, id.ref), things.c.part == id.part)))
+
+
+def add_events(connection: Connection, rows: Iterable[EventRow]) -> None:
+    values = [{name: getattr(row, name) for name in EventRow.__slots__ if name != "id"} for row in rows]
+    if values:
+        connection.execute(insert(events), values)
+
+
+def events_after(
+    connection: Connection,
+    after: int = 0,
+    stack: str = "",
+    ref: str = "",
+    event: str = "",
+    since: float = 0,
+    limit: int = 500,
+) -> Sequence[EventRow]:
+    """The story in order, from just after event `after`; `stack`, `ref` and `event` narrow it."""
+    query = select(events).where(events.c.id > after, events.c.at >= since).order_by(events.c.id).limit(limit)
+    for column, value in ((events.c.stack, stack), (events.c.ref, ref), (events.c.event, event)):
+        query = query.where(column == value) if value else query
+    return [EventRow(**row._mapping) for row in connection.execute(query)]
+
+
+def latest_events(connection: Connection, stack: str = "", ref: str = "", limit: int = 100) -> Sequence[EventRow]:
+    """The newest part of the story, oldest first."""
+    query = select(events).order_by(events.c.id.desc()).limit(limit)
+    for column, value in ((events.c.stack, stack), (events.c.ref, ref)):
+        query = query.where(column == value) if value else query
+    return [EventRow(**row._mapping) for row in connection.execute(query)][::-1]
+
+
+def _is_of(table: Table, ref: Ref):  # type: ignore[no-untyped-def]  # SQLAlchemy's clause types differ by release
+    return and_(table.c.stack == ref.stack, table.c.kind == ref.kind, table.c.name == ref.name)
+
+
+def _object(row: Row[tuple[object, ...]]) -> ObjectRow:
+    r = row._mapping
+    return ObjectRow(
+        ref=Ref(r["stack"], r["kind"], r["name"]),
+        spec=r["spec"],
+        generation=r["generation"],
+        folder=r["folder"],
+        needs=from_json(tuple[Ref, ...], r["needs"]),
+        next_spec=r["next_spec"],
+        status=from_json(Status, r["status"]),
+        memory=r["memory"],
+        changed_at=r["changed_at"],
+    )
+
+
+def _thing(row: Row[tuple[object, ...]]) -> ThingRow:
+    r = row._mapping
+    return ThingRow(
+        id=ThingId(Ref(r["stack"], r["kind"], r["name"]), r["part"]),
+        capability=Capability(r["capability"]),
+        generation=r["generation"],
+        body=from_json(Body | None, r["body"]),
+        seen=from_json(Seen, r["seen"]),
+        is_accepted=r["is_accepted"],
+        is_released=r["is_released"],
+        refusal=r["refusal"],
+        asked_at=r["asked_at"],
+    )
