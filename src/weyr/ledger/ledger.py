@@ -76,29 +76,35 @@ class Ledger:
 
     def spend(self, stack: str, now: float) -> Spend:
         """What the stack has cost in the running UTC month, to this moment, and the month's forecast."""
-        return self._spend(stack, self._store.open_meters(stack), ms(now))
+        with self._store.db.read() as connection:
+            return self._spend(connection, stack, self._store.open_meters(connection, stack), ms(now))
 
     def rate(self, stack: str | None = None) -> int:
         """Micro-units per hour of everything that runs, of one stack or of all."""
-        return accounts.rate_of(self._store.open_meters(stack))
+        return accounts.rate_of(self.open_meters(stack))
 
     def cost(self, stack: str | None, by: By, now: float) -> Cost:
         """The bill since the beginning, split up by `by`; `stack` None means all of them."""
-        open_meters = self._store.open_meters(stack)
-        spend = self._spend(stack, open_meters, ms(now))
-        return accounts.cost_of(by, self._store.posted(by, stack), open_meters, spend, ms(now))
+        # One reader throughout: a minute's line must not be counted as posted and as due.
+        with self._store.db.read() as connection:
+            open_meters = self._store.open_meters(connection, stack)
+            spend = self._spend(connection, stack, open_meters, ms(now))
+            posted = self._store.posted(connection, by, stack)
+        return accounts.cost_of(by, posted, open_meters, spend, ms(now))
 
     def open_meters(self, stack: str | None = None) -> tuple[Meter, ...]:
         """Every meter that is not closed. `weyr down` leaves none."""
-        return self._store.open_meters(stack)
+        with self._store.db.read() as connection:
+            return self._store.open_meters(connection, stack)
 
     def lines(self, stack: str | None = None, lines_max: int = 1000) -> tuple[Line, ...]:
         """The journal's newest lines, oldest of them first."""
-        return self._store.lines(stack, lines_max)
+        with self._store.db.read() as connection:
+            return self._store.lines(connection, stack, lines_max)
 
-    def _spend(self, stack: str | None, open_meters: Sequence[Meter], now_ms: int) -> Spend:
-        month_posted = self._store.posted(By.STACK, stack, accounts.month_of(now_ms).first_day)
-        return accounts.spend_of(month_posted, open_meters, now_ms)
+    def _spend(self, connection: Connection, stack: str | None, open_meters: Sequence[Meter], now_ms: int) -> Spend:
+        first_day = accounts.month_of(now_ms).first_day
+        return accounts.spend_of(self._store.posted(connection, By.STACK, stack, first_day), open_meters, now_ms)
 
     def _open(
         self,

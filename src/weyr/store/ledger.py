@@ -5,7 +5,7 @@ intent it belongs to. There is no way to change or remove a line.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -50,15 +50,14 @@ class LedgerStore:
         """The object's meters, closed ones too, oldest first."""
         return _meters(connection, _is_of(ref))
 
-    def open_meters(self, stack: str | None = None) -> tuple[Meter, ...]:
+    def open_meters(self, connection: Connection, stack: str | None = None) -> tuple[Meter, ...]:
         """Every meter that is not closed, of one stack or of all."""
-        with self.db.read() as connection:
-            return _meters(connection, meters.c.closed_ms.is_(None), *_in_stack(meters.c.stack, stack))
+        return _meters(connection, meters.c.closed_ms.is_(None), *_in_stack(meters.c.stack, stack))
 
     def add(self, connection: Connection, meter: Meter) -> Meter:
         """Keeps a new meter and gives it its id. Raises: IntegrityError where one is open already."""
-        added = connection.execute(insert(meters).values(**_fields_of(meter)))
-        return Meter(**{**_as_dict(meter), "id": int(added.inserted_primary_key[0])})
+        key = connection.execute(insert(meters).values(**_fields_of(meter)).returning(meters.c.id)).scalar_one()
+        return replace(meter, id=key)
 
     def save(self, connection: Connection, before: Meter, after: Meter, lines: Sequence[Line]) -> None:
         """Keeps a meter's new state together with the lines that lead to it.
@@ -75,25 +74,22 @@ class LedgerStore:
         if lines:
             connection.execute(insert(journal), [_row_of(line) for line in lines])
 
-    def posted(self, by: By, stack: str | None = None, from_day: str = "") -> tuple[Posted, ...]:
+    def posted(
+        self, connection: Connection, by: By, stack: str | None = None, from_day: str = ""
+    ) -> tuple[Posted, ...]:
         """What the journal holds, by key, in the keys' order; days before `from_day` are left out."""
-        key = _key(by)
+        key, c = _key(by), journal.c
         # An expense is debited; a line that runs backwards credits it again.
-        signed = case(
-            (journal.c.debit.startswith("expense:", autoescape=True), journal.c.micros), else_=-journal.c.micros
-        )
+        signed = case((c.debit.startswith("expense:", autoescape=True), c.micros), else_=-c.micros)
         query = select(key.label("key"), func.sum(signed).label("micros")).group_by(key).order_by(key)
-        query = query.where(*_in_stack(journal.c.stack, stack))
-        with self.db.read() as connection:
-            rows = connection.execute(query.where(journal.c.day >= from_day) if from_day else query).all()
-        return tuple(Posted(str(row.key), int(row.micros)) for row in rows)
+        query = query.where(c.day >= from_day, *_in_stack(c.stack, stack))
+        return tuple(Posted(str(row.key), int(row.micros)) for row in connection.execute(query))
 
-    def lines(self, stack: str | None = None, lines_max: int = 1000) -> tuple[Line, ...]:
+    def lines(self, connection: Connection, stack: str | None = None, lines_max: int = 1000) -> tuple[Line, ...]:
         """The newest lines, oldest of them first."""
         query = select(journal).where(*_in_stack(journal.c.stack, stack))
-        query = query.order_by(journal.c.to_ms.desc(), journal.c.meter, journal.c.number.desc()).limit(lines_max)
-        with self.db.read() as connection:
-            return tuple(_line_of(row) for row in reversed(connection.execute(query).all()))
+        query = query.order_by(journal.c.to_ms.desc(), journal.c.meter.desc(), journal.c.number.desc())
+        return tuple(_line_of(row) for row in reversed(connection.execute(query.limit(lines_max)).all()))
 
 
 def _is_of(ref: Ref) -> ColumnElement[bool]:
