@@ -1,0 +1,70 @@
+"""The inference plane's process: `python -m weyr.gateway.inference`. It goes on serving when the server is down."""
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+
+import uvloop
+
+from weyr.gateway.audit import AuditTrail
+from weyr.gateway.credentials import Credentials
+from weyr.gateway.inference.control import Control
+from weyr.gateway.inference.door import Door
+from weyr.gateway.inference.plane import BODY_MAX, Plane
+from weyr.gateway.inference.table import Table
+from weyr.wire.process import BACKLOG, allow_many_files, listen_unix, stop_signal, write_info
+from weyr.wire.server import HttpServer
+
+
+def main() -> int:
+    """Exit status 0 after a stop that was asked for, 1 where the plane could not begin."""
+    arguments = _parser().parse_args()
+    allow_many_files()
+    try:
+        uvloop.run(_serve(arguments))
+    except OSError as e:
+        print(f"the inference plane cannot start: {e}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m weyr.gateway.inference", description="Serve endpoints.")
+    parser.add_argument("--routes", type=Path, required=True, help="the routing snapshot to follow")
+    parser.add_argument("--credentials", type=Path, required=True, help="who may call")
+    parser.add_argument("--audit", type=Path, required=True, help="where refusals are written down")
+    parser.add_argument("--control", type=Path, required=True, help="the Unix socket for Weyr itself")
+    parser.add_argument("--info", type=Path, required=True, help="where to say that this process listens")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--body-max", type=int, default=BODY_MAX, help="the largest body in bytes")
+    parser.add_argument("--grace", type=float, default=30.0, help="seconds for requests under way after SIGTERM")
+    return parser
+
+
+async def _serve(arguments: argparse.Namespace) -> None:
+    table = Table(arguments.routes)
+    table.reload()
+    audit = AuditTrail(arguments.audit, "inference")
+    plane = Plane(table, Credentials(arguments.credentials), audit, arguments.body_max)
+    control_server = HttpServer(Control(plane))
+    control = await listen_unix(control_server, arguments.control)
+    public = await plane.loop.create_server(lambda: Door(plane), arguments.host, arguments.port, backlog=BACKLOG)
+    port = public.sockets[0].getsockname()[1]
+    beat = asyncio.create_task(plane.beat())
+    write_info(arguments.info, port, f"http://{arguments.host}:{port}")
+    try:
+        await stop_signal()
+        public.close()
+        await plane.drain(arguments.grace)
+        await control_server.drain([control], grace_s=0.5)
+    finally:
+        beat.cancel()
+        arguments.info.unlink(missing_ok=True)
+        arguments.control.unlink(missing_ok=True)
+        audit.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

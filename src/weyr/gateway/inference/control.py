@@ -1,0 +1,50 @@
+"""What may Weyr itself ask the plane? Its health, its counts, and to read the routes again.
+
+Over a Unix socket whose permissions are the authentication.
+"""
+
+from weyr.gateway.inference.endpoint import Endpoint
+from weyr.gateway.inference.metrics import metrics_text
+from weyr.gateway.inference.plane import Plane
+from weyr.wire.message import TEXT, Request, Response, answer, refusal
+
+
+class Control:
+    """The handler of the control socket."""
+
+    def __init__(self, plane: Plane) -> None:
+        self._plane = plane
+
+    def __call__(self, request: Request) -> Response:
+        table = self._plane.table
+        match request.method, request.path:
+            case b"GET", b"/health":
+                problems = [text for text in (table.problem, self._plane.credentials.problem) if text]
+                return answer({"ok": not problems, "generation": table.generation, "problems": problems})
+            case b"POST", b"/reload":
+                return answer({"generation": table.reload(), "problem": table.problem})
+            case b"GET", b"/stats":
+                endpoints = {name: _stats(endpoint) for name, endpoint in table.seen().items()}
+                return answer({"generation": table.generation, "endpoints": endpoints})
+            case b"GET", b"/metrics":
+                return Response(200, metrics_text(self._plane).encode(), TEXT)
+            case _:
+                return refusal(404, "ask GET /health, GET /stats, GET /metrics or POST /reload")
+
+
+def _stats(endpoint: Endpoint) -> dict[str, object]:
+    replicas: dict[str, dict[str, int]] = {}
+    for replica in (*endpoint.draining, *endpoint.replicas):
+        counts = replicas.setdefault(replica.address.id, {"inflight": 0, "requests": 0})
+        counts["inflight"] += replica.inflight
+        counts["requests"] += replica.requests
+    return {
+        "thing": endpoint.route.thing,
+        "generation": endpoint.route.generation,
+        "inflight": endpoint.inflight,
+        "waiting": len(endpoint.waiting),
+        "requests": endpoint.requests,
+        "errors": endpoint.errors,
+        "last_request_at": endpoint.last_request_at,
+        "replicas": replicas,
+    }

@@ -1,0 +1,293 @@
+"""What does a caller ask? One connection from outside: heads are read and written anew, bodies pass as they come.
+
+Requests of one connection are answered in their order. What a caller may make this process keep is bounded:
+reading pauses while a replica is slower than the caller, while a request is held, and while another comes first.
+"""
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING
+
+import httptools
+
+from weyr.gateway.inference.exchange import Exchange
+
+if TYPE_CHECKING:
+    from weyr.gateway.inference.plane import Plane
+
+HEAD_MAX = 64 * 2**10
+HOLD_MAX = 256 * 2**10
+"""How much of a body is kept while no replica takes it."""
+PIPELINE_MAX = 64
+LINGER_S = 1.0
+
+IDLE_MAX_S = 120.0
+HEAD_MAX_S = 30.0
+BODY_MAX_S = 60.0
+ANSWER_MAX_S = 600.0
+"""How long the plane waits: for a next request, for the rest of a head, for more of a body, for more of an answer."""
+
+_OURS = frozenset({
+    b"authorization", b"connection", b"content-length", b"expect", b"host", b"keep-alive", b"proxy-authorization",
+    b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade",
+})  # fmt: skip
+"""Headers that concern this hop. They are not passed on; above all the caller's token is not."""
+
+
+class Door(asyncio.Protocol):
+    """One caller. `current` is the exchange whose answer comes next."""
+
+    def __init__(self, plane: "Plane") -> None:
+        self.plane = plane
+        self.loop = plane.loop
+        self.current: Exchange | None = None
+        self.is_full = False
+        self.is_closing = False
+        self._queue: deque[Exchange] = deque()
+        self._incoming: Exchange | None = None
+        self._is_advancing = False
+        self._is_paused = False
+        self._is_in_head = False
+        self._is_deaf = False
+        self._head_size = 0
+        self._heard_at = self._head_at = plane.now
+        self._problem: tuple[int, str] | None = None
+        self._parser = httptools.HttpRequestParser(self)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        self.plane.doors.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.plane.doors.discard(self)
+        self.is_closing = True
+        self._queue.clear()
+        if self.current is not None:
+            current, self.current = self.current, None
+            if not current.is_over:
+                current.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        if self.is_closing or self._is_deaf:
+            return
+        self._heard_at = self.plane.now
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as e:
+            # The request is whole; that it could become something else is an offer that may be ignored.
+            self._parser = httptools.HttpRequestParser(self)
+            self.data_received(data[e.args[0] :])
+            return
+        except httptools.HttpParserError:
+            self._broken(*(self._problem or (400, "this is not an HTTP/1.1 request")))
+        if self._is_in_head:
+            self._head_size += len(data)
+            if self._head_size > HEAD_MAX:
+                self._broken(431, f"the head is over {HEAD_MAX} bytes")
+        current = self.current
+        if current is None:
+            self._advance()
+            current = self.current
+        elif current.line is not None and current.pieces:
+            current.flush()
+        if current is not None and (self._queue or not current.is_whole):
+            self.adjust_reading()
+
+    def pause_writing(self) -> None:
+        self.is_full = True
+        if self.current and self.current.line:
+            self.current.line.hold_back(True)
+
+    def resume_writing(self) -> None:
+        self.is_full = False
+        if self.current and self.current.line:
+            self.current.line.hold_back(False)
+        self._advance()
+
+    def adjust_reading(self) -> None:
+        """Reads on if what comes can go somewhere."""
+        current = self.current
+        if current is None:
+            is_stuck = bool(self._queue)
+        elif self._queue:
+            is_stuck = True
+        else:
+            is_stuck = current.line.is_full if current.line else current.buffered > HOLD_MAX
+        if is_stuck == self._is_paused or self.transport.is_closing():
+            return
+        self._is_paused = is_stuck
+        if is_stuck:
+            self.transport.pause_reading()
+        else:
+            self.transport.resume_reading()
+
+    def finished(self, exchange: Exchange, closes: bool) -> None:
+        """The answer to `exchange` is out: the next one's turn."""
+        self.current = None
+        if closes or exchange.closes or self.plane.is_draining:
+            self._shut(exchange.is_whole)
+        elif not self._is_advancing:
+            self._advance()
+            self.adjust_reading()
+
+    def check(self, now: float) -> None:
+        """Ends what takes too long. Called about once a second."""
+        incoming = self._incoming
+        if self.current is None and not self._queue:
+            if self._is_in_head and now - self._head_at > HEAD_MAX_S:
+                self._broken(408, f"the head was not whole after {HEAD_MAX_S:g} s")
+                self._advance()
+            elif now - self._heard_at > IDLE_MAX_S:
+                self.transport.close()
+        elif incoming is not None and not self._is_paused and now - self._heard_at > BODY_MAX_S:
+            self._broken(408, f"nothing more of the body came for {BODY_MAX_S:g} s")
+            self._advance()
+        elif self.current and self.current.line and now - self.current.line.heard_at > ANSWER_MAX_S:
+            self.current.refuse(504, f"the replica was silent for {ANSWER_MAX_S:g} s")
+
+    def close_if_idle(self) -> None:
+        """For a plane that ends: no next request on this connection."""
+        if self.current is None and not self._queue:
+            self.transport.close()
+
+    # What httptools calls while it reads.
+
+    def on_message_begin(self) -> None:
+        self._target = b""
+        self._fields: list[bytes] = []
+        self._special: dict[bytes, bytes] = {}
+        self._head_size = 0
+        self._head_at = self.plane.now
+        self._is_in_head = True
+
+    def on_url(self, url: bytes) -> None:
+        self._target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        lowered = name.lower()
+        if lowered in _OURS:
+            self._special[lowered] = value
+            if lowered != b"host":
+                return
+        self._fields.append(b"%b: %b\r\n" % (name, value))
+
+    def on_headers_complete(self) -> None:
+        self._is_in_head = False
+        special = self._special
+        target, method = self._target, self._parser.get_method()
+        name, rest = _split(target)
+        version = self._parser.get_http_version()
+        length, encoding = special.get(b"content-length"), special.get(b"transfer-encoding")
+        framing = b""
+        if encoding is not None:
+            framing = b"transfer-encoding: chunked\r\n\r\n"
+        elif length is not None:
+            framing = b"content-length: %b\r\n\r\n" % length
+        fields = self._fields if b"connection" not in special else self._without_named(special[b"connection"])
+        head = b"".join((method, b" ", rest, b" HTTP/", version.encode(), b"\r\n", *fields, framing or b"\r\n"))
+        scheme, _, token = special.get(b"authorization", b"").partition(b" ")
+        bearer = token.strip().decode("latin-1") if scheme.lower() == b"bearer" else ""
+        exchange = self._incoming = Exchange(self, method, name, bearer, head)
+        exchange.is_chunked = encoding is not None
+        exchange.closes = not self._parser.should_keep_alive()
+        self._queue.append(exchange)
+        exchange.problem = self._problem_of(version, head, len(fields) + 2 + bool(framing))
+        if b"expect" in special:
+            exchange.expects = True
+
+    def on_body(self, piece: bytes) -> None:
+        exchange = self._incoming
+        assert exchange is not None
+        exchange.received += len(piece)
+        if exchange.received > self.plane.body_max:
+            self._refuse(413, f"the body is over {self.plane.body_max} bytes")
+        if exchange.is_over:
+            return
+        exchange.buffered += len(piece)
+        if exchange.is_chunked:
+            exchange.pieces += (b"%x\r\n" % len(piece), piece, b"\r\n")
+        else:
+            exchange.pieces.append(piece)
+
+    def on_message_complete(self) -> None:
+        exchange, self._incoming = self._incoming, None
+        assert exchange is not None
+        exchange.is_whole = True
+        if exchange.is_chunked and not exchange.is_over:
+            exchange.pieces.append(b"0\r\n\r\n")
+        if len(self._queue) > PIPELINE_MAX:
+            self._refuse(400, f"more than {PIPELINE_MAX} requests wait on one connection")
+
+    def _problem_of(self, version: str, head: bytes, lines: int) -> tuple[int, str] | None:
+        """What is wrong with a head that could be parsed."""
+        special = self._special
+        if head.count(b"\n") != lines:
+            return 400, "a header may not be folded over lines"
+        if int(special.get(b"content-length", b"0")) > self.plane.body_max:
+            return 413, f"the body is over {self.plane.body_max} bytes"
+        if special.get(b"transfer-encoding", b"chunked").lower() != b"chunked":
+            return 501, "the only transfer encoding is chunked"
+        if special.get(b"expect", b"100-continue").lower() != b"100-continue":
+            return 417, "the only expectation is 100-continue"
+        if version == "1.1" and b"host" not in special:
+            return 400, "a request in HTTP/1.1 names its Host"
+        return None
+
+    def _without_named(self, connection: bytes) -> list[bytes]:
+        """The headers that the caller's own Connection header does not keep to this hop."""
+        named = {word.strip().lower() for word in connection.split(b",")} - {b"close", b"keep-alive", b""}
+        if not named:
+            return self._fields
+        return [field for field in self._fields if field.partition(b":")[0].lower() not in named]
+
+    def _refuse(self, status: int, message: str) -> None:
+        """Ends the reading: httptools turns the exception into one of its own."""
+        self._problem = (status, message)
+        raise ValueError(message)
+
+    def _broken(self, status: int, message: str) -> None:
+        """Nothing that follows on this connection can be understood. What came before is still answered."""
+        exchange, self._incoming = self._incoming, None
+        self._is_in_head = False
+        if exchange is None:
+            exchange = Exchange(self, b"", b"", "", b"")
+            self._queue.append(exchange)
+        if exchange is self.current:
+            exchange.refuse(status, message)
+        else:
+            exchange.problem, exchange.is_whole = (status, message), False
+        self._is_deaf = True
+
+    def _advance(self) -> None:
+        if self._is_advancing:
+            return
+        self._is_advancing = True
+        while self.current is None and self._queue and not self.is_full and not self.is_closing:
+            self.current = self._queue.popleft()
+            self.current.start()
+        self._is_advancing = False
+
+    def _shut(self, is_whole: bool) -> None:
+        """Ends the connection. Closing over unread bytes would reset it and take the last answer with it."""
+        self.is_closing = True
+        is_clean = is_whole and not self._queue and not self._is_paused
+        self._queue.clear()
+        if is_clean or self.transport.is_closing():
+            self.transport.close()
+            return
+        self.transport.write_eof()
+        if self._is_paused:
+            self.transport.resume_reading()
+        self.loop.call_later(LINGER_S, self.transport.close)
+
+
+def _split(target: bytes) -> tuple[bytes, bytes]:
+    """`/stack/endpoint/rest?query` → (`stack/endpoint`, `/rest?query`)."""
+    if not target.startswith(b"/"):
+        # The absolute form, `http://host/path`, which proxies are sent.
+        target = b"/" + target.partition(b"://")[2].partition(b"/")[2]
+    path, mark, query = target.partition(b"?")
+    _, *words = path.split(b"/", 3)
+    rest = words[2] if len(words) > 2 else b""
+    return b"/".join(words[:2]), b"".join((b"/", rest, mark, query))

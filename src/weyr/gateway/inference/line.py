@@ -1,0 +1,158 @@
+"""What does a replica answer? One kept connection to it, whose bytes pass on as they come.
+
+The answer is parsed only to know its status and its end; the caller gets the replica's own bytes.
+"""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import httptools
+
+from weyr.gateway.inference.endpoint import Replica
+
+if TYPE_CHECKING:
+    from weyr.gateway.inference.exchange import Exchange
+    from weyr.gateway.inference.plane import Plane
+
+HEAD_MAX = 256 * 2**10
+
+
+async def connect(plane: "Plane", replica: Replica) -> "Line":
+    """A new connection. Raises: OSError where the replica does not take it."""
+    _, line = await plane.loop.create_unix_connection(lambda: Line(plane, replica), replica.address.socket)
+    return line
+
+
+class Line(asyncio.Protocol):
+    """One connection to `replica`. It carries one exchange at a time, or lies idle."""
+
+    def __init__(self, plane: "Plane", replica: Replica) -> None:
+        self._plane = plane
+        self._replica = replica
+        self._exchange: Exchange | None = None
+        self._parser = httptools.HttpResponseParser(self)
+        self._gathered: list[bytes] = []
+        self.is_full = False
+        self.heard_at = 0.0
+        self._reset()
+
+    def begin(self, exchange: "Exchange") -> None:
+        """Belongs to this exchange until its answer is whole."""
+        self._exchange = exchange
+        self.heard_at = self._plane.now
+        self._reset()
+        if exchange.door.is_full:
+            self.transport.pause_reading()
+
+    def close(self) -> None:
+        """Lets the replica go, after what was written has gone out."""
+        self._exchange = None
+        self.transport.close()
+
+    def drop(self) -> None:
+        """Lets the replica go at once: nobody waits for the answer, and it may notice."""
+        self._exchange = None
+        self.transport.abort()
+
+    def hold_back(self, is_full: bool) -> None:
+        """The caller reads slower than the replica writes, or has caught up."""
+        if is_full:
+            self.transport.pause_reading()
+        else:
+            self.transport.resume_reading()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        exchange, self._exchange = self._exchange, None
+        if exchange is None:
+            self._replica.forget(self)
+        elif self._ends_by_close:
+            exchange.answered(self._status, keeps_alive=False)
+        else:
+            exchange.line_lost()
+
+    def data_received(self, data: bytes) -> None:
+        exchange = self._exchange
+        if exchange is None:
+            # Nothing was asked, so this is no answer to anything.
+            self.transport.abort()
+            return
+        self.heard_at = self._plane.now
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._is_strange = True
+        if self._is_strange:
+            # Bytes after the end of an answer could pass as the answer to somebody's next request.
+            self._exchange = None
+            self.transport.abort()
+            exchange.line_lost()
+            return
+        if not self._has_head:
+            self._gather(data)
+            return
+        if self._gathered:
+            data = b"".join((*self._gathered, data))
+            self._gathered = []
+        if not exchange.has_answer:
+            exchange.has_answer = True
+            self._look_at_head(exchange, data)
+        exchange.door.transport.write(data)
+        if self._is_complete:
+            self._exchange = None
+            exchange.answered(self._status, self._keeps_alive)
+
+    def pause_writing(self) -> None:
+        self.is_full = True
+        if self._exchange:
+            self._exchange.door.adjust_reading()
+
+    def resume_writing(self) -> None:
+        self.is_full = False
+        if self._exchange:
+            self._exchange.door.adjust_reading()
+
+    # What httptools calls while it reads.
+
+    def on_message_begin(self) -> None:
+        self._is_strange = self._is_complete
+
+    def on_headers_complete(self) -> None:
+        self._status = self._parser.get_status_code()
+        if self._status < 200:
+            return
+        self._has_head = True
+        self._keeps_alive = self._parser.should_keep_alive()
+
+    def on_message_complete(self) -> None:
+        self._is_complete = self._has_head
+
+    def _reset(self) -> None:
+        self._status = 0
+        self._keeps_alive = False
+        self._has_head = False
+        self._is_complete = False
+        self._is_strange = False
+        self._ends_by_close = False
+        self._gathered = []
+
+    def _gather(self, data: bytes) -> None:
+        self._gathered.append(data)
+        if sum(map(len, self._gathered)) > HEAD_MAX and self._exchange:
+            exchange, self._exchange = self._exchange, None
+            self.transport.abort()
+            exchange.line_lost()
+
+    def _look_at_head(self, exchange: "Exchange", data: bytes) -> None:
+        """Finds the end of answers whose end the parser cannot know."""
+        if exchange.method == b"HEAD":
+            # The head announces a body that does not come, and the parser would wait for it for ever.
+            self._is_complete = True
+            self._keeps_alive = self._keeps_alive and data.endswith(b"\r\n\r\n")
+            self._parser = httptools.HttpResponseParser(self)
+        elif not self._keeps_alive and not self._is_complete:
+            head = data[: data.find(b"\r\n\r\n")].lower()
+            self._ends_by_close = b"\r\ncontent-length:" not in head and b"\r\ntransfer-encoding:" not in head

@@ -1,0 +1,54 @@
+"""What do all connections of the inference plane share? Who may call, where to, and what time it is."""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from weyr.gateway.audit import AuditTrail
+from weyr.gateway.credentials import Credentials
+from weyr.gateway.inference.table import Table
+
+if TYPE_CHECKING:
+    from weyr.gateway.inference.door import Door
+
+BEAT_S = 0.25
+"""How often the routes file is looked at, and how coarse `now` is: enough for timeouts of many seconds."""
+
+BODY_MAX = 256 * 2**20
+DOORS_MAX = 8192
+
+
+class Plane:
+    """The plane's shared state. `refusals` counts answers, by status, that belong to no endpoint."""
+
+    def __init__(self, table: Table, credentials: Credentials, audit: AuditTrail, body_max: int = BODY_MAX) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.table = table
+        self.credentials = credentials
+        self.audit = audit
+        self.body_max = body_max
+        self.doors: set[Door] = set()
+        self.refusals: dict[int, int] = {}
+        self.is_draining = False
+        self.now = self.loop.time()
+
+    async def beat(self) -> None:
+        """Follows the routes file and ends what takes too long, until cancelled."""
+        while True:
+            await asyncio.sleep(BEAT_S)
+            self.now = self.loop.time()
+            self.table.follow()
+            for door in tuple(self.doors):
+                door.check(self.now)
+
+    async def drain(self, grace_s: float) -> bool:
+        """Lets what is under way end, and nothing new begin. False if `grace_s` was too short."""
+        self.is_draining = True
+        for door in tuple(self.doors):
+            door.close_if_idle()
+        deadline = self.loop.time() + grace_s
+        while self.doors and self.loop.time() < deadline:
+            await asyncio.sleep(0.01)
+        is_clean = not self.doors
+        for door in tuple(self.doors):
+            door.transport.abort()
+        return is_clean
