@@ -1,0 +1,96 @@
+"""Brings this example up as you would, takes its machine away half-way, and asks the result a question.
+
+`make demo` runs it. Everything it does goes through the `weyr` command and an unmodified Triton
+client, so every line can be typed by hand.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+from sklearn.datasets import load_digits
+from tritonclient.http import InferenceServerClient, InferInput
+
+HERE = Path(__file__).parent
+WEYR = str(Path(sys.executable).with_name("weyr"))
+HOME = Path(os.environ.get("WEYR_HOME") or Path.home() / ".weyr")
+INK = " .:-=+*#@"
+SAMPLE = 103
+"""An image that train.py's split puts into the test part, so that the model never learned from it."""
+
+
+def main() -> int:
+    is_over = threading.Event()
+    thief = threading.Thread(target=take_the_machine_away, args=(is_over,))
+    thief.start()
+    try:
+        came_up = weyr("up", os.path.relpath(HERE), "--yes")
+    finally:
+        is_over.set()
+        thief.join()
+    if came_up != 0:
+        return came_up
+    ask_the_endpoint()
+    print("\nWhat each object cost, the interrupted attempt included:", flush=True)
+    weyr("cost", "--stack", "digits", "--by", "object")
+    print("\nLook around with `weyr get`, `weyr runs` and `weyr events`; take it all down with `weyr down`.")
+    print(f"(weyr is {os.path.relpath(WEYR)}; this stack's file is {os.path.relpath(HERE / 'weyr.yaml')}.)")
+    return 0
+
+
+def take_the_machine_away(is_over: threading.Event) -> None:
+    """Half-way through the training, reclaims the job's spot node for real: notice, grace, kill."""
+    while not is_over.wait(1.0):
+        running = [run for run in asked("runs", "--stack", "digits").get("runs", []) if run["status"] == "RUNNING"]
+        for run in running:
+            epochs = int(run["params"].get("epochs", 0))
+            losses = asked("runs", run["run_id"]).get("history", {}).get("loss", [])
+            if epochs and losses and losses[-1][0] >= epochs / 2:
+                weyr("chaos", "reclaim", "digits:job/train", "--notice", "5s", is_shown=False)
+                return
+
+
+def ask_the_endpoint() -> None:
+    """Shows an image to the endpoint and to you."""
+    images, labels = load_digits(return_X_y=True)
+    image = images[SAMPLE]
+    endpoint = asked("get", "endpoint/digits", "--stack", "digits")["objects"][0]["outputs"]
+    address = urlsplit(endpoint["url"])
+    token = (HOME / "admin.token").read_text().strip()
+
+    client = InferenceServerClient(address.netloc + address.path)
+    question = InferInput("input-0", [1, 64], "FP64")
+    question.set_data_from_numpy(np.array([image]))
+    model = endpoint.get("model", "digits")
+    answer = client.infer(model, [question], headers={"Authorization": f"Bearer {token}"})
+    predicted = answer.as_numpy(answer.get_response()["outputs"][0]["name"])[0]
+    client.close()
+
+    print("\nAn image it never learned from, sent to the endpoint with tritonclient:\n")
+    for row in image.reshape(8, 8):
+        print("    " + "".join(INK[round(pixel / 16 * (len(INK) - 1))] * 2 for pixel in row))
+    print(f"\n  the endpoint says: {predicted}    the label says: {labels[SAMPLE]}")
+
+
+def asked(*words: str) -> dict[str, Any]:
+    """A reading verb's JSON; empty while there is nothing to read yet."""
+    done = subprocess.run([WEYR, *words, "--json"], capture_output=True, text=True, check=False)
+    value = json.loads(done.stdout) if done.returncode == 0 and done.stdout else {}
+    return value if isinstance(value, dict) else {}
+
+
+def weyr(*words: str, is_shown: bool = True) -> int:
+    """Runs the command, on your screen as it is unless `is_shown` is False. Gives its exit code."""
+    if is_shown:
+        print(f"$ weyr {' '.join(words)}", flush=True)
+    return subprocess.run([WEYR, *words], capture_output=not is_shown, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
