@@ -40,6 +40,9 @@ class Database:
     def read(self) -> Iterator[Connection]:
         """A connection for looking. What it did not only look at is rolled back."""
         with self._engine.connect() as connection:
+            # The driver sends no BEGIN of its own (see `_configure`): without this each statement would
+            # see another state, and a write would stay.
+            connection.execute(text("BEGIN"))
             yield connection
 
     @contextmanager
