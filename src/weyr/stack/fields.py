@@ -63,6 +63,14 @@ class Shape:
             for name, schema in choice.get("properties", {}).items()
         }
 
+    def parts(self) -> dict[str, "Shape"]:
+        """The named fields inside, or inside each entry of a list or mapping of groups."""
+        return self.fields() or (self._entry.parts() if self._entry else {})
+
+    @property
+    def _entry(self) -> "Shape | None":
+        return self.child(0) or self.child("")
+
     def required(self) -> frozenset[str]:
         return frozenset(name for choice in self._choices() for name in choice.get("required", ()))
 

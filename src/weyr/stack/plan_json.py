@@ -6,7 +6,7 @@ Fields are added, never renamed; `format` goes up if one has to change its meani
 from typing import Any
 
 from weyr.core.diagnostic import Diagnostic
-from weyr.stack.render import summary_line
+from weyr.stack.render import plan_text, summary_line
 from weyr.stack.steps import Amount, FieldChange, ObjectCost, Plan, Step
 
 FORMAT = 1
@@ -26,6 +26,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "has_changes": plan.has_changes,
         "is_blocked": bool(plan.fatal),
         "summary": summary_line(plan),
+        "text": plan_text(plan),
         "counts": {
             "create": counts.create,
             "change": counts.change,

@@ -1,0 +1,83 @@
+"""How does an editor know what a stack file may hold? One JSON Schema for the whole file, from the kinds."""
+
+from collections.abc import Collection
+from typing import Any
+
+from weyr.core.kind import AnyKind, Kinds
+from weyr.core.ref import NAME
+from weyr.stack.explain import TOP_LEVEL
+from weyr.stack.fields import REFERS_TO, UNIT
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+_NAME_SCHEMA = {"type": "string", "pattern": f"^{NAME.pattern}$"}
+
+
+def stack_schema(
+    kinds: Kinds,
+    *,
+    engines: Collection[str] = ("local",),
+    price_lists: Collection[str] = ("aws/fargate",),
+) -> dict[str, Any]:
+    """The JSON Schema (2020-12) of a stack file.
+
+    Promises: every file that `parse_stack` reads is valid by it. The reverse does not hold: units,
+    references and cycles are beyond a schema.
+    """
+    definitions: dict[str, Any] = {}
+    sections = {kind.plural: _section(kind, definitions) for kind in kinds.values()}
+    return {
+        "$schema": DIALECT,
+        "title": "Weyr stack",
+        "description": "An AI system's compute, storage, security, models and money.",
+        "type": "object",
+        "required": ["stack"],
+        "additionalProperties": False,
+        "properties": {
+            "stack": {**_NAME_SCHEMA, "description": TOP_LEVEL["stack"]},
+            "on": {"enum": sorted(engines), "default": "local", "description": TOP_LEVEL["on"]},
+            "price_as": {
+                "enum": sorted(price_lists),
+                "default": "aws/fargate",
+                "description": TOP_LEVEL["price_as"],
+            },
+            **sections,
+        },
+        "$defs": definitions,
+    }
+
+
+def _section(kind: AnyKind, definitions: dict[str, Any]) -> dict[str, Any]:
+    """Names with specs; nothing after a name means all defaults, nothing after the section no objects."""
+    schema = kind.spec.model_json_schema(ref_template=f"#/$defs/{kind.name}.{{model}}")
+    for name, inner in schema.pop("$defs", {}).items():
+        definitions[f"{kind.name}.{name}"] = _cleaned(inner)
+    definitions[kind.name] = _cleaned(schema)
+    spec: dict[str, Any] = {"$ref": f"#/$defs/{kind.name}"}
+    if not schema.get("required"):
+        spec = {"anyOf": [spec, {"type": "null"}]}
+    return {
+        "description": kind.summary,
+        "type": ["object", "null"],
+        "propertyNames": _NAME_SCHEMA,
+        "additionalProperties": spec,
+    }
+
+
+def _cleaned(schema: Any) -> Any:
+    """Without our own keywords, and without titles and bounds that say nothing to an editor.
+
+    A field with a unit keeps no numeric default: `604800.0` is no way to write seven days.
+    """
+    if isinstance(schema, list):
+        return [_cleaned(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    dropped = {"title", UNIT, REFERS_TO, "ge", "gt", "le", "lt"}
+    if UNIT in schema or any(UNIT in choice for choice in schema.get("anyOf", ())):
+        dropped |= {"default", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}
+    kept = {key: value for key, value in schema.items() if key not in dropped}
+    return {
+        key: {name: _cleaned(item) for name, item in value.items()} if key == "properties" else _cleaned(value)
+        for key, value in kept.items()
+    }
