@@ -6,7 +6,7 @@ reading pauses while a replica is slower than the caller, while a request is hel
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import httptools
 
@@ -55,8 +55,8 @@ class Door(asyncio.Protocol):
         self._parser = httptools.HttpRequestParser(self)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        # uvloop's transports are not subclasses of asyncio's, only alike.
+        self.transport = cast(asyncio.Transport, transport)
         self.plane.doors.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:

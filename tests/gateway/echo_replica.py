@@ -1,0 +1,45 @@
+"""A replica that answers with its name, what it was asked and what it was sent: `echo_replica.py SOCKET NAME`."""
+
+import asyncio
+import sys
+from pathlib import Path
+from urllib.parse import parse_qs
+
+import uvloop
+
+from weyr.wire.message import Request, Response, answer
+from weyr.wire.process import listen_unix, stop_signal
+from weyr.wire.server import HttpServer
+
+
+async def serve(path: Path, name: str) -> None:
+    loop = asyncio.get_running_loop()
+
+    def handle(request: Request) -> Response | asyncio.Future[Response]:
+        query = parse_qs(request.target.partition(b"?")[2].decode())
+        if request.path == b"/raw":
+            return Response(200, request.body, b"application/octet-stream")
+        if request.path == b"/fill":
+            return Response(200, b"x" * int(query["size"][0]), b"application/octet-stream")
+        headers = {key.decode(): value.decode("latin-1") for key, value in request.headers.items()}
+        told = answer({
+            "replica": name,
+            "method": request.method.decode(),
+            "target": request.target.decode(),
+            "headers": headers,
+            "size": len(request.body),
+        })
+        if "wait" not in query:
+            return told
+        future: asyncio.Future[Response] = loop.create_future()
+        loop.call_later(float(query["wait"][0]), lambda: future.done() or future.set_result(told))
+        return future
+
+    server = HttpServer(handle)
+    listener = await listen_unix(server, path)
+    await stop_signal()
+    await server.drain([listener], grace_s=20)
+
+
+if __name__ == "__main__":
+    uvloop.run(serve(Path(sys.argv[1]), sys.argv[2]))
