@@ -44,7 +44,7 @@ def up(
     if plan is None:
         say("Nothing was changed.")
         raise typer.Exit(FAILED)
-    after = _newest_event(client, plan.stack)
+    after = newest_event(client, plan.stack)
     client.call("POST", f"/v1/plans/{plan.id}/apply")
     if detach:
         say(f"Applied. It comes up by itself; follow it with: weyr events --stack {plan.stack} --follow")
@@ -104,7 +104,7 @@ def _agreed(client: HttpClient, file: StackFile, was_started: bool, is_yes: bool
             stop(client, client.home)
 
 
-def _newest_event(client: HttpClient, stack: str) -> int:
+def newest_event(client: HttpClient, stack: str) -> int:
     """The id of the last event before the plan is applied: what came before it was told already."""
     events = client.call("GET", "/v1/events", stack=stack, limit=1).get("events") or []
     return max((int(event["id"]) for event in events), default=0)

@@ -1,0 +1,186 @@
+"""What can this machine do? One function per question; each answers with a verdict and, if need be, a next step."""
+
+import importlib.util
+import os
+import platform
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from weyr.cli.place import running
+from weyr.core.units import size_text
+
+DISK_WANTED_BYTES = 2 * 2**30
+MEMORY_WANTED_BYTES = 2**30
+FSYNC_SLOW_MS = 20.0
+"""A disk flush takes 0.1-4 ms; at 20 ms every acknowledged write is felt."""
+FSYNCS = 20
+
+
+class Verdict(StrEnum):
+    """OK: nothing to do. LIMITED: Weyr works without it. BROKEN: Weyr cannot work."""
+
+    OK = "ok"
+    LIMITED = "limited"
+    BROKEN = "broken"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """The answer to one question."""
+
+    name: str
+    verdict: Verdict
+    found: str
+    next_step: str = ""
+
+    def plain(self) -> dict[str, str]:
+        return asdict(self)
+
+
+def checks(home: Path) -> list[Check]:
+    """Every answer, in the order of importance. Changes nothing but for a small file written and removed."""
+    questions: list[Callable[[Path], Check]] = [
+        _python, _cores, _memory, _home, _disk, _fsync, _server, _ports, _cgroups, _bubblewrap, _gpu, _torch, _ml,
+    ]  # fmt: skip
+    return [question(home) for question in questions]
+
+
+def _python(_: Path) -> Check:
+    found = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+    is_linux = platform.system() == "Linux"
+    return Check(
+        "python", Verdict.OK if is_linux else Verdict.LIMITED, found, "" if is_linux else "Weyr is tested on Linux."
+    )
+
+
+def _cores(_: Path) -> Check:
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return Check("cores", Verdict.OK, f"{usable} usable")
+
+
+def _memory(_: Path) -> Check:
+    try:
+        with open("/proc/meminfo", encoding="ascii") as file:
+            fields = dict(line.split(":", 1) for line in file)
+        free, total = (int(fields[name].split()[0]) * 1024 for name in ("MemAvailable", "MemTotal"))
+    except (OSError, KeyError, ValueError):
+        return Check("memory", Verdict.LIMITED, "the system does not say how much there is")
+    found = f"{size_text(free)} free of {size_text(total)}"
+    is_enough = free >= MEMORY_WANTED_BYTES
+    return Check("memory", Verdict.OK if is_enough else Verdict.LIMITED, found, "" if is_enough else "End something.")
+
+
+def _home(home: Path) -> Check:
+    place = _existing(home)
+    owner = place.stat().st_uid
+    if place == home and owner != os.geteuid():
+        return Check(
+            "data folder", Verdict.BROKEN, f"{home} belongs to user {owner}", "weyr --home ANOTHER-FOLDER doctor"
+        )
+    if not os.access(place, os.W_OK | os.X_OK):
+        return Check("data folder", Verdict.BROKEN, f"{place} cannot be written", "weyr --home ANOTHER-FOLDER doctor")
+    if place != home:
+        return Check("data folder", Verdict.OK, f"{home} will be made")
+    rights = home.stat().st_mode & 0o777
+    if rights & 0o077:
+        return Check("data folder", Verdict.LIMITED, f"{home} is open to others ({rights:03o})", f"chmod 700 {home}")
+    return Check("data folder", Verdict.OK, f"{home} ({rights:03o})")
+
+
+def _disk(home: Path) -> Check:
+    free = shutil.disk_usage(_existing(home)).free
+    is_enough = free >= DISK_WANTED_BYTES
+    step = "" if is_enough else "Free some space, or use --home on another disk."
+    return Check("disk", Verdict.OK if is_enough else Verdict.LIMITED, f"{size_text(free)} free", step)
+
+
+def _fsync(home: Path) -> Check:
+    try:
+        with tempfile.NamedTemporaryFile(dir=_existing(home), prefix=".weyr-doctor-") as file:
+            began = time.perf_counter()
+            for _ in range(FSYNCS):
+                file.write(b"\0" * 4096)
+                file.flush()
+                os.fsync(file.fileno())
+            each_ms = (time.perf_counter() - began) / FSYNCS * 1000
+    except OSError as e:
+        return Check("fsync", Verdict.BROKEN, f"not measured: {e.strerror}", "weyr --home ANOTHER-FOLDER doctor")
+    is_slow = each_ms > FSYNC_SLOW_MS
+    step = "Use --home on a faster disk; every acknowledged write waits for one." if is_slow else ""
+    return Check("fsync", Verdict.LIMITED if is_slow else Verdict.OK, f"{each_ms:.2f} ms per 4 KiB", step)
+
+
+def _server(home: Path) -> Check:
+    server = running(home)
+    return Check("server", Verdict.OK, f"runs at {server.url} (process {server.pid})" if server else "none runs")
+
+
+def _ports(_: Path) -> Check:
+    try:
+        with socket.create_server(("127.0.0.1", 0)) as door:
+            return Check("ports", Verdict.OK, f"loopback ports can be opened (tried {door.getsockname()[1]})")
+    except OSError as e:
+        return Check("ports", Verdict.BROKEN, f"no port can be opened on 127.0.0.1: {e.strerror}", "ip link set lo up")
+
+
+def _cgroups(_: Path) -> Check:
+    root = Path("/sys/fs/cgroup")
+    if not (root / "cgroup.controllers").is_file():
+        return Check("cgroups", Verdict.LIMITED, "no unified hierarchy (v2); limits are enforced by watching")
+    try:
+        own = root / Path("/proc/self/cgroup").read_text(encoding="ascii").rpartition("::")[2].strip().lstrip("/")
+    except OSError:
+        own = root
+    if os.access(own, os.W_OK):
+        return Check("cgroups", Verdict.OK, f"v2, and {own} may be divided")
+    return Check("cgroups", Verdict.LIMITED, "v2, not ours to divide; limits are enforced by watching")
+
+
+def _bubblewrap(_: Path) -> Check:
+    path = shutil.which("bwrap")
+    if path is None:
+        return Check("bubblewrap", Verdict.LIMITED, "not installed; tasks are not sandboxed", "apt install bubblewrap")
+    worked = _said([path, "--ro-bind", "/", "/", "true"]) is not None
+    found = path if worked else f"{path} is there, but may not make namespaces"
+    return Check("bubblewrap", Verdict.OK if worked else Verdict.LIMITED, found)
+
+
+def _gpu(_: Path) -> Check:
+    listed = _said(["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"])
+    if listed:
+        return Check("gpu", Verdict.OK, "; ".join(line.strip() for line in listed.splitlines()))
+    return Check("gpu", Verdict.LIMITED, "none seen by nvidia-smi; jobs run on the CPU")
+
+
+def _torch(_: Path) -> Check:
+    if importlib.util.find_spec("torch") is None:
+        return Check("torch", Verdict.LIMITED, "not installed; only stacks that use it need it", "pip install torch")
+    return Check("torch", Verdict.OK, "installed")
+
+
+def _ml(_: Path) -> Check:
+    missing = [name for name in ("mlflow", "sklearn") if importlib.util.find_spec(name) is None]
+    if missing:
+        return Check("extra [ml]", Verdict.LIMITED, f"missing: {', '.join(missing)}", "pip install 'weyr[ml]'")
+    return Check("extra [ml]", Verdict.OK, "mlflow, scikit-learn")
+
+
+def _existing(path: Path) -> Path:
+    """The folder itself, or the nearest above it that exists."""
+    return next(p for p in (path, *path.parents) if p.exists())
+
+
+def _said(command: list[str]) -> str | None:
+    """What a command printed, None where it is missing, failed or took too long."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout

@@ -1,0 +1,74 @@
+"""`weyr describe`: one object's whole story."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from weyr.cli.connect import reader
+from weyr.cli.feed import event_of
+from weyr.cli.group import Session, verb, verb_app
+from weyr.cli.objects import Row
+from weyr.cli.options import AsJson, Stack
+from weyr.cli.screen import clock, coloured, put, put_json, table
+from weyr.cli.select import the_object
+from weyr.cli.stages import event_text
+from weyr.core.units import money_text
+
+EVENTS_SHOWN = 15
+app = verb_app()
+
+
+@verb(app, "weyr describe job/train")
+def describe(
+    ctx: typer.Context,
+    ref: Annotated[str, typer.Argument(metavar="REF", help="Such as job/train or digits:job/train.")],
+    stack: Stack = "",
+    as_json: AsJson = False,
+) -> None:
+    """Tell everything about one object."""
+    session: Session = ctx.obj
+    client = reader(session.home)
+    row = the_object(client, ref, stack)
+    events = client.call("GET", "/v1/events", stack=row.stack, ref=row.ref, limit=EVENTS_SHOWN).get("events") or []
+    if as_json:
+        found = client.call("GET", "/v1/objects", stack=row.stack, kind=row.kind, name=row.name)
+        put_json({**found["objects"][0], "events": events})
+        return
+    put(coloured(f"{row.stack}:{row.ref}", "title"))
+    _fields(row)
+    _part("Conditions", [_condition_line(c) for c in row.conditions])
+    _part("Outputs", [f"{name}: {value}" for name, value in sorted(row.outputs.items())])
+    if row.things:
+        lines = [[str(t.get("id", "")), str(t.get("capability", "")), _thing_state(t)] for t in row.things]
+        _part("Things", table(["id", "capability", "state"], lines).splitlines())
+    _part("Events", [event_text(event_of(fields)) for fields in events])
+
+
+def _fields(row: Row) -> None:
+    put(f"  phase       {coloured(row.phase.value, row.phase.value)}")
+    put(f"  generation  {row.generation}")
+    put(f"  cost        {money_text(row.cost_micros)} so far, {money_text(row.rate_micros_per_hour)} per hour now")
+    if row.updated_at:
+        put(f"  updated     {clock(row.updated_at)}")
+
+
+def _part(title: str, lines: list[str]) -> None:
+    if lines:
+        put("\n" + coloured(title, "title"))
+        put("\n".join(f"  {line}" for line in lines))
+
+
+def _condition_line(condition: Mapping[str, Any]) -> str:
+    status = {True: "yes", False: "no", None: "unknown"}.get(condition.get("status"), "unknown")
+    said = ": ".join(str(part) for part in (condition.get("reason"), condition.get("message")) if part)
+    return f"{condition.get('type')!s:<9} {status:<7} {said}".rstrip()
+
+
+def _thing_state(thing: Mapping[str, Any]) -> str:
+    state = thing.get("state") or thing.get("seen") or ""
+    rest = {
+        k: v for k, v in thing.items() if k not in ("id", "part", "capability", "state", "seen") and v not in ("", None)
+    }
+    told = ", ".join(f"{name} {value}" for name, value in rest.items() if isinstance(value, str | int | float))
+    return f"{state}  {told}".strip() if told else str(state)

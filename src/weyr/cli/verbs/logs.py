@@ -1,0 +1,38 @@
+"""`weyr logs`: what a task printed, as it printed it."""
+
+from typing import Annotated
+
+import typer
+
+from weyr.cli.client import ServerGone
+from weyr.cli.connect import reader
+from weyr.cli.group import Session, verb, verb_app
+from weyr.cli.options import Follow, Stack
+from weyr.cli.screen import put, say
+from weyr.cli.select import the_object
+
+app = verb_app()
+
+
+@verb(app, "weyr logs job/train --tail 20\nweyr logs 'job/train#2'")
+def logs(
+    ctx: typer.Context,
+    ref: Annotated[str, typer.Argument(metavar="REF", help="An object, or one of its things: job/train#2.")],
+    stack: Stack = "",
+    follow: Follow = False,
+    tail: Annotated[int | None, typer.Option("--tail", min=0, metavar="N", help="Only the last N lines.")] = None,
+) -> None:
+    """Show what an object's task printed."""
+    session: Session = ctx.obj
+    client = reader(session.home)
+    name, _, part = ref.partition("#")
+    row = the_object(client, name, stack)
+    address = f"{row.stack}:{row.ref}"
+    asked = {"id": f"{address}#{part}"} if part else {"ref": address}
+    try:
+        for line in client.lines("/v1/logs", **asked, follow="1" if follow else "0", tail=tail):
+            put(line)
+    except ServerGone:
+        if not follow:
+            raise
+        say("The server went away; the task goes on and its log is kept.")

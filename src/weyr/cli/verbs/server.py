@@ -1,0 +1,60 @@
+"""`weyr server`: start it, stop it, and see how it is."""
+
+import typer
+
+from weyr.cli.boundary import FAILED
+from weyr.cli.client import HttpClient
+from weyr.cli.connect import start as started
+from weyr.cli.connect import stop as stopped
+from weyr.cli.group import Session, verb, verb_app
+from weyr.cli.options import AsJson
+from weyr.cli.place import PROCESSES, running
+from weyr.cli.screen import put, put_json, say, table
+from weyr.core.units import duration_text
+
+app = verb_app("Start, stop and inspect the server.")
+
+
+@verb(app, "weyr server start")
+def start(ctx: typer.Context) -> None:
+    """Start the server; it stays until it is stopped. Harmless if it runs."""
+    session: Session = ctx.obj
+    server = running(session.home)
+    if server is None:
+        server = started(session.home, is_auto=False)
+        say(f"The server is up: {server.url} (process {server.pid}). API reference: {server.url}/docs")
+    else:
+        say(f"It runs already: {server.url} (process {server.pid}).")
+
+
+@verb(app, "weyr server stop")
+def stop(ctx: typer.Context) -> None:
+    """Stop the server. Tasks and endpoints go on; it takes them up again when it returns."""
+    session: Session = ctx.obj
+    server = running(session.home)
+    if server is None:
+        say("No server runs.")
+        return
+    stopped(HttpClient(server, session.home), session.home)
+    say("The server has stopped.")
+
+
+@verb(app, "weyr server status")
+def status(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """Say whether the server runs, where, and since when. Exits with 1 if it does not run."""
+    session: Session = ctx.obj
+    server = running(session.home)
+    if server is None:
+        if as_json:
+            put_json({"is_running": False, "home": str(session.home)})
+        else:
+            say(f"No server runs on {session.home}.")
+        raise typer.Exit(FAILED)
+    answer = HttpClient(server, session.home).call("GET", "/v1/server")
+    if as_json:
+        put_json({"is_running": True, **answer})
+        return
+    put(f"weyr {answer.get('version', '')}  {server.url}  up {duration_text(float(answer.get('uptime_s') or 0))}")
+    put(f"data in {session.home}, API reference at {server.url}/docs\n")
+    alive = [p for name in PROCESSES if (p := running(session.home, name))]
+    put(table(["process", "pid", "url"], [[p.name, str(p.pid), p.url] for p in alive]))

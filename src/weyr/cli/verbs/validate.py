@@ -1,0 +1,33 @@
+"""`weyr validate`: every problem in a stack file, at once, without looking at what is there."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from weyr.cli.group import verb, verb_app
+from weyr.cli.options import AsJson
+from weyr.cli.screen import put, put_json
+from weyr.cli.stackfile import read_stack_file
+from weyr.compose import KINDS
+from weyr.stack.parse import parse_stack
+
+app = verb_app()
+
+
+@verb(app, "weyr validate examples/digits")
+def validate(
+    path: Annotated[Path | None, typer.Argument(metavar="FOLDER|FILE", help="Default: weyr.yaml here.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check a stack file and list every problem in it.
+
+    Needs no server and changes nothing. Exits with 1 where there is a problem.
+    """
+    file = read_stack_file(path)
+    stack = parse_stack(file.text, str(file.path), KINDS)
+    if as_json:
+        put_json({"stack": stack.name, "file": stack.file, "objects": [str(ref) for ref in stack.objects]})
+    else:
+        count = len(stack.objects)
+        put(f"{stack.name}: {count} object{'' if count == 1 else 's'}, no problems.")
