@@ -6,9 +6,8 @@ from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
 from weyr.core.capability import Capability
-from weyr.core.decision import Decision, Scalar, Thing, View, Want
-from weyr.core.diagnostic import Severity
-from weyr.core.ref import Ref
+from weyr.core.checking import Finding, Proposal
+from weyr.core.decision import Decision, Thing, View, Want
 from weyr.core.schema import Spec
 
 S = TypeVar("S", bound=Spec)
@@ -50,32 +49,6 @@ class Estimate:
     quantity: int
     hours_per_month: float
     note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Proposal:
-    """A stack as a plan would leave it: what a kind's checks look at.
-
-    `outputs` are those of objects that stand already; `monthly_micros` is what the priced part of
-    the stack would cost in a month.
-    """
-
-    specs: Mapping[Ref, Spec]
-    outputs: Mapping[Ref, Mapping[str, Scalar]]
-    monthly_micros: int = 0
-    currency: str = "USD"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What a check has to say of one field of one object; `path` () means the object as a whole."""
-
-    ref: Ref
-    path: tuple[str | int, ...]
-    severity: Severity
-    summary: str
-    detail: str
-    suggestion: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
+from weyr.core.checking import Finding, Proposal
 from weyr.core.diagnostic import Diagnostic, Severity
-from weyr.core.kind import Finding, Kinds, Proposal
+from weyr.core.kind import Kinds
 from weyr.stack.masking import is_sensitive
 from weyr.stack.stack import Path, Stack, StackObject, path_text
 from weyr.stack.world import World
@@ -19,7 +20,7 @@ def findings_of(
         monthly_micros=monthly_micros,
         currency=currency,
     )
-    found = [*_without_budget(stack, kinds), *_secrets_in_the_open(stack)]
+    found = [*_without_budget(stack, kinds), *_without_memory_limit(stack), *_secrets_in_the_open(stack)]
     for kind in kinds.values():
         found += [_placed(stack, finding) for finding in (kind.checks(proposal) if kind.checks else ())]
     return found
@@ -45,6 +46,16 @@ def _without_budget(stack: Stack, kinds: Kinds) -> Iterator[Diagnostic]:
 def _spends(kinds: Kinds, item: StackObject) -> bool:
     estimate = kinds[item.ref.kind].estimate
     return bool(estimate and estimate(item.spec))
+
+
+def _without_memory_limit(stack: Stack) -> Iterator[Diagnostic]:
+    """One task that takes all the memory there is takes the machine's other tasks with it."""
+    for ref, item in stack.objects.items():
+        plain = item.spec.model_dump(mode="json")
+        if "memory" in (limits := plain.get("resources") or {}) and limits["memory"] is None:
+            detail = f"{ref} may take all the memory of its machine, and the plan's price leaves its memory out."
+            place = item.place_of("resources")
+            yield Diagnostic("No memory limit", detail, Severity.INFO, place, str(ref), "resources: {memory: 1GiB}")
 
 
 def _secrets_in_the_open(stack: Stack) -> Iterator[Diagnostic]:

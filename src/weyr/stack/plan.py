@@ -4,9 +4,10 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from weyr.core.capability import Capability
 from weyr.core.decision import Phase
 from weyr.core.diagnostic import Diagnostic, Severity, UserError, WorldMoved
-from weyr.core.kind import AnyKind, Kinds
+from weyr.core.kind import AnyKind, Kinds, Layer
 from weyr.core.ref import Ref
 from weyr.core.schema import Spec, ValidationError, from_plain, references_of, to_json, to_plain
 from weyr.stack.checks import findings_of
@@ -60,7 +61,12 @@ def make_plan(
         *_backward(wanted, standing, world),
     ]
     costs = _costs(wanted, standing, kinds, prices)
-    findings = [*_protected(steps, standing), *extra]
+    findings = [
+        *_protected(steps, standing),
+        *_emptied(steps, kinds),
+        *_failed(wanted, standing, steps),
+        *extra,
+    ]
     if stack:
         monthly_micros = sum(cost.after.micros for cost in costs)
         findings += findings_of(stack, world, kinds, monthly_micros, prices.currency)
@@ -128,7 +134,7 @@ def _step(item: StackObject, was: Known | None, kind: AnyKind, past: int) -> Ste
         return _made(item, Action.REPLACE, generation + 1, generation, plain, fields)
     if fields:
         return _made(item, Action.CHANGE, generation + 1, generation, plain, fields)
-    if was.existing.phase is Phase.FAILED:
+    if was.existing.phase is Phase.FAILED and Capability.TASKS in kind.capabilities:
         return _made(item, Action.RETRY, generation + 1, generation, plain, (), "it failed and is tried again")
     return None
 
@@ -180,6 +186,25 @@ def _protected(steps: Iterable[Step], standing: Standing) -> Iterable[Diagnostic
         verb = "remove" if step.action is Action.DESTROY else "replace"
         detail = f"This plan would {verb} {step.ref}, and it is protected. Apply `protect: false` for it first."
         yield Diagnostic("A protected object", detail, Severity.FATAL, step.place, str(step.ref), "protect: false")
+
+
+def _emptied(steps: Iterable[Step], kinds: Kinds) -> Iterable[Diagnostic]:
+    """Whatever stores data takes it along, also when it is made anew at once."""
+    for step in steps:
+        stores = step.ref.kind in kinds and kinds[step.ref.kind].layer is Layer.STORAGE
+        if stores and step.action in (Action.DESTROY, Action.REPLACE):
+            detail = f"{step.ref} is removed with everything in it. To keep its data, copy it elsewhere first."
+            yield Diagnostic("Stored data goes away", detail, Severity.WARN, step.place, str(step.ref))
+
+
+def _failed(wanted: Objects, standing: Standing, steps: Iterable[Step]) -> Iterable[Diagnostic]:
+    """What has failed and runs nothing that could be tried again, such as a model that did not pass its gate."""
+    touched = {step.ref for step in steps}
+    for ref, item in wanted.items():
+        if ref in standing and ref not in touched and standing[ref].existing.phase is Phase.FAILED:
+            detail = f"{ref} has failed, and nothing in this plan changes that."
+            suggestion = f"weyr describe {ref}"
+            yield Diagnostic("A failed object stays as it is", detail, Severity.WARN, item.place, str(ref), suggestion)
 
 
 def _moved_parent(plan: Plan, world: World) -> Iterable[Diagnostic]:

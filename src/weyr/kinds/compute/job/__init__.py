@@ -3,6 +3,7 @@
 from weyr.core.capability import Capability
 from weyr.core.kind import Kind, Layer
 from weyr.core.task_usage import task_usage
+from weyr.kinds.compute.job.checks import checks
 from weyr.kinds.compute.job.decide import JobMemory, decide, estimate
 from weyr.kinds.compute.job.spec import JobSpec
 
@@ -17,4 +18,5 @@ KIND = Kind(
     memory=JobMemory,
     usage=lambda _spec, things: task_usage(things),
     estimate=estimate,
+    checks=checks,
 )

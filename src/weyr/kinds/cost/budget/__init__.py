@@ -2,6 +2,7 @@
 
 from weyr.core.capability import Capability
 from weyr.core.kind import Kind, Layer
+from weyr.kinds.cost.budget.checks import checks
 from weyr.kinds.cost.budget.decide import BudgetMemory, decide
 from weyr.kinds.cost.budget.spec import BudgetSpec
 
@@ -15,4 +16,5 @@ KIND = Kind(
     capabilities=(Capability.NOTICES,),
     memory=BudgetMemory,
     reads_spend=True,
+    checks=checks,
 )

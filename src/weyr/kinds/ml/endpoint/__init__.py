@@ -3,6 +3,7 @@
 from weyr.core.capability import Capability
 from weyr.core.kind import Kind, Layer
 from weyr.core.task_usage import task_usage
+from weyr.kinds.ml.endpoint.checks import checks
 from weyr.kinds.ml.endpoint.decide import decide, estimate
 from weyr.kinds.ml.endpoint.memory import EndpointMemory
 from weyr.kinds.ml.endpoint.spec import EndpointSpec
@@ -18,4 +19,5 @@ KIND = Kind(
     memory=EndpointMemory,
     usage=lambda _spec, things: task_usage(things),
     estimate=estimate,
+    checks=checks,
 )

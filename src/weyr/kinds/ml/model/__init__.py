@@ -2,6 +2,7 @@
 
 from weyr.core.capability import Capability
 from weyr.core.kind import Kind, Layer
+from weyr.kinds.ml.model.checks import checks
 from weyr.kinds.ml.model.decide import ModelMemory, decide
 from weyr.kinds.ml.model.spec import ModelSpec
 
@@ -15,4 +16,5 @@ KIND = Kind(
     capabilities=(Capability.REGISTRY,),
     memory=ModelMemory,
     replaces=frozenset({"name"}),
+    checks=checks,
 )

@@ -2,6 +2,7 @@
 
 from weyr.core.capability import Capability
 from weyr.core.kind import Kind, Layer
+from weyr.kinds.security.secret.checks import checks
 from weyr.kinds.security.secret.decide import decide
 from weyr.kinds.security.secret.spec import SecretSpec
 
@@ -13,4 +14,5 @@ KIND: Kind[SecretSpec, None] = Kind(
     spec=SecretSpec,
     decide=decide,
     capabilities=(Capability.SECRETS,),
+    checks=checks,
 )

@@ -2,6 +2,7 @@
 
 from weyr.core.capability import Capability
 from weyr.core.kind import Kind, Layer
+from weyr.kinds.storage.bucket.checks import checks
 from weyr.kinds.storage.bucket.decide import BucketMemory, decide, estimate, usage
 from weyr.kinds.storage.bucket.spec import BucketSpec
 
@@ -17,4 +18,5 @@ KIND = Kind(
     usage=usage,
     estimate=estimate,
     replaces=frozenset({"name"}),
+    checks=checks,
 )

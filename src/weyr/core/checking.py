@@ -1,0 +1,52 @@
+"""What may a kind's own checks look at, and how do they say what they found? Plain values."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from weyr.core.decision import Scalar
+from weyr.core.diagnostic import Severity
+from weyr.core.ref import Ref
+from weyr.core.schema import Reference, Spec, references_of
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A stack as a plan would leave it.
+
+    `outputs` are those of objects that stand already; `monthly_micros` is what the priced part of
+    the stack would cost in a month.
+    """
+
+    specs: Mapping[Ref, Spec]
+    outputs: Mapping[Ref, Mapping[str, Scalar]]
+    monthly_micros: int = 0
+    currency: str = "USD"
+
+    def references_to(self, ref: Ref) -> Iterator[tuple[Ref, Reference]]:
+        """Who names an object, and how."""
+        for other, spec in self.specs.items():
+            for _path, reference in references_of(spec):
+                if reference.ref(other.stack) == ref:
+                    yield other, reference
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a check has to say of one field of one object; `path` () means the object as a whole."""
+
+    ref: Ref
+    path: tuple[str | int, ...]
+    severity: Severity
+    summary: str
+    detail: str
+    suggestion: str = ""
+
+
+def shared_names(names: Mapping[Ref, str]) -> Iterator[Finding]:
+    """A fatal finding for each object whose name in the world outside is another one's too."""
+    owners: dict[str, Ref] = {}
+    for ref, name in names.items():
+        owner = owners.setdefault(name, ref)
+        if owner != ref:
+            detail = f'{owner} and {ref} would both be "{name}"; each would undo what the other does.'
+            yield Finding(ref, ("name",), Severity.FATAL, "Two objects with one name", detail)

@@ -1,0 +1,16 @@
+"""What is unwise in a job, though each of its fields is right?"""
+
+from collections.abc import Iterator
+
+from weyr.core.checking import Finding, Proposal
+from weyr.core.diagnostic import Severity
+from weyr.kinds.compute.job.spec import JobSpec
+
+
+def checks(proposal: Proposal) -> Iterator[Finding]:
+    """Jobs that an interruption would throw back to their beginning."""
+    for ref, spec in proposal.specs.items():
+        if isinstance(spec, JobSpec) and spec.spot and spec.checkpoint is None:
+            detail = f"Each time its node is reclaimed, {ref} begins again from nothing, and that is paid for."
+            suggestion = "checkpoint: {bucket: lake, every: 30s}"
+            yield Finding(ref, ("spot",), Severity.WARN, "Spot without a checkpoint", detail, suggestion)

@@ -1,0 +1,16 @@
+"""What is impossible in an endpoint, though each of its fields is right?"""
+
+from collections.abc import Iterator
+
+from weyr.core.checking import Finding, Proposal
+from weyr.core.diagnostic import Severity
+from weyr.kinds.ml.endpoint.spec import EndpointSpec
+
+
+def checks(proposal: Proposal) -> Iterator[Finding]:
+    """Endpoints whose limits contradict each other."""
+    for ref, spec in proposal.specs.items():
+        if isinstance(spec, EndpointSpec) and spec.scale.min > spec.scale.max:
+            detail = f"At least {spec.scale.min} replicas and at most {spec.scale.max} cannot both hold."
+            suggestion = f"max: {spec.scale.min}"
+            yield Finding(ref, ("scale", "max"), Severity.FATAL, "Limits that contradict", detail, suggestion)
