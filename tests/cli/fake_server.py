@@ -33,9 +33,12 @@ COST = {
     "rate_micros_per_hour": 40_000,
     "forecast_month_micros": 29_200_000,
 }
-REFUSAL = {"at": 1.0, "process": "s3", "principal": "task:digits:job/train#1", "action": "s3:read", "resource": "other/key",
-           "allowed": False, "reason": "no grant"}  # fmt: skip
+REFUSAL = {
+    "at": 1.0, "process": "s3", "principal": "task:digits:job/train#1", "action": "s3:read", "resource": "other/key",
+    "allowed": False, "reason": "no grant",
+}  # fmt: skip
 EVENTS_SEEN_WAIT_S = 0.02
+STOPPING = threading.Event()
 
 
 class World:
@@ -246,7 +249,7 @@ class Handler(BaseHTTPRequestHandler):
                         self.wfile.write(f"id: {after}\ndata: {json.dumps(event)}\n\n".encode())
                 self.wfile.write(b": still here\n\n")
                 self.wfile.flush()
-                time.sleep(EVENTS_SEEN_WAIT_S)  # a real server waits for a commit; a fake has none to wait for
+                STOPPING.wait(EVENTS_SEEN_WAIT_S)
         except OSError:
             return
 

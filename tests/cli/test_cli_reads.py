@@ -3,8 +3,7 @@
 import json
 
 import pytest
-
-from tests.cli.conftest import Shell
+from cli_shell import Shell
 
 READS = {
     "everything": ["get"],

@@ -2,7 +2,7 @@
 
 import json
 
-from tests.cli.conftest import Shell
+from cli_shell import Shell
 
 PHASES = ("bucket/lake", "job/train", "model/digits", "endpoint/digits")
 
