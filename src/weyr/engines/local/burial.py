@@ -1,11 +1,10 @@
 """A wrapper died without a record: what is left of its task, and how is that proved to be nothing?"""
 
-import os
-import shutil
 import signal
 
 from weyr.engines.local import processes, task_folder
 from weyr.engines.local.limits import processes_in, remove_groups
+from weyr.engines.local.secret_files import remove_secret_files
 from weyr.engines.local.task_folder import EXIT, MARK, STATE
 
 ROUNDS = 20
@@ -23,8 +22,7 @@ def bury(folder: str, secret_folder: str, now: float) -> bool:
     if not rebooted and not _kill(folder, groups):
         return False
     remove_groups(groups)
-    if secret_folder and os.path.isdir(secret_folder):
-        shutil.rmtree(secret_folder)
+    remove_secret_files(secret_folder)
     detail = "the machine was restarted" if rebooted else "its wrapper was killed; what was left of it is ended"
     end = {"reason": "lost", "detail": detail, "started_at": state.get("started_at"), "ended_at": now}
     task_folder.write_json(folder, EXIT, end, is_durable=True)

@@ -19,6 +19,7 @@ import signal
 import socket
 import struct
 import sys
+import time
 import types
 from typing import Any
 
@@ -101,7 +102,7 @@ class Launcher:
             try:
                 if not task_folder.begin(folder, self._boot):
                     return "already"
-                if os.fork() == 0:
+                if _fork(folder) == 0:
                     self._become_wrapper(order, lock)
             finally:
                 os.close(lock)  # the child's copy of it holds the lock from here
@@ -121,6 +122,16 @@ class Launcher:
         finally:
             sys.stderr.flush()
             os._exit(status)
+
+
+def _fork(folder: str) -> int:
+    """As os.fork; where the machine has no room for a process, the task's end says so. Raises: OSError."""
+    try:
+        return os.fork()
+    except OSError as e:
+        end = {"reason": "not started", "detail": f"no process could be made: {e}", "ended_at": time.time()}
+        task_folder.write_json(folder, task_folder.EXIT, end, is_durable=True)
+        return -1
 
 
 def _reap() -> None:

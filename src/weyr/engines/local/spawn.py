@@ -4,6 +4,7 @@ Standard library only: the wrappers import this.
 """
 
 import os
+import resource
 import signal
 from collections.abc import Sequence
 from typing import Protocol
@@ -64,6 +65,7 @@ def _become(
     os.dup2(output, 2)
     for number in _DEFAULT_SIGNALS:
         signal.signal(number, signal.SIG_DFL)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold the task's secrets
     os.chdir(workdir)
     os.execvpe(argv[0], list(argv), env)
 

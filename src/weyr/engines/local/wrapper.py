@@ -6,18 +6,17 @@ requests left in the folder, ends every descendant, and writes exit.json last of
 """
 
 import fcntl
-import json
 import os
 import select
 import signal
-import socket
 import sys
 import time
-from typing import Any
 
 from weyr.engines.local import processes, task_folder
+from weyr.engines.local.attendant import Attendant
 from weyr.engines.local.limits import MEASURE_S, Hierarchy, Limits
 from weyr.engines.local.logs import TaskLog
+from weyr.engines.local.secret_files import remove_secret_files, write_secret_files
 from weyr.engines.local.spawn import spawn
 from weyr.engines.local.task_folder import Order
 
@@ -25,6 +24,7 @@ READ_BYTES = 65536
 SWEEP_S = 10.0
 """How long the last processes may take to go after SIGKILL; only one stuck in the kernel takes longer."""
 RESTORE_S = 600.0
+PIPE_READS_MAX = 64
 
 
 class Wrapper:
@@ -32,22 +32,20 @@ class Wrapper:
 
     def __init__(self, order: Order, trees: dict[str, Hierarchy]) -> None:
         self._order, self._folder = order, order["folder"]
-        self._main = self._agent = 0
+        self._main = 0
         self._status: int | None = None
         self._reason = self._detail = ""
         self._cpu_s, self._memory_max = 0.0, 0
         self._notice_at: float | None = None
         self._started_at: float | None = None
         self._started = 0.0
-        self._kill_at = self._agent_kill_at = self._reclaimed_at = float("inf")
+        self._kill_at = self._reclaimed_at = float("inf")
         self._measure_at = 0.0
-        self._restored = self._saved = ""
-        self._is_restoring = False
-        self._agent_rest = b""
-        self._output = self._agent_in = self._agent_out = self._oom = -1
+        self._output = self._oom = -1
         self._stopped = False
         self._poll = select.poll()
         self._log = TaskLog(os.path.join(self._folder, task_folder.LOGS), order["masks"])
+        self._agent = Attendant(order["agent"], order["env"], self._log)
         self._limits = Limits(order["group"], order["cpu"], order["memory_bytes"], trees)
 
     def run(self) -> None:
@@ -63,6 +61,7 @@ class Wrapper:
         finally:
             self._sweep()
             self._drain()
+            self._judge()
             self._finish_agent()
             self._record()
 
@@ -86,25 +85,20 @@ class Wrapper:
 
     def _restore(self) -> None:
         """Starts the checkpoint agent, and waits until the checkpoint folder is as it should be."""
-        in_read, self._agent_in = os.pipe2(os.O_CLOEXEC)
-        self._agent_out, out_write = os.pipe2(os.O_CLOEXEC)
-        os.set_blocking(self._agent_out, False)
-        agent, error = spawn(self._order["agent"], "/", self._order["env"], in_read, out_write, None)
-        os.close(in_read)
-        os.close(out_write)
-        self._agent = agent
-        self._poll.register(self._agent_out, select.POLLIN)
-        self._is_restoring = not error
-        self._agent_kill_at = time.monotonic() + RESTORE_S
-        while self._is_restoring and self._agent and not self._reason:
+        error = self._agent.start()
+        self._poll.register(self._agent.output, select.POLLIN)
+        self._agent.kill_at = time.monotonic() + RESTORE_S
+        while self._agent.is_restoring and self._agent.pid and not self._reason:
             self._turn()
-        self._agent_kill_at = float("inf")
-        if (error or not self._agent) and not self._reason:
-            self._reason, self._detail = "not started", error or "its checkpoint could not be restored; see its log"
+        self._agent.kill_at = float("inf")
+        if self._agent.is_restoring or error:
+            # Without an answer nobody knows whether there is a checkpoint: to begin anew could lose one.
+            detail = error or "its checkpoint could not be restored; its log says why"
+            self._reason, self._detail = self._reason or "not started", self._detail or detail
 
     def _start(self) -> None:
         order = self._order
-        self._write_secret_files()
+        write_secret_files(order["secret_folder"], order["secret_files"])
         self._output, write = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(self._output, False)
         self._oom = self._limits.out_of_memory_event() or -1
@@ -114,6 +108,7 @@ class Wrapper:
         os.close(null)
         os.close(write)
         if error:
+            self._main, self._started_at = 0, None
             self._reason, self._detail = "not started", error
             self._log.say(error)
             return
@@ -144,32 +139,23 @@ class Wrapper:
             self._turn(0.02)
 
     def _drain(self) -> None:
-        while self._output >= 0 and self._pump():
-            pass
+        """Takes what the task wrote last: at most what a pipe can hold, as there is nobody left to write."""
+        for _ in range(PIPE_READS_MAX):
+            if self._output < 0 or not self._pump():
+                break
+        self._forget_output()
 
     def _finish_agent(self) -> None:
         """Lets the agent save what the task left, until its bound or the node's end."""
-        if not self._agent:
-            return
-        if self._agent_in >= 0:
-            os.close(self._agent_in)  # the agent reads its end there and saves once more
-            self._agent_in = -1
-        now = time.monotonic()
-        until = now + self._order["save_s"] if self._reason != "not started" else now + 1.0
-        self._agent_kill_at = min(self._agent_kill_at, until)
-        self._agent_kill_at = min(self._agent_kill_at, self._reclaimed_at)
-        while self._agent:
+        if self._agent.pid:
+            bound_s = self._order["save_s"] if self._started_at else 1.0
+            self._agent.finish(min(time.monotonic() + bound_s, self._reclaimed_at))
+        while self._agent.pid:
             self._turn()
 
     def _record(self) -> None:
-        order, status = self._order, self._status
-        code = os.WEXITSTATUS(status) if status is not None and os.WIFEXITED(status) else None
-        number = os.WTERMSIG(status) if status is not None and os.WIFSIGNALED(status) else None
-        self._judge(code, number)
-        for path in order["secret_files"]:
-            _unlink(os.path.join(order["secret_folder"], path))
-        if order["secret_folder"]:
-            _rmdir(order["secret_folder"])
+        code, number = self._outcome()
+        remove_secret_files(self._order["secret_folder"])
         self._log.close()
         self._write_state()
         end = {
@@ -178,17 +164,26 @@ class Wrapper:
             "signal": number,
             "detail": self._detail,
             "cpu_s": round(self._cpu_s, 6),
-            "memory_max_bytes": max(self._memory_max, self._limits.memory_max_bytes()),
+            "memory_max_bytes": self._limits.memory_max_bytes() or self._memory_max,
             "started_at": self._started_at,
             "ended_at": time.time(),
         }
         self._limits.remove()
-        _unlink(order["socket"])
+        _unlink(self._order["socket"])
         # The last deed: from here a task of the same name may begin.
         task_folder.write_json(self._folder, task_folder.EXIT, end, is_durable=True)
         self._tell("ended")
 
-    def _judge(self, code: int | None, number: int | None) -> None:
+    def _outcome(self) -> tuple[int | None, int | None]:
+        """The command's exit code, or the signal that killed it."""
+        if self._status is None:
+            return None, None
+        if os.WIFEXITED(self._status):
+            return os.WEXITSTATUS(self._status), None
+        return None, os.WTERMSIG(self._status)
+
+    def _judge(self) -> None:
+        code, number = self._outcome()
         if self._main and code != 0 and self._reason in ("", "stopped") and self._limits.out_of_memory_count():
             self._run_out_of_memory()
         if self._reason:
@@ -219,7 +214,7 @@ class Wrapper:
         self._check(time.monotonic())
 
     def _next_deadline(self) -> float:
-        deadline = min(self._kill_at, self._agent_kill_at)
+        deadline = min(self._kill_at, self._agent.kill_at if self._agent.pid else float("inf"))
         if self._main and self._status is None:
             if self._order["time_limit_s"] is not None and not self._reason:
                 deadline = min(deadline, self._started + self._order["time_limit_s"])
@@ -229,13 +224,13 @@ class Wrapper:
 
     def _take(self, fd: int, event: int) -> None:
         if fd == self._output:
-            if event & (select.POLLIN | select.POLLHUP) and not self._pump():
-                self._forget_output()
+            if event & (select.POLLIN | select.POLLHUP):
+                self._pump()
         elif fd == self._control:
             _empty(fd)
             self._read_requests()
-        elif fd == self._agent_out:
-            self._hear_agent()
+        elif fd == self._agent.output:
+            self._hear_agent(fd)
         elif fd == self._oom:
             _empty(fd)
             self._run_out_of_memory()
@@ -250,10 +245,9 @@ class Wrapper:
             self._ask_stop("timed out", f"it ran longer than its {limit_s:g} s", self._order["grace_s"])
         if is_running and self._limits.must_measure and now >= self._measure_at:
             self._measure(now)
-        if now >= self._kill_at and is_running:
+        if now >= self._kill_at:
             self._kill()
-        if now >= self._agent_kill_at and self._agent:
-            processes.signal_all([*processes.descendants(self._agent), self._agent], signal.SIGKILL)
+        self._agent.kill_if_due(now)
 
     def _measure(self, now: float) -> None:
         """Adds up what the task's processes hold. Shared pages are counted once only where it matters:
@@ -282,6 +276,7 @@ class Wrapper:
             left_s = self._notice_at + float(reclaim["notice_s"]) - time.time()
             self._log.say(f"the node is reclaimed in {max(0.0, left_s):.1f} s")
             self._reclaimed_at = time.monotonic() + max(0.0, left_s)
+            self._agent.kill_at = min(self._agent.kill_at, self._reclaimed_at)
             self._ask_stop("reclaimed", "its spot node was reclaimed", max(0.0, left_s))
             self._write_state()
             self._tell("notice")
@@ -296,16 +291,18 @@ class Wrapper:
             self._reason, self._detail = reason, detail
             if self._main and self._status is None:
                 processes.signal_group(self._main, signal.SIGTERM)
+            self._agent.hurry()
         grace_s = self._order["grace_s"] if grace_s is None else grace_s
         self._kill_at = min(self._kill_at, time.monotonic() + grace_s)
 
     def _kill(self) -> None:
         self._kill_at = float("inf")  # done once; the sweep sees to what is left
-        processes.signal_group(self._main, signal.SIGKILL)
+        if self._main and self._status is None:
+            processes.signal_group(self._main, signal.SIGKILL)
         processes.signal_all(self._below(), signal.SIGKILL)
 
     def _below(self) -> list[int]:
-        return processes.descendants(os.getpid(), but=self._agent)
+        return processes.descendants(os.getpid(), but=self._agent.pid)
 
     def _reap(self) -> bool:
         """Takes the exits of all children; False once there is no child left."""
@@ -316,9 +313,8 @@ class Wrapper:
                 return False
             if pid == 0:
                 return True
-            if pid == self._agent:
-                self._agent = 0
-                self._hear_agent()
+            if pid == self._agent.pid:
+                self._agent.pid = 0
                 continue
             self._cpu_s += usage.ru_utime + usage.ru_stime
             if self._limits.memory_by != "measuring":
@@ -329,50 +325,31 @@ class Wrapper:
     # --- output, the agent's reports, and ours
 
     def _pump(self) -> bool:
+        """Moves a piece of output to the log; False where there is none just now."""
         try:
             chunk = os.read(self._output, READ_BYTES)
         except BlockingIOError:
-            return self._status is None
-        if chunk:
-            self._log.write(chunk)
-        return bool(chunk)
+            return False
+        if not chunk:
+            self._forget_output()
+            return False
+        self._log.write(chunk)
+        return True
 
     def _forget_output(self) -> None:
-        if self._status is None and self._output >= 0:
-            # The task closed its output and lives on; a closed pipe would be reported for ever.
+        """Stops listening: a closed pipe would be reported for ever while the task, or its upload, goes on."""
+        if self._output >= 0:
             self._poll.unregister(self._output)
             os.close(self._output)
             self._output = -1
 
-    def _hear_agent(self) -> None:
-        try:
-            text = os.read(self._agent_out, READ_BYTES)
-        except BlockingIOError:
-            return
-        if not text:
-            self._poll.unregister(self._agent_out)
-            self._poll.register(self._agent_out, 0)
-            return
-        *lines, self._agent_rest = (self._agent_rest + text).split(b"\n")
-        for line in lines:
-            self._take_report(line)
-
-    def _take_report(self, line: bytes) -> None:
-        """One line of the agent: a JSON object, or plain words that go to the log."""
-        try:
-            report: dict[str, Any] = json.loads(line)
-            event, name = report["event"], str(report.get("name", ""))
-        except (ValueError, KeyError, TypeError):
-            self._log.say(f"checkpoint: {line.decode(errors='replace')[:500]}")
-            return
-        if event == "restored":
-            self._is_restoring, self._restored = False, name
-            self._log.say(f"resumes from checkpoint {name}" if name else "no checkpoint to resume from")
-        elif event == "saved":
-            self._saved = name
-            self._log.say(f"checkpoint {name} is saved")
-        self._write_state()
-        if event == "saved":
+    def _hear_agent(self, fd: int) -> None:
+        events = self._agent.hear()
+        if self._agent.output < 0:
+            self._poll.unregister(fd)
+        if events:
+            self._write_state()
+        if "saved" in events:
             self._tell("saved")
 
     def _write_state(self) -> None:
@@ -386,30 +363,13 @@ class Wrapper:
             "cpu_by": self._limits.cpu_by,
             "memory_by": self._limits.memory_by,
             "notice_at": self._notice_at,
-            "restored": self._restored,
-            "saved": self._saved,
+            "restored": self._agent.restored,
+            "saved": self._agent.saved,
         }
         task_folder.write_json(self._folder, task_folder.STATE, state)
 
     def _tell(self, event: str) -> None:
-        """Wakes the loop, if one listens. Nothing hangs on it: the records are what counts."""
-        if not self._order["events"]:
-            return
-        try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as door:
-                door.sendto(json.dumps({"id": self._order["id"], "event": event}).encode(), self._order["events"])
-        except OSError:
-            return
-
-    def _write_secret_files(self) -> None:
-        folder = self._order["secret_folder"]
-        if not folder:
-            return
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-        for name, value in self._order["secret_files"].items():
-            fd = os.open(os.path.join(folder, name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            os.write(fd, value.encode())
-            os.close(fd)
+        task_folder.tell(self._order["events"], self._order["id"], event)
 
 
 def _empty(fd: int) -> None:
@@ -424,13 +384,6 @@ def _unlink(path: str) -> None:
     try:
         if path:
             os.unlink(path)
-    except OSError:
-        return
-
-
-def _rmdir(path: str) -> None:
-    try:
-        os.rmdir(path)
     except OSError:
         return
 

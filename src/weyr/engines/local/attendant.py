@@ -1,0 +1,85 @@
+"""The checkpoint agent beside a task: how is it started, heard, and let finish?
+
+It restores before the task begins, saves while it runs, and once more when its input is closed. It says what
+it did in lines of JSON on its output; other words of it go to the task's log. Standard library only.
+"""
+
+import contextlib
+import json
+import os
+import signal
+
+from weyr.engines.local import processes
+from weyr.engines.local.logs import TaskLog
+from weyr.engines.local.spawn import spawn
+
+READ_BYTES = 65536
+
+
+class Attendant:
+    """One agent. `pid` is 0 while none runs; `kill_at` is when it has had time enough (monotonic)."""
+
+    def __init__(self, argv: list[str], env: dict[str, str], log: TaskLog) -> None:
+        self._argv, self._env, self._log = argv, env, log
+        self._input = -1
+        self._rest = b""
+        self.pid = 0
+        self.output = -1
+        self.is_restoring = False
+        self.restored = self.saved = ""
+        self.kill_at = float("inf")
+
+    def start(self) -> str:
+        """Begins to restore. Gives why it could not, or ""."""
+        input_end, self._input = os.pipe2(os.O_CLOEXEC)
+        self.output, output_end = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(self.output, False)
+        self.pid, error = spawn(self._argv, "/", self._env, input_end, output_end, None)
+        os.close(input_end)
+        os.close(output_end)
+        self.is_restoring = not error
+        return error
+
+    def hear(self) -> list[str]:
+        """Takes its reports; gives the events in them. Closes the output once the agent has."""
+        try:
+            text = os.read(self.output, READ_BYTES) if self.output >= 0 else b""
+        except BlockingIOError:
+            return []
+        if not text and self.output >= 0:
+            os.close(self.output)
+            self.output = -1
+        *lines, self._rest = (self._rest + text).split(b"\n")
+        return [event for line in lines if (event := self._take(line))]
+
+    def hurry(self) -> None:
+        """The task is about to end: what it saves now is worth an upload at once."""
+        if self.pid and self._input >= 0:
+            with contextlib.suppress(OSError):
+                os.write(self._input, b"hurry\n")
+
+    def finish(self, until: float) -> None:
+        """Closes its input: it saves what is new and ends, or is killed at `until`."""
+        if self._input >= 0:
+            os.close(self._input)
+            self._input = -1
+        self.kill_at = min(self.kill_at, until)
+
+    def kill_if_due(self, now: float) -> None:
+        if self.pid and now >= self.kill_at:
+            processes.signal_all([self.pid], signal.SIGKILL)
+
+    def _take(self, line: bytes) -> str:
+        try:
+            report = json.loads(line)
+            event, name = str(report["event"]), str(report["name"])
+        except (ValueError, KeyError, TypeError):
+            self._log.say(f"checkpoint: {line.decode(errors='replace')[:500]}")
+            return ""
+        if event == "restored":
+            self.is_restoring, self.restored = False, name
+            self._log.say(f"resumes from checkpoint {name}" if name else "no checkpoint yet: begins from the start")
+        elif event == "saved":
+            self.saved = name
+            self._log.say(f"checkpoint {name} is saved")
+        return event

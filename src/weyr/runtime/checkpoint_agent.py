@@ -1,0 +1,172 @@
+"""Who saves a task's checkpoints, and brings them back? This program, beside the task.
+
+    python -m weyr.runtime.checkpoint_agent restore --folder DIR --bucket NAME --prefix P
+    python -m weyr.runtime.checkpoint_agent watch --folder DIR --bucket NAME --prefix P --every 10 [--restore-first]
+
+It reaches the bucket with the task's own keys (AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY).
+It says what it did in JSON lines, `{"event": "saved", "name": "epoch-7#12"}`, and what went wrong in plain
+ones. `watch` reads its input: a line makes it look at once and often, the end makes it save once more and end.
+"""
+
+import argparse
+import json
+import os
+import select
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from obstore.exceptions import BaseError
+from obstore.store import LocalStore, S3Store
+
+from weyr.runtime.checkpoint_store import CheckpointStore, Manifest, NotWhole, Store
+
+HURRY_S = 0.2
+RETRY_S = 1.0
+RESTORE_S = 60.0
+"""How long the store may be unreachable before the attempt is given up: to begin anew could lose a checkpoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A complete checkpoint in the folder, as it stood when we looked."""
+
+    path: Path
+    mtime_ns: int
+
+
+class Agent:
+    """Keeps one checkpoint folder and one prefix of a bucket in step."""
+
+    def __init__(self, folder: Path, store: CheckpointStore, say: Callable[[str], None]) -> None:
+        self._folder, self._store, self._say = folder, store, say
+        self._known: Entry | None = None
+        self._number = 0
+        self._complaint = ""
+
+    def restore(self) -> Manifest | None:
+        """Brings back the newest checkpoint that is whole, or none if there is none. Raises: BaseError, OSError."""
+        numbers = self._store.numbers()
+        self._number = max(numbers, default=0)
+        for number in reversed(numbers):
+            try:
+                manifest = self._store.manifest(number)
+                self._store.restore(manifest, self._folder)
+            except NotWhole as e:
+                self._say(f"{e}; trying the one before it")
+                continue
+            self._known = newest(self._folder)
+            return manifest
+        return None
+
+    def save(self) -> bool:
+        """Uploads the newest entry if it is new. False where that failed; the complaint is said once."""
+        entry = newest(self._folder)
+        if entry is None or entry == self._known:
+            return True
+        try:
+            self._number = max([self._number, *self._store.numbers()]) + 1
+            manifest = self._store.save(entry.path, self._number)
+            self._known = entry
+            self._report("saved", manifest.name)
+            self._store.trim()
+        except (BaseError, OSError) as e:
+            self._complain(f"{entry.path.name} could not be saved: {e}")
+            return self._known == entry
+        self._complaint = ""
+        return True
+
+    def watch(self, every_s: float) -> None:
+        """Saves what is new every `every_s`, and at the end of our input once more, until that has worked."""
+        is_open = True
+        while is_open:
+            is_ready = bool(select.select([0], [], [], every_s)[0])
+            if is_ready:
+                is_open = bool(os.read(0, 4096))
+                every_s = min(every_s, HURRY_S)
+            self.save()
+        while not self.save():
+            select.select([], [], [], RETRY_S)  # the wrapper bounds this by ending us
+
+    def restore_within(self, bound_s: float) -> bool:
+        """Restores, and tries again while the store does not answer. False where it did not in time."""
+        until = time.monotonic() + bound_s
+        while True:
+            try:
+                manifest = self.restore()
+                self._report("restored", manifest.name if manifest else "")
+                return True
+            except (BaseError, OSError) as e:
+                self._complain(f"nothing could be restored yet: {e}")
+            if time.monotonic() > until:
+                return False
+            select.select([], [], [], RETRY_S)
+
+    def _report(self, event: str, name: str) -> None:
+        self._say(json.dumps({"event": event, "name": name}))
+
+    def _complain(self, text: str) -> None:
+        text = text.partition("\n")[0][:300]
+        if text != self._complaint:
+            self._say(text)
+        self._complaint = text
+
+
+def newest(folder: Path) -> Entry | None:
+    """The newest complete entry: by time, then by name. Hidden names and `*.tmp` are not complete."""
+    found = []
+    for path in folder.iterdir():
+        if path.name.startswith(".") or path.name.endswith(".tmp"):
+            continue
+        try:
+            found.append((path.stat().st_mtime_ns, path.name, path))
+        except FileNotFoundError:
+            continue  # the task removed it while we looked
+    if not found:
+        return None
+    mtime_ns, _, path = max(found)
+    return Entry(path, mtime_ns)
+
+
+def open_store(bucket: str, environ: Mapping[str, str]) -> Store:
+    """The bucket, by the task's own keys; a `file://` address is a folder, for trying things out."""
+    if bucket.startswith("file://"):
+        return LocalStore(bucket.removeprefix("file://"), mkdir=True)
+    endpoint = environ["AWS_ENDPOINT_URL"]
+    return S3Store(
+        bucket,
+        endpoint=endpoint,
+        access_key_id=environ["AWS_ACCESS_KEY_ID"],
+        secret_access_key=environ["AWS_SECRET_ACCESS_KEY"],
+        region=environ.get("AWS_REGION", "us-east-1"),
+        virtual_hosted_style_request=False,
+        client_options={"allow_http": endpoint.startswith("http://")},
+        retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=10)},
+    )
+
+
+def main(argv: list[str]) -> int:
+    """Gives the exit code: 1 where the checkpoint could not be restored."""
+    parser = argparse.ArgumentParser(prog="python -m weyr.runtime.checkpoint_agent")
+    parser.add_argument("verb", choices=["restore", "watch"])
+    parser.add_argument("--folder", type=Path, required=True, help="the task's $WEYR_CHECKPOINT_DIR")
+    parser.add_argument("--bucket", required=True)
+    parser.add_argument("--prefix", required=True)
+    parser.add_argument("--every", type=float, default=60.0, help="seconds between two looks")
+    parser.add_argument("--keep", type=int, default=3, help="how many whole checkpoints stay in the bucket")
+    parser.add_argument("--restore-first", action="store_true")
+    options = parser.parse_args(argv)
+    store = CheckpointStore(open_store(options.bucket, os.environ), options.prefix, options.keep)
+    agent = Agent(options.folder, store, lambda line: print(line, flush=True))
+    if (options.verb == "restore" or options.restore_first) and not agent.restore_within(RESTORE_S):
+        return 1
+    if options.verb == "watch":
+        agent.watch(options.every)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
