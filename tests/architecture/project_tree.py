@@ -49,8 +49,10 @@ class File:
 
 @cache
 def files() -> tuple[File, ...]:
-    """Every text file of the project that a commit would hold."""
-    return tuple(File(path.relative_to(ROOT).as_posix(), path.read_text("utf-8")) for path in sorted(_paths()))
+    """Every text file of the project that a commit would hold. Some test data is deliberately not UTF-8."""
+    return tuple(
+        File(path.relative_to(ROOT).as_posix(), path.read_text("utf-8", errors="replace")) for path in sorted(_paths())
+    )
 
 
 def python_files(*folders: str) -> tuple[File, ...]:
