@@ -1,0 +1,158 @@
+"""Who may call? The administrator, by a token in a file, and tasks, by credentials issued to each.
+
+The truth is in the database: tokens as hashes, S3 secrets sealed. `credentials.json` is what the data
+planes read; it is written anew, whole and durably, before a change is reported as done.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from weyr.access.envelope import Random, envelope_of
+from weyr.access.private_files import create_private, read_private, replace_private
+from weyr.core.diagnostic import Diagnostic, Place, UserError
+from weyr.core.grants import ADMIN, Principal
+from weyr.store import access as rows
+from weyr.store.access import CredentialRow
+from weyr.store.database import Database
+
+ADMIN_NAME = "admin"
+TOKEN_BYTES = 32
+TOKEN_PREFIX = "weyr_"
+"""Lets people and secret scanners recognise a token."""
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedCredentials:
+    """What a caller proves itself with. Shown once: only who was given it has the token."""
+
+    token: str = field(repr=False)
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Somebody who has credentials, as it may be shown."""
+
+    principal: Principal
+    access_key_id: str
+    issued_at: float
+
+
+class Access:
+    """Identities of one data folder.
+
+    Takes: `now`, Unix seconds; `random`, so many random bytes.
+    Raises (on construction): UserError where the admin token or the master key cannot be used.
+    Promises: what `issue` and `revoke` report as done is durable, and in `credentials.json`. Safe in threads;
+    one process per data folder.
+    """
+
+    def __init__(self, db: Database, home: Path, now: Callable[[], float], random: Random) -> None:
+        self.envelope = envelope_of(db, home, random)
+        self.admin = _admin(home / "admin.token", random)
+        self._db, self._now, self._random = db, now, random
+        self._file = home / "credentials.json"
+        self._lock = threading.Lock()
+        self._by_token: Mapping[str, Principal] = {}
+        self._change(lambda _connection: True)
+
+    def __repr__(self) -> str:
+        return f"Access({self._file})"
+
+    def issue(self, principal: str, grants: tuple[str, ...]) -> IssuedCredentials:
+        """New credentials for a principal such as `task:digits:job/train#2`; those it had end with this."""
+        assert principal != ADMIN_NAME, "the administrator's token is made with the data folder"
+        issued = IssuedCredentials(
+            token=TOKEN_PREFIX + _text(self._random(TOKEN_BYTES)),
+            access_key_id="WEYR" + base64.b32encode(self._random(10)).decode(),
+            secret_access_key=_text(self._random(30)),
+        )
+        sealed = self.envelope.seal(issued.secret_access_key.encode(), ("s3 key", issued.access_key_id))
+        row = CredentialRow(principal, grants, _digest(issued.token), issued.access_key_id, sealed, self._now())
+        self._change(lambda connection: rows.put_credentials(connection, row))
+        return issued
+
+    def revoke(self, principal: str) -> None:
+        """Ends a principal's credentials; without any, nothing is changed."""
+        self._change(lambda connection: rows.drop_credentials(connection, principal))
+
+    def authenticate(self, token: str) -> Principal | None:
+        """Whose token this is; None if it is nobody's."""
+        return self._by_token.get(_digest(token))
+
+    def holders(self) -> tuple[Holder, ...]:
+        """Everybody but the administrator who has credentials."""
+        with self._db.read() as connection:
+            found = rows.credential_rows(connection)
+        return tuple(Holder(Principal(r.principal, r.grants), r.access_key_id, r.issued_at) for r in found)
+
+    def _change(self, change: Callable[[Connection], bool]) -> None:
+        """Makes a change that says whether it changed anything, and writes `credentials.json` if so."""
+        # One lock around both, so that the files follow in the order of the changes.
+        with self._lock:
+            with self._db.write() as connection:
+                if not change(connection):
+                    return
+                generation = rows.next_generation(connection)
+                found = rows.credential_rows(connection)
+            self._publish(generation, found)
+
+    def _publish(self, generation: int, found: Sequence[CredentialRow]) -> None:
+        admin = Principal(ADMIN_NAME, (ADMIN,))
+        principals = {ADMIN_NAME: admin, **{row.principal: Principal(row.principal, row.grants) for row in found}}
+        tokens = {_digest(self.admin.token): ADMIN_NAME, **{row.token_sha256: row.principal for row in found}}
+        keys = {self.admin.access_key_id: {"secret": self.admin.secret_access_key, "principal": ADMIN_NAME}}
+        for row in found:
+            secret = self.envelope.open(row.sealed_secret, ("s3 key", row.access_key_id)).decode()
+            keys[row.access_key_id] = {"secret": secret, "principal": row.principal}
+        document = {
+            "generation": generation,
+            "principals": {name: {"grants": list(principal.grants)} for name, principal in principals.items()},
+            "tokens": tokens,
+            "keys": keys,
+        }
+        replace_private(self._file, json.dumps(document, indent=1).encode())
+        self._by_token = {digest: principals[name] for digest, name in tokens.items()}
+
+
+def admin_credentials(token: str) -> IssuedCredentials:
+    """The administrator's credentials. The S3 keys follow from the token: one thing to keep, and to change."""
+    key_id = base64.b32encode(_derived(token, "s3 access key id")[:10]).decode()
+    return IssuedCredentials(token, f"WEYR{key_id}", _text(_derived(token, "s3 secret access key")[:30]))
+
+
+def _admin(file: Path, random: Random) -> IssuedCredentials:
+    """Reads the administrator's token, which is made if there is none. Raises: UserError."""
+    content = read_private(file)
+    if content is None:
+        create_private(file, f"{TOKEN_PREFIX}{_text(random(TOKEN_BYTES))}\n".encode())
+        content = read_private(file) or b""
+    token = content.decode(errors="replace").strip()
+    if len(token) < TOKEN_BYTES or not token.isascii() or not token.isprintable() or " " in token:
+        detail = f"{file} does not hold a token, one word of {TOKEN_BYTES} characters or more. Without it, one is made."
+        raise UserError(
+            Diagnostic("The admin token cannot be used", detail, place=Place(str(file)), suggestion=f"rm {file}")
+        )
+    return admin_credentials(token)
+
+
+def _derived(token: str, purpose: str) -> bytes:
+    return hmac.digest(token.encode(), f"weyr {purpose}".encode(), "sha256")
+
+
+def _digest(token: str) -> str:
+    # A plain hash is enough: a token is 32 random bytes, and cannot be guessed the way a password can.
+    return hashlib.sha256(token.encode(errors="replace")).hexdigest()
+
+
+def _text(random_bytes: bytes) -> str:
+    return base64.urlsafe_b64encode(random_bytes).decode().rstrip("=")

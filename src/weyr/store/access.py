@@ -1,0 +1,122 @@
+"""How are credentials and sealed secrets kept? The port of `access` to the database.
+
+Everything that should not be read is sealed or hashed before it comes here.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select, update
+
+from weyr.core.ref import Ref
+from weyr.store.tables.access import credentials, credentials_generation, secrets
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialRow:
+    """What one caller proves itself with: a hashed token, and a key id with its sealed secret."""
+
+    principal: str
+    grants: tuple[str, ...]
+    token_sha256: str
+    access_key_id: str
+    sealed_secret: bytes = field(repr=False)
+    issued_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class SecretRow:
+    """One secret. `sealed` None: it has no value (any more); its versions go on counting."""
+
+    ref: Ref
+    version: int
+    generation: int
+    sealed: bytes | None = field(repr=False)
+
+
+def credential_rows(connection: Connection) -> Sequence[CredentialRow]:
+    """Everybody who has credentials, by name."""
+    rows = connection.execute(select(credentials).order_by(credentials.c.principal))
+    return [_credential_of(row) for row in rows]
+
+
+def put_credentials(connection: Connection, row: CredentialRow) -> bool:
+    """Keeps a principal's credentials in place of those it had, which always changes something."""
+    drop_credentials(connection, row.principal)
+    connection.execute(
+        insert(credentials).values(
+            principal=row.principal,
+            grants=json.dumps(row.grants),
+            token_sha256=row.token_sha256,
+            access_key_id=row.access_key_id,
+            sealed_secret=row.sealed_secret,
+            issued_at=row.issued_at,
+        )
+    )
+    return True
+
+
+def drop_credentials(connection: Connection, principal: str) -> bool:
+    """Whether there were any to drop."""
+    return connection.execute(delete(credentials).where(credentials.c.principal == principal)).rowcount > 0
+
+
+def next_generation(connection: Connection) -> int:
+    """Counts the changes of who may call, across restarts."""
+    changed = connection.execute(
+        update(credentials_generation).values(generation=credentials_generation.c.generation + 1)
+    )
+    if not changed.rowcount:
+        connection.execute(insert(credentials_generation).values(one=1, generation=1))
+    return int(connection.execute(select(credentials_generation.c.generation)).scalar_one())
+
+
+def secret_row(connection: Connection, ref: Ref) -> SecretRow | None:
+    row = connection.execute(select(secrets).where(_is(ref))).one_or_none()
+    return _secret_of(row) if row else None
+
+
+def secret_rows(connection: Connection, stack: str | None = None) -> Sequence[SecretRow]:
+    """The secrets that have a value, of one stack or of all."""
+    query = select(secrets).where(secrets.c.sealed.is_not(None)).order_by(secrets.c.stack, secrets.c.name)
+    return [
+        _secret_of(row) for row in connection.execute(query if stack is None else query.where(secrets.c.stack == stack))
+    ]
+
+
+def put_secret(connection: Connection, row: SecretRow) -> None:
+    """Keeps a secret's row in place of the one before."""
+    connection.execute(delete(secrets).where(_is(row.ref)))
+    connection.execute(
+        insert(secrets).values(
+            stack=row.ref.stack, name=row.ref.name, version=row.version, generation=row.generation, sealed=row.sealed
+        )
+    )
+
+
+def sealed_count(connection: Connection) -> int:
+    """How many values could not be read without the master key."""
+    values = select(func.count()).select_from(secrets).where(secrets.c.sealed.is_not(None))
+    keys = select(func.count()).select_from(credentials)
+    return int(connection.execute(values).scalar_one()) + int(connection.execute(keys).scalar_one())
+
+
+def _is(ref: Ref) -> ColumnElement[bool]:
+    return (secrets.c.stack == ref.stack) & (secrets.c.name == ref.name)
+
+
+def _credential_of(row: Row[Any]) -> CredentialRow:
+    return CredentialRow(
+        principal=row.principal,
+        grants=tuple(json.loads(row.grants)),
+        token_sha256=row.token_sha256,
+        access_key_id=row.access_key_id,
+        sealed_secret=row.sealed_secret,
+        issued_at=row.issued_at,
+    )
+
+
+def _secret_of(row: Row[Any]) -> SecretRow:
+    return SecretRow(Ref(row.stack, "secret", row.name), row.version, row.generation, row.sealed)
