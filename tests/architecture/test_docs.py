@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 import pytest
-from tests.architecture.project_tree import ROOT, SOURCE, File, files
+from project_tree import ROOT, SOURCE, File, files
 
 from weyr.cli.group import root_command
 from weyr.cli.program import VERBS, load

@@ -6,7 +6,7 @@ The layers themselves are contracts in pyproject.toml, checked by `make lint`.
 import ast
 from collections.abc import Iterator
 
-from tests.architecture.project_tree import File, python_files, tree_of
+from project_tree import File, python_files, tree_of
 
 HOMES = {
     "pydantic": ("core/schema.py",),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
-from tests.architecture.project_tree import SOURCE, File, files, python_files, tree_of
+from project_tree import SOURCE, File, files, python_files, tree_of
 
 PURE = tuple(f"src/weyr/{name}" for name in ("core", "kinds", "stack", "scheduling", "ledger"))
 LINES_MAX = 400
