@@ -89,9 +89,9 @@ class Shape:
             shape = shape.child(part) if shape else None
         return shape
 
-    def takes(self, json_type: str) -> bool:
-        """Whether a value of this JSON type can stand here."""
-        return any(json_type in _types(choice) or not choice for choice in self._choices())
+    def takes(self, *json_types: str) -> bool:
+        """Whether a value of one of these JSON types can stand here."""
+        return any(set(json_types) & set(_types(choice)) or not choice for choice in self._choices())
 
     def words(self) -> str:
         """What to write, as a phrase: `a duration such as 30s or 5m`, `"alert" or "stop"`."""

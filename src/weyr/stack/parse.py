@@ -61,7 +61,7 @@ def parse_stack(
     root, problems = tree_of(text, file)
     reading = _Reading(file, kinds, problems=problems)
     if not isinstance(root.value, dict):
-        detail = f"A stack file begins with fields such as `stack: digits`; here is {written(root)}."
+        detail = f"A stack file begins with fields such as `stack: digits`, and this one is {written(root)}."
         raise UserError(*problems, Diagnostic("The file holds no fields", detail, place=root.place))
     reading.name = _stack_name(reading, root)
     on = _choice(reading, root, "on", engines, "engine", "local")
@@ -125,7 +125,7 @@ def _section(reading: _Reading, root: Node, kind: AnyKind) -> None:
     if node is None or node.value is None:
         return
     if not isinstance(node.value, dict):
-        detail = f"{kind.plural}: here stand names, each followed by its fields; this is {written(node)}."
+        detail = f"{kind.plural}: here stand names, each followed by its fields, and not {written(node)}."
         reading.say(INVALID, detail, place, suggestion=f"{kind.plural}: {{example: {{}}}}")
         return
     for name, entry in node.value.items():
@@ -142,7 +142,7 @@ def _section(reading: _Reading, root: Node, kind: AnyKind) -> None:
 def _read_spec(reading: _Reading, ref: Ref, kind: AnyKind, node: Node, place: Place) -> None:
     whole = Node(place, {}) if node.value is None else Node(place, node.value, node.keys)
     if not isinstance(whole.value, dict):
-        detail = f"Here stand the fields of {ref}; this is {written(node)}."
+        detail = f"Here stand the fields of {ref}, and not {written(node)}."
         reading.say(INVALID, detail, place, str(ref), f"weyr explain {kind.name}")
         return
     shape = shape_of(kind.spec)

@@ -1,10 +1,11 @@
 """What is wrong with this value, in plain words? The validator's errors as Diagnostics with their lines."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from weyr.core.diagnostic import Diagnostic, Place, did_you_mean
+from weyr.core.diagnostic import Diagnostic, Place, did_you_mean, nearest
 from weyr.core.schema import ValidationError
 from weyr.stack.fields import Shape, value_text
 from weyr.stack.masking import MASK, is_sensitive
@@ -15,6 +16,7 @@ INVALID = "A value does not fit"
 OUT_OF_RANGE = "A value is out of range"
 MISSING = "A field is missing"
 UNKNOWN = "Unknown field"
+_ENORMOUS = re.compile(r"[-+]?[0-9.]{19,}|[-+]?[0-9.]+[eE][-+]?[0-9]+")
 TEXT_MAX = 80
 """Characters of a user's value that are repeated back in a sentence."""
 
@@ -37,7 +39,8 @@ class Mistake:
 
 def mistakes_of(error: ValidationError, node: Node) -> list[Mistake]:
     """What the validator found, one entry for each place: of several tries at a value the one that came furthest."""
-    found = [_located(dict(item), node) for item in error.errors(include_url=False, include_input=False)]
+    errors = error.errors(include_url=False, include_input=False)
+    found = [mistake for item in errors if (mistake := _located(dict(item), node))]
     paths = {mistake.path for mistake in found}
     kept: dict[Path, Mistake] = {}
     for mistake in found:
@@ -57,7 +60,10 @@ def sentence(mistake: Mistake, ref: str, node: Node, shape: Shape) -> Diagnostic
         case "extra_forbidden":
             return _unknown(mistake, ref, node, shape)
         case _:
-            summary, detail = _wrong(mistake, _value_at(node, mistake.path), shape.at(mistake.path))
+            parent = shape.at(mistake.path[:-1])
+            is_required = bool(parent and mistake.path and mistake.path[-1] in parent.required())
+            value = _value_at(node, mistake.path)
+            summary, detail = _wrong(mistake, value, shape.at(mistake.path), is_required)
             field = path_text(mistake.path)
             place = place_at(node, mistake.path)
             return Diagnostic(summary, f"{field}: {detail}" if field else detail, place=place, ref=ref)
@@ -78,8 +84,11 @@ def place_at(node: Node, path: Path) -> Place:
     return place
 
 
-def _located(item: dict[str, Any], node: Node) -> Mistake:
-    """Drops from the validator's path what is no part of the file: names of alternatives and validators."""
+def _located(item: dict[str, Any], node: Node) -> Mistake | None:
+    """Drops from the validator's path what is no part of the file: names of alternatives and validators.
+
+    None where the value is lost: that an alias leads nowhere was said already.
+    """
     path: list[str | int] = []
     is_choice = False
     parts = item["loc"]
@@ -95,6 +104,8 @@ def _located(item: dict[str, Any], node: Node) -> Mistake:
                 path.append(part)
             case _ if part != _KEY:
                 is_choice = True
+    if node.is_lost:
+        return None
     return Mistake(tuple(path), item["type"], item["msg"], item.get("ctx", {}), is_choice)
 
 
@@ -118,17 +129,27 @@ def _unknown(mistake: Mistake, ref: str, node: Node, shape: Shape) -> Diagnostic
     parent = shape.at(tuple(around))
     inside = f" in {path_text(tuple(around))}" if around else ""
     known = parent.fields() if parent else {}
-    detail = f'There is no field "{clipped(str(name))}"{inside}.{did_you_mean(str(name), known)}'
+    hint = did_you_mean(str(name), known)
+    deeper = "" if hint.startswith(" Did") else _deeper(str(name), parent)
+    detail = f'There is no field "{clipped(str(name))}"{inside}.{deeper or hint}'
     return Diagnostic(UNKNOWN, detail, place=place_at(node, mistake.path), ref=ref)
 
 
-def _wrong(mistake: Mistake, node: Node | None, shape: Shape | None) -> tuple[str, str]:
+def _deeper(name: str, shape: Shape | None) -> str:
+    """The field that was meant may stand one group further in: `memory` in `resources`."""
+    groups = shape.fields() if shape else {}
+    words = {inner: f"{outer}.{inner}" for outer, group in groups.items() for inner in group.fields()}
+    match = nearest(name, words)
+    return f' Did you mean "{words[match]}"?' if match else ""
+
+
+def _wrong(mistake: Mistake, node: Node | None, shape: Shape | None, is_required: bool) -> tuple[str, str]:
     wanted = shape.words() if shape else "a value"
     if node is None:
         return INVALID, f"write {wanted}."
     shown = written(node, mistake.path)
     if node.value is None:
-        return INVALID, f"there is no value; write {wanted}, or leave the field out."
+        return INVALID, f"there is no value; write {wanted}{'' if is_required else ', or leave the field out'}."
     if mistake.type in ("value_error", "assertion_error"):
         said = str(mistake.context.get("error") or mistake.message).strip()
         return INVALID, clipped(said if said.endswith((".", "?")) else f"{said}.", 400)
@@ -140,9 +161,14 @@ def _wrong(mistake: Mistake, node: Node | None, shape: Shape | None) -> tuple[st
     if mistake.type == "string_pattern_mismatch":
         example = f", such as {shape.example}" if shape and shape.example else ""
         meaning = f" {shape.description}" if shape and shape.description else ""
-        return INVALID, f"{shown} is not written in the right form{example}.{meaning}"
+        pattern = mistake.context.get("pattern", "")
+        return INVALID, f"{shown} is not written in the right form{example}.{meaning} It has to match {pattern}"
     if mistake.type == "string_type" and isinstance(node.value, int | float):
         return INVALID, f"{shown} is read as {_read_as(node)}; put it in quotes to make it text."
+    if isinstance(node.value, list | dict):
+        return INVALID, f"{_read_as(node)} stands here; write {wanted}."
+    if isinstance(node.value, str) and _ENORMOUS.fullmatch(node.value) and shape and shape.takes("number", "integer"):
+        return OUT_OF_RANGE, f"{shown} is a larger number than can be counted with."
     return INVALID, f"{shown} is {_read_as(node)}; write {wanted}."
 
 
@@ -175,10 +201,8 @@ def written(node: Node, path: Path = ()) -> str:
     if is_sensitive(path):
         return MASK
     match node.value:
-        case dict():
-            return "this"
-        case list():
-            return "this list"
+        case dict() | list():
+            return _read_as(node)
         case str() as text:
             return f'"{clipped(text)}"'
         case _:

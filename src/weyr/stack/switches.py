@@ -14,7 +14,7 @@ def switches_for_numbers(ref: str, node: Node, shape: Shape) -> list[Diagnostic]
     found = []
     for path in _switches(node, ()):
         field = shape.at(path)
-        if field and field.takes("number") and not field.takes("boolean") and not field.unit:
+        if field and field.takes("number", "integer") and not field.takes("boolean") and not field.unit:
             detail = f"{path_text(path)}: true and false are no numbers; write {field.words()}."
             found.append(Diagnostic(INVALID, detail, place=place_at(node, path), ref=ref))
     return found

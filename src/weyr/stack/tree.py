@@ -40,6 +40,8 @@ class Node:
     value: "Leaf | list[Node] | dict[str, Node]"
     keys: dict[str, Place] = field(default_factory=dict)
     size: int = 1
+    is_lost: bool = False
+    """It was an alias that leads nowhere: what is said about it has been said."""
 
     def plain(self) -> object:
         """The same value as lists, dicts and scalars."""
@@ -201,7 +203,7 @@ class _Builder:
         why = "it stands inside that anchor itself" if is_inside else f"there is no `&{event.anchor}` before it"
         detail = f"`*{event.anchor}` cannot be followed: {why}."
         self.problems.append(_problem("An alias leads nowhere", detail, place))
-        return Node(place, None)
+        return Node(place, None, is_lost=True)
 
     def _count(self, size: int, event: yaml.Event) -> None:
         self._size += size
