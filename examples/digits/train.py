@@ -129,10 +129,11 @@ def train(training: Training, digits: Digits, epochs: int) -> bool:
         print(
             f"epoch {training.epoch}/{epochs}  loss {loss:.4f}  validation {accuracy:.1%}  {took_s:.1f} s", flush=True
         )
-        if checkpoint.is_due() or checkpoint.should_stop():
+        is_stopping = checkpoint.should_stop()  # asked once: what stops here has been saved here
+        if is_stopping or checkpoint.is_due():
             with checkpoint.saving(f"epoch-{training.epoch}") as folder:
                 training.save(folder)
-        if checkpoint.should_stop():
+        if is_stopping:
             return False
     return True
 
