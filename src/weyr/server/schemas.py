@@ -1,0 +1,201 @@
+"""What do the API's bodies look like? JSON Schemas by name, each with an example.
+
+They say what the API promises, no more: a client must pass over fields that it does not know.
+"""
+
+from typing import Any
+
+from weyr.core.decision import ConditionType, Phase
+from weyr.core.diagnostic import Severity
+from weyr.core.seen import EndReason
+
+Schema = dict[str, Any]
+
+TEXT: Schema = {"type": "string"}
+COUNT: Schema = {"type": "integer"}
+NUMBER: Schema = {"type": "number"}
+FLAG: Schema = {"type": "boolean"}
+MICROS: Schema = {"type": "integer", "description": "Millionths of the currency's unit."}
+MOMENT: Schema = {"type": "number", "description": "Unix seconds."}
+NUMBERS: Schema = {"type": "object", "additionalProperties": {"type": "number"}}
+
+
+def of(name: str) -> Schema:
+    """A reference to a schema of this document."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _words(enum: Any, description: str) -> Schema:
+    return {"type": "string", "enum": [member.value for member in enum], "description": description}
+
+
+def _told(schema: Schema, description: str) -> Schema:
+    return {**schema, "description": description}
+
+
+def _list(items: Schema, description: str = "") -> Schema:
+    return {"type": "array", "items": items, **({"description": description} if description else {})}
+
+
+def _maybe(schema: Schema) -> Schema:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def _record(description: str, fields: dict[str, Schema], example: Any, optional: tuple[str, ...] = ()) -> Schema:
+    return {
+        "type": "object",
+        "description": description,
+        "properties": fields,
+        "required": [name for name in fields if name not in optional],
+        "examples": [example],
+    }
+
+
+_EVENT = {"id": 41, "at": 1763812345.2, "stack": "digits", "ref": "digits:job/train", "event": "job.reclaimed",
+          "message": "its node was reclaimed; attempt 2 begins from checkpoint 00000003"}  # fmt: skip
+_STEP = {"action": "create", "ref": "bucket/lake"}
+_DIAGNOSTIC = {
+    "severity": "fatal", "summary": "Unknown field", "detail": 'There is no field "memry". Did you mean "memory"?',
+    "place": {"file": "weyr.yaml", "line": 12, "column": 5}, "ref": "job/train", "suggestion": "weyr explain job",
+}  # fmt: skip
+_CONDITION = {"type": "Ready", "status": False, "reason": "Running", "message": "attempt 2, epoch 12"}
+_THING = {"id": "digits:job/train#2", "part": "2", "capability": "TaskRunner", "state": "running"}
+_RUN = {
+    "run_id": "0f6d5a3e9b7c4d21", "experiment": "digits", "name": "train-2", "status": "FINISHED",
+    "started_at": 1763812345.2, "ended_at": 1763812371.9, "metrics": {"accuracy": 0.9722}, "params": {"epochs": "30"},
+}  # fmt: skip
+_OBJECT = {
+    "ref": "job/train", "stack": "digits", "kind": "job", "name": "train", "phase": "working", "generation": 1,
+    "conditions": [_CONDITION], "outputs": {}, "things": [_THING], "rate_micros_per_hour": 14_820, "cost_micros": 310,
+    "updated_at": 1763812345.2,
+}  # fmt: skip
+_PLAN = {"id": "plan-5f0c2a", "stack": "digits", "parent": "", "text": "digits\n  + bucket/lake\n...", "steps": [_STEP],
+         "findings": []}  # fmt: skip
+
+_STEP_ACTIONS = {"type": "string", "enum": ["create", "change", "retry", "replace", "destroy"]}
+
+SCHEMAS: dict[str, Schema] = {
+    "PlanRequest": {
+        "description": "What to plan: a file's text, or the removal of a stack.",
+        "oneOf": [
+            _record(
+                "Plan what a stack file asks for.",
+                {"text": _told(TEXT, "The file's text."), "file": _told(TEXT, "Its absolute path; relative paths begin "
+                 "in its folder."), "remove": {"type": "boolean", "const": False}},
+                {"text": "stack: digits\n...", "file": "weyr.yaml", "remove": False}, ("remove",),
+            ),
+            _record(
+                "Plan the removal of everything in a stack.",
+                {"stack": TEXT, "remove": {"type": "boolean", "const": True}},
+                {"stack": "digits", "remove": True},
+            ),
+        ],
+        "examples": [{"stack": "digits", "remove": True}],
+    },
+    "Plan": _record(
+        "An immutable answer to: what would change, and what would it cost?",
+        {"id": TEXT, "stack": TEXT, "parent": _told(TEXT, "The plan that was applied before; empty for the first."),
+         "text": _told(TEXT, "The plan as `weyr plan` prints it."), "steps": _list(of("Step"), "In the order of work."),
+         "findings": _list(of("Diagnostic"), "A fatal one forbids to apply the plan.")},
+        _PLAN, ("parent",),
+    ),
+    "Step": _record("One change to one object.", {"action": _STEP_ACTIONS, "ref": TEXT}, _STEP),
+    "Applied": _record(
+        "Which plan is wanted now.", {"stack": TEXT, "plan": TEXT}, {"stack": "digits", "plan": "plan-5f0c2a"}
+    ),
+    "Stacks": _record("The stacks that stand.", {"stacks": _list(of("Stack"))}, {"stacks": [{"stack": "digits"}]}),
+    "Stack": _record(
+        "One stack.", {"stack": TEXT, "plan": _told(TEXT, "The plan applied last.")},
+        {"stack": "digits", "plan": "plan-5f0c2a"}, ("plan",),
+    ),
+    "Objects": _record("Objects that match.", {"objects": _list(of("Object"))}, {"objects": [_OBJECT]}),
+    "Object": _record(
+        "One object of a stack.",
+        {"ref": TEXT, "stack": TEXT, "kind": TEXT, "name": TEXT,
+         "phase": _words(Phase, "One word for the conditions: the worst that holds."), "generation": COUNT,
+         "conditions": _list(of("Condition")),
+         "outputs": {"type": "object", "description": "What other objects and people may use, such as an address."},
+         "things": _list(of("Thing"), "What engines hold for it: attempts, replicas, a bucket."),
+         "rate_micros_per_hour": MICROS, "cost_micros": MICROS, "updated_at": MOMENT},
+        _OBJECT, ("rate_micros_per_hour", "cost_micros", "updated_at"),
+    ),
+    "Condition": _record(
+        "One thing that is true, false or unknown (null) of an object, and why.",
+        {"type": _words(ConditionType, "What it is about."), "status": _maybe(FLAG), "reason": TEXT, "message": TEXT},
+        _CONDITION,
+    ),
+    "Thing": _record(
+        "One thing that an engine holds.",
+        {"id": TEXT, "part": TEXT, "capability": TEXT, "state": TEXT,
+         "end": _words(EndReason, "Why a task ended.")}, _THING, ("state", "end"),
+    ),
+    "ReclaimRequest": _record(
+        "Which object's node to reclaim, and how long before the kill it is told.",
+        {"ref": _told(TEXT, "An absolute ref."), "notice_s": _told(NUMBER, "Seconds.")},
+        {"ref": "digits:job/train", "notice_s": 5}, ("notice_s",),
+    ),
+    "Reclaimed": {"type": "object", "description": "The notice was given.", "examples": [{"ref": "digits:job/train"}]},
+    "Events": _record("Events, oldest first.", {"events": _list(of("Event"))}, {"events": [_EVENT]}),
+    "Event": _record(
+        "One line of an object's story.",
+        {"id": COUNT, "at": MOMENT, "stack": TEXT, "ref": TEXT, "event": _told(TEXT, "A fixed name."), "message": TEXT},
+        _EVENT,
+    ),
+    "Runs": _record("Runs, newest first.", {"runs": _list(of("Run"))}, {"runs": [_RUN]}),
+    "Run": _record(
+        "One training run. `history` is given for a single run only.",
+        {"run_id": TEXT, "experiment": TEXT, "name": TEXT, "status": TEXT, "started_at": _maybe(MOMENT),
+         "ended_at": _maybe(MOMENT), "metrics": _told(NUMBERS, "The last value of each."),
+         "params": {"type": "object", "additionalProperties": TEXT},
+         "history": {"type": "object", "description": "Per metric: [step, value, Unix seconds].",
+                     "additionalProperties": _list(_list(NUMBER))}},
+        {**_RUN, "history": {"loss": [[0, 2.3, 1763812346.0], [1, 1.1, 1763812347.0]]}}, ("history",),
+    ),
+    "Cost": _record(
+        "The bill.",
+        {"currency": TEXT, "rows": _list(of("CostRow")), "total_micros": MICROS, "rate_micros_per_hour": MICROS,
+         "forecast_month_micros": MICROS},
+        {"currency": "USD", "rows": [{"key": "job/train", "micros": 310}], "total_micros": 310,
+         "rate_micros_per_hour": 14_820, "forecast_month_micros": 10_818_600},
+    ),
+    "CostRow": _record("What one key cost.", {"key": TEXT, "micros": MICROS}, {"key": "job/train", "micros": 310}),
+    "Secrets": _record("Secrets, without their values.", {"secrets": _list(of("Secret"))},
+                       {"secrets": [{"stack": "digits", "name": "api-key", "version": 2}]}),
+    "Secret": _record("A secret's name and current version.", {"stack": TEXT, "name": TEXT, "version": COUNT},
+                      {"stack": "digits", "name": "api-key", "version": 2}),
+    "SecretValue": _record("A secret's new value.", {"value": {"type": "string", "writeOnly": True}}, {"value": "..."}),
+    "Audit": _record("Decisions about access, oldest first.", {"events": _list(of("AuditEvent"))}, {"events": []}),
+    "AuditEvent": _record(
+        "One answer to: may this caller do this?",
+        {"at": MOMENT, "process": TEXT, "principal": TEXT, "action": TEXT, "resource": TEXT, "allowed": FLAG,
+         "reason": TEXT},
+        {"at": 1763812345.2, "process": "s3", "principal": "task:digits:job/train#1", "action": "s3:read",
+         "resource": "other/key", "allowed": False, "reason": "no grant covers it"},
+    ),
+    "Health": _record("It is there.", {"ok": FLAG}, {"ok": True}),
+    "Server": _record(
+        "The server and the planes beside it.",
+        {"version": TEXT, "pid": COUNT, "uptime_s": NUMBER, "home": TEXT, "url": TEXT,
+         "planes": {"type": "object", "description": "By name, each with its url and pid."}, "docs_url": TEXT},
+        {"version": "0.1.0", "pid": 4711, "uptime_s": 61.5, "home": "~/.weyr", "url": "http://127.0.0.1:7070",
+         "planes": {"s3": {"url": "http://127.0.0.1:7071", "pid": 4712}}, "docs_url": "http://127.0.0.1:7070/docs"},
+        ("docs_url",),
+    ),
+    "Done": {"type": "object", "description": "It is done.", "examples": [{}]},
+    "AnyJson": {"type": "object", "description": "An OpenAPI 3.1 document.", "examples": [{"openapi": "3.1.0"}]},
+    "Refusal": _record(
+        "Why not. Every problem found is listed, not only the first.", {"diagnostics": _list(of("Diagnostic"))},
+        {"diagnostics": [_DIAGNOSTIC]},
+    ),
+    "Diagnostic": _record(
+        "One problem: a fixed summary, the detail in sentences, where, and what to try next.",
+        {"severity": _words(Severity, "Fatal: Weyr refuses to go on."), "summary": TEXT, "detail": TEXT,
+         "place": _maybe(of("Place")), "ref": TEXT, "suggestion": TEXT},
+        _DIAGNOSTIC, ("place", "ref", "suggestion"),
+    ),
+    "Place": _record(
+        "Where in a file; lines and columns count from 1, 0 is the file as a whole.",
+        {"file": TEXT, "line": COUNT, "column": COUNT}, {"file": "weyr.yaml", "line": 12, "column": 5},
+        ("line", "column"),
+    ),
+}  # fmt: skip
