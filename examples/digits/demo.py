@@ -64,11 +64,12 @@ def ask_the_endpoint() -> None:
     address = urlsplit(endpoint["url"])
     token = (HOME / "admin.token").read_text().strip()
 
+    model, headers = endpoint.get("model", "digits"), {"Authorization": f"Bearer {token}"}
     client = InferenceServerClient(address.netloc + address.path)
-    question = InferInput("input-0", [1, 64], "FP64")
+    takes = client.get_model_metadata(model, headers=headers)["inputs"][0]
+    question = InferInput(takes["name"], [1, 64], takes["datatype"])
     question.set_data_from_numpy(np.array([image]))
-    model = endpoint.get("model", "digits")
-    answer = client.infer(model, [question], headers={"Authorization": f"Bearer {token}"})
+    answer = client.infer(model, [question], headers=headers)
     predicted = answer.as_numpy(answer.get_response()["outputs"][0]["name"])[0]
     client.close()
 
