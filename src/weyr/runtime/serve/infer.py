@@ -1,0 +1,157 @@
+"""What does an inference request say, and how is its answer written? JSON, or JSON followed by raw tensors.
+
+Source: Open Inference Protocol v2, "Inference", and the binary tensor data extension (2025-11).
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from weyr.runtime.serve.tensor import (
+    DTYPES,
+    Malformed,
+    checked_shape,
+    datatype_of,
+    from_bytes,
+    from_json,
+    to_bytes,
+    to_json,
+)
+from weyr.wire.message import JSON, Response
+
+if TYPE_CHECKING:
+    from weyr.runtime.serve.tensor import Array
+
+HEADER_LENGTH = b"inference-header-content-length"
+BINARY = b"application/octet-stream"
+INPUTS_MAX = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class InferRequest:
+    """A request that could be read. `outputs` maps the wanted names to "as raw bytes?"; None wants all of them."""
+
+    inputs: Mapping[str, "Array"]
+    id: str = ""
+    outputs: Mapping[str, bool] | None = None
+    is_binary: bool = False
+
+
+def read_infer(body: bytes, header_length: bytes | None) -> InferRequest:
+    """Takes the whole body, and the header that says where its JSON ends. Raises: Malformed."""
+    view = memoryview(body)
+    size = _header_size(header_length, len(view))
+    plain = _parsed(view[:size])
+    inputs = plain.get("inputs")
+    if not isinstance(inputs, list) or not inputs:
+        raise Malformed('"inputs" is missing; it is a list of tensors')
+    if len(inputs) > INPUTS_MAX:
+        raise Malformed(f"{len(inputs)} inputs; at most {INPUTS_MAX} are possible")
+    raw = view[size:]
+    arrays: dict[str, Array] = {}
+    for item in inputs:
+        name, array, used = _input(item, raw)
+        if name in arrays:
+            raise Malformed(f'the input "{name}" is there twice')
+        arrays[name], raw = array, raw[used:]
+    if len(raw):
+        raise Malformed(f"{len(raw)} bytes follow the last tensor")
+    id = plain.get("id", "")
+    if not isinstance(id, str):
+        raise Malformed('"id" is not a text')
+    is_binary = _parameters(plain, "the request").get("binary_data_output") is True
+    return InferRequest(arrays, id, _outputs(plain, is_binary), is_binary)
+
+
+def write_infer(request: InferRequest, model: str, version: str, outputs: Mapping[str, "Array"]) -> Response:
+    """The answer: each output as it was asked for."""
+    described: list[dict[str, Any]] = []
+    raw: list[bytes] = []
+    for name, array in outputs.items():
+        datatype = datatype_of(array.dtype)
+        assert datatype is not None, f"{name} is {array.dtype}"
+        item: dict[str, Any] = {"name": name, "datatype": datatype, "shape": list(array.shape)}
+        if request.outputs[name] if request.outputs else request.is_binary:
+            data = to_bytes(array, datatype)
+            item["parameters"] = {"binary_data_size": len(data)}
+            raw.append(data)
+        else:
+            item["data"] = to_json(array)
+        described.append(item)
+    head: dict[str, Any] = {"model_name": model, "model_version": version, "outputs": described}
+    if request.id:
+        head["id"] = request.id
+    text = json.dumps(head, separators=(",", ":")).encode()
+    if not raw:
+        return Response(200, text, JSON)
+    length = str(len(text)).encode()
+    return Response(200, b"".join((text, *raw)), BINARY, ((HEADER_LENGTH, length),))
+
+
+def _header_size(header_length: bytes | None, size: int) -> int:
+    if header_length is None:
+        return size
+    if not header_length.isdigit() or int(header_length) > size:
+        raise Malformed("Inference-Header-Content-Length is not a size within the body")
+    return int(header_length)
+
+
+def _parsed(text: memoryview) -> dict[str, Any]:
+    try:
+        plain = json.loads(str(text, "utf-8"), parse_constant=_no_constant)
+    except RecursionError as e:
+        raise Malformed("the body is nested too deep") from e
+    except ValueError as e:
+        raise Malformed(f"the body is not JSON: {e}") from e
+    if not isinstance(plain, dict):
+        raise Malformed("the body is not a JSON object")
+    return plain
+
+
+def _no_constant(word: str) -> NoReturn:
+    raise ValueError(f"{word} is not a JSON value")
+
+
+def _input(item: object, raw: memoryview) -> tuple[str, "Array", int]:
+    """One input, and how many of the raw bytes it took."""
+    if not isinstance(item, dict) or not isinstance(item.get("name"), str):
+        raise Malformed("each input is an object with a name")
+    name, datatype = item["name"], item.get("datatype")
+    if not isinstance(datatype, str) or datatype not in DTYPES:
+        raise Malformed(f'the datatype of "{name}" is {datatype!r}; known: {", ".join(DTYPES)}')
+    shape = checked_shape(name, item.get("shape"))
+    size = _parameters(item, f'"{name}"').get("binary_data_size")
+    if size is None:
+        return name, from_json(name, datatype, shape, item.get("data")), 0
+    if "data" in item:
+        raise Malformed(f'"{name}" has both data and binary_data_size')
+    if type(size) is not int or not 0 <= size <= len(raw):
+        raise Malformed(f'binary_data_size of "{name}" is {size!r}, and {len(raw)} bytes are left')
+    return name, from_bytes(name, datatype, shape, raw[:size]), size
+
+
+def _outputs(plain: Mapping[str, Any], is_binary: bool) -> dict[str, bool] | None:
+    outputs = plain.get("outputs")
+    if outputs is None or outputs == []:
+        return None
+    if not isinstance(outputs, list):
+        raise Malformed('"outputs" is not a list')
+    wanted: dict[str, bool] = {}
+    for item in outputs:
+        if not isinstance(item, dict) or not isinstance(item.get("name"), str):
+            raise Malformed("each output is an object with a name")
+        parameters = _parameters(item, f'"{item["name"]}"')
+        if parameters.get("classification"):
+            raise Malformed("the classification extension is not offered; ask for the output itself")
+        wanted[item["name"]] = parameters.get("binary_data", is_binary) is True
+    return wanted
+
+
+def _parameters(plain: Mapping[str, Any], of: str) -> Mapping[str, Any]:
+    parameters = plain.get("parameters")
+    if parameters is None:
+        return {}
+    if not isinstance(parameters, dict):
+        raise Malformed(f'"parameters" of {of} is not an object')
+    return parameters

@@ -1,0 +1,89 @@
+"""What can a loaded model do? Its inputs and outputs, and one call that is checked on both sides."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from weyr.runtime.serve.tensor import DTYPES, Malformed, TensorSpec, datatype_of
+
+if TYPE_CHECKING:
+    from weyr.runtime.serve.tensor import Array
+
+
+class Predictor(Protocol):
+    """A flavour's own model. `predict` is called from threads, possibly from several at once.
+
+    `inputs` and `outputs` are in the order of the metadata; `is_rowwise` says that each row's result does
+    not depend on the other rows, so that rows of several callers may be computed together.
+    """
+
+    platform: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    is_rowwise: bool
+
+    def warm_up(self) -> None:
+        """Makes the first request as fast as the next. Raises: whatever the model raises."""
+        ...
+
+    def predict(self, inputs: Mapping[str, "Array"], outputs: tuple[str, ...]) -> Mapping[str, "Array"]:
+        """Takes checked inputs. Raises: ValueError or TypeError where the values themselves will not do."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model under its name and version."""
+
+    name: str
+    version: str
+    predictor: Predictor
+
+    def metadata(self) -> dict[str, object]:
+        """The answer to `GET /v2/models/NAME`."""
+        return {
+            "name": self.name,
+            "versions": [self.version],
+            "platform": self.predictor.platform,
+            "inputs": [spec.plain() for spec in self.predictor.inputs],
+            "outputs": [spec.plain() for spec in self.predictor.outputs],
+        }
+
+    def checked(self, inputs: Mapping[str, "Array"]) -> dict[str, "Array"]:
+        """The inputs in the model's order and datatypes. Raises: Malformed."""
+        known = {spec.name: spec for spec in self.predictor.inputs}
+        unknown = [name for name in inputs if name not in known]
+        if unknown:
+            raise Malformed(f'there is no input "{unknown[0]}"; known: {", ".join(known)}')
+        missing = [name for name in known if name not in inputs]
+        if missing:
+            raise Malformed(f'the input "{missing[0]}" is missing')
+        return {name: _fitted(spec, inputs[name]) for name, spec in known.items()}
+
+    def wanted(self, outputs: Mapping[str, bool] | None) -> tuple[str, ...]:
+        """The names of the outputs to compute: all where none is asked for. Raises: Malformed."""
+        known = tuple(spec.name for spec in self.predictor.outputs)
+        if outputs is None:
+            return known
+        unknown = [name for name in outputs if name not in known]
+        if unknown:
+            raise Malformed(f'there is no output "{unknown[0]}"; known: {", ".join(known)}')
+        return tuple(outputs)
+
+
+def _fitted(spec: TensorSpec, array: "Array") -> "Array":
+    """The array in the datatype of `spec`, where that loses nothing; in any other shape it is refused."""
+    import numpy as np
+
+    if array.ndim != len(spec.shape) or any(
+        want not in (-1, have) for want, have in zip(spec.shape, array.shape, strict=True)
+    ):
+        raise Malformed(f'"{spec.name}" has shape {list(array.shape)}; the model takes {list(spec.shape)}')
+    if not array.size:
+        raise Malformed(f'"{spec.name}" is empty')
+    dtype: np.dtype[Any] = np.dtype(DTYPES[spec.datatype])
+    if array.dtype == dtype:
+        return array
+    if "O" in (array.dtype.char, dtype.char) or not np.can_cast(array.dtype, dtype, "safe"):
+        raise Malformed(f'"{spec.name}" is {datatype_of(array.dtype)}; the model takes {spec.datatype}')
+    return array.astype(dtype)
