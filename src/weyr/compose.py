@@ -1,12 +1,194 @@
-"""Where kinds, engines, store, planes and loop meet: the only module that names them all."""
+"""Where kinds, engines, store, planes and loop meet: the only module that names them all.
 
+`Weyr` is one data folder, opened. Opening starts nothing: the server starts planes and loop on it,
+and a command that only reads opens it, looks and goes.
+"""
+
+import os
+import secrets as random_source
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from weyr.access.identities import Access
+from weyr.access.secrets import Secrets
+from weyr.core.capability import Capability, Provider
+from weyr.core.diagnostic import EngineSilent
 from weyr.core.kind import AnyKind, Kinds
+from weyr.core.ref import ThingId
+from weyr.engines.local.artifacts import ObjectArtifacts, s3_buckets
+from weyr.engines.local.control import NoAnswer, PlaneDown, ask
+from weyr.engines.local.launcher_client import LauncherClient
+from weyr.engines.local.notices import LocalNotices
+from weyr.engines.local.objects import LocalObjects
+from weyr.engines.local.planes import Plane
+from weyr.engines.local.ports import HOST, kept_ports
+from weyr.engines.local.registry import LocalRegistry
+from weyr.engines.local.router import LocalRouter
+from weyr.engines.local.secrets import LocalSecrets
+from weyr.engines.local.tasks import LocalTasks
+from weyr.engines.local.tracked import TrackedTasks
 from weyr.kinds.compute.job import KIND as JOB
 from weyr.kinds.cost.budget import KIND as BUDGET
 from weyr.kinds.ml.endpoint import KIND as ENDPOINT
 from weyr.kinds.ml.model import KIND as MODEL
 from weyr.kinds.security.secret import KIND as SECRET
 from weyr.kinds.storage.bucket import KIND as BUCKET
+from weyr.ledger.ledger import Ledger
+from weyr.ledger.prices import Catalogue
+from weyr.reconcile.effects import Effects
+from weyr.reconcile.loop import Loop
+from weyr.reconcile.ports import Log
+from weyr.reconcile.world import World
+from weyr.store.database import Database
+from weyr.store.home import Home
+from weyr.store.ledger import LedgerStore
+from weyr.store.migrate import migrate
+from weyr.tracking.entities import RunStatus
+from weyr.tracking.service import Tracking
 
 _ALL: tuple[AnyKind, ...] = (BUDGET, SECRET, BUCKET, JOB, MODEL, ENDPOINT)
 KINDS: Kinds = {kind.name: kind for kind in _ALL}
+
+PORTS: Mapping[str, int] = {"server": 7780, "s3": 0, "inference": 0}
+"""What each process would like to listen on, 0 for any; a data folder keeps what it got the first time."""
+
+SYSTEM_BUCKET = "weyr-artifacts"
+"""Artifacts of runs whose job names no bucket. It belongs to no stack."""
+
+
+@dataclass(slots=True)
+class Weyr:
+    """One data folder, opened: everything that the server and the offline reader share."""
+
+    home: Home
+    db: Database
+    access: Access
+    secrets: Secrets
+    catalogue: Catalogue
+    ledger: Ledger
+    tracking: Tracking
+    artifacts: ObjectArtifacts
+    tasks: LocalTasks
+    launcher: LauncherClient
+    loop: Loop
+    ports: Mapping[str, int]
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+    @property
+    def world(self) -> World:
+        return self.loop.world
+
+    def ensure_system_bucket(self) -> None:
+        """Raises: EngineSilent where the S3 plane does not answer."""
+        body = {"owner": "weyr", "lifecycle": []}
+        try:
+            ask(self.home.sockets / "s3.sock", "PUT", f"/buckets/{SYSTEM_BUCKET}", body)
+        except (PlaneDown, NoAnswer) as e:
+            raise EngineSilent(str(e)) from e
+
+    def close(self) -> None:
+        self.db.close()
+
+
+def planes_of(home: Home, ports: Mapping[str, int]) -> dict[str, Plane]:
+    """The planes of a data folder, and how each is started."""
+
+    def arguments(name: str, *own: str) -> tuple[str, ...]:
+        common = ("--credentials", str(home.credentials), "--audit", str(home.audit / f"{name}.jsonl"))
+        doors = ("--control", str(home.sockets / f"{name}.sock"), "--port", str(ports[name]))
+        return (f"weyr.gateway.{name}", *own, *common, *doors, "--info", str(home.info(name)))
+
+    own = {"s3": ("--data", str(home.objects)), "inference": ("--routes", str(home.routes))}
+    return {name: Plane(name, arguments(name, *own[name]), home.info(name), home.log(name)) for name in own}
+
+
+def ports_of(home: Home, server_port: int | None = None) -> dict[str, int]:
+    """The ports of a data folder's processes. `server_port` is kept from now on; 0 stands for any free one."""
+    if server_port == 0:
+        return kept_ports(home.ports, dict.fromkeys(PORTS, 0))
+    return kept_ports(home.ports, PORTS, {} if server_port is None else {"server": server_port})
+
+
+def open_weyr(path: Path, now: Callable[[], float], log: Log, is_serving: bool) -> Weyr:
+    """Opens a data folder, makes what is missing in it, and brings its database up to date.
+
+    Only one that is serving has engines: who reads can neither see nor do anything outside the store.
+    Raises: UserError where the folder cannot be used.
+    """
+    home = Home(path)
+    home.prepare()
+    db = Database(home.database)
+    migrate(db)
+    ports = ports_of(home)
+    access = Access(db, home.path, now, random_source.token_bytes)
+    secrets = Secrets(db, access.envelope)
+    catalogue = Catalogue.shipped()
+    ledger = Ledger(LedgerStore(db), catalogue)
+    tracking = Tracking(db, now, lambda: random_source.token_hex(16), f"mlflow-artifacts:/{SYSTEM_BUCKET}/tracking")
+    launcher = LauncherClient(home.sockets / "launcher.sock", home.info("launcher"), home.log("launcher"))
+    tasks = LocalTasks(
+        folder=home.tasks,
+        sockets=home.sockets,
+        cache=home.cache,
+        launcher=launcher,
+        credentials=access,
+        secrets=secrets,
+        surroundings=lambda: _surroundings(ports),
+        now=now,
+        events=home.sockets / "doorbell.sock",
+    )
+    providers = _providers(home, tasks, tracking, secrets, ports, now, log) if is_serving else {}
+    admin = access.admin
+    artifacts = ObjectArtifacts(s3_buckets(_url(ports["s3"]), admin.access_key_id, admin.secret_access_key))
+    loop = Loop(db, KINDS, Effects(providers, log), ledger, World.load(db))
+    return Weyr(home, db, access, secrets, catalogue, ledger, tracking, artifacts, tasks, launcher, loop, ports)
+
+
+def _providers(
+    home: Home,
+    tasks: LocalTasks,
+    tracking: Tracking,
+    secrets: Secrets,
+    ports: Mapping[str, int],
+    now: Callable[[], float],
+    log: Log,
+) -> dict[Capability, Provider]:
+    tracked = TrackedTasks(tasks, _Runs(tracking), SYSTEM_BUCKET)
+    return {
+        Capability.TASKS: tracked,
+        Capability.OBJECTS: LocalObjects(home.sockets / "s3.sock"),
+        Capability.REGISTRY: LocalRegistry(tracking),
+        Capability.TRAFFIC: LocalRouter(home.routes, home.sockets / "inference.sock", lambda: _url(ports["inference"])),
+        Capability.SECRETS: LocalSecrets(secrets, random_source.token_bytes),
+        Capability.NOTICES: LocalNotices(home.notices, now, lambda event, fields: log(event, **fields)),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Runs:
+    """The tracking service as the task engine needs it."""
+
+    tracking: Tracking
+
+    def ensure_experiment(self, name: str, artifact_root: str, owner_stack: str) -> str:
+        return self.tracking.ensure_experiment(name, artifact_root, owner_stack)
+
+    def end_running(self, task: ThingId, status: str) -> int:
+        experiment = f"{task.ref.stack}/{task.ref.name}"
+        return self.tracking.end_running(experiment, f"task:{task}", RunStatus(status))
+
+
+def _surroundings(ports: Mapping[str, int]) -> dict[str, str]:
+    """Where a task finds the rest: the same addresses for its whole life."""
+    return {
+        "MLFLOW_TRACKING_URI": _url(ports["server"]),
+        "AWS_ENDPOINT_URL": _url(ports["s3"]),
+        "WEYR_API_URL": _url(ports["server"]),
+        "TZ": os.environ.get("TZ", "UTC"),
+    }
+
+
+def _url(port: int) -> str:
+    return f"http://{HOST}:{port}"

@@ -20,6 +20,10 @@ class Archive:
     def logs_of(self, name: str) -> Path:
         return self._folder / name / LOGS
 
+    def names(self) -> list[str]:
+        """The folders of the tasks whose logs are still here."""
+        return os.listdir(self._folder)
+
     def take(self, task: Path) -> None:
         """Moves what is worth keeping of an ended task here. Raises: OSError."""
         kept = self._folder / task.name

@@ -47,8 +47,9 @@ class Plane:
         if self._child is not None:
             self._child.poll()  # a dead child stays in the process table until it is asked for
         try:
-            info = PlaneInfo(**json.loads(self.info_file.read_text()))
-        except (OSError, ValueError, TypeError):
+            said = json.loads(self.info_file.read_text())
+            info = PlaneInfo(said["pid"], said["started"], said["port"], said["url"])
+        except (OSError, ValueError, KeyError, TypeError):
             return None
         return info if start_ticks(info.pid) == info.started else None
 

@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote
 
 from weyr.core.capability import Capability, Refused, TaskBody, Wanted
 from weyr.core.diagnostic import EngineSilent
-from weyr.core.ref import ThingId
+from weyr.core.ref import Ref, ThingId
 from weyr.core.schema import from_plain, to_plain
 from weyr.core.seen import Absent, EndReason, Present, Seen, TaskEnd, TaskFacts, TaskState, Unknown
 from weyr.engines.local import probe, task_folder
@@ -151,6 +151,12 @@ class LocalTasks:
             is_over = (self._of(id) / EXIT).exists() or not live.is_dir()
             if more or not is_over:
                 yield more
+
+    def newest(self, ref: Ref) -> ThingId | None:
+        """The object's task with the highest number, live or archived; None where it never had one."""
+        names = [*os.listdir(self._folder), *self._archive.names()]
+        ids = [ThingId.parse(unquote(name)) for name in names if not name.startswith(".")]
+        return max((id for id in ids if id.ref == ref), key=lambda id: (len(id.part), id.part), default=None)
 
     # --- observing
 

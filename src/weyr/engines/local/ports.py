@@ -1,0 +1,55 @@
+"""Which port does a process listen on? Its own for life: tasks and users keep the addresses they were given."""
+
+import json
+import os
+import random
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+
+HOST = "127.0.0.1"
+
+FIRST, LAST = 20_000, 32_000
+"""Below the range from which Linux takes the ports of outgoing connections (32768 on): a port kept for
+life must not be one that any client of anything may hold for a minute when its owner restarts."""
+
+TRIES = 200
+
+
+def kept_ports(file: Path, wanted: Mapping[str, int], forced: Mapping[str, int] | None = None) -> dict[str, int]:
+    """The ports of these processes, kept in `file` from the first time on.
+
+    Takes `wanted`: process → the port it would like, 0 for any; `forced`: what is kept from now on whatever was before.
+    Raises: OSError where no port is free.
+    """
+    try:
+        before: dict[str, int] = json.loads(file.read_text())
+    except FileNotFoundError:
+        before = {}
+    kept = {**before, **(forced or {})}
+    ports = {name: kept.get(name) or _free(port) for name, port in wanted.items()}
+    if before != {**kept, **ports}:
+        temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+        temporary.write_text(json.dumps({**kept, **ports}))
+        os.replace(temporary, file)
+    return ports
+
+
+def is_free(port: int) -> bool:
+    """Whether nobody listens there at this moment."""
+    with socket.socket() as door:
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            door.bind((HOST, port))
+        except OSError:
+            return False
+        return True
+
+
+def _free(wanted: int) -> int:
+    if wanted and is_free(wanted):
+        return wanted
+    for port in random.sample(range(FIRST, LAST), TRIES):
+        if is_free(port):
+            return port
+    raise OSError(f"none of {TRIES} ports tried between {FIRST} and {LAST} is free")

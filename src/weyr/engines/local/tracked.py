@@ -1,0 +1,69 @@
+"""What has to be there before a task can log its runs, and what is left to say when it died?
+
+Wraps the task engine: an experiment is made before the first task that logs to it starts, and
+runs that a task left open are closed once its end is known.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from weyr.core.capability import Capability, Provider, Refused, TaskBody, Wanted
+from weyr.core.ref import ThingId
+from weyr.core.seen import EndReason, Present, Seen, TaskEnd, TaskFacts
+
+
+class RunKeeper(Protocol):
+    """The tracking service as tasks need it."""
+
+    def ensure_experiment(self, name: str, artifact_root: str, owner_stack: str) -> str: ...
+
+    def end_running(self, task: ThingId, status: str) -> int:
+        """Ends the runs that the task left open. Gives how many."""
+        ...
+
+
+class TrackedTasks:
+    """The task engine with its runs kept."""
+
+    capability = Capability.TASKS
+
+    def __init__(self, tasks: Provider, keeper: RunKeeper, default_bucket: str) -> None:
+        self._tasks, self._keeper, self._default_bucket = tasks, keeper, default_bucket
+        self._closed: set[ThingId] = set()
+
+    def observe(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Seen]:
+        seen = self._tasks.observe(ids)
+        for id, found in seen.items():
+            match found:
+                case Present(facts=TaskFacts(end=TaskEnd(reason=reason))) if id not in self._closed:
+                    self._keeper.end_running(id, _status(reason))
+                    self._closed.add(id)
+                case _:
+                    continue
+        return seen
+
+    def ensure(self, wanted: Sequence[Wanted]) -> Mapping[ThingId, Refused]:
+        for want in wanted:
+            if isinstance(want.body, TaskBody) and want.body.experiment:
+                root = f"mlflow-artifacts:/{want.body.artifact_bucket or self._default_bucket}"
+                stack = want.id.ref.stack
+                self._keeper.ensure_experiment(want.body.experiment, f"{root}/artifacts/{stack}", stack)
+        return self._tasks.ensure(wanted)
+
+    def release(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Refused]:
+        self._closed.difference_update(ids)
+        return self._tasks.release(ids)
+
+    def inventory(self) -> Sequence[ThingId]:
+        return self._tasks.inventory()
+
+
+def _status(reason: EndReason) -> str:
+    """MLflow's word for how a run ended that did not say so itself."""
+    match reason:
+        case EndReason.SUCCEEDED:
+            return "FINISHED"
+        case EndReason.RECLAIMED | EndReason.STOPPED | EndReason.LOST:
+            return "KILLED"
+        case _:
+            return "FAILED"

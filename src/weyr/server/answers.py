@@ -1,0 +1,62 @@
+"""How does a handler answer? Plain functions in threads, dicts as JSON, user errors as diagnostics."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from weyr.core.diagnostic import Diagnostic, UserError, WorldMoved
+from weyr.server.doorkeeper import problem
+from weyr.server.routes import Handler
+
+BODY_MAX_BYTES = 4 * 2**20
+
+Asked = Callable[[Request, Any], Any]
+"""A handler's work: the request and its JSON body in, what to answer out. Runs in a thread."""
+
+
+class NotFound(Exception):
+    """What was asked for is not there. The message is a sentence."""
+
+
+class Conflict(Exception):
+    """What was asked cannot be done as things stand. The message is a sentence."""
+
+
+def answering(work: Asked, status: int = 200) -> Handler:
+    """The handler that does `work` in a thread and says what came of it."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            body = await _body(request)
+            found = await run_in_threadpool(work, request, body)
+        except WorldMoved as e:
+            return problem(409, *e.diagnostics)
+        except UserError as e:
+            return problem(400, *e.diagnostics)
+        except NotFound as e:
+            return problem(404, Diagnostic("Not found", str(e)), error_code="RESOURCE_DOES_NOT_EXIST")
+        except Conflict as e:
+            return problem(409, Diagnostic("Not possible now", str(e)))
+        return found if isinstance(found, Response) else JSONResponse(found, status)
+
+    return answer
+
+
+async def _body(request: Request) -> Any:
+    """Raises: UserError where the body is too large or no JSON."""
+    if request.method not in ("POST", "PUT"):
+        return None
+    data = b""
+    async for part in request.stream():
+        data += part
+        if len(data) > BODY_MAX_BYTES:
+            detail = f"The body is larger than {BODY_MAX_BYTES} bytes."
+            raise UserError(Diagnostic("The request is too large", detail))
+    try:
+        return json.loads(data) if data else {}
+    except ValueError as e:
+        raise UserError(Diagnostic("The request is not JSON", f"The body cannot be read: {e}.")) from e

@@ -1,0 +1,66 @@
+"""What does the server answer? The application: every route of the table with its handler, behind the door."""
+
+from collections.abc import Mapping
+from importlib.metadata import version
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import BaseRoute
+
+from weyr.core.diagnostic import Diagnostic
+from weyr.server.answers import answering
+from weyr.server.api import API
+from weyr.server.doorkeeper import Doorkeeper, OwnerOnly, guarded, problem
+from weyr.server.handlers import service_handlers
+from weyr.server.metrics import metrics_text
+from weyr.server.mlflow.routes import mlflow_routes
+from weyr.server.openapi import document
+from weyr.server.reference import page
+from weyr.server.routes import Handler, starlette_routes
+from weyr.server.service import Service
+from weyr.server.story import story_handlers
+
+
+def build_app(service: Service, is_offline: bool = False) -> Starlette:
+    """The application over an opened data folder. Offline, whoever can read the folder is its administrator."""
+    handlers = {**service_handlers(service), **story_handlers(service), **_server_handlers(service)}
+    grants = {route.handler: route.grant for route in API}
+    table = {name: guarded(handler, grants.get(name, ""), service.refuse) for name, handler in handlers.items()}
+
+    routes: list[BaseRoute] = [
+        *starlette_routes(API, table),
+        *mlflow_routes(service.weyr.tracking, service.weyr.artifacts, service.refuse),
+    ]
+    return Starlette(routes=routes, middleware=[_door(service, is_offline)], exception_handlers={404: _no_route})
+
+
+def _door(service: Service, is_offline: bool) -> Middleware:
+    if is_offline:
+        return Middleware(OwnerOnly)
+    is_open = frozenset(route.path for route in API if not route.grant)
+    authenticate = service.weyr.access.authenticate
+    return Middleware(Doorkeeper, authenticate=authenticate, refuse=service.refuse, is_open=is_open)
+
+
+def _server_handlers(service: Service) -> Mapping[str, Handler]:
+    reference = document(version("weyr"), service.url)
+
+    def stop_server(_request: Request, _body: object) -> object:
+        service.stop()
+        return {"ok": True}
+
+    return {
+        "healthz": answering(lambda _request, _body: {"ok": True}),
+        "get_server": answering(lambda _request, _body: service.server()),
+        "stop_server": answering(stop_server, status=202),
+        "metrics": answering(lambda _request, _body: Response(metrics_text(service), media_type="text/plain")),
+        "openapi": answering(lambda _request, _body: JSONResponse(reference)),
+        "reference": answering(lambda _request, _body: HTMLResponse(page(reference))),
+    }
+
+
+async def _no_route(request: Request, _error: Exception) -> Response:
+    detail = f"{request.method} {request.url.path} is no route of this server."
+    return problem(404, Diagnostic("Not found", detail, suggestion="GET /docs"), error_code="ENDPOINT_NOT_FOUND")

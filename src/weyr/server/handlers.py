@@ -1,0 +1,124 @@
+"""Which function answers which route? Thin ones: they read the request and call the service."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.requests import Request
+
+from weyr.core.diagnostic import Diagnostic, UserError
+from weyr.core.ref import NAME, Ref
+from weyr.core.units import seconds_of
+from weyr.server import views
+from weyr.server.answers import NotFound, answering
+from weyr.server.routes import Handler
+from weyr.server.service import Service
+from weyr.stack.plan_json import plan_json
+from weyr.store.ledger import By
+
+
+def service_handlers(service: Service) -> dict[str, Handler]:
+    """Handlers of plans, objects, runs, money, secrets and audit."""
+
+    def create_plan(_request: Request, body: Any) -> Any:
+        if body.get("remove"):
+            return service.make_removal(_text(body, "stack"))
+        return service.make_plan(_text(body, "text"), _text(body, "file"))
+
+    def get_plan(request: Request, _body: Any) -> Any:
+        return plan_json(service.plan(request.path_params["plan"]).plan)
+
+    def apply_plan(request: Request, _body: Any) -> Any:
+        return service.apply(request.path_params["plan"])
+
+    def list_objects(request: Request, _body: Any) -> Any:
+        query = request.query_params
+        return service.objects(query.get("stack", ""), query.get("kind", ""), query.get("name", ""))
+
+    def reclaim(_request: Request, body: Any) -> Any:
+        return service.reclaim(_ref(_text(body, "ref"), body), _seconds(body.get("notice_s", 5)))
+
+    def list_runs(request: Request, _body: Any) -> Any:
+        found = service.weyr.tracking.runs(request.query_params.get("stack") or None)
+        return {"runs": [views.run_json(run) for run in found]}
+
+    def get_run(request: Request, _body: Any) -> Any:
+        detail = service.weyr.tracking.run(request.path_params["run"])
+        if detail is None:
+            raise NotFound(f"There is no run {request.path_params['run']}.")
+        return views.run_detail_json(detail)
+
+    def get_cost(request: Request, _body: Any) -> Any:
+        by = _by(request.query_params.get("by", "object"))
+        stack = request.query_params.get("stack") or None
+        return views.cost_json(service.weyr.ledger.cost(stack, by, service.now()))
+
+    def list_secrets(request: Request, _body: Any) -> Any:
+        stack = request.query_params.get("stack") or None
+        found = service.weyr.secrets.list(stack)
+        return {"secrets": [{"stack": s.ref.stack, "name": s.ref.name, "version": s.version} for s in found]}
+
+    def put_secret(request: Request, body: Any) -> Any:
+        return service.set_secret(_secret_ref(request.path_params), _text(body, "value"))
+
+    def delete_secret(request: Request, _body: Any) -> Any:
+        return service.delete_secret(_secret_ref(request.path_params))
+
+    def list_audit(request: Request, _body: Any) -> Any:
+        limit = min(int(request.query_params.get("limit", 200)), 10_000)
+        return {"events": [views.audit_json(event) for event in service.recent_audit(limit)]}
+
+    return {
+        "create_plan": answering(create_plan),
+        "get_plan": answering(get_plan),
+        "apply_plan": answering(apply_plan),
+        "list_stacks": answering(lambda _request, _body: service.stacks()),
+        "list_objects": answering(list_objects),
+        "reclaim": answering(reclaim, status=202),
+        "list_runs": answering(list_runs),
+        "get_run": answering(get_run),
+        "get_cost": answering(get_cost),
+        "list_secrets": answering(list_secrets),
+        "put_secret": answering(put_secret),
+        "delete_secret": answering(delete_secret),
+        "list_audit": answering(list_audit),
+    }
+
+
+def _text(body: Any, field: str) -> str:
+    value = body.get(field) if isinstance(body, dict) else None
+    if not isinstance(value, str) or not value:
+        raise UserError(Diagnostic("Missing field", f'The body needs "{field}", a text.'))
+    return value
+
+
+def _seconds(value: object) -> float:
+    try:
+        return seconds_of(value if isinstance(value, str | int | float) else str(value))
+    except ValueError as e:
+        raise UserError(Diagnostic("Invalid value", f"notice_s: {e}.")) from e
+
+
+def _ref(text: str, body: Mapping[str, Any]) -> Ref:
+    try:
+        ref = Ref.parse(text, str(body.get("stack", "")))
+    except ValueError as e:
+        raise UserError(Diagnostic("Invalid address", f"{e}.")) from e
+    if not ref.stack:
+        detail = f"{text} does not say which stack it belongs to."
+        raise UserError(Diagnostic("Invalid address", detail, suggestion=f"digits:{text}"))
+    return ref
+
+
+def _secret_ref(path: Mapping[str, str]) -> Ref:
+    for part in (path["stack"], path["name"]):
+        if not NAME.fullmatch(part):
+            raise UserError(Diagnostic("Invalid name", f"{part!r} cannot be the name of a stack or a secret."))
+    return Ref(path["stack"], "secret", path["name"])
+
+
+def _by(text: str) -> By:
+    try:
+        return By(text)
+    except ValueError as e:
+        known = ", ".join(by.value for by in By)
+        raise UserError(Diagnostic("Invalid value", f"A bill cannot be split up by {text!r}. Known: {known}.")) from e

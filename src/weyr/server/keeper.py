@@ -1,0 +1,105 @@
+"""Who runs the loop? One thread, woken by what happens, and by the clock at the latest.
+
+Everything that reads or changes the loop's world does so under `lock`. What goes wrong in a pass
+is logged, the world is read anew from the store, and the next pass begins from there.
+"""
+
+import json
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from weyr.core.ref import Ref, ThingId
+from weyr.reconcile.loop import Loop
+from weyr.reconcile.orphans import sweep
+from weyr.reconcile.ports import Log
+from weyr.reconcile.world import World
+
+SWEEP_EVERY_S = 60.0
+AFTER_FAILURE_S = 1.0
+IDLE_S = 30.0
+
+
+class Keeper:
+    """The loop's thread, and the doorbell for engines: a datagram socket that is told which thing changed."""
+
+    def __init__(self, loop: Loop, lock: threading.RLock, now: Callable[[], float], log: Log, doorbell: Path) -> None:
+        self.lock = lock
+        self.loop = loop
+        self._now, self._log = now, log
+        self._bell = threading.Event()
+        self._is_stopping = False
+        self._next_sweep = 0.0
+        self.ticks = 0
+        doorbell.unlink(missing_ok=True)
+        self._door = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._door.bind(str(doorbell))
+        os.chmod(doorbell, 0o600)
+        self._threads = [
+            threading.Thread(target=self._keep, name="loop", daemon=True),
+            threading.Thread(target=self._listen, name="doorbell", daemon=True),
+        ]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Ends the loop after the pass it is in."""
+        self._is_stopping = True
+        self._bell.set()
+        self._door.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(timeout=10)
+        self._door.close()
+
+    def wake(self, refs: Iterable[Ref]) -> None:
+        """Something happened to these: look at them now."""
+        with self.lock:
+            self.loop.world.wake(refs)
+        self._bell.set()
+
+    def _keep(self) -> None:
+        while not self._is_stopping:
+            wait_s = self._pass()
+            self._bell.wait(wait_s)
+            self._bell.clear()
+
+    def _pass(self) -> float:
+        """One pass; gives how long nothing is due."""
+        try:
+            with self.lock:
+                now = self._now()
+                due = self.loop.tick(now)
+                if now >= self._next_sweep:
+                    sweep(self.loop.world, self.loop.effects)
+                    self._next_sweep = now + SWEEP_EVERY_S
+            self.ticks += 1
+        except Exception as e:  # noqa: BLE001 - whatever it was, the world has to be kept on
+            self._log("loop.failed", error=repr(e))
+            return self._recover()
+        return IDLE_S if due is None else min(max(due - self._now(), 0.0), IDLE_S)
+
+    def _recover(self) -> float:
+        """Memory may be ahead of a store that refused a write: what the store has is what counts."""
+        try:
+            with self.lock:
+                self.loop.world = World.load(self.loop.db)
+        except Exception as e:  # noqa: BLE001 - as above; it is tried again
+            self._log("loop.cannot_read_store", error=repr(e))
+        return AFTER_FAILURE_S
+
+    def _listen(self) -> None:
+        while not self._is_stopping:
+            try:
+                said = self._door.recv(512)
+            except OSError:
+                return
+            if not said:
+                continue
+            try:
+                self.wake([ThingId.parse(json.loads(said)["id"]).ref])
+            except (ValueError, KeyError, TypeError):
+                self._log("doorbell.unreadable", said=repr(said[:80]))

@@ -1,0 +1,66 @@
+"""What may Prometheus scrape? Counts and money, taken from the world at the moment of asking."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from weyr.core.units import MICROS
+from weyr.ledger.ledger import Ledger
+from weyr.reconcile.world import World
+from weyr.server.service import Service
+from weyr.store.ledger import By
+
+
+class WeyrCollector(Collector):
+    """Reads everything anew for each scrape; nothing is counted twice and nothing is forgotten by a restart."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def collect(self) -> Iterator[Metric]:
+        weyr = self._service.weyr
+        with weyr.lock:
+            yield from _objects(weyr.world)
+        yield from _money(weyr.ledger, self._service.now())
+        planes = GaugeMetricFamily("weyr_plane_up", "Whether a data plane's process runs", labels=["plane"])
+        for name, plane in self._service.planes.items():
+            planes.add_metric([name], 1.0 if plane.running() else 0.0)
+        yield planes
+
+
+def metrics_text(service: Service) -> bytes:
+    """The text that Prometheus reads."""
+    registry = CollectorRegistry()
+    registry.register(WeyrCollector(service))
+    return generate_latest(registry)
+
+
+def _objects(world: World) -> Iterator[Metric]:
+    phases = Counter((ref.stack, ref.kind, world.phase(ref).value) for ref in world.objects)
+    objects = GaugeMetricFamily("weyr_objects", "Objects by phase", labels=["stack", "kind", "phase"])
+    for labels, count in sorted(phases.items()):
+        objects.add_metric(list(labels), count)
+    yield objects
+    seen = Counter(
+        (thing.capability.value, thing.seen.seen) for parts in world.things.values() for thing in parts.values()
+    )
+    things = GaugeMetricFamily("weyr_things", "Things that engines hold, as last seen", labels=["capability", "seen"])
+    for (capability, word), count in sorted(seen.items()):
+        things.add_metric([capability, word], count)
+    yield things
+
+
+def _money(ledger: Ledger, now: float) -> Iterator[Metric]:
+    cost = ledger.cost(None, By.STACK, now)
+    spent = CounterMetricFamily("weyr_cost", "What a stack has cost, in the currency", labels=["stack", "currency"])
+    rate = GaugeMetricFamily("weyr_cost_per_hour", "What a stack costs per hour now", labels=["stack", "currency"])
+    for row in cost.rows:
+        spent.add_metric([row.key, cost.currency], row.micros / MICROS)
+        rate.add_metric([row.key, cost.currency], row.rate_micros_per_hour / MICROS)
+    yield spent
+    yield rate
+    yield GaugeMetricFamily("weyr_meters_open", "Meters that run", value=len(ledger.open_meters()))

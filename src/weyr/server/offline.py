@@ -1,0 +1,25 @@
+"""How is a question answered while no server runs? By the same application over the same folder, in this process."""
+
+import time
+from pathlib import Path
+
+from starlette.applications import Starlette
+
+from weyr.access.audit import AuditLog
+from weyr.compose import open_weyr, planes_of
+from weyr.server.app import build_app
+from weyr.server.service import Service
+
+
+def offline_app(home: Path) -> Starlette:
+    """The application of a data folder that no server holds. It starts nothing and changes nothing but plans.
+
+    Raises: UserError where the folder cannot be used.
+    """
+    weyr = open_weyr(home, time.time, _quiet, is_serving=False)
+    planes = planes_of(weyr.home, weyr.ports)
+    return build_app(Service(weyr, time.time, _quiet, AuditLog(weyr.home.audit, "server"), planes), is_offline=True)
+
+
+def _quiet(_event: str, /, **_fields: object) -> None:
+    """A command's output is its answer; the log belongs to the server."""

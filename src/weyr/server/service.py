@@ -1,0 +1,224 @@
+"""What can be done with an opened data folder? The API's verbs as plain methods; handlers only translate.
+
+Whatever touches the loop's world does so under its lock.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from weyr.access.audit import AuditLog, recent
+from weyr.compose import KINDS, Weyr
+from weyr.core.audit import AuditEvent
+from weyr.core.capability import Capability, TaskBody
+from weyr.core.diagnostic import Diagnostic, UserError
+from weyr.core.ref import Ref, ThingId
+from weyr.core.schema import from_json, to_json
+from weyr.core.seen import Present, TaskFacts, TaskState
+from weyr.engines.local.planes import Plane
+from weyr.reconcile.apply import apply_plan, planning_world
+from weyr.reconcile.ports import Log
+from weyr.server import views
+from weyr.server.answers import Conflict, NotFound
+from weyr.stack.parse import parse_stack
+from weyr.stack.plan import make_plan
+from weyr.stack.plan_json import plan_json
+from weyr.stack.steps import Plan
+from weyr.store import kernel
+from weyr.store.kernel import PlanRow
+from weyr.store.ledger import By
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPlan:
+    """A plan and the file it was made from, which its relative paths begin at."""
+
+    plan: Plan
+    file: str
+
+
+@dataclass(slots=True)
+class Service:
+    """`wake` rings the loop; it is None where no loop runs and nothing may be changed.
+
+    `stop` ends the server; `url` is where it listens.
+    """
+
+    weyr: Weyr
+    now: Callable[[], float]
+    log: Log
+    audit: AuditLog
+    planes: Mapping[str, Plane]
+    wake: Callable[[list[Ref]], None] | None = None
+    stop: Callable[[], None] = lambda: None
+    url: str = ""
+    started_at: float = 0.0
+
+    def refuse(self, principal: str, action: str, resource: str, reason: str) -> None:
+        """Puts a refusal on the audit trail."""
+        self.audit.append(AuditEvent(self.now(), "server", principal, action, resource, False, reason))
+
+    def server(self) -> dict[str, Any]:
+        """Who serves, where, and which planes run."""
+        running = {name: plane.running() for name, plane in self.planes.items()}
+        return {
+            "version": version("weyr"),
+            "pid": os.getpid(),
+            "is_running": self.wake is not None,
+            "uptime_s": round(self.now() - self.started_at, 3) if self.started_at else 0,
+            "home": str(self.weyr.home.path),
+            "url": self.url,
+            "docs_url": f"{self.url}/docs" if self.url else "",
+            "planes": {
+                name: {
+                    "is_running": info is not None,
+                    "pid": info.pid if info else None,
+                    "url": info.url if info else "",
+                }
+                for name, info in running.items()
+            },
+        }
+
+    # --- plans
+
+    def make_plan(self, text: str, file: str) -> dict[str, Any]:
+        """Plans what a stack file asks for, from what is there at this moment."""
+        books = tuple(self.weyr.catalogue.books)
+        stack = parse_stack(text, file, KINDS, price_lists=books)
+        with self.weyr.lock:
+            self._look(stack.name)
+            world = planning_world(self.weyr.world, self.weyr.db, stack.name)
+            prices = self.weyr.catalogue.book(stack.price_as)
+            plan = make_plan(stack, world, KINDS, prices, made_at=self._today())
+        return self._kept(plan, file)
+
+    def make_removal(self, stack: str) -> dict[str, Any]:
+        """Plans that nothing of a stack is left."""
+        with self.weyr.lock:
+            row = self.weyr.world.stacks.get(stack)
+            if row is None:
+                raise NotFound(f"There is no stack {stack}.")
+            self._look(stack)
+            world = planning_world(self.weyr.world, self.weyr.db, stack)
+            prices = self.weyr.catalogue.book(row.price_as)
+            plan = make_plan(None, world, KINDS, prices, made_at=self._today())
+        return self._kept(plan, row.file)
+
+    def plan(self, plan_id: str) -> StoredPlan:
+        with self.weyr.db.read() as connection:
+            row = kernel.get_plan(connection, plan_id)
+        if row is None:
+            raise NotFound(f"There is no plan {plan_id}.")
+        stored: StoredPlan = from_json(StoredPlan, row.body)
+        return stored
+
+    def apply(self, plan_id: str) -> dict[str, Any]:
+        """Takes a plan as what is wanted from now on. Raises: WorldMoved, UserError, NotFound."""
+        stored = self.plan(plan_id)
+        folder = str(Path(stored.file).parent)
+        with self.weyr.lock:
+            apply_plan(self.weyr.world, self.weyr.db, KINDS, stored.plan, stored.file, folder, self.now())
+        self._ring([])
+        return {"stack": stored.plan.stack, "plan": plan_id}
+
+    def _kept(self, plan: Plan, file: str) -> dict[str, Any]:
+        row = PlanRow(plan.id, plan.stack, plan.parent, to_json(StoredPlan, StoredPlan(plan, file)), self.now())
+        with self.weyr.db.write() as connection:
+            kernel.put_plan(connection, row)
+        return plan_json(plan)
+
+    def _look(self, stack: str) -> None:
+        """A plan is made from what is there now; without a loop, from what was last known."""
+        if self.wake is not None:
+            self.weyr.loop.look(stack, self.now())
+
+    # --- objects
+
+    def stacks(self) -> dict[str, Any]:
+        with self.weyr.lock:
+            return {"stacks": [views.stack_json(self.weyr.world, row) for row in self.weyr.world.stacks.values()]}
+
+    def objects(self, stack: str, kind: str, name: str) -> dict[str, Any]:
+        cost = self.weyr.ledger.cost(stack or None, By.OBJECT, self.now())
+        costs = {row.key: (row.micros, row.rate_micros_per_hour) for row in cost.rows}
+        wanted = {"stack": stack, "kind": kind, "name": name}
+        with self.weyr.lock:
+            refs = [
+                ref
+                for ref in sorted(self.weyr.world.objects)
+                if all(not value or getattr(ref, field) == value for field, value in wanted.items())
+            ]
+            return {"objects": [views.object_json(self.weyr.world, ref, costs) for ref in refs]}
+
+    def reclaim(self, ref: Ref, notice_s: float) -> dict[str, Any]:
+        """Does to a running spot task what a cloud does."""
+        id = self._spot_task(ref)
+        if not self.weyr.tasks.reclaim(id, notice_s):
+            raise Conflict(f"{ref} does not run now.")
+        with self.weyr.db.write() as connection:
+            text = f"the spot node of {id} is reclaimed in {notice_s:g} s"
+            plan = self.weyr.world.stacks[ref.stack].plan_id
+            kernel.add_events(connection, [kernel.EventRow(self.now(), ref.stack, str(ref), plan, "spot.notice", text)])
+        self._ring([ref])
+        return {"id": str(id), "notice_s": notice_s}
+
+    def _spot_task(self, ref: Ref) -> ThingId:
+        with self.weyr.lock:
+            if ref not in self.weyr.world.objects:
+                raise NotFound(f"There is no {ref} in stack {ref.stack or '(none named)'}.")
+            for thing in self.weyr.world.things.get(ref, {}).values():
+                match thing.seen, thing.body:
+                    case Present(facts=TaskFacts(state=TaskState.RUNNING)), TaskBody(is_spot=is_spot):
+                        if not is_spot:
+                            raise Conflict(f"{ref} does not run on spot; only a spot node can be reclaimed.")
+                        return thing.id
+                    case _:
+                        continue
+        raise Conflict(f"{ref} does not run now.")
+
+    def task_of(self, ref: Ref) -> ThingId:
+        """The newest task of an object, running or not."""
+        with self.weyr.lock:
+            parts = [t.id for t in self.weyr.world.things.get(ref, {}).values() if t.capability is Capability.TASKS]
+            if parts:
+                return max(parts, key=lambda id: int(id.part))
+        newest = self.weyr.tasks.newest(ref)
+        if newest is None:
+            raise NotFound(f"{ref.absolute} has not run yet.")
+        return newest
+
+    def recent_audit(self, limit: int) -> list[AuditEvent]:
+        """The newest refusals of every process, oldest of them first."""
+        return recent(self.weyr.home.audit, limit)
+
+    # --- secrets
+
+    def set_secret(self, ref: Ref, value: str) -> dict[str, Any]:
+        self._may_change()
+        version = self.weyr.secrets.set(ref.stack, ref.name, value.encode())
+        self._ring([ref])
+        return {"stack": ref.stack, "name": ref.name, "version": version}
+
+    def delete_secret(self, ref: Ref) -> dict[str, Any]:
+        self._may_change()
+        if self.weyr.secrets.version(ref) is None:
+            raise NotFound(f"{ref.absolute} has no value.")
+        self.weyr.secrets.delete(ref)
+        self._ring([ref])
+        return {"ok": True}
+
+    def _may_change(self) -> None:
+        if self.wake is None:
+            detail = "This changes what a running server does, and none runs."
+            raise UserError(Diagnostic("No server runs", detail, suggestion="weyr server start"))
+
+    def _ring(self, refs: list[Ref]) -> None:
+        if self.wake is not None:
+            self.wake(refs)
+
+    def _today(self) -> str:
+        return datetime.fromtimestamp(self.now(), UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -1,0 +1,98 @@
+"""How is what happens followed? Events and logs, as they are or as they come."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from weyr.core.ref import Ref, ThingId
+from weyr.server.answers import NotFound, answering
+from weyr.server.routes import Handler
+from weyr.server.service import Service
+from weyr.server.views import event_json
+from weyr.store import kernel
+
+LOOK_EVERY_S = 0.1
+"""A look is one read of an index from where the last one ended."""
+
+HEARTBEAT_S = 15.0
+PAGE = 500
+
+
+def story_handlers(service: Service) -> dict[str, Handler]:
+    """list_events, stream_events, read_logs."""
+
+    def list_events(request: Request, _body: object) -> object:
+        query = request.query_params
+        limit = min(int(query.get("limit", 200)), 10_000)
+        ref = Ref.parse(query["ref"], query.get("stack", "")) if query.get("ref") else None
+        stack, name = (ref.stack or query.get("stack", ""), str(ref)) if ref else (query.get("stack", ""), "")
+        with service.weyr.db.read() as connection:
+            if "after" in query and int(query["after"]) > 0:
+                found = kernel.events_after(connection, int(query["after"]), stack, name, limit=limit)
+            else:
+                found = kernel.latest_events(connection, stack, name, limit)
+        return {"events": [event_json(event) for event in found]}
+
+    async def stream_events(request: Request) -> Response:
+        after = int(request.headers.get("last-event-id") or request.query_params.get("after") or 0)
+        events = _events(service, request, after, request.query_params.get("stack", ""))
+        return StreamingResponse(events, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+
+    def read_logs(request: Request, _body: object) -> object:
+        query = request.query_params
+        id = ThingId.parse(query["id"]) if query.get("id") else None
+        if id is None:
+            ref = Ref.parse(query.get("ref", ""), query.get("stack", ""))
+            id = service.task_of(ref)
+        tail = int(query["tail"]) if query.get("tail") else None
+        follows = query.get("follow") == "1"
+        lines = service.weyr.tasks.logs(id, follows, tail)
+        try:
+            first = next(lines, None)
+        except FileNotFoundError as e:
+            raise NotFound(f"There is no log of {id}.") from e
+        return StreamingResponse(_paced(first, lines), media_type="text/plain; charset=utf-8")
+
+    return {
+        "list_events": answering(list_events),
+        "stream_events": stream_events,
+        "read_logs": answering(read_logs),
+    }
+
+
+async def _events(service: Service, request: Request, after: int, stack: str) -> AsyncIterator[str]:
+    """Server-sent events from just after `after`, until the caller goes."""
+    quiet_s = 0.0
+    yield ": the story follows\n\n"
+    while not await request.is_disconnected():
+        found = await run_in_threadpool(_look, service, after, stack)
+        for event in found:
+            after = event.id
+            yield f"id: {event.id}\ndata: {json.dumps(event_json(event))}\n\n"
+        if len(found) == PAGE:
+            continue
+        quiet_s = 0.0 if found else quiet_s + LOOK_EVERY_S
+        if quiet_s >= HEARTBEAT_S:
+            quiet_s = 0.0
+            yield ": nothing new\n\n"
+        await asyncio.sleep(LOOK_EVERY_S)
+
+
+def _look(service: Service, after: int, stack: str) -> list[kernel.EventRow]:
+    with service.weyr.db.read() as connection:
+        return list(kernel.events_after(connection, after, stack, limit=PAGE))
+
+
+async def _paced(first: bytes | None, lines: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """An empty piece says that nothing is new: then it waits before it asks again."""
+    piece = first
+    while piece is not None:
+        if piece:
+            yield piece
+        else:
+            await asyncio.sleep(LOOK_EVERY_S)
+        piece = await run_in_threadpool(next, lines, None)

@@ -1,0 +1,140 @@
+"""How do our values look as JSON? One function per noun; field names are the API's."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from weyr.core.audit import AuditEvent
+from weyr.core.decision import ConditionType
+from weyr.core.ref import Ref
+from weyr.core.seen import Absent, Present, TaskFacts, Unknown
+from weyr.ledger.accounts import Cost
+from weyr.reconcile.world import World
+from weyr.store.kernel import EventRow, StackRow, ThingRow
+from weyr.tracking.overview import RunDetail, RunSummary
+
+
+def object_json(world: World, ref: Ref, costs: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
+    """Takes `costs`: absolute ref → (micro-units so far, micro-units per hour now)."""
+    row = world.objects[ref]
+    micros, rate = costs.get(ref.absolute, (0, 0))
+    return {
+        "ref": str(ref),
+        "stack": ref.stack,
+        "kind": ref.kind,
+        "name": ref.name,
+        "phase": world.phase(ref).value,
+        "generation": row.generation,
+        "conditions": [
+            {"type": c.type.value, "status": c.status, "reason": c.reason, "message": c.message}
+            for c in row.status.conditions
+        ],
+        "outputs": dict(row.status.outputs),
+        "needs": [str(need) for need in row.needs],
+        "drifted": any(c.type is ConditionType.DRIFTED and c.status for c in row.status.conditions),
+        "things": [thing_json(thing) for thing in world.things.get(ref, {}).values()],
+        "cost_micros": micros,
+        "rate_micros_per_hour": rate,
+        "updated_at": row.changed_at,
+    }
+
+
+def thing_json(thing: ThingRow) -> dict[str, Any]:
+    view: dict[str, Any] = {
+        "id": str(thing.id),
+        "part": thing.id.part,
+        "capability": thing.capability.value,
+        "generation": thing.generation,
+        "is_released": thing.is_released,
+        "refusal": thing.refusal,
+    }
+    match thing.seen:
+        case Present(facts=TaskFacts() as facts):
+            view |= {
+                "state": facts.state.value,
+                "started_at": facts.started_at,
+                "ended_at": facts.ended_at,
+                "end": facts.end.reason.value if facts.end else None,
+                "restored": facts.restored,
+                "saved": facts.saved,
+            }
+        case Present():
+            view["state"] = "present"
+        case Absent():
+            view["state"] = "absent"
+        case Unknown(reason=reason):
+            view |= {"state": "unknown", "why": reason}
+    return view
+
+
+def stack_json(world: World, row: StackRow) -> dict[str, Any]:
+    refs = [ref for ref in world.objects if ref.stack == row.name]
+    return {
+        "name": row.name,
+        "plan": row.plan_id,
+        "file": row.file,
+        "price_as": row.price_as,
+        "is_removing": row.is_removing,
+        "applied_at": row.applied_at,
+        "objects": len(refs),
+        "phases": {str(ref): world.phase(ref).value for ref in refs},
+    }
+
+
+def event_json(event: EventRow) -> dict[str, Any]:
+    return {
+        "id": event.id,
+        "at": event.at,
+        "stack": event.stack,
+        "ref": event.ref,
+        "plan": event.plan,
+        "event": event.event,
+        "message": event.message,
+    }
+
+
+def run_json(run: RunSummary) -> dict[str, Any]:
+    return {
+        "run_id": run.run_id,
+        "experiment": run.experiment,
+        "name": run.name,
+        "status": run.status.value,
+        "started_at": run.started_at,
+        "ended_at": run.ended_at,
+        "metrics": dict(run.metrics),
+        "params": dict(run.params),
+    }
+
+
+def run_detail_json(detail: RunDetail) -> dict[str, Any]:
+    """`history` maps each metric to [step, value, at] triples."""
+    history = {name: [[p.step, p.value, p.at] for p in points] for name, points in detail.history}
+    return {**run_json(detail.summary), "history": history}
+
+
+def cost_json(cost: Cost) -> dict[str, Any]:
+    return {
+        "currency": cost.currency,
+        "by": cost.by.value,
+        "rows": [
+            {"key": row.key, "micros": row.micros, "rate_micros_per_hour": row.rate_micros_per_hour}
+            for row in cost.rows
+        ],
+        "total_micros": cost.total_micros,
+        "rate_micros_per_hour": cost.rate_micros_per_hour,
+        "month": cost.month,
+        "month_micros": cost.month_micros,
+        "forecast_month_micros": cost.forecast_month_micros,
+        "unpriced": list(cost.unpriced),
+    }
+
+
+def audit_json(event: AuditEvent) -> dict[str, Any]:
+    return {
+        "at": event.at,
+        "process": event.process,
+        "principal": event.principal,
+        "action": event.action,
+        "resource": event.resource,
+        "allowed": event.is_allowed,
+        "reason": event.reason,
+    }
