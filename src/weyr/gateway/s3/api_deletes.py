@@ -1,0 +1,92 @@
+"""The operations that delete objects: one, or up to a thousand in a request."""
+
+import secrets
+
+from weyr.gateway.s3.call import Call, checked_key
+from weyr.gateway.s3.conditions import write_condition
+from weyr.gateway.s3.errors import S3Error
+from weyr.gateway.s3.http import Response
+from weyr.gateway.s3.index import Transaction
+from weyr.gateway.s3.records import Meta, bucket_named
+from weyr.gateway.s3.writes import Deleted, NewObject, WriteCondition, delete
+from weyr.gateway.s3.xml import Content, element, raw_document
+
+DELETE_MAX = 1000
+
+
+async def delete_object(call: Call) -> Response:
+    """Deletes a key or a version of it; one that is not there is no error."""
+    call.need("s3:write")
+    version, condition = call.query.get("versionId", ""), write_condition(call.headers)
+    marker = NewObject(call.key, 0, "", call.now_ms, new_version(), Meta())
+    name, key = call.bucket, call.key
+    deleted = await call.plane.index.write(
+        lambda transaction: delete(transaction, name, key, version, marker, condition)
+    )
+    headers = [("x-amz-version-id", deleted.version)] if deleted.version else []
+    if deleted.is_marker:
+        headers.append(("x-amz-delete-marker", "true"))
+    return Response(204, headers)
+
+
+async def delete_objects(call: Call) -> Response:
+    """DeleteObjects: up to a thousand keys, each with an answer of its own."""
+    document = await call.xml("Delete")
+    wanted = document.all("Object")
+    if not 0 < len(wanted) <= DELETE_MAX:
+        raise S3Error("MalformedXML")
+    is_quiet = document.get("Quiet") == "true"
+    bucket_named(call.plane.index, call.bucket)
+    targets = [(node.need("Key"), node.get("VersionId") or "", node.get("ETag") or "") for node in wanted]
+    allowed = [_is_granted(call, key) for key, _, _ in targets]
+    name, now_ms = call.bucket, call.now_ms
+    markers = [NewObject(key, 0, "", now_ms, new_version(), Meta()) for key, _, _ in targets]
+
+    def delete_all(transaction: Transaction) -> list[Deleted | S3Error]:
+        answers: list[Deleted | S3Error] = []
+        for (key, version, etag), marker, is_granted in zip(targets, markers, allowed, strict=True):
+            try:
+                if not is_granted:
+                    raise S3Error("AccessDenied")
+                checked_key(key)
+                condition = WriteCondition(if_match=etag.strip('"'))
+                answers.append(delete(transaction, name, key, version, marker, condition))
+            except S3Error as e:
+                answers.append(e)
+        return answers
+
+    answers = await call.plane.index.write(delete_all)
+    rows = [
+        _delete_row(target[0], target[1], answer, is_quiet) for target, answer in zip(targets, answers, strict=True)
+    ]
+    return Response(200, [("Content-Type", "application/xml")], raw_document("DeleteResult", "".join(rows)))
+
+
+def _is_granted(call: Call, key: str) -> bool:
+    """Whether this one key may be deleted; a refusal goes to the audit trail and not to the others."""
+    try:
+        call.need("s3:write", f"{call.bucket}/{key}")
+    except S3Error:
+        return False
+    return True
+
+
+def _delete_row(key: str, version: str, answer: Deleted | S3Error, is_quiet: bool) -> str:
+    if isinstance(answer, S3Error):
+        pairs: Content = [
+            ("Key", key),
+            ("VersionId", version or None),
+            ("Code", answer.code),
+            ("Message", answer.message),
+        ]
+        return element("Error", pairs)
+    if is_quiet:
+        return ""
+    marker = answer.version if answer.is_marker else None
+    fields = [("Key", key), ("VersionId", version or None), ("DeleteMarker", answer.is_marker or None)]
+    return element("Deleted", [*fields, ("DeleteMarkerVersionId", marker)])
+
+
+def new_version() -> str:
+    """An id for a version: random, so that it tells nothing."""
+    return secrets.token_urlsafe(24)

@@ -1,0 +1,127 @@
+"""The operations that list what is in a bucket: objects (both versions of the call) and their versions."""
+
+import base64
+from collections.abc import Callable
+
+from weyr.gateway.s3 import listing
+from weyr.gateway.s3.call import OWNER, Call
+from weyr.gateway.s3.errors import S3Error
+from weyr.gateway.s3.http import Response
+from weyr.gateway.s3.records import bucket_named
+from weyr.gateway.s3.xml import Content, element, escaped, raw_document, timestamp, url_encoded
+
+PAGE_MAX = 1000
+_OWNER_XML = element("Owner", [("ID", OWNER), ("DisplayName", OWNER)])
+
+Encoder = Callable[[str], str]
+
+
+async def list_objects(call: Call) -> Response:
+    """ListObjects in both its versions: they differ in how a page says where to go on."""
+    is_v2 = call.query.get("list-type") == "2"
+    prefix, delimiter = call.query.get("prefix", ""), call.query.get("delimiter", "")
+    call.need_list(prefix)
+    bucket = bucket_named(call.plane.index, call.bucket)
+    encode = encoder_of(call)
+    limit = call.number("max-keys", PAGE_MAX, PAGE_MAX)
+    token, start = call.query.get("continuation-token"), call.query.get("start-after", "")
+    if token == "":
+        raise S3Error("InvalidArgument", "The continuation token provided is incorrect")
+    after = (from_token(token) if token else start) if is_v2 else call.query.get("marker", "")
+    page = listing.page(call.plane.index, bucket.id, prefix, delimiter, after, limit)
+    head: list[tuple[str, Content]] = [("Name", call.bucket), ("Prefix", encode(prefix))]
+    if is_v2:
+        head += [("StartAfter", encode(start) if "start-after" in call.query else None), ("ContinuationToken", token)]
+        head += [("NextContinuationToken", token_of(page.last) if page.is_truncated else None)]
+        head += [("KeyCount", len(page.items))]
+    else:
+        head += [
+            ("Marker", encode(after)),
+            ("NextMarker", encode(page.last) if page.is_truncated and delimiter else None),
+        ]
+    head += [("MaxKeys", limit), ("Delimiter", encode(delimiter) if delimiter else None)]
+    head += [("EncodingType", call.query.get("encoding-type")), ("IsTruncated", page.is_truncated)]
+    owner = "" if is_v2 and call.query.get("fetch-owner") != "true" else _OWNER_XML
+    rows = [_item(item, encode, owner) for item in page.items]
+    inner = "".join(element(name, value) for name, value in head)
+    body = raw_document("ListBucketResult", inner + "".join(rows))
+    return Response(200, [("Content-Type", "application/xml")], body)
+
+
+def _item(item: listing.Entry | str, encode: Encoder, owner: str) -> str:
+    if isinstance(item, str):
+        return f"<CommonPrefixes><Prefix>{escaped(encode(item))}</Prefix></CommonPrefixes>"
+    return (
+        f"<Contents><Key>{escaped(encode(item.key))}</Key><LastModified>{timestamp(item.modified_ms)}</LastModified>"
+        f"<ETag>&quot;{item.etag}&quot;</ETag><Size>{item.size}</Size>{owner}"
+        "<StorageClass>STANDARD</StorageClass></Contents>"
+    )
+
+
+async def list_versions(call: Call) -> Response:
+    """ListObjectVersions: every version and delete marker, keys in order and newest first."""
+    prefix, delimiter = call.query.get("prefix", ""), call.query.get("delimiter", "")
+    call.need_list(prefix)
+    bucket = bucket_named(call.plane.index, call.bucket)
+    encode = encoder_of(call)
+    limit = call.number("max-keys", PAGE_MAX, PAGE_MAX)
+    marker = call.query.get("key-marker", ""), call.query.get("version-id-marker", "")
+    page = listing.version_page(call.plane.index, bucket.id, prefix, delimiter, marker, limit)
+    head: list[tuple[str, Content]] = [
+        ("Name", call.bucket),
+        ("Prefix", encode(prefix)),
+        ("KeyMarker", encode(marker[0])),
+        ("VersionIdMarker", marker[1]),
+        ("NextKeyMarker", encode(page.last[0]) if page.is_truncated else None),
+        ("NextVersionIdMarker", page.last[1] if page.is_truncated and page.last[1] else None),
+        ("MaxKeys", limit),
+        ("Delimiter", encode(delimiter) if delimiter else None),
+        ("EncodingType", call.query.get("encoding-type")),
+        ("IsTruncated", page.is_truncated),
+    ]
+    inner = "".join(element(name, value) for name, value in head)
+    rows = "".join(_version_item(item, encode) for item in page.items)
+    body = raw_document("ListVersionsResult", inner + rows)
+    return Response(200, [("Content-Type", "application/xml")], body)
+
+
+def _version_item(item: listing.VersionEntry | str, encode: Encoder) -> str:
+    if isinstance(item, str):
+        return f"<CommonPrefixes><Prefix>{escaped(encode(item))}</Prefix></CommonPrefixes>"
+    name = "DeleteMarker" if item.is_marker else "Version"
+    size = None if item.is_marker else item.size
+    return (
+        f"<{name}>"
+        + element("Key", encode(item.key))
+        + element("VersionId", item.version)
+        + element("IsLatest", item.is_latest)
+        + element("LastModified", timestamp(item.modified_ms))
+        + ("" if item.is_marker else element("ETag", f'"{item.etag}"'))
+        + element("Size", size)
+        + ("" if item.is_marker else "<StorageClass>STANDARD</StorageClass>")
+        + f"{_OWNER_XML}</{name}>"
+    )
+
+
+def encoder_of(call: Call) -> Encoder:
+    """How keys are written: percent-encoded where the caller asks for it. Raises: S3Error InvalidArgument."""
+    match call.query.get("encoding-type"):
+        case None:
+            return str
+        case "url":
+            return url_encoded
+        case _:
+            raise S3Error("InvalidArgument", "Invalid Encoding Method specified in Request")
+
+
+def token_of(last: str) -> str:
+    """A continuation token: opaque to clients."""
+    return base64.urlsafe_b64encode(last.encode()).decode()
+
+
+def from_token(token: str) -> str:
+    """The other way round. Raises: S3Error InvalidArgument."""
+    try:
+        return base64.urlsafe_b64decode(token.encode()).decode()
+    except ValueError as e:
+        raise S3Error("InvalidArgument", "The continuation token provided is incorrect") from e

@@ -1,0 +1,199 @@
+"""The operations on one object: put, copy, get, head."""
+
+from dataclasses import replace
+from email.utils import formatdate
+from urllib.parse import parse_qs
+
+from weyr.gateway.s3.api_deletes import new_version
+from weyr.gateway.s3.blobs import BlobSlices
+from weyr.gateway.s3.call import Call, checked_key, decoded, xml_response
+from weyr.gateway.s3.conditions import check_read, range_of, write_condition
+from weyr.gateway.s3.errors import S3Error
+from weyr.gateway.s3.http import Response
+from weyr.gateway.s3.metadata import meta_of, response_headers
+from weyr.gateway.s3.receive import promise_of
+from weyr.gateway.s3.records import Bucket, Stored, Versioning, bucket_named, current, version_of
+from weyr.gateway.s3.writes import NewObject, put
+from weyr.gateway.s3.xml import timestamp
+
+LOOKS_MAX = 5
+"""An object that is replaced between the look into the index and the opening of its file is looked up again."""
+
+
+async def put_object(call: Call) -> Response:
+    """Stores the body under the key; answered once it is on disk."""
+    call.need("s3:write")
+    if "x-amz-copy-source" in call.headers:
+        return await copy_object(call)
+    bucket_named(call.plane.index, call.bucket)
+    meta, condition = meta_of(call.headers, call.caller), write_condition(call.headers)
+    received = await call.plane.receiver.receive(call.request.body, promise_of(call.headers, call.caller))
+    headers = [("ETag", f'"{received.md5}"')]
+    if received.checksum:
+        algorithm, value = received.checksum
+        meta = replace(meta, checksum=(algorithm.value, value, "FULL_OBJECT"))
+        headers += [(algorithm.header, value), ("x-amz-checksum-type", "FULL_OBJECT")]
+    blob = received.blob
+    new = NewObject(call.key, blob.size, received.md5, call.now_ms, new_version(), meta, blobs=(blob,))
+    name = call.bucket
+    try:
+        done = await call.plane.index.write(lambda transaction: put(transaction, name, new, condition))
+    except Exception:
+        call.plane.receiver.discard(blob)
+        raise
+    return Response(200, headers + version_header(done.bucket, done.version))
+
+
+async def copy_object(call: Call) -> Response:
+    """A new object over the source's blobs: nothing is read or written but the index."""
+    source = source_of(call)
+    is_replacing = directive(call, "x-amz-metadata-directive")
+    is_onto_itself = source.bucket.name == call.bucket and source.stored.key == call.key
+    if is_onto_itself and not is_replacing and source.is_current:
+        message = "This copy request is illegal because it is trying to copy an object to itself without changing"
+        raise S3Error("InvalidRequest", f"{message} the object's metadata.")
+    given, kept = meta_of(call.headers, call.caller), source.stored.meta
+    headers = given.headers if is_replacing else kept.headers
+    tags = given.tags if directive(call, "x-amz-tagging-directive") else kept.tags
+    meta = replace(kept, headers=headers, tags=tags, upload="")
+    stored, condition, name = source.stored, write_condition(call.headers), call.bucket
+    new = NewObject(call.key, stored.size, stored.etag, call.now_ms, new_version(), meta, segments=stored.segments)
+    done = await call.plane.index.write(lambda transaction: put(transaction, name, new, condition))
+    response = xml_response("CopyObjectResult", ("LastModified", timestamp(call.now_ms)), ("ETag", f'"{stored.etag}"'))
+    response.headers += version_header(done.bucket, done.version)
+    if source.bucket.versioning != Versioning.OFF:
+        response.headers.append(("x-amz-copy-source-version-id", stored.version))
+    return response
+
+
+async def get_object(call: Call) -> Response:
+    """The object, or the range of it that is asked for."""
+    for _ in range(LOOKS_MAX):
+        bucket, stored = _found(call)
+        response, start, count = _described(call, bucket, stored)
+        if response.status == 304 or not count:
+            return response
+        inline = [segment for segment in stored.segments if segment.is_inline]
+        if inline and len(stored.segments) == 1:
+            row = call.plane.index.one("SELECT data FROM blobs WHERE id = ?", inline[0].blob)
+            if row is not None:
+                response.body = row[0] if count == stored.size else row[0][start : start + count]
+                return response
+            continue
+        assert not inline, "an object of several parts has them in files"
+        segments = [(segment.blob, segment.size) for segment in stored.segments]
+        try:
+            response.files, response.length = BlobSlices(call.plane.blobs, segments, start, count), count
+        except FileNotFoundError:
+            continue
+        return response
+    raise S3Error("InternalError", "The object's data is missing on disk.")
+
+
+async def head_object(call: Call) -> Response:
+    """As a GET, without the bytes."""
+    response, _, count = _described(call, *_found(call))
+    if response.status != 304:
+        response.length = count
+    return response
+
+
+def _found(call: Call) -> tuple[Bucket, Stored]:
+    version = call.query.get("versionId", "")
+    call.need("s3:read")
+    bucket = bucket_named(call.plane.index, call.bucket)
+    return bucket, found(call, bucket, call.key, version)
+
+
+def found(call: Call, bucket: Bucket, key: str, version: str) -> Stored:
+    """The version asked for, "" for the current one. Raises: S3Error, for delete markers too."""
+    if not version:
+        stored = current(call.plane.index, bucket.id, key)
+        if stored is None or stored.is_marker:
+            error = S3Error("NoSuchKey", Key=key)
+            if stored:
+                error.headers = [("x-amz-delete-marker", "true"), ("x-amz-version-id", stored.version)]
+            raise error
+        return stored
+    stored = version_of(call.plane.index, bucket.id, key, version)
+    if stored is None:
+        raise S3Error("NoSuchVersion", Key=key, VersionId=version)
+    if stored.is_marker:
+        error = S3Error("MethodNotAllowed", ResourceType="DeleteMarker", Method=call.request.method)
+        error.headers = [("x-amz-delete-marker", "true"), ("x-amz-version-id", version), ("Allow", "DELETE")]
+        raise error
+    return stored
+
+
+def _described(call: Call, bucket: Bucket, stored: Stored) -> tuple[Response, int, int]:
+    """The answer's head, and (start, count) of the bytes that belong to it."""
+    with_checksum = call.headers.get("x-amz-checksum-mode", "").upper() == "ENABLED"
+    headers = [
+        ("Last-Modified", formatdate(stored.modified_ms // 1000, usegmt=True)),
+        *version_header(bucket, stored.version),
+    ]
+    check_read(call.headers, stored.etag, stored.modified_ms)
+    start, count, status = 0, stored.size, 200
+    if "partNumber" in call.query:
+        start, count = _part_of(call, stored)
+        status = 206
+        headers.append(("x-amz-mp-parts-count", str(stored.meta.parts))) if stored.meta.parts else None
+    elif "range" in call.headers and (piece := range_of(call.headers["range"], stored.size)):
+        start, count = piece
+        status = 206
+    if status == 206:
+        headers.append(("Content-Range", f"bytes {start}-{start + count - 1}/{stored.size}"))
+    # A checksum of the whole beside a part of it would be verified by clients, and fail.
+    headers += response_headers(stored, call.query, with_checksum and status == 200)
+    return Response(status, headers), start, count
+
+
+def _part_of(call: Call, stored: Stored) -> tuple[int, int]:
+    number = call.number("partNumber", 0, 10_001)
+    if stored.meta.parts == 0 and number == 1:
+        return 0, stored.size
+    if not 1 <= number <= stored.meta.parts:
+        raise S3Error("InvalidPart", "The requested partnumber is not satisfiable")
+    sizes = [segment.size for segment in stored.segments]
+    return sum(sizes[: number - 1]), sizes[number - 1]
+
+
+class Source:
+    """What a copy reads from: checked that the caller may, and that its conditions hold."""
+
+    __slots__ = ("bucket", "is_current", "stored")
+
+    def __init__(self, bucket: Bucket, stored: Stored, is_current: bool) -> None:
+        self.bucket = bucket
+        self.stored = stored
+        self.is_current = is_current
+
+
+def source_of(call: Call) -> Source:
+    """The object that x-amz-copy-source names. Raises: S3Error."""
+    path, _, query = call.headers["x-amz-copy-source"].partition("?")
+    name, slash, key = decoded(path).removeprefix("/").partition("/")
+    if not slash or not name or not key:
+        raise S3Error("InvalidArgument", "Copy Source must mention the source bucket and key: sourcebucket/sourcekey")
+    version = (parse_qs(query).get("versionId") or [""])[0]
+    call.need("s3:read", f"{name}/{key}")
+    bucket = bucket_named(call.plane.index, name)
+    stored = found(call, bucket, checked_key(key), version)
+    check_read(call.headers, stored.etag, stored.modified_ms, "x-amz-copy-source-")
+    return Source(bucket, stored, is_current=not version)
+
+
+def directive(call: Call, name: str) -> bool:
+    """Whether a copy takes its own rather than the source's. Raises: S3Error InvalidArgument."""
+    match call.headers.get(name, "COPY"):
+        case "COPY":
+            return False
+        case "REPLACE":
+            return True
+        case value:
+            raise S3Error("InvalidArgument", f"Unknown {name}.", ArgumentName=name, ArgumentValue=value)
+
+
+def version_header(bucket: Bucket, version: str) -> list[tuple[str, str]]:
+    """The version's header, where the bucket keeps versions."""
+    return [] if bucket.versioning == Versioning.OFF else [("x-amz-version-id", version)]

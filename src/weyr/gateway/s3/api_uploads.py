@@ -1,0 +1,259 @@
+"""The operations of a multipart upload: create, put and copy parts, list, complete, abort."""
+
+import asyncio
+import os
+import secrets
+from collections.abc import Iterator
+from dataclasses import replace
+
+from weyr.gateway.s3 import checksums, uploads
+from weyr.gateway.s3.api_deletes import new_version
+from weyr.gateway.s3.api_lists import encoder_of
+from weyr.gateway.s3.api_objects import source_of, version_header
+from weyr.gateway.s3.blobs import BlobSlices
+from weyr.gateway.s3.call import OWNER, Call, xml_response
+from weyr.gateway.s3.checksums import ChecksumType
+from weyr.gateway.s3.conditions import range_of, write_condition
+from weyr.gateway.s3.errors import S3Error, not_implemented
+from weyr.gateway.s3.http import Response
+from weyr.gateway.s3.metadata import meta_of
+from weyr.gateway.s3.receive import Received, add_digest, promise_of
+from weyr.gateway.s3.records import Meta, Stored, bucket_named
+from weyr.gateway.s3.uploads import NamedPart, Part, Upload
+from weyr.gateway.s3.writes import NewObject
+from weyr.gateway.s3.xml import Content, Node, timestamp
+
+PAGE_MAX = 1000
+NEVER_INLINE = -1
+"""Parts are always files: their object is sent file by file."""
+PART_BYTES_MAX = 5 * 2**30
+
+
+async def create_upload(call: Call) -> Response:
+    """Opens an upload; what is kept of this request's headers becomes the object's."""
+    call.need("s3:write")
+    bucket = bucket_named(call.plane.index, call.bucket)
+    meta = replace(meta_of(call.headers, call.caller), checksum=_wished_checksum(call))
+    upload = Upload(secrets.token_urlsafe(24), bucket.id, call.key, call.now_ms, call.caller.principal.name, meta)
+    name = call.bucket
+    await call.plane.index.write(lambda transaction: uploads.begin(transaction, name, upload))
+    response = xml_response(
+        "InitiateMultipartUploadResult", ("Bucket", call.bucket), ("Key", call.key), ("UploadId", upload.id)
+    )
+    if meta.checksum:
+        response.headers += [("x-amz-checksum-algorithm", meta.checksum[0]), ("x-amz-checksum-type", meta.checksum[2])]
+    return response
+
+
+def _wished_checksum(call: Call) -> tuple[str, str, str] | None:
+    name, kind = call.headers.get("x-amz-checksum-algorithm"), call.headers.get("x-amz-checksum-type")
+    if name is None:
+        if kind is not None:
+            raise S3Error("InvalidRequest", "The x-amz-checksum-type header can only be used with an algorithm.")
+        return None
+    algorithm = checksums.algorithm_named(name)
+    try:
+        wished = ChecksumType(kind.upper()) if kind else checksums.default_type(algorithm)
+    except ValueError as e:
+        raise S3Error("InvalidRequest", "Value for x-amz-checksum-type header is invalid.") from e
+    if not checksums.is_possible(algorithm, wished):
+        raise S3Error("InvalidRequest", f"The {wished} checksum type cannot be used with the {algorithm} algorithm.")
+    return algorithm.value, "", wished.value
+
+
+async def put_part(call: Call) -> Response:
+    """Takes one part from the body, or copies it from an object."""
+    call.need("s3:write")
+    number = call.number("partNumber", 0, uploads.PARTS_MAX + 1)
+    if not 1 <= number <= uploads.PARTS_MAX:
+        raise S3Error("InvalidArgument", "Part number must be an integer between 1 and 10000, inclusive")
+    bucket = bucket_named(call.plane.index, call.bucket)
+    upload = uploads.upload_of(call.plane.index, bucket.id, call.key, call.query["uploadId"])
+    if "x-amz-copy-source" in call.headers:
+        return await _copy_part(call, upload, number)
+    promise = promise_of(call.headers, call.caller)
+    if upload.checksum and promise.algorithm not in (None, upload.checksum[0]):
+        message = f"Checksum Type mismatch occurred, expected checksum Type: {upload.checksum[0].lower()}"
+        raise S3Error("InvalidRequest", message)
+    add_digest(promise, upload.checksum[0] if upload.checksum else None)
+    received = await call.plane.receiver.receive(call.request.body, promise, NEVER_INLINE)
+    await _keep(call, upload, number, received)
+    headers = [("ETag", f'"{received.md5}"')]
+    if received.checksum:
+        headers.append((received.checksum[0].header, received.checksum[1]))
+    return Response(200, headers)
+
+
+async def _copy_part(call: Call, upload: Upload, number: int) -> Response:
+    source = source_of(call).stored
+    start, count = 0, source.size
+    if "x-amz-copy-source-range" in call.headers:
+        text = call.headers["x-amz-copy-source-range"]
+        piece = range_of(text, source.size)
+        if piece is None or text != f"bytes={piece[0]}-{piece[0] + piece[1] - 1}":
+            raise S3Error("InvalidArgument", "The x-amz-copy-source-range value must be of the form bytes=first-last")
+        start, count = piece
+    if count > PART_BYTES_MAX:
+        raise S3Error("EntityTooLarge")
+    received = await _copied(call, source, start, count, upload)
+    await _keep(call, upload, number, received)
+    content: list[tuple[str, Content]] = [("LastModified", timestamp(call.now_ms)), ("ETag", f'"{received.md5}"')]
+    if received.checksum:
+        content.append((f"Checksum{received.checksum[0].value}", received.checksum[1]))
+    return xml_response("CopyPartResult", *content)
+
+
+async def _copied(call: Call, source: Stored, start: int, count: int, upload: Upload) -> Received:
+    """The source's bytes as a new blob, copied in a thread of the receiver's."""
+    inline = b""
+    if any(segment.is_inline for segment in source.segments):
+        row = call.plane.index.one("SELECT data FROM blobs WHERE id = ?", source.segments[0].blob)
+        inline = row[0][start : start + count] if row else b""
+    segments = [(segment.blob, segment.size) for segment in source.segments if not segment.is_inline]
+    slices = BlobSlices(call.plane.blobs, segments, start, count if segments else 0)
+    algorithm = upload.checksum[0] if upload.checksum else None
+    loop = asyncio.get_running_loop()
+    receiver = call.plane.receiver
+    try:
+        return await loop.run_in_executor(receiver.pool, receiver.copy, _pieces(slices, inline), algorithm)
+    finally:
+        slices.close()
+
+
+def _pieces(slices: BlobSlices, inline: bytes) -> Iterator[bytes]:
+    """The bytes of slices, a mebibyte at a time."""
+    if inline:
+        yield inline
+    for descriptor, offset, count in slices:
+        while count:
+            piece = os.pread(descriptor, min(count, 2**20), offset)
+            if not piece:
+                raise OSError("a blob is shorter than its index says")
+            yield piece
+            offset, count = offset + len(piece), count - len(piece)
+
+
+async def _keep(call: Call, upload: Upload, number: int, received: Received) -> None:
+    checksum = received.checksum[1] if received.checksum else ""
+    blob = received.blob
+    part = Part(number, blob.size, received.md5, call.now_ms, (blob.segment,), checksum)
+    try:
+        await call.plane.index.write(lambda transaction: uploads.put_part(transaction, upload, part, blob))
+    except Exception:
+        call.plane.receiver.discard(blob)
+        raise
+
+
+async def list_parts(call: Call) -> Response:
+    call.need("s3:write")
+    bucket = bucket_named(call.plane.index, call.bucket)
+    upload = uploads.upload_of(call.plane.index, bucket.id, call.key, call.query["uploadId"])
+    after, limit = call.number("part-number-marker", 0, 10_000), call.number("max-parts", PAGE_MAX, PAGE_MAX)
+    found = uploads.parts_after(call.plane.index, upload.id, after, limit + 1)
+    shown = found[:limit]
+    algorithm = upload.checksum[0].value if upload.checksum else ""
+    content: list[tuple[str, Content]] = [
+        ("Bucket", call.bucket),
+        ("Key", call.key),
+        ("UploadId", upload.id),
+        ("Initiator", [("ID", OWNER), ("DisplayName", OWNER)]),
+        ("Owner", [("ID", OWNER), ("DisplayName", OWNER)]),
+        ("StorageClass", "STANDARD"),
+        ("ChecksumAlgorithm", algorithm or None),
+        ("ChecksumType", upload.checksum[1].value if upload.checksum else None),
+        ("PartNumberMarker", after),
+        ("NextPartNumberMarker", shown[-1].number if shown else 0),
+        ("MaxParts", limit),
+        ("IsTruncated", len(found) > limit),
+    ]
+    return xml_response("ListPartsResult", *content, *(("Part", _part_content(part, algorithm)) for part in shown))
+
+
+def _part_content(part: Part, algorithm: str) -> Content:
+    content: list[tuple[str, Content]] = [
+        ("PartNumber", part.number),
+        ("LastModified", timestamp(part.modified_ms)),
+        ("ETag", f'"{part.etag}"'),
+        ("Size", part.size),
+    ]
+    return [*content, (f"Checksum{algorithm}", part.checksum)] if algorithm and part.checksum else content
+
+
+async def list_uploads(call: Call) -> Response:
+    call.need_list(call.query.get("prefix", ""))
+    bucket = bucket_named(call.plane.index, call.bucket)
+    prefix, delimiter = call.query.get("prefix", ""), call.query.get("delimiter", "")
+    if delimiter:
+        raise not_implemented("a delimiter in ListMultipartUploads")
+    marker, upload_marker = call.query.get("key-marker", ""), call.query.get("upload-id-marker", "")
+    # Without an upload marker every upload of the marker's own key is skipped: no id is greater than this.
+    after = marker, upload_marker or ("\U0010ffff" if marker else "")
+    encode, limit = encoder_of(call), call.number("max-uploads", PAGE_MAX, PAGE_MAX)
+    found = uploads.uploads_after(call.plane.index, bucket.id, after, prefix, limit + 1)
+    shown, is_truncated = found[:limit], len(found) > limit
+    content: list[tuple[str, Content]] = [
+        ("Bucket", call.bucket),
+        ("KeyMarker", encode(marker)),
+        ("UploadIdMarker", upload_marker),
+        ("NextKeyMarker", encode(shown[-1].key) if shown and is_truncated else None),
+        ("NextUploadIdMarker", shown[-1].id if shown and is_truncated else None),
+        ("Prefix", encode(prefix)),
+        ("EncodingType", call.query.get("encoding-type")),
+        ("MaxUploads", limit),
+        ("IsTruncated", is_truncated),
+    ]
+    rows = (("Upload", _upload_content(upload, encode(upload.key))) for upload in shown)
+    return xml_response("ListMultipartUploadsResult", *content, *rows)
+
+
+def _upload_content(upload: Upload, key: str) -> Content:
+    return [
+        ("Key", key),
+        ("UploadId", upload.id),
+        ("Initiator", [("ID", OWNER), ("DisplayName", OWNER)]),
+        ("Owner", [("ID", OWNER), ("DisplayName", OWNER)]),
+        ("StorageClass", "STANDARD"),
+        ("Initiated", timestamp(upload.created_ms)),
+        ("ChecksumAlgorithm", upload.checksum[0].value if upload.checksum else None),
+        ("ChecksumType", upload.checksum[1].value if upload.checksum else None),
+    ]
+
+
+async def complete_upload(call: Call) -> Response:
+    """Makes the parts one object. Its size, its etag and its checksum follow from theirs."""
+    call.need("s3:write")
+    document = await call.xml("CompleteMultipartUpload")
+    named = [_named_part(node) for node in document.all("Part")]
+    condition, name, key, upload_id = write_condition(call.headers), call.bucket, call.key, call.query["uploadId"]
+    promised = next((call.headers[header] for header in checksums.BY_HEADER if header in call.headers), "")
+    new = NewObject(key, 0, "", call.now_ms, new_version(), Meta())
+    done, whole = await call.plane.index.write(
+        lambda transaction: uploads.complete(transaction, name, key, upload_id, named, new, condition, promised)
+    )
+    content: list[tuple[str, Content]] = [
+        ("Location", f"http://{call.headers.get('host', '')}/{name}/{key}"),
+        ("Bucket", name),
+        ("Key", key),
+        ("ETag", f'"{whole.etag}"'),
+    ]
+    if whole.meta.checksum:
+        algorithm, value, kind = whole.meta.checksum
+        content += [(f"Checksum{algorithm}", value), ("ChecksumType", kind)]
+    response = xml_response("CompleteMultipartUploadResult", *content)
+    response.headers += version_header(done.bucket, done.version)
+    return response
+
+
+def _named_part(node: Node) -> NamedPart:
+    number = node.need("PartNumber").strip()
+    if not number.isascii() or not number.isdigit() or len(number) > 6:
+        raise S3Error("MalformedXML")
+    given = [node.get(f"Checksum{algorithm}") for algorithm in checksums.Algorithm]
+    return NamedPart(int(number), node.need("ETag").strip().strip('"'), next((g for g in given if g), ""))
+
+
+async def abort_upload(call: Call) -> Response:
+    call.need("s3:write")
+    name, key, upload_id = call.bucket, call.key, call.query["uploadId"]
+    await call.plane.index.write(lambda transaction: uploads.abort(transaction, name, key, upload_id))
+    return Response(204)

@@ -1,0 +1,193 @@
+"""Where do the bytes of objects lie? In files named by a number, made whole before they get their name.
+
+    blobs/0000002a/0002a07f    the blob 172159: folders hold 4,096 blobs each, in the order they were begun
+    incoming/172160            a blob that is still arriving; whatever lies here at start is removed
+
+It refuses to know which object a blob belongs to: that is the index's knowledge.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+PER_FOLDER = 4096
+"""Blobs begun one after the other share a folder, so one fsync of it covers a whole group of them."""
+
+
+class BlobStore:
+    """The blob files under one folder. Numbers are given out in order and never twice.
+
+    Promises: `publish` makes finished blobs durable under their names; a file under blobs/ is always whole.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._blobs = folder / "blobs"
+        self._incoming = folder / "incoming"
+        self._folders: dict[int, int] = {}
+        self._pins: dict[int, int] = {}
+        self._doomed: set[int] = set()
+        self._lock = threading.Lock()
+        self._next = 1
+        self._blobs.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._incoming.mkdir(mode=0o700, exist_ok=True)
+
+    def recover(self, highest_known: int) -> int:
+        """Removes what was still arriving and starts numbering after everything there is. Gives the first number."""
+        for entry in os.scandir(self._incoming):
+            os.unlink(entry.path)
+        newest = max((int(entry.name, 16) for entry in os.scandir(self._blobs)), default=0)
+        self._next = max(highest_known, (newest + 1) * PER_FOLDER) + 1
+        return self._next
+
+    def new_id(self) -> int:
+        """The number for a new blob."""
+        with self._lock:
+            number = self._next
+            self._next += 1
+            return number
+
+    def path_of(self, blob: int) -> Path:
+        return self._blobs / f"{blob // PER_FOLDER:08x}" / f"{blob:08x}"
+
+    def begin(self, blob: int) -> int:
+        """Opens the arriving blob for writing. Gives a descriptor, which the caller closes."""
+        return os.open(self._incoming / str(blob), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+
+    def abandon(self, blob: int) -> None:
+        """Removes an arriving blob, if it is there."""
+        (self._incoming / str(blob)).unlink(missing_ok=True)
+
+    def publish(self, blobs: Iterable[int]) -> None:
+        """Gives arrived and fsynced blobs their names, durably.
+
+        Raises: OSError; some of the blobs may then have their names, and none may be acknowledged.
+        """
+        folders = set()
+        for blob in blobs:
+            folders.add(blob // PER_FOLDER)
+            self._folder(blob // PER_FOLDER)
+            os.rename(self._incoming / str(blob), self.path_of(blob))
+        for number in folders:
+            os.fsync(self._folder(number))
+
+    def open(self, blob: int) -> int:
+        """A descriptor to read the blob with. Raises: FileNotFoundError where it was removed meanwhile."""
+        return os.open(self.path_of(blob), os.O_RDONLY | os.O_CLOEXEC)
+
+    def remove(self, blobs: Iterable[int]) -> None:
+        """Removes blobs that the index no longer names; those of an object that is being read go when it is done."""
+        with self._lock:
+            for blob in blobs:
+                if blob in self._pins:
+                    self._doomed.add(blob)
+                else:
+                    self.path_of(blob).unlink(missing_ok=True)
+
+    def pin(self, blobs: list[int]) -> None:
+        """Keeps blobs while they are read. Either all of one object's are there afterwards or none is."""
+        with self._lock:
+            for blob in blobs:
+                self._pins[blob] = self._pins.get(blob, 0) + 1
+
+    def unpin(self, blobs: list[int]) -> None:
+        """Ends one `pin` of the same blobs."""
+        with self._lock:
+            for blob in blobs:
+                self._pins[blob] -= 1
+                if not self._pins[blob]:
+                    del self._pins[blob]
+                    if blob in self._doomed:
+                        self._doomed.remove(blob)
+                        self.path_of(blob).unlink(missing_ok=True)
+
+    def remove_unnamed(self, below: int, unnamed_of: Callable[[list[int]], Iterable[int]]) -> int:
+        """Removes every blob numbered below `below` that `unnamed_of` (given ids) gives back. Gives how many."""
+        removed = 0
+        for folder in sorted(os.scandir(self._blobs), key=lambda entry: entry.name):
+            ids = [int(entry.name, 16) for entry in os.scandir(folder.path)]
+            unnamed = list(unnamed_of([blob for blob in ids if blob < below]))
+            self.remove(unnamed)
+            removed += len(unnamed)
+            if len(unnamed) == len(ids) and (int(folder.name, 16) + 1) * PER_FOLDER <= below:
+                os.rmdir(folder.path)
+        return removed
+
+    def close(self) -> None:
+        for descriptor in self._folders.values():
+            os.close(descriptor)
+        self._folders.clear()
+
+    def _folder(self, number: int) -> int:
+        """A descriptor of a blob folder, to fsync; the folder's own name is made durable when it is made."""
+        if number not in self._folders:
+            path = self._blobs / f"{number:08x}"
+            if not path.exists():
+                path.mkdir(mode=0o700)
+                parent = os.open(self._blobs, os.O_RDONLY | os.O_DIRECTORY)
+                os.fsync(parent)
+                os.close(parent)
+            while len(self._folders) >= 8:
+                os.close(self._folders.pop(next(iter(self._folders))))
+            self._folders[number] = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        return self._folders[number]
+
+
+class BlobSlices:
+    """The pieces of files that make up a range of an object, opened one after the other while it is sent.
+
+    Raises: FileNotFoundError from the constructor where the object was removed meanwhile; the caller looks again.
+    """
+
+    def __init__(self, store: BlobStore, segments: list[tuple[int, int]], start: int, count: int) -> None:
+        self._store = store
+        self._pinned = [blob for blob, _ in segments]
+        self._descriptor = -1
+        self._pieces = _pieces(segments, start, count)
+        store.pin(self._pinned)
+        try:
+            self._first = self._next()
+        except FileNotFoundError:
+            self.close()
+            raise
+
+    def __iter__(self) -> "BlobSlices":
+        return self
+
+    def __next__(self) -> tuple[int, int, int]:
+        piece, self._first = self._first or self._next(), None
+        if piece is None:
+            raise StopIteration
+        return piece
+
+    def close(self) -> None:
+        """Lets the files go. Safe to call twice."""
+        self._close_file()
+        pinned, self._pinned = self._pinned, []
+        self._store.unpin(pinned)
+
+    def _next(self) -> tuple[int, int, int] | None:
+        self._close_file()
+        for blob, offset, count in self._pieces:
+            self._descriptor = self._store.open(blob)
+            return self._descriptor, offset, count
+        return None
+
+    def _close_file(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def _pieces(segments: list[tuple[int, int]], start: int, count: int) -> Iterator[tuple[int, int, int]]:
+    """(blob, offset, count) of the segments' bytes from `start` on. Segments are (blob, size) pairs."""
+    for blob, size in segments:
+        if count <= 0:
+            return
+        if start < size:
+            taken = min(size - start, count)
+            yield blob, start, taken
+            count -= taken
+            start = 0
+        else:
+            start -= size

@@ -1,0 +1,89 @@
+"""How does the index change when a bucket is made, set or removed? Operations for the writer's thread."""
+
+import json
+from collections.abc import Sequence
+
+from weyr.gateway.s3.errors import S3Error
+from weyr.gateway.s3.index import Transaction
+from weyr.gateway.s3.records import Bucket, Rule, Versioning, bucket_named, segments_of
+from weyr.gateway.s3.writes import release
+
+REMOVED_AT_ONCE = 2000
+"""Rows per group when a full bucket is removed, so that other writers get their turn in between."""
+
+
+def create(transaction: Transaction, name: str, owner: str, now_ms: int) -> None:
+    """Raises: S3Error BucketAlreadyOwnedByYou or BucketAlreadyExists."""
+    row = transaction.one("SELECT owner FROM buckets WHERE name = ?", name)
+    if row:
+        raise S3Error("BucketAlreadyOwnedByYou" if row[0] == owner else "BucketAlreadyExists", BucketName=name)
+    transaction.run("INSERT INTO buckets (name, created_ms, owner) VALUES (?, ?, ?)", name, now_ms, owner)
+
+
+def ensure(transaction: Transaction, name: str, owner: str, rules: Sequence[Rule] | None, now_ms: int) -> Bucket:
+    """The bucket with these settings, made if it is missing; None leaves its rules as they are.
+
+    Raises: S3Error BucketAlreadyExists where somebody else owns it.
+    """
+    row = transaction.one("SELECT owner FROM buckets WHERE name = ?", name)
+    if row is None:
+        create(transaction, name, owner, now_ms)
+    elif row[0] != owner:
+        raise S3Error("BucketAlreadyExists", f"the bucket is owned by {row[0]}", BucketName=name)
+    if rules is not None:
+        text = json.dumps([[rule.prefix, rule.expire_after_s] for rule in rules])
+        transaction.run("UPDATE buckets SET lifecycle = ? WHERE name = ?", text, name)
+    return bucket_named(transaction, name)
+
+
+def set_versioning(transaction: Transaction, name: str, versioning: Versioning) -> None:
+    bucket = bucket_named(transaction, name)
+    transaction.run("UPDATE buckets SET versioning = ? WHERE id = ?", versioning.value, bucket.id)
+
+
+def remove_empty(transaction: Transaction, name: str) -> None:
+    """Raises: S3Error BucketNotEmpty where a key, an old version or a delete marker is left.
+
+    Unfinished uploads do not keep a bucket; they go with it.
+    """
+    bucket = bucket_named(transaction, name)
+    for table in ("objects", "history"):
+        if transaction.one(f"SELECT 1 FROM {table} WHERE bucket = ? LIMIT 1", bucket.id):
+            raise S3Error("BucketNotEmpty", BucketName=name)
+    while _remove_some_parts(transaction, bucket.id):
+        pass
+    transaction.run("DELETE FROM uploads WHERE bucket = ?", bucket.id)
+    transaction.run("DELETE FROM buckets WHERE id = ?", bucket.id)
+
+
+def remove_some(transaction: Transaction, name: str) -> bool:
+    """Removes some of what is in a bucket, and the bucket itself once it is empty. Gives whether it is gone."""
+    row = transaction.one("SELECT id FROM buckets WHERE name = ?", name)
+    if row is None:
+        return True
+    for table in ("objects", "history"):
+        rows = transaction.all(
+            f"SELECT key, sequence, segments FROM {table} WHERE bucket = ? LIMIT ?", row[0], REMOVED_AT_ONCE
+        )
+        for key, sequence, segments in rows:
+            values = row[0], key, sequence
+            transaction.run(f"DELETE FROM {table} WHERE bucket = ? AND key = ? AND sequence = ?", *values)
+            release(transaction, segments_of(segments))
+        if rows:
+            return False
+    if _remove_some_parts(transaction, row[0]):
+        return False
+    remove_empty(transaction, name)
+    return True
+
+
+def _remove_some_parts(transaction: Transaction, bucket: int) -> int:
+    rows = transaction.all(
+        "SELECT upload, number, segments FROM parts WHERE upload IN (SELECT id FROM uploads WHERE bucket = ?) LIMIT ?",
+        bucket,
+        REMOVED_AT_ONCE,
+    )
+    for upload, number, segments in rows:
+        transaction.run("DELETE FROM parts WHERE upload = ? AND number = ?", upload, number)
+        release(transaction, segments_of(segments))
+    return len(rows)

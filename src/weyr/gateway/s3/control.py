@@ -1,0 +1,137 @@
+"""How does the engine steer the plane? HTTP and JSON on a Unix socket; who may open the socket may do everything.
+
+GET /health · GET /stats · GET /buckets · GET|PUT|DELETE /buckets/NAME
+"""
+
+import json
+from collections.abc import Mapping
+from urllib.parse import parse_qs, unquote
+
+from weyr.gateway.s3 import bucket_writes
+from weyr.gateway.s3.api_buckets import is_bucket_name
+from weyr.gateway.s3.call import Plane
+from weyr.gateway.s3.errors import S3Error
+from weyr.gateway.s3.http import BodyBroken, Request, Response, Site
+from weyr.gateway.s3.records import Bucket, Rule, bucket_named, buckets
+
+BODY_MAX = 1024 * 1024
+RULES_MAX = 1000
+
+
+class Control:
+    """The control interface of one plane. `public` is the S3 door's site, whose counters /stats gives."""
+
+    def __init__(self, plane: Plane, public: Site, url: str) -> None:
+        self._plane = plane
+        self._public = public
+        self._url = url
+
+    async def handle(self, request: Request) -> Response:
+        try:
+            return await self._answer(request)
+        except S3Error as e:
+            return _json(e.status, {"error": e.message, "code": e.code})
+        except (ValueError, TypeError, KeyError) as e:
+            return _json(400, {"error": f"the request is not understood: {e}", "code": "BadRequest"})
+        except BodyBroken:
+            raise
+        except OSError as e:
+            return _json(503, {"error": str(e), "code": "ServiceUnavailable"})
+
+    async def _answer(self, request: Request) -> Response:
+        folder, _, name = request.path.strip("/").partition("/")
+        match request.method, folder, unquote(name):
+            case "GET", "health", "":
+                return _json(200, self._health())
+            case "GET", "stats", "":
+                return _json(200, self._stats())
+            case "GET", "buckets", "":
+                return _json(200, {"buckets": [_shown(bucket) for bucket in buckets(self._plane.index)]})
+            case "GET", "buckets", bucket:
+                return _json(200, _shown(bucket_named(self._plane.index, bucket)))
+            case "PUT", "buckets", bucket if bucket:
+                return await self._put(request, bucket)
+            case "DELETE", "buckets", bucket if bucket:
+                return await self._delete(request, bucket)
+            case _:
+                return _json(404, {"error": "there is nothing here", "code": "NotFound"})
+
+    def _health(self) -> dict[str, object]:
+        credentials = self._plane.credentials
+        generation = credentials.generation
+        return {
+            "ok": True,
+            "url": self._url,
+            "credentials_generation": generation,
+            "credentials_problem": credentials.problem,
+            "audit_lost": self._plane.audit.lost,
+        }
+
+    def _stats(self) -> dict[str, int]:
+        site, index = self._public, self._plane.index
+        return {
+            "requests": site.requests,
+            "errors": site.errors,
+            "bytes_in": site.bytes_in,
+            "bytes_out": site.bytes_out,
+            "connections": len(site.connections),
+            "writes": index.writes,
+            "commits": index.commits,
+        }
+
+    async def _put(self, request: Request, name: str) -> Response:
+        if not is_bucket_name(name):
+            raise S3Error("InvalidBucketName", f"{name!r} cannot be a bucket's name")
+        document = json.loads(await _body(request) or b"{}")
+        rules = _rules(document["lifecycle"]) if "lifecycle" in document else None
+        owner, now_ms = str(document.get("owner") or "admin"), int(self._plane.clock() * 1000)
+        bucket = await self._plane.index.write(
+            lambda transaction: bucket_writes.ensure(transaction, name, owner, rules, now_ms)
+        )
+        return _json(200, _shown(bucket))
+
+    async def _delete(self, request: Request, name: str) -> Response:
+        """Without `force` only an empty bucket goes; with it everything in it goes too, and absence is a success."""
+        if parse_qs(request.query).get("force") == ["1"]:
+            is_gone = False
+            while not is_gone:
+                is_gone = await self._plane.index.write(
+                    lambda transaction: bucket_writes.remove_some(transaction, name)
+                )
+        else:
+            await self._plane.index.write(lambda transaction: bucket_writes.remove_empty(transaction, name))
+        return Response(204)
+
+
+async def _body(request: Request) -> bytes:
+    body = b""
+    while chunk := await request.body.chunk():
+        body += chunk
+        if len(body) > BODY_MAX:
+            raise ValueError("the document is too long")
+    return body
+
+
+def _rules(pairs: list[list[object]]) -> tuple[Rule, ...]:
+    if len(pairs) > RULES_MAX:
+        raise ValueError(f"at most {RULES_MAX} lifecycle rules")
+    rules = tuple(Rule(str(prefix), float(str(expire_after_s))) for prefix, expire_after_s in pairs)
+    if not all(rule.expire_after_s > 0 for rule in rules):
+        raise ValueError("a lifecycle rule must expire after some seconds")
+    return rules
+
+
+def _shown(bucket: Bucket) -> dict[str, object]:
+    return {
+        "name": bucket.name,
+        "owner": bucket.owner,
+        "size_bytes": bucket.size_bytes,
+        "objects": bucket.objects,
+        "lifecycle": [[rule.prefix, rule.expire_after_s] for rule in bucket.lifecycle],
+        "versioning": bucket.versioning.value,
+        "created_at": bucket.created_ms / 1000,
+    }
+
+
+def _json(status: int, document: Mapping[str, object]) -> Response:
+    return Response(status, [("Content-Type", "application/json")], json.dumps(document).encode())

@@ -1,0 +1,78 @@
+"""How does the S3 door say no? One exception that carries S3's own code, with its status and words.
+
+Source: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html (2026-11).
+"""
+
+_CODES: dict[str, tuple[int, str]] = {
+    "AccessDenied": (403, "Access Denied"),
+    "AuthorizationHeaderMalformed": (400, "The authorization header that you provided is not valid."),
+    "AuthorizationQueryParametersError": (400, "The authorization query parameters that you provided are not valid."),
+    "BadRequest": (400, "Bad Request"),
+    "BadDigest": (400, "The Content-MD5 or checksum value that you specified did not match what the server received."),
+    "BucketAlreadyExists": (409, "The requested bucket name is not available."),
+    "BucketAlreadyOwnedByYou": (409, "The bucket that you tried to create already exists, and you own it."),
+    "BucketNotEmpty": (409, "The bucket that you tried to delete is not empty."),
+    "EntityTooLarge": (400, "Your proposed upload exceeds the maximum allowed object size."),
+    "EntityTooSmall": (400, "Your proposed upload is smaller than the minimum allowed object size."),
+    "ExpiredToken": (400, "The provided token has expired."),
+    "IllegalVersioningConfigurationException": (
+        400,
+        "The versioning configuration specified in the request is invalid.",
+    ),
+    "IncompleteBody": (400, "You did not provide the number of bytes specified by the Content-Length HTTP header."),
+    "InternalError": (500, "The server met an error of its own. Please try again, and report it if it stays."),
+    "InvalidAccessKeyId": (403, "The access key ID that you provided does not exist in our records."),
+    "InvalidArgument": (400, "Invalid Argument"),
+    "InvalidBucketName": (400, "The specified bucket is not valid."),
+    "InvalidDigest": (400, "The Content-MD5 or checksum value that you specified is not valid."),
+    "InvalidPart": (400, "One or more of the specified parts could not be found."),
+    "InvalidPartOrder": (400, "The list of parts was not in ascending order."),
+    "InvalidRange": (416, "The requested range is not satisfiable."),
+    "InvalidRequest": (400, "Invalid Request"),
+    "InvalidStorageClass": (400, "The storage class that you specified is not valid."),
+    "InvalidTag": (400, "The tag provided was not a valid tag."),
+    "InvalidURI": (400, "The specified URI could not be parsed."),
+    "KeyTooLongError": (400, "Your key is too long."),
+    "MalformedTrailerError": (400, "The trailers of the request are not well formed."),
+    "MalformedXML": (400, "The XML that you provided was not well formed or did not validate against our schema."),
+    "MetadataTooLarge": (400, "Your metadata headers exceed the maximum allowed metadata size."),
+    "MethodNotAllowed": (405, "The specified method is not allowed against this resource."),
+    "MissingContentLength": (411, "You must provide the Content-Length HTTP header."),
+    "MissingSecurityHeader": (400, "Your request was missing a required header."),
+    "NoSuchBucket": (404, "The specified bucket does not exist."),
+    "NoSuchBucketPolicy": (404, "The specified bucket does not have a bucket policy."),
+    "NoSuchCORSConfiguration": (404, "The CORS configuration does not exist."),
+    "NoSuchKey": (404, "The specified key does not exist."),
+    "NoSuchLifecycleConfiguration": (404, "The lifecycle configuration does not exist."),
+    "NoSuchTagSet": (404, "The TagSet does not exist."),
+    "NoSuchUpload": (404, "The specified multipart upload does not exist."),
+    "NoSuchVersion": (404, "The specified version does not exist."),
+    "NotImplemented": (501, "A header or request that you provided implies functionality that is not implemented."),
+    "PreconditionFailed": (412, "At least one of the preconditions that you specified did not hold."),
+    "RequestTimeTooSkewed": (403, "The difference between the request time and the server's time is too large."),
+    "RequestTimeout": (400, "The body did not arrive in time."),
+    "ServiceUnavailable": (503, "The server cannot take the request now. Please try again."),
+    "SignatureDoesNotMatch": (
+        403,
+        "The request signature that the server calculated does not match the signature that you provided.",
+    ),
+    "SlowDown": (503, "Please reduce your request rate."),
+    "XAmzContentSHA256Mismatch": (400, "The provided 'x-amz-content-sha256' header does not match what was computed."),
+}
+
+
+class S3Error(Exception):
+    """A refusal in S3's own words. `fields` become elements of the error document beside Code and Message."""
+
+    def __init__(self, code: str, message: str = "", **fields: str) -> None:
+        self.code = code
+        self.status, default = _CODES[code]
+        self.message = message or default
+        self.fields = fields
+        self.headers: list[tuple[str, str]] = []
+        super().__init__(f"{code}: {self.message}")
+
+
+def not_implemented(what: str) -> S3Error:
+    """The answer to everything that Weyr knows and does not do: it is refused, never ignored."""
+    return S3Error("NotImplemented", f"weyr does not implement {what}")

@@ -1,0 +1,202 @@
+"""Which objects are there, and which blobs hold them? One SQLite file, written by one thread in groups.
+
+Readers ask on the event loop's thread (a point lookup costs some 10 us). Every change is an operation that runs in
+the writer's thread: it takes all that wait, runs each in a savepoint, makes their blobs durable and commits once.
+An operation's future is only resolved after that commit: acknowledged means on disk.
+"""
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from weyr.gateway.s3.blobs import BlobStore
+from weyr.gateway.s3.errors import S3Error
+from weyr.gateway.s3.schema import opened
+
+GROUP_MAX = 256
+QUEUE_MAX = 20_000
+
+T = TypeVar("T")
+Row = tuple[Any, ...]
+
+
+@dataclass(slots=True)
+class Transaction:
+    """What an operation may do: SQL on `db`, blobs that become durable with it, blobs that it lets go."""
+
+    db: sqlite3.Connection
+    arrived: list[int] = field(default_factory=list)
+    freed: list[int] = field(default_factory=list)
+
+    def one(self, sql: str, *values: object) -> Row | None:
+        row: Row | None = self.db.execute(sql, values).fetchone()
+        return row
+
+    def all(self, sql: str, *values: object) -> list[Row]:
+        return self.db.execute(sql, values).fetchall()
+
+    def run(self, sql: str, *values: object) -> int:
+        """Gives how many rows were changed."""
+        return self.db.execute(sql, values).rowcount
+
+
+@dataclass(slots=True)
+class _Pending(Generic[T]):
+    operation: Callable[[Transaction], T]
+    future: "asyncio.Future[T]"
+    result: T | None = None
+    error: Exception | None = None
+
+
+class Index:
+    """The index in `folder`/index.db. To be made on the event loop's thread; `close` ends the writer.
+
+    Raises: sqlite3.Error where the file cannot be opened or is not an index of ours.
+    """
+
+    def __init__(self, folder: Path, blobs: BlobStore, loop: asyncio.AbstractEventLoop) -> None:
+        self._blobs = blobs
+        self._loop = loop
+        self._queue: queue.SimpleQueue[_Pending[Any] | None] = queue.SimpleQueue()
+        self._path = folder / "index.db"
+        self._writer_db = opened(self._path)
+        self._reader = opened(self._path)
+        self._reaper = ThreadPoolExecutor(1, "s3-reaper")
+        self._asking = ThreadPoolExecutor(1, "s3-aside")
+        self._aside_db: sqlite3.Connection | None = None
+        self._writer = threading.Thread(target=self._write_groups, name="s3-index", daemon=True)
+        self.commits = 0
+        self.writes = 0
+
+    def start(self) -> None:
+        """Recovers and begins to take writes. Blobs that nobody names are removed in the background."""
+        row = self.one("SELECT max(id) FROM blobs")
+        first = self._blobs.recover((row and row[0]) or 0)
+        self._writer.start()
+        self._reaper.submit(self._remove_unnamed, first)
+
+    def one(self, sql: str, *values: object) -> Row | None:
+        """The first row of a query, None where there is none. Sees everything that was acknowledged."""
+        row: Row | None = self._reader.execute(sql, values).fetchone()
+        return row
+
+    def all(self, sql: str, *values: object) -> list[Row]:
+        """Every row of a query; the query bounds how many."""
+        return self._reader.execute(sql, values).fetchall()
+
+    def rows(self, sql: str, *values: object) -> Iterator[Row]:
+        """The rows of a query as they are taken; what is not taken is not looked for."""
+        return self._reader.execute(sql, values)
+
+    def write(self, operation: Callable[[Transaction], T]) -> "asyncio.Future[T]":
+        """Runs `operation` in the next group; the future resolves after the commit that holds it.
+
+        The operation may raise to refuse; then nothing of it remains, and the others of its group are not touched.
+        Raises: S3Error SlowDown where too many are waiting.
+        """
+        if self._queue.qsize() > QUEUE_MAX:
+            raise S3Error("SlowDown")
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._queue.put(_Pending(operation, future))
+        return future
+
+    def close(self) -> None:
+        """Waits for the writes that are queued and lets the file go."""
+        self._queue.put(None)
+        if self._writer.is_alive():
+            self._writer.join()
+        self._reaper.shutdown(wait=True)
+        self._asking.shutdown(wait=True)
+        if self._aside_db is not None:
+            self._aside_db.close()
+        self._reader.close()
+        self._writer_db.close()
+
+    # --- the writer's thread
+
+    def _write_groups(self) -> None:
+        is_open = True
+        while is_open:
+            group = [self._queue.get()]
+            while len(group) < GROUP_MAX and not self._queue.empty():
+                group.append(self._queue.get())
+            is_open = None not in group
+            pending = [entry for entry in group if entry is not None]
+            if pending:
+                self._write_group(pending)
+
+    def _write_group(self, group: list[_Pending[Any]]) -> None:
+        transaction = Transaction(self._writer_db)
+        try:
+            self._writer_db.execute("BEGIN IMMEDIATE")
+            for pending in group:
+                self._run(transaction, pending)
+            if transaction.arrived:
+                self._blobs.publish(transaction.arrived)
+            self._writer_db.execute("COMMIT")
+            self.commits += 1
+            self.writes += len(group)
+        except (OSError, sqlite3.Error) as e:
+            # Nothing of the group is on disk for certain, so nobody in it may be told that it is.
+            if self._writer_db.in_transaction:
+                self._writer_db.execute("ROLLBACK")
+            for pending in group:
+                pending.error = pending.error or e
+            transaction.freed.clear()
+        self._loop.call_soon_threadsafe(_resolve, group)
+        if transaction.freed:
+            self._reaper.submit(self._blobs.remove, transaction.freed)
+
+    def _run(self, transaction: Transaction, pending: _Pending[Any]) -> None:
+        marks = len(transaction.arrived), len(transaction.freed)
+        db = transaction.db
+        db.execute("SAVEPOINT operation")
+        try:
+            pending.result = pending.operation(transaction)
+        except Exception as e:  # noqa: BLE001  whatever it is, it belongs to whoever asked for the operation
+            pending.error = e
+            db.execute("ROLLBACK TO operation")
+            del transaction.arrived[marks[0] :], transaction.freed[marks[1] :]
+        db.execute("RELEASE operation")
+
+    # --- beside the writer and the loop
+
+    async def aside(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        """Asks a question that may scan many rows, in a thread of its own."""
+        return await self._loop.run_in_executor(self._asking, self._ask, question)
+
+    def _ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        if self._aside_db is None:
+            self._aside_db = opened(self._path)
+        return question(self._aside_db)
+
+    def _remove_unnamed(self, below: int) -> int:
+        """Removes the blobs that a crash left without a row: never published, or freed and not yet removed."""
+        db = opened(self._path)
+
+        def unnamed_of(ids: list[int]) -> set[int]:
+            if not ids:
+                return set()
+            named = db.execute("SELECT id FROM blobs WHERE id BETWEEN ? AND ?", (min(ids), max(ids)))
+            return set(ids) - {row[0] for row in named}
+
+        try:
+            return self._blobs.remove_unnamed(below, unnamed_of)
+        finally:
+            db.close()
+
+
+def _resolve(group: list[_Pending[Any]]) -> None:
+    for pending in group:
+        if pending.future.done():
+            continue
+        if pending.error is not None:
+            pending.future.set_exception(pending.error)
+        else:
+            pending.future.set_result(pending.result)

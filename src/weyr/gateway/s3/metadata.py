@@ -1,0 +1,112 @@
+"""Which of a request's headers are kept with an object, which are refused, and how do they come back?"""
+
+from collections.abc import Mapping
+from urllib.parse import parse_qsl
+
+from weyr.gateway.s3.errors import S3Error, not_implemented
+from weyr.gateway.s3.records import Meta, Stored
+from weyr.gateway.s3.sigv4 import Caller
+
+USER_BYTES_MAX = 2048
+USER = "x-amz-meta-"
+_CONTENT = ("content-type", "content-disposition", "content-encoding", "content-language", "cache-control", "expires")
+_NAMES = {
+    "content-type": "Content-Type",
+    "content-disposition": "Content-Disposition",
+    "content-encoding": "Content-Encoding",
+    "content-language": "Content-Language",
+    "cache-control": "Cache-Control",
+    "expires": "Expires",
+}
+_KNOWN = {
+    "x-amz-acl", "x-amz-checksum-algorithm", "x-amz-checksum-crc32", "x-amz-checksum-crc32c",
+    "x-amz-checksum-crc64nvme", "x-amz-checksum-mode", "x-amz-checksum-sha1", "x-amz-checksum-sha256",
+    "x-amz-checksum-type", "x-amz-content-sha256", "x-amz-copy-source", "x-amz-copy-source-if-match",
+    "x-amz-copy-source-if-modified-since", "x-amz-copy-source-if-none-match",
+    "x-amz-copy-source-if-unmodified-since", "x-amz-copy-source-range", "x-amz-date", "x-amz-decoded-content-length",
+    "x-amz-expected-bucket-owner", "x-amz-metadata-directive", "x-amz-mp-object-size", "x-amz-object-attributes",
+    "x-amz-max-parts", "x-amz-part-number-marker", "x-amz-object-ownership", "x-amz-optional-object-attributes",
+    "x-amz-request-payer", "x-amz-sdk-checksum-algorithm", "x-amz-source-expected-bucket-owner",
+    "x-amz-storage-class", "x-amz-tagging", "x-amz-tagging-directive", "x-amz-trailer", "x-amz-user-agent",
+}  # fmt: skip
+_OVERRIDES = {f"response-{name}": _NAMES[name] for name in _CONTENT}
+
+
+def check_known(headers: Mapping[str, str], owner: str) -> None:
+    """Refuses every x-amz header that would be ignored otherwise.
+
+    Raises: S3Error NotImplemented; AccessDenied where another account is expected to own the bucket.
+    """
+    for name, value in headers.items():
+        if name.startswith("x-amz-") and name not in _KNOWN and not name.startswith(USER):
+            raise not_implemented(f"the header {name}")
+        if name in ("x-amz-expected-bucket-owner", "x-amz-source-expected-bucket-owner") and value != owner:
+            raise S3Error("AccessDenied", "The bucket is owned by another account.")
+    if headers.get("x-amz-acl", "private") not in ("private", "bucket-owner-full-control"):
+        raise not_implemented("canned ACLs other than private")
+    if headers.get("x-amz-storage-class", "STANDARD") != "STANDARD":
+        raise not_implemented("storage classes other than STANDARD")
+    if headers.get("x-amz-object-ownership", "BucketOwnerEnforced") != "BucketOwnerEnforced":
+        raise not_implemented("object ownership other than BucketOwnerEnforced")
+
+
+def meta_of(headers: Mapping[str, str], caller: Caller) -> Meta:
+    """What is kept from a request that makes an object. Raises: S3Error MetadataTooLarge, InvalidTag."""
+    kept = {name: headers[name] for name in _CONTENT if name in headers}
+    if caller.payload.startswith("STREAMING-") and "content-encoding" in kept:
+        # aws-chunked is how the body travels, not what it is.
+        encodings = [e.strip() for e in kept["content-encoding"].split(",") if e.strip() != "aws-chunked"]
+        kept["content-encoding"] = ", ".join(encodings)
+        if not encodings:
+            del kept["content-encoding"]
+    kept.setdefault("content-type", "binary/octet-stream")
+    user = {name: value for name, value in headers.items() if name.startswith(USER)}
+    if sum(len(name) - len(USER) + len(value) for name, value in user.items()) > USER_BYTES_MAX:
+        raise S3Error("MetadataTooLarge")
+    return Meta(headers=kept | user, tags=tags_of(headers.get("x-amz-tagging", "")))
+
+
+def response_headers(stored: Stored, query: Mapping[str, str], with_checksum: bool) -> list[tuple[str, str]]:
+    """An object's headers as GET and HEAD give them; `response-…` in the query overrides."""
+    headers = {_NAMES.get(name, name): value for name, value in stored.meta.headers.items()}
+    for name, header in _OVERRIDES.items():
+        if name in query:
+            headers[header] = one_line(query[name])
+    headers |= {"ETag": f'"{stored.etag}"', "Accept-Ranges": "bytes"}
+    if with_checksum and stored.meta.checksum:
+        algorithm, value, kind = stored.meta.checksum
+        headers |= {f"x-amz-checksum-{algorithm.lower()}": value, "x-amz-checksum-type": kind}
+    if stored.meta.tags:
+        headers["x-amz-tagging-count"] = str(len(stored.meta.tags))
+    return list(headers.items())
+
+
+def one_line(text: str) -> str:
+    """Text that cannot begin a header of its own. Raises: S3Error InvalidArgument."""
+    if any(ord(c) < 32 or ord(c) == 127 for c in text):
+        raise S3Error("InvalidArgument", "A header cannot hold control characters.")
+    return text.encode().decode("latin-1")
+
+
+def tags_of(text: str) -> dict[str, str]:
+    """The tags of an x-amz-tagging header (`a=1&b=2`). Raises: S3Error."""
+    try:
+        pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=bool(text))
+    except ValueError as e:
+        raise S3Error("InvalidArgument", "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded.") from e
+    return checked_tags(pairs)
+
+
+def checked_tags(pairs: list[tuple[str, str]]) -> dict[str, str]:
+    """Raises: S3Error InvalidTag for duplicates and what is too long or too many."""
+    tags = dict(pairs)
+    if len(tags) != len(pairs):
+        raise S3Error("InvalidTag", "Cannot provide multiple Tags with the same key")
+    if len(tags) > 10:
+        raise S3Error("BadRequest", "Object tags cannot be greater than 10")
+    for key, value in pairs:
+        if not 0 < len(key) <= 128 or key.startswith("aws:"):
+            raise S3Error("InvalidTag", "The TagKey you have provided is invalid")
+        if len(value) > 256:
+            raise S3Error("InvalidTag", "The TagValue you have provided is invalid")
+    return tags

@@ -1,0 +1,160 @@
+"""What does the index say? Its rows as values, and the questions about one bucket or one key.
+
+Both the reader's and the writer's side answer them: they only need `one` and `all`.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+from weyr.gateway.s3.errors import S3Error
+
+Row = tuple[Any, ...]
+NULL_VERSION = "null"
+
+
+class Reader(Protocol):
+    """The index as either thread sees it."""
+
+    def one(self, sql: str, *values: object) -> Row | None: ...
+    def all(self, sql: str, *values: object) -> list[Row]: ...
+
+
+class Versioning(StrEnum):
+    OFF = ""
+    ENABLED = "Enabled"
+    SUSPENDED = "Suspended"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Objects whose key begins with `prefix` go once they are older than `expire_after_s`."""
+
+    prefix: str
+    expire_after_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    id: int
+    name: str
+    created_ms: int
+    owner: str
+    versioning: Versioning
+    lifecycle: tuple[Rule, ...]
+    settings: Mapping[str, str]
+    objects: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One blob of an object. An inline one is a row of the index with the bytes in it, the others are files."""
+
+    blob: int
+    size: int
+    is_inline: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Meta:
+    """What is kept of an object beside its bytes. `headers` are given back as they came, user metadata among them."""
+
+    headers: dict[str, str] = field(default_factory=dict)
+    checksum: tuple[str, str, str] | None = None
+    """Algorithm, value and type, as in the x-amz-checksum headers."""
+    tags: dict[str, str] = field(default_factory=dict)
+    upload: str = ""
+    """The multipart upload this came from, so that a repeated completion is answered as the first was."""
+    parts: int = 0
+
+    def text(self) -> str:
+        return json.dumps({name: value for name, value in asdict(self).items() if value}, separators=(",", ":"))
+
+    @classmethod
+    def of(cls, text: str) -> "Meta":
+        fields = json.loads(text)
+        if "checksum" in fields:
+            fields["checksum"] = tuple(fields["checksum"])
+        return cls(**fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One version of one key as the index has it."""
+
+    key: str
+    sequence: int
+    version: str
+    is_marker: bool
+    size: int
+    etag: str
+    modified_ms: int
+    segments: tuple[Segment, ...]
+    meta: Meta
+
+
+_BUCKET = "SELECT id, name, created_ms, owner, versioning, lifecycle, settings, objects, size_bytes FROM buckets"
+OBJECT_COLUMNS = "key, sequence, version, is_marker, size, etag, modified_ms, segments, meta"
+
+
+def bucket_named(reader: Reader, name: str) -> Bucket:
+    """Raises: S3Error NoSuchBucket."""
+    row = reader.one(f"{_BUCKET} WHERE name = ?", name)
+    if row is None:
+        raise S3Error("NoSuchBucket", BucketName=name)
+    return _bucket_of(row)
+
+
+def buckets(reader: Reader) -> list[Bucket]:
+    """Every bucket, by name."""
+    return [_bucket_of(row) for row in reader.all(f"{_BUCKET} ORDER BY name")]
+
+
+def current(reader: Reader, bucket: int, key: str) -> Stored | None:
+    """The current version of a key, which may be a delete marker; None where there is none."""
+    row = reader.one(f"SELECT {OBJECT_COLUMNS} FROM objects WHERE bucket = ? AND key = ?", bucket, key)
+    return stored_of(row) if row else None
+
+
+def version_of(reader: Reader, bucket: int, key: str, version: str) -> Stored | None:
+    """One version of a key, current or not."""
+    for table in ("objects", "history"):
+        sql = f"SELECT {OBJECT_COLUMNS} FROM {table} WHERE bucket = ? AND key = ? AND version = ?"
+        row = reader.one(sql, bucket, key, version)
+        if row:
+            return stored_of(row)
+    return None
+
+
+def stored_of(row: Row) -> Stored:
+    key, sequence, version, is_marker, size, etag, modified_ms, segments, meta = row
+    return Stored(
+        key, sequence, version, bool(is_marker), size, etag, modified_ms, segments_of(segments), Meta.of(meta)
+    )
+
+
+def segments_of(text: str) -> tuple[Segment, ...]:
+    """The blobs that a `segments` column names."""
+    if not text:
+        return ()
+    segments = []
+    for entry in text.split(","):
+        blob, _, size = entry.partition(":")
+        segments.append(Segment(int(blob.removeprefix("i")), int(size), blob.startswith("i")))
+    return tuple(segments)
+
+
+def segments_text(segments: tuple[Segment, ...]) -> str:
+    """The `segments` column for these blobs."""
+    return ",".join(f"{'i' if s.is_inline else ''}{s.blob}:{s.size}" for s in segments)
+
+
+def _bucket_of(row: Row) -> Bucket:
+    number, name, created_ms, owner, versioning, lifecycle, settings, objects, size_bytes = row
+    rules = tuple(Rule(prefix, expire_after_s) for prefix, expire_after_s in json.loads(lifecycle))
+    return Bucket(
+        number, name, created_ms, owner, Versioning(versioning), rules, json.loads(settings), objects, size_bytes
+    )

@@ -1,0 +1,85 @@
+"""How is the index laid out? Its tables, and how the file is opened so that a commit is on disk.
+
+    buckets    one row per bucket; its counters are kept by triggers, so they cannot drift from the rows
+    objects    the current version of each key, or its delete marker
+    history    the versions before it, of buckets that keep them; `sequence` rises with each version of a key
+    uploads    multipart uploads that are not finished, and `parts` what has come of them
+    blobs      every blob with how often it is named; small ones lie here (`data`), the others in files
+
+`segments` names an object's blobs in order: `12:4096` is a file, `i12:4096` a row with data, joined with commas.
+`meta` is JSON: content headers, user metadata, checksums, tags.
+"""
+
+import sqlite3
+from pathlib import Path
+
+VERSION = 1
+
+_COLUMNS = """
+    bucket INTEGER NOT NULL, key TEXT NOT NULL, sequence INTEGER NOT NULL, version TEXT NOT NULL,
+    is_marker INTEGER NOT NULL, size INTEGER NOT NULL, etag TEXT NOT NULL, modified_ms INTEGER NOT NULL,
+    segments TEXT NOT NULL, meta TEXT NOT NULL
+"""
+
+
+_SCHEMA = f"""
+BEGIN;
+CREATE TABLE buckets (
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, created_ms INTEGER NOT NULL, owner TEXT NOT NULL,
+    versioning TEXT NOT NULL DEFAULT '', lifecycle TEXT NOT NULL DEFAULT '[]', settings TEXT NOT NULL DEFAULT '{{}}',
+    objects INTEGER NOT NULL DEFAULT 0, size_bytes INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE objects ({_COLUMNS}, PRIMARY KEY (bucket, key)) WITHOUT ROWID;
+CREATE TABLE history ({_COLUMNS}, PRIMARY KEY (bucket, key, sequence DESC)) WITHOUT ROWID;
+CREATE TABLE blobs (id INTEGER PRIMARY KEY, refs INTEGER NOT NULL, size INTEGER NOT NULL, data BLOB);
+CREATE TABLE uploads (
+    id TEXT PRIMARY KEY, bucket INTEGER NOT NULL, key TEXT NOT NULL, created_ms INTEGER NOT NULL,
+    owner TEXT NOT NULL, meta TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX uploads_by_key ON uploads (bucket, key, id);
+CREATE TABLE parts (
+    upload TEXT NOT NULL, number INTEGER NOT NULL, size INTEGER NOT NULL, etag TEXT NOT NULL,
+    modified_ms INTEGER NOT NULL, segments TEXT NOT NULL, checksum TEXT NOT NULL, PRIMARY KEY (upload, number)
+) WITHOUT ROWID;
+CREATE TRIGGER objects_insert AFTER INSERT ON objects BEGIN
+    UPDATE buckets SET size_bytes = size_bytes + NEW.size, objects = objects + 1 - NEW.is_marker WHERE id = NEW.bucket;
+END;
+CREATE TRIGGER objects_delete AFTER DELETE ON objects BEGIN
+    UPDATE buckets SET size_bytes = size_bytes - OLD.size, objects = objects - 1 + OLD.is_marker WHERE id = OLD.bucket;
+END;
+CREATE TRIGGER history_insert AFTER INSERT ON history BEGIN
+    UPDATE buckets SET size_bytes = size_bytes + NEW.size WHERE id = NEW.bucket;
+END;
+CREATE TRIGGER history_delete AFTER DELETE ON history BEGIN
+    UPDATE buckets SET size_bytes = size_bytes - OLD.size WHERE id = OLD.bucket;
+END;
+CREATE TRIGGER parts_insert AFTER INSERT ON parts BEGIN
+    UPDATE buckets SET size_bytes = size_bytes + NEW.size
+    WHERE id = (SELECT bucket FROM uploads WHERE id = NEW.upload);
+END;
+CREATE TRIGGER parts_delete AFTER DELETE ON parts BEGIN
+    UPDATE buckets SET size_bytes = size_bytes - OLD.size
+    WHERE id = (SELECT bucket FROM uploads WHERE id = OLD.upload);
+END;
+PRAGMA user_version = {VERSION};
+COMMIT;
+"""
+
+
+def opened(path: Path) -> sqlite3.Connection:
+    """A connection to the index, made if it is not there. It may be used by whichever one thread owns it.
+
+    WAL lets readers go on while the writer commits; synchronous=FULL makes each commit wait for the disk.
+    Raises: sqlite3.Error, also for a file of a version this code does not know.
+    """
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256, timeout=10)
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = FULL")
+    db.execute("PRAGMA cache_size = -16000")
+    db.execute("PRAGMA temp_store = MEMORY")
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version == 0:
+        db.executescript(_SCHEMA)
+    elif version != VERSION:
+        raise sqlite3.DatabaseError(f"{path} has layout {version}, and this weyr knows layout {VERSION}")
+    return db

@@ -1,0 +1,191 @@
+"""How does the index change over a multipart upload's life? Operations for the writer, questions for the reader."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from weyr.gateway.s3 import checksums
+from weyr.gateway.s3.checksums import Algorithm, ChecksumType
+from weyr.gateway.s3.errors import S3Error
+from weyr.gateway.s3.index import Transaction
+from weyr.gateway.s3.records import (
+    Meta,
+    Reader,
+    Row,
+    Segment,
+    bucket_named,
+    current,
+    segments_of,
+    segments_text,
+)
+from weyr.gateway.s3.writes import NewBlob, NewObject, Put, WriteCondition, add_blob, insert, release
+
+PART_MIN_BYTES = 5 * 2**20
+PARTS_MAX = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """An upload that is not finished. `meta` becomes the object's; its checksum says what the parts' are to be."""
+
+    id: str
+    bucket: int
+    key: str
+    created_ms: int
+    owner: str
+    meta: Meta
+
+    @property
+    def checksum(self) -> tuple[Algorithm, ChecksumType] | None:
+        if self.meta.checksum is None:
+            return None
+        return Algorithm(self.meta.checksum[0]), ChecksumType(self.meta.checksum[2])
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    number: int
+    size: int
+    etag: str
+    modified_ms: int
+    segments: tuple[Segment, ...]
+    checksum: str
+
+
+@dataclass(frozen=True, slots=True)
+class NamedPart:
+    """A part as the completion names it; "" for a checksum it does not give."""
+
+    number: int
+    etag: str
+    checksum: str = ""
+
+
+_UPLOAD = "SELECT id, bucket, key, created_ms, owner, meta FROM uploads"
+_PART = "SELECT number, size, etag, modified_ms, segments, checksum FROM parts"
+
+
+def upload_of(reader: Reader, bucket: int, key: str, upload_id: str) -> Upload:
+    """Raises: S3Error NoSuchUpload."""
+    row = reader.one(f"{_UPLOAD} WHERE id = ? AND bucket = ? AND key = ?", upload_id, bucket, key)
+    if row is None:
+        raise S3Error("NoSuchUpload", UploadId=upload_id)
+    return _upload_of(row)
+
+
+def uploads_after(reader: Reader, bucket: int, after: tuple[str, str], prefix: str, limit: int) -> list[Upload]:
+    """Uploads of keys with `prefix`, by key and id, behind the `after` pair."""
+    sql = f"{_UPLOAD} WHERE bucket = ? AND (key, id) > (?, ?) AND substr(key, 1, ?) = ? ORDER BY key, id LIMIT ?"
+    return [_upload_of(row) for row in reader.all(sql, bucket, *after, len(prefix), prefix, limit)]
+
+
+def parts_after(reader: Reader, upload_id: str, after: int, limit: int) -> list[Part]:
+    """Parts that have come, by number, behind `after`."""
+    rows = reader.all(f"{_PART} WHERE upload = ? AND number > ? ORDER BY number LIMIT ?", upload_id, after, limit)
+    return [_part_of(row) for row in rows]
+
+
+def begin(transaction: Transaction, bucket_name: str, upload: Upload) -> None:
+    """Opens an upload."""
+    bucket = bucket_named(transaction, bucket_name)
+    values = upload.id, bucket.id, upload.key, upload.created_ms, upload.owner, upload.meta.text()
+    transaction.run("INSERT INTO uploads VALUES (?, ?, ?, ?, ?, ?)", *values)
+
+
+def put_part(transaction: Transaction, upload: Upload, part: Part, blob: NewBlob) -> None:
+    """Takes a part; one with the same number is replaced."""
+    upload_of(transaction, upload.bucket, upload.key, upload.id)
+    old = transaction.one("SELECT segments FROM parts WHERE upload = ? AND number = ?", upload.id, part.number)
+    if old:
+        transaction.run("DELETE FROM parts WHERE upload = ? AND number = ?", upload.id, part.number)
+        release(transaction, segments_of(old[0]))
+    add_blob(transaction, blob)
+    values = upload.id, part.number, part.size, part.etag, part.modified_ms, segments_text(part.segments), part.checksum
+    transaction.run("INSERT INTO parts VALUES (?, ?, ?, ?, ?, ?, ?)", *values)
+
+
+def abort(transaction: Transaction, bucket_name: str, key: str, upload_id: str) -> None:
+    """Drops an upload and what has come of it. Raises: S3Error NoSuchUpload."""
+    bucket = bucket_named(transaction, bucket_name)
+    upload = upload_of(transaction, bucket.id, key, upload_id)
+    _drop(transaction, upload, kept=set())
+
+
+def complete(
+    transaction: Transaction,
+    bucket_name: str,
+    key: str,
+    upload_id: str,
+    named: Sequence[NamedPart],
+    new: NewObject,
+    condition: WriteCondition,
+    promised: str = "",
+) -> tuple[Put, NewObject]:
+    """Makes the named parts one object, without touching their bytes. Gives what was done, and the object.
+
+    Takes: `promised`, the whole's checksum if the client gave one.
+    Promises: asked again after it succeeded, and while its object stands, it gives the same answer.
+    """
+    bucket = bucket_named(transaction, bucket_name)
+    there = current(transaction, bucket.id, key)
+    if there and there.meta.upload == upload_id:
+        again = NewObject(key, there.size, there.etag, there.modified_ms, there.version, there.meta)
+        return Put(bucket, there.version), again
+    upload = upload_of(transaction, bucket.id, key, upload_id)
+    condition.check(there)
+    parts = _chosen(parts_after(transaction, upload_id, 0, PARTS_MAX), named)
+    md5 = hashlib.md5(b"".join(bytes.fromhex(part.etag) for part in parts), usedforsecurity=False)
+    meta = replace(upload.meta, upload=upload_id, parts=len(parts), checksum=_checksum(upload, parts, promised))
+    segments = tuple(segment for part in parts for segment in part.segments)
+    whole = replace(new, size=sum(p.size for p in parts), etag=f"{md5.hexdigest()}-{len(parts)}", meta=meta)
+    _drop(transaction, upload, kept={part.number for part in parts})
+    return Put(bucket, insert(transaction, bucket, whole, segments, there)), whole
+
+
+def _chosen(have: Sequence[Part], named: Sequence[NamedPart]) -> list[Part]:
+    by_number = {part.number: part for part in have}
+    if not named:
+        raise S3Error("MalformedXML")
+    if any(a.number >= b.number for a, b in pairwise(named)):
+        raise S3Error("InvalidPartOrder")
+    for wanted in named:
+        part = by_number.get(wanted.number)
+        if part is None or part.etag != wanted.etag or (wanted.checksum and part.checksum != wanted.checksum):
+            raise S3Error("InvalidPart", PartNumber=str(wanted.number), ETag=wanted.etag)
+    parts = [by_number[wanted.number] for wanted in named]
+    for part in parts[:-1]:
+        if part.size < PART_MIN_BYTES:
+            raise S3Error("EntityTooSmall", PartNumber=str(part.number), ProposedSize=str(part.size))
+    return parts
+
+
+def _checksum(upload: Upload, parts: Sequence[Part], promised: str) -> tuple[str, str, str] | None:
+    if upload.checksum is None:
+        return None
+    algorithm, kind = upload.checksum
+    if not all(part.checksum for part in parts):
+        return None
+    value = checksums.joined(algorithm, kind, [(part.checksum, part.size) for part in parts])
+    if promised and promised.partition("-")[0] != value.partition("-")[0]:
+        raise S3Error("BadDigest", f"The {algorithm} you specified did not match the calculated checksum.")
+    return algorithm.value, value, kind.value
+
+
+def _drop(transaction: Transaction, upload: Upload, kept: set[int]) -> None:
+    for part in parts_after(transaction, upload.id, 0, PARTS_MAX):
+        if part.number not in kept:
+            release(transaction, part.segments)
+    # The parts go before their upload: the trigger that counts their bytes looks their bucket up in it.
+    transaction.run("DELETE FROM parts WHERE upload = ?", upload.id)
+    transaction.run("DELETE FROM uploads WHERE id = ?", upload.id)
+
+
+def _upload_of(row: Row) -> Upload:
+    number, bucket, key, created_ms, owner, meta = row
+    return Upload(number, bucket, key, created_ms, owner, Meta.of(meta))
+
+
+def _part_of(row: Row) -> Part:
+    number, size, etag, modified_ms, segments, checksum = row
+    return Part(number, size, etag, modified_ms, segments_of(segments), checksum)

@@ -1,0 +1,243 @@
+"""How does the index change when an object is put or deleted? The operations the writer's thread runs.
+
+Each looks, refuses or changes, inside the caller's transaction. Time and new ids are arguments.
+"""
+
+from dataclasses import dataclass, replace
+
+from weyr.gateway.s3.errors import S3Error
+from weyr.gateway.s3.index import Transaction
+from weyr.gateway.s3.records import (
+    NULL_VERSION,
+    OBJECT_COLUMNS,
+    Bucket,
+    Meta,
+    Segment,
+    Stored,
+    Versioning,
+    bucket_named,
+    current,
+    segments_text,
+    stored_of,
+    version_of,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NewBlob:
+    """A blob that has arrived: a file that is whole and fsynced, or `data` for the index itself."""
+
+    id: int
+    size: int
+    data: bytes | None = None
+
+    @property
+    def segment(self) -> Segment:
+        return Segment(self.id, self.size, self.data is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class NewObject:
+    """An object to be put: over `blobs` that have just arrived, or `segments` that the index already names."""
+
+    key: str
+    size: int
+    etag: str
+    modified_ms: int
+    version: str
+    meta: Meta
+    blobs: tuple[NewBlob, ...] = ()
+    segments: tuple[Segment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WriteCondition:
+    """What must hold of the current version: each is an etag, `*`, or "" to ask nothing."""
+
+    if_match: str = ""
+    if_none_match: str = ""
+
+    def check(self, there: Stored | None) -> None:
+        """Raises: S3Error PreconditionFailed, or NoSuchKey where `if_match` meets nothing."""
+        there = None if there is None or there.is_marker else there
+        if self.if_match:
+            if there is None:
+                raise S3Error("NoSuchKey")
+            if self.if_match not in ("*", there.etag):
+                raise S3Error("PreconditionFailed", Condition="If-Match")
+        if self.if_none_match and there is not None and self.if_none_match in ("*", there.etag):
+            raise S3Error("PreconditionFailed", Condition="If-None-Match")
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """What a delete did: which version is gone, or which marker was set. "" where the bucket keeps no versions."""
+
+    version: str = ""
+    is_marker: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """What a put did: into which bucket, and which version it made."""
+
+    bucket: Bucket
+    version: str
+
+
+def put(transaction: Transaction, bucket_name: str, new: NewObject, condition: WriteCondition) -> Put:
+    """Makes `new` the current version of its key."""
+    bucket = bucket_named(transaction, bucket_name)
+    there = current(transaction, bucket.id, new.key)
+    condition.check(there)
+    for blob in new.blobs:
+        add_blob(transaction, blob)
+    for segment in new.segments:
+        if not transaction.run("UPDATE blobs SET refs = refs + 1 WHERE id = ?", segment.blob):
+            raise S3Error("NoSuchKey", "The source was removed while it was copied.")
+    segments = tuple(blob.segment for blob in new.blobs) + new.segments
+    return Put(bucket, insert(transaction, bucket, new, segments, there))
+
+
+def insert(
+    transaction: Transaction, bucket: Bucket, new: NewObject, segments: tuple[Segment, ...], there: Stored | None
+) -> str:
+    """Writes the row of a new current version over blobs that are already counted, and moves `there` out of its way.
+
+    Gives the version's id.
+    """
+    version = new.version if bucket.versioning == Versioning.ENABLED else NULL_VERSION
+    _displace(transaction, bucket, new.key, there, version)
+    _insert_row(
+        transaction,
+        bucket.id,
+        Stored(new.key, _next_sequence(there), version, False, new.size, new.etag, new.modified_ms, segments, new.meta),
+    )
+    return version
+
+
+def delete(
+    transaction: Transaction,
+    bucket_name: str,
+    key: str,
+    version: str,
+    marker: NewObject,
+    condition: WriteCondition,
+) -> Deleted:
+    """Deletes a key, or one version of it. `marker` is the delete marker to set where versions are kept.
+
+    Promises: a key or version that is not there is no error.
+    """
+    bucket = bucket_named(transaction, bucket_name)
+    if version:
+        return _delete_version(transaction, bucket, key, version, condition)
+    there = current(transaction, bucket.id, key)
+    if condition.if_match:
+        condition.check(there)
+    if bucket.versioning == Versioning.OFF:
+        if there:
+            _drop_current(transaction, bucket.id, there)
+            release(transaction, there.segments)
+        return Deleted()
+    set_to = marker.version if bucket.versioning == Versioning.ENABLED else NULL_VERSION
+    _displace(transaction, bucket, key, there, set_to)
+    row = Stored(key, _next_sequence(there), set_to, True, 0, "", marker.modified_ms, (), Meta())
+    _insert_row(transaction, bucket.id, row)
+    return Deleted(set_to, is_marker=True)
+
+
+def set_tags(transaction: Transaction, bucket: int, key: str, version: str, tags: dict[str, str]) -> None:
+    """Replaces the tags of one version. Raises: S3Error NoSuchKey where it went meanwhile."""
+    stored = version_of(transaction, bucket, key, version)
+    if stored is None:
+        raise S3Error("NoSuchKey")
+    meta = replace(stored.meta, tags=tags).text()
+    for table in ("objects", "history"):
+        sql = f"UPDATE {table} SET meta = ? WHERE bucket = ? AND key = ? AND sequence = ?"
+        transaction.run(sql, meta, bucket, key, stored.sequence)
+
+
+def add_blob(transaction: Transaction, blob: NewBlob) -> None:
+    """Counts a blob that has arrived; a file gets its name before the commit."""
+    transaction.run("INSERT INTO blobs VALUES (?, 1, ?, ?)", blob.id, blob.size, blob.data)
+    if blob.data is None:
+        transaction.arrived.append(blob.id)
+
+
+def release(transaction: Transaction, segments: tuple[Segment, ...]) -> None:
+    """Lets go of blobs once; one that nothing names any more is removed after the commit."""
+    for segment in segments:
+        row = transaction.one("UPDATE blobs SET refs = refs - 1 WHERE id = ? RETURNING refs", segment.blob)
+        assert row is not None, "a segment names a blob that is not counted"
+        if row[0] == 0:
+            transaction.run("DELETE FROM blobs WHERE id = ?", segment.blob)
+            if not segment.is_inline:
+                transaction.freed.append(segment.blob)
+
+
+def _delete_version(
+    transaction: Transaction, bucket: Bucket, key: str, version: str, condition: WriteCondition
+) -> Deleted:
+    there = version_of(transaction, bucket.id, key, version)
+    if condition.if_match:
+        condition.check(there)
+    if there is None:
+        return Deleted(version)
+    values = bucket.id, key, there.sequence
+    if not transaction.run("DELETE FROM history WHERE bucket = ? AND key = ? AND sequence = ?", *values):
+        _drop_current(transaction, bucket.id, there)
+        _promote(transaction, bucket.id, key)
+    release(transaction, there.segments)
+    return Deleted(version, there.is_marker)
+
+
+def _promote(transaction: Transaction, bucket: int, key: str) -> None:
+    """Makes the newest version that is left the current one."""
+    sql = f"SELECT {OBJECT_COLUMNS} FROM history WHERE bucket = ? AND key = ? ORDER BY sequence DESC LIMIT 1"
+    row = transaction.one(sql, bucket, key)
+    if row:
+        newest = stored_of(row)
+        values = bucket, key, newest.sequence
+        transaction.run("DELETE FROM history WHERE bucket = ? AND key = ? AND sequence = ?", *values)
+        _insert_row(transaction, bucket, newest)
+
+
+def _displace(transaction: Transaction, bucket: Bucket, key: str, there: Stored | None, version: str) -> None:
+    """Moves the current version into the history, or drops it where `version` takes its place."""
+    if there is not None:
+        _drop_current(transaction, bucket.id, there)
+        if bucket.versioning == Versioning.OFF or there.version == version:
+            release(transaction, there.segments)
+        else:
+            _insert_row(transaction, bucket.id, there, "history")
+    if bucket.versioning == Versioning.SUSPENDED:
+        sql = f"SELECT {OBJECT_COLUMNS} FROM history WHERE bucket = ? AND key = ? AND version = ?"
+        for row in transaction.all(sql, bucket.id, key, version):
+            old = stored_of(row)
+            values = bucket.id, old.key, old.sequence
+            transaction.run("DELETE FROM history WHERE bucket = ? AND key = ? AND sequence = ?", *values)
+            release(transaction, old.segments)
+
+
+def _drop_current(transaction: Transaction, bucket: int, there: Stored) -> None:
+    transaction.run("DELETE FROM objects WHERE bucket = ? AND key = ?", bucket, there.key)
+
+
+def _insert_row(transaction: Transaction, bucket: int, row: Stored, table: str = "objects") -> None:
+    transaction.run(
+        f"INSERT INTO {table} (bucket, {OBJECT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        bucket,
+        row.key,
+        row.sequence,
+        row.version,
+        int(row.is_marker),
+        row.size,
+        row.etag,
+        row.modified_ms,
+        segments_text(row.segments),
+        row.meta.text(),
+    )
+
+
+def _next_sequence(there: Stored | None) -> int:
+    return there.sequence + 1 if there else 1
