@@ -10,7 +10,17 @@ from weyr.stack.parse import parse_stack
 from weyr.stack.text import SIZE_MAX
 
 BROKEN = Path(__file__).parent / "broken"
-JARGON = ("pydantic", "Input should", "pydantic.dev", "validation error", "tuple", "dict", "str ", "NoneType", "Traceback")
+JARGON = (
+    "pydantic",
+    "Input should",
+    "pydantic.dev",
+    "validation error",
+    "tuple",
+    "dict",
+    "str ",
+    "NoneType",
+    "Traceback",
+)
 
 
 @pytest.mark.parametrize("file", sorted(BROKEN.glob("*.yaml")), ids=lambda file: file.stem)

@@ -63,7 +63,8 @@ def _secrets_in_the_open(stack: Stack) -> Iterator[Diagnostic]:
         for path, text in _texts((), item.spec.model_dump(mode="json", exclude_defaults=True)):
             if text and is_sensitive(path) and path[0] == "env":
                 detail = f"{path_text(path)} looks like a secret, and stands in the file for everybody to read."
-                suggestion = f"secrets: {{{path[-1]}: secret/{str(path[-1]).lower()}}}"
+                name = str(path[-1])
+                suggestion = f"secrets: {{{name}: secret/{name.lower().replace('_', '-')}}}"
                 place = item.place_of(*path)
                 yield Diagnostic("A secret in the open", detail, Severity.WARN, place, str(item.ref), suggestion)
 

@@ -48,7 +48,8 @@ class Step:
     """One thing to do. `spec` is what to store, complete and plain; None where the object goes away.
 
     `generation` is the object's generation afterwards, `from_generation` the one it had when the
-    plan was made (0: there was none). Steps stand in the order in which they may begin.
+    plan was made (0: there was none). Steps stand in the order in which they may begin. `needs` are the
+    objects it refers to: they come before it, and where it goes away, after it.
     """
 
     action: Action

@@ -24,7 +24,7 @@ Leaf = str | int | float | bool | None
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _INTEGER = re.compile(r"[-+]?[0-9]{1,30}")
 _PREFIXED = re.compile(r"0(x[0-9a-fA-F]{1,24}|o[0-7]{1,32})")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]{1,40}|[0-9]{1,40}(\.[0-9]{0,40})?)([eE][-+]?[0-9]{1,3})?")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]{1,40}|[0-9]{1,40}(\.[0-9]{0,40}|(?=[eE])))([eE][-+]?[0-9]{1,3})?")
 _WORDS: dict[str, Leaf] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
     **dict.fromkeys(("true", "True", "TRUE"), True),
@@ -167,7 +167,7 @@ class _Builder:
         detail = "Each key must be a word, such as `cpu:`; this one is " + (
             "empty." if node.value is None else "a list, a mapping or an alias."
         )
-        self.problems.append(_problem("A key is not a word", detail, node.place))
+        self.problems.append(_problem("A key is not a word", detail, self._at(event)))
         return _NO_KEY
 
     def _put(self, parent: _Open, entries: "dict[str, Node]", node: Node) -> None:
@@ -212,7 +212,7 @@ class _Builder:
             raise UserError(*self.problems, _problem("The file is too large", detail, self._at(event)))
 
     def _refuse_tag(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent) -> None:
-        if event.tag and event.tag != "!":
+        if event.tag:
             detail = f"The tag `{event.tag[:80]}` has no meaning in a stack file; leave it out."
             self.problems.append(_problem("A tag is not allowed", detail, self._at(event)))
 
