@@ -15,16 +15,21 @@ from weyr.tracking.comparing import upsert
 from weyr.tracking.entities import Metric, Page
 from weyr.tracking.errors import missing
 from weyr.tracking.paging import offset_of, page_of
+from weyr.tracking.prepared import Prepared
 
 HISTORY_AT_ONCE_MAX = 25_000
 
-_append = upsert(metrics).on_conflict_do_nothing()
+_POINT = ("run_id", "key", "at_ms", "step", "value", "is_nan")
+_append = Prepared(upsert(metrics).on_conflict_do_nothing(), _POINT)
 _newer = upsert(latest_metrics)
-_replace_older = _newer.on_conflict_do_update(
-    index_elements=["run_id", "key"],
-    set_={name: _newer.excluded[name] for name in ("step", "at_ms", "value", "is_nan")},
-    where=tuple_(_newer.excluded.step, _newer.excluded.at_ms, _newer.excluded.value)
-    > tuple_(latest_metrics.c.step, latest_metrics.c.at_ms, latest_metrics.c.value),
+_replace_older = Prepared(
+    _newer.on_conflict_do_update(
+        index_elements=["run_id", "key"],
+        set_={name: _newer.excluded[name] for name in ("step", "at_ms", "value", "is_nan")},
+        where=tuple_(_newer.excluded.step, _newer.excluded.at_ms, _newer.excluded.value)
+        > tuple_(latest_metrics.c.step, latest_metrics.c.at_ms, latest_metrics.c.value),
+    ),
+    _POINT,
 )
 _judge = upsert(logged_model_metrics)
 _judge_again = _judge.on_conflict_do_update(
@@ -38,13 +43,13 @@ def append_metrics(connection: Connection, run_id: str, points: Sequence[Metric]
     if not points:
         return
     rows = [_row(run_id, point) for point in points]
-    connection.execute(_append, rows)
+    _append.run(connection, rows)
     newest: dict[str, dict[str, Any]] = {}
     for row in rows:
         old = newest.get(row["key"])
         if old is None or (row["step"], row["at_ms"], row["value"]) > (old["step"], old["at_ms"], old["value"]):
             newest[row["key"]] = row
-    connection.execute(_replace_older, list(newest.values()))
+    _replace_older.run(connection, list(newest.values()))
     _append_to_models(connection, run_id, [point for point in points if point.model_id])
 
 

@@ -7,6 +7,7 @@ import json
 import posixpath
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from weyr.tracking.entities import Dataset, Metric, Tag
 from weyr.tracking.errors import TrackingError, invalid
@@ -37,16 +38,24 @@ _KEY_RULE = (
 
 def check_key(key: str, place: str) -> None:
     """The rule for the keys of metrics, params and tags."""
+    fault = _key_fault(key)
+    if fault:
+        raise _bad(place, key, fault)
+
+
+@lru_cache(maxsize=4096)
+def _key_fault(key: str) -> str:
+    """Empty when the key is fine. Remembered, because a task logs few keys very often."""
+    if len(key) > KEY_CHARS_MAX:
+        return f"'key' exceeds the maximum length of {KEY_CHARS_MAX} characters"
     if not _KEY.match(key):
-        raise _bad(place, key, _KEY_RULE)
+        return _KEY_RULE
     if _is_not_a_plain_path(key):
-        raise _bad(
-            place,
-            key,
-            "Names may be treated as files in certain cases, and must not resolve to other names "
-            f"when treated as such. This name would resolve to {posixpath.normpath(key)!r}",
+        return (
+            "Names may be treated as files in certain cases, and must not resolve to other names when treated as "
+            f"such. This name would resolve to {posixpath.normpath(key)!r}"
         )
-    check_length("key", KEY_CHARS_MAX, key)
+    return ""
 
 
 def check_metric(metric: Metric, place: str = "") -> None:

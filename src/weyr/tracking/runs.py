@@ -17,6 +17,7 @@ from weyr.tracking.gathering import grouped
 from weyr.tracking.inputs import add_datasets, add_models, check_inputs, datasets_of, models_of
 from weyr.tracking.metrics import append_metrics, metric_of
 from weyr.tracking.places import join
+from weyr.tracking.prepared import Prepared
 from weyr.tracking.run_names import name_for
 from weyr.tracking.writer import Writer
 
@@ -25,10 +26,12 @@ MODELS_TAG = "mlflow.log-model.history"
 TASK_TAG = "weyr.task"
 """Which task's token made or resumed the run. Set here only, so that no client can claim another's."""
 
-_replace_tag = upsert(run_tags)
-_put_tag = _replace_tag.on_conflict_do_update(
-    index_elements=["run_id", "key"], set_={"value": _replace_tag.excluded.value}
+_tag = upsert(run_tags)
+_put_tag = Prepared(
+    _tag.on_conflict_do_update(index_elements=["run_id", "key"], set_={"value": _tag.excluded.value}),
+    ("run_id", "key", "value"),
 )
+_put_param = Prepared(insert(params), ("run_id", "key", "value"))
 
 
 class Runs:
@@ -264,7 +267,7 @@ def _row_of(head: RunHead) -> dict[str, Any]:
 def _put_tags(connection: Connection, run_id: str, tags: Sequence[Tag]) -> None:
     if tags:
         rows = [{"run_id": run_id, "key": tag.key, "value": tag.value} for tag in last_of_each(tags)]
-        connection.execute(_put_tag, rows)
+        _put_tag.run(connection, rows)
 
 
 def _put_params(connection: Connection, run_id: str, wanted: Sequence[Param]) -> None:
@@ -280,8 +283,7 @@ def _put_params(connection: Connection, run_id: str, wanted: Sequence[Param]) ->
                 f"value='{known[param.key]}' for run ID='{run_id}'. Attempted logging new value '{param.value}'."
             )
     rows = [{"run_id": run_id, "key": p.key, "value": p.value} for p in wanted if p.key not in known]
-    if rows:
-        connection.execute(insert(params), rows)
+    _put_param.run(connection, rows)
 
 
 def _check_own_tags(tags: Sequence[Tag]) -> None:

@@ -6,13 +6,16 @@ appears whole when its last part is acknowledged; a broken upload leaves none.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from typing import TYPE_CHECKING
 
 import obstore
-from obstore import BytesStream
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, MemoryStore, S3Store
 
 from weyr.core.artifacts import ArtifactContent, ArtifactEntry, ArtifactMissing, ArtifactStoreSilent, Place
+
+if TYPE_CHECKING:
+    from obstore import BytesStream  # declared for type checkers, absent at run time
 
 PART_BYTES = 8 << 20
 PARTS_AT_ONCE = 2
@@ -113,6 +116,13 @@ class ObjectArtifacts:
         return bucket
 
 
+class PlaneArtifacts(ObjectArtifacts):
+    """Over the S3 plane of this machine."""
+
+    def __init__(self, url: str, key_id: str, secret: str) -> None:
+        super().__init__(s3_buckets(url, key_id, secret))
+
+
 async def _delete_one(bucket: Bucket, key: str) -> None:
     try:
         await obstore.delete_async(bucket, key)
@@ -127,7 +137,7 @@ async def _joined(head: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[byte
             yield chunk
 
 
-async def _bytes_of(stream: BytesStream) -> AsyncIterator[bytes]:
+async def _bytes_of(stream: "BytesStream") -> AsyncIterator[bytes]:
     async for chunk in stream:
         yield bytes(chunk)
 

@@ -1,7 +1,7 @@
 """What is one call of the protocol? A method, a path, the permission it needs, and a plain function."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from weyr.core.grants import Principal
@@ -16,12 +16,16 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request that has passed the permission check. `path` are the parts of the URL that vary."""
+    """A request that has passed the permission check. `path` are the parts of the URL that vary.
+
+    `check_grant` is for calls that need a permission besides: (principal, action, resource), raises.
+    """
 
     tracking: Tracking
     principal: Principal
     fields: Fields
-    path: Mapping[str, str] = field(default_factory=dict)
+    path: Mapping[str, str]
+    check_grant: Callable[[Principal, str, str], None]
 
     @property
     def task(self) -> str:

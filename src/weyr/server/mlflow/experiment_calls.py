@@ -1,11 +1,10 @@
 """The protocol's calls about experiments."""
 
-from weyr.core.grants import is_allowed
 from weyr.server.mlflow import encoding
 from weyr.server.mlflow.calls import READ, WRITE, Call, Endpoint, Json
 from weyr.server.mlflow.fields import Fields
 from weyr.tracking.entities import Tag, View
-from weyr.tracking.errors import ErrorCode, TrackingError, missing
+from weyr.tracking.errors import missing
 from weyr.tracking.places import place_of_uri
 
 RESULTS = 1000
@@ -21,8 +20,8 @@ def _create(call: Call) -> Json:
     location = call.fields.text("artifact_location")
     place = place_of_uri(location) if location else None
     # Whoever may name a root may have files written there by this server, which holds every key.
-    if place is not None and not is_allowed(call.principal.grants, "s3:write", f"{place.path}/"):
-        raise TrackingError(ErrorCode.PERMISSION_DENIED, f"{call.principal.name} may not write to {place.s3_uri}.")
+    if place is not None:
+        call.check_grant(call.principal, "s3:write", f"{place.path}/")
     name = call.fields.required("name")
     return {"experiment_id": call.tracking.experiments.create(name, location, tags_of(call.fields))}
 

@@ -7,24 +7,37 @@ from starlette.requests import Request
 from weyr.core.grants import Principal, is_allowed
 from weyr.tracking.errors import ErrorCode, TrackingError
 
-Refused = Callable[[Principal, str, str], None]
-"""Told of each refusal: (principal, action, resource)."""
+Refuse = Callable[[str, str, str, str], None]
+"""Writes a refusal down: principal, action, resource, reason."""
+
+ANONYMOUS = "anonymous"
+
+
+def unheard(_principal: str, _action: str, _resource: str, _reason: str) -> None:
+    """For an application that keeps no audit trail, such as a test's."""
 
 
 class Gate:
-    """Checks the caller that the middleware has found in `request.state.principal`."""
+    """Checks the caller that the middleware put into `request.state.principal`; None: nobody it knows."""
 
-    def __init__(self, on_refused: Refused | None) -> None:
-        self._on_refused = on_refused
+    def __init__(self, refuse: Refuse) -> None:
+        self._refuse = refuse
 
     def check(self, request: Request, action: str, resource: str = "*") -> Principal:
-        """Raises TrackingError: PERMISSION_DENIED, after the refusal was told."""
-        principal = request.state.principal
-        assert isinstance(principal, Principal)
+        """Raises TrackingError: UNAUTHENTICATED or PERMISSION_DENIED, after the refusal was written down."""
+        principal: Principal | None = request.scope.get("state", {}).get("principal")
+        if principal is None:
+            self._refuse(ANONYMOUS, action, resource, "no known token was given")
+            raise TrackingError(
+                ErrorCode.UNAUTHENTICATED, "Every call needs a token that Weyr knows. Set MLFLOW_TRACKING_TOKEN."
+            )
+        self.check_grant(principal, action, resource)
+        return principal
+
+    def check_grant(self, principal: Principal, action: str, resource: str) -> None:
+        """Raises TrackingError: PERMISSION_DENIED, after the refusal was written down."""
         if not is_allowed(principal.grants, action, resource):
-            if self._on_refused is not None:
-                self._on_refused(principal, action, resource)
+            self._refuse(principal.name, action, resource, "no grant covers it")
             raise TrackingError(
                 ErrorCode.PERMISSION_DENIED, f"{principal.name} has no grant for {action} on {resource}."
             )
-        return principal

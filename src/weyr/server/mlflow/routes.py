@@ -21,7 +21,7 @@ from weyr.server.mlflow import experiment_calls, logged_model_calls, registry_ca
 from weyr.server.mlflow.artifact_routes import ArtifactRoutes
 from weyr.server.mlflow.calls import Call, Endpoint
 from weyr.server.mlflow.fields import Fields, fields_of_body, fields_of_query
-from weyr.server.mlflow.gate import Gate, Refused
+from weyr.server.mlflow.gate import Gate, Refuse, unheard
 from weyr.tracking.errors import ErrorCode, TrackingError
 from weyr.tracking.service import Tracking
 
@@ -33,12 +33,12 @@ BODY_BYTES_MAX = 32 << 20
 PREFIXES = ("/api", "/ajax-api")
 
 
-def mlflow_routes(tracking: Tracking, artifacts: ArtifactStore, on_refused: Refused | None = None) -> list[BaseRoute]:
+def mlflow_routes(tracking: Tracking, artifacts: ArtifactStore, refuse: Refuse = unheard) -> list[BaseRoute]:
     """The protocol's routes, for an application whose middleware sets `request.state.principal`.
 
-    Takes `on_refused`: called with (principal, action, resource) before a 403 is sent, for the audit.
+    Takes `refuse`: called with (principal, action, resource, reason) before a 401 or 403 is sent, for the audit.
     """
-    gate = Gate(on_refused)
+    gate = Gate(refuse)
     endpoints = (
         *experiment_calls.ENDPOINTS,
         *run_calls.ENDPOINTS,
@@ -89,7 +89,7 @@ class _Calls:
         try:
             principal = self._gate.check(request, endpoint.action)
             fields = await _fields(request, endpoint)
-            call = Call(self._tracking, principal, fields, varying)
+            call = Call(self._tracking, principal, fields, varying, self._gate.check_grant)
             content = await run_in_threadpool(_answered, endpoint.answer, call)
         except TrackingError as e:
             return error_response(e)
