@@ -64,7 +64,7 @@ def read(meter: Meter, reading: Reading, now_ms: int) -> Posting:
     if reading.since_ms is None:
         return meter, ()
     meter, lines = _in_run(meter, reading.since_ms, reading.quantity)
-    if meter.until_ms is not None or reading.since_ms != meter.run_since_ms:
+    if meter.until_ms is not None or not _is_of_run(meter, reading):
         return meter, lines
     if reading.until_ms is not None:
         meter, ended = end(meter, reading.until_ms)
@@ -109,6 +109,16 @@ def _in_run(meter: Meter, since_ms: int, quantity: int) -> Posting:
         posted_until_ms=from_ms,
     )
     return meter, lines
+
+
+def _is_of_run(meter: Meter, reading: Reading) -> bool:
+    """Whether the reading is of the meter's run, and not a late one of the run before.
+
+    A start may be recorded again a little earlier. Runs of one thing do not overlap, so a reading that
+    ends after our run began is of our run.
+    """
+    assert meter.run_since_ms is not None
+    return reading.since_ms == meter.run_since_ms or (reading.until_ms or 0) > meter.run_since_ms
 
 
 def _stepped(meter: Meter, quantity: int, now_ms: int) -> Posting:

@@ -98,6 +98,22 @@ def test_a_second_run_of_the_same_thing_ends_the_first() -> None:
     assert total(lines)[0] == 5_000 * 1000 + 20_000 * 2000
 
 
+def test_a_start_recorded_again_a_little_earlier_is_the_same_run() -> None:
+    """A wrapper's record and a launcher's may differ by milliseconds; the recorded end still counts."""
+    meter, lines = follow(
+        task(), (NOON + 1_000, Reading(1000, NOON)), (NOON + 9_000, Reading(1000, NOON - 3, NOON + 5_000))
+    )
+    assert not meter.is_running
+    assert total(lines)[0] == 5_000 * 1000
+
+
+def test_a_late_reading_of_an_older_run_changes_nothing() -> None:
+    """It was settled when the newer one began."""
+    meter, _ = follow(task(), (NOON + 1_000, Reading(1000, NOON)), (NOON + 21_000, Reading(1000, NOON + 20_000)))
+    for late in (Reading(500, NOON), Reading(500, NOON, NOON + 5_000)):
+        assert read(meter, late, NOON + 22_000) == (meter, ())
+
+
 def test_stored_bytes_are_a_step_function() -> None:
     """What was seen holds until something else is seen."""
     meter, lines = follow(
