@@ -4,13 +4,17 @@ The layers themselves are contracts in pyproject.toml, checked by `make lint`.
 """
 
 import ast
+import re
+import sys
+import tomllib
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 
-from project_tree import File, python_files, tree_of
+from project_tree import ROOT, File, python_files, tree_of
 
 HOMES = {
     "pydantic": ("core/schema.py",),
-    "yaml": ("stack", "ledger"),
+    "yaml": ("stack", "ledger", "runtime"),
     "typer": ("cli",),
     "click": ("cli",),
     "rich": ("cli",),
@@ -18,6 +22,7 @@ HOMES = {
     "uvicorn": ("server",),
     "sqlalchemy": ("store", "tracking", "ledger", "access", "reconcile"),
     "alembic": ("store",),
+    "awscrt": ("gateway",),
     "httptools": ("wire", "gateway", "runtime"),
     "uvloop": ("wire", "gateway", "runtime", "server"),
     "obstore": ("engines", "gateway", "runtime"),
@@ -39,6 +44,9 @@ EXTRAS = {"mlflow", "sklearn", "numpy", "pandas", "skops", "joblib", "cloudpickl
 
 RARELY_NEEDED = {"alembic"}
 """Takes longer to import than the rest of a start, and is needed only where a database is older than Weyr."""
+
+PART_OF = {"pydantic_core": "pydantic"}
+"""Distributed by itself, but pinned and released with another."""
 
 LAZY = ("cli",)
 """Nothing heavy is imported before the verb is known, so the verbs import what they need."""
@@ -80,6 +88,23 @@ def test_an_extra_is_never_needed_to_import_weyr() -> None:
         if name in EXTRAS
     ]
     assert not eager, "import these inside the function that uses them:\n" + "\n".join(eager)
+
+
+def test_every_third_party_is_declared() -> None:
+    """What works only because something else happens to install it breaks on a user's machine."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["ml"]]
+    declared = {re.split(r"[\[<>=!~ ]", requirement)[0].lower().replace("_", "-") for requirement in wanted}
+    providers = packages_distributions()
+    undeclared = sorted(
+        f"{f.path}:{line} imports {top}"
+        for f in _shipped()
+        for line, top in _imports(tree_of(f))
+        if top and top != "weyr" and top not in sys.stdlib_module_names
+        if top not in PART_OF
+        if not declared.intersection(name.lower().replace("_", "-") for name in providers.get(top, []))
+    )
+    assert not undeclared, "add these to pyproject.toml, or do without them:\n" + "\n".join(undeclared)
 
 
 def _shipped() -> Iterator[File]:
