@@ -1,0 +1,70 @@
+"""Bills and forecasts: what is not posted yet counts as it will be posted."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from weyr.core.metering import Meter, Price
+from weyr.core.ref import Ref, ThingId
+from weyr.ledger.accounts import Month, cost_of, month_of, rate_of, spend_of, table_of
+from weyr.store.ledger import By, Posted
+
+CENT = Price(10_000, 1000, 3_600)
+"""One US cent per vCPU-hour."""
+
+
+def at(text: str) -> int:
+    return round(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()) * 1000
+
+
+def running(since_ms: int, price: Price | None = CENT, name: str = "train") -> Meter:
+    thing = ThingId(Ref("digits", "job", name), "1")
+    return Meter(thing, "task.cpu", "own", price, since_ms, id=1, quantity=1000,
+                 run_since_ms=since_ms, run_from_ms=since_ms, posted_until_ms=since_ms)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("now", "month"),
+    [
+        ("2026-11-22 12:00", Month("2026-11", "2026-11-01", at("2026-12-01"))),
+        ("2026-12-31 23:59", Month("2026-12", "2026-12-01", at("2027-01-01"))),
+        ("2028-02-01 00:00", Month("2028-02", "2028-02-01", at("2028-03-01"))),
+    ],
+)
+def test_months_are_those_of_the_calendar_in_utc(now: str, month: Month) -> None:
+    """A budget's month ends when the calendar says, wherever the machine stands."""
+    assert month_of(at(now)) == month
+
+
+def test_a_month_counts_only_what_ran_in_it() -> None:
+    """Something that runs since October costs November from the first on, and was not posted for weeks."""
+    spend = spend_of([Posted("digits", 500)], [running(at("2026-10-20"))], at("2026-11-02"))
+    assert (spend.period, spend.micros) == ("2026-11", 500 + 24 * 10_000)
+    assert spend.forecast_micros == 500 + 30 * 24 * 10_000
+
+
+def test_a_bill_joins_what_is_posted_with_what_runs() -> None:
+    """The rows hold both, the rate only what runs now; unpriced use is named and adds nothing."""
+    now = at("2026-11-02 02:00")
+    meters = [running(at("2026-11-02")), running(at("2026-11-02"), None, "tune")]
+    posted = [Posted("digits:bucket/lake", 7), Posted("digits:job/train", 1_000_000)]
+    cost = cost_of(By.OBJECT, posted, meters, spend_of([], meters, now), now)
+    assert rate_of(meters) == cost.rate_micros_per_hour == 10_000
+    assert cost.unpriced == ("task.cpu",)
+    assert table_of(cost) == (
+        ("object", "USD", "USD per hour"),
+        ("digits:bucket/lake", "0.000007", ""),
+        ("digits:job/train", "1.02", "0.01"),
+        ("digits:job/tune", "0.00", ""),
+        ("total", "1.02", "0.01"),
+    )
+
+
+def test_days_carry_no_rate() -> None:
+    """A day that is over costs nothing per hour, and today is not over."""
+    now = at("2026-11-02 02:00")
+    meters = [running(at("2026-11-01 23:00"))]
+    cost = cost_of(By.DAY, [], meters, spend_of([], meters, now), now)
+    assert [(row.key, row.micros, row.rate_micros_per_hour) for row in cost.rows] == [
+        ("2026-11-01", 10_000, 0), ("2026-11-02", 20_000, 0),
+    ]  # fmt: skip
