@@ -8,7 +8,7 @@ from weyr.core.kind import AnyKind, Kinds
 from weyr.core.ref import NAME, Ref
 from weyr.core.schema import Spec, ValidationError, from_plain
 from weyr.stack.fields import shape_of
-from weyr.stack.references import Needs, needs_of
+from weyr.stack.references import Needs, linked
 from weyr.stack.sentences import INVALID, UNKNOWN, clipped, mistakes_of, sentence, written
 from weyr.stack.stack import Path, Stack, StackObject
 from weyr.stack.switches import switches_for_numbers
@@ -162,11 +162,11 @@ def _read_spec(reading: _Reading, ref: Ref, kind: AnyKind, node: Node, place: Pl
 def _linked(reading: _Reading) -> Needs:
     """Which objects each object needs; says what is wrong with its references."""
     objects = {ref: (spec, node) for ref, (spec, node, _place) in reading.specs.items()}
-    needs, problems = needs_of(reading.name, objects, reading.named, reading.kinds)
     room = max(0, PROBLEMS_MAX - len(reading.problems))
-    reading.left_out += max(0, len(problems) - room)
-    reading.problems.extend(problems[:room])
-    return needs
+    linking = linked(reading.name, objects, reading.named, reading.kinds, room)
+    reading.problems.extend(linking.problems)
+    reading.left_out += linking.left_out
+    return linking.needs
 
 
 def _object(reading: _Reading, ref: Ref, needs: Needs) -> StackObject:
