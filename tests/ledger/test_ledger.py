@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from weyr.core.kind import Usage
 from weyr.core.metering import Meter
 from weyr.core.ref import Ref, ThingId
-from weyr.ledger.accounts import signed, table_of
+from weyr.ledger.accounts import table_of
 from weyr.ledger.journal import balances
 from weyr.ledger.ledger import Ledger
 from weyr.ledger.prices import CPU, CPU_SPOT, MEMORY, STORAGE, Catalogue
@@ -76,7 +76,7 @@ def test_a_crash_before_the_commit_posts_nothing_and_the_next_reading_makes_up(d
     for _ in range(3):
         with db.write() as connection:
             ledger.read(connection, TRAIN, usages, BOOK, NOON + 60)
-    assert [signed(line) for line in ledger.lines()] == [674]
+    assert [line.signed_micros for line in ledger.lines()] == [674]
 
 
 def test_a_late_record_of_a_closed_thing_is_not_billed_again(db: Database, ledger: Ledger) -> None:
@@ -135,6 +135,20 @@ def test_the_bill_splits_up_every_way_and_always_to_the_same_sum(db: Database, l
     }  # fmt: skip
     assert sum(row.rate_micros_per_hour for row in bills[By.OBJECT].rows) == ledger.rate()
     assert table_of(bills[By.KIND])[-1][0] == "total"
+
+
+def test_the_sums_by_day_are_those_of_the_lines(db: Database, ledger: Ledger) -> None:
+    """Bills read the sums; the journal is what they must agree with, corrections too."""
+    midnight = NOON + 12 * 3600
+    run(db, ledger, TRAIN, "1", NOON, None, midnight + 90)
+    run(db, ledger, TRAIN, "1", NOON, midnight - 30, midnight + 100)
+    with db.write() as connection:
+        ledger.close(connection, TRAIN, "1", midnight + 200)
+    days: dict[str, int] = {}
+    for line in ledger.lines():
+        days[line.day] = days.get(line.day, 0) + line.signed_micros
+    rows = {row.key: row.micros for row in ledger.cost("digits", By.DAY, midnight + 300).rows}
+    assert rows == days == {"2026-11-22": 40_480 * (12 * 3600 - 30) // 3600, "2026-11-23": 0}
 
 
 def test_a_budget_sees_the_month_to_this_moment_and_its_forecast(db: Database, ledger: Ledger) -> None:

@@ -86,3 +86,8 @@ class Line:
     credit: str
     day: str
     """The UTC day it counts for, such as `2026-11-22`; no line spans two days of spending."""
+
+    @property
+    def signed_micros(self) -> int:
+        """What the line adds to spending: less than nothing where it takes back what was posted too far."""
+        return self.micros if self.debit.startswith("expense:") else -self.micros

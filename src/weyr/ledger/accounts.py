@@ -72,7 +72,7 @@ def rate_of(meters: Iterable[Meter]) -> int:
 def spend_of(month_posted: Sequence[Posted], meters: Sequence[Meter], now_ms: int) -> Spend:
     """The running month's spending, for budgets. `month_posted` is the journal's since its first day."""
     month = month_of(now_ms)
-    live = sum(signed(line) for line in unposted(meters, now_ms) if line.day >= month.first_day)
+    live = sum(line.signed_micros for line in unposted(meters, now_ms) if line.day >= month.first_day)
     spent = sum(p.micros for p in month_posted) + live
     return Spend(spent, month.name, spent + rate_of(meters) * max(0, month.end_ms - now_ms) // (HOUR_S * 1000))
 
@@ -82,7 +82,7 @@ def cost_of(by: By, posted: Sequence[Posted], meters: Sequence[Meter], spend: Sp
     micros: dict[str, int] = {p.key: p.micros for p in posted}
     for line in unposted(meters, now_ms):
         key = key_of(by, line, line.day)
-        micros[key] = micros.get(key, 0) + signed(line)
+        micros[key] = micros.get(key, 0) + line.signed_micros
     rates = _rates(by, meters)
     keys = sorted(micros.keys() | rates.keys())
     return Cost(
@@ -111,11 +111,6 @@ def key_of(by: By, of: Line | Meter, day: str) -> str:
             return str(of.thing)
         case By.DAY:
             return day
-
-
-def signed(line: Line) -> int:
-    """What a line adds to spending: less than nothing where it takes back what was posted too far."""
-    return line.micros if line.debit.startswith("expense:") else -line.micros
 
 
 def table_of(cost: Cost) -> tuple[tuple[str, str, str], ...]:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from weyr.core.metering import Line, Meter, Price
 from weyr.core.ref import Ref, ThingId
-from weyr.ledger.accounts import signed, unposted
+from weyr.ledger.accounts import unposted
 from weyr.ledger.journal import DAY_MS, balances, day_of
 from weyr.ledger.meters import POST_EVERY_MS, Reading, close, end, read, used
 
@@ -32,7 +32,7 @@ def follow(meter: Meter, *readings: tuple[int, Reading]) -> tuple[Meter, list[Li
 
 
 def total(lines: list[Line]) -> tuple[int, int]:
-    return sum(line.used for line in lines), sum(signed(line) for line in lines)
+    return sum(line.used for line in lines), sum(line.signed_micros for line in lines)
 
 
 def test_a_launch_that_never_came_up_costs_nothing() -> None:
@@ -201,7 +201,7 @@ def test_storage_adds_up_to_the_integral_of_its_steps(levels: list[tuple[int, in
         for _ in range(2):
             meter, posted = read(meter, Reading(seen, None), now)
             lines += posted
-    live = sum(signed(line) for line in unposted([meter], now + rest))
+    live = sum(line.signed_micros for line in unposted([meter], now + rest))
     meter, posted = close(meter, now + rest)
 
     assert total([*lines, *posted])[0] == area + size * rest

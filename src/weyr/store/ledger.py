@@ -15,7 +15,7 @@ from weyr.core.diagnostic import StoreError
 from weyr.core.metering import Line, Meter, Price
 from weyr.core.ref import Ref, ThingId
 from weyr.store.database import Database
-from weyr.store.tables.ledger import journal, meters
+from weyr.store.tables.ledger import journal, meters, spending
 
 
 class By(StrEnum):
@@ -30,7 +30,7 @@ class By(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """The journal's total for one key."""
+    """What the journal's lines of one key come to."""
 
     key: str
     micros: int
@@ -73,16 +73,16 @@ class LedgerStore:
             raise StoreError(f"meter {before.id} of {before.thing} was posted by somebody else meanwhile")
         if lines:
             connection.execute(insert(journal), [_row_of(line) for line in lines])
+        for line in lines:
+            _add_to_day(connection, line)
 
     def posted(
         self, connection: Connection, by: By, stack: str | None = None, from_day: str = ""
     ) -> tuple[Posted, ...]:
-        """What the journal holds, by key, in the keys' order; days before `from_day` are left out."""
-        key, c = _key(by), journal.c
-        # An expense is debited; a line that runs backwards credits it again.
-        signed = case((c.debit.startswith("expense:", autoescape=True), c.micros), else_=-c.micros)
-        query = select(key.label("key"), func.sum(signed).label("micros")).group_by(key).order_by(key)
-        query = query.where(c.day >= from_day, *_in_stack(c.stack, stack))
+        """What was posted, by key, in the keys' order; days before `from_day` are left out."""
+        key, micros = _key(by).label("key"), func.sum(spending.c.micros).label("micros")
+        query = select(key, micros).join_from(spending, meters).group_by(key).order_by(key)
+        query = query.where(spending.c.day >= from_day, *_in_stack(meters.c.stack, stack))
         return tuple(Posted(str(row.key), int(row.micros)) for row in connection.execute(query))
 
     def lines(self, connection: Connection, stack: str | None = None, lines_max: int = 1000) -> tuple[Line, ...]:
@@ -90,6 +90,13 @@ class LedgerStore:
         query = select(journal).where(*_in_stack(journal.c.stack, stack))
         query = query.order_by(journal.c.to_ms.desc(), journal.c.meter.desc(), journal.c.number.desc())
         return tuple(_line_of(row) for row in reversed(connection.execute(query.limit(lines_max)).all()))
+
+
+def _add_to_day(connection: Connection, line: Line) -> None:
+    of_day = (spending.c.meter == line.meter) & (spending.c.day == line.day)
+    added = update(spending).where(of_day).values(micros=spending.c.micros + line.signed_micros)
+    if not connection.execute(added).rowcount:
+        connection.execute(insert(spending).values(meter=line.meter, day=line.day, micros=line.signed_micros))
 
 
 def _is_of(ref: Ref) -> ColumnElement[bool]:
@@ -101,7 +108,7 @@ def _in_stack(column: ColumnElement[str], stack: str | None) -> tuple[ColumnElem
 
 
 def _key(by: By) -> ColumnElement[str]:
-    c = journal.c
+    c = meters.c
     ref = c.stack + ":" + c.kind + "/" + c.name
     match by:
         case By.STACK:
@@ -113,7 +120,7 @@ def _key(by: By) -> ColumnElement[str]:
         case By.THING:
             return case((c.part == "", ref), else_=ref + "#" + c.part)
         case By.DAY:
-            return c.day
+            return spending.c.day
 
 
 def _meters(connection: Connection, *where: ColumnElement[bool]) -> tuple[Meter, ...]:

@@ -1,4 +1,4 @@
-"""The ledger's tables: open and closed meters, and the journal, which only grows."""
+"""The ledger's tables: open and closed meters, the journal, which only grows, and its sums by day."""
 
 from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, Integer, String, Table, text
 
@@ -66,3 +66,13 @@ journal = Table(
 )
 
 Index("journal_by_stack_and_day", journal.c.stack, journal.c.day)
+
+spending = Table(
+    "spending",
+    metadata,
+    # The journal's sum for one meter and day, kept with each line: a bill of a year reads some hundred
+    # rows, where the journal has half a million for each meter.
+    Column("meter", Integer, ForeignKey("meters.id"), primary_key=True),
+    Column("day", String, primary_key=True),
+    Column("micros", BigInteger, nullable=False),
+)

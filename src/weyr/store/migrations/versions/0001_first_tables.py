@@ -185,6 +185,17 @@ def upgrade() -> None:
     )
     op.create_index("journal_by_stack_and_day", "journal", ["stack", "day"], unique=False)
     op.create_table(
+        "spending",
+        sa.Column("meter", sa.Integer(), nullable=False),
+        sa.Column("day", sa.String(), nullable=False),
+        sa.Column("micros", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["meter"],
+            ["meters.id"],
+        ),
+        sa.PrimaryKeyConstraint("meter", "day"),
+    )
+    op.create_table(
         "tracking_experiment_tags",
         sa.Column("experiment_id", sa.Integer(), nullable=False),
         sa.Column("key", sa.String(length=250), nullable=False),
