@@ -26,6 +26,7 @@ from typing import Any
 REQUEST_BYTES_MAX = 64 << 20
 REQUEST_S = 5.0
 FILES_MAX = 1024
+LOOK_MS = 5_000
 
 
 def _import_without_packages() -> None:
@@ -46,25 +47,37 @@ from weyr.engines.local import limits, processes, task_folder, wrapper  # noqa: 
 class Launcher:
     """Accepts requests one after the other; a start takes about a millisecond."""
 
-    def __init__(self, door: socket.socket, wake: int) -> None:
-        self._door, self._wake = door, wake
+    def __init__(self, door: socket.socket, path: str, wake: int) -> None:
+        self._door, self._path, self._wake = door, path, wake
+        self._inode = os.stat(path).st_ino
         self._trees = limits.hierarchies()
         self._boot = processes.boot_id()
         self.is_stopping = False
 
-    def serve(self) -> None:
+    def serve(self) -> bool:
+        """Works until it is told to end, or cannot be reached any more: then it gives False."""
         poll = select.poll()
         poll.register(self._door, select.POLLIN)
         poll.register(self._wake, select.POLLIN)
         gc.disable()
         gc.freeze()  # a forked child that collects would touch, and so copy, every page
         while not self.is_stopping:
-            for fd, _ in poll.poll():
+            for fd, _ in poll.poll(LOOK_MS):
                 if fd == self._wake:
                     os.read(self._wake, 4096)
                 else:
                     self._serve_one()
             _reap()
+            if self._is_cut_off():
+                return False
+        return True
+
+    def _is_cut_off(self) -> bool:
+        """Whether nobody can reach us any more, for somebody removed the folder with our socket."""
+        try:
+            return os.stat(self._path).st_ino != self._inode
+        except OSError:
+            return True
 
     def _serve_one(self) -> None:
         try:
@@ -191,6 +204,7 @@ def main(argv: list[str]) -> None:
     os.close(done)
     os.setsid()
     os.chdir("/")
+    processes.adopt_orphans()  # what a killed wrapper leaves is reaped here, not by a pid 1 that may not
     door = _open_door(options["--socket"])
     if door is None:
         os.write(tell, b"!")  # another one listens: as good
@@ -198,7 +212,7 @@ def main(argv: list[str]) -> None:
     wake, wake_in = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(wake_in, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    launcher = Launcher(door, wake)
+    launcher = Launcher(door, options["--socket"], wake)
 
     def stop(*_: object) -> None:
         launcher.is_stopping = True
@@ -209,9 +223,9 @@ def main(argv: list[str]) -> None:
     task_folder.write_json(folder, name, info)
     os.write(tell, b"!")
     os.close(tell)
-    launcher.serve()
+    is_reachable = launcher.serve()
     for path in (options["--info"], options["--socket"]):
-        if os.path.exists(path):
+        if is_reachable and os.path.exists(path):  # else they are another launcher's, or nobody's
             os.unlink(path)
 
 

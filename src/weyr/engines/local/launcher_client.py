@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -26,7 +27,8 @@ class LauncherClient:
     """
 
     def __init__(self, socket_path: Path, info: Path, log: Path, python: str = sys.executable) -> None:
-        self._socket, self._info, self._log, self._python = socket_path, info, log, python
+        self._socket, self._info = socket_path.absolute(), info.absolute()
+        self._log, self._python = log, python
 
     def start(self, orders: Sequence[Order]) -> list[str]:
         """Begins tasks, each at most once in its life; the launcher's answer to each is "" for begun,
@@ -46,10 +48,25 @@ class LauncherClient:
         return int(info["pid"])
 
     def stop(self) -> None:
-        """Ends the launcher; running tasks go on. Nobody there is no error."""
+        """Ends the launcher, and returns when it is gone; running tasks go on. Nobody there is no error.
+
+        Raises: EngineSilent where it does not go.
+        """
         pid = self.pid()
-        if pid is not None:
-            os.kill(pid, signal.SIGTERM)
+        if pid is None:
+            return
+        try:
+            process = os.pidfd_open(pid)
+        except ProcessLookupError:
+            return
+        try:
+            signal.pidfd_send_signal(process, signal.SIGTERM)
+            if not select.select([process], [], [], ANSWER_S)[0]:
+                raise EngineSilent("the task launcher does not end")
+        except ProcessLookupError:
+            return
+        finally:
+            os.close(process)
 
     def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
         text = json.dumps(request).encode() + b"\n"

@@ -105,10 +105,10 @@ class Limits:
         name = "memory.peak" if self._memory.version == 2 else "memory.max_usage_in_bytes"
         return _read_number(self._memory.folder, name)
 
-    def out_of_memory_event(self) -> int | None:
-        """A descriptor that becomes readable at the limit (v1; v2 kills the group whole by itself)."""
+    def out_of_memory_event(self) -> int:
+        """A descriptor that becomes readable at the limit (v1), or -1: v2 kills the group whole by itself."""
         if not self._memory or self._memory.version == 2:
-            return None
+            return -1
         try:
             event = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
             control = os.open(os.path.join(self._memory.folder, "memory.oom_control"), os.O_RDONLY)
@@ -117,7 +117,7 @@ class Limits:
             finally:
                 os.close(control)
         except OSError:
-            return None
+            return -1
         return event
 
     def remove(self) -> None:

@@ -5,7 +5,7 @@ The writer runs in the wrapper (standard library only); readers follow the numbe
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 FILE_BYTES = 8 << 20
 FILES_MAX = 4
@@ -160,9 +160,13 @@ def _last_lines(text: bytes, count: int) -> bytes:
     return b"".join(text.splitlines(keepends=True)[-count:]) if count > 0 else b""
 
 
-def follow_log(folder: str, name: str, position: int) -> Iterator[bytes]:
-    """What is written after a place that `read_log` gave; b"" means that nothing is new just now."""
+def follow_log(place: Callable[[], str], name: str, position: int) -> Iterator[bytes]:
+    """What is written after a place that `read_log` gave; b"" means that nothing is new just now.
+
+    The log's folder is asked for each time: it moves to the archive when its task goes.
+    """
     while True:
+        folder = place()
         files = [file for file in log_files(folder) if file >= name]
         if not files:
             yield b""

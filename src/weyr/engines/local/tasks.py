@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote
 
 from weyr.core.capability import Capability, Refused, TaskBody, Wanted
 from weyr.core.diagnostic import EngineSilent
-from weyr.core.ref import Ref, ThingId
+from weyr.core.ref import ThingId
 from weyr.core.schema import from_plain, to_plain
 from weyr.core.seen import Absent, EndReason, Present, Seen, TaskEnd, TaskFacts, TaskState, Unknown
 from weyr.engines.local import probe, task_folder
@@ -137,26 +137,23 @@ class LocalTasks:
 
         Following ends with the task; b"" says that nothing is new just now, so that the caller decides how to wait.
         """
-        live = self._of(id) / LOGS
-        folder = live if live.is_dir() else self._archive.logs_of(self._of(id).name)
-        text, name, position = read_log(str(folder), tail)
+        text, name, position = read_log(str(self._logs_of(id)), tail)
         yield text
-        if not follow or folder is not live:
+        if not follow:
             return
         is_over = False
-        for more in follow_log(str(folder), name, position):
+        for more in follow_log(lambda: str(self._logs_of(id)), name, position):
             if is_over and not more:
                 return
             # Asked before the next read, not after this one: its last lines come before its exit's record.
-            is_over = (self._of(id) / EXIT).exists() or not live.is_dir()
+            is_over = (self._of(id) / EXIT).exists() or not self._of(id).is_dir()
             if more or not is_over:
                 yield more
 
-    def newest(self, ref: Ref) -> ThingId | None:
-        """The object's task with the highest number, live or archived; None where it never had one."""
-        names = [*os.listdir(self._folder), *self._archive.names()]
-        ids = [ThingId.parse(unquote(name)) for name in names if not name.startswith(".")]
-        return max((id for id in ids if id.ref == ref), key=lambda id: (len(id.part), id.part), default=None)
+    def _logs_of(self, id: ThingId) -> Path:
+        """Where its log lies now: with the task, or in the archive once it is gone."""
+        folder = self._of(id)
+        return folder / LOGS if folder.is_dir() else self._archive.logs_of(folder.name)
 
     # --- observing
 

@@ -59,11 +59,13 @@ class Wrapper:
             while self._is_alive():
                 self._turn()
         finally:
-            self._sweep()
-            self._drain()
-            self._judge()
-            self._finish_agent()
-            self._record()
+            try:
+                self._sweep()
+                self._drain()
+                self._judge()
+                self._finish_agent()
+            finally:
+                self._record()
 
     # --- the parts of a life, in order
 
@@ -101,7 +103,10 @@ class Wrapper:
         write_secret_files(order["secret_folder"], order["secret_files"])
         self._output, write = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(self._output, False)
-        self._oom = self._limits.out_of_memory_event() or -1
+        self._oom = self._limits.out_of_memory_event()
+        for fd in (self._output, self._oom):
+            if fd >= 0:
+                self._poll.register(fd, select.POLLIN)
         null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         self._main, error = spawn(order["argv"], order["workdir"], order["env"], null, write, self._limits)
         self._started, self._started_at = time.monotonic(), time.time()
@@ -112,9 +117,6 @@ class Wrapper:
             self._reason, self._detail = "not started", error
             self._log.say(error)
             return
-        for fd in (self._output, self._oom):
-            if fd >= 0:
-                self._poll.register(fd, select.POLLIN)
         self._write_state()
         self._tell("started")
 

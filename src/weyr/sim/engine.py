@@ -1,0 +1,54 @@
+"""A whole engine that exists only in memory: every capability, virtual time, seeded faults.
+
+    clock = VirtualClock()
+    engine = SimEngine(clock, seed=8841, loses_replies=0.2)
+    engine.providers[Capability.TASKS].ensure([...]); clock.advance(10)
+
+It keeps the promises of `weyr.core.capability` under the same conformance suite as the real ones, so what is
+decided against it is decided as in production.
+"""
+
+from collections.abc import Callable, Mapping
+
+from weyr.core.capability import Capability, Provider, TaskBody, Wanted
+from weyr.core.ref import ThingId
+from weyr.sim.clock import VirtualClock
+from weyr.sim.faults import FaultRates, Faults
+from weyr.sim.scripts import Script
+from weyr.sim.services import SimBuckets, SimModels, SimNotices, SimRoutes, SimSecrets
+from weyr.sim.tasks import SimTasks, default_script
+
+
+class SimEngine:
+    """Takes a clock, a seed, rates of faults per call, and what each task does.
+
+    `tasks`, `buckets`, `models`, `routes`, `secrets` and `notices` are the capabilities with what a simulation
+    may do to them (reclaim a task, fill a bucket, load a route); `providers` is what a loop is given.
+    """
+
+    def __init__(
+        self,
+        clock: VirtualClock,
+        seed: int = 0,
+        loses_replies: float = 0.0,
+        delays: float = 0.0,
+        crashes: float = 0.0,
+        delay_s: float = 5.0,
+        down_s: float = 30.0,
+        scripts: Callable[[Wanted], Script] = default_script,
+    ) -> None:
+        self.clock = clock
+        self.faults = Faults(clock, seed, FaultRates(loses_replies, delays, crashes, delay_s, down_s))
+        self.tasks = SimTasks(clock, self.faults, scripts, self._register)
+        self.buckets = SimBuckets(clock, self.faults)
+        self.models = SimModels(clock, self.faults)
+        self.routes = SimRoutes(clock, self.faults)
+        self.secrets = SimSecrets(clock, self.faults)
+        self.notices = SimNotices(clock, self.faults)
+        shelves = (self.tasks, self.buckets, self.models, self.routes, self.secrets, self.notices)
+        self.providers: Mapping[Capability, Provider] = {shelf.capability: shelf for shelf in shelves}
+
+    def _register(self, id: ThingId, body: TaskBody, script: Script) -> None:
+        """A task that succeeds has registered the version that it produces."""
+        if body.model:
+            self.models.register(body.model, f"s3://sim/{id}/model", script.metrics)

@@ -1,0 +1,153 @@
+"""How do tasks run in a simulated world? By their scripts, in virtual time, with checkpoints that count."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+
+from weyr.core.capability import Capability, Refused, TaskBody, Wanted
+from weyr.core.ref import ThingId
+from weyr.core.seen import EndReason, TaskFacts, TaskState
+from weyr.sim.clock import VirtualClock
+from weyr.sim.faults import Faults
+from weyr.sim.scripts import Ending, Script, Signals, ending_of
+from weyr.sim.shelf import Shelf
+
+FOREVER_S = 1e12
+
+
+@dataclass(slots=True)
+class _Run:
+    """One simulated process."""
+
+    body: TaskBody
+    script: Script
+    began_at: float
+    done_s: float
+    restored: str
+    signals: Signals = field(default_factory=Signals)
+    is_over: bool = False
+
+    @property
+    def ending(self) -> Ending:
+        return ending_of(self.script, self.body, self.began_at, self.done_s, self.signals)
+
+
+@dataclass(slots=True)
+class _Saved:
+    """What a bucket's prefix holds: how much work is done, and how often it was saved."""
+
+    done_s: float
+    number: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.done_s:g}s#{self.number}"
+
+
+def default_script(want: Wanted) -> Script:
+    """A serving task serves until it is stopped; any other works for ten seconds and succeeds."""
+    assert isinstance(want.body, TaskBody)
+    return Script(work_s=FOREVER_S) if want.body.probe else Script()
+
+
+class SimTasks(Shelf):
+    """The TASKS capability. `succeeded` is told of every task that ends well."""
+
+    capability = Capability.TASKS
+
+    def __init__(
+        self,
+        clock: VirtualClock,
+        faults: Faults,
+        scripts: Callable[[Wanted], Script] = default_script,
+        succeeded: Callable[[ThingId, TaskBody, Script], None] = lambda *_: None,
+    ) -> None:
+        super().__init__(clock, faults)
+        self._scripts, self._succeeded = scripts, succeeded
+        self._runs: dict[ThingId, _Run] = {}
+        self._saved: dict[tuple[str, str], _Saved] = {}
+        self.starts: dict[ThingId, int] = {}
+        """How often a process was begun for each id: never more than once."""
+
+    def reclaim(self, id: ThingId, notice_s: float) -> bool:
+        """The task's spot node goes away. False where no such task runs."""
+        run = self._runs.get(id)
+        if run is None or self._settle(id, run).is_over:
+            return False
+        run.signals = replace(run.signals, notice_at=self._clock.now(), notice_s=notice_s)
+        return True
+
+    def lose(self, id: ThingId) -> None:
+        """The task's wrapper is killed; nothing of it is left."""
+        run = self._runs[id]
+        if not self._settle(id, run).is_over:
+            run.signals = replace(run.signals, lost_at=self._clock.now())
+
+    def logs(self, id: ThingId, follow: bool = False, tail: int | None = None) -> Iterator[bytes]:
+        run = self._runs.get(id)
+        lines = run.script.output.splitlines(keepends=True) if run else []
+        yield b"".join(lines[-tail:] if tail else lines)
+
+    def _begin(self, want: Wanted, prior: Wanted | None) -> Refused | None:
+        assert isinstance(want.body, TaskBody)
+        if prior:
+            is_same = prior.body == want.body
+            return None if is_same else Refused("a task that was started cannot be changed")
+        script = self._scripts(want)
+        to = want.body.checkpoint
+        saved = self._saved.get((to.bucket, to.prefix)) if to else None
+        began_at = self._clock.now() + script.starts_after_s
+        self._runs[want.id] = _Run(
+            want.body, script, began_at, saved.done_s if saved else 0.0, saved.name if saved else ""
+        )
+        self.starts[want.id] = self.starts.get(want.id, 0) + 1
+        return None
+
+    def _let_go(self, id: ThingId) -> bool:
+        run = self._settle(id, self._runs[id])
+        if run.signals.stop_at is None:
+            run.signals = replace(run.signals, stop_at=self._clock.now())
+        return run.is_over
+
+    def _facts(self, want: Wanted) -> TaskFacts:
+        now, run = self._clock.now(), self._settle(want.id, self._runs[want.id])
+        body, ending = run.body, run.ending
+        address = f"/sim/{want.id}.sock" if body.probe else ""
+        if run.is_over:
+            state, end, ended_at = TaskState.ENDED, ending.end, ending.at
+        else:
+            state, end, ended_at = (TaskState.RUNNING if now >= run.began_at else TaskState.STARTING), None, None
+        is_running = state is TaskState.RUNNING
+        saved = self._saved.get((body.checkpoint.bucket, body.checkpoint.prefix)) if body.checkpoint else None
+        return TaskFacts(
+            state,
+            is_ready=is_running and bool(body.probe) and now >= run.began_at + run.script.ready_after_s,
+            started_at=run.began_at if now >= run.began_at else None,
+            ended_at=ended_at,
+            end=end,
+            notice_at=run.signals.notice_at,
+            restored=run.restored,
+            saved=saved.name if saved and saved.done_s > run.done_s else "",
+            address=address,
+        )
+
+    def _settle(self, id: ThingId, run: _Run) -> _Run:
+        """Lets pass what has passed: checkpoints up to now, and the end if it is behind us."""
+        if run.is_over:
+            return run
+        now, ending = self._clock.now(), run.ending
+        run.is_over = now >= ending.at
+        self._save(run, min(now, ending.at), is_last=run.is_over and ending.saves_all)
+        if run.is_over and ending.end.reason is EndReason.SUCCEEDED:
+            self._succeeded(id, run.body, run.script)
+        return run
+
+    def _save(self, run: _Run, until: float, is_last: bool) -> None:
+        to = run.body.checkpoint
+        worked_s = until - run.began_at
+        if to is None or worked_s <= 0:
+            return
+        kept_s = worked_s if is_last else worked_s // to.every_s * to.every_s
+        done_s = min(run.done_s + kept_s, run.script.work_s)
+        prior = self._saved.get((to.bucket, to.prefix))
+        if done_s > (prior.done_s if prior else 0.0):
+            self._saved[to.bucket, to.prefix] = _Saved(done_s, prior.number + 1 if prior else 1)

@@ -1,0 +1,251 @@
+"""Which engines are there to be tried, and how does one try them all in the same words?
+
+A world is one engine with its surroundings: it turns a `Program` into a task that the engine understands,
+lets time pass, and restarts the part of the engine that may be restarted. A new engine adds one entry to `TASK_WORLDS`
+and is tested the moment it exists. Other capabilities get a registry of their own beside it.
+"""
+
+import shlex
+import shutil
+import tempfile
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from select import select
+from typing import Protocol, TypeVar
+
+from weyr.core.capability import Provider, Refused, TaskBody, Wanted
+from weyr.core.diagnostic import EngineSilent
+from weyr.core.ref import Ref, ThingId
+from weyr.core.seen import Absent, Present, Seen, TaskFacts, TaskState
+from weyr.engines.local.launcher_client import LauncherClient
+from weyr.engines.local.tasks import LocalTasks
+from weyr.sim import Script, SimEngine, VirtualClock
+from weyr.sim.identities import SimIssuer, SimSecretValues
+
+R = TypeVar("R")
+TRIES_MAX = 200
+
+
+@dataclass(frozen=True)
+class Program:
+    """What a task shall do, in words that every engine can act out."""
+
+    writes: str = ""
+    runs_s: float = 0.0
+    exit_code: int = 0
+    ignores_stop: bool = False
+    eats_bytes: int = 0
+
+
+class TaskProvider(Provider, Protocol):
+    """What a task engine offers beside the four verbs."""
+
+    def reclaim(self, id: ThingId, notice_s: float) -> bool: ...
+    def logs(self, id: ThingId, follow: bool = False, tail: int | None = None) -> Iterator[bytes]: ...
+
+
+class TaskWorld(ABC):
+    """One engine under trial. Verbs are asked again while the engine is silent, as the loop does."""
+
+    provider: TaskProvider
+
+    @abstractmethod
+    def body(self, program: Program) -> TaskBody:
+        """A task that does this."""
+
+    @abstractmethod
+    def restart(self) -> None:
+        """Kills what of the engine may die at any moment, and starts it again."""
+
+    @abstractmethod
+    def pause(self) -> float:
+        """Lets a little time pass; gives the engine's now."""
+
+    @abstractmethod
+    def starts(self, id: ThingId) -> int:
+        """How often a process was begun for an id, as the world knows it."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Leaves nothing behind."""
+
+    def ensure(self, id: ThingId, program: Program, generation: int = 1, **changes: object) -> Refused | None:
+        want = Wanted(id, generation, replace(self.body(program), **changes))  # type: ignore[arg-type]
+        return self.patiently(lambda: self.provider.ensure([want])).get(id)
+
+    def release(self, id: ThingId) -> None:
+        self.patiently(lambda: self.provider.release([id]))
+
+    def observe(self, id: ThingId) -> Seen:
+        return self.patiently(lambda: self.provider.observe([id]))[id]
+
+    def inventory(self) -> Sequence[ThingId]:
+        return self.patiently(self.provider.inventory)
+
+    def until(self, id: ThingId, holds: Callable[[Seen], bool], within_s: float = 20.0) -> Seen:
+        """Looks until something holds, at most so long in the engine's time."""
+        now = self.pause()
+        deadline = now + within_s
+        while True:
+            seen = self.observe(id)
+            if holds(seen):
+                return seen
+            assert now < deadline, f"still {seen} after {within_s} s"
+            now = self.pause()
+
+    def ended(self, id: ThingId) -> TaskFacts:
+        """Waits for a task's end."""
+        return facts_of(self.until(id, lambda seen: _state(seen) is TaskState.ENDED))
+
+    def running(self, id: ThingId) -> TaskFacts:
+        """Waits until its process runs."""
+        return facts_of(self.until(id, lambda seen: _state(seen) is TaskState.RUNNING))
+
+    @abstractmethod
+    def patiently(self, call: Callable[[], R]) -> R:
+        """Makes a call until it is answered, as often as this engine may be silent."""
+
+
+def facts_of(seen: Seen) -> TaskFacts:
+    assert isinstance(seen, Present), seen
+    assert isinstance(seen.facts, TaskFacts)
+    return seen.facts
+
+
+def _state(seen: Seen) -> TaskState | None:
+    return facts_of(seen).state if isinstance(seen, Present) else None
+
+
+class LocalWorld(TaskWorld):
+    """Real processes in a folder of their own. The server is what restarts: a new LocalTasks on the same folder."""
+
+    def __init__(self) -> None:
+        self.home = Path(tempfile.mkdtemp(prefix="weyr-"))
+        self.issuer = SimIssuer()
+        self.secrets = SimSecretValues()
+        self.surroundings: dict[str, str] = {}
+        self.launcher = LauncherClient(self.home / "launcher.sock", self.home / "launcher.json", self.home / "log")
+        self.provider: LocalTasks = self._open()
+
+    def _open(self) -> LocalTasks:
+        return LocalTasks(
+            folder=self.home / "tasks",
+            sockets=self.home / "sockets",
+            cache=self.home / "cache",
+            launcher=self.launcher,
+            credentials=self.issuer,
+            secrets=self.secrets,
+            surroundings=lambda: self.surroundings,
+            now=time.time,
+            events=self.home / "events.sock",
+        )
+
+    def body(self, program: Program) -> TaskBody:
+        """A shell that says so each time it is begun, and then does what it should."""
+        lines = [f"echo begun >> {shlex.quote(str(self.home))}/starts-$WEYR_ATTEMPT"]
+        if program.ignores_stop:
+            lines.append("trap '' TERM")
+        if program.writes:
+            lines.append(f"printf %s {shlex.quote(program.writes)}")
+        if program.eats_bytes:
+            eat = f"x = bytearray({program.eats_bytes}); import time; time.sleep(30)"
+            lines.append(f"{shlex.quote(self._python())} -c {shlex.quote(eat)}")
+        if program.runs_s:
+            lines.append(f"sleep {program.runs_s}")
+        return TaskBody(
+            ("/bin/sh", "-c", "\n".join([*lines, f"exit {program.exit_code}"])), str(self.home), grace_s=2.0
+        )
+
+    @staticmethod
+    def _python() -> str:
+        return shutil.which("python3") or "python3"
+
+    def restart(self) -> None:
+        self.launcher.stop()
+        self.provider = self._open()
+
+    def pause(self) -> float:
+        select([], [], [], 0.01)
+        return time.time()
+
+    def starts(self, id: ThingId) -> int:
+        path = self.home / f"starts-{id.part}"
+        return path.read_text().count("begun") if path.exists() else 0
+
+    def patiently(self, call: Callable[[], R]) -> R:
+        return call()  # a local engine that is silent is broken
+
+    def close(self) -> None:
+        for id in self.provider.inventory():
+            self._clear(id)
+        self.launcher.stop()
+        shutil.rmtree(self.home)
+
+    def _clear(self, id: ThingId) -> None:
+        def is_gone(seen: Seen) -> bool:
+            self.provider.release([id])
+            return isinstance(seen, Absent)
+
+        self.until(id, is_gone)
+
+
+class SimWorld(TaskWorld):
+    """The simulated engine; with faults, it is asked again until it answers."""
+
+    def __init__(self, seed: int = 0, **rates: float) -> None:
+        self.clock = VirtualClock()
+        self._programs: dict[tuple[str, ...], Program] = {}
+        self.engine = SimEngine(self.clock, seed, scripts=self._script, **rates)
+        self.provider: TaskProvider = self.engine.tasks
+
+    def body(self, program: Program) -> TaskBody:
+        argv = ("sim", repr(program))
+        self._programs[argv] = program
+        return TaskBody(argv, "/", grace_s=2.0)
+
+    def close(self) -> None:
+        """Nothing is left of a world that was never there."""
+
+    def _script(self, want: Wanted) -> Script:
+        assert isinstance(want.body, TaskBody)
+        program = self._programs[want.body.argv]
+        return Script(
+            work_s=program.runs_s + (30.0 if program.eats_bytes else 0.0),
+            exit_code=program.exit_code,
+            stop_s=None if program.ignores_stop else 0.1,
+            memory_bytes=program.eats_bytes,
+            output=program.writes.encode(),
+        )
+
+    def restart(self) -> None:
+        """Nothing to do: the engine keeps nothing outside its world."""
+
+    def pause(self) -> float:
+        return self.clock.advance(0.05)
+
+    def starts(self, id: ThingId) -> int:
+        return self.engine.tasks.starts.get(id, 0)
+
+    def patiently(self, call: Callable[[], R]) -> R:
+        for _ in range(TRIES_MAX):
+            try:
+                return call()
+            except EngineSilent:
+                self.pause()
+        raise AssertionError("the engine never answered")
+
+
+TASK_WORLDS: Mapping[str, Callable[[], TaskWorld]] = {
+    "local": LocalWorld,
+    "sim": SimWorld,
+    "sim that loses replies": lambda: SimWorld(seed=7, loses_replies=0.2, delays=0.1, delay_s=0.5),
+    "sim that crashes": lambda: SimWorld(seed=11, crashes=0.05, down_s=1.0),
+}
+"""Every engine that has tasks. Real time in the local one, so programs are short."""
+
+
+def task_id(part: str = "1", name: str = "train") -> ThingId:
+    return ThingId(Ref("digits", "job", name), part)
