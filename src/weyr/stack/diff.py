@@ -34,7 +34,7 @@ def _pairs(path: Path, old: object, new: object) -> Iterator[tuple[Path, object,
         case (None, Mapping()) if new:
             for key in new:
                 yield from _pairs((*path, key), None, new[key])
-        case list(), list() if _holds_groups(old) and _holds_groups(new):
+        case list(), list() if _holds_groups(old) or _holds_groups(new):
             for index in range(max(len(old), len(new))):
                 before = old[index] if index < len(old) else None
                 after = new[index] if index < len(new) else None
