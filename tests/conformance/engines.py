@@ -165,6 +165,10 @@ class LocalWorld(TaskWorld):
 
     def restart(self) -> None:
         self.launcher.stop()
+        self.reopen()
+
+    def reopen(self) -> None:
+        """A new server on the same folder."""
         self.provider = self._open()
 
     def pause(self) -> float:

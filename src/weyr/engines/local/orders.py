@@ -20,7 +20,7 @@ from weyr.engines.local.task_folder import Order
 
 __all__ = ["CredentialIssuer", "IssuedCredentials", "OrderMaker", "SecretReader"]
 
-SAVE_S = 120.0
+SAVE_S = 60.0
 """How long the last upload of checkpoints may take after a task's end."""
 MEMORY_FOLDER = Path("/dev/shm")
 
