@@ -12,6 +12,12 @@ from weyr.wire.process import listen_unix, stop_signal
 from weyr.wire.server import HttpServer
 
 
+def settle(future: asyncio.Future[Response], told: Response) -> None:
+    """The caller may have left in the meantime."""
+    if not future.cancelled():
+        future.set_result(told)
+
+
 async def serve(path: Path, name: str) -> None:
     loop = asyncio.get_running_loop()
 
@@ -22,17 +28,19 @@ async def serve(path: Path, name: str) -> None:
         if request.path == b"/fill":
             return Response(200, b"x" * int(query["size"][0]), b"application/octet-stream")
         headers = {key.decode(): value.decode("latin-1") for key, value in request.headers.items()}
-        told = answer({
-            "replica": name,
-            "method": request.method.decode(),
-            "target": request.target.decode(),
-            "headers": headers,
-            "size": len(request.body),
-        })
+        told = answer(
+            {
+                "replica": name,
+                "method": request.method.decode(),
+                "target": request.target.decode(),
+                "headers": headers,
+                "size": len(request.body),
+            }
+        )
         if "wait" not in query:
             return told
         future: asyncio.Future[Response] = loop.create_future()
-        loop.call_later(float(query["wait"][0]), lambda: future.done() or future.set_result(told))
+        loop.call_later(float(query["wait"][0]), settle, future, told)
         return future
 
     server = HttpServer(handle)

@@ -40,15 +40,10 @@ class Process:
 
     def __init__(self, *arguments: str, env: Mapping[str, str] | None = None) -> None:
         environment = {**os.environ, **(env or {})}
+        self.output = ""
         self.popen = subprocess.Popen(
             [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment
         )
-
-    @property
-    def output(self) -> str:
-        """All it printed; only once it has ended."""
-        assert self.popen.stdout is not None
-        return self.popen.stdout.read().decode()
 
     def stop(self, timeout_s: float = 15.0) -> int:
         """Asks it to end, and gives its exit status."""
@@ -58,19 +53,23 @@ class Process:
 
     def kill(self) -> None:
         self.popen.kill()
-        self.popen.wait(10)
+        self.wait()
 
     def wait(self, timeout_s: float = 15.0) -> int:
-        return self.popen.wait(timeout_s)
+        """Its exit status; `output` is then all that it printed."""
+        status = self.popen.wait(timeout_s)
+        if self.popen.stdout and not self.popen.stdout.closed:
+            self.output = self.popen.stdout.read().decode()
+            self.popen.stdout.close()
+        return status
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
-        if self.popen.poll() is None:
-            self.kill()
-        if self.popen.stdout:
-            self.popen.stdout.close()
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.kill()
 
 
 class Plane(Process):
@@ -90,7 +89,9 @@ class Plane(Process):
         self.router = LocalRouter(home / "routes.json", self.control, lambda: self.url)
         self.generation = 0
         until(lambda: self.info.exists() or self.popen.poll() is not None, "the plane listens")
-        assert self.popen.poll() is None, self.output
+        if self.popen.poll() is not None:
+            self.wait()
+            raise AssertionError(self.output)
 
     @property
     def port(self) -> int:
@@ -210,3 +211,24 @@ def short_folder() -> Iterator[Path]:
     """A folder whose path leaves room for a socket's name (a socket path has at most 107 bytes)."""
     with tempfile.TemporaryDirectory(prefix="weyr") as folder:
         yield Path(folder)
+
+
+@contextlib.contextmanager
+def running_plane(*arguments: str, grants: tuple[str, ...] = ("*",)) -> Iterator[Plane]:
+    """A plane in a folder of its own, that knows no route yet."""
+    with short_folder() as home, Plane(home, *arguments, grants=grants) as plane:
+        yield plane
+
+
+@contextlib.contextmanager
+def plane_and_echo(*arguments: str) -> Iterator[tuple[Plane, Process]]:
+    """A plane whose route has one replica, called `a`."""
+    with running_plane(*arguments) as plane, echo_replica(plane.home / "a.sock", "a") as replica:
+        plane.route({"a": plane.home / "a.sock"})
+        yield plane, replica
+
+
+def head(method: str, path: str, *fields: str, token: str = TOKEN) -> bytes:
+    """A request's head as bytes. A field `-` leaves everything away that is not given."""
+    lines = [f"{method} {path} HTTP/1.1", "Host: x", f"Authorization: Bearer {token}", *fields]
+    return "\r\n".join([*lines, "", ""]).encode()

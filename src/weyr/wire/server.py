@@ -79,7 +79,7 @@ class _Connection(asyncio.Protocol):
         self._pending: Future[Response] | None = None
         self._is_closing = False
         self._is_blocked = False
-        self._new_parser()
+        self._parser = httptools.HttpRequestParser(self)
         self.on_message_begin()
 
     @property
@@ -106,12 +106,7 @@ class _Connection(asyncio.Protocol):
             return
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as e:
-            # The message is whole; what it wanted to become, this server is not. It goes on in HTTP/1.1.
-            self._new_parser()
-            self.data_received(data[e.args[0] :])
-            return
-        except httptools.HttpParserError:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._queue.append(self._problem or refusal(400, "this is not an HTTP/1.1 request"))
         if not self._has_head:
             self._head_size += len(data)
@@ -146,6 +141,9 @@ class _Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         self._has_head = True
+        if self._parser.should_upgrade():
+            # httptools would take the head for the whole message; nobody who calls here has a use for it.
+            self._refuse(501, "this speaks HTTP/1.1 and becomes nothing else")
         if int(self._headers.get(b"content-length", 0)) > self._server.limits.body_max:
             self._refuse(413, f"the body is over {self._server.limits.body_max} bytes")
         if self._headers.get(b"expect", b"").lower() == b"100-continue" and not self.is_busy:
@@ -163,9 +161,6 @@ class _Connection(asyncio.Protocol):
         if len(self._queue) >= PIPELINE_MAX:
             self._refuse(400, f"more than {PIPELINE_MAX} requests wait on one connection")
         self._queue.append((request, self._parser.should_keep_alive()))
-
-    def _new_parser(self) -> None:
-        self._parser = httptools.HttpRequestParser(self)
 
     def _refuse(self, status: int, message: str) -> None:
         """Ends the reading: httptools turns the exception into one of its own."""

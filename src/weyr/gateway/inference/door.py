@@ -49,6 +49,7 @@ class Door(asyncio.Protocol):
         self._is_paused = False
         self._is_in_head = False
         self._is_deaf = False
+        self._is_resuming = False
         self._head_size = 0
         self._heard_at = self._head_at = plane.now
         self._problem: tuple[int, str] | None = None
@@ -75,9 +76,7 @@ class Door(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as e:
-            # The request is whole; that it could become something else is an offer that may be ignored.
-            self._parser = httptools.HttpRequestParser(self)
-            self.data_received(data[e.args[0] :])
+            self._decline_upgrade(data[e.args[0] :])
             return
         except httptools.HttpParserError:
             self._broken(*(self._problem or (400, "this is not an HTTP/1.1 request")))
@@ -154,6 +153,8 @@ class Door(asyncio.Protocol):
     # What httptools calls while it reads.
 
     def on_message_begin(self) -> None:
+        if self._is_resuming:
+            return
         self._target = b""
         self._fields: list[bytes] = []
         self._special: dict[bytes, bytes] = {}
@@ -162,17 +163,23 @@ class Door(asyncio.Protocol):
         self._is_in_head = True
 
     def on_url(self, url: bytes) -> None:
-        self._target += url
+        if not self._is_resuming:
+            self._target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self._is_resuming:
+            return
         lowered = name.lower()
         if lowered in _OURS:
-            self._special[lowered] = value
+            # Joined, as HTTP says of repeated headers: two tokens are then no token.
+            self._special[lowered] = b"%b, %b" % (self._special[lowered], value) if lowered in self._special else value
             if lowered != b"host":
                 return
         self._fields.append(b"%b: %b\r\n" % (name, value))
 
     def on_headers_complete(self) -> None:
+        if self._is_resuming:
+            return
         self._is_in_head = False
         special = self._special
         target, method = self._target, self._parser.get_method()
@@ -181,11 +188,12 @@ class Door(asyncio.Protocol):
         length, encoding = special.get(b"content-length"), special.get(b"transfer-encoding")
         framing = b""
         if encoding is not None:
-            framing = b"transfer-encoding: chunked\r\n\r\n"
+            framing = b"transfer-encoding: chunked\r\n"
         elif length is not None:
-            framing = b"content-length: %b\r\n\r\n" % length
+            framing = b"content-length: %b\r\n" % length
+        self._framing = framing
         fields = self._fields if b"connection" not in special else self._without_named(special[b"connection"])
-        head = b"".join((method, b" ", rest, b" HTTP/", version.encode(), b"\r\n", *fields, framing or b"\r\n"))
+        head = b"".join((method, b" ", rest, b" HTTP/", version.encode(), b"\r\n", *fields, framing, b"\r\n"))
         scheme, _, token = special.get(b"authorization", b"").partition(b" ")
         bearer = token.strip().decode("latin-1") if scheme.lower() == b"bearer" else ""
         exchange = self._incoming = Exchange(self, method, name, bearer, head)
@@ -211,6 +219,9 @@ class Door(asyncio.Protocol):
             exchange.pieces.append(piece)
 
     def on_message_complete(self) -> None:
+        if self._framing and self._parser.should_upgrade():
+            # httptools says so at the end of the head; the body is still to come.
+            return
         exchange, self._incoming = self._incoming, None
         assert exchange is not None
         exchange.is_whole = True
@@ -240,6 +251,19 @@ class Door(asyncio.Protocol):
         if not named:
             return self._fields
         return [field for field in self._fields if field.partition(b":")[0].lower() not in named]
+
+    def _decline_upgrade(self, rest: bytes) -> None:
+        """Goes on in HTTP/1.1: what the caller offers to become may be ignored, what it asked may not.
+
+        httptools takes an upgrade for the end of the message, body or not. Where there is a body, a new parser is
+        brought to its beginning by a head of ours, or the body would be read as somebody's next request.
+        """
+        self._parser = httptools.HttpRequestParser(self)
+        if self._incoming is not None:
+            self._is_resuming = True
+            self._parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n" % self._framing)
+            self._is_resuming = False
+        self.data_received(rest)
 
     def _refuse(self, status: int, message: str) -> None:
         """Ends the reading: httptools turns the exception into one of its own."""
