@@ -74,7 +74,7 @@ def _of_field(kind: AnyKind, path: Path, shape: Shape) -> Iterator[Line]:
 def _facts(kind: AnyKind, path: Path, shape: Shape) -> Iterator[tuple[str, str]]:
     yield "write", shape.words()
     parent = shape_of(kind.spec).at(path[:-1])
-    if parent and path[-1] in parent.required():
+    if parent and path[-1] in parent.needed():
         yield "needed", "yes"
     elif shape.has_default:
         yield "default", default_text(shape)
@@ -94,9 +94,9 @@ def default_text(shape: Shape) -> str:
 
 
 def _fields(shape: Shape) -> Iterator[Line]:
-    required = shape.required()
+    needed = shape.needed()
     entries = {
-        name: f"{field.description}{' Needed.' if name in required else ''}" for name, field in shape.parts().items()
+        name: f"{field.description}{' Needed.' if name in needed else ''}" for name, field in shape.parts().items()
     }
     yield from _table(entries)
 

@@ -27,7 +27,7 @@ class Shape:
 
     @property
     def description(self) -> str:
-        return str(self.schema.get("description", ""))
+        return str(self.schema.get("description") or self._first("description"))
 
     @property
     def example(self) -> str:
@@ -66,6 +66,10 @@ class Shape:
     def parts(self) -> dict[str, "Shape"]:
         """The named fields inside, or inside each entry of a list or mapping of groups."""
         return self.fields() or (self._entry.parts() if self._entry else {})
+
+    def needed(self) -> frozenset[str]:
+        """Those of the `parts` that have to be written."""
+        return self.required() or (self._entry.needed() if self._entry else frozenset())
 
     @property
     def _entry(self) -> "Shape | None":
