@@ -6,7 +6,7 @@ from weyr.gateway.s3 import bucket_writes
 from weyr.gateway.s3.api_lists import from_token, token_of
 from weyr.gateway.s3.call import OWNER, REGION, Call, xml_response
 from weyr.gateway.s3.errors import S3Error, not_implemented
-from weyr.gateway.s3.http import Response
+from weyr.gateway.s3.messages import Response
 from weyr.gateway.s3.records import Bucket, Versioning, bucket_named, buckets
 from weyr.gateway.s3.xml import Content, timestamp
 

@@ -5,8 +5,8 @@ import secrets
 from weyr.gateway.s3.call import Call, checked_key
 from weyr.gateway.s3.conditions import write_condition
 from weyr.gateway.s3.errors import S3Error
-from weyr.gateway.s3.http import Response
 from weyr.gateway.s3.index import Transaction
+from weyr.gateway.s3.messages import Response
 from weyr.gateway.s3.records import Meta, bucket_named
 from weyr.gateway.s3.writes import Deleted, NewObject, WriteCondition, delete
 from weyr.gateway.s3.xml import Content, element, raw_document

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from weyr.gateway.s3 import listing
 from weyr.gateway.s3.call import OWNER, Call
 from weyr.gateway.s3.errors import S3Error
-from weyr.gateway.s3.http import Response
+from weyr.gateway.s3.messages import Response
 from weyr.gateway.s3.records import bucket_named
 from weyr.gateway.s3.xml import Content, element, escaped, raw_document, timestamp, url_encoded
 
@@ -122,6 +122,6 @@ def token_of(last: str) -> str:
 def from_token(token: str) -> str:
     """The other way round. Raises: S3Error InvalidArgument."""
     try:
-        return base64.urlsafe_b64decode(token.encode()).decode()
+        return base64.b64decode(token, b"-_", validate=True).decode()
     except ValueError as e:
         raise S3Error("InvalidArgument", "The continuation token provided is incorrect") from e

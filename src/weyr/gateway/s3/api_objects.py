@@ -9,7 +9,7 @@ from weyr.gateway.s3.blobs import BlobSlices
 from weyr.gateway.s3.call import Call, checked_key, decoded, xml_response
 from weyr.gateway.s3.conditions import check_read, range_of, write_condition
 from weyr.gateway.s3.errors import S3Error
-from weyr.gateway.s3.http import Response
+from weyr.gateway.s3.messages import Response
 from weyr.gateway.s3.metadata import meta_of, response_headers
 from weyr.gateway.s3.receive import promise_of
 from weyr.gateway.s3.records import Bucket, Stored, Versioning, bucket_named, current, version_of

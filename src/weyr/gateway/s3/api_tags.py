@@ -3,7 +3,7 @@
 from weyr.gateway.s3.api_objects import found, version_header
 from weyr.gateway.s3.call import Call, xml_response
 from weyr.gateway.s3.errors import S3Error
-from weyr.gateway.s3.http import Response
+from weyr.gateway.s3.messages import Response
 from weyr.gateway.s3.metadata import checked_tags
 from weyr.gateway.s3.records import Bucket, Stored, bucket_named
 from weyr.gateway.s3.writes import set_tags

@@ -15,7 +15,7 @@ from weyr.gateway.s3.call import OWNER, Call, xml_response
 from weyr.gateway.s3.checksums import ChecksumType
 from weyr.gateway.s3.conditions import range_of, write_condition
 from weyr.gateway.s3.errors import S3Error, not_implemented
-from weyr.gateway.s3.http import Response
+from weyr.gateway.s3.messages import Response
 from weyr.gateway.s3.metadata import meta_of
 from weyr.gateway.s3.receive import Received, add_digest, promise_of
 from weyr.gateway.s3.records import Meta, Stored, bucket_named

@@ -10,8 +10,8 @@ from weyr.gateway.audit import AuditTrail
 from weyr.gateway.credentials import Credentials
 from weyr.gateway.s3.blobs import BlobStore
 from weyr.gateway.s3.errors import S3Error
-from weyr.gateway.s3.http import Request, Response
 from weyr.gateway.s3.index import Index
+from weyr.gateway.s3.messages import Request, Response
 from weyr.gateway.s3.receive import Receiver, promise_of
 from weyr.gateway.s3.sigv4 import Caller
 from weyr.gateway.s3.xml import DOCUMENT_BYTES_MAX, Content, Node, document, parsed

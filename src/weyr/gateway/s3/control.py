@@ -11,7 +11,8 @@ from weyr.gateway.s3 import bucket_writes
 from weyr.gateway.s3.api_buckets import is_bucket_name
 from weyr.gateway.s3.call import Plane
 from weyr.gateway.s3.errors import S3Error
-from weyr.gateway.s3.http import BodyBroken, Request, Response, Site
+from weyr.gateway.s3.http import Site
+from weyr.gateway.s3.messages import BodyBroken, Request, Response
 from weyr.gateway.s3.records import Bucket, Rule, bucket_named, buckets
 
 BODY_MAX = 1024 * 1024

@@ -12,7 +12,7 @@ from weyr.gateway.s3.blobs import BlobStore
 from weyr.gateway.s3.checksums import Digest
 from weyr.gateway.s3.chunked import Decoder
 from weyr.gateway.s3.errors import S3Error
-from weyr.gateway.s3.http import Body, BodyBroken
+from weyr.gateway.s3.messages import Body, BodyBroken
 
 WINDOW_BYTES = 2 * 2**20
 

@@ -20,7 +20,7 @@ from weyr.gateway.s3.checksums import Algorithm
 from weyr.gateway.s3.chunked import Decoder, Streaming
 from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.flow import Flow, write_all
-from weyr.gateway.s3.http import Body, BodyBroken
+from weyr.gateway.s3.messages import Body, BodyBroken
 from weyr.gateway.s3.sigv4 import UNSIGNED, Caller, is_sha256
 from weyr.gateway.s3.writes import NewBlob
 

@@ -5,11 +5,11 @@ import logging
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
 
-from weyr.gateway.s3 import api_buckets, api_deletes, api_lists, api_objects, api_tags, api_uploads
+from weyr.gateway.s3 import api_buckets, api_deletes, api_lists, api_objects, api_tags, api_uploads, sigv2
 from weyr.gateway.s3.call import OWNER, Call, Plane, checked_key, decoded
 from weyr.gateway.s3.conditions import NotModified
 from weyr.gateway.s3.errors import S3Error, not_implemented
-from weyr.gateway.s3.http import BodyBroken, Request, Response
+from weyr.gateway.s3.messages import BodyBroken, Request, Response
 from weyr.gateway.s3.metadata import check_known
 from weyr.gateway.s3.sigv4 import Refused, Signable, authenticate
 from weyr.gateway.s3.xml import error_document
@@ -26,6 +26,11 @@ SUBRESOURCES = (
     "uploads", "versioning", "versions", "website",
 )  # fmt: skip
 """Query names that make a request another one. Others are parameters."""
+
+_OF_THE_SIGNATURE = {
+    "x-amz-algorithm", "x-amz-content-sha256", "x-amz-credential", "x-amz-date", "x-amz-expires", "x-amz-signature",
+    "x-amz-signedheaders", "x-amz-user-agent",
+}  # fmt: skip
 
 OPERATIONS: Mapping[tuple[str, str, str], Operation] = {
     ("service", "GET", ""): api_buckets.list_buckets,
@@ -89,12 +94,16 @@ class Service:
         now = self._plane.clock()
         try:
             signable = Signable(request.method, request.path, query, request.headers)
-            caller = authenticate(signable, self._plane.credentials, now)
+            is_old_url = sigv2.is_presigned({name for name, _ in query})
+            check = sigv2.presigned if is_old_url else authenticate
+            caller = check(signable, self._plane.credentials, now)
         except Refused as e:
             self._plane.audit.refused(e.who, f"s3:{request.method}", request.path, e.error.code)
             raise e.error from None
         bucket, key = _target_of(request.path)
         names = dict(query)
+        if "Signature" in names or "X-Amz-Signature" in names:
+            _take_hoisted(request, query)
         operation = _operation_of(request.method, bucket, key, names)
         check_known(request.headers, OWNER)
         checked_key(key)
@@ -110,6 +119,18 @@ def _pairs_of(query: str) -> list[tuple[str, str]]:
         if name:
             pairs.append((decoded(name), decoded(value)))
     return pairs
+
+
+def _take_hoisted(request: Request, query: list[tuple[str, str]]) -> None:
+    """Headers that a presigned URL carries in its (signed) query count as headers.
+
+    Checksums do not: SDKs put that of an empty body there, because they do not know the body yet.
+    """
+    for name, value in query:
+        lower = name.lower()
+        is_header = lower.startswith("x-amz-") and lower not in _OF_THE_SIGNATURE and "checksum" not in lower
+        if is_header or lower == "content-type":
+            request.headers.setdefault(lower, value)
 
 
 def _target_of(path: str) -> tuple[str, str]:

@@ -102,8 +102,6 @@ def authenticate(request: Signable, keys: Keys, now: float) -> Caller:
         claim = _presigned_claim(request)
     elif authorization:
         claim = _header_claim(request, authorization)
-    elif "Signature" in names and "AWSAccessKeyId" in names:
-        raise Refused(_old_signature())
     else:
         raise Refused(S3Error("AccessDenied", "The request is not signed."))
     return _verified(request, claim, keys, now)

@@ -1,0 +1,111 @@
+"""What are a request and its answer? The values between the HTTP protocol and whoever answers."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Protocol
+
+BODY_BUFFER_MAX = 512 * 1024
+
+
+class Reading(Protocol):
+    """The connection that a body comes from, as far as the body steers it."""
+
+    def write(self, data: bytes) -> None: ...
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
+
+
+class BodyBroken(Exception):
+    """The connection ended before the body did."""
+
+
+class Body:
+    """The bytes of one request's body, in the order they came. `chunk` gives b"" once at the end."""
+
+    __slots__ = ("_chunks", "_connection", "_ended", "_waiter", "buffered", "is_awaited", "taken")
+
+    def __init__(self, connection: Reading, is_awaited: bool) -> None:
+        self.buffered = 0
+        self.taken = 0
+        self.is_awaited = is_awaited
+        """The client waits for `100 Continue` before it sends anything."""
+        self._connection = connection
+        self._chunks: list[bytes] = []
+        self._ended: BodyBroken | bool = False
+        self._waiter: asyncio.Future[None] | None = None
+
+    @property
+    def is_complete(self) -> bool:
+        """Every byte has been received and taken."""
+        return self._ended is True and not self._chunks
+
+    async def chunk(self) -> bytes:
+        """All bytes that have come since the last call, waiting for some if there are none.
+
+        Raises: BodyBroken where the connection went away first.
+        """
+        if self.is_awaited:
+            self.is_awaited = False
+            self._connection.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        while not self._chunks and not self._ended:
+            self._connection.resume()
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+        if not self._chunks:
+            if isinstance(self._ended, BodyBroken):
+                raise self._ended
+            return b""
+        chunks, self._chunks = self._chunks, []
+        self.taken += self.buffered
+        self.buffered = 0
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def feed(self, data: bytes) -> None:
+        self._chunks.append(data)
+        self.buffered += len(data)
+        if self.buffered > BODY_BUFFER_MAX:
+            self._connection.pause()
+        self._wake()
+
+    def end(self, broken: BodyBroken | None = None) -> None:
+        self._ended = self._ended or broken or True
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter and not self._waiter.done():
+            self._waiter.set_result(None)
+
+
+@dataclass(slots=True)
+class Request:
+    """One request. `path` and `query` are as sent, still percent-encoded; header names are lower-case."""
+
+    method: str
+    path: str
+    query: str
+    headers: dict[str, str]
+    body: Body
+    keep_alive: bool = True
+
+
+class FileSlices(Protocol):
+    """Open files to send pieces of: (descriptor, offset, count) in order; closed by whoever sends them."""
+
+    def __iter__(self) -> "FileSlices": ...
+    def __next__(self) -> tuple[int, int, int]: ...
+    def close(self) -> None: ...
+
+
+@dataclass(slots=True)
+class Response:
+    """The answer. With `files`, `body` is empty and `length` says how many bytes they are together.
+
+    `length` alone (a HEAD) is announced and nothing is sent.
+    """
+
+    status: int = 200
+    headers: list[tuple[str, str]] = field(default_factory=list)
+    body: bytes = b""
+    files: FileSlices | None = None
+    length: int | None = None
+    close: bool = False
