@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Row, delete, exists, func, insert, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Row, delete, insert, select, update
 
 from weyr.store.database import Database
 from weyr.store.tables.tracking import model_aliases, model_versions, registered_model_tags, registered_models
@@ -14,12 +14,11 @@ from weyr.tracking.errors import ErrorCode, TrackingError, invalid, missing
 from weyr.tracking.filters import Comparison, Entity, parse_filter, parse_order
 from weyr.tracking.gathering import grouped
 from weyr.tracking.paging import offset_of, page_of
+from weyr.tracking.prompts import prompt_condition, without_prompt_clause
 from weyr.tracking.versions import latest_of_stages, whole_versions
 from weyr.tracking.writer import Writer
 
 RESULTS_MAX = 1000
-PROMPT_TAG = "mlflow.prompt.is_prompt"
-"""MLflow keeps prompt templates among the models; a search for models does not show them."""
 
 _COLUMNS: Mapping[str, Column[Any]] = {"name": registered_models.c.name}
 _ORDERS: Mapping[str, Column[Any]] = {
@@ -165,15 +164,11 @@ class Registry:
 
     def search(self, filter_text: str, order_by: Sequence[str], limit: int, token: str) -> Page[RegisteredModel]:
         query = select(registered_models)
-        comparisons = parse_filter(filter_text)
+        comparisons, wants_prompts = without_prompt_clause(parse_filter(filter_text))
         for comparison in comparisons:
             query = query.where(_condition(comparison))
-        if not any(comparison.key == PROMPT_TAG for comparison in comparisons):
-            tag = registered_model_tags.c
-            is_prompt = select(1).where(
-                tag.name == registered_models.c.name, tag.key == PROMPT_TAG, func.lower(tag.value) == "true"
-            )
-            query = query.where(~exists(is_prompt))
+        own = registered_model_tags.c.name == registered_models.c.name
+        query = query.where(prompt_condition(registered_model_tags, own, wants_prompts))
         offset = offset_of(token)
         query = query.order_by(*_order(order_by), registered_models.c.name).limit(limit + 1).offset(offset)
         with self._db.read() as connection:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
 from weyr.store.database import Database
 from weyr.store.tables.tracking import latest_metrics, params, run_tags, runs
@@ -31,6 +31,7 @@ _put_tag = Prepared(
     _tag.on_conflict_do_update(index_elements=["run_id", "key"], set_={"value": _tag.excluded.value}),
     ("run_id", "key", "value"),
 )
+_stage_of = Prepared(select(runs.c.lifecycle_stage).where(runs.c.run_id == bindparam("run_id")))
 _put_param = Prepared(insert(params), ("run_id", "key", "value"))
 
 
@@ -98,7 +99,7 @@ class Runs:
         """A task that sets its run running again has resumed it, and owns it from then on."""
 
         def work(connection: Connection) -> RunHead:
-            _active(connection, run_id)
+            _check_active(connection, run_id)
             changes: dict[str, Any] = {}
             if status is not None:
                 changes["status"] = status.value
@@ -135,7 +136,7 @@ class Runs:
         _check_own_tags(tags)
 
         def work(connection: Connection) -> None:
-            _active(connection, run_id)
+            _check_active(connection, run_id)
             _put_params(connection, run_id, params)
             append_metrics(connection, run_id, metrics)
             _put_tags(connection, run_id, tags)
@@ -149,7 +150,7 @@ class Runs:
         _check_own_tags((Tag(key, ""),))
 
         def work(connection: Connection) -> None:
-            _active(connection, run_id)
+            _check_active(connection, run_id)
             here = (run_tags.c.run_id == run_id, run_tags.c.key == key)
             if not connection.execute(delete(run_tags).where(*here)).rowcount:
                 raise missing(f"No tag with name: {key} in run with id {run_id}")
@@ -161,7 +162,7 @@ class Runs:
         check_inputs(datasets)
 
         def work(connection: Connection) -> None:
-            _active(connection, run_id)
+            _check_active(connection, run_id)
             add_datasets(connection, run_id, datasets)
             add_models(connection, run_id, models)
 
@@ -172,7 +173,7 @@ class Runs:
         record = model_record(model_json)
 
         def work(connection: Connection) -> None:
-            _active(connection, run_id)
+            _check_active(connection, run_id)
             here = (run_tags.c.run_id == run_id, run_tags.c.key == MODELS_TAG)
             known = connection.scalar(select(run_tags.c.value).where(*here))
             kept = [*(json.loads(known) if known else []), record]
@@ -244,11 +245,12 @@ def _row(connection: Connection, run_id: str) -> Row[Any]:
     return row
 
 
-def _active(connection: Connection, run_id: str) -> Row[Any]:
-    row = _row(connection, run_id)
-    if row.lifecycle_stage != Lifecycle.ACTIVE.value:
-        raise invalid(f"The run {run_id} must be in the 'active' state. Current state is {row.lifecycle_stage}.")
-    return row
+def _check_active(connection: Connection, run_id: str) -> None:
+    stage = _stage_of.first(connection, run_id=run_id)
+    if stage is None:
+        raise missing(f"Run with id={run_id} not found")
+    if stage != Lifecycle.ACTIVE.value:
+        raise invalid(f"The run {run_id} must be in the 'active' state. Current state is {stage}.")
 
 
 def _row_of(head: RunHead) -> dict[str, Any]:

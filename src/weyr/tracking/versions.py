@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Row, delete, exists, func, insert, select, tuple_, update
+from sqlalchemy import Column, ColumnElement, Connection, Row, delete, func, insert, select, tuple_, update
 
 from weyr.store.database import Database
 from weyr.store.tables.tracking import (
@@ -23,10 +23,10 @@ from weyr.tracking.errors import invalid, missing
 from weyr.tracking.filters import Comparison, Entity, parse_filter, parse_order
 from weyr.tracking.paging import offset_of, page_of
 from weyr.tracking.places import check_source, join
+from weyr.tracking.prompts import are_prompt_tags, prompt_condition, without_prompt_clause
 from weyr.tracking.writer import Writer
 
 RESULTS_MAX = 200_000
-PROMPT_TAG = "mlflow.prompt.is_prompt"
 
 _COLUMNS: Mapping[str, Column[Any]] = {
     "name": model_versions.c.name,
@@ -70,7 +70,7 @@ class Versions:
         names.check_model_name(name)
         for tag in tags:
             names.check_tag(tag, chars_max=names.MODEL_TAG_CHARS_MAX)
-        if not any(tag.key == PROMPT_TAG and tag.value.lower() == "true" for tag in tags):
+        if not are_prompt_tags(tags):
             check_source(source)
 
         def work(connection: Connection) -> ModelVersion:
@@ -186,11 +186,12 @@ class Versions:
 
     def search(self, filter_text: str, order_by: Sequence[str], limit: int, token: str) -> Page[ModelVersion]:
         query = select(model_versions)
-        comparisons = parse_filter(filter_text)
+        comparisons, wants_prompts = without_prompt_clause(parse_filter(filter_text))
         for comparison in comparisons:
             query = query.where(_condition(comparison))
-        if not any(comparison.key == PROMPT_TAG for comparison in comparisons):
-            query = query.where(~exists(_is_prompt()))
+        tag = model_version_tags.c
+        own = (tag.name == model_versions.c.name) & (tag.version == model_versions.c.version)
+        query = query.where(prompt_condition(model_version_tags, own, wants_prompts))
         offset = offset_of(token)
         query = query.order_by(*_order(order_by)).limit(limit + 1).offset(offset)
         with self._db.read() as connection:
@@ -312,16 +313,6 @@ def _put_tags(connection: Connection, name: str, version: int, tags: Sequence[Ta
             index_elements=["name", "version", "key"], set_={"value": put.excluded.value}
         )
         connection.execute(replace, rows)
-
-
-def _is_prompt() -> Any:
-    tag = model_version_tags.c
-    return select(1).where(
-        tag.name == model_versions.c.name,
-        tag.version == model_versions.c.version,
-        tag.key == PROMPT_TAG,
-        func.lower(tag.value) == "true",
-    )
 
 
 def _condition(asked: Comparison) -> ColumnElement[bool]:

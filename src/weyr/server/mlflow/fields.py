@@ -17,6 +17,7 @@ from weyr.tracking.names import INT64_MAX
 
 E = TypeVar("E", bound=Enum)
 
+_POINT_RARELY_HAS = {"model_id", "dataset_name", "dataset_digest"}
 _HINT = "See the API docs for more information about request parameters."
 
 
@@ -109,6 +110,15 @@ class Fields:
         if not isinstance(value, dict):
             raise _wrong(name, value)
         return Fields(value)
+
+    def plain_point(self) -> tuple[str, float, int, int] | None:
+        """A metric's point in its usual form, read in one go: a batch has a thousand. None: read it field by field."""
+        match self._values:
+            case {"key": str(key), "value": int() | float() as value, "timestamp": int(at), "step": int(step), **rest}:
+                usual = key and type(value) is not bool and type(at) is not bool and type(step) is not bool
+                if usual and not (rest.keys() & _POINT_RARELY_HAS):
+                    return key, float(value), at, step
+        return None
 
     def member(self, name: str, numbered: Sequence[E]) -> E | None:
         """An enum's member. Takes the members in the protocol's numbering, which begins at 1."""

@@ -164,6 +164,9 @@ def _history_sampled(call: Call) -> Json:
 
 
 def _metric(fields: Fields) -> Metric:
+    plain = fields.plain_point()
+    if plain is not None:
+        return Metric(*plain)
     return Metric(
         fields.required("key"),
         fields.number("value"),
