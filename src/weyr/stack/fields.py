@@ -50,11 +50,6 @@ class Shape:
         """`size`, `duration`, `share`, `money`, or nothing."""
         return self._first(UNIT)
 
-    @property
-    def refers_to(self) -> str:
-        """The kind that a name here belongs to, or nothing."""
-        return self._first(REFERS_TO)
-
     def fields(self) -> dict[str, "Shape"]:
         """The named fields inside, in the order of the spec."""
         return {
@@ -95,7 +90,7 @@ class Shape:
 
     def takes(self, *json_types: str) -> bool:
         """Whether a value of one of these JSON types can stand here."""
-        return any(set(json_types) & set(_types(choice)) or not choice for choice in self._choices())
+        return any(set(json_types) & set(_types(choice)) or not _TYPING & set(choice) for choice in self._choices())
 
     def words(self) -> str:
         """What to write, as a phrase: `a duration such as 30s or 5m`, `"alert" or "stop"`."""
@@ -155,6 +150,9 @@ _TYPE_PHRASES = {
     "boolean": "true or false",
     "object": "names with values",
 }
+_TYPING = {"type", "enum", "const"}
+"""A schema with none of these takes anything."""
+
 _BOUNDS = {
     "minimum": "at least", "ge": "at least", "maximum": "at most", "le": "at most",
     "exclusiveMinimum": "more than", "gt": "more than", "exclusiveMaximum": "less than", "lt": "less than",

@@ -30,6 +30,9 @@ class Mistake:
     """One error of the validator, put where it belongs in the file."""
 
     path: Path
+    node: Node
+    """What stands at the path; where a field is missing, the group that lacks it."""
+
     type: str
     message: str
     context: Mapping[str, Any]
@@ -62,8 +65,7 @@ def sentence(mistake: Mistake, ref: str, node: Node, shape: Shape) -> Diagnostic
         case _:
             parent = shape.at(mistake.path[:-1])
             is_required = bool(parent and mistake.path and mistake.path[-1] in parent.required())
-            value = _value_at(node, mistake.path)
-            summary, detail = _wrong(mistake, value, shape.at(mistake.path), is_required)
+            summary, detail = _wrong(mistake, mistake.node, shape.at(mistake.path), is_required)
             field = path_text(mistake.path)
             place = place_at(node, mistake.path)
             return Diagnostic(summary, f"{field}: {detail}" if field else detail, place=place, ref=ref)
@@ -106,7 +108,7 @@ def _located(item: dict[str, Any], node: Node) -> Mistake | None:
                 is_choice = True
     if node.is_lost:
         return None
-    return Mistake(tuple(path), item["type"], item["msg"], item.get("ctx", {}), is_choice)
+    return Mistake(tuple(path), node, item["type"], item["msg"], item.get("ctx", {}), is_choice)
 
 
 def _says_more(new: Mistake, old: Mistake) -> bool:
@@ -143,10 +145,8 @@ def _deeper(name: str, shape: Shape | None) -> str:
     return f' Did you mean "{words[match]}"?' if match else ""
 
 
-def _wrong(mistake: Mistake, node: Node | None, shape: Shape | None, is_required: bool) -> tuple[str, str]:
+def _wrong(mistake: Mistake, node: Node, shape: Shape | None, is_required: bool) -> tuple[str, str]:
     wanted = shape.words() if shape else "a value"
-    if node is None:
-        return INVALID, f"write {wanted}."
     shown = written(node, mistake.path)
     if node.value is None:
         return INVALID, f"there is no value; write {wanted}{'' if is_required else ', or leave the field out'}."
@@ -216,6 +216,7 @@ def clipped(text: str, length: int = TEXT_MAX) -> str:
 
 
 def _read_as(node: Node) -> str:
+    assert node.value is not None, "an empty value has a sentence of its own"
     match node.value:
         case bool():
             return "true or false"
@@ -229,17 +230,3 @@ def _read_as(node: Node) -> str:
             return "a list"
         case dict():
             return "a group of fields"
-        case None:
-            return "empty"
-
-
-def _value_at(node: Node, path: Path) -> Node | None:
-    for part in path:
-        match node.value, part:
-            case dict() as entries, str() if part in entries:
-                node = entries[part]
-            case list() as items, int() if part < len(items):
-                node = items[part]
-            case _:
-                return None
-    return node

@@ -7,11 +7,13 @@ import yaml
 from weyr.core.diagnostic import Diagnostic, Place
 
 
-def not_yaml(error: yaml.MarkedYAMLError, text: str, file: str) -> Diagnostic:
+def not_yaml(error: yaml.YAMLError, text: str, file: str) -> Diagnostic:
     """The one problem that the reader stopped at: YAML that is broken has no tree to look for more in."""
-    said = str(error.problem or error.context or "it cannot be read")
-    mark = error.context_mark if any(words in said for words in _BEGUN_EARLIER) else error.problem_mark
-    mark = mark or error.problem_mark or error.context_mark
+    said = str(getattr(error, "problem", None) or error)
+    marks = [getattr(error, name, None) for name in ("problem_mark", "context_mark")]
+    if any(words in said for words in _BEGUN_EARLIER):
+        marks.reverse()
+    mark = next((mark for mark in marks if mark), None)
     line = min(mark.line, text.rstrip("\n").count("\n")) + 1 if mark else 0
     place = Place(file, line, mark.column + 1 if mark and mark.line < line else 0)
     for number, written in _around(text, line):

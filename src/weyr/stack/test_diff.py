@@ -1,10 +1,11 @@
 """Differences between specs: exact, as deep as they go, in the words of the file."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
 from weyr.core.schema import Duration, MoneyAmount, Share, Size, Spec, SpecPart, field, from_plain, to_plain
+from weyr.core.units import Money
 from weyr.stack.diff import differences
 from weyr.stack.fields import shape_of, value_text
 from weyr.stack.masking import is_sensitive
@@ -119,6 +120,24 @@ def test_values_without_a_shape_are_shown_plainly() -> None:
     """A spec from an older Weyr may have fields that today's kind does not know."""
     assert value_text(None, {"a": [1, 2.5, None, True], "b": {"c": "d"}}) == "{a: [1, 2.5, none, true], b: {c: d}}"
     assert value_text(None, "") == "''"
+    assert value_text(None, Money(2_500_000, "EUR")) == "2.50 EUR"
+
+
+class AnythingSpec(Spec):
+    anything: Any = field(None)
+    number: int | None = field(None)
+
+
+def test_a_field_that_takes_anything_is_no_trouble() -> None:
+    """Neither to say what to write there, nor to compare a group with nothing."""
+    shape = shape_of(AnythingSpec)
+    inside = shape.child("anything")
+
+    assert inside is not None
+    assert (inside.words(), inside.takes("number"), inside.bounds(), inside.example) == ("a value", True, (), "")
+    assert [c.new for c in differences(shape, None, {"anything": {}, "number": None})] == ["{}"]
+    assert shape.at(("number", 0, "x")) is None
+    assert differences(shape, None, {}) == ()
 
 
 SENSITIVE = {

@@ -210,7 +210,10 @@ def test_an_unknown_price_is_never_shown_as_nothing() -> None:
 
 def test_what_uses_nothing_has_no_line_in_the_cost() -> None:
     """A table of zeros says nothing."""
-    assert plan_for("{a: {size: 0}}", World("s")).costs == ()
+    plan = plan_for("{a: {size: 0}}", World("s"))
+
+    assert plan.costs == ()
+    assert "Cost per month" not in plan_text(plan)
 
 
 def test_a_saving_has_a_minus() -> None:

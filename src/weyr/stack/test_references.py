@@ -21,9 +21,16 @@ class NodeSpec(Spec):
     ghost: Annotated[Reference, to("ghost")] | None = field(None)
 
 
+class LodgerSpec(Spec):
+    """Something that needs what nobody wrote."""
+
+    home: Annotated[Reference, to("leaf")] = field(Reference("leaf", "home"))
+
+
 NODE: Kind[NodeSpec, None] = Kind("node", "nodes", Layer.COMPUTE, "A node.", NodeSpec, lambda _w, _v: Decision())
 LEAF: Kind[Spec, None] = Kind("leaf", "leaves", Layer.COMPUTE, "A leaf.", Spec, lambda _w, _v: Decision())
-KINDS: Kinds = {"node": NODE, "leaf": LEAF}
+LODGER: Kind[LodgerSpec, None] = Kind("lodger", "lodgers", Layer.COMPUTE, "", LodgerSpec, lambda _w, _v: Decision())
+KINDS: Kinds = {"node": NODE, "leaf": LEAF, "lodger": LODGER}
 
 
 def refused(text: str) -> list[tuple[int, str, str]]:
@@ -86,3 +93,8 @@ def test_the_same_name_in_another_kind_is_pointed_out() -> None:
 def test_a_reference_to_a_kind_that_is_not_there_is_a_problem_and_no_crash() -> None:
     """A kind may refer to one that an installation lacks."""
     assert refused("nodes:\n  a: {ghost: x}\n") == [(3, "node/a", "ghost: there is no ghost called 'x' in this stack.")]
+
+
+def test_a_reference_that_is_a_default_is_told_at_its_object() -> None:
+    """Nobody wrote the field, so there is no line of its own to point at."""
+    assert refused("lodgers:\n  a:\n") == [(3, "lodger/a", "home: there is no leaf called 'home' in this stack.")]

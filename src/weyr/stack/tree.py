@@ -75,10 +75,8 @@ def tree_of(text: str | bytes, file: str) -> tuple[Node, list[Diagnostic]]:
     try:
         for event in yaml.parse(decoded, Loader=_LOADER):
             builder.take(event)
-    except yaml.MarkedYAMLError as e:
-        raise UserError(*builder.problems, not_yaml(e, decoded, file)) from e
     except yaml.YAMLError as e:
-        raise UserError(*builder.problems, _problem("The file is not YAML", f"{e}.", Place(file))) from e
+        raise UserError(*builder.problems, not_yaml(e, decoded, file)) from e
     if builder.root is None or builder.root.value is None:
         raise UserError(_problem("The file is empty", "There is nothing in this stack file.", Place(file), "weyr init"))
     return builder.root, builder.problems
