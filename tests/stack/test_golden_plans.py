@@ -50,7 +50,7 @@ def world_before(folder: Path) -> World:
 
 
 def _existing(phase: str = "ready", drift: tuple[str, ...] = (), **fields: object) -> Existing:
-    return Existing(phase=Phase(phase), drift=tuple(drift), **fields)  # type: ignore[arg-type]  # as world.json has them
+    return Existing(phase=Phase(phase), drift=tuple(drift), **fields)  # type: ignore[arg-type]  # from JSON
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)

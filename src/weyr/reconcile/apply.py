@@ -3,7 +3,9 @@
 import json
 from dataclasses import replace
 
+from weyr.core.decision import Phase
 from weyr.core.kind import Kinds
+from weyr.core.ref import Ref
 from weyr.core.schema import from_plain, references_of, to_json
 from weyr.reconcile.world import World
 from weyr.stack.plan import check_applicable
@@ -30,12 +32,12 @@ def planning_world(world: World, db: Database, stack: str) -> PlanWorld:
             ref: Existing(
                 spec=_plain(object_row),
                 generation=object_row.generation,
-                phase=world.phase(ref),
+                phase=_phase(world, ref),
                 drift=tuple(dict.fromkeys(drift.get(str(ref), []))),
                 outputs=object_row.status.outputs,
             )
             for ref, object_row in world.objects.items()
-            if ref.stack == stack and object_row.spec is not None
+            if ref.stack == stack
         },
     )
 
@@ -76,13 +78,18 @@ def _applied(world: World, kinds: Kinds, plan: Plan, step: Step, folder: str, no
     needs = tuple(dict.fromkeys(reference.ref(plan.stack) for _, reference in references_of(spec)))
     if before is None:
         return ObjectRow(step.ref, text, step.generation, folder, needs, changed_at=now)
-    if before.spec is None or step.action is Action.REPLACE:
+    if before.spec is None or before.next_spec is not None or step.action is Action.REPLACE:
         # The old one first has to be proved gone; only then is it made anew.
         old = before.spec or text
         return replace(
             before, spec=old, next_spec=text, generation=step.generation, folder=folder, needs=needs, changed_at=now
         )
     return replace(before, spec=text, generation=step.generation, folder=folder, needs=needs, changed_at=now)
+
+
+def _phase(world: World, ref: Ref) -> Phase:
+    """For a plan an object that is being replaced stands, and only what is to be nothing is leaving."""
+    return Phase.WORKING if world.objects[ref].next_spec is not None else world.phase(ref)
 
 
 def _plain(row: ObjectRow) -> dict[str, object]:

@@ -20,10 +20,14 @@ def explain(what: str, kinds: Kinds) -> tuple[Line, ...]:
     """The reference of `bucket`, `job.checkpoint.every`, `stack`; of everything if `what` is empty.
 
     Takes: a kind by either of its names, then fields with dots between; `lifecycle[0].prefix` is
-    understood as `lifecycle.prefix`.
+    understood as `lifecycle.prefix`, and `job/run` as `job.run`.
     Raises: UserError with the nearest name.
     """
-    names = [part.partition("[")[0] for part in what.strip().strip(".").split(".")] if what.strip() else []
+    names = (
+        [part.partition("[")[0] for part in what.strip().strip("./").replace("/", ".").split(".")]
+        if what.strip()
+        else []
+    )
     if not names:
         return tuple(_everything(kinds))
     if names[0] in TOP_LEVEL and len(names) == 1:

@@ -40,6 +40,8 @@ _SYNTAX = {
     "mapping values are not allowed": "A second `: ` stands where none can; indent the line, or quote the text.",
     "could not find expected ':'": "This line is no `key: value`; a colon is missing, or quotes around the text.",
     "did not find expected key": "A key was expected here; look at the indentation and for an open quote or bracket.",
+    "expected <block end>": "A key was expected here; look at the indentation and for an open quote or bracket.",
+    "expected the node content": "A value was expected here, before this sign.",
     "did not find expected '-' indicator": "This line ends the list above it; indent it like the list or less.",
     "did not find expected ',' or": "A comma or a closing bracket is missing before this.",
     "did not find expected node content": "A value was expected here, before this sign.",

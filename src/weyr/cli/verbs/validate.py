@@ -10,6 +10,7 @@ from weyr.cli.options import AsJson
 from weyr.cli.screen import put, put_json
 from weyr.cli.stackfile import read_stack_file
 from weyr.compose import KINDS
+from weyr.ledger.prices import Catalogue
 from weyr.stack.parse import parse_stack
 
 app = verb_app()
@@ -25,7 +26,7 @@ def validate(
     Needs no server and changes nothing. Exits with 1 where there is a problem.
     """
     file = read_stack_file(path)
-    stack = parse_stack(file.text, str(file.path), KINDS)
+    stack = parse_stack(file.text, str(file.path), KINDS, price_lists=Catalogue.shipped().books)
     if as_json:
         put_json({"stack": stack.name, "file": stack.file, "objects": [str(ref) for ref in stack.objects]})
     else:
