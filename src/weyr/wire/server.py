@@ -61,12 +61,12 @@ class HttpServer:
         await asyncio.sleep(min(LINGER_S, grace_s))
         while self.busy and loop.time() < deadline:
             await asyncio.sleep(0.01)
-        is_clean = not self.busy
         for connection in tuple(self._connections):
             connection.close()
-        # One turn of the loop lets the transports say goodbye.
-        await asyncio.sleep(0)
-        return is_clean
+        # Closed is not gone: what a slow caller has not read yet is still being written.
+        while self._connections and loop.time() < deadline:
+            await asyncio.sleep(0.01)
+        return not self._connections
 
 
 class _Connection(asyncio.Protocol):
@@ -81,10 +81,12 @@ class _Connection(asyncio.Protocol):
         self._is_blocked = False
         self._parser = httptools.HttpRequestParser(self)
         self.on_message_begin()
+        self._is_receiving = False
 
     @property
     def is_busy(self) -> bool:
-        return self._pending is not None or bool(self._queue)
+        """Whether a request is being received, waits or is worked on."""
+        return self._is_receiving or self._pending is not None or bool(self._queue)
 
     def close(self) -> None:
         self._transport.close()
@@ -97,6 +99,7 @@ class _Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._connections.discard(self)
         self._is_closing = True
+        self._is_receiving = False
         self._queue.clear()
         if self._pending:
             self._pending.cancel()
@@ -124,6 +127,7 @@ class _Connection(asyncio.Protocol):
     # What httptools calls while it reads.
 
     def on_message_begin(self) -> None:
+        self._is_receiving = True
         self._target = b""
         self._headers: dict[bytes, bytes] = {}
         self._body: list[bytes] = []
@@ -146,7 +150,7 @@ class _Connection(asyncio.Protocol):
             self._refuse(501, "this speaks HTTP/1.1 and becomes nothing else")
         if int(self._headers.get(b"content-length", 0)) > self._server.limits.body_max:
             self._refuse(413, f"the body is over {self._server.limits.body_max} bytes")
-        if self._headers.get(b"expect", b"").lower() == b"100-continue" and not self.is_busy:
+        if self._headers.get(b"expect", b"").lower() == b"100-continue" and not (self._pending or self._queue):
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, piece: bytes) -> None:
@@ -156,6 +160,7 @@ class _Connection(asyncio.Protocol):
             self._refuse(413, f"the body is over {self._server.limits.body_max} bytes")
 
     def on_message_complete(self) -> None:
+        self._is_receiving = False
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
         request = Request(self._parser.get_method(), self._target, self._headers, body)
         if len(self._queue) >= PIPELINE_MAX:
