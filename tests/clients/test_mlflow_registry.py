@@ -157,8 +157,8 @@ SOURCES = {
     "the same as a file URI": "file:///etc/passwd",
     "a relative path": "some/where",
     "climbing out": "mlflow-artifacts:/weyr-tracking/0/../../digits-lake",
+    "climbing out, encoded": "mlflow-artifacts:/weyr-tracking/..%2f..%2fdigits-lake",
     "a logged model that is not there": "models:/m-nope",
-    "a run that is not there": "runs:/nope/model",
 }
 
 

@@ -269,6 +269,5 @@ def _order(order_by: Sequence[str]) -> list[ColumnElement[Any]]:
             raise invalid(f"Invalid order_by entity: '{text}'. Valid keys are '{sorted(_COLUMNS)}'")
         ordered.append(column.asc() if asked.is_ascending else column.desc())
     if not any(parse_order(text).key == "experiment_id" for text in order_by):
-        ordered.append(experiments.c.experiment_id.asc() if order_by else experiments.c.updated_ms.desc())
-        ordered.append(experiments.c.experiment_id.desc())
+        ordered.extend([experiments.c.created_ms.desc(), experiments.c.experiment_id.desc()])
     return ordered

@@ -99,7 +99,7 @@ def dataset_summaries(connection: Connection, experiment_ids: Sequence[str]) -> 
         select(runs.c.experiment_id, run_datasets.c.name, run_datasets.c.digest, context.c.value)
         .join(run_datasets, run_datasets.c.run_id == runs.c.run_id)
         .join(context, same, isouter=True)
-        .where(runs.c.experiment_id.in_([int(each) for each in experiment_ids]))
+        .where(runs.c.experiment_id.in_([int(each) for each in experiment_ids if each.isdigit()]))
         .distinct()
         .limit(SUMMARIES_MAX)
     )

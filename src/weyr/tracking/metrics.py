@@ -73,6 +73,15 @@ def history(db: Database, run_id: str, key: str, limit: int | None, token: str) 
     return Page(tuple(found)) if limit is None else page_of(found, offset, limit)
 
 
+def histories(db: Database, run_ids: Sequence[str], key: str, points_max: int) -> list[tuple[str, Metric]]:
+    """A metric of several runs whole: run by run, each by time, `points_max` points in all."""
+    here = (metrics.c.run_id.in_(run_ids), metrics.c.key == key)
+    order = (metrics.c.run_id, metrics.c.at_ms, metrics.c.step, metrics.c.value)
+    query = select(metrics).where(*here).order_by(*order).limit(points_max)
+    with db.read() as connection:
+        return [(row.run_id, metric_of(row)) for row in connection.execute(query)]
+
+
 def history_sampled(
     db: Database, run_ids: Sequence[str], key: str, steps: tuple[int, int] | None, points_max: int
 ) -> list[tuple[str, Metric]]:
@@ -98,9 +107,7 @@ def history_sampled(
 def _spread(steps: Sequence[int], count: int) -> list[int]:
     if len(steps) <= count:
         return list(steps)
-    if count == 1:
-        return [steps[0]]
-    return [steps[round(index * (len(steps) - 1) / (count - 1))] for index in range(count)]
+    return [steps[index * len(steps) // count] for index in range(count)]
 
 
 def _row(run_id: str, point: Metric) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from weyr.store.tables.tracking import (
     runs,
 )
 from weyr.tracking.entities import RunStatus
+from weyr.tracking.errors import TrackingError
 from weyr.tracking.gathering import grouped
 from weyr.tracking.metrics import metric_of
 from weyr.tracking.places import place_of_uri
@@ -146,5 +147,9 @@ def _seconds(at_ms: int | None) -> float | None:
 
 
 def _files(uri: str) -> str:
-    place = place_of_uri(uri)
+    """The bucket's own URI where there is one; else what was registered, which the model's kind will refuse."""
+    try:
+        place = place_of_uri(uri)
+    except TrackingError:
+        return uri
     return uri if place is None else place.s3_uri

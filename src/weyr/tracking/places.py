@@ -18,14 +18,14 @@ def place_of_path(path: str) -> Place:
     decoded = path.strip("/")
     parts = decoded.split("/")
     if any(part in (".", "..", "") for part in parts) or "\\" in decoded or "\0" in decoded:
-        raise invalid(f"Invalid path: {path}")
+        raise invalid("Invalid path")
     return Place(parts[0], "/".join(parts[1:]))
 
 
 def place_of_uri(uri: str) -> Place | None:
     """The place of a `mlflow-artifacts:` or `s3:` URI; None for any other. Raises for `..` within."""
     split = urlsplit(uri)
-    if split.scheme == PROXIED:
+    if split.scheme == PROXIED and not split.netloc:
         return place_of_path(unquote(split.path)) if split.path.strip("/") else None
     if split.scheme == "s3" and split.netloc:
         return place_of_path(f"{split.netloc}/{unquote(split.path).strip('/')}".strip("/"))
@@ -52,10 +52,16 @@ def proxied_uri(place: Place) -> str:
 
 
 def check_source(uri: str) -> None:
-    """Raises TrackingError for a version's source that names this machine's own files."""
+    """Raises TrackingError for a version's source that names this machine's own files, or climbs."""
     split = urlsplit(uri)
-    if split.scheme in ("", "file") or re.search(r"(^|/)\.\.(/|$)", unquote(uri)):
+    if split.scheme in ("", "file"):
         raise invalid(
-            f"Invalid model version source: '{uri}'. A path on this machine cannot be registered: log the model "
-            "to a run, or give the place of its files in a bucket."
+            f"Invalid model version source: '{uri}'. To use a local path as a model version source is not possible "
+            "here: log the model to a run, or give the place of its files in a bucket."
+        )
+    plain = unquote(uri)
+    if "\0" in plain or "\\" in plain or re.search(r"(^|/)\.\.(/|$)", plain):
+        raise invalid(
+            f"Invalid model version source: '{uri}'. If supplying a source as an http, https, ftp, s3 or "
+            "mlflow-artifacts URI, its path must be absolute and hold no relative references."
         )

@@ -225,8 +225,8 @@ def head_of(row: Row[Any]) -> RunHead:
     )
 
 
-def model_record(model_json: str) -> dict[str, object]:
-    """What the note says of a model: which flavours it has, and where it lies in the run."""
+def model_record(model_json: str) -> object:
+    """What the note says of a model. Raises TrackingError when it is no model's description."""
     try:
         described = json.loads(model_json)
     except ValueError as e:
@@ -234,8 +234,7 @@ def model_record(model_json: str) -> dict[str, object]:
     absent = {"artifact_path", "flavors", "utc_time_created", "run_id"} - set(described)
     if absent:
         raise invalid(f"Model json is missing mandatory fields: {sorted(absent)}")
-    names_kept = ("run_id", "artifact_path", "utc_time_created", "flavors", "model_uuid")
-    return {name: described[name] for name in names_kept if name in described}
+    return described
 
 
 def _row(connection: Connection, run_id: str) -> Row[Any]:

@@ -17,7 +17,7 @@ from weyr.tracking.entities import Metric, Page, Run, RunStatus, View
 from weyr.tracking.experiments import Experiments
 from weyr.tracking.inputs import dataset_summaries
 from weyr.tracking.logged_models import LoggedModels
-from weyr.tracking.metrics import history, history_sampled
+from weyr.tracking.metrics import histories, history, history_sampled
 from weyr.tracking.places import proxied_uri
 from weyr.tracking.registry import Registry
 from weyr.tracking.run_search import search_runs
@@ -120,6 +120,10 @@ class Tracking:
     def history(self, run_id: str, key: str, limit: int | None = None, token: str = "") -> Page[Metric]:
         """A metric's points by time."""
         return history(self._db, run_id, key, limit, token)
+
+    def histories(self, run_ids: Sequence[str], key: str, points_max: int) -> list[tuple[str, Metric]]:
+        """A metric of several runs, run by run."""
+        return histories(self._db, run_ids, key, points_max)
 
     def history_sampled(
         self, run_ids: Sequence[str], key: str, steps: tuple[int, int] | None, points_max: int

@@ -14,6 +14,7 @@ PLACES = {
     "s3://lake/runs/1": Place("lake", "runs/1"),
     "s3://lake": Place("lake"),
     "mlflow-artifacts:/": None,
+    "mlflow-artifacts://elsewhere/lake": None,
     "file:///etc": None,
     "models:/m-1": None,
 }

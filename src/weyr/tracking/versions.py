@@ -126,6 +126,7 @@ class Versions:
             require_version(connection, name, version)
             for table in (model_version_tags, model_aliases, model_versions):
                 connection.execute(delete(table).where(table.c.name == name, table.c.version == version))
+            self._touch_model(connection, name)
 
         self._writer.run(work)
 
@@ -149,6 +150,7 @@ class Versions:
                 archived = update(model_versions).where(*others)
                 connection.execute(archived.values(stage=Stage.ARCHIVED.value, updated_ms=self._now_ms()))
             self._change(connection, name, version, stage=stage.value)
+            self._touch_model(connection, name)
             return require_version(connection, name, version)
 
         return self._writer.run(work)
@@ -197,6 +199,10 @@ class Versions:
         with self._db.read() as connection:
             page = page_of(connection.execute(query).all(), offset, limit)
             return Page(tuple(whole_versions(connection, page.items)), page.token)
+
+    def _touch_model(self, connection: Connection, name: str) -> None:
+        here = registered_models.c.name == name
+        connection.execute(update(registered_models).where(here).values(updated_ms=self._now_ms()))
 
     def _change(self, connection: Connection, name: str, version: int, **values: object) -> None:
         here = (model_versions.c.name == name, model_versions.c.version == version)
@@ -285,7 +291,8 @@ def _origin(connection: Connection, source: str, run_id: str, model_id: str) -> 
         return _Origin(original.files_uri, run_id or original.run_id, original.model_id)
     of_run = re.fullmatch(r"runs:/([^/]+)/(.+)", source)
     if of_run:
-        return _of_run(connection, of_run[1], of_run[2])
+        origin = _of_run(connection, of_run[1], of_run[2])
+        return _Origin(origin.files_uri, run_id or origin.run_id, origin.model_id)
     return _Origin(source, run_id, model_id)
 
 
@@ -300,9 +307,8 @@ def _of_run(connection: Connection, run_id: str, path: str) -> _Origin:
     if model is not None:
         return _Origin(model.artifact_uri, run_id, model.model_id)
     row = connection.execute(select(runs.c.artifact_uri).where(runs.c.run_id == run_id)).first()
-    if row is None:
-        raise missing(f"Run with id={run_id} not found")
-    return _Origin(join(row.artifact_uri, path), run_id, "")
+    # MLflow registers models of runs that it does not know; what cannot be found is refused where it is loaded.
+    return _Origin(f"runs:/{run_id}/{path}" if row is None else join(row.artifact_uri, path), run_id, "")
 
 
 def _put_tags(connection: Connection, name: str, version: int, tags: Sequence[Tag]) -> None:

@@ -4,11 +4,12 @@ from weyr.server.mlflow import encoding
 from weyr.server.mlflow.calls import READ, WRITE, Call, Endpoint, Json
 from weyr.server.mlflow.fields import Fields
 from weyr.tracking.entities import Tag, View
-from weyr.tracking.errors import missing
+from weyr.tracking.errors import invalid, missing
 from weyr.tracking.places import place_of_uri
 
 RESULTS = 1000
 RESULTS_MAX = 50_000
+EXPERIMENTS_SUMMARISED_MAX = 20
 VIEWS = (View.ACTIVE_ONLY, View.DELETED_ONLY, View.ALL)
 
 
@@ -78,7 +79,12 @@ def _search(call: Call) -> Json:
 
 
 def _search_datasets(call: Call) -> Json:
-    found = call.tracking.dataset_summaries(call.fields.texts("experiment_ids"))
+    experiment_ids = call.fields.texts("experiment_ids")
+    if not experiment_ids:
+        raise invalid("SearchDatasets request must specify at least one experiment_id.")
+    if len(experiment_ids) > EXPERIMENTS_SUMMARISED_MAX:
+        raise invalid(f"SearchDatasets request cannot specify more than {EXPERIMENTS_SUMMARISED_MAX} experiment_ids.")
+    found = call.tracking.dataset_summaries(experiment_ids)
     return {
         "dataset_summaries": [
             encoding.given(experiment_id=experiment_id, name=name, digest=digest, context=context)

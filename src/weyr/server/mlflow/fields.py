@@ -97,9 +97,10 @@ class Fields:
             raise _wrong(name, value)
         return list(value)
 
-    def objects(self, name: str) -> list["Fields"]:
+    def objects(self, name: str, each_has: Sequence[str] = ()) -> list["Fields"]:
+        """A list of objects, in each of which these fields must be given."""
         value = self._list(name)
-        if not all(isinstance(each, dict) for each in value):
+        if not all(isinstance(each, dict) and each.keys() >= set(each_has) for each in value):
             raise _wrong(name, value)
         return [Fields(each) for each in value]
 

@@ -6,6 +6,7 @@ from weyr.server.mlflow.experiment_calls import VIEWS, tags_of
 from weyr.server.mlflow.fields import Fields
 from weyr.tracking.entities import Dataset, DatasetInput, Direction, Metric, ModelUse, Param, RunStatus, Tag, View
 from weyr.tracking.errors import invalid
+from weyr.tracking.metrics import HISTORY_AT_ONCE_MAX
 from weyr.tracking.run_search import RESULTS_MAX
 
 RESULTS = 1000
@@ -101,7 +102,7 @@ def _log_batch(call: Call) -> Json:
     fields = call.fields
     call.tracking.run_log.log(
         fields.required("run_id"),
-        [_metric(each) for each in fields.objects("metrics")],
+        [_metric(each) for each in fields.objects("metrics", each_has=("key", "value", "timestamp"))],
         tags_of(fields, "params"),
         tags_of(fields),
     )
@@ -142,25 +143,46 @@ def _history(call: Call) -> Json:
     return encoding.page("metrics", [encoding.metric(point) for point in found.items], found.token)
 
 
+def _histories(call: Call) -> Json:
+    fields = call.fields
+    run_ids = fields.texts("run_id")
+    if not run_ids:
+        raise invalid("GetMetricHistoryBulk request must specify at least one run_id.")
+    if len(run_ids) > RUNS_SAMPLED_MAX:
+        raise invalid(f"GetMetricHistoryBulk request cannot specify more than {RUNS_SAMPLED_MAX} run_ids.")
+    if not fields.text("metric_key"):
+        raise invalid("GetMetricHistoryBulk request must specify a metric_key.")
+    most = fields.integer("max_results", HISTORY_AT_ONCE_MAX, least=1, most=HISTORY_AT_ONCE_MAX)
+    found = call.tracking.histories(run_ids, fields.text("metric_key"), most)
+    return {"metrics": [encoding.metric(point) | {"run_id": run_id} for run_id, point in found]}
+
+
 def _history_sampled(call: Call) -> Json:
     fields = call.fields
     run_ids = fields.texts("run_ids")
     if not run_ids:
-        raise invalid("GetMetricHistoryBulkInterval request must specify at least one run_id.")
+        raise invalid("Missing value for required parameter 'run_ids'.")
     if len(run_ids) > RUNS_SAMPLED_MAX:
         raise invalid(
             f"GetMetricHistoryBulkInterval request must specify at most {RUNS_SAMPLED_MAX} run_ids. "
             f"Received {len(run_ids)} run_ids."
         )
-    first, last = fields.integer_or_none("start_step"), fields.integer_or_none("end_step")
-    if (first is None) != (last is None):
-        raise invalid("If either start step or end step are specified, both start step and end step must be specified.")
-    steps = None if first is None or last is None else (first, last)
-    if steps is not None and steps[0] > steps[1]:
-        raise invalid(f"end_step must be greater than start_step. Found start_step={steps[0]}, end_step={steps[1]}.")
-    most = fields.integer("max_results", POINTS_SAMPLED_MAX, least=1, most=POINTS_SAMPLED_MAX)
-    found = call.tracking.history_sampled(run_ids, fields.required("metric_key"), steps, most)
+    most = fields.integer("max_results", POINTS_SAMPLED_MAX)
+    if not 1 <= most <= POINTS_SAMPLED_MAX:
+        raise invalid(f"max_results must be between 1 and {POINTS_SAMPLED_MAX}, got {most}.")
+    found = call.tracking.history_sampled(run_ids, fields.required("metric_key"), _steps(fields), most)
     return {"metrics": [encoding.metric(point) | {"run_id": run_id} for run_id, point in found]}
+
+
+def _steps(fields: Fields) -> tuple[int, int] | None:
+    first, last = fields.integer_or_none("start_step"), fields.integer_or_none("end_step")
+    if first is None and last is None:
+        return None
+    if first is None or last is None:
+        raise invalid("If either start step or end step are specified, both must be specified.")
+    if first > last:
+        raise invalid(f"end_step must be greater than start_step. Found start_step={first}, end_step={last}.")
+    return first, last
 
 
 def _metric(fields: Fields) -> Metric:
@@ -207,5 +229,6 @@ ENDPOINTS = (
     Endpoint(("POST",), "/runs/log-inputs", WRITE, _log_inputs),
     Endpoint(("POST",), "/runs/outputs", WRITE, _log_outputs),
     Endpoint(("GET",), "/metrics/get-history", READ, _history),
+    Endpoint(("GET",), "/metrics/get-history-bulk", READ, _histories, lists=("run_id",)),
     Endpoint(("GET",), "/metrics/get-history-bulk-interval", READ, _history_sampled, lists=("run_ids",)),
 )
