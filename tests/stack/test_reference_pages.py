@@ -145,3 +145,14 @@ def test_the_starter_brings_no_warning() -> None:
 
     assert plan.findings == ()
     assert plan.counts.create == len(stack.objects)
+
+
+def test_the_published_schema_is_the_one_that_follows_from_the_kinds(pytestconfig: pytest.Config) -> None:
+    """Editors read the file in `docs/reference`; `pytest --update-plans` writes it anew."""
+    published = ROOT / "docs" / "reference" / "weyr.schema.json"
+    text = json.dumps(SCHEMA, indent=2, ensure_ascii=False) + "\n"
+
+    if pytestconfig.getoption("--update-plans"):
+        published.write_text(text, "utf-8")
+
+    assert published.read_text("utf-8") == text
