@@ -132,6 +132,7 @@ def test_a_broken_upload_leaves_no_file(mlflow: Any, server: TrackingServer) -> 
         )
     assert server.ask("GET", f"{FILES}/{root_of(run)}/half.bin")[0] == 404
     assert mlflow.MlflowClient().list_artifacts(run.info.run_id) == []
+    assert "Uploads" not in server.s3.client().list_multipart_uploads(Bucket="weyr-tracking")
 
 
 REFUSED = {
@@ -157,6 +158,8 @@ def test_the_proxy_does_not_lend_its_keys(server: TrackingServer, name: str) -> 
         with requests.Session() as session:
             assert session.send(request, timeout=30).status_code in (status, 400)
     assert server.s3.client().get_object(Bucket="digits-lake", Key="secret.txt")["Body"].read() == b"secret"
+    if status == 403:
+        assert "no experiment keeps files there" in {reason for *_, reason in server.refusals()}
 
 
 def test_a_reader_cannot_write(mlflow: Any, server: TrackingServer) -> None:

@@ -46,8 +46,8 @@ class ArtifactRoutes:
         ]
 
     async def _list(self, request: Request) -> Response:
-        self._gate.check(request, READ)
-        return JSONResponse(await self._entries(await self._own(request.query_params.get("path", "")), ""))
+        place = await self._allowed(request, READ, request.query_params.get("path", ""))
+        return JSONResponse(await self._entries(place, ""))
 
     async def _list_of_run(self, request: Request) -> Response:
         self._gate.check(request, READ)
@@ -64,8 +64,7 @@ class ArtifactRoutes:
         return await self._listed_below(model.artifact_uri, request.query_params.get("artifact_directory_path", ""))
 
     async def _get(self, request: Request) -> Response:
-        self._gate.check(request, READ)
-        place = await self._own(request.path_params["path"])
+        place = await self._allowed(request, READ, request.path_params["path"])
         content = await self._store.get(place)
         name = place.key.rpartition("/")[2]
         kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
@@ -78,14 +77,12 @@ class ArtifactRoutes:
         return StreamingResponse(content.chunks, media_type=kind, headers=headers)
 
     async def _put(self, request: Request) -> Response:
-        self._gate.check(request, WRITE)
-        place = await self._own(request.path_params["path"])
+        place = await self._allowed(request, WRITE, request.path_params["path"])
         await self._store.put(place, request.stream())
         return JSONResponse({})
 
     async def _delete(self, request: Request) -> Response:
-        self._gate.check(request, WRITE)
-        await self._store.delete(await self._own(request.path_params["path"]))
+        await self._store.delete(await self._allowed(request, WRITE, request.path_params["path"]))
         return JSONResponse({})
 
     async def _no_multipart(self, request: Request) -> Response:
@@ -99,12 +96,13 @@ class ArtifactRoutes:
         self._gate.check(request, READ)
         raise TrackingError(ErrorCode.NOT_IMPLEMENTED, "Presigned downloads are not served; read the file itself.")
 
-    async def _own(self, path: str) -> Place:
+    async def _allowed(self, request: Request, action: str, path: str) -> Place:
+        """The place of a path. Raises TrackingError, written down, unless the caller may and it is a run's."""
+        principal = self._gate.check(request, action)
         place = place_of_path(path)
         if not await run_in_threadpool(self._tracking.owns, place):
-            raise TrackingError(
-                ErrorCode.PERMISSION_DENIED, f"{place.s3_uri} does not belong to any experiment; use the S3 API for it."
-            )
+            message = f"{place.s3_uri} does not belong to any experiment; use the S3 API for it."
+            raise self._gate.refusal(principal, action, place.path, "no experiment keeps files there", message)
         return place
 
     async def _listed_below(self, root_uri: str, path: str) -> Response:

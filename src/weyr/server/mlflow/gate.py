@@ -37,7 +37,10 @@ class Gate:
     def check_grant(self, principal: Principal, action: str, resource: str) -> None:
         """Raises TrackingError: PERMISSION_DENIED, after the refusal was written down."""
         if not is_allowed(principal.grants, action, resource):
-            self._refuse(principal.name, action, resource, "no grant covers it")
-            raise TrackingError(
-                ErrorCode.PERMISSION_DENIED, f"{principal.name} has no grant for {action} on {resource}."
-            )
+            reason = f"{principal.name} has no grant for {action} on {resource}."
+            raise self.refusal(principal, action, resource, "no grant covers it", reason)
+
+    def refusal(self, principal: Principal, action: str, resource: str, reason: str, message: str) -> TrackingError:
+        """The error to raise, already written down."""
+        self._refuse(principal.name, action, resource, reason)
+        return TrackingError(ErrorCode.PERMISSION_DENIED, message)
