@@ -102,3 +102,11 @@ def test_no_secret_is_in_any_plan() -> None:
 
     assert "-secret" not in shown
     assert shown.count("(hidden)") >= 4
+
+
+def test_the_plan_in_the_documents_is_a_real_one() -> None:
+    """The page teaches people to read what they will see."""
+    plans = Path(__file__).parent.parent / "plans"
+    page = (plans.parent.parent / "docs" / "concepts" / "plans.md").read_text("utf-8")
+
+    assert (plans / "rename_a_bucket" / "plan.txt").read_text("utf-8").rstrip() in page
