@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,7 @@ from typing import Any
 import psutil
 import pytest
 import requests
-from tracking_server import READER_TOKEN, TASK_TOKEN, TrackingServer, running_tracking
+from tracking_server import ADMIN_TOKEN, READER_TOKEN, TASK_TOKEN, TrackingServer, running_tracking
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -173,3 +175,25 @@ def test_a_reader_cannot_write(mlflow: Any, server: TrackingServer) -> None:
     assert server.ask("PUT", place, b"other", token=READER_TOKEN)[0] == 403
     assert server.ask("DELETE", place, token=READER_TOKEN)[0] == 403
     assert server.ask("GET", place, token="")[0] == 401
+
+
+def test_a_bucket_that_is_gone_is_said_to_be_missing(server: TrackingServer) -> None:
+    """A stack that was taken down took its bucket along; its experiment's page still opens."""
+    body = {"name": "gone", "artifact_location": "mlflow-artifacts:/gone-bucket/x"}
+    assert server.ask("POST", "/api/2.0/mlflow/experiments/create", body, token=ADMIN_TOKEN)[0] == 200
+    place = f"{FILES}/gone-bucket/x/file"
+    answers = {method: server.ask(method, place, b"x") for method in ("PUT", "GET", "DELETE")}
+    assert {method: status for method, (status, _) in answers.items()} == {"PUT": 404, "GET": 404, "DELETE": 200}
+    assert server.ask("GET", f"{FILES}?path=gone-bucket/x") == (200, {})
+
+
+def test_an_upload_outlives_a_killed_object_store(mlflow: Any, server: TrackingServer) -> None:
+    """The plane is killed and comes back: the task's call takes longer, and does not fail."""
+    with mlflow.start_run() as run:
+        pass
+    server.s3.stop(signal.SIGKILL)
+    back = threading.Timer(0.5, server.s3.start)
+    back.start()
+    mlflow.MlflowClient().log_text(run.info.run_id, "hello", "hello.txt")
+    back.join()
+    assert mlflow.artifacts.load_text(f"{run.info.artifact_uri}/hello.txt") == "hello"

@@ -6,6 +6,7 @@ appears whole when its last part is acknowledged; a broken upload leaves none.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import obstore
@@ -21,6 +22,9 @@ PART_BYTES = 8 << 20
 PARTS_AT_ONCE = 2
 CHUNK_BYTES = 1 << 20
 DELETES_AT_ONCE = 100
+RETRIES_MAX = 8
+RETRIES_S_MAX = 15.0
+"""A plane that was killed is back within seconds; a training task's log_model waits that long."""
 
 Bucket = S3Store | LocalStore | MemoryStore
 
@@ -37,7 +41,15 @@ def s3_buckets(endpoint: str, key_id: str, secret: str, region: str = "us-east-1
             region=region,
             virtual_hosted_style_request=False,
             client_options={"allow_http": True, "timeout": "120s", "connect_timeout": "5s"},
-            retry_config={"max_retries": 3},
+            retry_config={
+                "max_retries": RETRIES_MAX,
+                "retry_timeout": timedelta(seconds=RETRIES_S_MAX),
+                "backoff": {
+                    "init_backoff": timedelta(milliseconds=100),
+                    "max_backoff": timedelta(seconds=2),
+                    "base": 2,
+                },
+            },
         )
 
     return open_bucket
@@ -69,28 +81,25 @@ class ObjectArtifacts:
                     chunk_size=PART_BYTES,
                     max_concurrency=PARTS_AT_ONCE,
                 )
-        except FileNotFoundError as e:
-            raise ArtifactMissing(place.path) from e
         except (BaseError, OSError) as e:
-            raise ArtifactStoreSilent(str(e)) from e
+            raise _fault(e, place) from e
 
     async def get(self, place: Place) -> ArtifactContent:
         try:
             found = await obstore.get_async(self._bucket(place), place.key)
-        except FileNotFoundError as e:
-            raise ArtifactMissing(place.path) from e
         except (BaseError, OSError) as e:
-            raise ArtifactStoreSilent(str(e)) from e
+            raise _fault(e, place) from e
         return ArtifactContent(found.meta["size"], _bytes_of(found.stream(min_chunk_size=CHUNK_BYTES)))
 
     async def entries(self, place: Place) -> Sequence[ArtifactEntry]:
         prefix = f"{place.key}/" if place.key else None
         try:
             found = await obstore.list_with_delimiter_async(self._bucket(place), prefix)
-        except FileNotFoundError:
-            return ()
         except (BaseError, OSError) as e:
-            raise ArtifactStoreSilent(str(e)) from e
+            fault = _fault(e, place)
+            if isinstance(fault, ArtifactMissing):
+                return ()
+            raise fault from e
         folders = [ArtifactEntry(_last(path), is_dir=True) for path in found["common_prefixes"]]
         files = [ArtifactEntry(_last(each["path"]), is_dir=False, size_bytes=each["size"]) for each in found["objects"]]
         return sorted(folders + files, key=lambda entry: entry.name)
@@ -104,10 +113,10 @@ class ObjectArtifacts:
                 bucket, f"{place.key}/" if place.key else None, chunk_size=DELETES_AT_ONCE
             ):
                 await asyncio.gather(*(_delete_one(bucket, each["path"]) for each in portion))
-        except FileNotFoundError:
-            return
         except (BaseError, OSError) as e:
-            raise ArtifactStoreSilent(str(e)) from e
+            fault = _fault(e, place)
+            if not isinstance(fault, ArtifactMissing):
+                raise fault from e
 
     def _bucket(self, place: Place) -> Bucket:
         bucket = self._opened.get(place.bucket)
@@ -140,6 +149,14 @@ async def _joined(head: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[byte
 async def _bytes_of(stream: "BytesStream") -> AsyncIterator[bytes]:
     async for chunk in stream:
         yield bytes(chunk)
+
+
+def _fault(error: Exception, place: Place) -> ArtifactMissing | ArtifactStoreSilent:
+    """What obstore's error means. A list of a bucket that is not there has no error class of its own."""
+    said = str(error).partition("\n\nDebug source")[0]
+    if isinstance(error, FileNotFoundError) or "<Code>NoSuchBucket</Code>" in said:
+        return ArtifactMissing(place.path)
+    return ArtifactStoreSilent(said)
 
 
 def _last(path: str) -> str:
