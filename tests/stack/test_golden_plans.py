@@ -7,13 +7,14 @@ generations, outputs. `pytest --update-plans` rewrites `plan.txt` and `plan.json
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from known_kinds import KINDS
 
 from weyr.core.decision import Phase
 from weyr.core.ref import Ref
-from weyr.core.schema import from_json, to_json
+from weyr.core.schema import from_json, from_plain, to_json
 from weyr.ledger.prices import Catalogue
 from weyr.stack.parse import parse_stack
 from weyr.stack.plan import make_plan
@@ -41,16 +42,15 @@ def world_before(folder: Path) -> World:
     after = stack_in(folder / "after.yaml")
     name = (before or after).name  # type: ignore[union-attr]  # one of the two is always there
     first = plan_of(before, World(name)) if before else None
-    objects = {step.ref: {"spec": step.spec, "generation": step.generation} for step in (first.steps if first else ())}
+    steps = first.steps if first else ()
+    objects: dict[Ref, dict[str, Any]] = {
+        step.ref: {"spec": step.spec, "generation": step.generation} for step in steps
+    }
     told = json.loads(file.read_text("utf-8")) if (file := folder / "world.json").exists() else {}
     for ref_text, fields in told.items():
         objects.setdefault(Ref.parse(ref_text, name), {"spec": {}, "generation": 1}).update(fields)
-    standing = {ref: _existing(**fields) for ref, fields in objects.items()}
+    standing = {ref: from_plain(Existing, fields) for ref, fields in objects.items()}
     return World(name, first.id if first else "", standing)
-
-
-def _existing(phase: str = "ready", drift: tuple[str, ...] = (), **fields: object) -> Existing:
-    return Existing(phase=Phase(phase), drift=tuple(drift), **fields)  # type: ignore[arg-type]  # from JSON
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)

@@ -44,7 +44,7 @@ endpoints:
 
 
 def stack_of(text: str | bytes = TEXT, **options: list[str]) -> Stack:
-    return parse_stack(text, "weyr.yaml", KINDS, **options)  # type: ignore[arg-type]  # engines or price_lists
+    return parse_stack(text, "weyr.yaml", KINDS, **options)
 
 
 def specs_of(stack: Stack) -> dict[Ref, Spec]:
@@ -102,7 +102,7 @@ def test_a_name_alone_has_all_defaults() -> None:
     assert stack_of().objects[ref("bucket", "pond")].spec == KINDS["bucket"].spec()
 
 
-SAME = {
+SAME: dict[str, str | bytes] = {
     "as bytes": TEXT.encode(),
     "with a byte order mark": b"\xef\xbb\xbf" + TEXT.encode(),
     "with windows line ends": TEXT.replace("\n", "\r\n"),
