@@ -6,6 +6,7 @@ reading pauses while a replica is slower than the caller, while a request is hel
 
 import asyncio
 from collections import deque
+from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
 import httptools
@@ -156,6 +157,7 @@ class Door(asyncio.Protocol):
         if self._is_resuming:
             return
         self._target = b""
+        # Four words a header: its name, a colon, its value, the end of the line.
         self._fields: list[bytes] = []
         self._special: dict[bytes, bytes] = {}
         self._head_size = 0
@@ -175,7 +177,7 @@ class Door(asyncio.Protocol):
             self._special[lowered] = b"%b, %b" % (self._special[lowered], value) if lowered in self._special else value
             if lowered != b"host":
                 return
-        self._fields.append(b"%b: %b\r\n" % (name, value))
+        self._fields += (name, b": ", value, b"\r\n")
 
     def on_headers_complete(self) -> None:
         if self._is_resuming:
@@ -193,14 +195,15 @@ class Door(asyncio.Protocol):
             framing = b"content-length: %b\r\n" % length
         self._framing = framing
         fields = self._fields if b"connection" not in special else self._without_named(special[b"connection"])
-        head = b"".join((method, b" ", rest, b" HTTP/", version.encode(), b"\r\n", *fields, framing, b"\r\n"))
+        begin = b" HTTP/1.1\r\n" if version == "1.1" else b" HTTP/1.0\r\n"
+        head = b"".join((method, b" ", rest, begin, *fields, framing, b"\r\n"))
         scheme, _, token = special.get(b"authorization", b"").partition(b" ")
         bearer = token.strip().decode("latin-1") if scheme.lower() == b"bearer" else ""
         exchange = self._incoming = Exchange(self, method, name, bearer, head)
         exchange.is_chunked = encoding is not None
         exchange.closes = not self._parser.should_keep_alive()
         self._queue.append(exchange)
-        exchange.problem = self._problem_of(version, head, len(fields) + 2 + bool(framing))
+        exchange.problem = self._problem_of(version, head, len(fields) // 4 + 2 + bool(framing))
         if b"expect" in special:
             exchange.expects = True
 
@@ -250,7 +253,8 @@ class Door(asyncio.Protocol):
         named = {word.strip().lower() for word in connection.split(b",")} - {b"close", b"keep-alive", b""}
         if not named:
             return self._fields
-        return [field for field in self._fields if field.partition(b":")[0].lower() not in named]
+        fields = [self._fields[at : at + 4] for at in range(0, len(self._fields), 4)]
+        return [word for field in fields if field[0].lower() not in named for word in field]
 
     def _decline_upgrade(self, rest: bytes) -> None:
         """Goes on in HTTP/1.1: what the caller offers to become may be ignored, what it asked may not.
@@ -306,6 +310,7 @@ class Door(asyncio.Protocol):
         self.loop.call_later(LINGER_S, self.transport.close)
 
 
+@lru_cache(maxsize=256)
 def _split(target: bytes) -> tuple[bytes, bytes]:
     """`/stack/endpoint/rest?query` → (`stack/endpoint`, `/rest?query`)."""
     if not target.startswith(b"/"):
