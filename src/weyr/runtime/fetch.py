@@ -4,13 +4,15 @@ A cached copy is named for what the bucket held (names, sizes, entity tags), so 
 manifest, written last, holds each file's SHA-256: a copy that fails it is fetched again.
 """
 
+import fcntl
 import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
@@ -46,7 +48,8 @@ def fetch(source: str, cache: Path, environment: Mapping[str, str]) -> Path:
 
     Takes: `environment`, the AWS_* variables that reach the store.
     Raises: FetchError.
-    Promises: several processes may fetch the same source at once; the folder given is never changed again.
+    Promises: several processes may fetch the same source at once: one does, the others wait for it. The folder given
+    is not changed again while it is whole.
     """
     try:
         store, prefix = _opened(source, environment)
@@ -54,11 +57,11 @@ def fetch(source: str, cache: Path, environment: Mapping[str, str]) -> Path:
         if not files:
             raise FetchError(f"there are no files at {source}")
         target = cache / _digest(source, files)
-        if _is_whole(target, files):
-            return target
         cache.mkdir(parents=True, exist_ok=True)
-        _download(store, files, target)
-    except (BaseError, FileNotFoundError, OSError) as e:
+        with _only_one(target):
+            if not _is_whole(target, files):
+                _download(store, files, target)
+    except (BaseError, OSError) as e:
         raise FetchError(f"{source} could not be fetched: {e}") from e
     return target
 
@@ -111,6 +114,14 @@ def _is_whole(folder: Path, files: list[_File]) -> bool:
         return False
 
 
+@contextmanager
+def _only_one(target: Path) -> Iterator[None]:
+    """One process at a time for this copy. The kernel lets go of the lock when its holder dies."""
+    with target.with_name(f".{target.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def _download(store: ObjectStore, files: list[_File], target: Path) -> None:
     """Fills a folder of its own, then gives it its name in one step."""
     draft = Path(tempfile.mkdtemp(prefix=".fetching-", dir=target.parent))
@@ -121,15 +132,10 @@ def _download(store: ObjectStore, files: list[_File], target: Path) -> None:
         (draft / MANIFEST).write_text(json.dumps(manifest))
         _sync(draft / MANIFEST)
         _sync(draft)
-        if target.exists():
-            # Not whole, or it would have been used.
-            shutil.rmtree(target, ignore_errors=True)
-        try:
-            draft.rename(target)
-        except OSError:
-            # Another process was faster; then its copy must do.
-            if not _is_whole(target, files):
-                raise
+        # What has the name already is damaged, or it would have been used.
+        shutil.rmtree(target, ignore_errors=True)
+        draft.rename(target)
+        _sync(target.parent)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 

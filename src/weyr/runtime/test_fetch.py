@@ -1,0 +1,87 @@
+"""Does a model arrive whole, or not at all?"""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from weyr.runtime.fetch import MANIFEST, FetchError, fetch
+
+
+def source_at(folder: Path) -> str:
+    """A source with two files, one of them in a folder."""
+    (folder / "parts").mkdir(parents=True)
+    (folder / "MLmodel").write_text("flavors: {}")
+    (folder / "parts" / "weights.bin").write_bytes(os.urandom(3_000_000))
+    return folder.as_uri()
+
+
+def files_in(folder: Path) -> dict[str, bytes]:
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def test_what_is_fetched_is_the_source_byte_by_byte(tmp_path: Path) -> None:
+    """And a second fetch gives the same folder without copying again."""
+    source = source_at(tmp_path / "source")
+    first = fetch(source, tmp_path / "cache", {})
+    written = (first / "parts" / "weights.bin").stat().st_mtime_ns
+    assert files_in(first) == files_in(tmp_path / "source")
+    assert fetch(source, tmp_path / "cache", {}) == first
+    assert (first / "parts" / "weights.bin").stat().st_mtime_ns == written
+
+
+def test_a_changed_source_is_another_copy(tmp_path: Path) -> None:
+    """A replica that runs keeps the files it began with."""
+    source = source_at(tmp_path / "source")
+    first = fetch(source, tmp_path / "cache", {})
+    before = files_in(first)
+    (tmp_path / "source" / "MLmodel").write_text("flavors: {other: {}}")
+    second = fetch(source, tmp_path / "cache", {})
+    assert second != first
+    assert files_in(first) == before
+    assert files_in(second) == files_in(tmp_path / "source")
+
+
+@pytest.mark.parametrize("damage", ["flipped", "cut", "gone"])
+def test_a_damaged_copy_is_fetched_again(tmp_path: Path, damage: str) -> None:
+    """A disk that lies must not change what a model answers."""
+    source = source_at(tmp_path / "source")
+    weights = fetch(source, tmp_path / "cache", {}) / "parts" / "weights.bin"
+    whole = weights.read_bytes()
+    match damage:
+        case "flipped":
+            weights.write_bytes(bytes([whole[0] ^ 1]) + whole[1:])
+        case "cut":
+            weights.write_bytes(whole[:-1])
+        case _:
+            weights.unlink()
+    assert files_in(fetch(source, tmp_path / "cache", {})) == files_in(tmp_path / "source")
+
+
+def test_what_a_killed_fetch_left_is_never_used(tmp_path: Path) -> None:
+    """Half a download has a name of its own until it is whole."""
+    source = source_at(tmp_path / "source")
+    cache = tmp_path / "cache"
+    (cache / ".fetching-dead").mkdir(parents=True)
+    (cache / ".fetching-dead" / "MLmodel").write_text("half")
+    assert files_in(fetch(source, cache, {})) == files_in(tmp_path / "source")
+
+
+def test_several_replicas_fetch_at_once_and_agree(tmp_path: Path) -> None:
+    """All replicas of an endpoint start together on one cache."""
+    source = source_at(tmp_path / "source")
+    with ThreadPoolExecutor(8) as pool:
+        folders = set(pool.map(lambda _: fetch(source, tmp_path / "cache", {}), range(8)))
+    assert len(folders) == 1
+    assert files_in(folders.pop()) == files_in(tmp_path / "source")
+    assert not list((tmp_path / "cache").glob(".fetching-*"))
+
+
+@pytest.mark.parametrize("source", ["s3://", "ftp://x/y", "models/1", "file:///nowhere/at/all"])
+def test_a_source_that_is_none_is_an_error_that_names_it(tmp_path: Path, source: str) -> None:
+    """It ends in the log of the replica, where the user reads it."""
+    with pytest.raises(FetchError, match=source):
+        fetch(source, tmp_path / "cache", {})
+    assert not (tmp_path / "cache").exists()
