@@ -101,8 +101,8 @@ class World:
                 "at": 1_700_000_000.0 + i,
                 "stack": "digits",
                 "ref": f"digits:{o['ref']}",
-                "event": "object.phase",
-                "message": f"{o['ref']} is {o['phase']}",
+                "event": f"phase.{o['phase']}",
+                "message": "so it is told",
             }
             for i, o in enumerate(settled)
         ]
@@ -168,7 +168,7 @@ class Handler(BaseHTTPRequestHandler):
                     world.applied_at = time.monotonic()
                 return 200, {"stack": "digits", "plan": plan}
             case "GET", ["v1", "stacks"]:
-                return 200, {"stacks": [{"stack": "digits", "plan": "plan-up", "objects": 4}] if world.phases() else []}
+                return 200, {"stacks": [{"name": "digits", "plan": "plan-up", "objects": 4}] if world.phases() else []}
             case "GET", ["v1", "objects"]:
                 wanted = {key: query[key] for key in ("stack", "kind", "name") if key in query}
                 return 200, {"objects": [o for o in world.objects() if wanted.items() <= o.items()]}

@@ -15,7 +15,7 @@ def test_up_follows_to_the_end_and_says_what_to_type_next(shell: Shell) -> None:
 
     assert said.status == 0, said.err
     assert "4 to create" in said.err
-    assert all(f"{ref} is " in said.err for ref in PHASES)
+    assert all(f"  {ref}  " in said.err for ref in PHASES)
     assert "endpoint/digits answers at http://127.0.0.1:" in said.out
     assert f'curl -s -H "Authorization: Bearer $(cat {shell.home}/admin.token)"' in said.out
     assert '/infer -d \'{"inputs":[{"name":"input-0","shape":[1,4],"datatype":"FP64","data":[0,0,0,0]}]}\'' in said.out

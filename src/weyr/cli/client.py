@@ -95,7 +95,7 @@ def read_answer(status: int, data: bytes, asked: str, asked_of: str) -> Answer:
     except ValueError:
         value = None
     if not isinstance(value, dict):
-        raise UserError(_stranger(asked_of, asked, status))
+        raise UserError(_unexplained(status, asked) if status >= 500 else _stranger(asked_of, asked, status))
     if status < 400:
         return value
     listed = value.get("diagnostics")

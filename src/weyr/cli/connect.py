@@ -3,15 +3,16 @@
 import subprocess
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 
 from weyr.cli.client import Client, HttpClient, ServerGone
-from weyr.cli.offline import offline_client
 from weyr.cli.place import PROCESSES, Process, recorded, running
 from weyr.cli.screen import say
 from weyr.core.diagnostic import Diagnostic, UserError
 
 START_TIMEOUT_S = 30.0
+RIVAL_TIMEOUT_S = 2.0
 STOP_TIMEOUT_S = 60.0
 """Longer than the longest grace that the server gives a plane to finish what it is doing (30 s)."""
 POLL_S = 0.02
@@ -21,7 +22,11 @@ LOG_TAIL_LINES = 12
 def reader(home: Path) -> Client:
     """Somebody to ask who starts nothing: the server if it runs, else the data folder."""
     server = running(home)
-    return HttpClient(server, home) if server else offline_client(home)
+    if server is not None:
+        return HttpClient(server, home)
+    # The application and all below it is loaded only where no server answers for it.
+    client: Client = import_module("weyr.cli.offline").offline_client(home)
+    return client
 
 
 def writer(home: Path) -> HttpClient:
@@ -46,7 +51,7 @@ def ensured(home: Path, is_auto: bool) -> tuple[HttpClient, bool]:
     return HttpClient(start(home, is_auto), home), True
 
 
-def start(home: Path, is_auto: bool) -> Process:
+def start(home: Path, is_auto: bool, port: int | None = None) -> Process:
     """Starts the server detached and waits until it answers. An automatic one goes when the last stack goes.
 
     Raises: UserError where it ends or is not ready in time.
@@ -54,12 +59,13 @@ def start(home: Path, is_auto: bool) -> Process:
     log = home / "logs" / "server.log"
     began = time.monotonic()
     try:
-        log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        home.chmod(0o700) if not any(p.name != "logs" for p in home.iterdir()) else None
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        log.parent.mkdir(mode=0o700, exist_ok=True)
         before = log.stat().st_size if log.exists() else 0
         with log.open("ab") as output:
             child = subprocess.Popen(
-                [sys.executable, "-m", "weyr.server", "--home", str(home), *(["--auto"] if is_auto else [])],
+                [sys.executable, "-m", "weyr.server", "--home", str(home), *(["--auto"] if is_auto else []),
+                 *([] if port is None else ["--port", str(port)])],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd="/",
             )  # fmt: skip
     except OSError as e:
@@ -70,13 +76,17 @@ def start(home: Path, is_auto: bool) -> Process:
                 suggestion="weyr --home ~/another-folder server start",
             )
         ) from e
-    while time.monotonic() - began < START_TIMEOUT_S:
+    deadline = began + START_TIMEOUT_S
+    while time.monotonic() < deadline:
         server = running(home)
         if server is not None:
             return server
-        if child.poll() is not None and (server := running(home)) is None:
-            raise _did_not_start(log, before, f"It ended with status {child.returncode} before it was ready.")
+        if child.poll() is not None:
+            # It may have given way to another that somebody starts at this moment: that one is as good.
+            deadline = min(deadline, time.monotonic() + RIVAL_TIMEOUT_S)
         time.sleep(POLL_S)
+    if child.poll() is not None:
+        raise _did_not_start(log, before, f"It ended with status {child.returncode} before it was ready.")
     child.terminate()
     raise _did_not_start(log, before, f"It was not ready after {START_TIMEOUT_S:.0f} s and was stopped.")
 
@@ -125,11 +135,25 @@ def _did_not_start(log: Path, before: int, what: str) -> UserError:
             said = file.read()[-8192:].decode("utf-8", "replace").strip().splitlines()
     except OSError:
         said = []
+    told = _told(said)
+    if told is not None:
+        return UserError(told)
     tail = "\n".join(said[-LOG_TAIL_LINES:])
     said_text = f" The end of its log:\n{tail}" if tail else " It said nothing."
     return UserError(
         Diagnostic("The server did not start", f"{what}{said_text}", suggestion=f"less {log}"),
     )
+
+
+def _told(lines: list[str]) -> Diagnostic | None:
+    """The diagnostic that the server ended with, if its log ends with one: two lines and perhaps a next step."""
+    begin = next((i for i in reversed(range(len(lines))) if lines[i].startswith("fatal: ")), None)
+    if begin is None:
+        return None
+    rest = [line.strip() for line in lines[begin + 1 :]]
+    steps = [line.removeprefix("try: ") for line in rest if line.startswith("try: ")]
+    detail = " ".join(line for line in rest if not line.startswith("try: "))
+    return Diagnostic(lines[begin].removeprefix("fatal: "), detail, suggestion=steps[0] if steps else "")
 
 
 __all__ = ["ensured", "leftovers", "reader", "recorded", "server_of", "start", "stop", "writer"]

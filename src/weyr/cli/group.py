@@ -8,13 +8,14 @@ import inspect
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command as command_of
+
+from weyr.cli.main import version_line
 
 VerbTable = Mapping[str, Mapping[str, str]]
 Loader = Callable[[str], typer.Typer]
@@ -56,6 +57,8 @@ class VerbGroup(TyperGroup):
 
     verbs: VerbTable
     load: Loader
+    is_listing = False
+    """While a shell asks for the names only, no verb is loaded to tell its sentence."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         return [name for names in self.verbs.values() for name in names]
@@ -63,9 +66,16 @@ class VerbGroup(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in self.list_commands(ctx):
             return None
+        if self.is_listing:
+            sentences = {name: text for verbs in self.verbs.values() for name, text in verbs.items()}
+            return TyperCommand(cmd_name, help=sentences[cmd_name])
         if cmd_name not in self.commands:
             self.commands[cmd_name] = command_of(self.load(cmd_name))
         return self.commands[cmd_name]
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        self.is_listing = True
+        return super().shell_complete(ctx, incomplete)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         # The suggestion for a mistyped verb is drawn from the loaded ones, and none is loaded yet.
@@ -122,7 +132,7 @@ def _global_options(
 
 def _print_version(is_asked: bool) -> None:
     if is_asked:
-        typer.echo(f"weyr {version('weyr')}")
+        typer.echo(version_line())
         raise typer.Exit
 
 

@@ -2,17 +2,22 @@
 
 import sys
 from importlib import import_module
-from importlib.metadata import version
 
 
 def main() -> None:
     """The `weyr` command: runs one verb and exits with its status."""
     arguments = sys.argv[1:]
     if arguments == ["--version"]:
-        print(f"weyr {version('weyr')}")
+        print(version_line())
         return
     # Loaded by name: Typer alone takes longer than all of `weyr --version`.
     sys.exit(import_module("weyr.cli.program").run(arguments))
+
+
+def version_line() -> str:
+    """The installed version, as `weyr --version` prints it."""
+    # Reading package metadata takes as long as a whole call of the API; only who asks for it pays.
+    return f"weyr {import_module('importlib.metadata').version('weyr')}"
 
 
 if __name__ == "__main__":

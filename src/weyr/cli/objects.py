@@ -12,6 +12,8 @@ STANDING = frozenset({Phase.READY, Phase.DONE})
 BROKEN = frozenset({Phase.FAILED, Phase.HELD})
 SETTLE_S = 5.0
 """So long a waiting object may go unnoticed after what it waited for changed."""
+REST_S = 0.5
+"""So long everything must stand before it counts: right after a change an object still tells of its old self."""
 PATIENCE_S = 90.0
 """So long everything may wait, with nothing at work and no event, before it counts as stuck: longer than the
 longest pause that a kind makes between two tries (60 s)."""
@@ -76,18 +78,21 @@ def rows_of(answer: Mapping[str, Any]) -> list[Row]:
     return [row_of(fields) for fields in answer.get("objects", ())]
 
 
-def outcome_of(rows: Sequence[Row], wanted: frozenset[str], quiet_s: float) -> Outcome | None:
+def outcome_of(rows: Sequence[Row], wanted: Mapping[str, int], quiet_s: float) -> Outcome | None:
     """How it ended, or None while it goes on.
 
-    Takes the refs that the plan wants to stand, and for how long nothing has changed.
+    Takes the refs that the plan wants to stand with their generations, and for how long nothing has changed.
     """
-    if not wanted <= {row.ref for row in rows}:
+    generations = {row.ref: row.generation for row in rows}
+    if any(generations.get(ref, -1) < generation for ref, generation in wanted.items()):
         return None
     phases = {row.phase for row in rows}
     if phases & MOVING:
         return None
     if Phase.WAITING in phases:
         return Outcome.STUCK if quiet_s >= (SETTLE_S if phases & BROKEN else PATIENCE_S) else None
+    if wanted and quiet_s < REST_S:
+        return None
     return Outcome.FAILED if phases & BROKEN else Outcome.STANDS
 
 

@@ -1,7 +1,7 @@
 """How is a question answered while no server runs? By the same application, called in this process.
 
 Nothing is started and nothing is listened on: the request goes straight into the ASGI application
-that `weyr.compose` builds over the data folder.
+that `weyr.server.offline` builds over the data folder.
 """
 
 import asyncio
@@ -56,7 +56,7 @@ class OfflineClient:
 
 def offline_client(home: Path) -> OfflineClient:
     """A client over a data folder that no server holds. Raises: UserError, as the application does."""
-    return OfflineClient(import_module("weyr.compose").offline_app(home))
+    return OfflineClient(import_module("weyr.server.offline").offline_app(home))
 
 
 async def _answered(app: AsgiApp, scope: Message, body: bytes) -> tuple[int, bytes]:

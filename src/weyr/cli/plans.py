@@ -13,13 +13,13 @@ from weyr.core.diagnostic import Diagnostic, Severity, UserError
 
 @dataclass(frozen=True, slots=True)
 class PlanView:
-    """A stored plan: its id, its rendered text, and which objects stand when it is done."""
+    """A stored plan: its id, its rendered text, and which generation of which objects stands when it is done."""
 
     id: str
     stack: str
     text: str
     has_changes: bool
-    wanted: frozenset[str]
+    wanted: Mapping[str, int]
     findings: tuple[Diagnostic, ...]
     answer: Mapping[str, Any]
 
@@ -27,13 +27,13 @@ class PlanView:
 def plan_view(answer: Mapping[str, Any]) -> PlanView:
     """A plan as the API gives it."""
     steps = answer.get("steps") or ()
-    standing = {_ref_text(step.get("ref")) for step in steps if step.get("action") != "destroy"}
+    standing = [step for step in steps if step.get("action") != "destroy"]
     return PlanView(
         id=str(answer.get("id", "")),
         stack=str(answer.get("stack", "")),
         text=str(answer.get("text", "")).rstrip("\n"),
         has_changes=bool(answer.get("has_changes", steps)),
-        wanted=frozenset(standing),
+        wanted={_ref_text(step.get("ref")): int(step.get("generation") or 0) for step in standing},
         findings=tuple(diagnostic_of(fields) for fields in answer.get("findings") or ()),
         answer=answer,
     )

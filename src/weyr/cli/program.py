@@ -9,9 +9,13 @@ from importlib import import_module
 from pathlib import Path
 
 import typer
+from typer import completion
 
 from weyr.cli.boundary import guarded
 from weyr.cli.group import VerbTable, root_command
+
+COMPLETE = "_WEYR_COMPLETE"
+"""Set by a shell that asks what the line may go on with."""
 
 VERBS: VerbTable = {
     "Start": {
@@ -46,6 +50,9 @@ VERBS: VerbTable = {
 
 def run(arguments: list[str]) -> int:
     """Runs one command line and gives its exit status; prints what the user should see."""
+    if COMPLETE in os.environ:
+        # Typer knows the shells only after this; it calls it itself only where it adds options of its own.
+        completion.completion_init()  # type: ignore[attr-defined]
     front, rest = hoisted(arguments)
     return guarded(lambda: root_command(VERBS, load).main([*front, *rest], prog_name="weyr"), home_of(front))
 

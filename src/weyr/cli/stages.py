@@ -36,23 +36,13 @@ def stage() -> Iterator[Stage]:
 
 
 class Lines:
-    """One line per event, and one per object whose phase changed without one: for pipes and logs."""
-
-    def __init__(self) -> None:
-        self._phases: dict[str, Phase] = {}
+    """One line per event: for pipes and logs."""
 
     def tell(self, event: Event) -> None:
-        say(event_text(event))
+        say(progress_text(event))
 
     def show(self, rows: Sequence[Row]) -> None:
-        for row in rows:
-            if self._phases.get(row.ref) != row.phase:
-                self._phases[row.ref] = row.phase
-                say(
-                    f"{clock(time.time())}  {row.ref}  is {row.phase.value}"
-                    + (f": {row.message}" if row.message else "")
-                )
-        self._phases = {row.ref: self._phases[row.ref] for row in rows}
+        """Nothing: what changed was told as an event."""
 
 
 class Table:
@@ -75,7 +65,7 @@ class Table:
             yield
 
     def tell(self, event: Event) -> None:
-        self._console.print(self._text(event_text(event), style="dim", overflow="ellipsis"), soft_wrap=False)
+        self._console.print(self._text(progress_text(event), style="dim", overflow="ellipsis"), soft_wrap=False)
 
     def show(self, rows: Sequence[Row]) -> None:
         now = time.monotonic()
@@ -109,7 +99,13 @@ class Table:
         return duration_text(float(int(now - since)))
 
 
+def progress_text(event: Event) -> str:
+    """An event as one line for somebody who watches: when, whose, what."""
+    what = event.event.removeprefix("phase.") if event.event.startswith("phase.") else ""
+    said = ": ".join(part for part in (what, event.message) if part)
+    return f"{clock(event.at)}  {event.ref or event.stack}  {said or event.event}"
+
+
 def event_text(event: Event) -> str:
-    """An event as one line: when, whose, what, in words."""
-    said = " ".join(part for part in (event.event, event.message) if part)
-    return f"{clock(event.at)}  {event.ref or event.stack}  {said}"
+    """An event as one line with its fixed name, which can be searched for."""
+    return f"{clock(event.at)}  {event.ref or event.stack}  {event.event}  {event.message}".rstrip()

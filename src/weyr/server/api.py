@@ -24,13 +24,13 @@ PLANS = (
     ),
     ApiRoute(
         "GET", "/v1/plans/{plan}", "get_plan", Tag.PLANS, "Read a plan",
-        params=(_path("plan", "The plan's id.", "plan-5f0c2a"),), response="Plan", refusals=(_NO_SUCH,),
+        params=(_path("plan", "The plan's id.", "5f0c2a7d1b9e4c33"),), response="Plan", refusals=(_NO_SUCH,),
     ),
     ApiRoute(
         "POST", "/v1/plans/{plan}/apply", "apply_plan", Tag.PLANS, "Carry out a plan",
         "Takes the plan as what is wanted from now on and answers at once; follow the events to see it happen. The "
         "same plan twice changes nothing.",
-        params=(_path("plan", "The plan's id.", "plan-5f0c2a"),), response="Applied", grant="api:write",
+        params=(_path("plan", "The plan's id.", "5f0c2a7d1b9e4c33"),), response="Applied", grant="api:write",
         refusals=(_NO_SUCH, (409, "The world has moved since the plan was made. Nothing was changed; plan again.")),
     ),
 )  # fmt: skip

@@ -51,9 +51,10 @@ def _record(description: str, fields: dict[str, Schema], example: Any, optional:
     }
 
 
-_EVENT = {"id": 41, "at": 1763812345.2, "stack": "digits", "ref": "digits:job/train", "event": "job.reclaimed",
-          "message": "its node was reclaimed; attempt 2 begins from checkpoint 00000003"}  # fmt: skip
-_STEP = {"action": "create", "ref": "bucket/lake"}
+_EVENT = {"id": 41, "at": 1763812345.2, "stack": "digits", "ref": "job/train", "plan": "5f0c2a7d1b9e4c33",
+          "event": "attempt.reclaimed", "message": "its node was reclaimed; attempt 2 follows"}  # fmt: skip
+_STEP = {"action": "create", "symbol": "+", "ref": "bucket/lake", "kind": "bucket", "name": "lake", "generation": 1,
+         "from_generation": 0, "reason": "", "needs": [], "fields": []}  # fmt: skip
 _DIAGNOSTIC = {
     "severity": "fatal", "summary": "Unknown field", "detail": 'There is no field "memry". Did you mean "memory"?',
     "place": {"file": "weyr.yaml", "line": 12, "column": 5}, "ref": "job/train", "suggestion": "weyr explain job",
@@ -69,9 +70,19 @@ _OBJECT = {
     "conditions": [_CONDITION], "outputs": {}, "things": [_THING], "rate_micros_per_hour": 14_820, "cost_micros": 310,
     "updated_at": 1763812345.2,
 }  # fmt: skip
-_PLAN = {"id": "plan-5f0c2a", "stack": "digits", "parent": "", "text": "digits\n  + bucket/lake\n...", "steps": [_STEP],
-         "findings": []}  # fmt: skip
+_PLAN_COST = {
+    "currency": "USD", "price_as": "aws/fargate", "before": {"micros": 0, "is_complete": True, "unpriced": []},
+    "after": {"micros": 23_000, "is_complete": True, "unpriced": []}, "delta_micros": 23_000, "objects": [],
+}  # fmt: skip
+_PLAN = {
+    "id": "5f0c2a7d1b9e4c33", "stack": "digits", "parent": "", "is_removal": False, "has_changes": True,
+    "is_blocked": False, "made_at": "2026-11-22", "summary": "1 to create", "text": "+ bucket/lake ...",
+    "counts": {"create": 1, "change": 0, "replace": 0, "destroy": 0}, "steps": [_STEP], "cost": _PLAN_COST,
+    "drift": [], "findings": [],
+}  # fmt: skip
 
+_STACK = {"name": "digits", "plan": "5f0c2a7d1b9e4c33", "file": "weyr.yaml", "is_removing": False, "objects": 1,
+          "phases": {"job/train": "working"}}  # fmt: skip
 _STEP_ACTIONS = {"type": "string", "enum": ["create", "change", "retry", "replace", "destroy"]}
 
 SCHEMAS: dict[str, Schema] = {
@@ -95,29 +106,60 @@ SCHEMAS: dict[str, Schema] = {
     "Plan": _record(
         "An immutable answer to: what would change, and what would it cost?",
         {"id": TEXT, "stack": TEXT, "parent": _told(TEXT, "The plan that was applied before; empty for the first."),
-         "text": _told(TEXT, "The plan as `weyr plan` prints it."), "steps": _list(of("Step"), "In the order of work."),
+         "is_removal": FLAG, "has_changes": FLAG, "is_blocked": _told(FLAG, "Whether a finding forbids to apply it."),
+         "made_at": TEXT, "summary": TEXT, "text": _told(TEXT, "The plan as `weyr plan` prints it."),
+         "counts": {"type": "object", "additionalProperties": COUNT},
+         "steps": _list(of("Step"), "In the order of work."), "cost": of("PlanCost"),
+         "drift": _list({"type": "object"}, "What was changed outside Weyr: ref and text."),
          "findings": _list(of("Diagnostic"), "A fatal one forbids to apply the plan.")},
-        _PLAN, ("parent",),
+        _PLAN, ("made_at",),
     ),
-    "Step": _record("One change to one object.", {"action": _STEP_ACTIONS, "ref": TEXT}, _STEP),
+    "Step": _record(
+        "One change to one object.",
+        {"action": _STEP_ACTIONS, "symbol": TEXT, "ref": TEXT, "kind": TEXT, "name": TEXT,
+         "generation": _told(COUNT, "The object's generation afterwards."), "from_generation": COUNT,
+         "reason": TEXT, "needs": _list(TEXT), "fields": _list(of("FieldChange"))},
+        _STEP,
+    ),
+    "FieldChange": _record(
+        "One field that differs, as people write it.",
+        {"path": TEXT, "old": _maybe(TEXT), "new": _maybe(TEXT),
+         "is_replacing": _told(FLAG, "Whether it makes the object be removed and made anew.")},
+        {"path": "resources.memory", "old": "512MiB", "new": "1GiB", "is_replacing": False},
+    ),
+    "PlanCost": _record(
+        "What the stack costs per month before and after.",
+        {"currency": TEXT, "price_as": TEXT, "before": of("Amount"), "after": of("Amount"), "delta_micros": MICROS,
+         "objects": _list({"type": "object"})},
+        _PLAN_COST,
+    ),
+    "Amount": _record(
+        "An amount of money.",
+        {"micros": MICROS, "is_complete": _told(FLAG, "False: some of it has no price; the true amount is higher."),
+         "unpriced": _list(TEXT)},
+        _PLAN_COST["after"],
+    ),
     "Applied": _record(
-        "Which plan is wanted now.", {"stack": TEXT, "plan": TEXT}, {"stack": "digits", "plan": "plan-5f0c2a"}
+        "Which plan is wanted now.", {"stack": TEXT, "plan": TEXT}, {"stack": "digits", "plan": "5f0c2a7d1b9e4c33"}
     ),
-    "Stacks": _record("The stacks that stand.", {"stacks": _list(of("Stack"))}, {"stacks": [{"stack": "digits"}]}),
+    "Stacks": _record("The stacks that stand.", {"stacks": _list(of("Stack"))}, {"stacks": [_STACK]}),
     "Stack": _record(
-        "One stack.", {"stack": TEXT, "plan": _told(TEXT, "The plan applied last.")},
-        {"stack": "digits", "plan": "plan-5f0c2a"}, ("plan",),
+        "One stack.",
+        {"name": TEXT, "plan": _told(TEXT, "The plan applied last."), "file": TEXT, "price_as": TEXT,
+         "is_removing": FLAG, "applied_at": MOMENT, "objects": _told(COUNT, "How many."),
+         "phases": {"type": "object", "additionalProperties": TEXT}},
+        _STACK, ("price_as", "applied_at"),
     ),
     "Objects": _record("Objects that match.", {"objects": _list(of("Object"))}, {"objects": [_OBJECT]}),
     "Object": _record(
         "One object of a stack.",
         {"ref": TEXT, "stack": TEXT, "kind": TEXT, "name": TEXT,
          "phase": _words(Phase, "One word for the conditions: the worst that holds."), "generation": COUNT,
-         "conditions": _list(of("Condition")),
+         "conditions": _list(of("Condition")), "needs": _list(TEXT), "drifted": FLAG,
          "outputs": {"type": "object", "description": "What other objects and people may use, such as an address."},
          "things": _list(of("Thing"), "What engines hold for it: attempts, replicas, a bucket."),
          "rate_micros_per_hour": MICROS, "cost_micros": MICROS, "updated_at": MOMENT},
-        _OBJECT, ("rate_micros_per_hour", "cost_micros", "updated_at"),
+        _OBJECT, ("needs", "drifted", "rate_micros_per_hour", "cost_micros", "updated_at"),
     ),
     "Condition": _record(
         "One thing that is true, false or unknown (null) of an object, and why.",
@@ -126,8 +168,13 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "Thing": _record(
         "One thing that an engine holds.",
-        {"id": TEXT, "part": TEXT, "capability": TEXT, "state": TEXT,
-         "end": _words(EndReason, "Why a task ended.")}, _THING, ("state", "end"),
+        {"id": TEXT, "part": TEXT, "capability": TEXT, "generation": COUNT, "state": TEXT,
+         "is_released": FLAG, "refusal": _told(TEXT, "Why the engine refused it."), "why": TEXT,
+         "started_at": _maybe(MOMENT), "ended_at": _maybe(MOMENT),
+         "end": _maybe(_words(EndReason, "Why a task ended.")),
+         "restored": _told(TEXT, "The checkpoint that the attempt began from."), "saved": TEXT},
+        _THING,
+        ("generation", "state", "is_released", "refusal", "why", "started_at", "ended_at", "end", "restored", "saved"),
     ),
     "ReclaimRequest": _record(
         "Which object's node to reclaim, and how long before the kill it is told.",
@@ -138,8 +185,9 @@ SCHEMAS: dict[str, Schema] = {
     "Events": _record("Events, oldest first.", {"events": _list(of("Event"))}, {"events": [_EVENT]}),
     "Event": _record(
         "One line of an object's story.",
-        {"id": COUNT, "at": MOMENT, "stack": TEXT, "ref": TEXT, "event": _told(TEXT, "A fixed name."), "message": TEXT},
-        _EVENT,
+        {"id": COUNT, "at": MOMENT, "stack": TEXT, "ref": TEXT, "plan": TEXT,
+         "event": _told(TEXT, "A fixed name."), "message": TEXT},
+        _EVENT, ("plan",),
     ),
     "Runs": _record("Runs, newest first.", {"runs": _list(of("Run"))}, {"runs": [_RUN]}),
     "Run": _record(
@@ -154,11 +202,18 @@ SCHEMAS: dict[str, Schema] = {
     "Cost": _record(
         "The bill.",
         {"currency": TEXT, "rows": _list(of("CostRow")), "total_micros": MICROS, "rate_micros_per_hour": MICROS,
-         "forecast_month_micros": MICROS},
-        {"currency": "USD", "rows": [{"key": "job/train", "micros": 310}], "total_micros": 310,
-         "rate_micros_per_hour": 14_820, "forecast_month_micros": 10_818_600},
+         "by": TEXT, "month": TEXT, "month_micros": _told(MICROS, "Spent in the running month."),
+         "forecast_month_micros": MICROS, "unpriced": _list(TEXT, "What no price is known for.")},
+        {"currency": "USD", "rows": [{"key": "digits:job/train", "micros": 310, "rate_micros_per_hour": 0}],
+         "total_micros": 310, "rate_micros_per_hour": 14_820, "by": "object", "month": "2026-11", "month_micros": 310,
+         "forecast_month_micros": 10_818_600, "unpriced": []},
+        ("by", "month", "month_micros", "unpriced"),
     ),
-    "CostRow": _record("What one key cost.", {"key": TEXT, "micros": MICROS}, {"key": "job/train", "micros": 310}),
+    "CostRow": _record(
+        "What one key cost, and what it spends now.",
+        {"key": TEXT, "micros": MICROS, "rate_micros_per_hour": MICROS},
+        {"key": "digits:job/train", "micros": 310, "rate_micros_per_hour": 0},
+    ),
     "Secrets": _record("Secrets, without their values.", {"secrets": _list(of("Secret"))},
                        {"secrets": [{"stack": "digits", "name": "api-key", "version": 2}]}),
     "Secret": _record("A secret's name and current version.", {"stack": TEXT, "name": TEXT, "version": COUNT},

@@ -66,9 +66,18 @@ def _condition_line(condition: Mapping[str, Any]) -> str:
 
 
 def _thing_state(thing: Mapping[str, Any]) -> str:
-    state = thing.get("state") or thing.get("seen") or ""
-    rest = {
-        k: v for k, v in thing.items() if k not in ("id", "part", "capability", "state", "seen") and v not in ("", None)
-    }
-    told = ", ".join(f"{name} {value}" for name, value in rest.items() if isinstance(value, str | int | float))
-    return f"{state}  {told}".strip() if told else str(state)
+    """What is known of a thing: its state, since when, how it ended, and why an engine refused it."""
+    words = [str(thing.get("state") or thing.get("seen") or "asked for")]
+    for label, field in (("since", "started_at"), ("until", "ended_at")):
+        if thing.get(field):
+            words.append(f"{label} {clock(float(thing[field]))}")
+    for label, field in (
+        ("", "end"),
+        ("from checkpoint", "restored"),
+        ("saved", "saved"),
+        ("", "why"),
+        ("refused:", "refusal"),
+    ):
+        if thing.get(field):
+            words.append(f"{label} {thing[field]}".strip())
+    return "  ".join(words)

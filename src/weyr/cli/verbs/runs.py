@@ -66,7 +66,8 @@ def _one(client: Client, run_id: str, as_json: bool) -> None:
 
 def _chosen(listed: list[Mapping[str, Any]], text: str) -> str:
     """The id of the run that is meant. Raises: UserError where none or several are."""
-    ids = [str(r["run_id"]) for r in listed if str(r["run_id"]).startswith(text) or r.get("name") == text]
+    ids = [str(r["run_id"]) for r in listed if text in (r.get("name"), r["run_id"])]
+    ids = ids or [str(r["run_id"]) for r in listed if _begins(r, text)]
     if len(ids) == 1:
         return ids[0]
     if ids:
@@ -76,6 +77,10 @@ def _chosen(listed: list[Mapping[str, Any]], text: str) -> str:
     raise UserError(
         Diagnostic("No such run", f"There is no run {text!r}." + did_you_mean(text, names), suggestion="weyr runs")
     )
+
+
+def _begins(run: Mapping[str, Any], text: str) -> bool:
+    return str(run["run_id"]).startswith(text) or str(run.get("name") or "").startswith(text)
 
 
 def _metric(run: Mapping[str, Any], name: str) -> str:

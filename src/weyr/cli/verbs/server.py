@@ -1,5 +1,7 @@
 """`weyr server`: start it, stop it, and see how it is."""
 
+from typing import Annotated
+
 import typer
 
 from weyr.cli.boundary import FAILED
@@ -16,12 +18,17 @@ app = verb_app("Start, stop and inspect the server.")
 
 
 @verb(app, "weyr server start")
-def start(ctx: typer.Context) -> None:
+def start(
+    ctx: typer.Context,
+    port: Annotated[
+        int | None, typer.Option("--port", min=0, max=65535, help="Where to listen; 0 for any free port.")
+    ] = None,
+) -> None:
     """Start the server; it stays until it is stopped. Harmless if it runs."""
     session: Session = ctx.obj
     server = running(session.home)
     if server is None:
-        server = started(session.home, is_auto=False)
+        server = started(session.home, is_auto=False, port=port)
         say(f"The server is up: {server.url} (process {server.pid}). API reference: {server.url}/docs")
     else:
         say(f"It runs already: {server.url} (process {server.pid}).")
