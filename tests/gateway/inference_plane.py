@@ -41,6 +41,7 @@ class Process:
     def __init__(self, *arguments: str, env: Mapping[str, str] | None = None) -> None:
         environment = {**os.environ, **(env or {})}
         self.output = ""
+        self.arguments = arguments
         self.popen = subprocess.Popen(
             [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment
         )

@@ -179,6 +179,18 @@ def test_the_plane_works_alone_and_comes_back_by_itself() -> None:
             assert plane.ask(URL)[0] == 200
 
 
+def test_a_second_plane_does_not_take_the_firsts_place() -> None:
+    """Neither its port nor its control socket: it says so, and ends."""
+    with plane_and_echo() as (plane, _):
+        for port in (plane.port, 0):
+            with Process(*plane.arguments, "--port", str(port)) as second:
+                assert second.wait() == 1
+                assert "the inference plane cannot start" in second.output
+                assert "Traceback" not in second.output
+        assert plane.ask(URL)[0] == 200
+        assert plane.stats()["requests"] == 1
+
+
 def test_routes_are_followed_though_nobody_says_so() -> None:
     """The word to reload can be lost; the file is what counts. A file that makes no sense changes nothing."""
     with plane_and_echo() as (plane, _):

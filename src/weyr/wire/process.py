@@ -1,10 +1,12 @@
 """How does a plane's process begin and end? It opens its doors, says where, and waits to be told to stop."""
 
 import asyncio
+import errno
 import json
 import os
 import resource
 import signal
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +15,13 @@ BACKLOG = 2048
 
 
 async def listen_unix(factory: Callable[[], asyncio.Protocol], path: Path) -> asyncio.Server:
-    """Listens on `path` with mode 0600. What a dead process left there is replaced."""
+    """Listens on `path` with mode 0600. What a dead process left there is replaced.
+
+    Raises: OSError, also where a living process listens there already.
+    """
+    with socket.socket(socket.AF_UNIX) as probe:
+        if probe.connect_ex(str(path)) == 0:
+            raise OSError(errno.EADDRINUSE, "another process listens there", str(path))
     path.unlink(missing_ok=True)
     before = os.umask(0o177)
     try:

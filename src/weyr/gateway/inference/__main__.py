@@ -48,9 +48,9 @@ async def _serve(arguments: argparse.Namespace) -> None:
     table.reload()
     audit = AuditTrail(arguments.audit, "inference")
     plane = Plane(table, Credentials(arguments.credentials), audit, arguments.body_max)
+    public = await plane.loop.create_server(lambda: Door(plane), arguments.host, arguments.port, backlog=BACKLOG)
     control_server = HttpServer(Control(plane))
     control = await listen_unix(control_server, arguments.control)
-    public = await plane.loop.create_server(lambda: Door(plane), arguments.host, arguments.port, backlog=BACKLOG)
     port = public.sockets[0].getsockname()[1]
     beat = asyncio.create_task(plane.beat())
     write_info(arguments.info, port, f"http://{arguments.host}:{port}")
