@@ -6,6 +6,7 @@ and a command that only reads opens it, looks and goes.
 
 import os
 import secrets as random_source
+import socket
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from pathlib import Path
 from weyr.access.identities import Access
 from weyr.access.secrets import Secrets
 from weyr.core.capability import Capability, Provider
-from weyr.core.diagnostic import EngineSilent
+from weyr.core.diagnostic import Diagnostic, EngineSilent, UserError
 from weyr.core.kind import AnyKind, Kinds
 from weyr.core.ref import ThingId
 from weyr.engines.local.artifacts import ObjectArtifacts, s3_buckets
@@ -23,10 +24,11 @@ from weyr.engines.local.launcher_client import LauncherClient
 from weyr.engines.local.notices import LocalNotices
 from weyr.engines.local.objects import LocalObjects
 from weyr.engines.local.planes import Plane
-from weyr.engines.local.ports import HOST, kept_ports
+from weyr.engines.local.ports import HOST, is_free, kept_ports
 from weyr.engines.local.registry import LocalRegistry
 from weyr.engines.local.router import LocalRouter
 from weyr.engines.local.secrets import LocalSecrets
+from weyr.engines.local.supervisor import Supervisor
 from weyr.engines.local.tasks import LocalTasks
 from weyr.engines.local.tracked import TrackedTasks
 from weyr.kinds.compute.job import KIND as JOB
@@ -73,7 +75,7 @@ class Weyr:
     tasks: LocalTasks
     launcher: LauncherClient
     loop: Loop
-    ports: Mapping[str, int]
+    planes: Mapping[str, Plane]
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     @property
@@ -104,11 +106,37 @@ def planes_of(home: Home, ports: Mapping[str, int]) -> dict[str, Plane]:
     return {name: Plane(name, arguments(name, *own[name]), home.info(name), home.log(name)) for name in own}
 
 
-def ports_of(home: Home, server_port: int | None = None) -> dict[str, int]:
-    """The ports of a data folder's processes. `server_port` is kept from now on; 0 stands for any free one."""
-    if server_port == 0:
-        return kept_ports(home.ports, dict.fromkeys(PORTS, 0))
-    return kept_ports(home.ports, PORTS, {} if server_port is None else {"server": server_port})
+def server_door(home: Home, wanted: int | None) -> socket.socket:
+    """The server's listening socket. `wanted` is kept from now on; 0 stands for any free port.
+
+    Raises: UserError where the port is taken.
+    """
+    if wanted and not is_free(wanted):
+        raise UserError(_port_taken(wanted))
+    if wanted:
+        kept_ports(home.ports, PORTS, {"server": wanted})
+    port = kept_ports(home.ports, dict.fromkeys(PORTS, 0) if wanted == 0 else PORTS)["server"]
+    door = socket.socket()
+    door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        door.bind((HOST, port))
+    except OSError as e:
+        door.close()
+        raise UserError(_port_taken(port)) from e
+    return door
+
+
+def _port_taken(port: int) -> Diagnostic:
+    detail = (
+        f"Another program listens on {HOST}:{port}. A data folder keeps its port, because running tasks know the "
+        "server by it; a new one has to be given by hand."
+    )
+    return Diagnostic("The port is taken", detail, suggestion="weyr server start --port 7790")
+
+
+def plane_supervisor(weyr: "Weyr", log: Log, on_started: Callable[[str], None]) -> Supervisor:
+    """Who keeps the planes up."""
+    return Supervisor(weyr.planes, log, on_started)
 
 
 def open_weyr(path: Path, now: Callable[[], float], log: Log, is_serving: bool) -> Weyr:
@@ -121,7 +149,7 @@ def open_weyr(path: Path, now: Callable[[], float], log: Log, is_serving: bool) 
     home.prepare()
     db = Database(home.database)
     migrate(db)
-    ports = ports_of(home)
+    ports = kept_ports(home.ports, PORTS)
     access = Access(db, home.path, now, random_source.token_bytes)
     secrets = Secrets(db, access.envelope)
     catalogue = Catalogue.shipped()
@@ -143,7 +171,8 @@ def open_weyr(path: Path, now: Callable[[], float], log: Log, is_serving: bool) 
     admin = access.admin
     artifacts = ObjectArtifacts(s3_buckets(_url(ports["s3"]), admin.access_key_id, admin.secret_access_key))
     loop = Loop(db, KINDS, Effects(providers, log), ledger, World.load(db))
-    return Weyr(home, db, access, secrets, catalogue, ledger, tracking, artifacts, tasks, launcher, loop, ports)
+    planes = planes_of(home, ports)
+    return Weyr(home, db, access, secrets, catalogue, ledger, tracking, artifacts, tasks, launcher, loop, planes)
 
 
 def _providers(

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from weyr.core.capability import Capability, Provider, Refused, Wanted
@@ -28,6 +28,8 @@ class Effects:
 
     providers: Mapping[Capability, Provider]
     log: Log
+    _silent: dict[tuple[Capability, str], int] = field(default_factory=dict)
+    """How often each engine's verb has failed in a row: its silence is logged when it begins and when it ends."""
 
     def observe(self, things: Iterable[tuple[Capability, ThingId]]) -> dict[ThingId, Seen]:
         """What is there of these; `Unknown` for all that could not be asked."""
@@ -62,11 +64,17 @@ class Effects:
 
     def _ask(self, capability: Capability, verb: str, ask: Callable[..., T], *batch: object) -> T | Unknown:
         try:
-            return ask(*batch)
+            answer = ask(*batch)
         except Exception as e:  # noqa: BLE001 - a broken engine must not stop the loop for the others
             event = "engine.silent" if isinstance(e, EngineError) else "engine.broken"
-            self.log(event, capability=capability.value, verb=verb, error=repr(e))
+            failures = self._silent[capability, verb] = self._silent.get((capability, verb), 0) + 1
+            if failures == 1:
+                self.log(event, capability=capability.value, verb=verb, error=repr(e))
             return Unknown(f"{capability.value} did not answer: {e}")
+        failures = self._silent.pop((capability, verb), 0)
+        if failures:
+            self.log("engine.answers_again", capability=capability.value, verb=verb, failures=failures)
+        return answer
 
 
 def _told(answer: Mapping[ThingId, Refused] | Unknown, id: ThingId) -> Told:

@@ -17,7 +17,7 @@ from weyr.core.decision import Decision, Ensure, Note, Phase, Release, View, Wan
 from weyr.core.kind import AnyKind, Kinds, Usage
 from weyr.core.ref import Ref, ThingId
 from weyr.core.schema import from_json, to_json
-from weyr.core.seen import Absent, Seen, Unknown
+from weyr.core.seen import Absent, Present, Seen, Unknown
 from weyr.reconcile.effects import Effects, Told
 from weyr.reconcile.ports import LedgerPort
 from weyr.reconcile.world import World
@@ -146,7 +146,12 @@ class Loop:
         thing = self.world.things[row.ref].get(action.part)
         match action:
             case Release():
-                if thing is None or thing.is_released:
+                if thing is None:
+                    return
+                if thing.is_released:
+                    if thing.is_accepted and isinstance(thing.seen, Present):
+                        # Still there: said again, for an engine may have more than one step to do.
+                        self.world.things[row.ref][action.part] = replace(thing, is_accepted=False, refusal="")
                     return
                 # The release itself has to be accepted before an absence can count as proof.
                 fresh = replace(thing, is_released=True, is_accepted=False, refusal="")

@@ -27,7 +27,7 @@ class WeyrCollector(Collector):
             yield from _objects(weyr.world)
         yield from _money(weyr.ledger, self._service.now())
         planes = GaugeMetricFamily("weyr_plane_up", "Whether a data plane's process runs", labels=["plane"])
-        for name, plane in self._service.planes.items():
+        for name, plane in weyr.planes.items():
             planes.add_metric([name], 1.0 if plane.running() else 0.0)
         yield planes
 

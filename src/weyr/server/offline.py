@@ -6,7 +6,7 @@ from pathlib import Path
 from starlette.applications import Starlette
 
 from weyr.access.audit import AuditLog
-from weyr.compose import open_weyr, planes_of
+from weyr.compose import open_weyr
 from weyr.server.app import build_app
 from weyr.server.service import Service
 
@@ -17,8 +17,7 @@ def offline_app(home: Path) -> Starlette:
     Raises: UserError where the folder cannot be used.
     """
     weyr = open_weyr(home, time.time, _quiet, is_serving=False)
-    planes = planes_of(weyr.home, weyr.ports)
-    return build_app(Service(weyr, time.time, _quiet, AuditLog(weyr.home.audit, "server"), planes), is_offline=True)
+    return build_app(Service(weyr, time.time, _quiet, AuditLog(weyr.home.audit, "server")), is_offline=True)
 
 
 def _quiet(_event: str, /, **_fields: object) -> None:

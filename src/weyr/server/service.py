@@ -4,7 +4,7 @@ Whatever touches the loop's world does so under its lock.
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -19,7 +19,6 @@ from weyr.core.diagnostic import Diagnostic, UserError
 from weyr.core.ref import Ref, ThingId
 from weyr.core.schema import from_json, to_json
 from weyr.core.seen import Present, TaskFacts, TaskState
-from weyr.engines.local.planes import Plane
 from weyr.reconcile.apply import apply_plan, planning_world
 from weyr.reconcile.ports import Log
 from weyr.server import views
@@ -52,7 +51,6 @@ class Service:
     now: Callable[[], float]
     log: Log
     audit: AuditLog
-    planes: Mapping[str, Plane]
     wake: Callable[[list[Ref]], None] | None = None
     stop: Callable[[], None] = lambda: None
     url: str = ""
@@ -64,7 +62,7 @@ class Service:
 
     def server(self) -> dict[str, Any]:
         """Who serves, where, and which planes run."""
-        running = {name: plane.running() for name, plane in self.planes.items()}
+        running = {name: plane.running() for name, plane in self.weyr.planes.items()}
         return {
             "version": version("weyr"),
             "pid": os.getpid(),

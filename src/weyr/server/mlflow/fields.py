@@ -17,7 +17,7 @@ from weyr.tracking.names import INT64_MAX
 
 E = TypeVar("E", bound=Enum)
 
-_POINT_RARELY_HAS = {"model_id", "dataset_name", "dataset_digest"}
+_PLAIN_POINT = {"key", "value", "timestamp", "step"}
 _HINT = "See the API docs for more information about request parameters."
 
 
@@ -45,7 +45,7 @@ class Fields:
                 return self.text(each)
         raise _absent(name)
 
-    def integer(self, name: str, default: int, *, least: int = -INT64_MAX - 1, most: int = INT64_MAX) -> int:
+    def integer(self, name: str, default: int, *, least: int = -INT64_MAX, most: int = INT64_MAX) -> int:
         value = self.integer_or_none(name)
         if value is None:
             return default
@@ -61,7 +61,7 @@ class Fields:
             number = int(value) if not isinstance(value, bool) else None
         except (TypeError, ValueError, OverflowError):
             number = None
-        if number is None or (isinstance(value, float) and number != value):
+        if number is None or abs(number) > INT64_MAX or (isinstance(value, float) and number != value):
             raise _wrong(name, value)
         return number
 
@@ -114,11 +114,13 @@ class Fields:
 
     def plain_point(self) -> tuple[str, float, int, int] | None:
         """A metric's point in its usual form, read in one go: a batch has a thousand. None: read it field by field."""
-        match self._values:
-            case {"key": str(key), "value": int() | float() as value, "timestamp": int(at), "step": int(step), **rest}:
-                usual = key and type(value) is not bool and type(at) is not bool and type(step) is not bool
-                if usual and not (rest.keys() & _POINT_RARELY_HAS):
-                    return key, float(value), at, step
+        values = self._values
+        if values.keys() != _PLAIN_POINT:
+            return None
+        key, value, at, step = values["key"], values["value"], values["timestamp"], values["step"]
+        # Exact types, because a bool is an int too.
+        if type(key) is str and key and type(at) is int and type(step) is int and type(value) in (float, int):
+            return key, float(value), at, step
         return None
 
     def member(self, name: str, numbered: Sequence[E]) -> E | None:
@@ -153,7 +155,7 @@ def fields_of_body(body: bytes) -> Fields:
         content = json.loads(body)
         if isinstance(content, str):  # Clients before MLflow 1.0 encoded the body twice.
             content = json.loads(content)
-    except ValueError as e:
+    except (ValueError, RecursionError) as e:
         raise TrackingError(ErrorCode.BAD_REQUEST, f"Malformed JSON in the request body: {e}") from e
     if not isinstance(content, dict):
         raise TrackingError(ErrorCode.BAD_REQUEST, "The request body must be a JSON object.")

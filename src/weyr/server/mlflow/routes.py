@@ -93,6 +93,8 @@ class _Calls:
             content = await run_in_threadpool(_answered, endpoint.answer, call)
         except TrackingError as e:
             return error_response(e)
+        except UnicodeEncodeError:
+            return error_response(TrackingError(ErrorCode.BAD_REQUEST, "A text in the request is not valid Unicode."))
         except StoreError as e:
             return error_response(TrackingError(ErrorCode.TEMPORARILY_UNAVAILABLE, str(e)))
         except Exception:  # The edge: the client must get MLflow's kind of answer also for our own bugs.

@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 
 from weyr.core.diagnostic import EngineError
 from weyr.engines.local.planes import Plane
-from weyr.reconcile.ports import Log
+
+Log = Callable[..., None]
 
 LOOK_EVERY_S = 0.5
 RETRY_MAX_S = 30.0
