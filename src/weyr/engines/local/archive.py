@@ -4,7 +4,7 @@ import os
 import shutil
 from pathlib import Path
 
-from weyr.engines.local.task_folder import EXIT, LOGS
+from weyr.engines.local.task_folder import EXIT
 
 TASKS_MAX = 1000
 BYTES_MAX = 256 << 20
@@ -16,32 +16,36 @@ class Archive:
     def __init__(self, folder: Path, tasks_max: int = TASKS_MAX, bytes_max: int = BYTES_MAX) -> None:
         self._folder, self._tasks_max, self._bytes_max = folder, tasks_max, bytes_max
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        kept = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime_ns)
+        # Names in the order they came, with their sizes: the folder is read once, not at each release.
+        self._sizes = {path.name: _size(path) for path in kept}
 
     def logs_of(self, name: str) -> Path:
-        return self._folder / name / LOGS
-
-    def names(self) -> list[str]:
-        """The folders of the tasks whose logs are still here."""
-        return os.listdir(self._folder)
+        return self._folder / name
 
     def take(self, task: Path) -> None:
-        """Moves what is worth keeping of an ended task here. Raises: OSError."""
+        """Takes an ended task's folder away, at once, and keeps of it what is worth keeping. Raises: OSError."""
         kept = self._folder / task.name
-        if kept.exists():
+        if self._sizes.pop(task.name, None) is not None:
             shutil.rmtree(kept)  # an earlier task of this name, itself long gone
-        kept.mkdir(mode=0o700)
-        for name in (LOGS, EXIT):
-            if (task / name).exists():
-                os.replace(task / name, kept / name)
-        os.utime(kept)
+        task.rename(kept)
+        size_bytes = 0
+        for entry in list(os.scandir(kept)):
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path)
+            elif entry.name.endswith(".log"):
+                size_bytes += entry.stat().st_size
+            elif entry.name != EXIT:
+                os.unlink(entry.path)
+        self._sizes[task.name] = size_bytes
         self._trim()
 
     def _trim(self) -> None:
-        entries = sorted(self._folder.iterdir(), key=lambda path: path.stat().st_mtime_ns)
-        sizes = {path: sum(file.stat().st_size for file in path.rglob("*.log")) for path in entries}
-        total = sum(sizes.values())
-        for count, path in zip(range(len(entries), 0, -1), entries, strict=True):
-            if count <= self._tasks_max and total <= self._bytes_max:
-                return
-            shutil.rmtree(path)
-            total -= sizes[path]
+        while len(self._sizes) > self._tasks_max or (sum(self._sizes.values()) > self._bytes_max and self._sizes):
+            oldest = next(iter(self._sizes))
+            shutil.rmtree(self._folder / oldest, ignore_errors=True)
+            del self._sizes[oldest]
+
+
+def _size(kept: Path) -> int:
+    return sum(file.stat().st_size for file in kept.glob("*.log"))

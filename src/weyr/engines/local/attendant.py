@@ -11,7 +11,7 @@ import signal
 
 from weyr.engines.local import processes
 from weyr.engines.local.logs import TaskLog
-from weyr.engines.local.spawn import spawn
+from weyr.engines.local.spawn import Recruit
 
 READ_BYTES = 65536
 
@@ -34,7 +34,8 @@ class Attendant:
         input_end, self._input = os.pipe2(os.O_CLOEXEC)
         self.output, output_end = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(self.output, False)
-        self.pid, error = spawn(self._argv, "/", self._env, input_end, output_end, None)
+        recruit = Recruit(input_end, output_end)
+        self.pid, error = recruit.pid, recruit.become(self._argv, "/", self._env)
         os.close(input_end)
         os.close(output_end)
         self.is_restoring = not error

@@ -1,11 +1,12 @@
 """A wrapper died without a record: what is left of its task, and how is that proved to be nothing?"""
 
 import signal
+from typing import Any
 
 from weyr.engines.local import processes, task_folder
 from weyr.engines.local.limits import processes_in, remove_groups
 from weyr.engines.local.secret_files import remove_secret_files
-from weyr.engines.local.task_folder import EXIT, MARK, STATE
+from weyr.engines.local.task_folder import BEGUN, EXIT, MARK, STATE
 
 ROUNDS = 20
 
@@ -16,9 +17,9 @@ def bury(folder: str, secret_folder: str, now: float) -> bool:
     Takes a folder whose lock the caller holds. Gives False where a process has not gone yet; ask again.
     Raises: OSError.
     """
-    state = _state(folder)
-    rebooted = bool(state) and state.get("boot") != processes.boot_id()
-    groups = [str(group) for group in state.get("groups", [])]  # type: ignore[attr-defined]
+    begun, state = _record(folder, BEGUN), _record(folder, STATE)
+    rebooted = begun.get("boot", processes.boot_id()) != processes.boot_id()
+    groups = [str(group) for group in begun.get("groups", [])]
     if not rebooted and not _kill(folder, groups):
         return False
     remove_groups(groups)
@@ -29,11 +30,11 @@ def bury(folder: str, secret_folder: str, now: float) -> bool:
     return True
 
 
-def _state(folder: str) -> dict[str, object]:
+def _record(folder: str, name: str) -> dict[str, Any]:
     try:
-        return task_folder.read_json(folder, STATE) or {}
+        return task_folder.read_json(folder, name) or {}
     except ValueError:
-        return {}  # cut off by the crash: the mark in the environment still finds every process
+        return {}  # cut off by a crash: the mark in the environment still finds every process
 
 
 def _kill(folder: str, groups: list[str]) -> bool:

@@ -21,12 +21,15 @@ import struct
 import sys
 import time
 import types
+from collections.abc import Callable
 from typing import Any
 
 REQUEST_BYTES_MAX = 64 << 20
 REQUEST_S = 5.0
 FILES_MAX = 1024
 LOOK_MS = 5_000
+IDLE_MS = 3
+"""A spare is made when nobody has asked for anything this long: not in the way of a task that starts."""
 
 
 def _import_without_packages() -> None:
@@ -52,6 +55,7 @@ class Launcher:
         self._inode = os.stat(path).st_ino
         self._trees = limits.hierarchies()
         self._boot = processes.boot_id()
+        self._spare: socket.socket | None = None
         self.is_stopping = False
 
     def serve(self) -> bool:
@@ -62,12 +66,15 @@ class Launcher:
         gc.disable()
         gc.freeze()  # a forked child that collects would touch, and so copy, every page
         while not self.is_stopping:
-            for fd, _ in poll.poll(LOOK_MS):
+            ready = poll.poll(LOOK_MS if self._spare else IDLE_MS)
+            for fd, _ in ready:
                 if fd == self._wake:
                     os.read(self._wake, 4096)
                 else:
                     self._serve_one()
             _reap()
+            if not ready:
+                self._keep_spare()
             if self._is_cut_off():
                 return False
         return True
@@ -113,28 +120,77 @@ class Launcher:
             if lock is None:
                 return "already"
             try:
-                if not task_folder.begin(folder, self._boot):
+                groups = limits.group_folders(order["group"], self._trees)
+                if not task_folder.begin(folder, {"boot": self._boot, "groups": groups}):
                     return "already"
-                if _fork(folder) == 0:
-                    self._become_wrapper(order, lock)
+                if not self._hand_over(order, lock) and _fork(folder) == 0:
+                    self._become_wrapper([lock], lambda: (order, lock))
             finally:
                 os.close(lock)  # the child's copy of it holds the lock from here
         except OSError as e:
             return f"the task's folder cannot be used: {e}"
         return ""
 
-    def _become_wrapper(self, order: task_folder.Order, lock: int) -> None:
+    def _keep_spare(self) -> None:
+        """Makes one wrapper ahead of its order: a task then starts without waiting for
+        two forks and the pages that they copy. It ends by itself when our end of its socket closes."""
+        if self._spare is not None:
+            return
+        ours, theirs = socket.socketpair()
+        if _fork("") == 0:
+            self._become_wrapper([theirs.fileno()], lambda: _receive(theirs))
+        theirs.close()
+        self._spare = ours
+
+    def _hand_over(self, order: task_folder.Order, lock: int) -> bool:
+        """Gives an order and its task's lock to the spare wrapper; False where there is none alive."""
+        spare, self._spare = self._spare, None
+        if spare is None:
+            return False
+        text = json.dumps(order).encode()
+        with spare:
+            try:
+                socket.send_fds(spare, [len(text).to_bytes(8, "big")], [lock])
+                spare.sendall(text)
+            except OSError:
+                return False
+        return True
+
+    def _become_wrapper(self, keep: list[int], receive: Callable[[], tuple[task_folder.Order, int] | None]) -> None:
         status = 1
         try:
             signal.set_wakeup_fd(-1)
             # Everything of the launcher's, above all the lock that says that a launcher lives.
-            os.closerange(3, lock)
-            os.closerange(lock + 1, FILES_MAX)
-            wrapper.main(order, self._trees, lock)
+            first = 3
+            for fd in sorted(keep):
+                os.closerange(first, fd)
+                first = fd + 1
+            os.closerange(first, FILES_MAX)
+            wrapper.main(self._trees, receive)
             status = 0
+        except Exception as e:  # the process's edge: the launcher's log is the only place to say it
+            print(f"a wrapper failed: {e!r}", file=sys.stderr)
+            raise
         finally:
             sys.stderr.flush()
             os._exit(status)
+
+
+def _receive(door: socket.socket) -> tuple[task_folder.Order, int] | None:
+    """Waits for an order and a lock; None where the launcher ended instead."""
+    head, locks, _, _ = socket.recv_fds(door, 8, 1)
+    if not head or not locks:
+        return None
+    size, parts = int.from_bytes(head, "big"), b""
+    while len(parts) < size:
+        part = door.recv(min(1 << 20, size - len(parts)))
+        if not part:
+            return None
+        parts += part
+    door.close()
+    os.set_inheritable(locks[0], False)  # recv_fds takes a flag for that, and in 3.11 does not pass it on
+    order: task_folder.Order = json.loads(parts)
+    return order, locks[0]
 
 
 def _fork(folder: str) -> int:
@@ -142,6 +198,8 @@ def _fork(folder: str) -> int:
     try:
         return os.fork()
     except OSError as e:
+        if not folder:
+            return -1
         end = {"reason": "not started", "detail": f"no process could be made: {e}", "ended_at": time.time()}
         task_folder.write_json(folder, task_folder.EXIT, end, is_durable=True)
         return -1

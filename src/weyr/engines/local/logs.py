@@ -96,7 +96,6 @@ class TaskLog:
             return  # no space: the task goes on without its log
 
     def _next_file(self) -> None:
-        os.makedirs(self._folder, mode=0o700, exist_ok=True)
         if self._fd >= 0:
             os.close(self._fd)
         self._number += 1

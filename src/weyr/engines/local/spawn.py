@@ -1,79 +1,112 @@
 """How is a command started so that it cannot outlive its wrapper, and a failure to start is told?
 
-Standard library only: the wrappers import this.
+In two steps: a process is made, which costs the most, and waits; later it is told what to become. So that
+can be done before anybody asks. Standard library only: the wrappers import this.
 """
 
+import json
 import os
 import resource
 import signal
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, TypedDict
 
 from weyr.engines.local import processes
 
 _DEFAULT_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTERM, signal.SIGCHLD, signal.SIGINT)
-_OUT_OF_MEMORY_SCORE = "200"
+_OUT_OF_MEMORY_SCORE = b"200"
 """Where the whole machine runs out of memory, tasks go before the server and the planes."""
 
 
-class Enterable(Protocol):
-    """Limits that the new process puts itself under before it becomes the command."""
+class Bounds(NamedTuple):
+    """What the new process puts itself under: control groups, by their doors, and CPUs (none: all)."""
 
-    def enter(self) -> None: ...
+    doors: Sequence[str] = ()
+    cpus: Sequence[int] = ()
 
 
-def spawn(
-    argv: Sequence[str], workdir: str, env: dict[str, str], stdin: int, output: int, limits: Enterable | None
-) -> tuple[int, str]:
-    """Starts a command in its own session. Gives its pid and why it could not be started, or "".
+class _Command(TypedDict):
+    argv: list[str]
+    workdir: str
+    env: dict[str, str]
+    doors: list[str]
+    cpus: list[int]
 
-    Takes open descriptors for its input and for its output and errors together.
+
+class Recruit:
+    """A process in a session of its own that waits to become a command.
+
+    Takes open descriptors for its input, and for its output and errors together.
     """
-    report, tell = os.pipe2(os.O_CLOEXEC)
-    parent = os.getpid()
-    pid = os.fork()
-    if pid == 0:
+
+    def __init__(self, stdin: int, output: int) -> None:
+        order, self._tell = os.pipe2(os.O_CLOEXEC)
+        self._report, report = os.pipe2(os.O_CLOEXEC)
+        parent = os.getpid()
+        self.pid = os.fork()
+        if self.pid == 0:
+            try:
+                os.close(self._tell)
+                _serve(order, stdin, output, report, parent)
+            finally:
+                os._exit(127)
+        os.close(order)
+        os.close(report)
+
+    def become(self, argv: Sequence[str], workdir: str, env: dict[str, str], bounds: Bounds | None = None) -> str:
+        """Makes it the command. Gives why it could not be started, or ""."""
+        bounds = bounds or Bounds()
+        command = _Command(argv=list(argv), workdir=workdir, env=env, doors=list(bounds.doors), cpus=list(bounds.cpus))
         try:
-            _become(argv, workdir, env, stdin, output, limits, parent)
-        except BaseException as e:  # noqa: BLE001 - a child that could not exec must end here
-            os.write(tell, f"{argv[0]} could not be started: {_told(e, workdir)}".encode()[:4000])
+            _write_all(self._tell, json.dumps(command).encode())
+        except BrokenPipeError:
+            return "its process was killed before it began"
         finally:
-            os._exit(127)
-    os.close(tell)
-    error = os.read(report, 4096).decode(errors="replace")  # "" as soon as the exec closed our pipe
-    os.close(report)
-    return pid, error
+            os.close(self._tell)
+        error = os.read(self._report, 4096).decode(errors="replace")  # "" as soon as the exec closed our pipe
+        os.close(self._report)
+        return error
 
 
-def _become(
-    argv: Sequence[str],
-    workdir: str,
-    env: dict[str, str],
-    stdin: int,
-    output: int,
-    limits: Enterable | None,
-    parent: int,
-) -> None:
+def _serve(order: int, stdin: int, output: int, report: int, parent: int) -> None:
+    """The new process: gets ready, waits for what to become, and becomes it."""
     os.setsid()
     processes.die_with_parent(parent, signal.SIGKILL)
     signal.set_wakeup_fd(-1)
-    if limits:
-        limits.enter()
-        _volunteer()
-    os.dup2(stdin, 0)
-    os.dup2(output, 1)
-    os.dup2(output, 2)
+    _volunteer()
     for number in _DEFAULT_SIGNALS:
         signal.signal(number, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold the task's secrets
-    os.chdir(workdir)
-    os.execvpe(argv[0], list(argv), env)
+    os.dup2(stdin, 0)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    text = _read_all(order)
+    if not text:
+        return  # not needed after all
+    command: _Command = json.loads(text)
+    try:
+        for door in command["doors"]:
+            _enter(door)
+        if command["cpus"]:
+            os.sched_setaffinity(0, command["cpus"])
+        os.chdir(command["workdir"])
+        os.execvpe(command["argv"][0], command["argv"], command["env"])
+    except (OSError, ValueError) as e:
+        name = command["argv"][0]
+        os.write(report, f"{name} could not be started: {_told(e, command['workdir'])}".encode()[:4000])
+
+
+def _enter(door: str) -> None:
+    fd = os.open(door, os.O_WRONLY)
+    os.write(fd, b"0")
+    os.close(fd)
 
 
 def _volunteer() -> None:
     try:
-        with open("/proc/self/oom_score_adj", "w") as file:
-            file.write(_OUT_OF_MEMORY_SCORE)
+        fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
+        os.write(fd, _OUT_OF_MEMORY_SCORE)
+        os.close(fd)
     except OSError:
         return  # a container that forbids it: the kernel then chooses by size
 
@@ -84,3 +117,16 @@ def _told(error: BaseException, workdir: str) -> str:
     if isinstance(error, FileNotFoundError):
         return "there is no such program"
     return str(error)
+
+
+def _write_all(fd: int, text: bytes) -> None:
+    view = memoryview(text)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def _read_all(fd: int) -> bytes:
+    parts = []
+    while part := os.read(fd, 1 << 16):
+        parts.append(part)
+    return b"".join(parts)

@@ -23,7 +23,7 @@ from weyr.engines.local.archive import Archive
 from weyr.engines.local.burial import bury
 from weyr.engines.local.logs import follow_log, read_log
 from weyr.engines.local.orders import CredentialIssuer, OrderMaker, SecretReader
-from weyr.engines.local.task_folder import BEGUN, EXIT, LOGS, RECLAIM, STATE, STOP, WANTED, Order
+from weyr.engines.local.task_folder import BEGUN, EXIT, RECLAIM, STATE, STOP, WANTED, Order
 
 
 class Starter(Protocol):
@@ -128,7 +128,7 @@ class LocalTasks:
         if not (folder / BEGUN).exists() or (folder / EXIT).exists():
             return False
         if not (folder / RECLAIM).exists():
-            task_folder.write_json(str(folder), RECLAIM, {"at": self._now(), "notice_s": notice_s}, is_durable=True)
+            task_folder.write_json(str(folder), RECLAIM, {"at": self._now(), "notice_s": notice_s})
         task_folder.wake(str(folder))
         return True
 
@@ -153,7 +153,7 @@ class LocalTasks:
     def _logs_of(self, id: ThingId) -> Path:
         """Where its log lies now: with the task, or in the archive once it is gone."""
         folder = self._of(id)
-        return folder / LOGS if folder.is_dir() else self._archive.logs_of(folder.name)
+        return folder if folder.is_dir() else self._archive.logs_of(folder.name)
 
     # --- observing
 
@@ -225,16 +225,17 @@ class LocalTasks:
             return None
         if from_plain(TaskBody, prior["body"]) != body:
             return Refused("a task that was started cannot be changed; release it and start another")
-        task_folder.write_json(str(folder), WANTED, prior | {"generation": want.generation}, is_durable=True)
+        task_folder.write_json(str(folder), WANTED, prior | {"generation": want.generation})
         self._ended.pop(want.id, None)
         return None
 
     def _claim(self, want: Wanted, body: TaskBody, folder: Path, order: Order) -> None:
-        """The task's folder appears at once and whole, and survives a power cut."""
+        """The task's folder appears at once and whole. It need not survive a power cut: no task does."""
         new = self._folder / f".new-{folder.name}"
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(mode=0o700)
-        (new / task_folder.CHECKPOINTS).mkdir(mode=0o700)
+        if body.checkpoint:
+            (new / task_folder.CHECKPOINTS).mkdir(mode=0o700)
         wanted = {
             "id": str(want.id),
             "generation": want.generation,
@@ -242,9 +243,8 @@ class LocalTasks:
             "socket": order["socket"],
             "secret_folder": order["secret_folder"],
         }
-        task_folder.write_json(str(new), WANTED, wanted, is_durable=True)
+        task_folder.write_json(str(new), WANTED, wanted)
         new.rename(folder)
-        task_folder.sync_folder(str(self._folder))
 
     # --- releasing
 
@@ -256,7 +256,7 @@ class LocalTasks:
                 shutil.rmtree(folder)
             return
         # Whoever claims the start first has it: the launcher to begin, or we to prevent it.
-        if task_folder.begin(str(folder), "released before it was started"):
+        if task_folder.begin(str(folder), {"released": True}):
             self._clear(id, folder)
             return
         seen = self._look(id, {})
@@ -265,18 +265,13 @@ class LocalTasks:
                 self._clear(id, folder)
             case _:
                 if not (folder / STOP).exists():
-                    task_folder.write_json(str(folder), STOP, {"grace_s": wanted["body"]["grace_s"]}, is_durable=True)
+                    task_folder.write_json(str(folder), STOP, {"grace_s": wanted["body"]["grace_s"]})
                 task_folder.wake(str(folder))
 
     def _clear(self, id: ThingId, folder: Path) -> None:
         self._credentials.revoke(_principal(id))
         self._archive.take(folder)
-        gone = self._folder / f".gone-{folder.name}"
-        shutil.rmtree(gone, ignore_errors=True)
-        folder.rename(gone)
-        task_folder.sync_folder(str(self._folder))
         self._ended.pop(id, None)
-        shutil.rmtree(gone)
 
 
 def _principal(id: ThingId) -> str:

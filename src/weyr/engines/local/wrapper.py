@@ -9,15 +9,15 @@ import fcntl
 import os
 import select
 import signal
-import sys
 import time
+from collections.abc import Callable
 
 from weyr.engines.local import processes, task_folder
 from weyr.engines.local.attendant import Attendant
 from weyr.engines.local.limits import MEASURE_S, Hierarchy, Limits
 from weyr.engines.local.logs import TaskLog
 from weyr.engines.local.secret_files import remove_secret_files, write_secret_files
-from weyr.engines.local.spawn import spawn
+from weyr.engines.local.spawn import Bounds, Recruit
 from weyr.engines.local.task_folder import Order
 
 READ_BYTES = 65536
@@ -30,8 +30,9 @@ PIPE_READS_MAX = 64
 class Wrapper:
     """The life of one task. `run` is the order of it; `_turn` is the one place that waits."""
 
-    def __init__(self, order: Order, trees: dict[str, Hierarchy]) -> None:
+    def __init__(self, order: Order, trees: dict[str, Hierarchy], recruit: Recruit, output: int) -> None:
         self._order, self._folder = order, order["folder"]
+        self._recruit = recruit
         self._main = 0
         self._status: int | None = None
         self._reason = self._detail = ""
@@ -41,10 +42,10 @@ class Wrapper:
         self._started = 0.0
         self._kill_at = self._reclaimed_at = float("inf")
         self._measure_at = 0.0
-        self._output = self._oom = -1
+        self._output, self._oom = output, -1
         self._stopped = False
         self._poll = select.poll()
-        self._log = TaskLog(os.path.join(self._folder, task_folder.LOGS), order["masks"])
+        self._log = TaskLog(self._folder, order["masks"])
         self._agent = Attendant(order["agent"], order["env"], self._log)
         self._limits = Limits(order["group"], order["cpu"], order["memory_bytes"], trees)
 
@@ -70,19 +71,15 @@ class Wrapper:
     # --- the parts of a life, in order
 
     def _prepare(self) -> None:
-        processes.adopt_orphans()
         os.mkfifo(os.path.join(self._folder, task_folder.CONTROL), 0o600)
         # Opened for both: the FIFO then never reports that its last writer went.
-        control = os.open(os.path.join(self._folder, task_folder.CONTROL), os.O_RDWR | os.O_NONBLOCK)
-        self._control = control
+        self._control = os.open(os.path.join(self._folder, task_folder.CONTROL), os.O_RDWR | os.O_NONBLOCK)
         wake_out, wake_in = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(wake_in, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGTERM, lambda *_: self._ask_stop("stopped", "its wrapper was told to end", None))
-        self._wake = wake_out
-        for fd in (control, wake_out):
+        for fd in (self._control, wake_out, self._output):
             self._poll.register(fd, select.POLLIN)
-        self._write_state()
         self._read_requests()
 
     def _restore(self) -> None:
@@ -101,22 +98,18 @@ class Wrapper:
     def _start(self) -> None:
         order = self._order
         write_secret_files(order["secret_folder"], order["secret_files"])
-        self._output, write = os.pipe2(os.O_CLOEXEC)
-        os.set_blocking(self._output, False)
         self._oom = self._limits.out_of_memory_event()
-        for fd in (self._output, self._oom):
-            if fd >= 0:
-                self._poll.register(fd, select.POLLIN)
-        null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-        self._main, error = spawn(order["argv"], order["workdir"], order["env"], null, write, self._limits)
+        if self._oom >= 0:
+            self._poll.register(self._oom, select.POLLIN)
+        bounds = Bounds(self._limits.doors, self._limits.cpus)
+        error = self._recruit.become(order["argv"], order["workdir"], order["env"], bounds)
         self._started, self._started_at = time.monotonic(), time.time()
-        os.close(null)
-        os.close(write)
         if error:
-            self._main, self._started_at = 0, None
+            self._started_at = None
             self._reason, self._detail = "not started", error
             self._log.say(error)
             return
+        self._main = self._recruit.pid
         self._write_state()
         self._tell("started")
 
@@ -156,10 +149,10 @@ class Wrapper:
             self._turn()
 
     def _record(self) -> None:
+        self._judge()
         code, number = self._outcome()
         remove_secret_files(self._order["secret_folder"])
         self._log.close()
-        self._write_state()
         end = {
             "reason": self._reason,
             "exit_code": code,
@@ -360,8 +353,6 @@ class Wrapper:
             "pid": self._main,
             "starttime": processes.start_ticks(self._main) if self._main and self._status is None else None,
             "started_at": self._started_at,
-            "boot": processes.boot_id(),
-            "groups": self._limits.folders,
             "cpu_by": self._limits.cpu_by,
             "memory_by": self._limits.memory_by,
             "notice_at": self._notice_at,
@@ -390,13 +381,23 @@ def _unlink(path: str) -> None:
         return
 
 
-def main(order: Order, trees: dict[str, Hierarchy], lock: int) -> None:
-    """The wrapper process, right after the launcher's fork. `lock` is held until it is gone."""
-    assert fcntl.fcntl(lock, fcntl.F_GETFD) & fcntl.FD_CLOEXEC, "the task must not inherit its own lock"
+def main(trees: dict[str, Hierarchy], receive: Callable[[], tuple[Order, int] | None]) -> None:
+    """The wrapper process, right after the launcher's fork. What can be done before its order is, is.
+
+    `receive` waits for the order and the task's lock, which is held until this process is gone; None ends it.
+    """
     os.setsid()
     os.chdir("/")
-    try:
-        Wrapper(order, trees).run()
-    except Exception as e:  # the process's edge: the launcher's log is the only place to say it
-        print(f"{order['id']}: the wrapper failed: {e!r}", file=sys.stderr, flush=True)
-        raise
+    processes.adopt_orphans()
+    output, write = os.pipe2(os.O_CLOEXEC)
+    os.set_blocking(output, False)
+    null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    recruit = Recruit(null, write)
+    os.close(null)
+    os.close(write)
+    received = receive()
+    if received is None:
+        return
+    order, lock = received
+    assert fcntl.fcntl(lock, fcntl.F_GETFD) & fcntl.FD_CLOEXEC, "the task must not inherit its own lock"
+    Wrapper(order, trees, recruit, output).run()

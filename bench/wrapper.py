@@ -1,0 +1,175 @@
+"""What does the wrapper cost, against a bare spawn of the same command in the same run?
+
+    python bench/wrapper.py [--runs 200] [--tasks 50]
+
+Wall time: request → exit recorded (fsync included), less fork + exec + wait. CPU: of the launcher and wrappers.
+Memory: what only one wrapper holds (USS) while its task runs, and what the launcher holds.
+"""
+
+import argparse
+import json
+import os
+import resource
+import select
+import shutil
+import socket
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from weyr.core.capability import TaskBody, Wanted
+from weyr.core.ref import Ref, ThingId
+from weyr.core.seen import Present, TaskFacts, TaskState
+from weyr.engines.local.launcher_client import LauncherClient
+from weyr.engines.local.tasks import LocalTasks
+from weyr.sim.identities import SimIssuer, SimSecretValues
+
+COMMAND = "/bin/true"
+AIM_MS = 5.0
+PAUSE_S = 0.03
+AIM_BYTES = 2_000_000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--runs", type=int, default=200)
+    parser.add_argument("--tasks", type=int, default=50)
+    options = parser.parse_args()
+    home = Path(tempfile.mkdtemp(prefix="weyr-"))
+    events = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    events.bind(str(home / "events.sock"))
+    launcher = LauncherClient(home / "l.sock", home / "l.json", home / "log")
+    tasks = LocalTasks(
+        home / "tasks",
+        home / "sockets",
+        home / "cache",
+        launcher,
+        SimIssuer(),
+        SimSecretValues(),
+        surroundings=dict,
+        now=time.time,
+        events=home / "events.sock",
+    )
+    try:
+        speed = _speed(tasks, launcher, events, options.runs)
+        memory = _memory(tasks, launcher, home, options.tasks)
+    finally:
+        launcher.stop()
+        shutil.rmtree(home)
+    for line in (*speed, *memory):
+        print(line)
+
+
+def _speed(tasks: LocalTasks, launcher: LauncherClient, events: socket.socket, runs: int) -> list[str]:
+    """Alternates the two, so that a noisy neighbour disturbs both. Between two tasks there is time to draw breath,
+    as there mostly is: the launcher then has a wrapper ready."""
+    bare, ours, launches = [], [], []
+    _one_task(tasks, events, 0)
+    before_s = _cpu_s(launcher)
+    own_before_s = _own_cpu_s()
+    for number in range(1, runs + 1):
+        select.select([], [], [], PAUSE_S)
+        bare.append(_one_bare())
+        begun, ended = _one_task(tasks, events, number)
+        launches.append(begun)
+        ours.append(ended)
+    cpu_ms = (_cpu_s(launcher) - before_s) / runs * 1000
+    own_ms = (_own_cpu_s() - own_before_s) / runs * 1000
+    bare_ms, ours_ms = statistics.median(bare) * 1000, statistics.median(ours) * 1000
+    over_ms = ours_ms - bare_ms
+    verdict = "within" if over_ms < AIM_MS else "OVER"
+    return [
+        f"bare spawn to exit        p50 {bare_ms:6.2f} ms",
+        f"under a wrapper           p50 {ours_ms:6.2f} ms, p95 {_p95(ours) * 1000:.2f} ms;"
+        f" ensure() is {statistics.median(launches) * 1000:.2f} ms of it",
+        f"the wrapper adds          p50 {over_ms:6.2f} ms ({verdict} {AIM_MS:g} ms)",
+        f"CPU per task              {cpu_ms:6.2f} ms of launcher, wrapper and command;"
+        f" {own_ms:.2f} ms of the caller with its bare spawn",
+    ]
+
+
+def _memory(tasks: LocalTasks, launcher: LauncherClient, home: Path, count: int) -> list[str]:
+    ids = [ThingId(Ref("bench", "job", "idle"), str(number)) for number in range(count)]
+    tasks.ensure([Wanted(id, 1, TaskBody(("/bin/sleep", "600"), "/", memory_bytes=64 << 20)) for id in ids])
+    _until(tasks, ids, TaskState.RUNNING)
+    wrappers = [json.loads(path.read_text())["wrapper"] for path in home.glob("tasks/*/state.json")]
+    uss = [_private_bytes(pid) for pid in wrappers]
+    pid = launcher.pid()
+    assert pid is not None
+    lines = [
+        f"memory per running task   p50 {statistics.median(uss) / 1e6:6.2f} MB, most {max(uss) / 1e6:.2f} MB of its own"
+        f" ({'within' if max(uss) < AIM_BYTES else 'OVER'} {AIM_BYTES / 1e6:g} MB), over {count} tasks",
+        f"launcher                  {_field_bytes(pid, 'Rss') / 1e6:6.2f} MB resident",
+    ]
+    began = time.monotonic()
+    tasks.observe(ids)
+    lines.append(f"observe                   {(time.monotonic() - began) / count * 1e6:6.0f} µs per running task")
+    tasks.release(ids)
+    _until(tasks, ids, TaskState.ENDED)
+    tasks.release(ids)
+    return lines
+
+
+def _until(tasks: LocalTasks, ids: list[ThingId], state: TaskState) -> None:
+    """Looks until all are so far. Events would not do: a socket's queue holds ten of them."""
+    deadline = time.monotonic() + 60
+    while True:
+        facts = [seen.facts for seen in tasks.observe(ids).values() if isinstance(seen, Present)]
+        if sum(isinstance(fact, TaskFacts) and fact.state is state for fact in facts) == len(ids):
+            return
+        assert time.monotonic() < deadline
+
+
+def _one_task(tasks: LocalTasks, events: socket.socket, number: int) -> tuple[float, float]:
+    id = ThingId(Ref("bench", "job", "true"), str(number))
+    began = time.perf_counter()
+    tasks.ensure([Wanted(id, 1, TaskBody((COMMAND,), "/", memory_bytes=64 << 20))])
+    begun = time.perf_counter()
+    _await(events, "ended")
+    ended = time.perf_counter()
+    tasks.release([id])
+    return begun - began, ended - began
+
+
+def _one_bare() -> float:
+    began = time.perf_counter()
+    pid = os.posix_spawn(COMMAND, [COMMAND], {})
+    os.waitpid(pid, 0)
+    return time.perf_counter() - began
+
+
+def _await(events: socket.socket, event: str) -> None:
+    events.settimeout(20)
+    while json.loads(events.recv(1024))["event"] != event:
+        pass
+
+
+def _cpu_s(launcher: LauncherClient) -> float:
+    """The launcher's CPU and that of the wrappers it has reaped, their commands included."""
+    fields = Path(f"/proc/{launcher.pid()}/stat").read_text().rpartition(")")[2].split()
+    return sum(int(field) for field in fields[11:15]) / os.sysconf("SC_CLK_TCK")
+
+
+def _own_cpu_s() -> float:
+    own, below = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    return own.ru_utime + own.ru_stime + below.ru_utime + below.ru_stime
+
+
+def _private_bytes(pid: int) -> int:
+    return _field_bytes(pid, "Private_Clean") + _field_bytes(pid, "Private_Dirty")
+
+
+def _field_bytes(pid: int, name: str) -> int:
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1]) * 1024
+    raise KeyError(name)
+
+
+def _p95(values: list[float]) -> float:
+    return statistics.quantiles(values, n=20)[-1]
+
+
+if __name__ == "__main__":
+    main()
