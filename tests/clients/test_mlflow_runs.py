@@ -1,5 +1,6 @@
 """Experiments and runs, through the unmodified MLflow client with nothing but an address and a token."""
 
+import base64
 import math
 import time
 from collections.abc import Iterator
@@ -244,6 +245,29 @@ REFUSALS: dict[str, tuple[str, Any, int, str]] = {
         "INVALID_PARAMETER_VALUE",
     ),
     "a broken token": ("runs/search", {"experiment_ids": ["0"], "page_token": "x"}, 400, "INVALID_PARAMETER_VALUE"),
+    "a token far beyond": (
+        "runs/search",
+        {"experiment_ids": ["0"], "page_token": base64.b64encode(b'{"offset": 1e99}').decode()},
+        400,
+        "INVALID_PARAMETER_VALUE",
+    ),
+    "a time past 64 bits": ("runs/create", {"experiment_id": "0", "start_time": 2**70}, 400, "INVALID_PARAMETER_VALUE"),
+    "an experiment past 64 bits": ("runs/create", {"experiment_id": "9" * 40}, 404, "RESOURCE_DOES_NOT_EXIST"),
+    "an experiment of no number": ("runs/create", {"experiment_id": "²"}, 400, "INVALID_PARAMETER_VALUE"),
+    "half a character": ("experiments/create", b'{"name": "\\ud800"}', 400, "BAD_REQUEST"),
+    "json without end": ("runs/search", b"[" * 100_000, 400, "BAD_REQUEST"),
+    "a filter without end": (
+        "runs/search",
+        {"experiment_ids": ["0"], "filter": " AND ".join(["params.a = 'b'"] * 3000)},
+        400,
+        "INVALID_PARAMETER_VALUE",
+    ),
+    "orders without end": (
+        "runs/search",
+        {"experiment_ids": ["0"], "order_by": [f"metrics.m{n}" for n in range(70)]},
+        400,
+        "INVALID_PARAMETER_VALUE",
+    ),
     "not json": ("runs/search", b"{", 400, "BAD_REQUEST"),
     "no object": ("runs/search", b"[1]", 400, "BAD_REQUEST"),
     "no such call": ("runs/fly", {}, 404, "ENDPOINT_NOT_FOUND"),
@@ -298,6 +322,13 @@ def test_a_metric_is_checked_before_it_is_kept(server: TrackingServer, name: str
     made = server.ask("POST", "/api/2.0/mlflow/runs/create", {"experiment_id": "0"})[1]
     body = {"run_id": made["run"]["info"]["run_id"], "key": "loss", "value": 0.5, "timestamp": 1, "step": 1}
     assert server.ask("POST", "/api/2.0/mlflow/runs/log-metric", body | changes)[0] == status
+
+
+def test_odd_searches_find_nothing_and_break_nothing(server: TrackingServer) -> None:
+    """A number that no database could hold is still only a number."""
+    for text in ("attributes.start_time > 99999999999999999999999", "metrics.a < 1e400", "params.`a'b` = 'c'"):
+        body = {"experiment_ids": ["0", "x", "²", "9" * 40], "filter": text, "order_by": ["metrics.`a` desc"] * 30}
+        assert server.ask("POST", "/api/2.0/mlflow/runs/search", body) == (200, {"runs": []})
 
 
 def test_strangers_and_readers_are_refused_and_written_down(server: TrackingServer) -> None:

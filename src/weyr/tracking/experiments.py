@@ -19,6 +19,7 @@ from weyr.tracking.writer import Writer
 
 DEFAULT_EXPERIMENT_ID = 0
 DEFAULT_EXPERIMENT_NAME = "Default"
+SEARCHED_MAX = 10_000
 
 _COLUMNS: Mapping[str, ColumnElement[Any]] = {
     "name": experiments.c.name,
@@ -200,6 +201,13 @@ def experiment_of(connection: Connection, experiment_id: str) -> Experiment:
     if row is None:
         raise missing(f"No Experiment with id={experiment_id} exists")
     return _with_tags(connection, [row])[0]
+
+
+def numbers_of(experiment_ids: Sequence[str]) -> list[int]:
+    """The ids that can be ids; a search over others finds nothing. Raises TrackingError for too many."""
+    if len(experiment_ids) > SEARCHED_MAX:
+        raise invalid(f"A search may name at most {SEARCHED_MAX} experiments.")
+    return [int(each) for each in experiment_ids if each.isascii() and each.isdigit() and len(each) <= 18]
 
 
 def active_experiment(connection: Connection, experiment_id: str) -> Experiment:

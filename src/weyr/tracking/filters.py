@@ -16,6 +16,9 @@ from enum import StrEnum
 from weyr.tracking.errors import TrackingError, invalid
 
 FILTER_CHARS_MAX = 100_000
+CLAUSES_MAX = 100
+ORDER_CHARS_MAX = 1000
+INT_DIGITS_MAX = 18
 
 
 class Entity(StrEnum):
@@ -86,6 +89,8 @@ def parse_filter(text: str) -> tuple[Comparison, ...]:
     parser = _Parser(tokens, text)
     clauses = [parser.clause()]
     while parser.has_more():
+        if len(clauses) == CLAUSES_MAX:
+            raise invalid(f"The filter has more than {CLAUSES_MAX} clauses.")
         parser.expect_and()
         clauses.append(parser.clause())
     return tuple(clauses)
@@ -93,6 +98,8 @@ def parse_filter(text: str) -> tuple[Comparison, ...]:
 
 def parse_order(text: str) -> OrderBy:
     """Raises TrackingError when it is not one field with an optional ASC or DESC."""
+    if len(text) > ORDER_CHARS_MAX:
+        raise invalid(f"An order_by clause is longer than {ORDER_CHARS_MAX} characters.")
     words = text.strip()
     is_ascending = True
     match = re.match(r"(?s)^(.*\S)\s+(asc|desc)$", words, re.IGNORECASE)
@@ -167,7 +174,9 @@ class _Parser:
         if entity is Entity.METRIC and token.kind != "number":
             raise invalid(f"Expected numeric value type for metric. Found {token.text}")
         if token.kind == "number" and entity in (Entity.METRIC, Entity.ATTRIBUTE):
-            return float(token.text) if re.search(r"[.eE]", token.text) else int(token.text)
+            # A whole number past 64 bits would not pass into the database; a double compares as well.
+            is_whole = not re.search(r"[.eE]", token.text) and len(token.text) <= INT_DIGITS_MAX
+            return int(token.text) if is_whole else float(token.text)
         if token.kind == "text":
             return token.text[1:-1].replace("''", "'")
         if token.kind == "quoted" and token.text.startswith('"'):

@@ -10,6 +10,7 @@ from weyr.tracking import names
 from weyr.tracking.comparing import upsert
 from weyr.tracking.entities import Dataset, DatasetInput, Direction, ModelUse, Tag
 from weyr.tracking.errors import missing
+from weyr.tracking.experiments import numbers_of
 from weyr.tracking.gathering import grouped
 
 CONTEXT_TAG = "mlflow.data.context"
@@ -99,7 +100,7 @@ def dataset_summaries(connection: Connection, experiment_ids: Sequence[str]) -> 
         select(runs.c.experiment_id, run_datasets.c.name, run_datasets.c.digest, context.c.value)
         .join(run_datasets, run_datasets.c.run_id == runs.c.run_id)
         .join(context, same, isouter=True)
-        .where(runs.c.experiment_id.in_([int(each) for each in experiment_ids if each.isdigit()]))
+        .where(runs.c.experiment_id.in_(numbers_of(experiment_ids)))
         .distinct()
         .limit(SUMMARIES_MAX)
     )

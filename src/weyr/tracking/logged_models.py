@@ -27,7 +27,7 @@ from weyr.tracking.comparing import (
 )
 from weyr.tracking.entities import LoggedModel, Metric, ModelStatus, Page, Tag
 from weyr.tracking.errors import invalid, missing
-from weyr.tracking.experiments import active_experiment
+from weyr.tracking.experiments import active_experiment, numbers_of
 from weyr.tracking.filters import Comparison, Entity, OrderBy, check_operator, parse_filter
 from weyr.tracking.gathering import grouped
 from weyr.tracking.metrics import metric_of
@@ -163,9 +163,8 @@ class LoggedModels:
         token: str,
     ) -> Page[LoggedModel]:
         """Takes `datasets`: (name, digest or empty) pairs; only scores on one of them count."""
-        numbers = [int(each) for each in experiment_ids if each.isdigit()]
         query = select(logged_models).where(
-            logged_models.c.experiment_id.in_(numbers), logged_models.c.lifecycle_stage == ACTIVE
+            logged_models.c.experiment_id.in_(numbers_of(experiment_ids)), logged_models.c.lifecycle_stage == ACTIVE
         )
         for comparison in parse_filter(filter_text):
             query = query.where(_condition(comparison, datasets))

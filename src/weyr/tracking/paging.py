@@ -11,6 +11,9 @@ from weyr.tracking.errors import invalid
 
 T = TypeVar("T")
 
+OFFSET_MAX = 10**12
+"""More than any store of ours will hold, and safe to hand to any database."""
+
 
 def offset_of(token: str) -> int:
     """Raises TrackingError when the token is none that a page was given."""
@@ -21,7 +24,7 @@ def offset_of(token: str) -> int:
     except (binascii.Error, ValueError) as e:
         raise invalid("Invalid page token, could not base64-decode") from e
     offset = content.get("offset") if isinstance(content, dict) else None
-    if not isinstance(offset, int) or offset < 0:
+    if not isinstance(offset, int) or not 0 <= offset <= OFFSET_MAX:
         raise invalid(f"Invalid page token, parsed value {content!r}")
     return offset
 

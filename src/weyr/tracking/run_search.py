@@ -18,12 +18,15 @@ from weyr.tracking.comparing import (
 )
 from weyr.tracking.entities import Page, Run, View
 from weyr.tracking.errors import invalid
+from weyr.tracking.experiments import numbers_of
 from weyr.tracking.filters import Comparison, Entity, OrderBy, check_operator, parse_filter, parse_order
 from weyr.tracking.inputs import CONTEXT_TAG
 from weyr.tracking.paging import offset_of, page_of
 from weyr.tracking.runs import whole_runs
 
 RESULTS_MAX = 50_000
+ORDERS_MAX = 30
+"""Each may join a table, and SQLite joins 64 at most."""
 
 _COLUMNS: Mapping[str, Column[Any]] = {
     "run_id": runs.c.run_id,
@@ -50,12 +53,14 @@ def search_runs(
     token: str,
 ) -> Page[Run]:
     """Raises TrackingError for a filter or an order that cannot be read."""
-    query = select(runs).where(runs.c.experiment_id.in_([int(each) for each in experiment_ids if each.isdigit()]))
+    query = select(runs).where(runs.c.experiment_id.in_(numbers_of(experiment_ids)))
     in_view = stage_condition(runs.c.lifecycle_stage, view)
     if in_view is not None:
         query = query.where(in_view)
     for comparison in parse_filter(filter_text):
         query = query.where(_condition(comparison))
+    if len(order_by) > ORDERS_MAX:
+        raise invalid(f"A search may be ordered by at most {ORDERS_MAX} fields.")
     query = _ordered(query, [parse_order(text) for text in order_by])
     offset = offset_of(token)
     with db.read() as connection:
