@@ -1,5 +1,6 @@
 """Who may call an endpoint, and what does a caller learn who asks wrongly? Never more than needed, always JSON."""
 
+import contextlib
 import json
 import socket
 import time
@@ -165,6 +166,34 @@ def test_a_replica_cannot_answer_twice() -> None:
         script.close()
         assert answer.count(b"HTTP/1.1 502") == 2
         assert answer.count(b"HTTP/1.1 200") == 0
+
+
+def test_nobody_is_waited_for_for_ever() -> None:
+    """A few thousand callers that send a byte a minute would otherwise be all that the plane has."""
+    with plane_and_echo("--head-s", "0.3", "--body-s", "0.3", "--answer-s", "0.3", "--idle-s", "0.3") as (plane, _):
+        cases = {
+            "half a head": (b"GET / HTTP/1.1\r\nHost:", 408),
+            "half a body": (head("POST", URL, "Content-Length: 10") + b"half", 408),
+            "no answer": (head("POST", f"/{ROUTE}/x?wait=9", CLOSE), 504),
+        }
+        for name, (request, status) in cases.items():
+            assert status_of(exchange(plane.port, request)) == status, name
+        assert exchange(plane.port) == b""
+        assert status_of(exchange(plane.port, head("GET", URL))) == 200
+
+
+def test_callers_beyond_the_most_are_turned_away() -> None:
+    """With an answer, not by silence; and those that are there already are served on."""
+    with plane_and_echo("--doors-max", "2") as (plane, _), contextlib.ExitStack() as stack:
+        clients = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", plane.port), timeout=10)) for _ in range(2)
+        ]
+        for client in clients:
+            client.sendall(head("GET", URL))
+            assert client.recv(1000).startswith(b"HTTP/1.1 200")
+        assert status_of(exchange(plane.port)) == 503
+        clients[0].sendall(head("GET", URL))
+        assert clients[0].recv(1000).startswith(b"HTTP/1.1 200")
 
 
 def test_metrics_and_stats_tell_the_same() -> None:

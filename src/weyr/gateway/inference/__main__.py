@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import uvloop
@@ -11,7 +12,7 @@ from weyr.gateway.audit import AuditTrail
 from weyr.gateway.credentials import Credentials
 from weyr.gateway.inference.control import Control
 from weyr.gateway.inference.door import Door
-from weyr.gateway.inference.plane import BODY_MAX, Plane
+from weyr.gateway.inference.plane import Bounds, Plane
 from weyr.gateway.inference.table import Table
 from weyr.wire.process import BACKLOG, allow_many_files, listen_unix, stop_signal, write_info
 from weyr.wire.server import HttpServer
@@ -38,7 +39,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--info", type=Path, required=True, help="where to say that this process listens")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
-    parser.add_argument("--body-max", type=int, default=BODY_MAX, help="the largest body in bytes")
+    for bound in fields(Bounds):
+        option = f"--{bound.name.replace('_', '-')}"
+        parser.add_argument(option, type=type(bound.default), default=bound.default, help="see Bounds")
     parser.add_argument("--grace", type=float, default=30.0, help="seconds for requests under way after SIGTERM")
     return parser
 
@@ -47,7 +50,8 @@ async def _serve(arguments: argparse.Namespace) -> None:
     table = Table(arguments.routes)
     table.reload()
     audit = AuditTrail(arguments.audit, "inference")
-    plane = Plane(table, Credentials(arguments.credentials), audit, arguments.body_max)
+    bounds = Bounds(**{bound.name: getattr(arguments, bound.name) for bound in fields(Bounds)})
+    plane = Plane(table, Credentials(arguments.credentials), audit, bounds)
     public = await plane.loop.create_server(lambda: Door(plane), arguments.host, arguments.port, backlog=BACKLOG)
     control_server = HttpServer(Control(plane))
     control = await listen_unix(control_server, arguments.control)

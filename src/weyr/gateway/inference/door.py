@@ -22,12 +22,6 @@ HOLD_MAX = 256 * 2**10
 PIPELINE_MAX = 64
 LINGER_S = 1.0
 
-IDLE_MAX_S = 120.0
-HEAD_MAX_S = 30.0
-BODY_MAX_S = 60.0
-ANSWER_MAX_S = 600.0
-"""How long the plane waits: for a next request, for the rest of a head, for more of a body, for more of an answer."""
-
 _OURS = frozenset({
     b"authorization", b"connection", b"content-length", b"expect", b"host", b"keep-alive", b"proxy-authorization",
     b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade",
@@ -60,6 +54,9 @@ class Door(asyncio.Protocol):
         # uvloop's transports are not subclasses of asyncio's, only alike.
         self.transport = cast(asyncio.Transport, transport)
         self.plane.doors.add(self)
+        if len(self.plane.doors) > self.plane.bounds.doors_max:
+            self._broken(503, f"{self.plane.bounds.doors_max} callers are connected already")
+            self._advance()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.plane.doors.discard(self)
@@ -133,18 +130,19 @@ class Door(asyncio.Protocol):
 
     def check(self, now: float) -> None:
         """Ends what takes too long. Called about once a second."""
-        incoming = self._incoming
-        if self.current is None and not self._queue:
-            if self._is_in_head and now - self._head_at > HEAD_MAX_S:
-                self._broken(408, f"the head was not whole after {HEAD_MAX_S:g} s")
+        bounds, current, silent_s = self.plane.bounds, self.current, now - self._heard_at
+        if current is None and not self._queue:
+            if self._is_in_head and now - self._head_at > bounds.head_s:
+                self._broken(408, f"the head was not whole after {bounds.head_s:g} s")
                 self._advance()
-            elif now - self._heard_at > IDLE_MAX_S:
+            elif silent_s > bounds.idle_s:
                 self.transport.close()
-        elif incoming is not None and not self._is_paused and now - self._heard_at > BODY_MAX_S:
-            self._broken(408, f"nothing more of the body came for {BODY_MAX_S:g} s")
-            self._advance()
-        elif self.current and self.current.line and now - self.current.line.heard_at > ANSWER_MAX_S:
-            self.current.refuse(504, f"the replica was silent for {ANSWER_MAX_S:g} s")
+        elif self._incoming is not None and not self._is_paused:
+            if silent_s > bounds.body_s:
+                self._broken(408, f"nothing more of the body came for {bounds.body_s:g} s")
+                self._advance()
+        elif current and current.line and now - current.line.heard_at > bounds.answer_s:
+            current.refuse(504, f"the replica was silent for {bounds.answer_s:g} s")
 
     def close_if_idle(self) -> None:
         """For a plane that ends: no next request on this connection."""
@@ -211,8 +209,8 @@ class Door(asyncio.Protocol):
         exchange = self._incoming
         assert exchange is not None
         exchange.received += len(piece)
-        if exchange.received > self.plane.body_max:
-            self._refuse(413, f"the body is over {self.plane.body_max} bytes")
+        if exchange.received > self.plane.bounds.body_max:
+            self._refuse(413, f"the body is over {self.plane.bounds.body_max} bytes")
         if exchange.is_over:
             return
         exchange.buffered += len(piece)
@@ -238,8 +236,8 @@ class Door(asyncio.Protocol):
         special = self._special
         if head.count(b"\n") != lines:
             return 400, "a header may not be folded over lines"
-        if int(special.get(b"content-length", b"0")) > self.plane.body_max:
-            return 413, f"the body is over {self.plane.body_max} bytes"
+        if int(special.get(b"content-length", b"0")) > self.plane.bounds.body_max:
+            return 413, f"the body is over {self.plane.bounds.body_max} bytes"
         if special.get(b"transfer-encoding", b"chunked").lower() != b"chunked":
             return 501, "the only transfer encoding is chunked"
         if special.get(b"expect", b"100-continue").lower() != b"100-continue":

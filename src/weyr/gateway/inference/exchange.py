@@ -121,6 +121,7 @@ class Exchange:
     def flush(self) -> None:
         """Passes on what has come since."""
         assert self.line is not None
+        self.line.heard_at = self.door.plane.now
         if self.buffered <= JOIN_MAX:
             self.line.transport.write(b"".join(self.pieces))
         else:

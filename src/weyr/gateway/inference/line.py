@@ -39,7 +39,6 @@ class Line(asyncio.Protocol):
     def begin(self, exchange: "Exchange") -> None:
         """Belongs to this exchange until its answer is whole."""
         self._exchange = exchange
-        self.heard_at = self._plane.now
         self._reset()
         if exchange.door.is_full:
             self.transport.pause_reading()

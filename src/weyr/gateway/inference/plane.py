@@ -1,6 +1,7 @@
 """What do all connections of the inference plane share? Who may call, where to, and what time it is."""
 
 import asyncio
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from weyr.gateway.audit import AuditTrail
@@ -13,19 +14,32 @@ if TYPE_CHECKING:
 BEAT_S = 0.25
 """How often the routes file is looked at, and how coarse `now` is: enough for timeouts of many seconds."""
 
-BODY_MAX = 256 * 2**20
-DOORS_MAX = 8192
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a caller may send, and how long the plane waits for it.
+
+    Sizes in bytes. `head_s`: for the whole of a head; `body_s`: for more of a body; `answer_s`: for more of an answer;
+    `idle_s`: for the next request of a connection. `doors_max` callers may be connected at once.
+    """
+
+    body_max: int = 256 * 2**20
+    head_s: float = 30.0
+    body_s: float = 60.0
+    answer_s: float = 600.0
+    idle_s: float = 120.0
+    doors_max: int = 8192
 
 
 class Plane:
     """The plane's shared state. `refusals` counts answers, by status, that belong to no endpoint."""
 
-    def __init__(self, table: Table, credentials: Credentials, audit: AuditTrail, body_max: int = BODY_MAX) -> None:
+    def __init__(self, table: Table, credentials: Credentials, audit: AuditTrail, bounds: Bounds) -> None:
         self.loop = asyncio.get_running_loop()
         self.table = table
         self.credentials = credentials
         self.audit = audit
-        self.body_max = body_max
+        self.bounds = bounds
         self.doors: set[Door] = set()
         self.refusals: dict[int, int] = {}
         self.is_draining = False
