@@ -26,8 +26,8 @@ SAMPLE = 103
 
 
 def main() -> int:
-    is_over = threading.Event()
-    thief = threading.Thread(target=take_the_machine_away, args=(is_over,))
+    is_over, was_taken = threading.Event(), threading.Event()
+    thief = threading.Thread(target=take_the_machine_away, args=(is_over, was_taken))
     thief.start()
     try:
         came_up = weyr("up", os.path.relpath(HERE), "--yes")
@@ -37,14 +37,16 @@ def main() -> int:
     if came_up != 0:
         return came_up
     ask_the_endpoint()
-    print("\nWhat each object cost, the interrupted attempt included:", flush=True)
+    print(
+        "\nWhat each object cost" + (", both attempts of the training" if was_taken.is_set() else "") + ":", flush=True
+    )
     weyr("cost", "--stack", "digits", "--by", "object")
-    print("\nLook around with `weyr get`, `weyr runs` and `weyr events`; take it all down with `weyr down`.")
-    print(f"(weyr is {os.path.relpath(WEYR)}; this stack's file is {os.path.relpath(HERE / 'weyr.yaml')}.)")
+    print(f"\nLook around with {os.path.relpath(WEYR)} get, runs or events. Take it all down with:")
+    print(f"  {os.path.relpath(WEYR)} down {os.path.relpath(HERE)}")
     return 0
 
 
-def take_the_machine_away(is_over: threading.Event) -> None:
+def take_the_machine_away(is_over: threading.Event, was_taken: threading.Event) -> None:
     """Half-way through the training, reclaims the job's spot node for real: notice, grace, kill."""
     while not is_over.wait(1.0):
         running = [run for run in asked("runs", "--stack", "digits").get("runs", []) if run["status"] == "RUNNING"]
@@ -52,7 +54,8 @@ def take_the_machine_away(is_over: threading.Event) -> None:
             epochs = int(run["params"].get("epochs", 0))
             losses = asked("runs", run["run_id"]).get("history", {}).get("loss", [])
             if epochs and losses and losses[-1][0] >= epochs / 2:
-                weyr("chaos", "reclaim", "digits:job/train", "--notice", "5s", is_shown=False)
+                if weyr("chaos", "reclaim", "digits:job/train", "--notice", "5s", is_shown=False) == 0:
+                    was_taken.set()
                 return
 
 

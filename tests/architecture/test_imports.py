@@ -7,7 +7,7 @@ import ast
 import re
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.metadata import packages_distributions
 
 from project_tree import ROOT, File, python_files, tree_of
@@ -45,8 +45,8 @@ EXTRAS = {"mlflow", "sklearn", "numpy", "pandas", "skops", "joblib", "cloudpickl
 RARELY_NEEDED = {"alembic"}
 """Takes longer to import than the rest of a start, and is needed only where a database is older than Weyr."""
 
-PART_OF = {"pydantic_core": "pydantic"}
-"""Distributed by itself, but pinned and released with another."""
+PART_OF = {"pydantic_core": "pydantic", "botocore": "boto3", "joblib": "scikit-learn", "scipy": "scikit-learn"}
+"""Distributed by itself, but never there without the other, or the other without it."""
 
 LAZY = ("cli",)
 """Nothing heavy is imported before the verb is known, so the verbs import what they need."""
@@ -93,18 +93,28 @@ def test_an_extra_is_never_needed_to_import_weyr() -> None:
 def test_every_third_party_is_declared() -> None:
     """What works only because something else happens to install it breaks on a user's machine."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["ml"]]
-    declared = {re.split(r"[\[<>=!~ ]", requirement)[0].lower().replace("_", "-") for requirement in wanted}
+    extras = project["optional-dependencies"]
+    shipped = _declared(project["dependencies"] + extras["ml"])
+    undeclared = _undeclared(_shipped(), shipped)
+    undeclared += _undeclared(python_files("src", "tests", "examples", "bench"), shipped | _declared(extras["test"]))
+    assert not undeclared, "add these to pyproject.toml, or do without them:\n" + "\n".join(sorted(set(undeclared)))
+
+
+def _declared(requirements: list[str]) -> set[str]:
+    return {re.split(r"[\[<>=!~ ]", requirement)[0].lower().replace("_", "-") for requirement in requirements}
+
+
+def _undeclared(searched: Iterable[File], declared: set[str]) -> list[str]:
+    """Imports of what none of the declared packages provides; modules of our own tests are beside them."""
     providers = packages_distributions()
-    undeclared = sorted(
+    ours = {"weyr", "tests", *(f.name.removesuffix(".py") for f in python_files("tests", "bench"))}
+    return [
         f"{f.path}:{line} imports {top}"
-        for f in _shipped()
+        for f in searched
         for line, top in _imports(tree_of(f))
-        if top and top != "weyr" and top not in sys.stdlib_module_names
-        if top not in PART_OF
+        if top and top not in ours | sys.stdlib_module_names | PART_OF.keys()
         if not declared.intersection(name.lower().replace("_", "-") for name in providers.get(top, []))
-    )
-    assert not undeclared, "add these to pyproject.toml, or do without them:\n" + "\n".join(undeclared)
+    ]
 
 
 def _shipped() -> Iterator[File]:
