@@ -66,6 +66,7 @@ def _serve(home: Home, door: socket.socket, is_auto: bool) -> int:
         uvicorn.Config(build_app(service), log_level="warning", lifespan="off", timeout_graceful_shutdown=3)
     )
     service.stop = lambda: setattr(server, "should_exit", True)
+    service.is_stopping = lambda: bool(server.should_exit)
     supervisor.start()
     keeper.start()
     asyncio.run(_run(server, door, home, {"port": port, "url": url, "auto": is_auto}, log))

@@ -44,7 +44,7 @@ class StoredPlan:
 class Service:
     """`wake` rings the loop; it is None where no loop runs and nothing may be changed.
 
-    `stop` ends the server; `url` is where it listens.
+    `stop` ends the server, and `is_stopping` says that it is about to end; `url` is where it listens.
     """
 
     weyr: Weyr
@@ -53,6 +53,7 @@ class Service:
     audit: AuditLog
     wake: Callable[[list[Ref]], None] | None = None
     stop: Callable[[], None] = lambda: None
+    is_stopping: Callable[[], bool] = lambda: False
     url: str = ""
     started_at: float = 0.0
 

@@ -55,7 +55,7 @@ def story_handlers(service: Service) -> dict[str, Handler]:
             first = next(lines, None)
         except FileNotFoundError as e:
             raise NotFound(f"There is no log of {id}.") from e
-        return StreamingResponse(_paced(first, lines), media_type="text/plain; charset=utf-8")
+        return StreamingResponse(_paced(service, first, lines), media_type="text/plain; charset=utf-8")
 
     return {
         "list_events": answering(list_events),
@@ -65,10 +65,10 @@ def story_handlers(service: Service) -> dict[str, Handler]:
 
 
 async def _events(service: Service, request: Request, after: int, stack: str) -> AsyncIterator[str]:
-    """Server-sent events from just after `after`, until the caller goes."""
+    """Server-sent events from just after `after`, until the caller goes or the server is to end."""
     quiet_s = 0.0
     yield ": the story follows\n\n"
-    while not await request.is_disconnected():
+    while not service.is_stopping() and not await request.is_disconnected():
         found = await run_in_threadpool(_look, service, after, stack)
         for event in found:
             after = event.id
@@ -87,12 +87,14 @@ def _look(service: Service, after: int, stack: str) -> list[kernel.EventRow]:
         return list(kernel.events_after(connection, after, stack, limit=PAGE))
 
 
-async def _paced(first: bytes | None, lines: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """An empty piece says that nothing is new: then it waits before it asks again."""
+async def _paced(service: Service, first: bytes | None, lines: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """An empty piece says that nothing is new: then it waits before it asks again, unless the server is to end."""
     piece = first
     while piece is not None:
         if piece:
             yield piece
+        elif service.is_stopping():
+            return
         else:
             await asyncio.sleep(LOOK_EVERY_S)
         piece = await run_in_threadpool(next, lines, None)
