@@ -5,8 +5,10 @@ Both ways give the same answers and raise the same errors, so that no verb knows
 
 import json
 from collections.abc import Iterator, Mapping
-from http.client import HTTPConnection, HTTPException
+from contextlib import suppress
+from http.client import HTTPConnection, HTTPException, HTTPResponse
 from pathlib import Path
+from socket import SHUT_RDWR, socket
 from typing import Any, Protocol
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -52,18 +54,21 @@ class HttpClient:
         return read_answer(status, data, f"{method} {path}", self.server.url)
 
     def lines(self, path: str, **query: object) -> Iterator[str]:
+        yield from self.stream(path, **query)
+
+    def stream(self, path: str, **query: object) -> "Stream":
+        """The lines of a text answer, and the means to stop them. Raises: as `call`."""
         connection = self._connection(STREAM_TIMEOUT_S)
         try:
             connection.request("GET", with_query(path, query), headers=self._headers())
+            door = connection.sock
             response = connection.getresponse()
             if response.status >= 400:
                 read_answer(response.status, response.read(), f"GET {path}", self.server.url)
-            for line in response:
-                yield line.decode("utf-8", "replace").rstrip("\r\n")
         except (OSError, HTTPException) as e:
-            raise ServerGone(_gone(self.server, e)) from e
-        finally:
             connection.close()
+            raise ServerGone(_gone(self.server, e)) from e
+        return Stream(self.server, connection, door, response)
 
     def _exchange(self, connection: HTTPConnection, method: str, target: str, body: object) -> tuple[int, bytes]:
         data = None if body is None else json.dumps(body).encode()
@@ -80,6 +85,31 @@ class HttpClient:
 
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
+
+
+class Stream:
+    """An answer that goes on. Closing it ends the iteration, also one in another thread."""
+
+    def __init__(self, server: Process, connection: HTTPConnection, door: socket, response: HTTPResponse) -> None:
+        self._server, self._connection, self._door, self._response = server, connection, door, response
+        self._is_closed = False
+
+    def __iter__(self) -> Iterator[str]:
+        try:
+            for line in self._response:
+                yield line.decode("utf-8", "replace").rstrip("\r\n")
+        except (OSError, HTTPException, ValueError) as e:
+            if not self._is_closed:
+                raise ServerGone(_gone(self._server, e)) from e
+        finally:
+            self._response.close()
+            self._connection.close()
+
+    def close(self) -> None:
+        """Ends the stream now; a server that is asked to stop need not wait for it."""
+        self._is_closed = True
+        with suppress(OSError):
+            self._door.shutdown(SHUT_RDWR)
 
 
 def with_query(path: str, query: Mapping[str, object]) -> str:

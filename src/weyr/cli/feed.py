@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from weyr.cli.client import Client
+from weyr.cli.client import HttpClient, Stream
 from weyr.core.diagnostic import WeyrError
 
 WAITING_MAX = 10_000
@@ -54,10 +54,12 @@ class Feed:
     A feed ends with its connection; the follower makes a new one that begins after the last id seen.
     """
 
-    def __init__(self, client: Client, stack: str, after: int) -> None:
+    def __init__(self, client: HttpClient, stack: str, after: int) -> None:
         self.is_broken = False
         self._client, self._stack, self._after = client, stack, after
         self._events: queue.Queue[Event] = queue.Queue(WAITING_MAX)
+        self._stream: Stream | None = None
+        self._is_closed = False
         # A daemon: it may sit in a read for as long as the stream is quiet, and nothing waits for it then.
         threading.Thread(target=self._read, name="events", daemon=True).start()
 
@@ -71,9 +73,18 @@ class Feed:
         except queue.Empty:
             return events
 
+    def close(self) -> None:
+        """Stops reading. A server that stops does not have to wait for this reader then."""
+        self._is_closed = True
+        if self._stream is not None:
+            self._stream.close()
+
     def _read(self) -> None:
         try:
-            for event in parsed(self._client.lines("/v1/events/stream", stack=self._stack, after=self._after)):
+            self._stream = self._client.stream("/v1/events/stream", stack=self._stack, after=self._after)
+            if self._is_closed:
+                self._stream.close()
+            for event in parsed(self._stream):
                 self._events.put(event)
         except (WeyrError, ValueError):
             # What went wrong is found out by the follower's next call, in its own thread.

@@ -46,33 +46,44 @@ class Follower:
     after: int = 0
     restarts: int = 0
     rows: list[Row] = field(default_factory=list)
+    _feed: Feed = field(init=False, repr=False)
 
     def until(self, judge: Judge, timeout_s: float | None) -> Outcome:
         """Shows progress until the judge gives an outcome or time is up. Raises: UserError, ServerGone."""
+        self._feed = Feed(self.client, self.stack, self.after)
+        try:
+            return self._followed(judge, timeout_s)
+        finally:
+            self._feed.close()
+
+    def _followed(self, judge: Judge, timeout_s: float | None) -> Outcome:
         began = changed = time.monotonic()
         looked = float("-inf")
-        feed = Feed(self.client, self.stack, self.after)
         while True:
-            events = feed.taken(REDRAW_EVERY_S)
-            for event in events:
-                self.after = max(self.after, event.id)
-                self.stage.tell(event)
+            events = self._told(REDRAW_EVERY_S)
             now = time.monotonic()
-            if events:
-                changed = now
-            if events or feed.is_broken or now - looked >= LOOK_EVERY_S:
+            changed = now if events else changed
+            if events or self._feed.is_broken or now - looked >= LOOK_EVERY_S:
                 rows = rows_of(self.ask("GET", "/v1/objects", stack=self.stack))
                 changed = now if rows != self.rows else changed
                 self.rows, looked = rows, now
-                if feed.is_broken:
-                    feed = Feed(self.client, self.stack, self.after)
-                outcome = judge(rows, now - changed)
-                if outcome is not None:
-                    self._finish(feed)
-                    return outcome
+                if self._feed.is_broken:
+                    self._feed = Feed(self.client, self.stack, self.after)
             self.stage.show(self.rows)
+            outcome = judge(self.rows, now - changed)
+            if outcome is not None:
+                self._told(REDRAW_EVERY_S)
+                return outcome
             if timeout_s is not None and now - began >= timeout_s:
                 return Outcome.TIMED_OUT
+
+    def _told(self, wait_s: float) -> bool:
+        """Shows the events that have come; whether there were any."""
+        events = self._feed.taken(wait_s)
+        for event in events:
+            self.after = max(self.after, event.id)
+            self.stage.tell(event)
+        return bool(events)
 
     def ask(self, method: str, path: str, body: object = None, **query: object) -> Answer:
         """A call that survives the server's death once: it is waited for, or started again."""
@@ -81,12 +92,6 @@ class Follower:
                 return self.client.call(method, path, body, **query)
             except ServerGone as e:
                 self._rejoin(e)
-
-    def _finish(self, feed: Feed) -> None:
-        for event in feed.taken(REDRAW_EVERY_S):
-            self.after = max(self.after, event.id)
-            self.stage.tell(event)
-        self.stage.show(self.rows)
 
     def _rejoin(self, cause: ServerGone) -> None:
         """Finds the server again. Raises: UserError when it is gone for good."""

@@ -20,6 +20,8 @@ from weyr.cli.main import version_line
 VerbTable = Mapping[str, Mapping[str, str]]
 Loader = Callable[[str], typer.Typer]
 
+COMPLETE = "_WEYR_COMPLETE"
+"""The variable by which a shell asks what a line may go on with."""
 EPILOG = "Every verb explains itself: weyr VERB --help. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted."
 
 

@@ -12,10 +12,7 @@ import typer
 from typer import completion
 
 from weyr.cli.boundary import guarded
-from weyr.cli.group import VerbTable, root_command
-
-COMPLETE = "_WEYR_COMPLETE"
-"""Set by a shell that asks what the line may go on with."""
+from weyr.cli.group import COMPLETE, VerbTable, root_command
 
 VERBS: VerbTable = {
     "Start": {
