@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import fcntl
+import gc
 import json
 import logging
 import os
@@ -44,6 +45,8 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     sys.setswitchinterval(SWITCH_S)
     options = _parser().parse_args(arguments)
+    # What is loaded by now stays for good, so the collector need not look at it again and again.
+    gc.freeze()
     os.umask(0o077)
     try:
         uvloop.run(_run(options))

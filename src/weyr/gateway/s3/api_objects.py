@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from email.utils import formatdate
+from functools import lru_cache
 from urllib.parse import parse_qs
 
 from weyr.gateway.s3.api_deletes import new_version
@@ -12,7 +13,7 @@ from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.messages import Response
 from weyr.gateway.s3.metadata import meta_of, response_headers
 from weyr.gateway.s3.receive import promise_of
-from weyr.gateway.s3.records import Bucket, Stored, Versioning, bucket_named, current, version_of
+from weyr.gateway.s3.records import Bucket, Stored, Versioning, bucket_named, current, look, version_of
 from weyr.gateway.s3.writes import NewObject, put
 from weyr.gateway.s3.xml import timestamp
 
@@ -69,19 +70,14 @@ async def copy_object(call: Call) -> Response:
 async def get_object(call: Call) -> Response:
     """The object, or the range of it that is asked for."""
     for _ in range(LOOKS_MAX):
-        bucket, stored = _found(call)
+        bucket, stored, data = _found(call)
         response, start, count = _described(call, bucket, stored)
         if response.status == 304 or not count:
             return response
-        inline = [segment for segment in stored.segments if segment.is_inline]
-        if inline and len(stored.segments) == 1:
-            row = call.plane.index.one("SELECT data FROM blobs WHERE id = ?", inline[0].blob)
-            if row is not None:
-                response.body = row[0] if count == stored.size else row[0][start : start + count]
-                return response
-            continue
-        assert not inline, "an object of several parts has them in files"
-        segments = [(segment.blob, segment.size) for segment in stored.segments]
+        if data is not None:
+            response.body = data if count == stored.size else data[start : start + count]
+            return response
+        segments = [(segment.blob, segment.size) for segment in stored.segments if not segment.is_inline]
         try:
             response.files, response.length = BlobSlices(call.plane.blobs, segments, start, count), count
         except FileNotFoundError:
@@ -92,29 +88,45 @@ async def get_object(call: Call) -> Response:
 
 async def head_object(call: Call) -> Response:
     """As a GET, without the bytes."""
-    response, _, count = _described(call, *_found(call))
+    bucket, stored, _ = _found(call)
+    response, _, count = _described(call, bucket, stored)
     if response.status != 304:
         response.length = count
     return response
 
 
-def _found(call: Call) -> tuple[Bucket, Stored]:
-    version = call.query.get("versionId", "")
+def _found(call: Call) -> tuple[Bucket, Stored, bytes | None]:
     call.need("s3:read")
+    version = call.query.get("versionId", "")
+    if not version:
+        bucket, there, data = look(call.plane.index, call.bucket, call.key)
+        return bucket, _visible(call.key, there), data
     bucket = bucket_named(call.plane.index, call.bucket)
-    return bucket, found(call, bucket, call.key, version)
+    stored = found(call, bucket, call.key, version)
+    return bucket, stored, inline_data(call, stored)
+
+
+def inline_data(call: Call, stored: Stored) -> bytes | None:
+    """The bytes of an object that the index holds itself, None where they are in files."""
+    if not stored.segments or not stored.segments[0].is_inline:
+        return None
+    row = call.plane.index.one("SELECT data FROM blobs WHERE id = ?", stored.segments[0].blob)
+    return row[0] if row else None
+
+
+def _visible(key: str, there: Stored | None) -> Stored:
+    if there is None or there.is_marker:
+        error = S3Error("NoSuchKey", Key=key)
+        if there:
+            error.headers = [("x-amz-delete-marker", "true"), ("x-amz-version-id", there.version)]
+        raise error
+    return there
 
 
 def found(call: Call, bucket: Bucket, key: str, version: str) -> Stored:
     """The version asked for, "" for the current one. Raises: S3Error, for delete markers too."""
     if not version:
-        stored = current(call.plane.index, bucket.id, key)
-        if stored is None or stored.is_marker:
-            error = S3Error("NoSuchKey", Key=key)
-            if stored:
-                error.headers = [("x-amz-delete-marker", "true"), ("x-amz-version-id", stored.version)]
-            raise error
-        return stored
+        return _visible(key, current(call.plane.index, bucket.id, key))
     stored = version_of(call.plane.index, bucket.id, key, version)
     if stored is None:
         raise S3Error("NoSuchVersion", Key=key, VersionId=version)
@@ -129,7 +141,7 @@ def _described(call: Call, bucket: Bucket, stored: Stored) -> tuple[Response, in
     """The answer's head, and (start, count) of the bytes that belong to it."""
     with_checksum = call.headers.get("x-amz-checksum-mode", "").upper() == "ENABLED"
     headers = [
-        ("Last-Modified", formatdate(stored.modified_ms // 1000, usegmt=True)),
+        ("Last-Modified", _date(stored.modified_ms // 1000)),
         *version_header(bucket, stored.version),
     ]
     check_read(call.headers, stored.etag, stored.modified_ms)
@@ -146,6 +158,11 @@ def _described(call: Call, bucket: Bucket, stored: Stored) -> tuple[Response, in
     # A checksum of the whole beside a part of it would be verified by clients, and fail.
     headers += response_headers(stored, call.query, with_checksum and status == 200)
     return Response(status, headers), start, count
+
+
+@lru_cache(maxsize=4096)
+def _date(at_s: int) -> str:
+    return formatdate(at_s, usegmt=True)
 
 
 def _part_of(call: Call, stored: Stored) -> tuple[int, int]:

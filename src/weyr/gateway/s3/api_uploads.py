@@ -9,7 +9,7 @@ from dataclasses import replace
 from weyr.gateway.s3 import checksums, uploads
 from weyr.gateway.s3.api_deletes import new_version
 from weyr.gateway.s3.api_lists import encoder_of
-from weyr.gateway.s3.api_objects import source_of, version_header
+from weyr.gateway.s3.api_objects import inline_data, source_of, version_header
 from weyr.gateway.s3.blobs import BlobSlices
 from weyr.gateway.s3.call import OWNER, Call, xml_response
 from weyr.gateway.s3.checksums import ChecksumType
@@ -105,10 +105,7 @@ async def _copy_part(call: Call, upload: Upload, number: int) -> Response:
 
 async def _copied(call: Call, source: Stored, start: int, count: int, upload: Upload) -> Received:
     """The source's bytes as a new blob, copied in a thread of the receiver's."""
-    inline = b""
-    if any(segment.is_inline for segment in source.segments):
-        row = call.plane.index.one("SELECT data FROM blobs WHERE id = ?", source.segments[0].blob)
-        inline = row[0][start : start + count] if row else b""
+    inline = (inline_data(call, source) or b"")[start : start + count]
     segments = [(segment.blob, segment.size) for segment in source.segments if not segment.is_inline]
     slices = BlobSlices(call.plane.blobs, segments, start, count if segments else 0)
     algorithm = upload.checksum[0] if upload.checksum else None

@@ -184,10 +184,9 @@ def _date_of(headers: Mapping[str, str]) -> str:
 
 
 def _check_time(claim: _Claim, now: float, who: str) -> None:
-    try:
-        at = datetime.strptime(claim.date, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
-    except ValueError as e:
-        raise Refused(S3Error("AccessDenied", "The request's date is not valid."), who) from e
+    at = _seconds_of(claim.date)
+    if at is None:
+        raise Refused(S3Error("AccessDenied", "The request's date is not valid."), who)
     if claim.date[:8] != claim.day:
         raise Refused(S3Error("AuthorizationHeaderMalformed", "The credential's date is not the request's."), who)
     if claim.expires_s is None:
@@ -197,6 +196,15 @@ def _check_time(claim: _Claim, now: float, who: str) -> None:
         raise Refused(S3Error("AccessDenied", "Request has expired", Expires=str(claim.expires_s)), who)
     elif at - now > SKEW_MAX_S:
         raise Refused(S3Error("AccessDenied", "Request is not valid yet"), who)
+
+
+@lru_cache(maxsize=1024)
+def _seconds_of(date: str) -> float | None:
+    """Unix seconds of `20261122T115204Z`. Requests of one second share the answer: strptime takes 20 us."""
+    try:
+        return datetime.strptime(date, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        return None
 
 
 def _check_signed_headers(request: Signable, claim: _Claim, who: str) -> None:
