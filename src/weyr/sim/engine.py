@@ -45,8 +45,8 @@ class SimEngine:
         self.routes = SimRoutes(clock, self.faults)
         self.secrets = SimSecrets(clock, self.faults)
         self.notices = SimNotices(clock, self.faults)
-        shelves = (self.tasks, self.buckets, self.models, self.routes, self.secrets, self.notices)
-        self.providers: Mapping[Capability, Provider] = {shelf.capability: shelf for shelf in shelves}
+        self.shelves = (self.tasks, self.buckets, self.models, self.routes, self.secrets, self.notices)
+        self.providers: Mapping[Capability, Provider] = {shelf.capability: shelf for shelf in self.shelves}
 
     def _register(self, id: ThingId, body: TaskBody, script: Script) -> None:
         """A task that succeeds has registered the version that it produces."""

@@ -37,6 +37,14 @@ class Shelf(ABC):
     def inventory(self) -> Sequence[ThingId]:
         return self._faults.call(lambda: sorted(self._wanted))
 
+    def held(self) -> Sequence[ThingId]:
+        """The truth, for checks: everything that is there, without a call that could fail."""
+        return sorted(self._wanted)
+
+    def peek(self, id: ThingId) -> Seen:
+        """The truth about one thing."""
+        return self._look(id)
+
     @abstractmethod
     def _facts(self, want: Wanted) -> Facts:
         """What the thing looks like now."""

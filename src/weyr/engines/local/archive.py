@@ -23,6 +23,10 @@ class Archive:
     def logs_of(self, name: str) -> Path:
         return self._folder / name
 
+    def names(self) -> list[str]:
+        """The folders of the tasks whose logs are still here."""
+        return list(self._sizes)
+
     def take(self, task: Path) -> None:
         """Takes an ended task's folder away, at once, and keeps of it what is worth keeping. Raises: OSError."""
         kept = self._folder / task.name

@@ -28,6 +28,7 @@ REQUEST_BYTES_MAX = 64 << 20
 REQUEST_S = 5.0
 FILES_MAX = 1024
 LOOK_MS = 5_000
+LOCK_TRIES_MAX = 300
 IDLE_MS = 3
 """A spare is made when nobody has asked for anything this long: not in the way of a task that starts."""
 
@@ -44,7 +45,7 @@ def _import_without_packages() -> None:
 
 _import_without_packages()
 
-from weyr.engines.local import limits, processes, task_folder, wrapper  # noqa: E402 - needs the line above
+from weyr.engines.local import limits, processes, standby, task_folder  # noqa: E402 - needs the line above
 
 
 class Launcher:
@@ -166,7 +167,7 @@ class Launcher:
                 os.closerange(first, fd)
                 first = fd + 1
             os.closerange(first, FILES_MAX)
-            wrapper.main(self._trees, receive)
+            standby.main(self._trees, receive)
             status = 0
         except Exception as e:  # the process's edge: the launcher's log is the only place to say it
             print(f"a wrapper failed: {e!r}", file=sys.stderr)
@@ -178,6 +179,7 @@ class Launcher:
 
 def _receive(door: socket.socket) -> tuple[task_folder.Order, int] | None:
     """Waits for an order and a lock; None where the launcher ended instead."""
+    standby.rehearse()
     head, locks, _, _ = socket.recv_fds(door, 8, 1)
     if not head or not locks:
         return None
@@ -233,12 +235,28 @@ def _read_line(connection: socket.socket) -> bytes:
             raise ValueError("the request is too long")
 
 
+def _answers(path: str) -> bool:
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as door:
+            door.connect(path)
+    except OSError:
+        return False
+    return True
+
+
 def _open_door(path: str) -> socket.socket | None:
     """Listens; None where another launcher does. Who holds the lock beside the socket may replace it."""
     lock = os.open(path + ".lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    for _ in range(LOCK_TRIES_MAX):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            if _answers(path):
+                return None
+        # A launcher was killed, and a wrapper that it has just forked is about to let go.
+        select.select([], [], [], 0.01)
+    else:
         return None
     os.set_inheritable(lock, False)
     with contextlib.suppress(FileNotFoundError):

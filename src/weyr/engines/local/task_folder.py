@@ -58,39 +58,32 @@ class Order(TypedDict):
 
 
 def write_json(folder: str, name: str, value: object, is_durable: bool = False) -> None:
-    """Replaces a record as a whole: a reader sees the old one or the new one.
+    """Replaces a record as a whole: a reader sees the old one or the new one. Raises: OSError.
 
-    Durable means that it survives a power cut once this returns. Raises: OSError.
+    Durable means that it survives a power cut once this returns: synced under its final name, which the
+    journal then holds as well. A cut before that can leave an empty record, which reads as none.
     """
     path, part = os.path.join(folder, name), os.path.join(folder, f".{name}.tmp")
     fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
         os.write(fd, json.dumps(value).encode())
+        os.replace(part, path)
         if is_durable:
             os.fsync(fd)
-    finally:
-        os.close(fd)
-    os.replace(part, path)
-    if is_durable:
-        sync_folder(folder)
-
-
-def sync_folder(folder: str) -> None:
-    """Makes a folder's names durable. Raises: OSError."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
     finally:
         os.close(fd)
 
 
 def read_json(folder: str, name: str) -> dict[str, Any] | None:
-    """A record, or None where there is none. Raises: OSError, ValueError where it cannot be read."""
+    """A record, or None where there is none, or an empty one. Raises: OSError, ValueError where it cannot be read."""
     try:
         with open(os.path.join(folder, name), "rb") as file:
-            value = json.loads(file.read())
+            text = file.read()
     except FileNotFoundError:
         return None
+    if not text.strip(b"\0"):
+        return None
+    value = json.loads(text)
     if not isinstance(value, dict):
         raise ValueError(f"{name} in {folder} is not a JSON object")
     return value

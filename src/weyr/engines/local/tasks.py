@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote
 
 from weyr.core.capability import Capability, Refused, TaskBody, Wanted
 from weyr.core.diagnostic import EngineSilent
-from weyr.core.ref import ThingId
+from weyr.core.ref import Ref, ThingId
 from weyr.core.schema import from_plain, to_plain
 from weyr.core.seen import Absent, EndReason, Present, Seen, TaskEnd, TaskFacts, TaskState, Unknown
 from weyr.engines.local import probe, task_folder
@@ -155,6 +155,12 @@ class LocalTasks:
         folder = self._of(id)
         return folder if folder.is_dir() else self._archive.logs_of(folder.name)
 
+    def newest(self, ref: Ref) -> ThingId | None:
+        """The object's task with the highest number, live or archived; None where it never had one."""
+        names = [*os.listdir(self._folder), *self._archive.names()]
+        ids = [ThingId.parse(unquote(name)) for name in names if not name.startswith(".")]
+        return max((id for id in ids if id.ref == ref), key=lambda id: (len(id.part), id.part), default=None)
+
     # --- observing
 
     def _of(self, id: ThingId) -> Path:
@@ -183,8 +189,18 @@ class LocalTasks:
 
     def _prove_absence(self, folder: Path) -> Seen:
         """Its parent's list must be there and lack it: an unmounted data folder proves nothing."""
-        if folder.name in os.listdir(self._folder):
-            return Unknown("the task's folder is incomplete")
+        if folder.name not in os.listdir(self._folder):
+            return Absent()
+        # Claims appear whole, so only a power cut leaves a folder without its claim. No task outlived that.
+        lock = task_folder.lock(str(folder))
+        if lock is None:
+            return Unknown("the task's folder lacks its record, and its wrapper runs")
+        try:
+            if not bury(str(folder), "", self._now()):
+                return Unknown("the task's folder lacks its record, and what it started is still ending")
+            shutil.rmtree(folder)
+        finally:
+            os.close(lock)
         return Absent()
 
     def _end_of_the_dead(self, folder: Path, secret_folder: str) -> dict[str, Any] | None:
@@ -252,8 +268,7 @@ class LocalTasks:
         folder = self._of(id)
         wanted = task_folder.read_json(str(folder), WANTED)
         if wanted is None:
-            if folder.is_dir():
-                shutil.rmtree(folder)
+            self._prove_absence(folder)
             return
         # Whoever claims the start first has it: the launcher to begin, or we to prevent it.
         if task_folder.begin(str(folder), {"released": True}):

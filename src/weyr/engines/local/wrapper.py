@@ -5,12 +5,10 @@ It holds the task's lock for its life, starts the command under its limits, pump
 requests left in the folder, ends every descendant, and writes exit.json last of all. Standard library only.
 """
 
-import fcntl
 import os
 import select
 import signal
 import time
-from collections.abc import Callable
 
 from weyr.engines.local import processes, task_folder
 from weyr.engines.local.attendant import Attendant
@@ -379,25 +377,3 @@ def _unlink(path: str) -> None:
             os.unlink(path)
     except OSError:
         return
-
-
-def main(trees: dict[str, Hierarchy], receive: Callable[[], tuple[Order, int] | None]) -> None:
-    """The wrapper process, right after the launcher's fork. What can be done before its order is, is.
-
-    `receive` waits for the order and the task's lock, which is held until this process is gone; None ends it.
-    """
-    os.setsid()
-    os.chdir("/")
-    processes.adopt_orphans()
-    output, write = os.pipe2(os.O_CLOEXEC)
-    os.set_blocking(output, False)
-    null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-    recruit = Recruit(null, write)
-    os.close(null)
-    os.close(write)
-    received = receive()
-    if received is None:
-        return
-    order, lock = received
-    assert fcntl.fcntl(lock, fcntl.F_GETFD) & fcntl.FD_CLOEXEC, "the task must not inherit its own lock"
-    Wrapper(order, trees, recruit, output).run()
