@@ -33,6 +33,7 @@ class Keeper:
         self._is_stopping = False
         self._next_sweep = 0.0
         self.ticks = 0
+        self._doorbell = doorbell
         doorbell.unlink(missing_ok=True)
         self._door = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._door.bind(str(doorbell))
@@ -54,6 +55,7 @@ class Keeper:
         for thread in self._threads:
             thread.join(timeout=10)
         self._door.close()
+        self._doorbell.unlink(missing_ok=True)
 
     def wake(self, refs: Iterable[Ref]) -> None:
         """Something happened to these: look at them now."""
