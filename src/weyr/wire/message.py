@@ -8,6 +8,9 @@ from http import HTTPStatus
 JSON = b"application/json"
 TEXT = b"text/plain; charset=utf-8"
 
+ENCODER = json.JSONEncoder(separators=(",", ":"))
+"""Kept, because `json.dumps` with separators makes a new one for every call."""
+
 STATUS_LINES = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus if status != 418
 }
@@ -54,7 +57,7 @@ class Response:
 
 def answer(value: object, status: int = 200) -> Response:
     """A value as JSON."""
-    return Response(status, json.dumps(value, separators=(",", ":")).encode())
+    return Response(status, ENCODER.encode(value).encode())
 
 
 def refusal(status: int, message: str, *headers: tuple[bytes, bytes]) -> Response:

@@ -8,7 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from weyr.runtime.serve.model import Model
@@ -43,7 +43,6 @@ class Counts:
     rows: int = 0
     batched: int = 0
     failures: int = 0
-    statuses: dict[int, int] = field(default_factory=dict)
 
 
 class Batcher:

@@ -18,7 +18,7 @@ from weyr.runtime.serve.tensor import (
     to_bytes,
     to_json,
 )
-from weyr.wire.message import JSON, Response
+from weyr.wire.message import ENCODER, JSON, Response
 
 if TYPE_CHECKING:
     from weyr.runtime.serve.tensor import Array
@@ -82,7 +82,7 @@ def write_infer(request: InferRequest, model: str, version: str, outputs: Mappin
     head: dict[str, Any] = {"model_name": model, "model_version": version, "outputs": described}
     if request.id:
         head["id"] = request.id
-    text = json.dumps(head, separators=(",", ":")).encode()
+    text = ENCODER.encode(head).encode()
     if not raw:
         return Response(200, text, JSON)
     length = str(len(text)).encode()
@@ -99,7 +99,7 @@ def _header_size(header_length: bytes | None, size: int) -> int:
 
 def _parsed(text: memoryview) -> dict[str, Any]:
     try:
-        plain = json.loads(str(text, "utf-8"), parse_constant=_no_constant)
+        plain = _DECODER.decode(str(text, "utf-8"))
     except RecursionError as e:
         raise Malformed("the body is nested too deep") from e
     except ValueError as e:
@@ -111,6 +111,9 @@ def _parsed(text: memoryview) -> dict[str, Any]:
 
 def _no_constant(word: str) -> NoReturn:
     raise ValueError(f"{word} is not a JSON value")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_constant)
 
 
 def _input(item: object, raw: memoryview) -> tuple[str, "Array", int]:
