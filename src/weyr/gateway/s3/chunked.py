@@ -125,9 +125,10 @@ class Decoder:
 
     def _take_trailer(self, line: str) -> None:
         name, colon, value = line.partition(":")
-        if not colon or len(self.trailers) >= TRAILERS_MAX:
+        name = name.strip().lower()
+        if not colon or name in self.trailers or len(self.trailers) >= TRAILERS_MAX:
             raise S3Error("MalformedTrailerError")
-        self.trailers[name.strip().lower()] = value.strip()
+        self.trailers[name] = value.strip()
 
     def _end_trailers(self) -> None:
         signature = self.trailers.pop("x-amz-trailer-signature", None)

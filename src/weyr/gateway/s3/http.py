@@ -113,7 +113,9 @@ class Connection(asyncio.Protocol):
             self._socket.close()
 
     def data_received(self, data: bytes) -> None:
-        self.moved_at = time.monotonic()
+        # While a head is arriving the clock runs on: one byte a second would hold a connection for hours.
+        if not self._is_in_head:
+            self.moved_at = time.monotonic()
         self._site.bytes_in += len(data)
         try:
             self._parser.feed_data(data)
@@ -181,10 +183,14 @@ class Connection(asyncio.Protocol):
 
     @property
     def patience_s(self) -> float:
-        """How long this connection may stand still, by what it is doing."""
+        """How long this connection may stand still, by what it waits for; for us a client waits without end."""
         if self._is_in_head:
             return HEAD_S
-        return IDLE_S if self.is_idle else STALLED_S
+        if self.is_idle:
+            return IDLE_S
+        is_sending = self._incoming is not None and not self._is_paused
+        is_taking = self._writable is not None and not self._writable.done()
+        return STALLED_S if is_sending or is_taking else float("inf")
 
     def write(self, data: bytes) -> None:
         if not self._is_lost:
