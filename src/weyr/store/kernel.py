@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, Row, Table, and_, delete, select, update
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.dialects.sqlite import Insert, insert
 
 from weyr.core.capability import Body, Capability
 from weyr.core.decision import Condition, Hold, Scalar
@@ -12,6 +12,17 @@ from weyr.core.ref import Ref, ThingId
 from weyr.core.schema import from_json, to_json
 from weyr.core.seen import Seen
 from weyr.store.tables.kernel import events, objects, plans, stacks, things
+
+
+def _upsert(table: Table, *keys: str) -> Insert:
+    """A statement that puts a row whole, built once: building it costs more than running it."""
+    fresh = insert(table)
+    return fresh.on_conflict_do_update(index_elements=keys, set_={c.name: fresh.excluded[c.name] for c in table.c})
+
+
+_PUT_STACK = _upsert(stacks, "name")
+_PUT_OBJECT = _upsert(objects, "stack", "kind", "name")
+_PUT_THING = _upsert(things, "stack", "kind", "name", "part")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +106,7 @@ def all_stacks(connection: Connection) -> list[StackRow]:
 
 
 def put_stack(connection: Connection, row: StackRow) -> None:
-    values = {name: getattr(row, name) for name in StackRow.__slots__}
-    connection.execute(insert(stacks).values(values).on_conflict_do_update(index_elements=["name"], set_=values))
+    connection.execute(_PUT_STACK, {name: getattr(row, name) for name in StackRow.__slots__})
 
 
 def drop_stack(connection: Connection, name: str) -> None:
@@ -136,8 +146,7 @@ def put_object(connection: Connection, row: ObjectRow) -> None:
         "memory": row.memory,
         "changed_at": row.changed_at,
     }
-    keys = ["stack", "kind", "name"]
-    connection.execute(insert(objects).values(values).on_conflict_do_update(index_elements=keys, set_=values))
+    connection.execute(_PUT_OBJECT, values)
 
 
 def drop_object(connection: Connection, ref: Ref) -> None:
@@ -163,8 +172,7 @@ def put_thing(connection: Connection, row: ThingRow) -> None:
         "seen": to_json(Seen, row.seen),
         "asked_at": row.asked_at,
     }
-    keys = ["stack", "kind", "name", "part"]
-    connection.execute(insert(things).values(values).on_conflict_do_update(index_elements=keys, set_=values))
+    connection.execute(_PUT_THING, values)
 
 
 def drop_thing(connection: Connection, id: ThingId) -> None:

@@ -72,4 +72,3 @@ events = Table(
     Index("events_by_stack", "stack", "id"),
     sqlite_autoincrement=True,
 )
-

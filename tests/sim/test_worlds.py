@@ -1,0 +1,88 @@
+"""The production loop in a world that loses replies, crashes engines and kills the server."""
+
+from pathlib import Path
+
+import pytest
+
+from weyr.compose import KINDS
+from weyr.core.capability import Wanted
+from weyr.core.ref import Ref, ThingId
+from weyr.sim.scripts import Script
+from weyr.sim.world import SimWorld
+
+DIGITS = """
+stack: digits
+budgets: {month: {limit: 200 USD, then: stop}}
+buckets: {lake: {}}
+secrets: {key: {generate: 16}}
+jobs:
+  train:
+    run: python train.py
+    spot: true
+    resources: {cpu: 2, memory: 1GiB}
+    checkpoint: {bucket: lake, every: 5s}
+    secrets: {KEY: key}
+    produces: model/digits
+models: {digits: {promote_if: {accuracy: ">= 0.95"}}}
+endpoints: {digits: {model: digits@production, scale: {min: 2, max: 2}}}
+"""
+
+
+def trained(want: Wanted) -> Script:
+    """Training works for half a minute and passes the gate; replicas work until they are stopped."""
+    if want.id.ref.kind == "job":
+        return Script(work_s=30.0, metrics={"accuracy": 0.97})
+    return Script(work_s=1e9)
+
+
+def stands(world: SimWorld) -> bool:
+    words = {"job/train": "done", **dict.fromkeys(("bucket/lake", "model/digits", "endpoint/digits"), "ready")}
+    phases = world.phases("digits")
+    return all(phases.get(ref) == word for ref, word in words.items())
+
+
+def test_a_stack_comes_up_and_goes_without_a_trace(folder: Path) -> None:
+    """The whole life of a stack, with nothing going wrong."""
+    world = SimWorld(KINDS, folder, scripts=trained)
+
+    world.up(DIGITS)
+    assert world.run(120, until=lambda: stands(world)), world._tell("it does not stand")
+    world.run(30)
+    world.down("digits")
+
+    assert world.run(120, until=world.is_empty), world._tell("something is left")
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_goes_wrong_the_stack_comes_up_once_faults_end(folder: Path, seed: int) -> None:
+    """Lost replies, crashes, kills, a reclaimed node: nothing runs twice, and nothing is left."""
+    world = SimWorld(KINDS, folder, seed, loses_replies=0.15, crashes=0.01, dies=0.02, scripts=trained)
+
+    world.up(DIGITS)
+    world.run(20)
+    for attempt in range(1, 4):
+        world.engine.tasks.reclaim(ThingId(Ref("digits", "job", "train"), str(attempt)), 2.0)
+    world.run(100)
+    world.stop_faults()
+
+    assert world.run(400, until=lambda: stands(world)), world._tell(f"seed {seed} does not settle")
+    world.down("digits")
+    assert world.run(400, until=world.is_empty), world._tell(f"seed {seed} leaves something behind")
+
+
+def test_the_bill_is_the_integral_of_what_ran(folder: Path) -> None:
+    """Two attempts of a reclaimed job are both billed, each from its start to its end, to the micro-unit."""
+    world = SimWorld(KINDS, folder, scripts=trained)
+    world.up(DIGITS)
+    world.run(15)
+    world.engine.tasks.reclaim(ThingId(Ref("digits", "job", "train"), "1"), 2.0)
+    world.run(120, until=lambda: stands(world))
+    world.down("digits")
+    world.run(120, until=world.is_empty)
+
+    lines = [line for line in world.ledger.lines("digits") if line.thing.ref.kind == "job" and "cpu" in line.sku]
+
+    assert {line.thing.part for line in lines} == {"1", "2"}
+    worked_s = sum(line.to_ms - line.from_ms for line in lines) / 1000
+    assert 30.0 <= worked_s <= 40.0
+    assert sum(line.used for line in lines) == round(worked_s * 1000) * 2000
