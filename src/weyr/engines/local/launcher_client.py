@@ -73,10 +73,11 @@ class LauncherClient:
         try:
             try:
                 return self._exchange(text)
-            except (FileNotFoundError, ConnectionRefusedError):
+            except (FileNotFoundError, ConnectionError, EOFError):
+                # Nobody there, or killed while we asked. Asking again is safe: a task begins at most once.
                 self._begin()
                 return self._exchange(text)
-        except (OSError, ValueError, subprocess.SubprocessError) as e:
+        except (OSError, ValueError, EOFError, subprocess.SubprocessError) as e:
             raise EngineSilent(f"the task launcher did not answer: {e}") from e
 
     def _exchange(self, text: bytes) -> dict[str, Any]:
@@ -87,6 +88,8 @@ class LauncherClient:
             parts = []
             while part := door.recv(1 << 16):
                 parts.append(part)
+        if not parts:
+            raise EOFError("it ended without an answer")
         answer = json.loads(b"".join(parts))
         if not isinstance(answer, dict) or "error" in answer:
             raise ValueError(f"unexpected answer {answer!r}")
