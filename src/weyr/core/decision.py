@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 from weyr.core.capability import Body, Capability
 from weyr.core.ref import Ref
-from weyr.core.seen import Seen
+from weyr.core.seen import Absent, Seen
 
 S = TypeVar("S")
 M = TypeVar("M")
@@ -96,6 +96,14 @@ class Thing:
     is_released: bool = False
     refusal: str = ""
     """Why the engine refused the last thing asked of it; empty if it did not."""
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it is proved not to be there: absent, and the engine took on the last thing asked of it.
+
+        Before that an absence proves nothing: what was asked may have been lost, or may still take effect.
+        """
+        return self.is_accepted and isinstance(self.seen, Absent)
 
 
 @dataclass(frozen=True, slots=True)

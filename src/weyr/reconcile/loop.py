@@ -29,6 +29,8 @@ SETTLED_LOOK_S = 30.0
 """A settled object is looked at this often anyway: losses are pushed, this is the safety net."""
 
 AFTER_SILENCE_S = 1.0
+AFTER_REFUSAL_S = 30.0
+TOLD_AGAIN_S = 0.2
 
 
 @dataclass(slots=True)
@@ -149,8 +151,9 @@ class Loop:
                 if thing is None:
                     return
                 if thing.is_released:
-                    if thing.is_accepted and isinstance(thing.seen, Present):
-                        # Still there: said again, for an engine may have more than one step to do.
+                    # Still there: said again, for an engine may have more than one step to do.
+                    is_still_there = thing.is_accepted and isinstance(thing.seen, Present)
+                    if (is_still_there or thing.refusal) and _may_be_told_again(thing, now):
                         self.world.things[row.ref][action.part] = replace(thing, is_accepted=False, refusal="")
                     return
                 # The release itself has to be accepted before an absence can count as proof.
@@ -160,7 +163,8 @@ class Loop:
                 if thing is not None and thing.is_released:
                     return
                 if thing is not None and thing.generation >= generation:
-                    if action.again or (thing.is_accepted and isinstance(thing.seen, Absent)):
+                    is_gone = thing.is_accepted and isinstance(thing.seen, Absent)
+                    if (action.again or is_gone) and _may_be_told_again(thing, now):
                         self.world.things[row.ref][part] = replace(thing, is_accepted=False, refusal="")
                     return
                 seen: Seen = thing.seen if thing else Unknown()
@@ -254,6 +258,14 @@ class Loop:
         if has_new_holds:
             around += [other for other in self.world.objects if other.stack == ref.stack and other != ref]
         self.world.wake(around)
+
+
+def _may_be_told_again(thing: ThingRow, now: float) -> bool:
+    """Whether the engine had time to act, or after a refusal a reason to think again.
+
+    Its answer wakes the object at once; without a pause the two would go round as fast as they can.
+    """
+    return now - thing.asked_at >= (AFTER_REFUSAL_S if thing.refusal else TOLD_AGAIN_S)
 
 
 def _with_since(before: Seen, after: Seen, now: float) -> Seen:
