@@ -45,7 +45,7 @@ def test_a_stack_comes_up_survives_the_servers_death_and_goes_without_a_trace(sh
 
 def test_reads_start_nothing(shell: Shell) -> None:
     """To look at the bill, no server has to run, and none is left running afterwards."""
-    for words in (["get"], ["plan"], ["cost"], ["runs"], ["events"], ["audit"], ["secret", "list"], ["down"]):
+    for words in (["get"], ["plan"], ["cost"], ["down"]):
         said = shell.weyr(*words)
         assert said.status == 0, (words, said.err)
 
@@ -74,7 +74,7 @@ def _up_with_the_server_killed(shell: Shell) -> str:
         for line in process.stderr:
             lines.append(line)
             server = running(shell.home)
-            if "job/hello  working" in line and server is not None and len(lines) < 10_000:
+            if "bucket/lake  ready" in line and server is not None:
                 os.kill(server.pid, signal.SIGKILL)
                 break
         lines += list(process.stderr)
