@@ -18,6 +18,13 @@ def settle(future: asyncio.Future[Response], told: Response) -> None:
         future.set_result(told)
 
 
+async def after(gate: Path, told: Response) -> Response:
+    """Answers once the file is there: a test opens the gate when it has seen what it waits for."""
+    while not gate.exists():
+        await asyncio.sleep(0.01)
+    return told
+
+
 async def serve(path: Path, name: str) -> None:
     loop = asyncio.get_running_loop()
 
@@ -37,6 +44,8 @@ async def serve(path: Path, name: str) -> None:
                 "size": len(request.body),
             }
         )
+        if "gate" in query:
+            return loop.create_task(after(path.parent / query["gate"][0], told))
         if "wait" not in query:
             return told
         future: asyncio.Future[Response] = loop.create_future()

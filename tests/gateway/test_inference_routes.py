@@ -81,9 +81,10 @@ def test_the_least_busy_replica_gets_the_next_request() -> None:
     """A slow request must not have others queue behind it while a replica is free."""
     with plane_and_echo() as (plane, _), echo_replica(plane.home / "b.sock", "b"), ThreadPoolExecutor(4) as pool:
         plane.route({"a": plane.home / "a.sock", "b": plane.home / "b.sock"})
-        slow = [pool.submit(plane.ask, f"/{ROUTE}/x?wait=1") for _ in range(4)]
+        slow = [pool.submit(plane.ask, f"/{ROUTE}/x?gate=open") for _ in range(4)]
         until(lambda: sum(inflight for _, inflight in facts_of(plane).replicas) == 4, "all are under way")
         assert sorted(facts_of(plane).replicas) == [("a", 2), ("b", 2)]
+        (plane.home / "open").touch()
         assert all(one.result(10)[0] == 200 for one in slow)
 
 
@@ -156,11 +157,12 @@ def test_replicas_are_replaced_under_load_without_one_failed_request() -> None:
 def test_a_replica_taken_out_ends_its_requests_and_is_seen_until_then() -> None:
     """The loop stops it only when the plane has let go of it."""
     with plane_and_echo() as (plane, _), echo_replica(plane.home / "b.sock", "b"), ThreadPoolExecutor(1) as pool:
-        slow = pool.submit(plane.ask, f"/{ROUTE}/x?wait=1", "POST", b"")
+        slow = pool.submit(plane.ask, f"/{ROUTE}/x?gate=open", "POST", b"")
         until(lambda: facts_of(plane).replicas == (("a", 1),), "it is under way")
         plane.route({"b": plane.home / "b.sock"})
         assert dict(facts_of(plane).replicas) == {"a": 1, "b": 0}
         assert json.loads(plane.ask(URL)[1])["replica"] == "b"
+        (plane.home / "open").touch()
         assert json.loads(slow.result(10)[1])["replica"] == "a"
         until(lambda: dict(facts_of(plane).replicas) == {"b": 0}, "it is let go")
 
@@ -205,11 +207,12 @@ def test_routes_are_followed_though_nobody_says_so() -> None:
 def test_a_removed_route_is_absent_once_nobody_uses_it() -> None:
     """What waits learns it at once, what runs may end; only then is it gone."""
     with plane_and_echo() as (plane, _), ThreadPoolExecutor(1) as pool:
-        slow = pool.submit(plane.ask, f"/{ROUTE}/x?wait=0.7", "POST", b"")
+        slow = pool.submit(plane.ask, f"/{ROUTE}/x?gate=open", "POST", b"")
         until(lambda: plane.stats()["inflight"] == 1, "it is under way")
         plane.router.release([THING])
         assert isinstance(plane.router.observe([THING])[THING], Present)
         assert plane.ask(URL)[0] == 404
+        (plane.home / "open").touch()
         assert slow.result(10)[0] == 200
         until(lambda: plane.router.observe([THING])[THING] == Absent(), "it is gone")
         assert plane.router.inventory() == []

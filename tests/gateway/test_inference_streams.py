@@ -21,6 +21,11 @@ def memory_bytes(plane: Plane) -> int:
     return int(fields.partition("VmRSS:")[2].split()[0]) * 1024
 
 
+def is_closed(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
 def connected(plane: Plane) -> socket.socket:
     return socket.create_connection(("127.0.0.1", plane.port), timeout=10)
 
@@ -86,14 +91,14 @@ def test_a_replica_that_dies_before_it_answers_costs_one_clear_error() -> None:
 
 def test_what_changes_nothing_is_asked_again_of_another_replica() -> None:
     """A health check need not fail because the replica it went to has just died."""
-    with plane_and_echo() as (plane, replica), connected(plane) as client:
-        client.sendall(head("GET", f"/{ROUTE}/x?wait=0.5"))
-        until(lambda: plane.stats()["inflight"] == 1, "it is under way")
-        with echo_replica(plane.home / "b.sock", "b"):
-            plane.route({"a": plane.home / "a.sock", "b": plane.home / "b.sock"})
-            replica.kill()
-            answer = client.recv(10_000)
-        assert json.loads(answer.partition(b"\r\n\r\n")[2])["replica"] == "b"
+    with running_plane() as plane, echo_replica(plane.home / "b.sock", "b"):
+        dying = Script(plane.home / "a.sock", 0.2)
+        plane.route({"a": plane.home / "a.sock", "b": plane.home / "b.sock"})
+        status, answer = plane.ask(f"/{ROUTE}/x")
+        assert (status, json.loads(answer)["replica"]) == (200, "b")
+        assert len(dying.requests) == 1
+        assert plane.stats()["errors"] == 0
+        dying.close()
 
 
 def test_an_answer_that_breaks_off_is_not_passed_on_as_whole() -> None:
@@ -164,9 +169,11 @@ def test_a_slow_replica_does_not_fill_the_memory() -> None:
 def test_a_plane_that_is_told_to_stop_ends_what_it_began() -> None:
     """An update of Weyr costs no caller an answer."""
     with plane_and_echo() as (plane, _), connected(plane) as client:
-        client.sendall(head("POST", f"/{ROUTE}/x?wait=0.5", "Content-Length: 0"))
+        client.sendall(head("POST", f"/{ROUTE}/x?gate=open", "Content-Length: 0"))
         until(lambda: plane.stats()["inflight"] == 1, "it is under way")
         plane.popen.send_signal(signal.SIGTERM)
+        until(partial(is_closed, plane.port), "no new caller is taken")
+        (plane.home / "open").touch()
         assert client.recv(10_000).startswith(b"HTTP/1.1 200")
         assert plane.wait() == 0
         assert not plane.info.exists()

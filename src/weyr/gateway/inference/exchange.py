@@ -153,8 +153,10 @@ class Exchange:
             self._leave(502)
             self.door.transport.abort()
             return
-        if self._is_repeatable and self._tries < TRIES_MAX:
+        if self._is_repeatable and self._tries < TRIES_MAX and self.replica is not None:
             self._tries += 1
+            # It rests a moment, or the same replica could be the least busy one again.
+            self.replica.refused(self.door.loop.time())
             self._leave_replica()
             self.wake()
             return
