@@ -151,7 +151,7 @@ class LocalWorld(TaskWorld):
         if program.writes:
             lines.append(f"printf %s {shlex.quote(program.writes)}")
         if program.eats_bytes:
-            eat = f"x = bytearray({program.eats_bytes}); import time; time.sleep(30)"
+            eat = f"x = bytearray({program.eats_bytes}); import signal; signal.pause()"
             lines.append(f"{shlex.quote(self._python())} -c {shlex.quote(eat)}")
         if program.runs_s:
             lines.append(f"sleep {program.runs_s}")

@@ -1,0 +1,150 @@
+"""Is a checkpoint whole or not there? The store by itself, and the library as a program uses it."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import obstore
+import pytest
+from obstore.store import MemoryStore
+
+from weyr.runtime import checkpoint
+from weyr.runtime.checkpoint_agent import Agent, newest
+from weyr.runtime.checkpoint_store import CheckpointStore, NotWhole
+
+
+def entry(folder: Path, name: str, text: str = "weights") -> Path:
+    new = folder / f"{name}.tmp"
+    new.mkdir(parents=True)
+    (new / "model.bin").write_text(text)
+    return new.rename(folder / name)
+
+
+def test_what_is_restored_is_what_was_saved(tmp_path: Path) -> None:
+    """A folder comes back with its files; a single file as a file."""
+    store = CheckpointStore(MemoryStore(), "checkpoints/train")
+    store.save(entry(tmp_path / "a", "epoch-1"), 1)
+    (tmp_path / "a" / "state.pt").write_bytes(b"\0" * 1000)
+    store.save(tmp_path / "a" / "state.pt", 2)
+    (tmp_path / "b").mkdir()
+    assert (store.restore(store.manifest(1), tmp_path / "b") / "model.bin").read_text() == "weights"
+    assert store.restore(store.manifest(2), tmp_path / "b").read_bytes() == b"\0" * 1000
+    assert sorted(os.listdir(tmp_path / "b")) == ["epoch-1", "state.pt"]
+
+
+def test_a_checkpoint_without_all_its_files_is_none(tmp_path: Path) -> None:
+    """A file that a lifecycle rule took, or that never came, makes the rest worthless."""
+    memory = MemoryStore()
+    store = CheckpointStore(memory, "p")
+    store.save(entry(tmp_path / "a", "epoch-1"), 1)
+    obstore.delete(memory, "p/00000001/files/model.bin")
+    (tmp_path / "b").mkdir()
+    with pytest.raises(NotWhole):
+        store.restore(store.manifest(1), tmp_path / "b")
+    assert os.listdir(tmp_path / "b") == []
+
+
+def test_the_agent_falls_back_to_one_that_is_whole(tmp_path: Path) -> None:
+    """And numbers go on after the broken one, so that nothing is written over."""
+    memory = MemoryStore()
+    store = CheckpointStore(memory, "p")
+    store.save(entry(tmp_path / "a", "epoch-1", "old"), 1)
+    store.save(entry(tmp_path / "a", "epoch-2", "new"), 2)
+    obstore.put(memory, "p/00000002/files/model.bin", b"damaged")
+    said: list[str] = []
+    (tmp_path / "b").mkdir()
+    agent = Agent(tmp_path / "b", store, said.append)
+    manifest = agent.restore()
+    assert manifest is not None
+    assert manifest.name == "epoch-1#1"
+    entry(tmp_path / "b", "epoch-3")
+    assert agent.save()
+    assert said[-1] == '{"event": "saved", "name": "epoch-3#3"}'
+
+
+def test_what_was_restored_is_not_saved_again(tmp_path: Path) -> None:
+    """A task that was only interrupted costs no upload."""
+    store = CheckpointStore(MemoryStore(), "p")
+    store.save(entry(tmp_path / "a", "epoch-1"), 1)
+    (tmp_path / "b").mkdir()
+    agent = Agent(tmp_path / "b", store, lambda _: None)
+    agent.restore()
+    assert agent.save()
+    assert store.numbers() == [1]
+
+
+def test_unfinished_entries_are_left_alone(tmp_path: Path) -> None:
+    """Only a rename completes an entry."""
+    for name in (".hidden", "epoch-9.tmp"):
+        (tmp_path / name).mkdir()
+    assert newest(tmp_path) is None
+    entry(tmp_path, "epoch-1")
+    found = newest(tmp_path)
+    assert found is not None
+    assert found.path.name == "epoch-1"
+
+
+def test_leftovers_of_uploads_are_removed(tmp_path: Path) -> None:
+    """A crash in the middle of an upload does not cost storage for ever."""
+    memory = MemoryStore()
+    store = CheckpointStore(memory, "p", keep=1)
+    obstore.put(memory, "p/00000001/files/model.bin", b"half")
+    store.save(entry(tmp_path, "epoch-2"), 2)
+    obstore.put(memory, "p/00000003/files/model.bin", b"being uploaded")
+    store.trim()
+    assert store.numbers() == [2, 3]
+
+
+def test_a_saved_block_appears_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What fails inside the block leaves nothing that looks like a checkpoint."""
+    monkeypatch.setenv(checkpoint.FOLDER, str(tmp_path))
+
+    def fail() -> None:
+        with checkpoint.saving("epoch-1") as folder:
+            (folder / "half").write_text(str(1 // 0))
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert checkpoint.latest() is None
+    for name in ("epoch-1", "epoch-2", "epoch-3", "epoch-3"):
+        with checkpoint.saving(name) as folder:
+            (folder / "model.bin").write_text(name)
+    assert checkpoint.latest() == tmp_path / "epoch-3"
+    assert sorted(os.listdir(tmp_path)) == ["epoch-2", "epoch-3"], "older ones need no room here"
+    with pytest.raises(ValueError), checkpoint.saving("a/b"):
+        pass
+
+
+def test_outside_weyr_a_script_runs_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No folder, no checkpoints, no error."""
+    monkeypatch.delenv(checkpoint.FOLDER, raising=False)
+    assert checkpoint.latest() is None
+    assert not checkpoint.is_due()
+    with checkpoint.saving("epoch-1") as folder:
+        assert folder.is_dir()
+    assert not folder.exists()
+
+
+PROGRAM = """
+import signal
+from weyr.runtime import checkpoint
+assert not checkpoint.should_stop()
+print("ready", flush=True)
+while not checkpoint.is_due():
+    signal.sigtimedwait([], 0.01)
+with checkpoint.saving("last") as folder:
+    (folder / "done").write_text("yes")
+"""
+
+
+def test_sigterm_makes_a_save_due(tmp_path: Path) -> None:
+    """The signal does not end the program: it tells it to save."""
+    env = os.environ | {checkpoint.FOLDER: str(tmp_path), checkpoint.EVERY_S: "1000"}
+    with subprocess.Popen([sys.executable, "-c", PROGRAM], env=env, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+    assert (tmp_path / "last" / "done").read_text() == "yes"
