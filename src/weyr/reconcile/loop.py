@@ -142,6 +142,9 @@ class Loop:
         self.world.due[row.ref] = now + (SETTLED_LOOK_S if decision.again_s is None else decision.again_s)
         if status != row.status:
             self._wake_around(row.ref, has_new_holds=status.holds != row.status.holds)
+        if phase is not before:
+            # What it was doing may have changed what it refers to: a job that is done may have left a model's version.
+            self.world.wake(row.needs)
 
     def _intend(self, connection: Connection, row: ObjectRow, action: Ensure | Release, now: float) -> None:
         """Notes an intention where it is new. The engines are told afterwards, from these notes."""
