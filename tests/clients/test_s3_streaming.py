@@ -18,7 +18,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from s3_plane import ADMIN, S3Plane, running_s3
 
-SIZES = {"inline": 3_000, "one job": 100_000, "two lanes": 3 * 2**20 + 99}
+SIZES = {"nothing": 0, "inline": 3_000, "one job": 100_000, "two lanes": 3 * 2**20 + 99}
 EMPTY = hashlib.sha256(b"").hexdigest()
 
 
@@ -118,7 +118,7 @@ def test_a_streamed_body_is_its_payload(s3: S3Plane, mode: tuple[str, str], size
     assert "ContentEncoding" not in got
 
 
-@pytest.mark.parametrize("size", SIZES.values(), ids=SIZES.keys())
+@pytest.mark.parametrize("size", list(SIZES.values())[1:], ids=list(SIZES)[1:])
 @pytest.mark.parametrize(
     ("mode", "code"),
     [("signed", "SignatureDoesNotMatch"), ("signed with a trailer", "SignatureDoesNotMatch"),
@@ -130,6 +130,7 @@ def test_a_damaged_stream_is_refused(s3: S3Plane, mode: str, code: str, size: in
     s3.client().put_object(Bucket="lake", Key="streamed", Body=b"before")
     status, text = Stream(s3, payload, *MODES[mode]).send(damage=b"demage")
     assert (status, code in text) == (403 if code.startswith("Sig") else 400, True), text
+    assert code == "BadDigest" or s3.audit[-1]["reason"] == "SignatureDoesNotMatch"
     assert s3.client().get_object(Bucket="lake", Key="streamed")["Body"].read() == b"before"
 
 

@@ -69,7 +69,9 @@ class Call:
     def refuse(self, action: str, resource: str, reason: str) -> None:
         """Raises: S3Error AccessDenied, always."""
         self.plane.audit.refused(self.caller.principal.name, action, resource, reason)
-        raise S3Error("AccessDenied")
+        error = S3Error("AccessDenied")
+        error.is_audited = True
+        raise error
 
     async def xml(self, root: str) -> Node:
         """The request's document. Raises: S3Error, also where the body is not what was signed."""

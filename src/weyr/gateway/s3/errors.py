@@ -70,6 +70,8 @@ class S3Error(Exception):
         self.message = message or default
         self.fields = fields
         self.headers: list[tuple[str, str]] = []
+        self.is_audited = False
+        """A refusal is written to the audit trail once, by whoever knows most about it."""
         super().__init__(f"{code}: {self.message}")
 
 

@@ -22,7 +22,7 @@ class BodyBroken(Exception):
 class Body:
     """The bytes of one request's body, in the order they came. `chunk` gives b"" once at the end."""
 
-    __slots__ = ("_chunks", "_connection", "_ended", "_waiter", "buffered", "is_awaited", "taken")
+    __slots__ = ("_chunks", "_connection", "_ended", "_waiter", "_wanted", "buffered", "is_awaited", "taken")
 
     def __init__(self, connection: Reading, is_awaited: bool) -> None:
         self.buffered = 0
@@ -33,21 +33,24 @@ class Body:
         self._chunks: list[bytes] = []
         self._ended: BodyBroken | bool = False
         self._waiter: asyncio.Future[None] | None = None
+        self._wanted = 1
 
     @property
     def is_complete(self) -> bool:
         """Every byte has been received and taken."""
         return self._ended is True and not self._chunks
 
-    async def chunk(self) -> bytes:
-        """All bytes that have come since the last call, waiting for some if there are none.
+    async def chunk(self, at_least: int = 1) -> bytes:
+        """All bytes that have come since the last call, waiting until there are `at_least` or all the rest.
 
+        Takes: `at_least` up to BODY_BUFFER_MAX; a few large pieces cost less than many small ones.
         Raises: BodyBroken where the connection went away first.
         """
         if self.is_awaited:
             self.is_awaited = False
             self._connection.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        while not self._chunks and not self._ended:
+        self._wanted = max(1, min(at_least, BODY_BUFFER_MAX))
+        while self.buffered < self._wanted and not self._ended:
             self._connection.resume()
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
@@ -65,7 +68,8 @@ class Body:
         self.buffered += len(data)
         if self.buffered > BODY_BUFFER_MAX:
             self._connection.pause()
-        self._wake()
+        if self.buffered >= self._wanted:
+            self._wake()
 
     def end(self, broken: BodyBroken | None = None) -> None:
         self._ended = self._ended or broken or True

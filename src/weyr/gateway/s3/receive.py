@@ -207,7 +207,7 @@ async def _whole(body: Body, promise: Promise) -> bytes:
     """A body that fits in memory. The framing of aws-chunked may make it somewhat longer than its payload."""
     pieces, size, size_max = [], 0, 2 * promise.length + 16 * 1024
     try:
-        while chunk := await body.chunk():
+        while chunk := await body.chunk(promise.length):
             pieces.append(chunk)
             size += len(chunk)
             if size > size_max:

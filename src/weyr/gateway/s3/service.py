@@ -105,9 +105,14 @@ class Service:
         if "Signature" in names or "X-Amz-Signature" in names:
             _take_hoisted(request, query)
         operation = _operation_of(request.method, bucket, key, names)
-        check_known(request.headers, OWNER)
-        checked_key(key)
-        return await operation(Call(self._plane, request, caller, bucket, key, names, int(now * 1000)))
+        try:
+            check_known(request.headers, OWNER)
+            checked_key(key)
+            return await operation(Call(self._plane, request, caller, bucket, key, names, int(now * 1000)))
+        except S3Error as e:
+            if e.status == 403 and not e.is_audited:
+                self._plane.audit.refused(caller.principal.name, f"s3:{request.method}", request.path, e.code)
+            raise
 
 
 def _pairs_of(query: str) -> list[tuple[str, str]]:
