@@ -118,7 +118,8 @@ class Bench:
 
     def start(self, *arguments: str, ready: Callable[[], bool]) -> int:
         """Starts a Python process and waits for it. Gives its pid."""
-        process = subprocess.Popen([sys.executable, *arguments], cwd=self.folder, stderr=subprocess.DEVNULL)
+        quiet = subprocess.DEVNULL
+        process = subprocess.Popen([sys.executable, *arguments], cwd=self.folder, stdout=quiet, stderr=quiet)
         self._stack.callback(_stop, process)
         deadline = time.monotonic() + 60
         while not ready():

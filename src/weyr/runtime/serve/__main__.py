@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import contextlib
 import os
 import sys
 import threading
@@ -30,8 +31,9 @@ def main() -> None:
     except OSError as e:
         print(f"the replica cannot start: {e}", file=sys.stderr)
         status = 1
-    sys.stdout.flush()
-    sys.stderr.flush()
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
     # A thread inside a model's library cannot be ended, and nothing that it does matters any more.
     os._exit(status)
 
@@ -102,11 +104,10 @@ def _load(arguments: argparse.Namespace) -> Model:
     folder = fetch(arguments.source, arguments.cache, os.environ)
     fetched = time.monotonic()
     model = load(folder, arguments.name, arguments.version)
-    print(
-        f"model {model.name} version {model.version} is ready: fetched in {fetched - began:.2f} s, "
-        f"loaded in {time.monotonic() - fetched:.2f} s",
-        flush=True,
-    )
+    took = f"fetched in {fetched - began:.2f} s, loaded in {time.monotonic() - fetched:.2f} s"
+    # Whoever reads the log may be gone; the callers are not.
+    with contextlib.suppress(OSError):
+        print(f"model {model.name} version {model.version} is ready: {took}", flush=True)
     return model
 
 
