@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from weyr.compose import KINDS
+from weyr.compose.kinds import KINDS
 from weyr.core.capability import Wanted
 from weyr.core.ref import Ref, ThingId
 from weyr.sim.scripts import Script

@@ -256,8 +256,9 @@ class Loop:
             self.effects.log(note.event, ref=ref.absolute, plan=plan, message=note.message)
 
     def _wake_around(self, ref: Ref, has_new_holds: bool) -> None:
-        """What depends on a changed object looks again; a changed hold concerns the whole stack."""
-        around = list(self.world.dependents(ref))
+        """What depends on a changed object looks again, and what it depends on: a job that ended may have left
+        its model a version. A changed hold concerns the whole stack."""
+        around = [*self.world.dependents(ref), *self.world.objects[ref].needs]
         if has_new_holds:
             around += [other for other in self.world.objects if other.stack == ref.stack and other != ref]
         self.world.wake(around)

@@ -13,7 +13,7 @@ from pathlib import Path
 import uvicorn
 
 from weyr.access.audit import AuditLog
-from weyr.compose import Weyr, open_weyr, plane_supervisor, server_door
+from weyr.compose.local import Weyr, open_weyr, plane_supervisor, server_door
 from weyr.core.diagnostic import EngineError, UserError
 from weyr.reconcile.ports import Log
 from weyr.server.app import build_app

@@ -6,7 +6,7 @@ from pathlib import Path
 from starlette.applications import Starlette
 
 from weyr.access.audit import AuditLog
-from weyr.compose import open_weyr
+from weyr.compose.local import open_weyr
 from weyr.server.app import build_app
 from weyr.server.service import Service
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from weyr.access.audit import AuditLog, recent
-from weyr.compose import KINDS, Weyr
+from weyr.compose.kinds import KINDS
+from weyr.compose.local import Weyr
 from weyr.core.audit import AuditEvent
 from weyr.core.capability import Capability, TaskBody
 from weyr.core.diagnostic import Diagnostic, UserError

@@ -10,7 +10,7 @@ import typer
 from weyr.cli.group import verb, verb_app
 from weyr.cli.options import AsJson
 from weyr.cli.screen import coloured, put, put_json, table, width
-from weyr.compose import KINDS
+from weyr.compose.kinds import KINDS
 from weyr.core.diagnostic import Diagnostic, UserError, did_you_mean
 from weyr.core.kind import AnyKind
 from weyr.stack.fields import Shape, shape_of, value_text

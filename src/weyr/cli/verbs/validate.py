@@ -9,7 +9,7 @@ from weyr.cli.group import verb, verb_app
 from weyr.cli.options import AsJson
 from weyr.cli.screen import put, put_json
 from weyr.cli.stackfile import read_stack_file
-from weyr.compose import KINDS
+from weyr.compose.kinds import KINDS
 from weyr.ledger.prices import Catalogue
 from weyr.stack.parse import parse_stack
 

@@ -1,4 +1,4 @@
-"""Where kinds, engines, store, planes and loop meet: the only module that names them all.
+"""Where kinds, engines, store, planes and loop meet on one machine.
 
 `Weyr` is one data folder, opened. Opening starts nothing: the server starts planes and loop on it,
 and a command that only reads opens it, looks and goes.
@@ -14,9 +14,9 @@ from pathlib import Path
 
 from weyr.access.identities import Access
 from weyr.access.secrets import Secrets
+from weyr.compose.kinds import KINDS
 from weyr.core.capability import Capability, Provider
 from weyr.core.diagnostic import Diagnostic, EngineSilent, UserError
-from weyr.core.kind import AnyKind, Kinds
 from weyr.core.ref import ThingId
 from weyr.engines.local.artifacts import ObjectArtifacts, s3_buckets
 from weyr.engines.local.control import NoAnswer, PlaneDown, ask
@@ -31,12 +31,6 @@ from weyr.engines.local.secrets import LocalSecrets
 from weyr.engines.local.supervisor import Supervisor
 from weyr.engines.local.tasks import LocalTasks
 from weyr.engines.local.tracked import TrackedTasks
-from weyr.kinds.compute.job import KIND as JOB
-from weyr.kinds.cost.budget import KIND as BUDGET
-from weyr.kinds.ml.endpoint import KIND as ENDPOINT
-from weyr.kinds.ml.model import KIND as MODEL
-from weyr.kinds.security.secret import KIND as SECRET
-from weyr.kinds.storage.bucket import KIND as BUCKET
 from weyr.ledger.ledger import Ledger
 from weyr.ledger.prices import Catalogue
 from weyr.reconcile.effects import Effects
@@ -49,9 +43,6 @@ from weyr.store.ledger import LedgerStore
 from weyr.store.migrate import migrate
 from weyr.tracking.entities import RunStatus
 from weyr.tracking.service import Tracking
-
-_ALL: tuple[AnyKind, ...] = (BUDGET, SECRET, BUCKET, JOB, MODEL, ENDPOINT)
-KINDS: Kinds = {kind.name: kind for kind in _ALL}
 
 PORTS: Mapping[str, int] = {"server": 7780, "s3": 0, "inference": 0}
 """What each process would like to listen on, 0 for any; a data folder keeps what it got the first time."""
