@@ -131,6 +131,12 @@ def test_logs_are_there_while_it_runs_and_when_it_is_over(world: TaskWorld) -> N
     assert b"".join(world.provider.logs(task_id(), tail=2)) == b"two\nthree\n"
 
 
+def test_a_task_that_never_was_has_no_log(world: TaskWorld) -> None:
+    """An empty log and no log are two answers."""
+    with pytest.raises(FileNotFoundError):
+        next(world.provider.logs(task_id("404")))
+
+
 def test_everything_that_exists_is_listed(world: TaskWorld) -> None:
     """The orphan sweep finds what nobody remembers asking for."""
     ids = [task_id("1"), task_id("2"), task_id("3", name="other_job-1")]

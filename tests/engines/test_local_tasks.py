@@ -125,8 +125,8 @@ def test_what_cannot_start_says_why(local: LocalWorld, argv: tuple[str, ...], wo
 def test_secrets_reach_the_task_and_no_disk(local: LocalWorld) -> None:
     """In the environment and in a file of memory; masked in the log; in no file of ours, not for a moment."""
     local.secrets.values[SECRET] = b"open-sesame-42"
-    script = 'echo "$HUB"; cat "$WEYR_SECRETS_DIR/hub"; printf open-ses; sleep 0.05; echo ame-42; echo $WEYR_TOKEN'
-    run(local, script, secret_env={"HUB": SECRET}, secret_files={"hub": SECRET})
+    script = 'echo "$HUB"; cat "$HUB_FILE"; printf open-ses; sleep 0.05; echo ame-42; echo $WEYR_TOKEN'
+    run(local, script, secret_env={"HUB": SECRET}, secret_files={"HUB_FILE": SECRET})
     assert ended(local, task_id()).reason is EndReason.SUCCEEDED
     assert log(local, task_id()) == "****\n********\n****\n"
     kept = [path for path in local.home.rglob("*") if path.is_file() and b"sesame" in path.read_bytes()]
@@ -244,10 +244,9 @@ def test_silence_is_not_absence(local: LocalWorld) -> None:
 
 def test_a_stopped_shell_leaves_its_child_the_grace(local: LocalWorld) -> None:
     """`sh -c` may end at SIGTERM while the program it started still saves its work."""
-    child = "trap 'sleep 0.3; echo saved; exit 0' TERM; while true; do sleep 0.05; done"
+    child = "trap 'sleep 0.3; echo saved; exit 0' TERM; echo ready; while true; do sleep 0.05; done"
     run(local, f'sh -c "{child}"; true', grace_s=5.0)
-    local.running(task_id())
-    local.until(task_id(), lambda _: local.pause() > facts_of(local.observe(task_id())).started_at + 0.3)  # type: ignore[operator]
+    local.until(task_id(), lambda _: log(local, task_id()) == "ready\n")
     local.release(task_id())
     assert ended(local, task_id()).reason is EndReason.STOPPED
     assert log(local, task_id()).endswith("saved\n")

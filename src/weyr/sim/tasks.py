@@ -83,8 +83,10 @@ class SimTasks(Shelf):
             run.signals = replace(run.signals, lost_at=self._clock.now())
 
     def logs(self, id: ThingId, follow: bool = False, tail: int | None = None) -> Iterator[bytes]:
-        run = self._runs.get(id)
-        lines = run.script.output.splitlines(keepends=True) if run else []
+        """Raises: FileNotFoundError where there never was such a task."""
+        if id not in self._runs:
+            raise FileNotFoundError(f"there is no log of {id}")
+        lines = self._runs[id].script.output.splitlines(keepends=True)
         yield b"".join(lines[-tail:] if tail else lines)
 
     def _begin(self, want: Wanted, prior: Wanted | None) -> Refused | None:

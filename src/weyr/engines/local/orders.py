@@ -90,12 +90,14 @@ class OrderMaker:
         """Later ones win: what the user wrote goes over the surroundings, the contract over all."""
         env = base_env(body.workdir) | gang_env(body.cpu, free_port()) | dict(self._surroundings()) | dict(body.env)
         env |= {name: values[ref] for name, ref in body.secret_env.items()}
+        env |= {name: f"{secret_folder}/{name}" for name in body.secret_files}
         env |= contract_env(want.id, body, credentials, str(folder))
         env |= {"WEYR_PYTHON": self._python, "WEYR_CACHE": str(self._cache)}
         if socket:
             env["WEYR_SOCKET"] = socket
         if secret_folder:
             env["WEYR_SECRETS_DIR"] = secret_folder
+            env |= {name: f"{secret_folder}/{name}" for name in body.secret_files}
         return env
 
     def _agent(self, body: TaskBody, folder: Path) -> list[str]:
@@ -125,7 +127,7 @@ def _cannot_honour(body: TaskBody) -> Refused | None:
         )
     bad = [name for name in body.secret_files if "/" in name or name in ("", ".", "..")]
     if bad:
-        return Refused(f"{bad[0]!r} is no name for a secret's file: files lie in $WEYR_SECRETS_DIR, without folders")
+        return Refused(f"{bad[0]!r} is no name for a secret's file: it names a variable, and the file in it")
     return None
 
 

@@ -136,7 +136,10 @@ class LocalTasks:
         """A task's output, live or archived, from its last `tail` lines on.
 
         Following ends with the task; b"" says that nothing is new just now, so that the caller decides how to wait.
+        Raises: FileNotFoundError where there is no log of such a task, or no longer.
         """
+        if not self._logs_of(id).is_dir():
+            raise FileNotFoundError(f"there is no log of {id}")
         text, name, position = read_log(str(self._logs_of(id)), tail)
         yield text
         if not follow:
