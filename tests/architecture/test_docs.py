@@ -125,7 +125,7 @@ def _commands(text: str) -> Iterator[str]:
     """Lines of sh blocks, and code spans, that begin with weyr or make."""
     for block in re.findall(r"```(?:sh|console|bash)\n(.*?)```", text, flags=re.DOTALL):
         for line in re.sub(r"\\\n\s*", " ", block).splitlines():
-            command = line.removeprefix("$ ").split(" #")[0].strip()
+            command = line.removeprefix("$ ").removeprefix(".venv/bin/").split(" #")[0].strip()
             if command.startswith(("weyr ", "make ")):
                 yield command
     yield from re.findall(r"`((?:weyr|make) [^`\n]+)`", _without_blocks(text))
