@@ -7,6 +7,7 @@ import gc
 import json
 import logging
 import os
+import resource
 import signal
 import socket
 import sqlite3
@@ -18,7 +19,7 @@ import uvloop
 
 from weyr.gateway.audit import AuditTrail
 from weyr.gateway.credentials import Credentials
-from weyr.gateway.s3.blobs import BlobStore
+from weyr.gateway.s3.blobs import BlobStore, sync_folder
 from weyr.gateway.s3.call import Plane
 from weyr.gateway.s3.control import Control
 from weyr.gateway.s3.http import Site
@@ -45,6 +46,8 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     sys.setswitchinterval(SWITCH_S)
     options = _parser().parse_args(arguments)
+    _, files_max = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files_max, files_max))
     # What is loaded by now stays for good, so the collector need not look at it again and again.
     gc.freeze()
     os.umask(0o077)
@@ -138,6 +141,9 @@ def _plane(options: argparse.Namespace, loop: asyncio.AbstractEventLoop) -> Plan
         blobs = BlobStore(options.data)
         index = Index(options.data, blobs, loop)
         audit = AuditTrail(options.audit, "s3")
+        # The names of what was just made must be on disk before anything in them is acknowledged.
+        for folder in (options.data, options.data.parent):
+            sync_folder(folder)
     except (OSError, sqlite3.Error) as e:
         raise CannotStart(f"{options.data} cannot be opened: {e}") from e
     return Plane(index, blobs, Receiver(blobs, loop), Credentials(options.credentials), audit)

@@ -124,13 +124,20 @@ class BlobStore:
             path = self._blobs / f"{number:08x}"
             if not path.exists():
                 path.mkdir(mode=0o700)
-                parent = os.open(self._blobs, os.O_RDONLY | os.O_DIRECTORY)
-                os.fsync(parent)
-                os.close(parent)
+                sync_folder(self._blobs)
             while len(self._folders) >= 8:
                 os.close(self._folders.pop(next(iter(self._folders))))
             self._folders[number] = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         return self._folders[number]
+
+
+def sync_folder(path: Path) -> None:
+    """Makes the names in a folder durable. Raises: OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 class BlobSlices:
