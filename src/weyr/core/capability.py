@@ -40,7 +40,8 @@ class TaskBody:
     """A process to run. `argv` is executed in `workdir` with `env` over the engine's own.
 
     `secret_env` and `secret_files` map a variable or a file name to a secret's ref; the engine
-    reads their values when it starts the task and never stores them. `grants` are what the task's own
+    reads their values when it starts the task and never stores them; where a file lies is in the variable
+    of its name. `grants` are what the task's own
     token may do. `memory_bytes` and `time_limit_s` are enforced; None means no limit.
     `probe` is the HTTP path that answers 200 once a serving task is ready.
     """
