@@ -126,9 +126,8 @@ def submit_to_first_line() -> Iterator[Figure]:
 
 def _log(home: Path, stack: str) -> str:
     """The newest attempt's log, read from its folder as the reader of a file would."""
-    tasks = home / "tasks"
-    files = [*tasks.glob(f"{stack}*/logs/*"), *tasks.glob(f".archive/{stack}*/logs/*")]
-    return "".join(file.read_text(errors="replace") for file in files if file.is_file())
+    files = [file for file in (home / "tasks").rglob("*.log") if f"/{stack}%3A" in str(file)]
+    return "".join(file.read_text(errors="replace") for file in files)
 
 
 def _bare_server_start() -> float:

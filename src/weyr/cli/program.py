@@ -40,6 +40,7 @@ VERBS: VerbTable = {
     },
     "Run": {
         "server": "Start, stop and inspect the server.",
+        "env": "Print the variables that point other clients at this server.",
         "completion": "Set up completion for your shell.",
     },
 }

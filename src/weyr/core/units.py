@@ -115,7 +115,9 @@ def size_text(size_bytes: int) -> str:
 
 
 def duration_text(seconds: float) -> str:
-    """`5400` → `1h30m`; below ten seconds with one decimal."""
+    """`5400` → `1h30m`; below ten seconds with one decimal, below one in milliseconds."""
+    if 0 < seconds < 1:
+        return f"{max(1, round(seconds * 1000))}ms"
     if seconds < 10:
         return f"{seconds:.1f}".removesuffix(".0") + "s"
     rest, text = round(seconds), ""
