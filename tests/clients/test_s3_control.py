@@ -1,6 +1,7 @@
 """The control socket, the rules that expire objects, and how the process starts and stops."""
 
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError
 from s3_plane import S3Plane, running_s3
 
 OWNER = "digits:bucket/lake"
@@ -131,6 +133,27 @@ def test_the_plane_holds_no_body_in_memory(s3: S3Plane) -> None:
 def resident(pid: int) -> int:
     fields = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
     return int(fields["VmHWM"].split()[0]) * 1024
+
+
+def test_a_disk_that_refuses_is_an_honest_answer(s3: S3Plane) -> None:
+    """A PUT that cannot be kept says so, leaves nothing, and harms neither what is there nor what comes later."""
+    assert s3.process is not None
+    client = s3.client()
+    client.create_bucket(Bucket="lake")
+    client.put_object(Bucket="lake", Key="a", Body=b"before")
+    _, hard = resource.prlimit(s3.process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(s3.process.pid, resource.RLIMIT_FSIZE, (64 * 1024, hard))
+    for size in (200_000, 3 * 2**20):
+        with pytest.raises(ClientError) as refused:
+            client.put_object(Bucket="lake", Key="a", Body=os.urandom(size))
+        assert refused.value.response["Error"]["Code"] == "ServiceUnavailable"
+    assert client.get_object(Bucket="lake", Key="a")["Body"].read() == b"before"
+    assert not list((s3.folder / "s3" / "incoming").iterdir())
+
+    resource.prlimit(s3.process.pid, resource.RLIMIT_FSIZE, (hard, hard))
+
+    client.put_object(Bucket="lake", Key="a", Body=b"after" * 50_000)
+    assert client.get_object(Bucket="lake", Key="a")["Body"].read() == b"after" * 50_000
 
 
 def test_many_idle_connections_do_no_harm(s3: S3Plane) -> None:
