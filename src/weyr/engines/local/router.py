@@ -4,11 +4,9 @@ The routes file is the durable truth: `ensure` and `release` rewrite it whole, t
 A plane that does not answer changes nothing about that: it reads the same file when it comes back.
 """
 
-import http.client
 import json
 import os
 import re
-import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,9 +17,7 @@ from weyr.core.capability import Capability, Refused, RouteBody, Wanted
 from weyr.core.diagnostic import EngineSilent
 from weyr.core.ref import NAME, ThingId
 from weyr.core.seen import Absent, Present, RouteFacts, Seen, Unknown
-
-CONTROL_TIMEOUT_S = 2.0
-"""The plane answers from memory; one that takes longer is as good as silent."""
+from weyr.engines.local.control import NoAnswer, PlaneDown, ask
 
 SOCKET_PATH_MAX = 107
 """Linux keeps 108 bytes for the path of a Unix socket, the last of them for the end mark."""
@@ -52,10 +48,6 @@ class _Routes:
         return found[0] if found else None
 
 
-class PlaneDown(Exception):
-    """Nobody listens at the plane's control socket: it is not running."""
-
-
 class LocalRouter:
     """Provider of routes on this machine.
 
@@ -80,7 +72,7 @@ class LocalRouter:
             stats = self._ask("GET", "/stats")["endpoints"]
         except PlaneDown:
             return {id: self._without_plane(routes, id) for id in ids}
-        except (OSError, ValueError, KeyError, http.client.HTTPException) as e:
+        except (NoAnswer, KeyError) as e:
             return {id: Unknown(f"the inference plane does not answer: {str(e) or type(e).__name__}") for id in ids}
         return {id: self._seen(routes, stats, id) for id in ids}
 
@@ -121,7 +113,7 @@ class LocalRouter:
             raise EngineSilent(f"the routes could not be written to {self._file}: {e}") from e
         try:
             self._ask("POST", "/reload")
-        except (PlaneDown, OSError, ValueError, http.client.HTTPException):
+        except (PlaneDown, NoAnswer):
             # The plane watches the file too; asking only saves it the wait.
             return
 
@@ -149,32 +141,11 @@ class LocalRouter:
         return Present(facts, kept[1].generation if kept else facts.generation)
 
     def _ask(self, method: str, path: str) -> Any:
-        """Raises: PlaneDown where nobody listens; OSError, HTTPException or ValueError where no answer came."""
-        connection = _UnixConnection(self._control)
-        try:
-            connection.request(method, path)
-            answer = connection.getresponse()
-            body = answer.read()
-        except (FileNotFoundError, ConnectionRefusedError) as e:
-            raise PlaneDown from e
-        finally:
-            connection.close()
-        if answer.status != 200:
-            raise ValueError(f"{path} was answered with status {answer.status}")
-        return json.loads(body)
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    """The standard client over a Unix socket."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=CONTROL_TIMEOUT_S)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(CONTROL_TIMEOUT_S)
-        self.sock.connect(str(self._path))
+        """Raises: PlaneDown where nobody listens; NoAnswer where no answer came."""
+        status, answer = ask(self._control, method, path)
+        if status != 200:
+            raise NoAnswer(f"{path} was answered with status {status}")
+        return answer
 
 
 def _problem(routes: Mapping[str, _Route], want: Wanted) -> str:
