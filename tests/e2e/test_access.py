@@ -10,8 +10,6 @@ from conftest import a_user
 from one_user import User, until
 from stacks import serving
 
-pytestmark = pytest.mark.xdist_group("access")
-
 SNOOP = Path(__file__).with_name("snoop.py")
 
 
@@ -31,7 +29,10 @@ def s3_client(user: User, key: str, secret: str) -> Any:
 def owner(model_folder: Path) -> Iterator[User]:
     """Somebody whose stack stands, with a job in it that tried every door."""
     with a_user() as user:
-        snoop = f"  snoop: {{run: [python, {SNOOP}, whole-lake, whole-pond], reads: [lake]}}\nmodels:"
+        user.weyr("server", "start")
+        until(lambda: (user.home / "run" / "inference.json").exists(), "the inference plane to run")
+        doors = f"env: {{INFERENCE: '{user.url('inference')}'}}"
+        snoop = f"  snoop: {{run: [python, {SNOOP}, whole-lake, whole-pond], reads: [lake], {doors}}}\nmodels:"
         text = serving(model_folder).replace("models:", snoop).replace("lake: {}", "lake: {}\n  pond: {}")
         user.up(text)
         yield user

@@ -1,0 +1,133 @@
+"""Is the bill right? Compared with when things ran and what that costs, after an interruption and past a budget."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from one_user import User, until
+
+HOUR_MS = 3_600_000
+CPU_MICROS, CPU_SPOT_MICROS, MEMORY_MICROS = 40_480, 12_140, 4_445
+"""AWS Fargate per vCPU-hour, the same on spot, and per GiB-hour, in micro-USD: src/weyr/ledger/prices.yaml."""
+SPOT = Path(__file__).with_name("spot.sh")
+
+
+def test_an_interrupted_job_goes_on_and_both_attempts_are_on_the_bill(user: User) -> None:
+    """Notice, checkpoint, kill; the next attempt says where it resumes; the bill is the integral of both."""
+    finish = user.folder / "finish"
+    user.write(
+        f"""\
+stack: spot
+buckets:
+  lake: {{}}
+jobs:
+  count:
+    run: [sh, {SPOT}]
+    env: {{FINISH: {finish}}}
+    spot: true
+    checkpoint: {{bucket: lake, every: 200ms}}
+"""
+    )
+    user.weyr("up", "--yes", "--detach")
+    until(lambda: user.row("job/count").get("outputs", {}).get("attempt") == 1, "the job to run")
+    user.weyr("chaos", "reclaim", "job/count", "--notice", "3s")
+    until(lambda: user.row("job/count")["outputs"].get("attempt") == 2, "the second attempt to run")
+    until(lambda: "resumed at" in user.weyr("logs", "job/count", status=None).out, "the job to say that it resumed")
+    finish.touch()
+    user.weyr("up", "--yes")
+
+    saved = int(user.weyr("logs", "job/count#1").out.split("saved ")[1])
+    resumed = int(user.weyr("logs", "job/count#2").out.split("resumed at ")[1].split()[0])
+    assert resumed == saved > 0
+    assert user.events("spot.notice")
+    assert [event["event"] for event in user.events(ref="job/count") if event["event"].startswith("attempt.")] == [
+        "attempt.started", "attempt.ended", "attempt.started", "attempt.ended",
+    ]  # fmt: skip
+    bill = {row["key"]: row["micros"] for row in user.asked("cost", "--by", "thing")["rows"]}
+    for attempt in (1, 2):
+        ran_ms = ran(user, f"count#{attempt}")
+        assert bill[f"spot:job/count#{attempt}"] == pytest.approx(ran_ms * CPU_SPOT_MICROS / HOUR_MS, abs=1)
+
+
+def ran(user: User, name: str) -> float:
+    """For how many milliseconds a task ran, by the record that its wrapper left."""
+    folder = user.home / "tasks" / ".archive" / f"spot%3Ajob%2F{name.replace('#', '%23')}"
+    end = json.loads((folder / "exit.json").read_text())
+    return float(end["ended_at"] - end["started_at"]) * 1000
+
+
+def test_the_lines_of_the_ledger_add_up_to_what_ran(user: User) -> None:
+    """CPU and memory for as long as the process lived, and nothing before or after; no line is lost or doubled."""
+    user.up(
+        """\
+stack: bill
+jobs:
+  work: {run: sleep 1.5, resources: {cpu: 2, memory: 1GiB}}
+"""
+    )
+    attempt = user.row("job/work")
+    bill = user.asked("cost", "--by", "thing")
+
+    (micros,) = [row["micros"] for row in bill["rows"] if row["key"] == "bill:job/work#1"]
+    took_ms = attempt["outputs"]["took_s"] * 1000
+    assert micros == pytest.approx(took_ms * (2 * CPU_MICROS + MEMORY_MICROS) / HOUR_MS, abs=2)
+    lines = user.rows("SELECT sku, sum(micros), sum(to_ms - from_ms) FROM journal WHERE stack = 'bill' GROUP BY sku")
+    assert {sku for sku, _, _ in lines} == {"task.cpu", "task.memory"}
+    assert sum(line[1] for line in lines) == micros == bill["total_micros"]
+    assert all(line[2] == pytest.approx(took_ms, abs=2) for line in lines)
+    assert bill["rate_micros_per_hour"] == 0, "nothing runs any more"
+    for by in ("stack", "kind", "object", "day"):
+        assert sum(row["micros"] for row in user.asked("cost", "--by", by)["rows"]) == micros, by
+
+
+@pytest.fixture
+def webhook() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """A web server's address, and what was posted to it."""
+    posted: list[dict[str, Any]] = []
+
+    class Door(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            posted.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Says nothing: what counts is in `posted`."""
+
+    server = HTTPServer(("127.0.0.1", 0), Door)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/alerts", posted
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_spent_budget_stops_what_spends_and_tells_somebody(
+    user: User, webhook: tuple[str, list[dict[str, Any]]]
+) -> None:
+    """Past the limit the running job is stopped and held, once and for all, and the webhook hears of it."""
+    address, posted = webhook
+    said = user.up(
+        f"""\
+stack: tight
+budgets:
+  month: {{limit: 0.000010 USD, alert_at: [50%, 100%], then: stop, webhook: "{address}"}}
+jobs:
+  spend: {{run: sleep 600}}
+""",
+        status=1,
+    )
+
+    assert "An object is held" in said.err
+    assert user.row("job/spend")["phase"] == "held"
+    assert "budget/month is spent" in user.message("job/spend")
+    until(lambda: len(posted) >= 2, "both alerts to arrive")
+    assert sorted(alert["details"]["share"] for alert in posted) == ["100%", "50%"]
+    assert user.asked("cost")["rate_micros_per_hour"] == 0
+    assert not [command for command in user.processes().values() if "sleep 600" in command]
+    assert "Over" in user.weyr("plan").out or "budget" in user.weyr("plan").out.lower()
