@@ -29,7 +29,7 @@ REQUEST_S = 5.0
 FILES_MAX = 1024
 LOOK_MS = 5_000
 LOCK_TRIES_MAX = 300
-IDLE_MS = 3
+IDLE_MS = 20
 """A spare is made when nobody has asked for anything this long: not in the way of a task that starts."""
 
 

@@ -60,7 +60,6 @@ class TaskLog:
         self._number, self._size, self._fd = 0, 0, -1
         self._at_line_start = True
         self._credit, self._credited_at = float(FLOOD_BURST_BYTES), time.monotonic()
-        self._next_file()
 
     def write(self, chunk: bytes) -> None:
         """Takes output as it was read."""
@@ -85,10 +84,12 @@ class TaskLog:
             self._fd = -1
 
     def _put(self, text: bytes) -> None:
-        if not text or self._fd < 0:
+        if not text:
             return
-        if self._size >= self._file_bytes:
+        if self._size >= self._file_bytes or not self._number:
             self._next_file()
+        if self._fd < 0:
+            return
         try:
             self._size += os.write(self._fd, text)
             self._at_line_start = text.endswith(b"\n")

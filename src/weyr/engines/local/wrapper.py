@@ -40,7 +40,7 @@ class Wrapper:
         self._started = 0.0
         self._kill_at = self._reclaimed_at = float("inf")
         self._measure_at = 0.0
-        self._output, self._oom = output, -1
+        self._output, self._oom, self._control = output, -1, -1
         self._stopped = False
         self._poll = select.poll()
         self._log = TaskLog(self._folder, order["masks"])
@@ -52,9 +52,11 @@ class Wrapper:
         try:
             self._prepare()
             if self._order["agent"] and not self._reason:
+                self._listen()
                 self._restore()
             if not self._reason:
                 self._start()
+            self._listen()
             while self._is_alive():
                 self._turn()
         finally:
@@ -69,15 +71,24 @@ class Wrapper:
     # --- the parts of a life, in order
 
     def _prepare(self) -> None:
-        os.mkfifo(os.path.join(self._folder, task_folder.CONTROL), 0o600)
-        # Opened for both: the FIFO then never reports that its last writer went.
-        self._control = os.open(os.path.join(self._folder, task_folder.CONTROL), os.O_RDWR | os.O_NONBLOCK)
+        """What has to be done before the program runs, and no more: the rest is done beside it."""
         wake_out, wake_in = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(wake_in, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGTERM, lambda *_: self._ask_stop("stopped", "its wrapper was told to end", None))
-        for fd in (self._control, wake_out, self._output):
+        for fd in (wake_out, self._output):
             self._poll.register(fd, select.POLLIN)
+        self._read_requests()
+
+    def _listen(self) -> None:
+        """Makes the door for requests, and reads those that came before there was one."""
+        if self._control >= 0 or self._reason:
+            return
+        path = os.path.join(self._folder, task_folder.CONTROL)
+        os.mkfifo(path, 0o600)
+        # Opened for both: the FIFO then never reports that its last writer went.
+        self._control = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+        self._poll.register(self._control, select.POLLIN)
         self._read_requests()
 
     def _restore(self) -> None:
