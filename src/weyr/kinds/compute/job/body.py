@@ -7,6 +7,7 @@ from weyr.core.decision import Need
 from weyr.core.ref import Ref
 from weyr.core.schema import Reference
 from weyr.kinds.compute.job.spec import JobSpec
+from weyr.kinds.compute.job.version import program_of
 
 
 def task_body(ref: Ref, spec: JobSpec, needs: Mapping[Ref, Need], base_folder: str) -> TaskBody:
@@ -14,7 +15,8 @@ def task_body(ref: Ref, spec: JobSpec, needs: Mapping[Ref, Need], base_folder: s
     checkpoint = None
     if spec.checkpoint:
         bucket = _output(ref, needs, spec.checkpoint.bucket, "name")
-        prefix = f"checkpoints/{ref.name}"
+        # Another program's checkpoints are not this one's progress: it would end at once with the old result.
+        prefix = f"checkpoints/{ref.name}/{program_of(spec)}"
         checkpoint = CheckpointBody(bucket, prefix, spec.checkpoint.every, spec.checkpoint.keep)
     artifacts = spec.artifacts or (spec.checkpoint.bucket if spec.checkpoint else None)
     return TaskBody(

@@ -51,6 +51,7 @@ class JobSpec(Spec):
     grace: Duration = field(10.0, description="Time between SIGTERM and SIGKILL when it is stopped.", ge=0, le=3600)
     spot: bool = field(False, description="Run at the spot price; its node may be reclaimed at short notice.")
     retries: Retries = field(Retries(), description="What happens when the program fails.")
+    rerun: Count = field(0, description="Change this number to run a finished job again though nothing else changed.")
     checkpoint: Checkpoint | None = field(None, description="Keep its checkpoints, and begin from the newest.")
     reads: tuple[Annotated[Reference, to("bucket")], ...] = field((), description="Buckets it may read.")
     writes: tuple[Annotated[Reference, to("bucket")], ...] = field((), description="Buckets it may read and write.")

@@ -1,0 +1,239 @@
+"""A job runs once for each program, one attempt at a time, and an interruption is no failure."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from weyr.core.capability import Capability, TaskBody
+from weyr.core.decision import Decision, Ensure, Hold, Need, Phase, Release, Thing, View, Want, phase_of
+from weyr.core.ref import Ref
+from weyr.core.schema import from_plain
+from weyr.core.seen import Absent, EndReason, Present, Seen, TaskEnd, TaskFacts, TaskState, Unknown
+from weyr.kinds.compute.job.decide import decide
+from weyr.kinds.compute.job.memory import JobMemory
+from weyr.kinds.compute.job.spec import JobSpec
+from weyr.kinds.compute.job.version import program_of, version_of
+
+TRAIN = Ref("digits", "job", "train")
+LAKE = Ref("digits", "bucket", "lake")
+DIGITS = Ref("digits", "model", "digits")
+HOLD = Hold(Ref("digits", "budget", "month"), "budget/month is spent")
+BODY = TaskBody(("true",), "/stack")
+
+
+def job(**fields: Any) -> JobSpec:
+    spec: JobSpec = from_plain(JobSpec, {"run": "python train.py", **fields})
+    return spec
+
+
+def task(state: TaskState = TaskState.RUNNING, part: str = "1", **fields: Any) -> Thing:
+    return attempt(Present(TaskFacts(state, started_at=100.0, **fields)), part)
+
+
+def attempt(seen: Seen, part: str = "1", is_accepted: bool = True, **fields: Any) -> Thing:
+    return Thing(part, Capability.TASKS, 1, seen, BODY, is_accepted, **fields)
+
+
+def ended(reason: EndReason, part: str = "1", **fields: Any) -> Thing:
+    return task(TaskState.ENDED, part, ended_at=140.0, end=TaskEnd(reason, **fields))
+
+
+def running(spec: JobSpec, **fields: Any) -> JobMemory:
+    """The memory of a job whose first attempt is under way."""
+    memory = JobMemory(version_of(spec), program_of(spec), generation=1, attempt=1, attempts=1, is_open=True)
+    return replace(memory, **fields)
+
+
+def look(
+    spec: JobSpec | None, *things: Thing, memory: JobMemory | None = None, generation: int = 1, **view: Any
+) -> Decision[JobMemory]:
+    want = Want(TRAIN, spec, generation, "/stack")
+    return decide(want, View(**{"now": 1000.0, "things": {t.part: t for t in things}, "memory": memory, **view}))
+
+
+def remembered(decision: Decision[JobMemory]) -> JobMemory:
+    assert decision.memory is not None
+    return decision.memory
+
+
+def phase(decision: Decision[JobMemory]) -> Phase:
+    return phase_of(decision.conditions, is_removing=False)
+
+
+def started(decision: Decision[JobMemory]) -> list[str]:
+    return [action.part for action in decision.actions if isinstance(action, Ensure)]
+
+
+def released(decision: Decision[JobMemory]) -> list[str]:
+    return [action.part for action in decision.actions if isinstance(action, Release)]
+
+
+def test_a_new_job_begins_at_once() -> None:
+    """Nothing it needs is missing, so nothing is waited for; its meters open with the intention."""
+    decision = look(job(resources={"cpu": 2, "memory": "1GiB"}))
+
+    assert started(decision) == ["1"]
+    assert isinstance(decision.actions[0], Ensure)
+    assert decision.actions[0].meters == (("task.cpu", 2000), ("task.memory", 1000))
+    assert remembered(decision).is_open
+
+
+NEEDS = {
+    "a bucket that is ready": (LAKE, Need(Phase.READY, {"name": "digits-lake"}), True),
+    "a bucket that is being made": (LAKE, Need(Phase.WORKING), False),
+    "a bucket nobody has news of": (LAKE, Need(Phase.UNKNOWN, {"name": "digits-lake"}), False),
+    "a model without a version": (DIGITS, Need(Phase.READY, {"name": "digits-digits"}), True),
+    "a model whose last version failed its gate": (DIGITS, Need(Phase.FAILED, {"name": "digits-digits"}), True),
+    "a model that is not registered yet": (DIGITS, Need(Phase.WORKING), False),
+}
+
+
+@pytest.mark.parametrize("case", NEEDS)
+def test_it_waits_for_what_it_needs(case: str) -> None:
+    """A program that is started before its bucket fails; one that waits for a better model never makes one."""
+    ref, need, begins = NEEDS[case]
+    spec = job(writes=["lake"]) if ref == LAKE else job(produces="digits")
+
+    decision = look(spec, needs={ref: need})
+
+    assert bool(started(decision)) is begins
+    assert begins or str(ref) in decision.conditions[0].message
+
+
+def test_needs_that_go_away_do_not_disturb_a_running_attempt() -> None:
+    """An object store that restarts must not cost an hour of training."""
+    spec = job(writes=["lake"])
+
+    decision = look(spec, task(), memory=running(spec), needs={LAKE: Need(Phase.UNKNOWN)})
+
+    assert decision.actions == ()
+    assert phase(decision) is Phase.WORKING
+
+
+SILENCE = {
+    "an attempt that was taken on and is not seen": (attempt(Unknown("no answer")), [], Phase.UNKNOWN),
+    "an attempt whose start was not answered": (attempt(Unknown(), is_accepted=False), ["1"], Phase.WORKING),
+    "an attempt not there, its start not answered": (attempt(Absent(), is_accepted=False), ["1"], Phase.WORKING),
+    "an attempt that runs": (task(), [], Phase.WORKING),
+    "an attempt that is starting": (task(TaskState.STARTING), [], Phase.WORKING),
+}
+
+
+@pytest.mark.parametrize("case", SILENCE)
+def test_silence_is_no_end(case: str) -> None:
+    """Only the same attempt is asked for again, under the same key: never a second one beside it."""
+    thing, expected, word = SILENCE[case]
+
+    decision = look(job(), thing, memory=running(job()))
+
+    assert started(decision) == expected
+    assert phase(decision) is word
+    assert remembered(decision).attempt == 1
+
+
+def test_progress_is_told() -> None:
+    """Whoever watches sees from where it went on, what is safe, and that its node is going."""
+    thing = task(restored="00000004", saved="00000007", notice_at=130.0)
+
+    decision = look(job(), thing, memory=running(job()))
+
+    text = "attempt 1, resumed from checkpoint 00000004, saved checkpoint 00000007, its spot node is being reclaimed"
+    assert decision.conditions[0].message == text
+    assert decision.outputs == {"attempt": 1, "restored": "00000004", "saved": "00000007"}
+
+
+ENDS = {
+    "it succeeds": (ended(EndReason.SUCCEEDED), "succeeded", None, "attempt 1 succeeded after 40s"),
+    "its node is reclaimed": (ended(EndReason.RECLAIMED), "", 0.0, "was cut short after 40s: its spot node"),
+    "its wrapper is lost": (ended(EndReason.LOST), "", 0.0, "attempt 1 ended after 40s: lost"),
+    "it is stopped by hand": (ended(EndReason.STOPPED), "", 0.0, "attempt 1 ended after 40s: stopped"),
+    "it vanishes": (attempt(Absent()), "", 0.0, "lost (its task is gone)"),
+    "its end is recorded without a reason": (task(TaskState.ENDED), "", 0.0, "lost (its task is gone)"),
+    "it could not be started": (ended(EndReason.NOT_STARTED, detail="no sh"), "", 1.0, "not started (no sh)"),
+    "it fails": (ended(EndReason.FAILED, exit_code=3), "failed", None, "failed after 40s with exit code 3"),
+    "it is killed": (ended(EndReason.FAILED, signal=9, detail="SIGKILL"), "failed", None, "failed (SIGKILL)"),
+    "it needs too much memory": (ended(EndReason.OUT_OF_MEMORY), "failed", None, "out of memory"),
+    "it takes too long": (ended(EndReason.TIMED_OUT), "failed", None, "timed out"),
+    "the engine refuses it": (
+        attempt(Absent(), is_accepted=False, refusal="it asks for 64 CPUs"),
+        "failed",
+        None,
+        "failed (it asks for 64 CPUs)",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ENDS)
+def test_what_an_end_means(case: str) -> None:
+    """What the program did is its own doing; what befell it is not held against it."""
+    thing, outcome, wait_s, text = ENDS[case]
+
+    decision = look(job(), thing, memory=running(job()))
+
+    memory = remembered(decision)
+    assert (memory.outcome, memory.is_open) == (outcome, False)
+    assert wait_s is None or memory.retry_at == 1000 + wait_s
+    assert text in decision.notes[0].message
+    assert decision.notes[0].message.endswith("; another follows") is (outcome == "")
+    assert released(decision) == ["1"]
+
+
+RETRIES = {
+    "the first failure of three allowed": ({"max": 3}, 0, 1.0),
+    "the third": ({"max": 3, "backoff": "2s"}, 2, 8.0),
+    "the twentieth": ({"max": 50}, 19, 300.0),
+    "one too many": ({"max": 3}, 3, None),
+}
+
+
+@pytest.mark.parametrize("case", RETRIES)
+def test_a_failure_is_retried_as_often_as_asked_with_growing_waits(case: str) -> None:
+    """A service that is down for a minute is survived; a broken program does not spin."""
+    retries, failures, wait_s = RETRIES[case]
+    spec = job(retries=retries)
+
+    memory = remembered(look(spec, ended(EndReason.FAILED), memory=running(spec, failures=failures)))
+
+    assert memory.outcome == ("failed" if wait_s is None else "")
+    assert wait_s is None or memory.retry_at == 1000 + wait_s
+
+
+INTERRUPTIONS = {1: 0.0, 3: 0.0, 4: 2.0, 6: 8.0, 50: 60.0}
+
+
+@pytest.mark.parametrize("count", INTERRUPTIONS)
+def test_interruptions_cost_no_retry_and_never_spin(count: int) -> None:
+    """A reclaimed job goes on at once; one that is lost each time it starts does not fill the machine."""
+    memory = remembered(look(job(), ended(EndReason.LOST), memory=running(job(), interruptions=count - 1)))
+
+    assert (memory.outcome, memory.failures) == ("", 0)
+    assert memory.retry_at == 1000 + INTERRUPTIONS[count]
+
+
+BOUNDS = {
+    "a thousand and one interruptions": (EndReason.RECLAIMED, {"interruptions": 1000}),
+    "three starts in vain": (EndReason.NOT_STARTED, {"not_started": 2}),
+}
+
+
+@pytest.mark.parametrize("case", BOUNDS)
+def test_everything_has_a_bound(case: str) -> None:
+    """What will never come up says so instead of trying for ever."""
+    reason, so_far = BOUNDS[case]
+
+    assert phase(look(job(), ended(reason), memory=running(job(), **so_far))) is Phase.FAILED
+
+
+def test_the_next_attempt_waits_for_its_time_and_for_the_last_to_be_gone() -> None:
+    """Two attempts that write one checkpoint folder would spoil it."""
+    memory = running(job(), is_open=False, retry_at=1005.0, detail="attempt 1 failed")
+
+    clearing = look(job(), ended(EndReason.FAILED), memory=memory)
+    backoff = look(job(), memory=memory)
+    second = look(job(), memory=memory, now=1005.0)
+
+    assert (started(clearing), released(clearing)) == ([], ["1"])
+    assert (started(backoff), backoff.again_s) == ([], 5.0)
+    assert started(second) == ["2"]
+    assert remembered(second).attempts == 2

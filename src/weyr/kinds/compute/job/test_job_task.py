@@ -1,0 +1,143 @@
+"""What a job's task is given, what it costs, and what no history of it may bring about."""
+
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from weyr.core.capability import TaskBody
+from weyr.core.checking import Proposal
+from weyr.core.decision import Need, Phase
+from weyr.core.ref import Ref
+from weyr.core.seen import EndReason, TaskEnd, TaskFacts, TaskState
+from weyr.kinds.any_history import History, Move, goes_away, moves
+from weyr.kinds.compute.job import KIND
+from weyr.kinds.compute.job.body import task_body
+from weyr.kinds.compute.job.checks import checks
+from weyr.kinds.compute.job.decide import estimate
+from weyr.kinds.compute.job.test_job import DIGITS, LAKE, TRAIN, job, task
+from weyr.kinds.compute.job.version import program_of
+
+POND = Ref("digits", "bucket", "pond")
+NEEDS = {
+    LAKE: Need(Phase.READY, {"name": "digits-lake"}),
+    POND: Need(Phase.READY, {"name": "digits-pond"}),
+    DIGITS: Need(Phase.READY, {"name": "digits-digits"}),
+}
+
+
+def body(**fields: Any) -> TaskBody:
+    return task_body(TRAIN, job(**fields), NEEDS, "/stack")
+
+
+def test_a_task_may_do_what_its_spec_says_and_no_more() -> None:
+    """A stolen token reads one bucket, not all of them."""
+    prefix = f"checkpoints/train/{program_of(job())}"
+
+    assert body().grants == ("tracking:read:*", "tracking:write:*")
+    assert body(reads=["pond"]).grants[2:] == ("s3:read:digits-pond/*", "s3:list:digits-pond/*")
+    assert body(writes=["pond"], reads=["pond"]).grants[2:] == (
+        "s3:read:digits-pond/*", "s3:list:digits-pond/*", "s3:write:digits-pond/*",
+    )  # fmt: skip
+    checkpointed = body(checkpoint={"bucket": "lake"})
+    assert checkpointed.checkpoint is not None
+    assert checkpointed.checkpoint.prefix == prefix
+    assert checkpointed.grants[2:] == tuple(
+        f"s3:{verb}:digits-lake/checkpoints/train/*" for verb in ("read", "write", "list")
+    )
+
+
+def test_another_program_does_not_begin_from_old_checkpoints() -> None:
+    """It would end at once, with the result of the program before; with more memory it goes on where it was."""
+    variants: tuple[dict[str, Any], ...] = (
+        {}, {"resources": {"memory": "2GiB"}}, {"run": "python other.py"}, {"rerun": 1},
+    )  # fmt: skip
+    found = [body(checkpoint={"bucket": "lake"}, **fields).checkpoint for fields in variants]
+    prefixes = [checkpoint.prefix for checkpoint in found if checkpoint]
+
+    assert prefixes[0] == prefixes[1]
+    assert len(set(prefixes)) == 3
+
+
+WORDS: dict[str, tuple[dict[str, Any], str, object]] = {
+    "a line is for the shell": ({"run": "a | b"}, "argv", ("/bin/sh", "-c", "a | b")),
+    "words are run as they are": ({"run": ["a", "|"]}, "argv", ("a", "|")),
+    "it runs beside the stack file": ({}, "workdir", "/stack/."),
+    "or in a folder there": ({"folder": "src"}, "workdir", "/stack/src"),
+    "or where it is told": ({"folder": "/srv/code"}, "workdir", "/srv/code"),
+    "its runs are its experiment's": ({}, "experiment", "digits/train"),
+    "artifacts go where its checkpoints go": ({"checkpoint": {"bucket": "lake"}}, "artifact_bucket", "digits-lake"),
+    "or where they are told to": ({"artifacts": "pond"}, "artifact_bucket", "digits-pond"),
+    "or to the common bucket": ({}, "artifact_bucket", ""),
+    "its versions are of one model": ({"produces": "digits"}, "model", "digits-digits"),
+    "secrets come as variables": ({"secrets": {"A": "key"}}, "secret_env", {"A": Ref("digits", "secret", "key")}),
+    "and as files": ({"secret_files": {"A": "key"}}, "secret_files", {"A": Ref("digits", "secret", "key")}),
+}
+
+
+def test_what_is_written_reaches_the_task() -> None:
+    """Refuse, never ignore: each field of a spec is somewhere in the task."""
+    for case, (fields, name, expected) in WORDS.items():
+        assert getattr(body(**fields), name) == expected, case
+
+
+def test_a_run_is_priced_by_what_is_known_of_its_length() -> None:
+    """An expectation beats a limit, and a limit an assumption; the plan says which it was."""
+    notes = {
+        "one run, 1h assumed": job(),
+        "one run, 2h at most": job(time_limit="2h"),
+        "one run, 1m expected": job(time_limit="2h", expected_duration="1m"),
+    }
+    for note, spec in notes.items():
+        (line,) = estimate(spec)
+        assert (line.note, line.sku, line.quantity) == (note, "task.cpu", 1000)
+
+
+def test_spot_without_checkpoints_is_unwise() -> None:
+    """Each reclaim would throw it back to its beginning, and that is paid for."""
+    specs = {
+        "spot": job(spot=True),
+        "saved": job(spot=True, checkpoint={"bucket": "lake"}),
+        "kept": job(),
+    }
+    proposal = Proposal({Ref("digits", "job", name): spec for name, spec in specs.items()}, {})
+
+    assert [finding.ref.name for finding in checks(proposal)] == ["spot"]
+
+
+def test_it_is_metered_while_it_runs() -> None:
+    """The bill is the engine's own record of start and end, whatever has been decided since."""
+    assert KIND.usage is not None
+
+    usages = KIND.usage(job(), {"1": task(TaskState.ENDED, ended_at=140.0)})
+
+    assert [(usage.sku, usage.since, usage.until) for usage in usages] == [("task.cpu", 100.0, 140.0)]
+
+
+SPECS = (job(), job(run="b", retries={"max": 2}), job(writes=["lake"]), job(protect=True), None)
+FACTS = st.builds(
+    TaskFacts,
+    st.sampled_from(TaskState),
+    started_at=st.sampled_from((None, 5.0)),
+    ended_at=st.sampled_from((None, 4.0, 9.0)),
+    end=st.none() | st.builds(TaskEnd, st.sampled_from(EndReason)),
+)
+ANY_NEEDS = st.sampled_from(({}, {LAKE: Need(Phase.UNKNOWN)}, {LAKE: Need(Phase.READY, {"name": "digits-lake"})}))
+
+
+@settings(max_examples=300, deadline=None)
+@given(moves(FACTS, st.sampled_from(SPECS), ANY_NEEDS))
+def test_whatever_happens_one_attempt_runs_at_a_time(history: list[Move]) -> None:
+    """Never: two attempts at once, a number used twice, a task forgotten. Eventually: what is not wanted goes."""
+    ours, numbers = History(KIND, TRAIN), [0]
+    for move in history:
+        if move.spec == SPECS[2] and LAKE not in move.needs:
+            continue
+        decision = ours.move(move)
+        begun = [int(note.message.split()[1]) for note in decision.notes if note.event == "attempt.started"]
+        assert len(ours.live_tasks()) <= 1, ours.things
+        assert not (begun and ours.live_before), "begun while another may be running"
+        assert not (begun and move.is_held), "begun although the stack may not spend"
+        numbers = [0] if decision.forget else [*numbers, *begun]
+        assert numbers == sorted(set(numbers)), "a number was used twice"
+    assert goes_away(ours)

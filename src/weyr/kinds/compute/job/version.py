@@ -1,0 +1,29 @@
+"""Is what a spec asks for the same run as before? Two hashes of a spec answer that. Pure."""
+
+import hashlib
+import json
+
+from weyr.kinds.compute.job.spec import JobSpec
+
+IN_PLACE = frozenset({"protect", "retries", "expected_duration"})
+"""Fields that say nothing about what runs: a change of them disturbs no attempt."""
+
+PROGRAM = frozenset({"run", "folder", "env", "secrets", "secret_files", "reads", "writes", "produces", "rerun"})
+"""Fields that decide what a run computes. The rest says how: with how much memory, for how long, on spot."""
+
+
+def version_of(spec: JobSpec) -> str:
+    """Names everything an attempt is started with; when it changes, a running attempt is replaced."""
+    return _hash(spec, frozenset(type(spec).model_fields) - IN_PLACE)
+
+
+def program_of(spec: JobSpec) -> str:
+    """Names what is computed; when it changes, a finished job runs again and old checkpoints do not count."""
+    return _hash(spec, PROGRAM)
+
+
+def _hash(spec: JobSpec, fields: frozenset[str]) -> str:
+    # What was not written is left out, so a field that a later release adds runs no finished job again;
+    # keys are sorted, so that neither does another order in the file.
+    plain = spec.model_dump(mode="json", include=set(fields), exclude_defaults=True)
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
