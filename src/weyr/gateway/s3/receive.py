@@ -25,7 +25,7 @@ from weyr.gateway.s3.sigv4 import UNSIGNED, Caller, is_sha256
 from weyr.gateway.s3.writes import NewBlob
 
 INLINE_MAX = 16 * 1024
-MIDDLING_MAX = 256 * 1024
+MIDDLING_MAX = 2**20
 BODY_MAX = 5 * 2**30
 THREADS = 8
 
