@@ -21,6 +21,7 @@ from weyr.core.seen import Absent, EndReason, Present, Seen, TaskEnd, TaskFacts,
 from weyr.engines.local import probe, task_folder
 from weyr.engines.local.archive import Archive
 from weyr.engines.local.burial import bury
+from weyr.engines.local.limits import remove_groups
 from weyr.engines.local.logs import follow_log, read_log
 from weyr.engines.local.orders import CredentialIssuer, OrderMaker, SecretReader
 from weyr.engines.local.task_folder import BEGUN, EXIT, RECLAIM, STATE, STOP, WANTED, Order
@@ -288,6 +289,8 @@ class LocalTasks:
 
     def _clear(self, id: ThingId, folder: Path) -> None:
         self._credentials.revoke(_principal(id))
+        begun = task_folder.read_json(str(folder), BEGUN) or {}
+        remove_groups(begun.get("groups", []))  # a wrapper that was killed could not
         self._archive.take(folder)
         self._ended.pop(id, None)
 
