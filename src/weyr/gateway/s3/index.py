@@ -1,6 +1,6 @@
 """Which objects are there, and which blobs hold them? One SQLite file, written by one thread in groups.
 
-Readers ask on the event loop's thread (a point lookup costs some 10 us). Every change is an operation that runs in
+Readers ask on the event loop's thread (a point lookup took 20 us, 2026-11). Every change is an operation that runs in
 the writer's thread: it takes all that wait, runs each in a savepoint, makes their blobs durable and commits once.
 An operation's future is only resolved after that commit: acknowledged means on disk.
 """

@@ -200,7 +200,7 @@ def _check_time(claim: _Claim, now: float, who: str) -> None:
 
 @lru_cache(maxsize=1024)
 def _seconds_of(date: str) -> float | None:
-    """Unix seconds of `20261122T115204Z`. Requests of one second share the answer: strptime takes 20 us."""
+    """Unix seconds of `20261122T115204Z`. Requests of one second share the answer: strptime took 9 us, 2026-11."""
     try:
         return datetime.strptime(date, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
     except ValueError:
