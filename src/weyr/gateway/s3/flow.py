@@ -16,7 +16,7 @@ from weyr.gateway.s3.messages import Body, BodyBroken
 
 WINDOW_BYTES = 2 * 2**20
 PIECE_BYTES = 256 * 1024
-"""What goes through the lanes at once: fewer hand-overs between loop and threads than piece by piece from the socket."""
+"""What goes through the lanes at once, so that loop and threads hand over less often than the socket delivers."""
 
 Piece = bytes | memoryview
 
