@@ -21,33 +21,40 @@ SKU = "storage.standard"
 
 @dataclass(frozen=True, slots=True)
 class BucketMemory:
-    """Whether the bucket was ever seen: from then on, its absence is somebody else's doing."""
+    """Whether the bucket was ever seen: from then on, its absence is somebody else's doing.
+
+    `drift` is the change outside that was told last, so that it is told once.
+    """
 
     was_there: bool = False
+    drift: str = ""
 
 
 def decide(want: Want[BucketSpec], view: View[BucketMemory]) -> Decision[BucketMemory]:
     """Creates it, keeps its settings, and forgets it only once its absence is proved."""
     thing = view.things.get(BUCKET)
     if want.spec is None:
-        return _remove(thing)
+        return _remove(thing, view.memory)
     body = body_of(want.ref, want.spec)
     ensure = Ensure(Capability.OBJECTS, BUCKET, body, want.generation, meters=((SKU, 0),))
     memory = view.memory or BucketMemory()
-    if thing and thing.refusal:
+    if thing and thing.refusal and thing.generation >= want.generation:
         failed = Condition(ConditionType.FAILED, True, "Refused", thing.refusal)
         return Decision((replace(ensure, again=True),), (failed,), memory=memory, again_s=30)
     match thing.seen if thing else Absent():
         case Present(facts=BucketFacts() as facts):
-            if facts.lifecycle != body.lifecycle and thing and thing.generation == want.generation:
-                return _drifted(ensure, memory, "its lifecycle rules were changed outside Weyr")
+            # Before the engine took on the newest rules, a difference is nobody's doing but ours.
+            is_settled = thing is not None and thing.is_accepted and thing.generation >= want.generation
+            if facts.lifecycle != body.lifecycle and is_settled:
+                memory = replace(memory, was_there=True)
+                return _drifted(ensure, memory, "its lifecycle rules were changed outside Weyr", body.name)
             ready = Condition(ConditionType.READY, True, "Serving", f"bucket {body.name}")
             return Decision((ensure,), (ready,), {"name": body.name}, BucketMemory(was_there=True))
         case Unknown(reason=reason):
             silent = Condition(ConditionType.READY, None, "EngineSilent", reason)
             return Decision((ensure,), (silent,), {"name": body.name}, memory, again_s=2)
         case Absent() if memory.was_there:
-            return _drifted(ensure, BucketMemory(), "it was deleted outside Weyr and is created again, empty")
+            return _drifted(ensure, memory, "it was deleted outside Weyr and is created again, empty", body.name)
         case Absent() | Present():
             working = Condition(ConditionType.READY, False, "Creating", "the bucket is being created")
             return Decision((ensure,), (working,), memory=memory, again_s=1)
@@ -79,14 +86,18 @@ def estimate(_spec: BucketSpec) -> tuple[Estimate, ...]:
     return (Estimate(SKU, 2**30, MONTH_S / HOUR_S, "if it holds 1 GiB"),)
 
 
-def _remove(thing: Thing | None) -> Decision[BucketMemory]:
-    if thing is None or isinstance(thing.seen, Absent):
+def _remove(thing: Thing | None, memory: BucketMemory | None) -> Decision[BucketMemory]:
+    if thing is None or thing.is_gone:
         return Decision(forget=True)
-    deleting = Condition(ConditionType.READY, False, "Deleting", "the bucket and what it holds are being deleted")
-    return Decision((Release(BUCKET),), (deleting,), again_s=0.5)
+    text = (
+        f"it cannot be deleted: {thing.refusal}" if thing.refusal else "the bucket and what it holds are being deleted"
+    )
+    deleting = Condition(ConditionType.READY, False, "Deleting", text)
+    return Decision((Release(BUCKET),), (deleting,), memory=memory, again_s=0.5)
 
 
-def _drifted(ensure: Ensure, memory: BucketMemory, what: str) -> Decision[BucketMemory]:
+def _drifted(ensure: Ensure, memory: BucketMemory, what: str, name: str) -> Decision[BucketMemory]:
     drifted = Condition(ConditionType.DRIFTED, True, "ChangedOutside", what)
-    again = replace(ensure, again=True)
-    return Decision((again,), (drifted,), memory=memory, notes=(Note("drift", what),), again_s=1)
+    notes = (Note("drift", what),) if what != memory.drift else ()
+    again, memory = replace(ensure, again=True), replace(memory, drift=what)
+    return Decision((again,), (drifted,), {"name": name}, memory, notes=notes, again_s=1)

@@ -1,0 +1,181 @@
+"""A bucket is made, kept as it was written, and forgotten only when it is proved to be gone."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from weyr.core.capability import BucketBody, Capability
+from weyr.core.checking import Proposal
+from weyr.core.decision import Decision, Ensure, Phase, Release, Thing, View, Want, phase_of
+from weyr.core.ref import Ref
+from weyr.core.schema import from_plain
+from weyr.core.seen import Absent, BucketFacts, Present, SecretFacts, Seen, Unknown
+from weyr.kinds.any_history import History, Move, goes_away, moves
+from weyr.kinds.storage.bucket import KIND
+from weyr.kinds.storage.bucket.checks import checks
+from weyr.kinds.storage.bucket.decide import BucketMemory, decide, estimate, usage
+from weyr.kinds.storage.bucket.spec import BucketSpec
+
+LAKE = Ref("digits", "bucket", "lake")
+WEEK = {"prefix": "tmp/", "expire_after": "7d"}
+WEEK_RULES = (("tmp/", 604800.0),)
+KNOWN = BucketMemory(was_there=True)
+
+
+def bucket(**fields: Any) -> BucketSpec:
+    spec: BucketSpec = from_plain(BucketSpec, fields)
+    return spec
+
+
+def thing(seen: Seen, **fields: Any) -> Thing:
+    return Thing(
+        **{"part": "", "capability": Capability.OBJECTS, "generation": 1, "is_accepted": True, **fields, "seen": seen}
+    )
+
+
+def there(*rules: tuple[str, float], size_bytes: int = 0) -> Present:
+    return Present(BucketFacts(size_bytes, lifecycle=rules))
+
+
+def look(
+    spec: BucketSpec | None, *things: Thing, memory: BucketMemory | None = None, generation: int = 1
+) -> Decision[BucketMemory]:
+    return decide(Want(LAKE, spec, generation), View(0.0, {t.part: t for t in things}, memory=memory))
+
+
+def phase(decision: Decision[BucketMemory]) -> Phase:
+    return phase_of(decision.conditions, is_removing=False)
+
+
+LOOKS: dict[str, tuple[tuple[Thing, ...], BucketMemory | None, Phase, str]] = {
+    # what is seen: (things, memory, phase, word of the condition)
+    "nothing yet": ((), None, Phase.WORKING, "Creating"),
+    "it was asked for and is not there yet": ((thing(Absent()),), None, Phase.WORKING, "Creating"),
+    "something else under its name": ((thing(Present(SecretFacts())),), None, Phase.WORKING, "Creating"),
+    "it is there": ((thing(there()),), None, Phase.READY, "Serving"),
+    "the engine is silent": ((thing(Unknown("no answer")),), KNOWN, Phase.UNKNOWN, "EngineSilent"),
+    "the engine refuses it": ((thing(Absent(), refusal="taken"),), None, Phase.FAILED, "Refused"),
+    "it was deleted by hand": ((thing(Absent()),), KNOWN, Phase.WORKING, "ChangedOutside"),
+    "its rules were changed by hand": ((thing(there(*WEEK_RULES)),), None, Phase.WORKING, "ChangedOutside"),
+}
+
+
+@pytest.mark.parametrize("case", LOOKS)
+def test_what_is_said_of_what_is_seen(case: str) -> None:
+    """Silence is not absence, and absence is somebody's doing once it was there."""
+    things, memory, word, reason = LOOKS[case]
+
+    decision = look(bucket(), *things, memory=memory)
+
+    assert (phase(decision), decision.conditions[0].reason) == (word, reason)
+    assert isinstance(decision.actions[0], Ensure)
+
+
+def test_it_is_named_after_its_stack_unless_it_has_a_name() -> None:
+    """Two stacks of one file's making do not share a bucket; S3 takes no underscores."""
+    names = []
+    for ref, spec in ((LAKE, bucket()), (Ref("a_b", "bucket", "c_d"), bucket()), (LAKE, bucket(name="own.name"))):
+        (action,) = decide(Want(ref, spec, 1), View(0.0)).actions
+        assert isinstance(action, Ensure)
+        assert isinstance(action.body, BucketBody)
+        names.append(action.body.name)
+
+    assert names == ["digits-lake", "a-b-c-d", "own.name"]
+
+
+def test_others_may_use_it_while_it_is_being_put_right() -> None:
+    """A job that reads it need not stop because a rule was changed by hand or the plane is silent for a moment."""
+    for seen in (there(), there(*WEEK_RULES), Unknown()):
+        assert look(bucket(), thing(seen), memory=KNOWN).outputs == {"name": "digits-lake"}
+
+
+def test_rules_on_their_way_are_no_drift() -> None:
+    """Whoever changes a rule in the file is not told that somebody changed it outside."""
+    spec = bucket(lifecycle=[WEEK])
+    before = look(spec, thing(there()), generation=2)
+    on_its_way = look(spec, thing(there(), generation=2, is_accepted=False), generation=2)
+    undone = look(spec, thing(there(), generation=2), generation=2)
+
+    assert [phase(decision) for decision in (before, on_its_way)] == [Phase.READY, Phase.READY]
+    assert undone.conditions[0].reason == "ChangedOutside"
+
+
+def test_drift_is_told_once_and_put_right_until_it_is() -> None:
+    """The plan shows what was done by hand; the story is not flooded by an engine that is slow to heal."""
+    first = look(bucket(), thing(there(*WEEK_RULES)), memory=KNOWN)
+    second = look(bucket(), thing(there(*WEEK_RULES)), memory=first.memory)
+    healed = look(bucket(), thing(there()), memory=second.memory)
+    again = look(bucket(), thing(Absent()), memory=healed.memory)
+
+    assert [len(decision.notes) for decision in (first, second, healed, again)] == [1, 0, 0, 1]
+    for decision in (first, second, again):
+        (action,) = decision.actions
+        assert isinstance(action, Ensure)
+        assert action.again
+
+
+def test_a_refused_bucket_is_tried_again_and_another_spec_at_once() -> None:
+    """The name may become free; and a better name must not wait for the worse one."""
+    refused = thing(Absent(), refusal="the name is taken", is_accepted=False)
+
+    same = look(bucket(), refused)
+    other = look(bucket(lifecycle=[WEEK]), refused, generation=2)
+
+    assert (phase(same), same.conditions[0].message, same.again_s) == (Phase.FAILED, "the name is taken", 30)
+    assert phase(other) is Phase.WORKING
+
+
+REMOVALS: dict[str, tuple[Seen, dict[str, Any], bool]] = {
+    "it is there": (there(), {}, False),
+    "nobody has news of it": (Unknown(), {}, False),
+    "its removal was not answered": (Absent(), {"is_released": True, "is_accepted": False}, False),
+    "its creation was not answered": (Absent(), {"is_accepted": False}, False),
+    "its removal was refused": (there(), {"is_released": True, "is_accepted": False, "refusal": "busy"}, False),
+    "it is proved gone": (Absent(), {}, True),
+}
+
+
+@pytest.mark.parametrize("case", REMOVALS)
+def test_it_is_forgotten_only_when_it_is_proved_gone(case: str) -> None:
+    """A bucket nobody remembers keeps its data, and its price, for ever."""
+    seen, fields, is_forgotten = REMOVALS[case]
+
+    decision = look(None, thing(seen, **fields), memory=KNOWN)
+
+    assert decision.forget is is_forgotten
+    assert decision.actions == (() if is_forgotten else (Release(""),))
+    assert case != "its removal was refused" or decision.conditions[0].message == "it cannot be deleted: busy"
+
+
+def test_stored_bytes_are_metered_while_they_are_seen() -> None:
+    """The meter runs on through silence, because what was stored is still stored."""
+    lines = [usage(bucket(), {"": thing(seen)}) for seen in (there(size_bytes=2**30), Unknown(), Absent())]
+
+    assert [[(line.sku, line.quantity) for line in found] for found in lines] == [[("storage.standard", 2**30)], [], []]
+    assert usage(bucket(), {}) == ()
+    assert [line.note for line in estimate(bucket())] == ["if it holds 1 GiB"]
+
+
+def test_two_buckets_of_one_name_are_refused_in_the_plan() -> None:
+    """Each would undo what the other does."""
+    specs = {
+        Ref("digits", "bucket", name): bucket(name=own) for name, own in {"a": "x-y", "b": "x-y", "c": None}.items()
+    }
+
+    assert [finding.ref.name for finding in checks(Proposal(specs, {}))] == ["b"]
+
+
+FACTS = st.builds(BucketFacts, st.just(0), st.just(0), st.sampled_from(((), WEEK_RULES)))
+SPECS = st.sampled_from((bucket(), bucket(lifecycle=[WEEK]), None))
+
+
+@settings(max_examples=200, deadline=None)
+@given(moves(FACTS, SPECS))
+def test_whatever_happens_it_is_not_forgotten_too_early(history: list[Move]) -> None:
+    """Never: forgotten while it may be there. Eventually: gone when nobody wants it."""
+    ours = History(KIND, LAKE)
+    for move in history:
+        ours.move(move)
+    assert goes_away(ours)
