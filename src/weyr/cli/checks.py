@@ -131,16 +131,20 @@ def _ports(_: Path) -> Check:
 
 
 def _cgroups(_: Path) -> Check:
-    root = Path("/sys/fs/cgroup")
-    if not (root / "cgroup.controllers").is_file():
-        return Check("cgroups", Verdict.LIMITED, "no unified hierarchy (v2); limits are enforced by watching")
+    """Whether the engine may put a task into control groups of its own; where not, it watches and stops."""
     try:
-        own = root / Path("/proc/self/cgroup").read_text(encoding="ascii").rpartition("::")[2].strip().lstrip("/")
+        lines = Path("/proc/self/cgroup").read_text(encoding="ascii").splitlines()
     except OSError:
-        own = root
-    if os.access(own, os.W_OK):
-        return Check("cgroups", Verdict.OK, f"v2, and {own} may be divided")
-    return Check("cgroups", Verdict.LIMITED, "v2, not ours to divide; limits are enforced by watching")
+        lines = []
+    own = {name: path for line in lines for _, names, path in [line.split(":", 2)] for name in names.split(",")}
+    root = Path("/sys/fs/cgroup")
+    if (root / "cgroup.controllers").is_file():
+        version, folders = "v2", [root / own.get("", "/").lstrip("/")]
+    else:
+        version, folders = "v1", [root / name / own.get(name, "/").lstrip("/") for name in ("cpu", "memory")]
+    if all(os.access(folder, os.W_OK) for folder in folders):
+        return Check("cgroups", Verdict.OK, f"{version}, and ours to divide: limits are enforced by the kernel")
+    return Check("cgroups", Verdict.LIMITED, f"{version}, not ours to divide: limits are enforced by watching")
 
 
 def _bubblewrap(_: Path) -> Check:
