@@ -66,7 +66,7 @@ def tree_of(file: File) -> ast.Module:
 
 
 def _paths() -> Iterator[Path]:
-    yield from (path for path in ROOT.iterdir() if path.is_file() and path.suffix in TEXT_SUFFIXES)
+    yield from (path for path in ROOT.glob("[!.]*") if path.is_file() and path.suffix in TEXT_SUFFIXES)
     for folder in TOP:
         for path in (ROOT / folder).rglob("*"):
             parts = path.relative_to(ROOT).parts
