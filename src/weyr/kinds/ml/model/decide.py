@@ -100,7 +100,9 @@ def _condition(spec: ModelSpec, memory: ModelMemory, newest: VersionFacts | None
     if memory.failed:
         kept = f"; {spec.alias} stays at version {memory.promoted}" if memory.promoted else ""
         text = f"version {memory.judged} failed its gate: {'; '.join(memory.failed)}{kept}"
-        return Condition(ConditionType.FAILED, not memory.promoted, "GateFailed", text)
+        # With a version before it that passed, the model goes on as it was: only its newest version failed.
+        word = ConditionType.READY if memory.promoted else ConditionType.FAILED
+        return Condition(word, True, "GateFailed", text)
     if newest is None:
         return Condition(ConditionType.READY, True, "NoVersion", "registered; no version yet")
     text = (
