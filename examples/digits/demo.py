@@ -36,10 +36,10 @@ def main() -> int:
         thief.join()
     if came_up != 0:
         return came_up
+    if was_taken.is_set():
+        tell_of_the_interruption()
     ask_the_endpoint()
-    print(
-        "\nWhat each object cost" + (", both attempts of the training" if was_taken.is_set() else "") + ":", flush=True
-    )
+    print("\nWhat each object cost, every attempt included:", flush=True)
     weyr("cost", "--stack", "digits", "--by", "object")
     print(f"\nLook around with {os.path.relpath(WEYR)} get, runs or events. Take it all down with:")
     print(f"  {os.path.relpath(WEYR)} down {os.path.relpath(HERE)}")
@@ -57,6 +57,13 @@ def take_the_machine_away(is_over: threading.Event, was_taken: threading.Event) 
                 if weyr("chaos", "reclaim", "digits:job/train", "--notice", "5s", is_shown=False) == 0:
                     was_taken.set()
                 return
+
+
+def tell_of_the_interruption() -> None:
+    """What the second attempt said when it began."""
+    print("\nHalf-way its machine was taken away. The training's own words:", flush=True)
+    log = subprocess.run([WEYR, "logs", "job/train", "--stack", "digits"], capture_output=True, text=True, check=False)
+    print("\n".join(f"  {line}" for line in log.stdout.splitlines() if "resumed" in line))
 
 
 def ask_the_endpoint() -> None:
