@@ -3,7 +3,8 @@
 from weyr.core.capability import Capability
 from weyr.core.kind import Kind, Layer
 from weyr.kinds.ml.model.checks import checks
-from weyr.kinds.ml.model.decide import ModelMemory, decide
+from weyr.kinds.ml.model.decide import decide
+from weyr.kinds.ml.model.memory import ModelMemory
 from weyr.kinds.ml.model.spec import ModelSpec
 
 KIND = Kind(

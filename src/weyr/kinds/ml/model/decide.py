@@ -1,92 +1,79 @@
 """What should happen to a model next? Pure.
 
-The model is registered at once, so that jobs can add versions. Each new version is judged once;
-the alias moves to the newest that passes the gate, and stays there when a later one fails.
+The model is registered at once, so that jobs can add versions. The alias moves to the newest version that
+passes the gate, and stays there when a later one fails.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import assert_never
 
 from weyr.core.capability import Capability, ModelBody
 from weyr.core.decision import Condition, ConditionType, Decision, Ensure, Note, Release, Scalar, Thing, View, Want
-from weyr.core.ref import Ref
-from weyr.core.seen import Absent, ModelFacts, Present, Unknown, VersionFacts
-from weyr.kinds.ml.model.gate import failures_of
+from weyr.core.seen import Absent, ModelFacts, Present, Unknown
+from weyr.kinds.ml.model.memory import ModelMemory
+from weyr.kinds.ml.model.promote import METRICS_WAIT_S, is_waiting, promoted
 from weyr.kinds.ml.model.spec import ModelSpec
 
 MODEL = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ModelMemory:
-    """The newest version that was judged, what it failed, and the version the alias belongs to (0: none)."""
-
-    judged: int = 0
-    failed: tuple[str, ...] = ()
-    promoted: int = 0
-    alias_generation: int = 0
-    rules: tuple[tuple[str, str], ...] = ()
 
 
 def decide(want: Want[ModelSpec], view: View[ModelMemory]) -> Decision[ModelMemory]:
     """Registers the model, judges what is new, and moves the alias to what passes."""
     thing = view.things.get(MODEL)
     if want.spec is None:
-        return _remove(thing)
+        return _remove(thing, view.memory)
     name = want.spec.name or f"{want.ref.stack}-{want.ref.name}"
     memory = view.memory or ModelMemory()
     match thing.seen if thing else Absent():
         case Present(facts=ModelFacts() as facts):
-            return _judge(want, want.spec, name, memory, facts)
+            return _judge(want, want.spec, name, view.now, memory, facts, thing)
         case Unknown(reason=reason):
             silent = Condition(ConditionType.READY, None, "EngineSilent", reason)
-            return Decision((_ensure(want, want.spec, name, memory),), (silent,), memory=memory, again_s=1)
+            outputs = _outputs(name, memory)
+            return Decision((_ensure(want, want.spec, name, memory),), (silent,), outputs, memory, again_s=1)
+        case Absent() if memory.was_there:
+            what = "it was deleted outside Weyr and is registered again, without versions"
+            memory = ModelMemory(alias_generation=memory.alias_generation + 1)
+            drifted = Condition(ConditionType.DRIFTED, True, "Deleted", what)
+            ensure = _ensure(want, want.spec, name, memory)
+            return Decision((ensure,), (drifted,), memory=memory, notes=(Note("drift", what),), again_s=0.5)
         case Absent() | Present():
-            memory = ModelMemory(alias_generation=memory.alias_generation)
+            ensure = _ensure(want, want.spec, name, memory)
+            if thing and _is_refused(thing, ensure):
+                return _refused(ensure, thing, name, memory)
             working = Condition(ConditionType.READY, False, "Registering", f"{name} is being registered")
-            return Decision((_ensure(want, want.spec, name, memory),), (working,), memory=memory, again_s=0.5)
+            return Decision((ensure,), (working,), memory=memory, again_s=0.5)
         case other:
             assert_never(other)
 
 
 def _judge(
-    want: Want[ModelSpec], spec: ModelSpec, name: str, memory: ModelMemory, facts: ModelFacts
+    want: Want[ModelSpec],
+    spec: ModelSpec,
+    name: str,
+    now: float,
+    memory: ModelMemory,
+    facts: ModelFacts,
+    thing: Thing | None,
 ) -> Decision[ModelMemory]:
-    rules = tuple(sorted(spec.promote_if.items()))
-    if rules != memory.rules:
-        # New rules judge the newest version anew; what was promoted under the old ones stays until then.
-        memory = replace(memory, rules=rules, judged=0, failed=())
-    aliases = dict(facts.aliases)
-    newest = facts.versions[-1] if facts.versions else None
-    notes: tuple[Note, ...] = ()
-    if rules and newest and newest.version > memory.judged:
-        memory, notes = _judged(want.ref, spec, memory, newest)
-    if not rules:
-        memory = replace(memory, promoted=aliases.get(spec.alias, 0), failed=())
-    has_drifted = bool(memory.promoted) and not notes and aliases.get(spec.alias) != memory.promoted
+    memory, notes = promoted(want.ref, spec, memory, facts, now)
+    memory = replace(memory, was_there=True, versions=len(facts.versions), chosen=_chosen(spec, memory, facts))
     ensure = _ensure(want, spec, name, memory)
-    conditions: tuple[Condition, ...] = (_condition(spec, memory, newest),)
-    if has_drifted and memory.alias_generation:
-        text = f"{spec.alias} was moved outside Weyr to {_version(aliases.get(spec.alias, 0))}; it belongs to "
-        drift = text + _version(memory.promoted)
-        conditions = (*conditions, Condition(ConditionType.DRIFTED, True, "AliasMoved", drift))
-        return Decision(
-            (replace(ensure, again=True),), conditions, memory=memory, notes=(Note("drift", drift),), again_s=1
-        )
-    outputs = _outputs(name, spec, memory, facts)
-    return Decision((ensure,), conditions, outputs, memory, notes=notes)
-
-
-def _judged(
-    ref: Ref, spec: ModelSpec, memory: ModelMemory, version: VersionFacts
-) -> tuple[ModelMemory, tuple[Note, ...]]:
-    failed = failures_of(spec.promote_if, dict(version.metrics))
-    memory = replace(memory, judged=version.version, failed=failed)
-    shown = ", ".join(f"{name} {dict(version.metrics).get(name, float('nan')):.4g}" for name in spec.promote_if)
-    if failed:
-        return memory, (Note("gate.failed", f"{ref} version {version.version} failed its gate: {'; '.join(failed)}"),)
-    memory = replace(memory, promoted=version.version, alias_generation=memory.alias_generation + 1)
-    return memory, (Note("gate.passed", f"{ref} version {version.version} passed its gate ({shown})"),)
+    assert thing is not None, "what is present was asked for"
+    if _is_refused(thing, ensure):
+        return replace(_refused(ensure, thing, name, memory), notes=notes)
+    condition = _condition(spec, memory, facts, now)
+    moved = _moved_outside(spec, memory, facts, ensure, thing)
+    if moved:
+        drifted = Condition(ConditionType.DRIFTED, True, "AliasMoved", moved)
+        notes = notes if moved == memory.drift else (*notes, Note("drift", moved))
+        memory = replace(memory, drift=moved)
+        again = replace(ensure, again=True)
+        return Decision((again,), (condition, drifted), _outputs(name, memory), memory, notes=notes, again_s=1)
+    memory = replace(memory, drift="")
+    is_early = condition.reason == "MetricsMissing"
+    again_s = max(0.1, memory.newest_at + METRICS_WAIT_S - now) if is_early else None
+    return Decision((ensure,), (condition,), _outputs(name, memory), memory, notes=notes, again_s=again_s)
 
 
 def _ensure(want: Want[ModelSpec], spec: ModelSpec, name: str, memory: ModelMemory) -> Ensure:
@@ -96,28 +83,57 @@ def _ensure(want: Want[ModelSpec], spec: ModelSpec, name: str, memory: ModelMemo
     return Ensure(Capability.REGISTRY, MODEL, ModelBody(name, aliases), generation)
 
 
-def _condition(spec: ModelSpec, memory: ModelMemory, newest: VersionFacts | None) -> Condition:
-    if memory.failed:
-        kept = f"; {spec.alias} stays at version {memory.promoted}" if memory.promoted else ""
-        text = f"version {memory.judged} failed its gate: {'; '.join(memory.failed)}{kept}"
-        # With a version before it that passed, the model goes on as it was: only its newest version failed.
-        word = ConditionType.READY if memory.promoted else ConditionType.FAILED
-        return Condition(word, True, "GateFailed", text)
+def _is_refused(thing: Thing, ensure: Ensure) -> bool:
+    """Whether the engine said no to just this; to something newer it may say yes."""
+    return bool(thing.refusal) and thing.generation >= (ensure.generation or 0)
+
+
+def _refused(ensure: Ensure, thing: Thing, name: str, memory: ModelMemory) -> Decision[ModelMemory]:
+    failed = Condition(ConditionType.FAILED, True, "Refused", thing.refusal)
+    return Decision((replace(ensure, again=True),), (failed,), _outputs(name, memory), memory, again_s=30)
+
+
+def _moved_outside(spec: ModelSpec, memory: ModelMemory, facts: ModelFacts, ensure: Ensure, thing: Thing) -> str:
+    """What somebody did to the alias that the gate moves, or nothing. What the engine has not taken on is no drift."""
+    now_at = dict(facts.aliases).get(spec.alias, 0)
+    is_settled = thing.is_accepted and thing.generation >= (ensure.generation or 0)
+    if not spec.promote_if or not memory.promoted or now_at == memory.promoted or not is_settled:
+        return ""
+    return f"{spec.alias} was moved outside Weyr to {_version(now_at)}; it belongs to {_version(memory.promoted)}"
+
+
+def _condition(spec: ModelSpec, memory: ModelMemory, facts: ModelFacts, now: float) -> Condition:
+    newest = facts.versions[-1] if facts.versions else None
     if newest is None:
         return Condition(ConditionType.READY, True, "NoVersion", "registered; no version yet")
-    text = (
-        f"{spec.alias} is version {memory.promoted}" if memory.promoted else f"{newest.version} versions, none chosen"
-    )
-    return Condition(ConditionType.READY, True, "Registered", text)
+    count = f"{len(facts.versions)} version{'s' if len(facts.versions) > 1 else ''}, none chosen"
+    stands = f"{spec.alias} is version {memory.promoted}" if memory.promoted else count
+    if is_waiting(spec, memory, newest, now):
+        missing = sorted(spec.promote_if.keys() - dict(newest.metrics).keys())
+        text = f"{stands}; version {newest.version} has no metric {', '.join(missing)} yet"
+        type = ConditionType.READY if memory.promoted else ConditionType.WAITING
+        return Condition(type, True, "MetricsMissing", text)
+    if memory.failed:
+        text = f"version {memory.judged} failed its gate: {'; '.join(memory.failed)}"
+        if memory.promoted:
+            return Condition(ConditionType.READY, True, "GateFailed", f"{stands}; {text}")
+        return Condition(ConditionType.FAILED, True, "GateFailed", text)
+    return Condition(ConditionType.READY, True, "Registered", stands)
 
 
-def _outputs(name: str, spec: ModelSpec, memory: ModelMemory, facts: ModelFacts) -> dict[str, Scalar]:
+def _chosen(spec: ModelSpec, memory: ModelMemory, facts: ModelFacts) -> tuple[tuple[str, int, str], ...]:
+    """Every alias with its version and where that lies; the gate's alias as it is about to be."""
     sources = {version.version: version.source for version in facts.versions}
-    outputs: dict[str, Scalar] = {"name": name, "versions": len(facts.versions)}
     chosen = dict(facts.aliases) | ({spec.alias: memory.promoted} if memory.promoted else {})
-    for alias, version in chosen.items():
-        if version in sources:
-            outputs |= {f"{alias}.version": version, f"{alias}.source": sources[version]}
+    return tuple((alias, version, sources[version]) for alias, version in chosen.items() if version in sources)
+
+
+def _outputs(name: str, memory: ModelMemory) -> dict[str, Scalar]:
+    if not memory.was_there:
+        return {}
+    outputs: dict[str, Scalar] = {"name": name, "versions": memory.versions}
+    for alias, version, source in memory.chosen:
+        outputs |= {f"{alias}.version": version, f"{alias}.source": source}
     return outputs
 
 
@@ -125,8 +141,9 @@ def _version(version: int) -> str:
     return f"version {version}" if version else "no version"
 
 
-def _remove(thing: Thing | None) -> Decision[ModelMemory]:
-    if thing is None or isinstance(thing.seen, Absent):
+def _remove(thing: Thing | None, memory: ModelMemory | None) -> Decision[ModelMemory]:
+    if thing is None or thing.is_gone:
         return Decision(forget=True)
-    deleting = Condition(ConditionType.READY, False, "Deleting", "the model and its versions are being deleted")
-    return Decision((Release(MODEL),), (deleting,), again_s=0.5)
+    text = f"it cannot be deleted: {thing.refusal}" if thing.refusal else "the model and its versions are being deleted"
+    deleting = Condition(ConditionType.READY, False, "Deleting", text)
+    return Decision((Release(MODEL),), (deleting,), memory=memory, again_s=0.5)

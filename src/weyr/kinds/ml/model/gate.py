@@ -1,5 +1,6 @@
 """Does a version pass? A rule is a comparison and a number, such as `>= 0.95`. Pure."""
 
+import math
 import operator
 import re
 from collections.abc import Callable, Mapping
@@ -23,7 +24,8 @@ class GateRule:
     limit: float
 
     def holds_for(self, value: float) -> bool:
-        return _COMPARISONS[self.compares](value, self.limit)
+        """Never for what is no number or without bound: a run that diverged passes no gate."""
+        return math.isfinite(value) and _COMPARISONS[self.compares](value, self.limit)
 
 
 def parse_rule(text: str) -> GateRule:
@@ -31,7 +33,10 @@ def parse_rule(text: str) -> GateRule:
     match = _RULE.fullmatch(text)
     if not match:
         raise ValueError(f"{text!r} is not a rule such as >= 0.95; use >=, <=, >, < or == and a number")
-    return GateRule(match[1], float(match[2]))
+    limit = float(match[2])
+    if not math.isfinite(limit):
+        raise ValueError(f"{text!r} compares with a number that is too large")
+    return GateRule(match[1], limit)
 
 
 def failures_of(rules: Mapping[str, str], metrics: Mapping[str, float]) -> tuple[str, ...]:
