@@ -3,16 +3,19 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from weyr.core.capability import BucketBody, Capability, Refused, Wanted
 from weyr.core.diagnostic import EngineSilent
-from weyr.core.ref import ThingId
+from weyr.core.ref import NAME, ThingId
 from weyr.core.seen import Absent, BucketFacts, Present, Seen
 from weyr.engines.local.control import NoAnswer, PlaneDown, ask
 
 
 class LocalObjects:
     """Provider of buckets in the S3 plane of this machine. A bucket belongs to the thing that made it.
+
+    The plane keeps a bucket's owner and generation with it, and checks both in the transaction that changes it.
 
     Promises: a bucket that somebody else made with a client is never taken over and never removed.
     """
@@ -24,48 +27,73 @@ class LocalObjects:
 
     def observe(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Seen]:
         """Absence is proved by the plane's whole list, of which none belongs to the thing."""
-        owned = {bucket["owner"]: bucket for bucket in self._buckets()}
-        return {id: _seen(owned.get(str(id))) for id in ids}
+        owned = self._owned()
+        return {id: _seen(owned.get(id)) for id in ids}
 
     def ensure(self, wanted: Sequence[Wanted]) -> Mapping[ThingId, Refused]:
-        refused: dict[ThingId, Refused] = {}
-        for want in wanted:
-            if not isinstance(want.body, BucketBody):
-                refused[want.id] = Refused(f"an object store cannot hold a {want.body.of}")
-                continue
-            lifecycle = [list(rule) for rule in want.body.lifecycle]
-            status, answer = self._ask("PUT", want.body.name, {"owner": str(want.id), "lifecycle": lifecycle})
-            if status >= 400:
-                refused[want.id] = Refused(str((answer or {}).get("error", f"the S3 plane answered {status}")))
-        return refused
+        owned = self._owned()
+        return {want.id: Refused(reason) for want in wanted if (reason := self._ensure(owned.get(want.id), want))}
 
     def release(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Refused]:
-        owned = {bucket["owner"]: bucket["name"] for bucket in self._buckets()}
-        refused: dict[ThingId, Refused] = {}
-        for id in ids:
-            if str(id) not in owned:
-                continue
-            status, answer = self._ask("DELETE", f"{owned[str(id)]}?force=1")
-            if status >= 400 and status != 404:
-                refused[id] = Refused(str((answer or {}).get("error", f"the S3 plane answered {status}")))
-        return refused
+        owned = self._owned()
+        return {id: Refused(reason) for id in ids if id in owned and (reason := self._remove(owned[id]))}
 
     def inventory(self) -> Sequence[ThingId]:
-        return [ThingId.parse(bucket["owner"]) for bucket in self._buckets() if ":" in bucket["owner"]]
+        return list(self._owned())
 
-    def _buckets(self) -> list[Any]:
-        _, answer = self._ask("GET", "")
-        return [bucket for bucket in answer["buckets"] if bucket.get("owner")]
+    def _ensure(self, bucket: Any, want: Wanted) -> str:
+        """Why not, or nothing."""
+        body = want.body
+        if not isinstance(body, BucketBody):
+            return f"an object store cannot hold a {body.of}"
+        if bucket and bucket["name"] != body.name:
+            return f"its bucket is called {bucket['name']}, and a bucket cannot be renamed"
+        lifecycle = [list(rule) for rule in body.lifecycle]
+        document = {"owner": str(want.id), "generation": want.generation, "lifecycle": lifecycle}
+        return _refusal(*self._ask("PUT", f"/buckets/{quote(body.name, safe='')}", document))
 
-    def _ask(self, method: str, name: str, body: object = None) -> tuple[int, Any]:
+    def _remove(self, bucket: Any) -> str:
+        """Why not, or nothing. The plane compares the owner again: the name may be somebody else's by then."""
+        path = f"/buckets/{quote(bucket['name'], safe='')}?force=1&owner={quote(bucket['owner'], safe='')}"
+        return _refusal(*self._ask("DELETE", path))
+
+    def _owned(self) -> dict[ThingId, Any]:
+        """The buckets that things made. Raises: EngineSilent where the plane gives no list."""
+        status, answer = self._ask("GET", "/buckets")
+        if status != 200:
+            raise EngineSilent(f"the S3 plane does not list its buckets: {_refusal(status, answer)}")
+        pairs = ((_thing(bucket["owner"]), bucket) for bucket in answer["buckets"])
+        return {id: bucket for id, bucket in pairs if id}
+
+    def _ask(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
         try:
-            return ask(self._control, method, f"/buckets/{name}" if name else "/buckets", body)
+            return ask(self._control, method, path, body)
         except (PlaneDown, NoAnswer) as e:
             raise EngineSilent(f"the S3 plane does not answer: {e}") from e
+
+
+def _thing(owner: str) -> ThingId | None:
+    """Which thing owns a bucket; None for one that a caller made, whose owner is his principal.
+
+    A task's principal (`task:digits:job/train#2`) reads like a thing of a stack "task:digits": taken for one, a
+    bucket that a task made for itself would be swept away as nobody's.
+    """
+    try:
+        id = ThingId.parse(owner)
+    except ValueError:
+        return None
+    return id if NAME.fullmatch(id.ref.stack) else None
+
+
+def _refusal(status: int, answer: Any) -> str:
+    """Why the plane did not do it, or nothing."""
+    if status < 400:
+        return ""
+    return str((answer or {}).get("error", f"the S3 plane answered {status}"))
 
 
 def _seen(bucket: Any) -> Seen:
     if bucket is None:
         return Absent()
-    rules = tuple((str(prefix), float(age_s)) for prefix, age_s in bucket.get("lifecycle") or ())
-    return Present(BucketFacts(bucket["size_bytes"], bucket["objects"], rules))
+    rules = tuple((str(prefix), float(age_s)) for prefix, age_s in bucket["lifecycle"])
+    return Present(BucketFacts(bucket["size_bytes"], bucket["objects"], rules), bucket["generation"])

@@ -20,16 +20,23 @@ def create(transaction: Transaction, name: str, owner: str, now_ms: int) -> None
     transaction.run("INSERT INTO buckets (name, created_ms, owner) VALUES (?, ?, ?)", name, now_ms, owner)
 
 
-def ensure(transaction: Transaction, name: str, owner: str, rules: Sequence[Rule] | None, now_ms: int) -> Bucket:
+def ensure(
+    transaction: Transaction, name: str, owner: str, generation: int, rules: Sequence[Rule] | None, now_ms: int
+) -> Bucket:
     """The bucket with these settings, made if it is missing; None leaves its rules as they are.
 
-    Raises: S3Error BucketAlreadyExists where somebody else owns it.
+    Raises: S3Error BucketAlreadyExists where somebody else owns it, OperationAborted where a newer
+    generation of its owner's wish came before.
     """
-    row = transaction.one("SELECT owner FROM buckets WHERE name = ?", name)
+    row = transaction.one("SELECT owner, generation FROM buckets WHERE name = ?", name)
     if row is None:
         create(transaction, name, owner, now_ms)
     elif row[0] != owner:
-        raise S3Error("BucketAlreadyExists", f"the bucket is owned by {row[0]}", BucketName=name)
+        raise S3Error("BucketAlreadyExists", f"the bucket {name} belongs to {row[0]}", BucketName=name)
+    elif generation < row[1]:
+        older = f"generation {generation} is older than {row[1]}, which is here already"
+        raise S3Error("OperationAborted", older, BucketName=name)
+    transaction.run("UPDATE buckets SET generation = ? WHERE name = ?", generation, name)
     if rules is not None:
         text = json.dumps([[rule.prefix, rule.expire_after_s] for rule in rules])
         transaction.run("UPDATE buckets SET lifecycle = ? WHERE name = ?", text, name)
@@ -56,10 +63,13 @@ def remove_empty(transaction: Transaction, name: str) -> None:
     transaction.run("DELETE FROM buckets WHERE id = ?", bucket.id)
 
 
-def remove_some(transaction: Transaction, name: str) -> bool:
-    """Removes some of what is in a bucket, and the bucket itself once it is empty. Gives whether it is gone."""
-    row = transaction.one("SELECT id FROM buckets WHERE name = ?", name)
-    if row is None:
+def remove_some(transaction: Transaction, name: str, owner: str | None = None) -> bool:
+    """Removes some of what is in a bucket, and the bucket itself once it is empty. Gives whether it is gone.
+
+    Takes: `owner`, whose bucket is meant if it is given; one that somebody else made since is left alone.
+    """
+    row = transaction.one("SELECT id, owner FROM buckets WHERE name = ?", name)
+    if row is None or (owner is not None and row[1] != owner):
         return True
     for table in ("objects", "history"):
         rows = transaction.all(

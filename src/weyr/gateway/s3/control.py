@@ -86,18 +86,24 @@ class Control:
         document = json.loads(await _body(request) or b"{}")
         rules = _rules(document["lifecycle"]) if "lifecycle" in document else None
         owner, now_ms = str(document.get("owner") or "admin"), int(self._plane.clock() * 1000)
+        generation = int(document.get("generation", 0))
         bucket = await self._plane.index.write(
-            lambda transaction: bucket_writes.ensure(transaction, name, owner, rules, now_ms)
+            lambda transaction: bucket_writes.ensure(transaction, name, owner, generation, rules, now_ms)
         )
         return _json(200, _shown(bucket))
 
     async def _delete(self, request: Request, name: str) -> Response:
-        """Without `force` only an empty bucket goes; with it everything in it goes too, and absence is a success."""
-        if parse_qs(request.query).get("force") == ["1"]:
+        """Without `force` only an empty bucket goes; with it everything in it goes too, and absence is a success.
+
+        With `owner`, a bucket of that name that is not the owner's (any more) counts as absent.
+        """
+        query = parse_qs(request.query)
+        if query.get("force") == ["1"]:
+            owner = query.get("owner", [None])[0]
             is_gone = False
             while not is_gone:
                 is_gone = await self._plane.index.write(
-                    lambda transaction: bucket_writes.remove_some(transaction, name)
+                    lambda transaction: bucket_writes.remove_some(transaction, name, owner)
                 )
         else:
             await self._plane.index.write(lambda transaction: bucket_writes.remove_empty(transaction, name))
@@ -126,6 +132,7 @@ def _shown(bucket: Bucket) -> dict[str, object]:
     return {
         "name": bucket.name,
         "owner": bucket.owner,
+        "generation": bucket.generation,
         "size_bytes": bucket.size_bytes,
         "objects": bucket.objects,
         "lifecycle": [[rule.prefix, rule.expire_after_s] for rule in bucket.lifecycle],

@@ -48,6 +48,7 @@ _CODES: dict[str, tuple[int, str]] = {
     "NoSuchUpload": (404, "The specified multipart upload does not exist."),
     "NoSuchVersion": (404, "The specified version does not exist."),
     "NotImplemented": (501, "A header or request that you provided implies functionality that is not implemented."),
+    "OperationAborted": (409, "A conflicting conditional operation is in progress against this resource."),
     "PreconditionFailed": (412, "At least one of the preconditions that you specified did not hold."),
     "RequestTimeTooSkewed": (403, "The difference between the request time and the server's time is too large."),
     "RequestTimeout": (400, "The body did not arrive in time."),

@@ -38,10 +38,13 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
+    """`generation` is of the newest wish that its owner sent over the control socket."""
+
     id: int
     name: str
     created_ms: int
     owner: str
+    generation: int
     versioning: Versioning
     lifecycle: tuple[Rule, ...]
     settings: Mapping[str, str]
@@ -96,7 +99,7 @@ class Stored:
     meta: Meta
 
 
-_BUCKET_COLUMNS = "id, name, created_ms, owner, versioning, lifecycle, settings, objects, size_bytes"
+_BUCKET_COLUMNS = "id, name, created_ms, owner, generation, versioning, lifecycle, settings, objects, size_bytes"
 _BUCKET = f"SELECT {_BUCKET_COLUMNS} FROM buckets"
 OBJECT_COLUMNS = "key, sequence, version, is_marker, size, etag, modified_ms, segments, meta"
 _LOOK = (
@@ -133,7 +136,7 @@ def look(reader: Reader, bucket_name: str, key: str) -> tuple[Bucket, Stored | N
     row = reader.one(_LOOK, key, bucket_name)
     if row is None:
         raise S3Error("NoSuchBucket", BucketName=bucket_name)
-    return _bucket_of(row[:9]), None if row[9] is None else stored_of(row[9:18]), row[18]
+    return _bucket_of(row[:10]), None if row[10] is None else stored_of(row[10:19]), row[19]
 
 
 def version_of(reader: Reader, bucket: int, key: str, version: str) -> Stored | None:
@@ -170,8 +173,8 @@ def segments_text(segments: tuple[Segment, ...]) -> str:
 
 
 def _bucket_of(row: Row) -> Bucket:
-    number, name, created_ms, owner, versioning, lifecycle, settings, objects, size_bytes = row
+    number, name, created_ms, owner, generation, versioning, lifecycle, settings, objects, size_bytes = row
     # Most buckets have neither rules nor settings, and this is done for every request.
     rules = () if lifecycle == "[]" else tuple(Rule(*pair) for pair in json.loads(lifecycle))
     kept = {} if settings == "{}" else json.loads(settings)
-    return Bucket(number, name, created_ms, owner, Versioning(versioning), rules, kept, objects, size_bytes)
+    return Bucket(number, name, created_ms, owner, generation, Versioning(versioning), rules, kept, objects, size_bytes)

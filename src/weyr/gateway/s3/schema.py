@@ -13,7 +13,7 @@
 import sqlite3
 from pathlib import Path
 
-VERSION = 1
+VERSION = 2
 
 _COLUMNS = """
     bucket INTEGER NOT NULL, key TEXT NOT NULL, sequence INTEGER NOT NULL, version TEXT NOT NULL,
@@ -26,6 +26,7 @@ _SCHEMA = f"""
 BEGIN;
 CREATE TABLE buckets (
     id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, created_ms INTEGER NOT NULL, owner TEXT NOT NULL,
+    generation INTEGER NOT NULL DEFAULT 0,
     versioning TEXT NOT NULL DEFAULT '', lifecycle TEXT NOT NULL DEFAULT '[]', settings TEXT NOT NULL DEFAULT '{{}}',
     objects INTEGER NOT NULL DEFAULT 0, size_bytes INTEGER NOT NULL DEFAULT 0
 );
