@@ -52,7 +52,7 @@ def test_a_trained_model_is_loaded_by_its_alias(mlflow: Any, client: Any, server
         logged = mlflow.sklearn.log_model(
             model, name="model", registered_model_name="digits", pip_requirements=["scikit-learn"]
         )
-    server.tracking().set_alias("digits", "production", int(logged.registered_model_version))
+    server.tracking().registry.set_alias("digits", "production", int(logged.registered_model_version))
 
     version = client.get_model_version_by_alias("digits", "production")
     assert (version.version, version.run_id, version.user_id) == ("1", run.info.run_id, TASK)
@@ -188,7 +188,7 @@ def test_a_model_of_a_run_is_registered_by_its_path(mlflow: Any, client: Any, se
 
 
 def test_a_stack_owns_its_model(server: TrackingServer) -> None:
-    """Two stacks cannot promote each other's versions; a model that a script made is adopted."""
+    """Two stacks cannot promote each other's versions; what a script made is adopted, and outlives the stack."""
     tracking = server.tracking()
     tracking.ensure_model("owned", "a:model/m")
     tracking.ensure_model("owned", "a:model/m")
@@ -196,10 +196,11 @@ def test_a_stack_owns_its_model(server: TrackingServer) -> None:
         tracking.ensure_model("owned", "b:model/m")
     tracking.registry.create("made by a script", "", ())
     tracking.ensure_model("made by a script", "b:model/m")
-    assert {("owned", "a:model/m"), ("made by a script", "b:model/m")} <= set(tracking.models())
-    tracking.delete_model("owned")
-    tracking.delete_model("owned")
+    assert {("owned", "a:model/m", 0), ("made by a script", "b:model/m", 0)} <= set(tracking.owned_models())
+    for owner in ("a:model/m", "a:model/m", "b:model/m"):
+        tracking.let_go_of_model(owner)
     assert tracking.model("owned") is None
+    assert tracking.model("made by a script") is not None, "only its owner went"
 
 
 def test_logged_models_can_be_searched(mlflow: Any, client: Any) -> None:

@@ -105,11 +105,12 @@ def model_facts(db: Database, name: str) -> ModelFacts | None:
     return ModelFacts(versions, aliases)
 
 
-def models_and_owners(db: Database) -> list[tuple[str, str]]:
-    """Every registered model with its owner, by name; the owner is empty for a client's own."""
-    query = select(registered_models.c.name, registered_models.c.owner).order_by(registered_models.c.name)
+def owned_models(db: Database) -> list[tuple[str, str, int]]:
+    """Every registered model that has an owner, with it and the generation of its wish, by name."""
+    columns = registered_models.c
+    query = select(columns.name, columns.owner, columns.generation).where(columns.owner != "").order_by(columns.name)
     with db.read() as connection:
-        return [(row[0], row[1]) for row in connection.execute(query)]
+        return [(row[0], row[1], row[2]) for row in connection.execute(query)]
 
 
 def _summaries(connection: Connection, run_ids: Sequence[str]) -> list[RunSummary]:

@@ -50,23 +50,31 @@ class Registry:
 
         return self._writer.run(work)
 
-    def ensure(self, name: str, owner: str) -> None:
-        """The owner's model is there. Idempotent; a model that a client made without an owner is adopted.
+    def ensure(self, name: str, owner: str, generation: int, aliases: Sequence[tuple[str, int]]) -> None:
+        """The owner's model is there, with these aliases. Idempotent; one that a client made is adopted.
 
-        Raises TrackingError: RESOURCE_ALREADY_EXISTS when it has another owner.
+        Raises TrackingError, with nothing changed: RESOURCE_ALREADY_EXISTS when it has another owner, or the
+        owner another model; INVALID_STATE when a newer generation came before; RESOURCE_DOES_NOT_EXIST when
+        there is no such version.
         """
         names.check_model_name(name)
+        for alias, _ in aliases:
+            names.check_alias(alias)
 
         def work(connection: Connection) -> None:
-            row = connection.execute(select(registered_models).where(registered_models.c.name == name)).first()
-            if row is None:
-                self._insert(connection, name, "", owner)
-            elif not row.owner:
-                self._change(connection, name, owner=owner)
-            elif row.owner != owner:
-                raise TrackingError(
-                    ErrorCode.RESOURCE_ALREADY_EXISTS, f"The model {name} already exists and belongs to {row.owner}."
-                )
+            self._own(connection, name, owner, generation)
+            for alias, version in aliases:
+                _point(connection, name, alias, version)
+
+        self._writer.run(work)
+
+    def let_go(self, owner: str) -> None:
+        """The owner's model is gone with its versions; one that was adopted stays, and has no owner. Idempotent."""
+        mine = registered_models.c.owner == owner
+
+        def work(connection: Connection) -> None:
+            connection.execute(delete(registered_models).where(mine, registered_models.c.is_adopted.is_(False)))
+            connection.execute(update(registered_models).where(mine).values(owner="", generation=0, is_adopted=False))
 
         self._writer.run(work)
 
@@ -93,12 +101,12 @@ class Registry:
 
         return self._writer.run(work)
 
-    def delete(self, name: str, must_exist: bool = True) -> None:
+    def delete(self, name: str) -> None:
         """It is gone with its versions; their files stay where they were logged."""
 
         def work(connection: Connection) -> None:
             gone = connection.execute(delete(registered_models).where(registered_models.c.name == name)).rowcount
-            if must_exist and not gone:
+            if not gone:
                 raise _no_model(name)
 
         self._writer.run(work)
@@ -129,14 +137,7 @@ class Registry:
         names.check_alias(alias)
 
         def work(connection: Connection) -> None:
-            here = (model_versions.c.name == name, model_versions.c.version == version)
-            if not connection.execute(select(1).where(*here)).first():
-                raise missing(f"Model Version (name={name}, version={version}) not found")
-            put = upsert(model_aliases)
-            replace = put.on_conflict_do_update(
-                index_elements=["name", "alias"], set_={"version": put.excluded.version}
-            )
-            connection.execute(replace, {"name": name, "alias": alias, "version": version})
+            _point(connection, name, alias, version)
             self._change(connection, name)
 
         self._writer.run(work)
@@ -175,6 +176,25 @@ class Registry:
             page = page_of(connection.execute(query).all(), offset, limit)
             return Page(tuple(_whole(connection, page.items)), page.token)
 
+    def _own(self, connection: Connection, name: str, owner: str, generation: int) -> None:
+        mine = connection.execute(select(registered_models).where(registered_models.c.owner == owner)).first()
+        row = connection.execute(select(registered_models).where(registered_models.c.name == name)).first()
+        exists = ErrorCode.RESOURCE_ALREADY_EXISTS
+        if row is not None and row.owner not in ("", owner):
+            raise TrackingError(exists, f"The model {name} already exists and belongs to {row.owner}.")
+        if mine is not None and mine.name != name:
+            raise TrackingError(exists, f"Its model is called {mine.name}, and is not renamed.")
+        if mine is not None and generation < mine.generation:
+            older = f"Generation {generation} is older than {mine.generation}, which is here already."
+            raise TrackingError(ErrorCode.INVALID_STATE, older)
+        if row is None:
+            self._insert(connection, name, "", owner)
+            self._change(connection, name, generation=generation)
+        elif not row.owner:
+            self._change(connection, name, owner=owner, generation=generation, is_adopted=True)
+        elif generation > row.generation:
+            self._change(connection, name, generation=generation)
+
     def _insert(self, connection: Connection, name: str, description: str, owner: str) -> None:
         now = self._now_ms()
         row = {"name": name, "description": description, "created_ms": now, "updated_ms": now, "owner": owner}
@@ -194,6 +214,16 @@ def require_model(connection: Connection, name: str) -> RegisteredModel:
     if row is None:
         raise _no_model(name)
     return _whole(connection, [row])[0]
+
+
+def _point(connection: Connection, name: str, alias: str, version: int) -> None:
+    """Raises TrackingError: RESOURCE_DOES_NOT_EXIST."""
+    here = (model_versions.c.name == name, model_versions.c.version == version)
+    if not connection.execute(select(1).where(*here)).first():
+        raise missing(f"Model Version (name={name}, version={version}) not found")
+    put = upsert(model_aliases)
+    replace = put.on_conflict_do_update(index_elements=["name", "alias"], set_={"version": put.excluded.version})
+    connection.execute(replace, {"name": name, "alias": alias, "version": version})
 
 
 def _no_model(name: str) -> TrackingError:

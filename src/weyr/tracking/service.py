@@ -57,25 +57,21 @@ class Tracking:
         """Gives the id of the stack's experiment. Idempotent."""
         return self.experiments.ensure(name, artifact_root, owner_stack)
 
-    def ensure_model(self, name: str, owner: str) -> None:
-        """Idempotent. Raises TrackingError when the name belongs to another owner."""
-        self.registry.ensure(name, owner)
+    def ensure_model(self, name: str, owner: str, generation: int = 0, aliases: Sequence[tuple[str, int]] = ()) -> None:
+        """Idempotent. Raises TrackingError, with nothing changed, for what `Registry.ensure` refuses."""
+        self.registry.ensure(name, owner, generation, aliases)
 
-    def set_alias(self, name: str, alias: str, version: int) -> None:
-        """Idempotent. Raises TrackingError when there is no such version."""
-        self.registry.set_alias(name, alias, version)
-
-    def delete_model(self, name: str) -> None:
-        """With its versions and aliases. Idempotent: afterwards `model(name)` is None."""
-        self.registry.delete(name, must_exist=False)
+    def let_go_of_model(self, owner: str) -> None:
+        """Deletes the owner's model with its versions; what a client made stays. Idempotent."""
+        self.registry.let_go(owner)
 
     def model(self, name: str) -> ModelFacts | None:
         """None is proof that there is no such model."""
         return overview.model_facts(self._db, name)
 
-    def models(self) -> list[tuple[str, str]]:
-        """(name, owner) of every registered model."""
-        return overview.models_and_owners(self._db)
+    def owned_models(self) -> list[tuple[str, str, int]]:
+        """(name, owner, generation) of every registered model that a stack owns."""
+        return overview.owned_models(self._db)
 
     def runs(self, stack: str | None = None) -> list[overview.RunSummary]:
         """The runs of one stack, or of all, newest first."""

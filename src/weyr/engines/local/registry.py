@@ -11,23 +11,31 @@ from weyr.core.seen import Absent, ModelFacts, Present, Seen
 class Registry(Protocol):
     """The registry behind the MLflow door; `weyr.tracking` is one."""
 
-    def ensure_model(self, name: str, owner: str) -> None:
-        """Registers the model if it is missing. Raises: ValueError where it belongs to another owner."""
+    def ensure_model(self, name: str, owner: str, generation: int, aliases: Sequence[tuple[str, int]]) -> None:
+        """The owner's model is there, with these aliases; one that a client made is adopted.
+
+        Raises: ValueError, with nothing changed, where it belongs to another owner, where a newer generation
+        came before, where there is no such version.
+        """
         ...
 
-    def set_alias(self, name: str, alias: str, version: int) -> None: ...
-
-    def delete_model(self, name: str) -> None: ...
+    def let_go_of_model(self, owner: str) -> None:
+        """Deletes the owner's model; one that was adopted stays, without an owner."""
+        ...
 
     def model(self, name: str) -> ModelFacts | None: ...
 
-    def models(self) -> Sequence[tuple[str, str]]:
-        """(name, owner) of every model."""
+    def owned_models(self) -> Sequence[tuple[str, str, int]]:
+        """(name, owner, generation) of every model that has an owner."""
         ...
 
 
 class LocalRegistry:
-    """Provider of registered models. What a user registers with a client is left alone."""
+    """Provider of registered models.
+
+    Promises: what a user registered with a client is never in the inventory, and never deleted: a stack that
+    names such a model looks after it for as long as it stands.
+    """
 
     capability = Capability.REGISTRY
 
@@ -35,30 +43,35 @@ class LocalRegistry:
         self._registry = registry
 
     def observe(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Seen]:
-        names = {owner: name for name, owner in self._registry.models()}
-        facts = {id: self._registry.model(names[str(id)]) if str(id) in names else None for id in ids}
-        return {id: Present(found) if found else Absent() for id, found in facts.items()}
+        owned = {owner: (name, generation) for name, owner, generation in self._registry.owned_models()}
+        return {id: self._seen(owned.get(str(id))) for id in ids}
 
     def ensure(self, wanted: Sequence[Wanted]) -> Mapping[ThingId, Refused]:
-        refused: dict[ThingId, Refused] = {}
-        for want in wanted:
-            if not isinstance(want.body, ModelBody):
-                refused[want.id] = Refused(f"a model registry cannot hold a {want.body.of}")
-                continue
-            try:
-                self._registry.ensure_model(want.body.name, str(want.id))
-                for alias, version in want.body.aliases:
-                    self._registry.set_alias(want.body.name, alias, version)
-            except ValueError as e:
-                refused[want.id] = Refused(str(e))
-        return refused
+        return {want.id: Refused(reason) for want in wanted if (reason := self._ensure(want))}
 
     def release(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Refused]:
-        names = {owner: name for name, owner in self._registry.models()}
         for id in ids:
-            if str(id) in names:
-                self._registry.delete_model(names[str(id)])
+            self._registry.let_go_of_model(str(id))
         return {}
 
     def inventory(self) -> Sequence[ThingId]:
-        return [ThingId.parse(owner) for _, owner in self._registry.models() if ":" in owner]
+        return [ThingId.parse(owner) for _, owner, _ in self._registry.owned_models()]
+
+    def _ensure(self, want: Wanted) -> str:
+        """Why not, or nothing."""
+        body = want.body
+        if not isinstance(body, ModelBody):
+            return f"a model registry cannot hold a {body.of}"
+        try:
+            self._registry.ensure_model(body.name, str(want.id), want.generation, body.aliases)
+        except ValueError as e:
+            return str(e)
+        return ""
+
+    def _seen(self, owned: tuple[str, int] | None) -> Seen:
+        """A model that was deleted since the list was read is as absent as one that was not in it."""
+        if owned is None:
+            return Absent()
+        name, generation = owned
+        facts = self._registry.model(name)
+        return Present(facts, generation) if facts else Absent()

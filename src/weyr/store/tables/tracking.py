@@ -6,7 +6,7 @@ point's whole content is its key: a client that sends a batch again after a lost
 nothing. NaN is stored as the value 0 with `is_nan`, because SQLite turns NaN into NULL.
 """
 
-from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, Integer, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKey, Index, Integer, String, Table, Text
 
 from weyr.store.database import metadata
 
@@ -194,6 +194,9 @@ registered_models = Table(
     Column("created_ms", Integer, nullable=False),
     Column("updated_ms", Integer, nullable=False),
     Column("owner", String(255), nullable=False, default=""),
+    # Of the newest wish that its owner sent. `is_adopted`: a client made it, so its owner only lets go of it.
+    Column("generation", BigInteger, nullable=False, default=0),
+    Column("is_adopted", Boolean, nullable=False, default=False),
     # A deleted version's number is never given again, so that an old `name/3` cannot become another model.
     Column("version_last", Integer, nullable=False, default=0),
 )

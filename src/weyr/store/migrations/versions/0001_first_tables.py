@@ -156,6 +156,8 @@ def upgrade() -> None:
         sa.Column("created_ms", sa.Integer(), nullable=False),
         sa.Column("updated_ms", sa.Integer(), nullable=False),
         sa.Column("owner", sa.String(length=255), nullable=False),
+        sa.Column("generation", sa.BigInteger(), nullable=False),
+        sa.Column("is_adopted", sa.Boolean(), nullable=False),
         sa.Column("version_last", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("name"),
     )
