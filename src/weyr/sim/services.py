@@ -1,11 +1,21 @@
 """What else does a simulated engine offer? Buckets, models, routes, secrets and notices, as plain values."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from weyr.core.capability import BucketBody, Capability, ModelBody, NoticeBody, Refused, RouteBody, SecretBody, Wanted
 from weyr.core.ref import ThingId
-from weyr.core.seen import BucketFacts, ModelFacts, NoticeFacts, RouteFacts, SecretFacts, VersionFacts
+from weyr.core.seen import (
+    Absent,
+    BucketFacts,
+    ModelFacts,
+    NoticeFacts,
+    Present,
+    RouteFacts,
+    SecretFacts,
+    Seen,
+    VersionFacts,
+)
 from weyr.sim.clock import VirtualClock
 from weyr.sim.faults import Faults
 from weyr.sim.shelf import Shelf
@@ -15,6 +25,7 @@ class SimBuckets(Shelf):
     """The OBJECTS capability. A name has one owner; `fill` says what a bucket holds."""
 
     capability = Capability.OBJECTS
+    holds = BucketBody
 
     def __init__(self, clock: VirtualClock, faults: Faults) -> None:
         super().__init__(clock, faults)
@@ -25,8 +36,11 @@ class SimBuckets(Shelf):
 
     def _begin(self, want: Wanted, prior: Wanted | None) -> Refused | None:
         name = _bucket(want).name
-        owner = next((id for id, other in self._wanted.items() if _bucket(other).name == name), want.id)
-        return None if owner == want.id else Refused(f"the bucket {name} belongs to {owner.ref.absolute}")
+        if prior and _bucket(prior).name != name:
+            return Refused(f"its bucket is called {_bucket(prior).name}, and a bucket cannot be renamed")
+        return _owned_by_another(
+            "bucket", name, want.id, {id: _bucket(other).name for id, other in self._wanted.items()}
+        )
 
     def _let_go(self, id: ThingId) -> bool:
         self._holds.pop(_bucket(self._wanted[id]).name, None)
@@ -42,6 +56,7 @@ class SimModels(Shelf):
     """The REGISTRY capability. Versions appear by `register`, as a run's do; aliases by what is wanted."""
 
     capability = Capability.REGISTRY
+    holds = ModelBody
 
     def __init__(self, clock: VirtualClock, faults: Faults) -> None:
         super().__init__(clock, faults)
@@ -54,21 +69,29 @@ class SimModels(Shelf):
         versions.append(version)
         return version.version
 
+    def _begin(self, want: Wanted, prior: Wanted | None) -> Refused | None:
+        body = _model(want)
+        if prior and _model(prior).name != body.name:
+            return Refused(f"its model is called {_model(prior).name}, and is not renamed")
+        for alias, version in body.aliases:
+            if version > len(self._versions.get(body.name, ())):
+                return Refused(f"there is no version {version} of {body.name} that {alias} could mean")
+        return _owned_by_another("model", body.name, want.id, {id: _model(o).name for id, o in self._wanted.items()})
+
     def _let_go(self, id: ThingId) -> bool:
         self._versions.pop(_model(self._wanted[id]).name, None)
         return True
 
     def _facts(self, want: Wanted) -> ModelFacts:
         body = _model(want)
-        versions = self._versions.get(body.name, [])
-        aliases = tuple(alias for alias in body.aliases if alias[1] <= len(versions))
-        return ModelFacts(tuple(versions), aliases)
+        return ModelFacts(tuple(self._versions.get(body.name, ())), body.aliases)
 
 
 class SimRoutes(Shelf):
     """The TRAFFIC capability. `load` sets the requests in flight of a route's replicas, and those that wait."""
 
     capability = Capability.TRAFFIC
+    holds = RouteBody
 
     def __init__(self, clock: VirtualClock, faults: Faults) -> None:
         super().__init__(clock, faults)
@@ -79,21 +102,30 @@ class SimRoutes(Shelf):
             replicas=tuple(inflight.items()), waiting=waiting, requests=requests, last_request_at=self._clock.now()
         )
 
+    def _begin(self, want: Wanted, prior: Wanted | None) -> Refused | None:
+        routes = {id: _route(other).route for id, other in self._wanted.items()}
+        return _owned_by_another("route", _route(want).route, want.id, routes)
+
     def _facts(self, want: Wanted) -> RouteFacts:
-        assert isinstance(want.body, RouteBody)
-        load = self._load.get(want.body.route, RouteFacts())
+        body = _route(want)
+        load = self._load.get(body.route, RouteFacts())
         inflight = dict(load.replicas)
-        listed = [replica for replica, _ in want.body.replicas]
+        listed = [replica for replica, _ in body.replicas]
         leaving = [replica for replica, count in inflight.items() if count and replica not in listed]
         replicas = tuple((replica, inflight.get(replica, 0)) for replica in (*listed, *leaving))
-        url = f"http://sim/{want.body.route}"
+        url = f"http://sim/{body.route}"
         return replace(load, generation=want.generation, url=url, replicas=replicas)
 
 
 class SimSecrets(Shelf):
-    """The SECRETS capability. `put` gives a secret its next value, of which only the version is seen."""
+    """The SECRETS capability. `put` gives a secret its next value, of which only the version is seen.
+
+    A secret without a value is absent, whoever asked for it. One that was put before a stack asked for it is
+    seen, but in no inventory.
+    """
 
     capability = Capability.SECRETS
+    holds = SecretBody
 
     def __init__(self, clock: VirtualClock, faults: Faults) -> None:
         super().__init__(clock, faults)
@@ -112,14 +144,24 @@ class SimSecrets(Shelf):
         self._versions.pop(id, None)
         return True
 
+    def inventory(self) -> Sequence[ThingId]:
+        return self._faults.call(lambda: sorted(id for id in self._wanted if id in self._versions))
+
+    def _look(self, id: ThingId) -> Seen:
+        if id not in self._versions:
+            return Absent()
+        want = self._wanted.get(id)
+        return Present(SecretFacts(self._versions[id]), want.generation if want else 0)
+
     def _facts(self, want: Wanted) -> SecretFacts:
-        return SecretFacts(self._versions.get(want.id, 0))
+        return SecretFacts(self._versions[want.id])
 
 
 class SimNotices(Shelf):
     """The NOTICES capability. `sent` lists every notice once, in order."""
 
     capability = Capability.NOTICES
+    holds = NoticeBody
 
     def __init__(self, clock: VirtualClock, faults: Faults, delivers: Callable[[NoticeBody], bool] = lambda _: True):
         super().__init__(clock, faults)
@@ -151,3 +193,14 @@ def _bucket(want: Wanted) -> BucketBody:
 def _model(want: Wanted) -> ModelBody:
     assert isinstance(want.body, ModelBody)
     return want.body
+
+
+def _route(want: Wanted) -> RouteBody:
+    assert isinstance(want.body, RouteBody)
+    return want.body
+
+
+def _owned_by_another(what: str, name: str, asker: ThingId, names: Mapping[ThingId, str]) -> Refused | None:
+    """A refusal where somebody else than the asker has the name."""
+    owner = next((id for id, taken in names.items() if taken == name), asker)
+    return None if owner == asker else Refused(f"the {what} {name} belongs to {owner}")

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
-from weyr.core.capability import Capability, Refused, Wanted
+from weyr.core.capability import Body, Capability, Refused, Wanted
 from weyr.core.ref import ThingId
 from weyr.core.seen import Absent, Facts, Present, Seen
 from weyr.sim.clock import VirtualClock
@@ -14,6 +14,7 @@ class Shelf(ABC):
     """A Provider in memory. What a thing looks like, and how it goes away, is each capability's own."""
 
     capability: Capability
+    holds: type[Body]
 
     def __init__(self, clock: VirtualClock, faults: Faults) -> None:
         self._clock, self._faults = clock, faults
@@ -62,6 +63,8 @@ class Shelf(ABC):
         return Present(self._facts(want), want.generation) if want else Absent()
 
     def _take(self, want: Wanted) -> Refused | None:
+        if not isinstance(want.body, self.holds):
+            return Refused(f"a {self.capability.value} cannot hold a {want.body.of}")
         prior = self._wanted.get(want.id)
         if prior and want.generation < prior.generation:
             return Refused(f"generation {want.generation} is older than {prior.generation}, which is here already")

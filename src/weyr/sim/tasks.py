@@ -53,6 +53,7 @@ class SimTasks(Shelf):
     """The TASKS capability. `succeeded` is told of every task that ends well."""
 
     capability = Capability.TASKS
+    holds = TaskBody
 
     def __init__(
         self,

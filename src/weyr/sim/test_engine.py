@@ -139,10 +139,12 @@ def test_a_task_that_succeeds_registers_its_model() -> None:
     clock = VirtualClock()
     engine = SimEngine(clock, scripts=lambda _: Script(work_s=1, metrics={"accuracy": 0.97}))
     model = thing("", "model")
-    engine.models.ensure([Wanted(model, 1, ModelBody("digits-digits", (("production", 1),)))])
+    promoted = Wanted(model, 1, ModelBody("digits-digits", (("production", 1),)))
+    assert model in engine.models.ensure([promoted]), "there is no version yet"
     engine.tasks.ensure([Wanted(thing(), 1, TaskBody(("work",), "/", model="digits-digits"))])
     clock.advance(5)
     assert task(engine).state is TaskState.ENDED
+    assert engine.models.ensure([promoted]) == {}
     seen = engine.models.observe([model])[model]
     assert isinstance(seen, Present)
     assert isinstance(seen.facts, ModelFacts)
