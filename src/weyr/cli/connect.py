@@ -10,6 +10,7 @@ from weyr.cli.client import Client, HttpClient, ServerGone
 from weyr.cli.place import PROCESSES, Process, recorded, running
 from weyr.cli.screen import say
 from weyr.core.diagnostic import Diagnostic, UserError
+from weyr.store.home import Home
 
 START_TIMEOUT_S = 30.0
 RIVAL_TIMEOUT_S = 2.0
@@ -54,13 +55,13 @@ def ensured(home: Path, is_auto: bool) -> tuple[HttpClient, bool]:
 def start(home: Path, is_auto: bool, port: int | None = None) -> Process:
     """Starts the server detached and waits until it answers. An automatic one goes when the last stack goes.
 
-    Raises: UserError where it ends or is not ready in time.
+    Raises: UserError where the folder cannot be used, and where it ends or is not ready in time.
     """
+    # Looked at before its log is opened: nothing is written into a folder that is somebody else's.
+    Home(home).prepare()
     log = home / "logs" / "server.log"
     began = time.monotonic()
     try:
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        log.parent.mkdir(mode=0o700, exist_ok=True)
         before = log.stat().st_size if log.exists() else 0
         with log.open("ab") as output:
             child = subprocess.Popen(

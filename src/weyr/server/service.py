@@ -135,6 +135,8 @@ class Service:
         """A plan is made from what is there now; without a loop, from what was last known."""
         if self.wake is not None:
             self.weyr.loop.look(stack, self.now())
+            # What was seen may be due for a step long before the loop's thread meant to look again.
+            self._ring([])
 
     # --- objects
 
