@@ -4,6 +4,7 @@ import hashlib
 import http.client
 import json
 import os
+import random
 import signal
 import socket
 import sqlite3
@@ -16,6 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
+
+import boto3
+from botocore.config import Config
 
 from weyr.store.home import Home
 
@@ -117,11 +121,21 @@ class User:
         finally:
             connection.close()
 
+    def s3(self) -> Any:
+        """An unmodified boto3 client with the administrator's keys."""
+        keys = json.loads((self.home / "credentials.json").read_text())["keys"]
+        key, entry = next((key, entry) for key, entry in keys.items() if entry["principal"] == "admin")
+        return s3_client(self.url("s3"), key, entry["secret"])
+
     def row(self, ref: str, stack: str = "") -> dict[str, Any]:
         """One object as the server lists it; empty while it is not there."""
         kind, _, name = ref.partition("/")
         found = self.api("GET", f"/v1/objects?kind={kind}&name={name}&stack={stack}")["objects"]
         return dict(found[0]) if found else {}
+
+    def row_offline(self, ref: str) -> dict[str, Any]:
+        """One object as `weyr get` tells it, whether or not a server runs."""
+        return dict(self.asked("get", ref)["objects"][0])
 
     def message(self, ref: str) -> str:
         """All that an object's conditions say."""
@@ -201,6 +215,15 @@ class User:
         until(lambda: not self.processes(), "killed processes to be gone", 10)
 
 
+def s3_client(url: str, key: str, secret: str) -> Any:
+    """An unmodified boto3 client that signs with these keys."""
+    config = Config(retries={"max_attempts": 1}, s3={"addressing_style": "path"})
+    return boto3.client(
+        "s3", endpoint_url=url, region_name="us-east-1", aws_access_key_id=key, aws_secret_access_key=secret,
+        config=config,
+    )  # fmt: skip
+
+
 def is_alive(pid: int) -> bool:
     """Whether a process runs; a zombie does not."""
     try:
@@ -211,10 +234,7 @@ def is_alive(pid: int) -> bool:
 
 def free_port() -> int:
     """A port that nobody listens on, below the range from which Linux takes those of outgoing connections."""
-    for port in range(20_000 + os.getpid() % 10_000, 32_000):
-        if not _listens(port):
-            return port
-    raise OSError("no port is free")
+    return next(port for port in random.sample(range(20_000, 32_000), 200) if not _listens(port))
 
 
 def _listens(port: int) -> bool:

@@ -31,5 +31,5 @@ models:
 endpoints:
   sorter:
     model: sorter@production
-    scale: {{min: {scale}, max: 2}}
+    scale: {{min: {scale}, max: {scale}}}
 {more}"""

@@ -1,28 +1,17 @@
 """Who may do what, and is everybody else written down? Asked at all four doors with real clients."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from conftest import a_user
-from one_user import User, until
+from one_user import User, s3_client, until
 from stacks import serving
+from user_life import a_user
 
 SNOOP = Path(__file__).with_name("snoop.py")
-
-
-def s3_client(user: User, key: str, secret: str) -> Any:
-    """An unmodified boto3 client."""
-    import boto3
-    from botocore.config import Config
-
-    config = Config(retries={"max_attempts": 1}, s3={"addressing_style": "path"})
-    return boto3.client(
-        "s3", endpoint_url=user.url("s3"), region_name="us-east-1", aws_access_key_id=key,
-        aws_secret_access_key=secret, config=config,
-    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -48,11 +37,11 @@ def test_a_task_reaches_what_its_job_names_and_nothing_else(owner: User) -> None
 
 def test_a_refusal_at_any_door_is_on_the_audit_trail(owner: User) -> None:
     """Unknown tokens and keys are refused, and `weyr audit` tells when, where and why."""
-    key = next(iter(owner_keys(owner)))
+    key = next(iter(keys_of(owner)))
     with pytest.raises(ClientError) as wrong_secret:
-        s3_client(owner, key, "not-the-secret").list_buckets()
+        s3_client(owner.url("s3"), key, "not-the-secret").list_buckets()
     with pytest.raises(ClientError) as unknown_key:
-        s3_client(owner, "NOSUCHKEY", "x").list_objects_v2(Bucket="whole-lake")
+        s3_client(owner.url("s3"), "NOSUCHKEY", "x").list_objects_v2(Bucket="whole-lake")
     answers = [
         owner.request("GET", "/v1/objects", token="wrong")[0],
         owner.request("GET", "/v1/objects", token="")[0],
@@ -77,13 +66,11 @@ def test_a_refusal_at_any_door_is_on_the_audit_trail(owner: User) -> None:
 
 def test_a_task_that_ended_can_prove_itself_no_more(owner: User) -> None:
     """Its token and keys went with it: the only keys left are the administrator's and the replica's."""
-    assert all("job/" not in principal for principal in owner_keys(owner).values())
+    assert all("job/" not in principal for principal in keys_of(owner).values())
 
 
-def owner_keys(user: User) -> dict[str, str]:
+def keys_of(user: User) -> dict[str, str]:
     """Access key id → principal, the administrator's first."""
-    import json
-
     keys = json.loads((user.home / "credentials.json").read_text())["keys"]
     found = {key: entry["principal"] for key, entry in keys.items()}
     return dict(sorted(found.items(), key=lambda item: item[1] != "admin"))

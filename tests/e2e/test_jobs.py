@@ -5,8 +5,8 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from conftest import a_user
 from one_user import User, until
+from user_life import a_user
 
 SECRET = "s3cr3t-Wert-für-Tests"
 STACK = """\
@@ -27,7 +27,9 @@ jobs:
   hopeless: {run: exit 9, retries: {max: 1, backoff: 100ms}}
   missing: {run: [no-such-program]}
   keeper:
-    run: 'echo "the key is $API_KEY"; printf "file: "; cat "$KEY_FILE"; [ "$API_KEY" = "$(cat "$KEY_FILE")" ] && echo same'
+    run: >-
+      echo "the key is $API_KEY"; printf "file: "; cat "$KEY_FILE"; echo;
+      [ "$API_KEY" = "$(cat "$KEY_FILE")" ] && echo same
     secrets: {API_KEY: secret/api_key}
     secret_files: {KEY_FILE: secret/api_key}
   teller: {run: "echo first; while [ ! -e $GO ]; do sleep 0.02; done; echo second", env: {GO: .}}
@@ -78,7 +80,13 @@ def test_a_secret_reaches_its_job_and_is_seen_nowhere_else(ended: User) -> None:
     assert "file: ****" in said
     assert "same" in said
 
-    for words in (("plan",), ("events",), ("describe", "job/keeper"), ("describe", "secret/api_key"), ("secret", "list")):
+    for words in (
+        ("plan",),
+        ("events",),
+        ("describe", "job/keeper"),
+        ("describe", "secret/api_key"),
+        ("secret", "list"),
+    ):
         assert SECRET not in ended.weyr(*words).text, words
     found = [
         str(path)

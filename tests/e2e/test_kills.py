@@ -1,18 +1,14 @@
 """Kill any process: what runs goes on, what was killed comes back, and nothing runs twice."""
 
-import json
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
-from shutil import rmtree
 
-from conftest import a_user
 from one_user import PAUSE, User, is_alive, until
 from stacks import SMALL, serving
-from test_changes import admin_s3
+from user_life import a_user
 
 QUESTION = {"inputs": [{"name": "input-0", "shape": [1, 2], "datatype": "FP64", "data": [1.0, 1.0]}]}
 
@@ -103,13 +99,12 @@ def test_a_stopped_server_is_taken_up_where_it_left(user: User, model_folder: Pa
 def test_a_killed_plane_comes_back_at_its_address(user: User, model_folder: Path) -> None:
     """Both planes are restarted by themselves, on the ports that clients know, with what they held."""
     user.up(serving(model_folder))
-    s3 = admin_s3(user)
+    s3 = user.s3()
     s3.put_object(Bucket="whole-lake", Key="kept", Body=b"acknowledged")
     addresses = {name: user.url(name) for name in ("s3", "inference")}
 
     for name in addresses:
-        killed = user.kill(name)
-        until(lambda name=name, killed=killed: came_back(user, name, killed), f"{name} to come back")  # type: ignore[misc]
+        until_back(user, name, user.kill(name))
 
     assert {name: user.url(name) for name in addresses} == addresses
     assert s3.get_object(Bucket="whole-lake", Key="kept")["Body"].read() == b"acknowledged"
@@ -117,12 +112,17 @@ def test_a_killed_plane_comes_back_at_its_address(user: User, model_folder: Path
     user.up()
 
 
-def came_back(user: User, name: str, killed: int) -> bool:
-    try:
-        pid = user.pid(name)
-    except (OSError, ValueError):
-        return False
-    return pid != killed and is_alive(pid)
+def until_back(user: User, name: str, killed: int) -> None:
+    """Waits for another process of that name."""
+
+    def is_back() -> bool:
+        try:
+            pid = user.pid(name)
+        except (OSError, ValueError):
+            return False
+        return pid != killed and is_alive(pid)
+
+    until(is_back, f"{name} to come back")
 
 
 def test_a_data_folder_with_a_long_path_works() -> None:

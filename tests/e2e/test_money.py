@@ -40,7 +40,7 @@ jobs:
     finish.touch()
     user.weyr("up", "--yes")
 
-    saved = int(user.weyr("logs", "job/count#1").out.split("saved ")[1])
+    saved = int(user.weyr("logs", "job/count#1").out.split("saved ")[1].split()[0])
     resumed = int(user.weyr("logs", "job/count#2").out.split("resumed at ")[1].split()[0])
     assert resumed == saved > 0
     assert user.events("spot.notice")
