@@ -29,7 +29,7 @@ class Target:
         version, source = outputs.get(f"{spec.model.at}.version"), outputs.get(f"{spec.model.at}.source")
         if not isinstance(version, int) or not isinstance(source, str):
             return None
-        return cls(str(outputs["name"]), spec.model.name, version, source)
+        return cls(str(outputs.get("name", "")), spec.model.name, version, source)
 
 
 def replica_body(ref: Ref, spec: EndpointSpec, target: Target, folder: str) -> TaskBody:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from weyr.kinds.ml.endpoint.body import Target
+
 
 @dataclass(frozen=True, slots=True)
 class Replica:
@@ -11,6 +13,7 @@ class Replica:
     key: str
     version: int
     is_leaving: bool = False
+    left_at: float = 0.0
 
     @property
     def part(self) -> str:
@@ -19,7 +22,10 @@ class Replica:
 
 @dataclass(frozen=True, slots=True)
 class EndpointMemory:
-    """`routed` are (replica, address) pairs of routing `route_generation`; both only move forward together."""
+    """`routed` are (replica, address) pairs of routing `route_generation`; both only move forward together.
+
+    `target` is what was served last: it is served on while its model says nothing. `url` is the last one known.
+    """
 
     replicas: tuple[Replica, ...] = ()
     last_number: int = 0
@@ -29,5 +35,10 @@ class EndpointMemory:
     served: str = ""
     serving_since: float = 0.0
     crashes: int = 0
+    crashed_at: float = 0.0
     retry_at: float = 0.0
     last_end: str = ""
+    generation: int = 0
+    target: Target | None = None
+    url: str = ""
+    removing_since: float = 0.0
