@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -142,11 +142,12 @@ def test_an_abandoned_upload_leaves_nothing(client: Any, s3: S3Plane) -> None:
     client.abort_multipart_upload(Bucket="lake", Key="left", UploadId=upload_id)
 
     assert s3.ask("GET", "/buckets/lake")[1]["size_bytes"] == before
-    for call in (
+    calls: tuple[Callable[[], object], ...] = (
         lambda: client.abort_multipart_upload(Bucket="lake", Key="left", UploadId=upload_id),
         lambda: client.list_parts(Bucket="lake", Key="left", UploadId=upload_id),
         lambda: complete(client, "left", upload_id, named),
-    ):
+    )
+    for call in calls:
         with pytest.raises(ClientError) as refused:
             call()
         assert refused.value.response["Error"]["Code"] == "NoSuchUpload"

@@ -4,8 +4,8 @@ import http.client
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import pytest
 from botocore.auth import SigV4Auth
@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 from s3_plane import ADMIN, S3Plane, running_s3
 
 TASK = ("TASKKEY", "task-secret")
+T = TypeVar("T")
 GRANTS = ["s3:read:lake/*", "s3:list:lake/*", "s3:write:lake/checkpoints/*"]
 
 
@@ -70,7 +71,7 @@ def test_a_task_may_only_do_what_it_was_granted(s3: S3Plane) -> None:
         lambda: task.put_object(Bucket="lake", Key="a", Body=b"y"),
         lambda: task.delete_object(Bucket="lake", Key="a"),
         lambda: task.get_object(Bucket="vault", Key="a"),
-        lambda: task.get_object(Bucket="not there", Key="a") if False else task.list_objects_v2(Bucket="vault"),
+        lambda: task.list_objects_v2(Bucket="vault"),
         lambda: task.create_bucket(Bucket="mine"),
         lambda: task.delete_bucket(Bucket="lake"),
         lambda: task.copy_object(Bucket="lake", Key="checkpoints/2", CopySource="vault/a"),
@@ -102,8 +103,25 @@ def test_a_revoked_key_stops_working(s3: S3Plane) -> None:
             assert time.monotonic() < deadline
     del s3.keys["BRIEF"]
     s3.write_credentials()
-    time.sleep(0.2)
-    assert code_of(brief.list_buckets) == ("InvalidAccessKeyId", 403)
+    assert _soon(lambda: _code_or_none(brief.list_buckets)) == ("InvalidAccessKeyId", 403)
+
+
+def _soon(look: Callable[[], T | None], within_s: float = 10) -> T:
+    """What a look gives as soon as it gives anything."""
+    deadline = time.monotonic() + within_s
+    while (found := look()) is None:
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+    return found
+
+
+def _code_or_none(call: Callable[[], object]) -> tuple[str, int] | None:
+    """The refusal of a call; None where it is not refused."""
+    try:
+        call()
+    except ClientError as e:
+        return str(e.response["Error"]["Code"]), int(e.response["ResponseMetadata"]["HTTPStatusCode"])
+    return None
 
 
 def signed(s3: S3Plane, method: str, path: str, headers: dict[str, str], body: bytes = b"") -> dict[str, str]:
@@ -136,8 +154,7 @@ def test_a_presigned_url_works_until_it_expires(s3: S3Plane, signature: str | No
     assert answer(get.replace("lake/a", "lake/signed"))[0] == 403
     assert answer(urllib.request.Request(get, method="DELETE"))[0] == 403
     short = client.generate_presigned_url("get_object", {"Bucket": "lake", "Key": "a"}, ExpiresIn=1)
-    time.sleep(2.1)
-    status, text = answer(short)
+    status, text = _soon(lambda: None if answer(short)[0] == 200 else answer(short))
     assert (status, "Request has expired" in text) == (403, True)
 
 

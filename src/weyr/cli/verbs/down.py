@@ -66,7 +66,12 @@ def down(
 
 def _removed(client: HttpClient, plan: PlanView, timeout_s: float | None) -> HttpClient:
     """Applies a removal and follows it to its end; gives the client, which may be another by then."""
-    client.call("POST", f"/v1/plans/{plan.id}/apply")
+    try:
+        client.call("POST", f"/v1/plans/{plan.id}/apply")
+    except UserError:
+        if _stands(client, plan.stack):
+            raise
+        return client  # a removal that was under way ended between our plan and this
     try:
         with stage() as shown:
             follower = Follower(client, plan.stack, shown, newest_event(client, plan.stack))

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import hypothesis.strategies as st
@@ -36,7 +37,7 @@ async def _agree(folder: Path, steps: list[tuple[str, str, int]]) -> None:
         match act:
             case "put":
                 new = NewObject(key, size, "e", 1, "v", Meta(), (NewBlob(blobs.new_id(), size, b"x" * size),))
-                await index.write(lambda transaction, new=new: put(transaction, "lake", new, WriteCondition()))  # type: ignore[misc]
+                await index.write(partial(put, bucket_name="lake", new=new, condition=WriteCondition()))
                 model[key] = size
             case "delete":
                 marker = NewObject(key, 0, "", 1, "v", Meta())
