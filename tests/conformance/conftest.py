@@ -1,9 +1,34 @@
-"""Each conformance test runs once for every engine of the registry."""
+"""Each conformance test runs once for every engine of its capability's registry."""
 
 from collections.abc import Iterator
 
 import pytest
 from engines import TASK_WORLDS, TaskWorld
+from model_registries import MODEL_REGISTRIES, ModelRegistry
+from notifiers import NOTIFIERS, Notifier
+from object_stores import OBJECT_STORES, ObjectStore
+from secret_stores import SECRET_STORES, SecretStore
+from services import PlaneService, Service
+from traffic_routers import TRAFFIC_ROUTERS, TrafficRouter
+
+from weyr.core.capability import Capability
+
+SERVICES = {
+    Capability.OBJECTS: OBJECT_STORES,
+    Capability.REGISTRY: MODEL_REGISTRIES,
+    Capability.TRAFFIC: TRAFFIC_ROUTERS,
+    Capability.SECRETS: SECRET_STORES,
+    Capability.NOTICES: NOTIFIERS,
+}
+CASES = [(capability, engine) for capability, engines in SERVICES.items() for engine in engines]
+WITH_PLANES = [
+    (name, engine) for name, engine in CASES if engine != "local" or name in ("ObjectStore", "TrafficRouter")
+]
+"""Models, secrets and notices of the local engine lie in the server's own process: it is never without them."""
+
+
+def _called(case: tuple[Capability, str]) -> str:
+    return f"{case[0].value} of {case[1]}"
 
 
 @pytest.fixture(params=TASK_WORLDS)
@@ -11,3 +36,55 @@ def world(request: pytest.FixtureRequest) -> Iterator[TaskWorld]:
     world = TASK_WORLDS[request.param]()
     yield world
     world.close()
+
+
+@pytest.fixture(params=CASES, ids=_called)
+def service(request: pytest.FixtureRequest) -> Iterator[Service]:
+    capability, engine = request.param
+    service = SERVICES[capability][engine]()
+    yield service
+    service.close()
+
+
+@pytest.fixture(params=WITH_PLANES, ids=_called)
+def plane_service(request: pytest.FixtureRequest) -> Iterator[PlaneService]:
+    capability, engine = request.param
+    service = SERVICES[capability][engine]()
+    assert isinstance(service, PlaneService)
+    yield service
+    service.close()
+
+
+@pytest.fixture(params=OBJECT_STORES)
+def store(request: pytest.FixtureRequest) -> Iterator[ObjectStore]:
+    store = OBJECT_STORES[request.param]()
+    yield store
+    store.close()
+
+
+@pytest.fixture(params=MODEL_REGISTRIES)
+def registry(request: pytest.FixtureRequest) -> Iterator[ModelRegistry]:
+    registry = MODEL_REGISTRIES[request.param]()
+    yield registry
+    registry.close()
+
+
+@pytest.fixture(params=TRAFFIC_ROUTERS)
+def router(request: pytest.FixtureRequest) -> Iterator[TrafficRouter]:
+    router = TRAFFIC_ROUTERS[request.param]()
+    yield router
+    router.close()
+
+
+@pytest.fixture(params=SECRET_STORES)
+def secrets(request: pytest.FixtureRequest) -> Iterator[SecretStore]:
+    secrets = SECRET_STORES[request.param]()
+    yield secrets
+    secrets.close()
+
+
+@pytest.fixture(params=NOTIFIERS)
+def notifier(request: pytest.FixtureRequest) -> Iterator[Notifier]:
+    notifier = NOTIFIERS[request.param]()
+    yield notifier
+    notifier.close()

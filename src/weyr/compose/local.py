@@ -6,7 +6,6 @@ and a command that only reads opens it, looks and goes.
 
 import os
 import secrets as random_source
-import socket
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,9 +13,10 @@ from pathlib import Path
 
 from weyr.access.identities import Access
 from weyr.access.secrets import Secrets
+from weyr.compose.doors import PORTS, planes_of, url_of
 from weyr.compose.kinds import KINDS
 from weyr.core.capability import Capability, Provider
-from weyr.core.diagnostic import Diagnostic, EngineSilent, UserError
+from weyr.core.diagnostic import EngineSilent
 from weyr.core.ref import ThingId
 from weyr.engines.local.artifacts import ObjectArtifacts, s3_buckets
 from weyr.engines.local.control import NoAnswer, PlaneDown, ask
@@ -24,7 +24,7 @@ from weyr.engines.local.launcher_client import LauncherClient
 from weyr.engines.local.notices import LocalNotices
 from weyr.engines.local.objects import LocalObjects
 from weyr.engines.local.planes import Plane
-from weyr.engines.local.ports import HOST, is_free, kept_ports
+from weyr.engines.local.ports import kept_ports
 from weyr.engines.local.registry import LocalRegistry
 from weyr.engines.local.router import LocalRouter
 from weyr.engines.local.secrets import LocalSecrets
@@ -44,8 +44,7 @@ from weyr.store.migrate import migrate
 from weyr.tracking.entities import RunStatus
 from weyr.tracking.service import Tracking
 
-PORTS: Mapping[str, int] = {"server": 7780, "s3": 0, "inference": 0}
-"""What each process would like to listen on, 0 for any; a data folder keeps what it got the first time."""
+Planes = Mapping[str, Plane]
 
 SYSTEM_BUCKET = "weyr-artifacts"
 """Artifacts of runs whose job names no bucket. It belongs to no stack."""
@@ -85,52 +84,12 @@ class Weyr:
         self.db.close()
 
 
-def planes_of(home: Home, ports: Mapping[str, int]) -> dict[str, Plane]:
-    """The planes of a data folder, and how each is started."""
-
-    def arguments(name: str, *own: str) -> tuple[str, ...]:
-        common = ("--credentials", str(home.credentials), "--audit", str(home.audit / f"{name}.jsonl"))
-        doors = ("--control", str(home.sockets / f"{name}.sock"), "--port", str(ports[name]))
-        return (f"weyr.gateway.{name}", *own, *common, *doors, "--info", str(home.info(name)))
-
-    own = {"s3": ("--data", str(home.objects)), "inference": ("--routes", str(home.routes))}
-    return {name: Plane(name, arguments(name, *own[name]), home.info(name), home.log(name)) for name in own}
-
-
-def server_door(home: Home, wanted: int | None) -> socket.socket:
-    """The server's listening socket. `wanted` is kept from now on; 0 stands for any free port.
-
-    Raises: UserError where the port is taken.
-    """
-    if wanted and not is_free(wanted):
-        raise UserError(_port_taken(wanted))
-    if wanted:
-        kept_ports(home.ports, PORTS, {"server": wanted})
-    port = kept_ports(home.ports, dict.fromkeys(PORTS, 0) if wanted == 0 else PORTS)["server"]
-    door = socket.socket()
-    door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        door.bind((HOST, port))
-    except OSError as e:
-        door.close()
-        raise UserError(_port_taken(port)) from e
-    return door
-
-
-def _port_taken(port: int) -> Diagnostic:
-    detail = (
-        f"Another program listens on {HOST}:{port}. A data folder keeps its port, because running tasks know the "
-        "server by it; a new one has to be given by hand."
-    )
-    return Diagnostic("The port is taken", detail, suggestion="weyr server start --port 7790")
-
-
 def plane_supervisor(weyr: "Weyr", log: Log, on_started: Callable[[str], None]) -> Supervisor:
     """Who keeps the planes up."""
     return Supervisor(weyr.planes, log, on_started)
 
 
-def open_weyr(path: Path, now: Callable[[], float], log: Log, is_serving: bool) -> Weyr:
+def open_weyr(path: Path, now: Callable[[], float], log: Log, is_serving: bool, planes: Planes | None = None) -> Weyr:
     """Opens a data folder, makes what is missing in it, and brings its database up to date.
 
     Only one that is serving has engines: who reads can neither see nor do anything outside the store.
@@ -160,9 +119,9 @@ def open_weyr(path: Path, now: Callable[[], float], log: Log, is_serving: bool) 
     )
     providers = _providers(home, tasks, tracking, secrets, ports, now, log) if is_serving else {}
     admin = access.admin
-    artifacts = ObjectArtifacts(s3_buckets(_url(ports["s3"]), admin.access_key_id, admin.secret_access_key))
+    artifacts = ObjectArtifacts(s3_buckets(url_of(ports["s3"]), admin.access_key_id, admin.secret_access_key))
     loop = Loop(db, KINDS, Effects(providers, log), ledger, World.load(db))
-    planes = planes_of(home, ports)
+    planes = planes or planes_of(home)
     return Weyr(home, db, access, secrets, catalogue, ledger, tracking, artifacts, tasks, launcher, loop, planes)
 
 
@@ -180,7 +139,9 @@ def _providers(
         Capability.TASKS: tracked,
         Capability.OBJECTS: LocalObjects(home.sockets / "s3.sock"),
         Capability.REGISTRY: LocalRegistry(tracking),
-        Capability.TRAFFIC: LocalRouter(home.routes, home.sockets / "inference.sock", lambda: _url(ports["inference"])),
+        Capability.TRAFFIC: LocalRouter(
+            home.routes, home.sockets / "inference.sock", lambda: url_of(ports["inference"])
+        ),
         Capability.SECRETS: LocalSecrets(secrets, random_source.token_bytes),
         Capability.NOTICES: LocalNotices(home.notices, now, lambda event, fields: log(event, **fields)),
     }
@@ -203,12 +164,8 @@ class _Runs:
 def _surroundings(ports: Mapping[str, int]) -> dict[str, str]:
     """Where a task finds the rest: the same addresses for its whole life."""
     return {
-        "MLFLOW_TRACKING_URI": _url(ports["server"]),
-        "AWS_ENDPOINT_URL": _url(ports["s3"]),
-        "WEYR_API_URL": _url(ports["server"]),
+        "MLFLOW_TRACKING_URI": url_of(ports["server"]),
+        "AWS_ENDPOINT_URL": url_of(ports["s3"]),
+        "WEYR_API_URL": url_of(ports["server"]),
         "TZ": os.environ.get("TZ", "UTC"),
     }
-
-
-def _url(port: int) -> str:
-    return f"http://{HOST}:{port}"

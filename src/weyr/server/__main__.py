@@ -1,27 +1,13 @@
-"""The server's process: `python -m weyr.server --home DIR`. It holds the folder, keeps the planes, runs the loop."""
+"""The server's process: `python -m weyr.server --home DIR`. It holds the folder, begins the planes, and serves."""
 
 import argparse
-import asyncio
-import json
-import os
-import socket
 import sys
-import time
-from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 
-import uvicorn
-
-from weyr.access.audit import AuditLog
-from weyr.compose.local import Weyr, open_weyr, plane_supervisor, server_door
-from weyr.core.diagnostic import EngineError, UserError
-from weyr.reconcile.ports import Log
-from weyr.server.app import build_app
-from weyr.server.keeper import Keeper
-from weyr.server.log import JsonLog
-from weyr.server.service import Service
+from weyr.compose.doors import planes_of, server_door
+from weyr.core.diagnostic import UserError
 from weyr.store.home import Home, HomeLock
-from weyr.wire.process import started_ticks
 
 
 def main() -> int:
@@ -32,13 +18,21 @@ def main() -> int:
         home.prepare()
         lock = HomeLock(home)
         door = server_door(home, arguments.port)
+        planes = planes_of(home)
     except UserError as e:
         print(e, file=sys.stderr)
         return 1
+    # The planes come up while this process loads what it needs itself, which takes it about as long.
+    for plane in planes.values():
+        plane.begin()
     try:
-        return _serve(home, door, arguments.auto)
+        code: int = import_module("weyr.server.serving").serve(home, door, planes, arguments.auto)
+        return code
     except UserError as e:
         print(e, file=sys.stderr)
+        for plane in planes.values():
+            if plane.is_ours:
+                plane.stop()
         return 1
     finally:
         home.info("server").unlink(missing_ok=True)
@@ -51,59 +45,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--port", type=int, help="where to listen; 0 for any free port")
     parser.add_argument("--auto", action="store_true", help="started by a command, and to end with the last stack")
     return parser.parse_args()
-
-
-def _serve(home: Home, door: socket.socket, is_auto: bool) -> int:
-    log = JsonLog()
-    host, port = door.getsockname()
-    url = f"http://{host}:{port}"
-    weyr = open_weyr(home.path, time.time, log, is_serving=True)
-    keeper = Keeper(weyr.loop, weyr.lock, time.time, log, home.sockets / "doorbell.sock")
-    supervisor = plane_supervisor(weyr, log, on_started=lambda name: _plane_started(weyr, keeper, log, name))
-    audit = AuditLog(home.audit, "server")
-    service = Service(weyr, time.time, log, audit, keeper.wake, url=url, started_at=time.time())
-    server = uvicorn.Server(
-        uvicorn.Config(build_app(service), log_level="warning", lifespan="off", timeout_graceful_shutdown=3)
-    )
-    service.stop = lambda: setattr(server, "should_exit", True)
-    service.is_stopping = lambda: bool(server.should_exit)
-    supervisor.start()
-    keeper.start()
-    asyncio.run(_run(server, door, home, {"port": port, "url": url, "auto": is_auto}, log))
-    log("server.stopping", pid=os.getpid())
-    keeper.stop()
-    supervisor.stop()
-    if not weyr.world.stacks:
-        # Nothing is left that they serve: nothing may be left of them.
-        for plane in weyr.planes.values():
-            plane.stop()
-        weyr.launcher.stop()
-    weyr.close()
-    return 0
-
-
-async def _run(server: uvicorn.Server, door: socket.socket, home: Home, where: Mapping[str, object], log: Log) -> None:
-    """Serves until told to stop, and says when it is ready."""
-    serving = asyncio.create_task(server.serve(sockets=[door]))
-    while not server.started and not serving.done():
-        await asyncio.sleep(0.005)
-    if server.started:
-        info = {"pid": os.getpid(), "started": started_ticks(), **where}
-        temporary = home.run / f".server.{os.getpid()}.tmp"
-        temporary.write_text(json.dumps(info))
-        os.replace(temporary, home.info("server"))
-        log("server.ready", **info)
-    await serving
-
-
-def _plane_started(weyr: Weyr, keeper: Keeper, log: Log, name: str) -> None:
-    """A plane is up: what waits for it is looked at again, and the S3 plane gets the bucket that is ours."""
-    if name == "s3":
-        try:
-            weyr.ensure_system_bucket()
-        except EngineError as e:
-            log("system_bucket.failed", error=str(e))
-    keeper.wake(list(weyr.world.objects))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """What else does a simulated engine offer? Buckets, models, routes, secrets and notices, as plain values."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
@@ -130,14 +131,16 @@ class SimSecrets(Shelf):
     def __init__(self, clock: VirtualClock, faults: Faults) -> None:
         super().__init__(clock, faults)
         self._versions: dict[ThingId, int] = {}
+        self._given: Counter[ThingId] = Counter()
 
     def put(self, id: ThingId) -> None:
-        self._versions[id] = self._versions.get(id, 0) + 1
+        self._given[id] += 1
+        self._versions[id] = self._given[id]
 
     def _begin(self, want: Wanted, prior: Wanted | None) -> Refused | None:
         assert isinstance(want.body, SecretBody)
-        if want.body.generate:
-            self._versions.setdefault(want.id, 1)
+        if want.body.generate and want.id not in self._versions:
+            self.put(want.id)
         return None
 
     def _let_go(self, id: ThingId) -> bool:

@@ -53,11 +53,10 @@ class Plane:
             return None
         return info if start_ticks(info.pid) == info.started else None
 
-    def start(self) -> PlaneInfo:
-        """Starts it if it does not run. Raises: EngineSilent where it does not come up; its log says why."""
-        found = self.running()
-        if found:
-            return found
+    def begin(self) -> None:
+        """Starts it if it does not run, and does not wait for it."""
+        if self.is_ours or self.running():
+            return
         with self.log_file.open("ab") as log:
             self._child = subprocess.Popen(
                 [sys.executable, "-m", *self.arguments],
@@ -67,15 +66,24 @@ class Plane:
                 cwd="/",
                 start_new_session=True,
             )
+
+    def start(self) -> PlaneInfo:
+        """Starts it if it does not run. Raises: EngineSilent where it does not come up; its log says why."""
+        self.begin()
         deadline = time.monotonic() + START_S
         while time.monotonic() < deadline:
             found = self.running()
-            if found and found.pid == self._child.pid:
+            if found:
                 return found
-            if self._child.poll() is not None:
+            if not self.is_ours:
                 break
             time.sleep(POLL_S)  # its readiness is a file's appearance, and nothing else can be waited on
         raise EngineSilent(f"the {self.name} plane did not start: {self.last_words()}")
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this process started it and it has not ended since."""
+        return self._child is not None and self._child.poll() is None
 
     def stop(self) -> None:
         """Stops it and waits until it is gone; kills it if it takes too long. Nobody there is no error."""

@@ -1,0 +1,58 @@
+"""Where do the server and its planes listen, and how is a plane started? Light: a server's start begins here."""
+
+import socket
+from collections.abc import Mapping
+
+from weyr.core.diagnostic import Diagnostic, UserError
+from weyr.engines.local.planes import Plane
+from weyr.engines.local.ports import HOST, is_free, kept_ports
+from weyr.store.home import Home
+
+PORTS: Mapping[str, int] = {"server": 7780, "s3": 0, "inference": 0}
+"""What each process would like to listen on, 0 for any; a data folder keeps what it got the first time."""
+
+
+def planes_of(home: Home) -> dict[str, Plane]:
+    """The planes of a data folder, and how each is started."""
+    ports = kept_ports(home.ports, PORTS)
+
+    def arguments(name: str, *own: str) -> tuple[str, ...]:
+        common = ("--credentials", str(home.credentials), "--audit", str(home.audit / f"{name}.jsonl"))
+        doors = ("--control", str(home.sockets / f"{name}.sock"), "--port", str(ports[name]))
+        return (f"weyr.gateway.{name}", *own, *common, *doors, "--info", str(home.info(name)))
+
+    own = {"s3": ("--data", str(home.objects)), "inference": ("--routes", str(home.routes))}
+    return {name: Plane(name, arguments(name, *own[name]), home.info(name), home.log(name)) for name in own}
+
+
+def server_door(home: Home, wanted: int | None) -> socket.socket:
+    """The server's listening socket. `wanted` is kept from now on; 0 stands for any free port.
+
+    Raises: UserError where the port is taken.
+    """
+    if wanted and not is_free(wanted):
+        raise UserError(_port_taken(wanted))
+    if wanted:
+        kept_ports(home.ports, PORTS, {"server": wanted})
+    port = kept_ports(home.ports, dict.fromkeys(PORTS, 0) if wanted == 0 else PORTS)["server"]
+    door = socket.socket()
+    door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        door.bind((HOST, port))
+    except OSError as e:
+        door.close()
+        raise UserError(_port_taken(port)) from e
+    return door
+
+
+def _port_taken(port: int) -> Diagnostic:
+    detail = (
+        f"Another program listens on {HOST}:{port}. A data folder keeps its port, because running tasks know the "
+        "server by it; a new one has to be given by hand."
+    )
+    return Diagnostic("The port is taken", detail, suggestion="weyr server start --port 7790")
+
+
+def url_of(port: int) -> str:
+    """The address of a port of ours."""
+    return f"http://{HOST}:{port}"

@@ -1,0 +1,75 @@
+"""How does the server serve? The API on its door, the loop in its thread, the planes looked after."""
+
+import asyncio
+import json
+import os
+import socket
+import time
+from collections.abc import Mapping
+
+import uvicorn
+
+from weyr.access.audit import AuditLog
+from weyr.compose.local import Planes, Weyr, open_weyr, plane_supervisor
+from weyr.core.diagnostic import EngineError
+from weyr.reconcile.ports import Log
+from weyr.server.app import build_app
+from weyr.server.keeper import Keeper
+from weyr.server.log import JsonLog
+from weyr.server.service import Service
+from weyr.store.home import Home
+from weyr.wire.process import started_ticks
+
+
+def serve(home: Home, door: socket.socket, planes: Planes, is_auto: bool) -> int:
+    """Serves until told to stop. Raises: UserError where the data folder's content cannot be used."""
+    log = JsonLog()
+    host, port = door.getsockname()
+    url = f"http://{host}:{port}"
+    weyr = open_weyr(home.path, time.time, log, is_serving=True, planes=planes)
+    keeper = Keeper(weyr.loop, weyr.lock, time.time, log, home.sockets / "doorbell.sock")
+    supervisor = plane_supervisor(weyr, log, on_started=lambda name: _plane_started(weyr, keeper, log, name))
+    audit = AuditLog(home.audit, "server")
+    service = Service(weyr, time.time, log, audit, keeper.wake, url=url, started_at=time.time())
+    server = uvicorn.Server(
+        uvicorn.Config(build_app(service), log_level="warning", lifespan="off", timeout_graceful_shutdown=3)
+    )
+    service.stop = lambda: setattr(server, "should_exit", True)
+    service.is_stopping = lambda: bool(server.should_exit)
+    supervisor.start()
+    keeper.start()
+    asyncio.run(_run(server, door, home, {"port": port, "url": url, "auto": is_auto}, log))
+    log("server.stopping", pid=os.getpid())
+    keeper.stop()
+    supervisor.stop()
+    if not weyr.world.stacks:
+        # Nothing is left that they serve: nothing may be left of them.
+        for plane in weyr.planes.values():
+            plane.stop()
+        weyr.launcher.stop()
+    weyr.close()
+    return 0
+
+
+async def _run(server: uvicorn.Server, door: socket.socket, home: Home, where: Mapping[str, object], log: Log) -> None:
+    """Serves until told to stop, and says when it is ready."""
+    serving = asyncio.create_task(server.serve(sockets=[door]))
+    while not server.started and not serving.done():
+        await asyncio.sleep(0.005)
+    if server.started:
+        info = {"pid": os.getpid(), "started": started_ticks(), **where}
+        temporary = home.run / f".server.{os.getpid()}.tmp"
+        temporary.write_text(json.dumps(info))
+        os.replace(temporary, home.info("server"))
+        log("server.ready", **info)
+    await serving
+
+
+def _plane_started(weyr: Weyr, keeper: Keeper, log: Log, name: str) -> None:
+    """A plane is up: what waits for it is looked at again, and the S3 plane gets the bucket that is ours."""
+    if name == "s3":
+        try:
+            weyr.ensure_system_bucket()
+        except EngineError as e:
+            log("system_bucket.failed", error=str(e))
+    keeper.wake(list(weyr.world.objects))
