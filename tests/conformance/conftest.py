@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from engines import TASK_WORLDS, TaskWorld
+from every_service import CASES, SERVICES, WITH_PLANES
 from model_registries import MODEL_REGISTRIES, ModelRegistry
 from notifiers import NOTIFIERS, Notifier
 from object_stores import OBJECT_STORES, ObjectStore
@@ -12,19 +13,6 @@ from services import PlaneService, Service
 from traffic_routers import TRAFFIC_ROUTERS, TrafficRouter
 
 from weyr.core.capability import Capability
-
-SERVICES = {
-    Capability.OBJECTS: OBJECT_STORES,
-    Capability.REGISTRY: MODEL_REGISTRIES,
-    Capability.TRAFFIC: TRAFFIC_ROUTERS,
-    Capability.SECRETS: SECRET_STORES,
-    Capability.NOTICES: NOTIFIERS,
-}
-CASES = [(capability, engine) for capability, engines in SERVICES.items() for engine in engines]
-WITH_PLANES = [
-    (name, engine) for name, engine in CASES if engine != "local" or name in ("ObjectStore", "TrafficRouter")
-]
-"""Models, secrets and notices of the local engine lie in the server's own process: it is never without them."""
 
 
 def _called(case: tuple[Capability, str]) -> str:

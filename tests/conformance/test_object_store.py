@@ -1,0 +1,103 @@
+"""What may be relied on of every engine that holds buckets, beside what holds of every service."""
+
+from collections.abc import Iterator
+
+import pytest
+from object_stores import TASK_KEY, LocalObjectStore, ObjectStore
+
+from weyr.core.capability import BucketBody, Wanted
+from weyr.core.seen import Absent, BucketFacts
+
+
+@pytest.fixture
+def local() -> Iterator[LocalObjectStore]:
+    store = LocalObjectStore()
+    yield store
+    store.close()
+
+
+def test_a_bucket_is_seen_with_what_it_holds(store: ObjectStore) -> None:
+    """The bill counts stored bytes by what is seen."""
+    id = store.make()
+    assert store.present(id).facts == BucketFacts(0, 0, (("tmp/", 60.0),))
+    store.fill(store.name(id), {"a": 10, "b": 20})
+    assert store.present(id).facts == BucketFacts(30, 2, (("tmp/", 60.0),))
+
+
+def test_a_newer_wish_changes_the_rules_and_keeps_the_objects(store: ObjectStore) -> None:
+    """Settings change in place; nobody loses data by it."""
+    id = store.make()
+    store.fill(store.name(id), {"a": 10})
+    assert store.ensure(Wanted(id, 2, BucketBody(store.name(id)))) == {}
+    assert store.present(id).facts == BucketFacts(10, 1)
+
+
+def test_a_full_bucket_is_released_with_what_it_holds(store: ObjectStore) -> None:
+    """The plan said so, and was confirmed; a new bucket of that name is empty."""
+    id = store.make()
+    store.fill(store.name(id), {"a": 10})
+    store.release(id)
+    assert store.observe(id) == Absent()
+    store.make()
+    assert store.present(id).facts == BucketFacts(0, 0, (("tmp/", 60.0),))
+
+
+def test_a_name_belongs_to_one_thing(store: ObjectStore) -> None:
+    """Two stacks that name the same bucket do not share it by mistake, and neither can remove it from the other."""
+    id, rival, third = store.make(), store.id("rival"), store.id("third")
+    refused = store.ensure(Wanted(rival, 9, BucketBody(store.name(id))), store.want(third))
+    assert list(refused) == [rival]
+    assert str(id) in refused[rival].reason
+    store.release(rival)
+    assert store.observe(rival) == Absent()
+    assert store.inventory() == [id, third]
+
+
+def test_a_bucket_is_not_renamed(store: ObjectStore) -> None:
+    """A second bucket for the same thing would be lost sight of; a plan replaces the bucket instead."""
+    id = store.make()
+    refused = store.ensure(Wanted(id, 2, BucketBody("another-name")))
+    assert store.name(id) in refused[id].reason
+    assert store.present(id).generation == 1
+    store.release(id)
+    assert store.ensure(Wanted(id, 2, BucketBody("another-name"))) == {}
+
+
+@pytest.mark.parametrize("key", ["WEYRADMIN", TASK_KEY])
+def test_a_bucket_that_a_user_or_a_task_made_is_theirs(local: LocalObjectStore, key: str) -> None:
+    """It is in no inventory, so no sweep takes it for an orphan; and no stack takes it over."""
+    local.client(key).create_bucket(Bucket="digits-lake")
+    assert local.inventory() == []
+    id = local.id()
+    assert "digits-lake" in local.ensure(local.want(id))[id].reason
+    assert local.observe(id) == Absent()
+    local.release(id)
+    local.client().head_bucket(Bucket="digits-lake")
+
+
+def test_a_bucket_made_anew_by_a_user_is_no_longer_the_stacks(local: LocalObjectStore) -> None:
+    """Deleted and made again with a client between two looks: what is in it now is not ours to remove."""
+    id = local.make()
+    local.client().delete_bucket(Bucket="digits-lake")
+    assert local.observe(id) == Absent()
+    local.client().create_bucket(Bucket="digits-lake")
+    assert local.plane.ask("DELETE", f"/buckets/digits-lake?force=1&owner={id}")[0] == 204
+    local.client().head_bucket(Bucket="digits-lake")
+
+
+@pytest.mark.parametrize("name", ["Upper", "a b", "a\nb", "a/b", "x?force=1", "ünï", "", "." * 3, "a" * 64])
+def test_a_name_that_cannot_be_is_refused_alone(local: LocalObjectStore, name: str) -> None:
+    """One such name must not keep the rest of the batch from being made, today or ever."""
+    wrong, right = local.id("wrong"), local.id("right")
+    refused = local.ensure(Wanted(wrong, 1, BucketBody(name)), local.want(right))
+    assert list(refused) == [wrong]
+    assert refused[wrong].reason
+    assert local.inventory() == [right]
+
+
+def test_a_rule_that_cannot_be_is_refused_alone(local: LocalObjectStore) -> None:
+    """An object cannot expire before it was written."""
+    wrong, right = local.id("wrong"), local.id("right")
+    refused = local.ensure(Wanted(wrong, 1, BucketBody("wrong", (("a", -1.0),))), local.want(right))
+    assert list(refused) == [wrong]
+    assert local.inventory() == [right]
