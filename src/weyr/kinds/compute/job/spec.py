@@ -41,7 +41,7 @@ class JobSpec(Spec):
         {}, description="Variables whose values are secrets: NAME: secret/name."
     )
     secret_files: dict[str, Annotated[Reference, to("secret")]] = field(
-        {}, description="Files with secrets; each file's path is in the variable of this name."
+        {}, description="Files whose contents are secrets: FILE: secret/name. They lie in $WEYR_SECRETS_DIR."
     )
     resources: Resources = field(Resources(), description="What it may use.")
     time_limit: Duration | None = field(None, description="It is stopped, and fails, after this long.", gt=0)
