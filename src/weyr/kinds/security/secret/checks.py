@@ -12,5 +12,5 @@ def checks(proposal: Proposal) -> Iterator[Finding]:
     for ref, spec in proposal.specs.items():
         if isinstance(spec, SecretSpec) and not spec.generate and not proposal.outputs.get(ref, {}).get("version"):
             detail = f"{ref} has no value yet, and what needs it waits until it has one."
-            suggestion = f"weyr secret set {ref.name} --stack {ref.stack}"
+            suggestion = f"weyr secret set {ref.stack}/{ref.name}"
             yield Finding(ref, (), Severity.INFO, "A secret to be set", detail, suggestion)

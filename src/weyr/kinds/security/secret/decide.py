@@ -31,7 +31,7 @@ def decide(want: Want[SecretSpec], view: View[None]) -> Decision[None]:
             drawing = Condition(ConditionType.READY, False, "Drawing", "a value is being drawn")
             return Decision((ensure,), (drawing,), again_s=0.5)
         case Absent() | Present():
-            missing = f"it has no value yet; set one with: weyr secret set {want.ref.name} --stack {want.ref.stack}"
+            missing = f"it has no value yet; set one with: weyr secret set {want.ref.stack}/{want.ref.name}"
             waiting = Condition(ConditionType.WAITING, True, "ValueMissing", missing)
             # A thing that is absent is asked for again; here it is absent until somebody sets it, so it is
             # asked for once in each generation.

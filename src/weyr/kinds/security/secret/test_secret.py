@@ -76,7 +76,7 @@ def test_only_its_version_is_ever_seen() -> None:
 
 def test_who_has_to_set_it_is_told_how() -> None:
     """The next step is a command that can be typed."""
-    assert look(secret()).conditions[0].message.endswith("weyr secret set key --stack digits")
+    assert look(secret()).conditions[0].message.endswith("weyr secret set digits/key")
 
 
 def test_it_is_asked_for_once_while_it_waits_for_a_person() -> None:
@@ -129,7 +129,7 @@ def test_the_plan_says_which_are_still_to_be_set() -> None:
 
     (finding,) = checks(proposal)
 
-    assert (finding.ref, finding.suggestion) == (missing, "weyr secret set missing --stack digits")
+    assert (finding.ref, finding.suggestion) == (missing, "weyr secret set digits/missing")
 
 
 FACTS = st.builds(SecretFacts, st.integers(0, 2))
