@@ -97,6 +97,22 @@ def test_a_secret_reaches_its_job_and_is_seen_nowhere_else(ended: User) -> None:
     assert ended.asked("secret", "list")["secrets"] == [{"stack": "ends", "name": "api_key", "version": 1}]
 
 
+def test_a_job_waits_for_a_secret_and_the_user_is_told_how_to_set_it(user: User) -> None:
+    """The command in the message works as it stands; the job then starts by itself."""
+    user.write("stack: wait\nsecrets: {key: {}}\njobs: {use: {run: 'echo $K | wc -c', secrets: {K: secret/key}}}\n")
+    user.weyr("up", "--yes", "--detach")
+    user.until_phase("secret/key", "waiting")
+    assert "secret/key" in user.message("job/use")
+
+    command = user.message("secret/key").rpartition("set one with: weyr ")[2]
+    user.weyr(*command.split(), stdin="twelve bytes\n")
+
+    user.until_phase("job/use", "done")
+    assert user.weyr("logs", "job/use").out == "13\n"
+    user.weyr("secret", "rm", "wait/key")
+    assert user.asked("secret", "list")["secrets"] == []
+
+
 def test_a_log_is_followed_line_by_line_until_the_job_ends(ended: User) -> None:
     """`weyr logs --follow` prints what comes as it comes, and returns by itself."""
     ended.write(STACK.replace("GO: .", "GO: go"))

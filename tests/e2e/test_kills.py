@@ -1,5 +1,7 @@
 """Kill any process: what runs goes on, what was killed comes back, and nothing runs twice."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -75,6 +77,24 @@ def test_a_killed_server_comes_back_to_the_same_attempt_and_replica(user: User, 
     assert user.row("job/long")["outputs"]["attempts"] == 1
     assert user.weyr("logs", "job/long").out == "ended\n"
     assert [thing["id"] for thing in user.row("endpoint/sorter")["things"]] == [thing["id"] for thing in replicas]
+
+
+def test_a_command_that_follows_outlives_the_server(user: User) -> None:
+    """`weyr up` says that the server went away, starts it again, and ends as if nothing had been."""
+    line = '"echo begun >>begun; while [ ! -e go ]; do sleep 0.05; done"'
+    user.write(SMALL.replace("echo hello from $WEYR_JOB", line))
+    with subprocess.Popen(
+        [sys.executable, "-m", "weyr.cli.main", "up", "--yes"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        env=user.environment(), cwd=user.folder, text=True,
+    ) as following:  # fmt: skip
+        until(lambda: (user.folder / "begun").exists(), "the job to run")
+        until_back(user, "server", user.kill("server"))
+        (user.folder / "go").touch()
+        said = following.communicate(timeout=60)[0]
+
+    assert following.returncode == 0, said
+    assert "went away. Starting it again" in said
+    assert (user.folder / "begun").read_text() == "begun\n"
 
 
 def test_a_stopped_server_is_taken_up_where_it_left(user: User, model_folder: Path) -> None:
