@@ -11,7 +11,7 @@ from weyr.core.capability import Capability, ModelBody
 from weyr.core.decision import Condition, ConditionType, Decision, Ensure, Note, Release, Scalar, Thing, View, Want
 from weyr.core.seen import Absent, ModelFacts, Present, Unknown
 from weyr.kinds.ml.model.memory import ModelMemory
-from weyr.kinds.ml.model.promote import METRICS_WAIT_S, is_waiting, promoted
+from weyr.kinds.ml.model.promote import METRICS_LOOK_S, is_waiting, promoted
 from weyr.kinds.ml.model.spec import ModelSpec
 
 MODEL = ""
@@ -71,8 +71,7 @@ def _judge(
         again = replace(ensure, again=True)
         return Decision((again,), (condition, drifted), _outputs(name, memory), memory, notes=notes, again_s=1)
     memory = replace(memory, drift="")
-    is_early = condition.reason == "MetricsMissing"
-    again_s = max(0.1, memory.newest_at + METRICS_WAIT_S - now) if is_early else None
+    again_s = METRICS_LOOK_S if condition.reason == "MetricsMissing" else None
     return Decision((ensure,), (condition,), _outputs(name, memory), memory, notes=notes, again_s=again_s)
 
 

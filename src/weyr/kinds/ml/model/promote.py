@@ -15,6 +15,7 @@ from weyr.kinds.ml.model.spec import ModelSpec
 
 METRICS_WAIT_S = 30.0
 """How long a new version may lack a metric before it counts as failed: clients register first and log then."""
+METRICS_LOOK_S = 1.0
 
 
 def promoted(

@@ -127,7 +127,7 @@ def test_a_metric_may_come_after_its_version() -> None:
     registry.now += 10
     passed = registry.look(registered(version(1, 0.96)))
 
-    assert (phase(waiting), waiting.again_s) == (Phase.WAITING, 30.0)
+    assert (phase(waiting), waiting.again_s) == (Phase.WAITING, 1.0)
     assert waiting.conditions[0].message == "1 version, none chosen; version 1 has no metric accuracy yet"
     assert (phase(passed), aliases(passed)) == (Phase.READY, {"production": 1})
 
