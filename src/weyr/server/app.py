@@ -14,7 +14,7 @@ from weyr.server.answers import answering
 from weyr.server.api import API
 from weyr.server.doorkeeper import Doorkeeper, OwnerOnly, guarded, problem
 from weyr.server.handlers import service_handlers
-from weyr.server.metrics import metrics_text
+from weyr.server.metrics import FORMAT, metrics_text
 from weyr.server.mlflow.routes import mlflow_routes
 from weyr.server.openapi import document
 from weyr.server.reference import page
@@ -55,7 +55,7 @@ def _server_handlers(service: Service) -> Mapping[str, Handler]:
         "healthz": answering(lambda _request, _body: {"ok": True}),
         "get_server": answering(lambda _request, _body: service.server()),
         "stop_server": answering(stop_server, status=202),
-        "metrics": answering(lambda _request, _body: Response(metrics_text(service), media_type="text/plain")),
+        "metrics": answering(lambda _request, _body: Response(metrics_text(service), headers={"Content-Type": FORMAT})),
         "openapi": answering(lambda _request, _body: JSONResponse(reference)),
         "reference": answering(lambda _request, _body: HTMLResponse(page(reference))),
     }

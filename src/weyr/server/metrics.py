@@ -14,6 +14,9 @@ from weyr.reconcile.world import World
 from weyr.server.service import Service
 from weyr.store.ledger import By
 
+FORMAT = "text/plain; version=0.0.4; charset=utf-8"
+"""The media type of the text; Prometheus 3 goes by it. Our names need nothing of the later versions."""
+
 
 class WeyrCollector(Collector):
     """Reads everything anew for each scrape; nothing is counted twice and nothing is forgotten by a restart."""
