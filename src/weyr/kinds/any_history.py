@@ -62,7 +62,9 @@ class History:
         if move.spec != self.spec:
             self.spec, self.generation = move.spec, self.generation + 1
         for turn, part in enumerate(self.things):
-            self.things[part] = replace(self.things[part], seen=move.seen[turn % len(move.seen)])
+            # What was proved to be gone does not come back by itself: that is what a proof is.
+            if not self.things[part].is_gone:
+                self.things[part] = replace(self.things[part], seen=move.seen[turn % len(move.seen)])
         self._drop_absent()
         self.live_before = self.live_tasks()
         decision = self._decide(move)

@@ -38,26 +38,28 @@ from weyr.kinds.compute.job.version import program_of, version_of
 def decide(want: Want[JobSpec], view: View[JobMemory]) -> Decision[JobMemory]:
     """Starts an attempt when all it needs is there, and another when one was cut short."""
     memory = view.memory or JobMemory()
-    live = {part: thing for part, thing in view.things.items() if not thing.is_gone}
+    # What is gone by itself has to be released as well: only then is its meter closed.
+    left = view.things
     if want.spec is None:
-        return _release(live, memory, "Removing", "its task is being stopped") if live else Decision(forget=True)
+        is_gone = all(thing.is_gone for thing in left.values())
+        return Decision(forget=True) if is_gone else _release(left, memory, "Removing", "its task is being stopped")
     current = view.things.get(str(memory.attempt)) if memory.is_open else None
     if _is_another_run(want.spec, want.generation, memory):
         if current is not None and not _is_over(current):
-            return _release(live, memory, "Replacing", "the attempt of the version before is being stopped")
+            return _release(left, memory, "Replacing", "the attempt of the version before is being stopped")
         memory = JobMemory(version_of(want.spec), program_of(want.spec), attempt=memory.attempt)
         current = None
     memory = replace(memory, version=version_of(want.spec), generation=want.generation)
     if memory.outcome:
-        return _over(live, memory)
+        return _over(left, memory)
     if current is not None and _is_over(current):
         # Weighed before anything else: a success is one, also if the budget ran out in the meantime.
         return _ended(want.spec, view, memory, current)
     if view.hold:
-        return replace(_release(live, memory, "Held", ""), conditions=(_held(view.hold),))
+        return replace(_release(left, memory, "Held", ""), conditions=(_held(view.hold),))
     if current is not None:
-        return _follow(memory, live, current)
-    return _begin(want, want.spec, view, memory, live)
+        return _follow(memory, left, current)
+    return _begin(want, want.spec, view, memory, left)
 
 
 def estimate(spec: JobSpec) -> tuple[Estimate, ...]:
@@ -96,10 +98,10 @@ def _is_refused(thing: Thing) -> bool:
 
 
 def _begin(
-    want: Want[JobSpec], spec: JobSpec, view: View[JobMemory], memory: JobMemory, live: Mapping[str, Thing]
+    want: Want[JobSpec], spec: JobSpec, view: View[JobMemory], memory: JobMemory, left: Mapping[str, Thing]
 ) -> Decision[JobMemory]:
-    if live:
-        return _release(live, memory, "Clearing", "the attempt before is being cleared away")
+    if left:
+        return _release(left, memory, "Clearing", "the attempt before is being cleared away")
     blocked = [f"{ref} ({need.phase})" for ref, need in view.needs.items() if not _is_met(want.ref, spec, ref, need)]
     if blocked:
         waiting = Condition(ConditionType.WAITING, True, "Needs", f"waits for {', '.join(sorted(blocked))}")
@@ -121,10 +123,10 @@ def _is_met(ref: Ref, spec: JobSpec, need_ref: Ref, need: Need) -> bool:
     return need.phase is Phase.READY
 
 
-def _follow(memory: JobMemory, live: Mapping[str, Thing], thing: Thing) -> Decision[JobMemory]:
+def _follow(memory: JobMemory, left: Mapping[str, Thing], thing: Thing) -> Decision[JobMemory]:
     """An attempt whose end is not known yet."""
     if thing.is_released:
-        return _release(live, memory, "Stopping", f"attempt {memory.attempt} is being stopped; another follows")
+        return _release(left, memory, "Stopping", f"attempt {memory.attempt} is being stopped; another follows")
     match thing.seen:
         case Unknown(reason=reason) if thing.is_accepted:
             silent = Condition(ConditionType.READY, None, "EngineSilent", reason)
@@ -163,10 +165,10 @@ def _ended(spec: JobSpec, view: View[JobMemory], memory: JobMemory, thing: Thing
     return Decision((Release(thing.part),), (condition,), memory=memory, notes=(note,), again_s=0.1)
 
 
-def _over(live: Mapping[str, Thing], memory: JobMemory) -> Decision[JobMemory]:
+def _over(left: Mapping[str, Thing], memory: JobMemory) -> Decision[JobMemory]:
     outputs = {"attempts": memory.attempts, "took_s": round(memory.took_s, 3)}
-    again_s = 0.5 if live else None
-    return Decision(_releases(live), (ending.outcome_of(memory),), outputs, memory, again_s=again_s)
+    again_s = 0.5 if left else None
+    return Decision(_releases(left), (ending.outcome_of(memory),), outputs, memory, again_s=again_s)
 
 
 def _held(hold: Hold) -> Condition:
@@ -192,10 +194,10 @@ def _outputs(memory: JobMemory, facts: TaskFacts) -> dict[str, str | int | float
     return {"attempt": memory.attempt, "restored": facts.restored, "saved": facts.saved}
 
 
-def _release(live: Mapping[str, Thing], memory: JobMemory, reason: str, message: str) -> Decision[JobMemory]:
+def _release(left: Mapping[str, Thing], memory: JobMemory, reason: str, message: str) -> Decision[JobMemory]:
     working = Condition(ConditionType.READY, False, reason, message)
-    return Decision(_releases(live), (working,), memory=memory, again_s=0.5 if live else None)
+    return Decision(_releases(left), (working,), memory=memory, again_s=0.5 if left else None)
 
 
-def _releases(live: Mapping[str, Thing]) -> tuple[Release, ...]:
-    return tuple(Release(part) for part in live)
+def _releases(left: Mapping[str, Thing]) -> tuple[Release, ...]:
+    return tuple(Release(part) for part in left)

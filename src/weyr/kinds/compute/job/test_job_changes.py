@@ -83,6 +83,15 @@ def test_the_new_version_waits_until_the_old_one_is_proved_over() -> None:
     assert started(begun) == ["2"]
 
 
+def test_what_was_gone_already_is_let_go_of_before_the_new_version_begins() -> None:
+    """Only what was released has its meter closed; otherwise a lost attempt would be billed for ever."""
+    spec = job(run="python other.py")
+    clearing = look(spec, attempt(Absent()), memory=running(job()), generation=2)
+
+    assert (started(clearing), released(clearing)) == ([], ["1"])
+    assert started(look(spec, memory=remembered(clearing), generation=2)) == ["2"]
+
+
 def test_a_failed_job_is_run_again_by_a_plan_and_only_by_one() -> None:
     """`weyr up` after a failure tries again with a fresh count; time alone does not."""
     stays = look(job(), memory=FAILED, generation=1)
@@ -147,7 +156,7 @@ REMOVALS: dict[str, tuple[tuple[Thing, ...], list[str]]] = {
     "one that has ended": ((ended(EndReason.SUCCEEDED),), ["1"]),
     "one that nobody has news of": ((attempt(Unknown()),), ["1"]),
     "one not there, but its start was not answered": ((attempt(Absent(), is_accepted=False),), ["1"]),
-    "two of which one is gone": ((attempt(Absent()), task(part="2")), ["2"]),
+    "two of which one is gone": ((attempt(Absent()), task(part="2")), ["1", "2"]),
 }
 
 

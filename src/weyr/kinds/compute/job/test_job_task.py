@@ -138,6 +138,7 @@ def test_whatever_happens_one_attempt_runs_at_a_time(history: list[Move]) -> Non
         assert len(ours.live_tasks()) <= 1, ours.things
         assert not (begun and ours.live_before), "begun while another may be running"
         assert not (begun and move.is_held), "begun although the stack may not spend"
+        assert not begun or len(ours.things) == 1, "an attempt before it was not cleared away"
         numbers = [0] if decision.forget else [*numbers, *begun]
         assert numbers == sorted(set(numbers)), "a number was used twice"
     assert goes_away(ours)

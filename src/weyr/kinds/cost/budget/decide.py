@@ -55,7 +55,7 @@ def decide(want: Want[BudgetSpec], view: View[BudgetMemory]) -> Decision[BudgetM
     return Decision(
         actions=(
             *(replace(alert, again=alert.part in refused) for alert in alerts),
-            *_old_alerts(live, spend.period),
+            *_old_alerts(view.things, spend.period),
         ),
         conditions=(_condition(want.spec, spend, is_over, live),),
         outputs={
@@ -103,10 +103,10 @@ def _remove(live: Mapping[str, Thing], memory: BudgetMemory | None) -> Decision[
     return Decision(tuple(Release(part) for part in live), (clearing,), memory=memory, again_s=0.5)
 
 
-def _old_alerts(live: Mapping[str, Thing], period: str) -> tuple[Release, ...]:
+def _old_alerts(things: Mapping[str, Thing], period: str) -> tuple[Release, ...]:
     """Alerts of months before, once they reached whom they were for: they would pile up for ever."""
     return tuple(
-        Release(part) for part, thing in live.items() if not part.startswith(f"{period}-") and _is_done_with(thing)
+        Release(part) for part, thing in things.items() if not part.startswith(f"{period}-") and _is_done_with(thing)
     )
 
 
@@ -115,7 +115,7 @@ def _is_done_with(thing: Thing) -> bool:
         case Present(facts=NoticeFacts(delivered=is_delivered)):
             return is_delivered
         case _:
-            return thing.is_released or bool(thing.refusal)
+            return thing.is_released or thing.is_gone or bool(thing.refusal)
 
 
 def _condition(spec: BudgetSpec, spend: Spend, is_over: bool, live: Mapping[str, Thing]) -> Condition:

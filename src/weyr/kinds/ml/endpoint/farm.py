@@ -31,8 +31,8 @@ def version(number: int) -> dict[str, str | int | float | bool]:
 class Farm:
     """One endpoint with its replicas and its plane. Change a field, `step`, and see.
 
-    `crashing`, `slow` and `silent` name replicas; `versions_crash` every replica of a version. A plane that
-    `lags` goes on with the routing that it had.
+    `crashing`, `slow`, `silent` and `vanished` name replicas. A plane that is lagging goes on with the routing
+    that it had.
     """
 
     spec: EndpointSpec | None = field(default_factory=endpoint)
@@ -40,10 +40,10 @@ class Farm:
     crashing: set[str] = field(default_factory=set)
     slow: set[str] = field(default_factory=set)
     silent: set[str] = field(default_factory=set)
+    vanished: set[str] = field(default_factory=set)
     inflight: dict[str, int] = field(default_factory=dict)
     waiting: int = 0
     last_request_at: float | None = None
-    refusal: str = ""
     is_lagging: bool = False
     is_held: bool = False
     history: History = field(default_factory=lambda: History(KIND, DIGITS))
@@ -83,7 +83,7 @@ class Farm:
     def _seen(self, part: str, thing: Thing) -> Seen:
         if part in self.silent:
             return Unknown("no answer")
-        if thing.is_released and thing.is_accepted:
+        if (thing.is_released and thing.is_accepted) or part in self.vanished:
             return Absent()
         if part == ROUTE:
             busy = {**dict.fromkeys(self.routed, 0), **{p: n for p, n in self.inflight.items() if n}}

@@ -41,8 +41,9 @@ def has_applied(look: Look, memory: EndpointMemory) -> bool:
 def stopped(look: Look, memory: EndpointMemory) -> tuple[Release, ...]:
     """Replicas that are over, and leaving ones that the plane has let go of."""
     known = {replica.part: replica for replica in memory.replicas}
-    live = [part for part, thing in look.view.things.items() if part != ROUTE and not thing.is_gone]
-    return tuple(Release(part) for part in live if part not in known or _may_stop(look, memory, known[part]))
+    # Those gone by themselves are among them: only what was released has its meter closed.
+    parts = [part for part in look.view.things if part != ROUTE]
+    return tuple(Release(part) for part in parts if part not in known or _may_stop(look, memory, known[part]))
 
 
 def _may_stop(look: Look, memory: EndpointMemory, replica: Replica) -> bool:

@@ -244,6 +244,16 @@ def test_a_refused_replica_counts_as_a_crash() -> None:
     assert "it asks for 64 CPUs" in decision.conditions[0].message
 
 
+def test_a_replica_that_vanished_is_let_go_of() -> None:
+    """Only what was released has its meter closed; a machine that forgot a replica must not bill it for ever."""
+    farm = serving()
+    farm.vanished = {"1"}
+
+    assert released(farm.step()) == ["1"]
+    farm.step(3)
+    assert list(farm.history.things) == [ROUTE, "2"]
+
+
 def test_removal_begins_with_the_route_and_ends_with_proof() -> None:
     """Nobody is sent to a replica that stops, and nothing is left that would cost."""
     farm = serving(2)
