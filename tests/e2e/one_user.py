@@ -187,7 +187,9 @@ class User:
         left += [f"open meter {row}" for row in self.rows("SELECT * FROM meters WHERE closed_ms IS NULL")]
         left += [f"object {row}" for row in self.rows("SELECT stack, kind, name FROM objects")]
         left += [f"thing {row}" for row in self.rows("SELECT stack, kind, name, part FROM things")]
-        left += [f"socket {path.name}" for path in Home(self.home).sockets.glob("*.sock")]
+        sockets = Home(self.home).sockets
+        left += [f"socket {path.name}" for path in sockets.glob("*.sock")]
+        left += [f"folder {sockets}"] * (sockets.exists() and self.home not in sockets.parents)
         tasks = self.home / "tasks"
         left += [f"task folder {path.name}" for path in tasks.glob("*") if not path.name.startswith(".")]
         for path in (tasks / ".archive").glob("*"):

@@ -47,6 +47,7 @@ def serve(home: Home, door: socket.socket, planes: Planes, is_auto: bool) -> int
         for plane in weyr.planes.values():
             plane.stop()
         weyr.launcher.stop()
+        home.drop_sockets()
     weyr.close()
     return 0
 

@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import os
+import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,6 +81,11 @@ class Home:
             return inside
         name = hashlib.sha256(os.fsencode(self.path.resolve())).hexdigest()[:12]
         return Path(tempfile.gettempdir()) / f"weyr-{os.geteuid()}-{name}"
+
+    def drop_sockets(self) -> None:
+        """Removes the folder of sockets if it lies outside the data folder: for when nothing listens any more."""
+        if self.path not in self.sockets.parents:
+            shutil.rmtree(self.sockets, ignore_errors=True)
 
     def prepare(self) -> None:
         """Makes the folder and what is missing in it, for its owner alone.
