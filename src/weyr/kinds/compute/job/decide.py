@@ -132,13 +132,23 @@ def _follow(memory: JobMemory, left: Mapping[str, Thing], thing: Thing) -> Decis
             silent = Condition(ConditionType.READY, None, "EngineSilent", reason)
             return Decision((), (silent,), memory=memory, again_s=1)
         case Present(facts=TaskFacts() as facts):
-            return Decision((), (_running(memory, facts),), _outputs(memory, facts), memory, again_s=5)
+            memory, notes = _told_resumed(memory, facts)
+            outputs = _outputs(memory, facts)
+            return Decision((), (_running(memory, facts),), outputs, memory, notes=notes, again_s=5)
         case Present() | Absent() | Unknown():
             # The engine has not confirmed this attempt: say the same again under the same key.
             again = _same_again(thing)
             return Decision(again, (_starting(memory),), memory=memory, again_s=1)
         case other:
             assert_never(other)
+
+
+def _told_resumed(memory: JobMemory, facts: TaskFacts) -> tuple[JobMemory, tuple[Note, ...]]:
+    """Tells once for each attempt that it did not begin from nothing: what an interruption did not cost."""
+    if not facts.restored or memory.resumed == memory.attempt:
+        return memory, ()
+    text = f"attempt {memory.attempt} resumed from checkpoint {facts.restored}"
+    return replace(memory, resumed=memory.attempt), (Note("attempt.resumed", text),)
 
 
 def _same_again(thing: Thing) -> tuple[Ensure, ...]:

@@ -8,7 +8,8 @@ class JobMemory:
     """How far a job has come. `outcome` is empty while the run is not over.
 
     `attempt` numbers the newest attempt over the job's whole life, which `is_open` until its end was seen
-    and weighed; `attempts` counts those of this run. `version` and `program` say what this run is of.
+    and weighed; `attempts` counts those of this run, `resumed` is the last one that was told to have begun
+    from a checkpoint. `version` and `program` say what this run is of.
     """
 
     version: str = ""
@@ -16,6 +17,7 @@ class JobMemory:
     generation: int = 0
     attempt: int = 0
     attempts: int = 0
+    resumed: int = 0
     is_open: bool = False
     failures: int = 0
     interruptions: int = 0

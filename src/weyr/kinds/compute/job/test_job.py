@@ -143,6 +143,17 @@ def test_progress_is_told() -> None:
     assert decision.outputs == {"attempt": 1, "restored": "00000004", "saved": "00000007"}
 
 
+def test_a_resumed_attempt_is_told_once() -> None:
+    """What an interruption did not cost stands in the story, and does not fill it."""
+    thing = task(restored="00000004")
+
+    first = look(job(), thing, memory=running(job()))
+    second = look(job(), thing, memory=remembered(first))
+
+    assert [note.event for note in first.notes] == ["attempt.resumed"]
+    assert second.notes == ()
+
+
 ENDS = {
     "it succeeds": (ended(EndReason.SUCCEEDED), "succeeded", None, "attempt 1 succeeded after 40s"),
     "its node is reclaimed": (ended(EndReason.RECLAIMED), "", 0.0, "was cut short after 40s: its spot node"),
