@@ -13,7 +13,7 @@ INPUT = {"inputs": [{"name": "input", "shape": [1, 2], "datatype": "FP64", "data
 
 
 def test_a_new_version_takes_over_without_a_failed_request(user: User, model_folder: Path) -> None:
-    """A second version passes its gate: the replicas change one after the other under load, and every call is answered."""
+    """A second version passes its gate: the replicas change under load, and every call is answered."""
     user.up(serving(model_folder, scale=2))
     url = user.row("endpoint/sorter")["outputs"]["url"]
     answers: Counter[tuple[int, str]] = Counter()

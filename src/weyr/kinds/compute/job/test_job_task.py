@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from any_history import History, Move, goes_away, moves
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,7 +11,6 @@ from weyr.core.checking import Proposal
 from weyr.core.decision import Need, Phase
 from weyr.core.ref import Ref
 from weyr.core.seen import EndReason, TaskEnd, TaskFacts, TaskState
-from weyr.kinds.any_history import History, Move, goes_away, moves
 from weyr.kinds.compute.job import KIND
 from weyr.kinds.compute.job.body import task_body
 from weyr.kinds.compute.job.checks import checks

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from any_history import History, Move, goes_away, moves
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,7 +16,6 @@ from weyr.core.ref import Ref
 from weyr.core.schema import Spec, from_plain
 from weyr.core.seen import Absent, NoticeFacts, Present, Seen, Unknown
 from weyr.core.units import MICROS
-from weyr.kinds.any_history import History, Move, goes_away, moves
 from weyr.kinds.cost.budget import KIND
 from weyr.kinds.cost.budget.checks import checks
 from weyr.kinds.cost.budget.decide import BudgetMemory, decide

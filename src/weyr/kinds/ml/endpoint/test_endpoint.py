@@ -3,8 +3,9 @@
 from dataclasses import replace
 from typing import Any
 
+from endpoint_farm import Farm, endpoint, released, version
+
 from weyr.core.decision import Phase
-from weyr.kinds.ml.endpoint.farm import Farm, endpoint, released, version
 from weyr.kinds.ml.endpoint.look import ROUTE
 
 

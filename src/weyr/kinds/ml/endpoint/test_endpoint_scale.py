@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from any_history import History, Move, goes_away, moves
+from endpoint_farm import DIGITS, MODEL, Farm, endpoint, version
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,12 +15,10 @@ from weyr.core.ref import Ref
 from weyr.core.schema import from_plain
 from weyr.core.seen import Absent, EndReason, RouteFacts, TaskEnd, TaskFacts, TaskState, Unknown
 from weyr.core.task_usage import task_usage
-from weyr.kinds.any_history import History, Move, goes_away, moves
 from weyr.kinds.ml.endpoint import KIND
 from weyr.kinds.ml.endpoint.body import Target, replica_body
 from weyr.kinds.ml.endpoint.checks import checks
 from weyr.kinds.ml.endpoint.decide import decide, estimate
-from weyr.kinds.ml.endpoint.farm import DIGITS, MODEL, Farm, endpoint, version
 from weyr.kinds.ml.endpoint.look import ROUTE
 from weyr.kinds.ml.endpoint.scale import desired_replicas
 from weyr.kinds.ml.endpoint.spec import Scale

@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import pytest
+from any_history import History, Move, goes_away, moves
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,7 +13,6 @@ from weyr.core.decision import Decision, Ensure, Phase, Release, Thing, View, Wa
 from weyr.core.ref import Ref
 from weyr.core.schema import ValidationError, from_plain
 from weyr.core.seen import Absent, ModelFacts, Present, SecretFacts, Seen, Unknown, VersionFacts
-from weyr.kinds.any_history import History, Move, goes_away, moves
 from weyr.kinds.ml.model import KIND
 from weyr.kinds.ml.model.decide import decide
 from weyr.kinds.ml.model.gate import failures_of, parse_rule

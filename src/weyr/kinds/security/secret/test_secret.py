@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from any_history import History, Move, goes_away, moves
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,7 +13,6 @@ from weyr.core.decision import Decision, Ensure, Phase, Release, Thing, View, Wa
 from weyr.core.ref import Ref
 from weyr.core.schema import from_plain
 from weyr.core.seen import Absent, Present, SecretFacts, Seen, Unknown
-from weyr.kinds.any_history import History, Move, goes_away, moves
 from weyr.kinds.security.secret import KIND
 from weyr.kinds.security.secret.checks import checks
 from weyr.kinds.security.secret.decide import decide

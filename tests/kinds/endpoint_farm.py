@@ -3,12 +3,13 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from any_history import History, Move
+
 from weyr.core.capability import RouteBody
 from weyr.core.decision import Decision, Need, Phase, Release, Thing, phase_of
 from weyr.core.ref import Ref
 from weyr.core.schema import from_plain
 from weyr.core.seen import Absent, EndReason, Present, RouteFacts, Seen, TaskEnd, TaskFacts, TaskState, Unknown
-from weyr.kinds.any_history import History, Move
 from weyr.kinds.ml.endpoint import KIND
 from weyr.kinds.ml.endpoint.look import ROUTE
 from weyr.kinds.ml.endpoint.spec import EndpointSpec
