@@ -48,6 +48,7 @@ jobs:
     assert [word for word in story if word in ("attempt.started", "attempt.ended")] == [
         "attempt.started", "attempt.ended", "attempt.started", "attempt.ended",
     ]  # fmt: skip
+    assert "attempt.resumed" in story
     bill = {row["key"]: row["micros"] for row in user.asked("cost", "--by", "thing")["rows"]}
     for attempt in (1, 2):
         ((metered_ms, micros),) = user.rows(
