@@ -32,4 +32,5 @@ def take_down(user: User) -> None:
     """Removes every stack, and ends a server that was started by hand."""
     for (stack,) in user.rows("SELECT name FROM stacks"):
         user.weyr("down", "--stack", stack, "--yes")
-    user.weyr("server", "stop")
+    if (user.home / "run" / "server.json").exists():
+        user.weyr("server", "stop")
