@@ -1,13 +1,16 @@
 """What does the server answer? The application: every route of the table with its handler, behind the door."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from weyr.core.diagnostic import Diagnostic
 from weyr.server.answers import answering
@@ -22,6 +25,8 @@ from weyr.server.routes import Handler, starlette_routes
 from weyr.server.service import Service
 from weyr.server.story import story_handlers
 
+_REGISTRY = re.compile(r"/mlflow/(registered-models|model-versions)/")
+
 
 def build_app(service: Service, is_offline: bool = False) -> Starlette:
     """The application over an opened data folder. Offline, whoever can read the folder is its administrator."""
@@ -33,7 +38,20 @@ def build_app(service: Service, is_offline: bool = False) -> Starlette:
         *starlette_routes(API, table),
         *mlflow_routes(service.weyr.tracking, service.weyr.artifacts, service.refuse),
     ]
-    return Starlette(routes=routes, middleware=[_door(service, is_offline)], exception_handlers={404: _no_route})
+    middleware = [_door(service, is_offline), Middleware(RegistryBell, ring=service.ring_models)]
+    return Starlette(routes=routes, middleware=middleware, exception_handlers={404: _no_route})
+
+
+class RegistryBell:
+    """Rings once a client's change of the model registry is answered, so that a gate judges at once."""
+
+    def __init__(self, app: ASGIApp, ring: Callable[[], None]) -> None:
+        self._app, self._ring = app, ring
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(scope, receive, send)
+        if scope["type"] == "http" and scope["method"] != "GET" and _REGISTRY.search(scope["path"]):
+            await run_in_threadpool(self._ring)
 
 
 def _door(service: Service, is_offline: bool) -> Middleware:

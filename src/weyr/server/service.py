@@ -117,11 +117,16 @@ class Service:
         return stored
 
     def apply(self, plan_id: str) -> dict[str, Any]:
-        """Takes a plan as what is wanted from now on. Raises: WorldMoved, UserError, NotFound."""
+        """Takes a plan as what is wanted from now on; the plan that is wanted already is no news.
+
+        Raises: WorldMoved, UserError, NotFound.
+        """
         stored = self.plan(plan_id)
         folder = str(Path(stored.file).parent)
         with self.weyr.lock:
-            apply_plan(self.weyr.world, self.weyr.db, KINDS, stored.plan, stored.file, folder, self.now())
+            stack = self.weyr.world.stacks.get(stored.plan.stack)
+            if stack is None or stack.plan_id != plan_id:
+                apply_plan(self.weyr.world, self.weyr.db, KINDS, stored.plan, stored.file, folder, self.now())
         self._ring([])
         return {"stack": stored.plan.stack, "plan": plan_id}
 
@@ -212,6 +217,12 @@ class Service:
         self.weyr.secrets.delete(ref)
         self._ring([ref])
         return {"ok": True}
+
+    def ring_models(self) -> None:
+        """A client changed the registry: what lives there is looked at now, not at the next slow look."""
+        with self.weyr.lock:
+            refs = [ref for ref in self.weyr.world.objects if Capability.REGISTRY in KINDS[ref.kind].capabilities]
+        self._ring(refs)
 
     def _may_change(self) -> None:
         if self.wake is None:

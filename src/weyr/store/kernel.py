@@ -114,9 +114,11 @@ def drop_stack(connection: Connection, name: str) -> None:
 
 
 def put_plan(connection: Connection, row: PlanRow) -> None:
-    """Plans are immutable and named by their content: the same plan twice is one."""
+    """Plans are named by their content. The same plan made again is kept as made last: from another folder
+    it may ask for the same, and its relative paths begin there."""
     values = {name: getattr(row, name) for name in PlanRow.__slots__}
-    connection.execute(insert(plans).values(values).on_conflict_do_nothing())
+    latest = {"body": row.body, "made_at": row.made_at}
+    connection.execute(insert(plans).values(values).on_conflict_do_update(index_elements=["id"], set_=latest))
 
 
 def get_plan(connection: Connection, plan_id: str) -> PlanRow | None:
