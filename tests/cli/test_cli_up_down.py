@@ -23,6 +23,7 @@ def test_up_follows_to_the_end_and_says_what_to_type_next(shell: Shell) -> None:
     assert "⠀" in said.out, "the loss curve is drawn"
     assert "0.005 USD so far, 0.04 USD per hour now, 29.20 USD forecast for the month" in said.out
     assert "/docs" in said.out
+    assert "weyr down --stack digits" in said.out, "it works in any folder, not only in the file's"
 
 
 def test_up_again_changes_nothing_and_asks_nothing(shell: Shell) -> None:
@@ -57,7 +58,8 @@ def test_a_failed_object_is_exit_one_with_its_reason_and_the_next_step(shell: Sh
     assert said.status == 1
     assert "Error: An object failed" in said.err
     assert "job/train: Exit code 3." in said.err
-    assert "Try: weyr logs job/train" in said.err
+    assert "Its log ends with:\n    | epoch 1 loss 2.3\n    | epoch 2 loss 1.1\n" in said.err
+    assert "Try: weyr logs digits:job/train" in said.err
     assert "endpoint/digits answers at" in said.out
 
 

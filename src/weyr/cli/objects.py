@@ -15,8 +15,11 @@ SETTLE_S = 5.0
 REST_S = 0.5
 """So long everything must stand before it counts: right after a change an object still tells of its old self."""
 PATIENCE_S = 90.0
-"""So long everything may wait, with nothing at work and no event, before it counts as stuck: longer than the
-longest pause that a kind makes between two tries (60 s)."""
+"""So long everything may wait, with nothing at work and no event, before it counts as stuck."""
+FOR_A_PERSON = frozenset({"ValueMissing"})
+"""Reasons of waiting that only somebody at a keyboard can end: nothing is gained by watching them."""
+TRYING_AGAIN = frozenset({"Backoff", "Restarting"})
+"""Reasons of waiting that end by themselves, after up to 300 s: a job between two attempts is at work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +90,12 @@ def outcome_of(rows: Sequence[Row], wanted: Mapping[str, int], quiet_s: float) -
     if any(generations.get(ref, -1) < generation for ref, generation in wanted.items()):
         return None
     phases = {row.phase for row in rows}
-    if phases & MOVING:
+    reasons = {row.reason for row in rows if row.phase is Phase.WAITING}
+    if phases & MOVING or reasons & TRYING_AGAIN:
         return None
     if Phase.WAITING in phases:
-        return Outcome.STUCK if quiet_s >= (SETTLE_S if phases & BROKEN else PATIENCE_S) else None
+        is_hopeless = bool(phases & BROKEN or reasons & FOR_A_PERSON)
+        return Outcome.STUCK if quiet_s >= (SETTLE_S if is_hopeless else PATIENCE_S) else None
     if wanted and quiet_s < REST_S:
         return None
     return Outcome.FAILED if phases & BROKEN else Outcome.STANDS

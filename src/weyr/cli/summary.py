@@ -15,6 +15,7 @@ from weyr.cli.money import bill_line
 from weyr.cli.objects import Row
 from weyr.cli.place import admin_token
 from weyr.cli.screen import coloured, put
+from weyr.core.decision import Phase
 from weyr.core.diagnostic import WeyrError
 
 RUNS_MAX = 3
@@ -27,7 +28,8 @@ def stack_summary(client: HttpClient, stack: str, rows: Sequence[Row]) -> None:
     """Prints what stands: endpoints with a line that works, runs, the reference, the cost so far."""
     for row in rows:
         url = row.outputs.get("url")
-        if row.kind == "endpoint" and isinstance(url, str) and url:
+        # An endpoint that failed or waits has an address too, and nothing behind it.
+        if row.kind == "endpoint" and row.phase is Phase.READY and isinstance(url, str) and url:
             _title(f"{row.ref} answers at {url}")
             put("  " + curl_line(client, url, str(row.outputs.get("model") or row.name)))
     for run in _newest_runs(client, stack):
@@ -36,9 +38,15 @@ def stack_summary(client: HttpClient, stack: str, rows: Sequence[Row]) -> None:
     _title("What it costs")
     put(f"  {bill_line(client.call('GET', '/v1/cost', stack=stack))}")
     _title("What next")
-    put(f"  weyr get                 what stands      weyr runs    what was learned\n"
-        f"  weyr cost --by object    the bill         weyr down    take it all down\n"
-        f"  {client.server.url}/docs    the API reference")  # fmt: skip
+    steps = {
+        "weyr get": "what stands",
+        "weyr runs": "what was learned",
+        "weyr cost --by object": "the bill",
+        f"weyr down --stack {stack}": "take it all down",
+        f"{client.server.url}/docs": "the API reference",
+    }
+    room = max(len(step) for step in steps)
+    put("\n".join(f"  {step:<{room}}  {sense}" for step, sense in steps.items()))
 
 
 def curl_line(client: HttpClient, url: str, model: str) -> str:

@@ -31,6 +31,22 @@ def test_when_a_stack_rests(phases: list[Phase], quiet_s: float, outcome: Outcom
     assert outcome_of(rows(*phases), {"job/j0": 2}, quiet_s) is outcome
 
 
+REASONS = {
+    "a secret nobody has set is not waited for": ("ValueMissing", SETTLE_S, Outcome.STUCK),
+    "but the object that was just made may not have looked yet": ("ValueMissing", 0.0, None),
+    "a pause between two attempts ends by itself": ("Backoff", 2 * PATIENCE_S, None),
+    "so does one after an interruption": ("Restarting", 2 * PATIENCE_S, None),
+}
+
+
+@pytest.mark.parametrize(("reason", "quiet_s", "outcome"), REASONS.values(), ids=REASONS.keys())
+def test_what_is_waited_for_decides_how_long(reason: str, quiet_s: float, outcome: Outcome | None) -> None:
+    """`up` says at once what only a person can do, and does not call a pause of minutes stuck."""
+    waiting = Row("s", "secret", "key", Phase.WAITING, reason=reason, generation=2)
+
+    assert outcome_of([waiting, *rows(Phase.WAITING)], {"job/j0": 2}, quiet_s) is outcome
+
+
 def test_an_older_generation_does_not_count() -> None:
     """Right after a change the list may still show the object as it was before."""
     assert outcome_of(rows(Phase.READY), {"job/j0": 3}, 999.0) is None

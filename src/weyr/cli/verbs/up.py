@@ -8,18 +8,17 @@ import typer
 from weyr.cli.ask import confirmed
 from weyr.cli.boundary import FAILED, INTERRUPTED, show
 from weyr.cli.client import HttpClient
+from weyr.cli.complaints import complaints
 from weyr.cli.connect import ensured, stop
 from weyr.cli.follow import Follower
 from weyr.cli.group import Session, verb, verb_app
-from weyr.cli.objects import BROKEN, Outcome, Row, outcome_of
+from weyr.cli.objects import Outcome, outcome_of
 from weyr.cli.options import AsJson, Timeout, Yes
 from weyr.cli.plans import PlanView, planned, refuse_fatal, tell_plan
 from weyr.cli.screen import put_json, say
 from weyr.cli.stackfile import StackFile, read_stack_file
 from weyr.cli.stages import stage
 from weyr.cli.summary import stack_summary
-from weyr.core.decision import Phase
-from weyr.core.diagnostic import Diagnostic
 
 app = verb_app()
 
@@ -59,7 +58,10 @@ def follow_up(client: HttpClient, plan: PlanView, after: int, timeout_s: float |
             follower = Follower(client, plan.stack, shown, after)
             outcome = follower.until(lambda rows, quiet_s: outcome_of(rows, plan.wanted, quiet_s), timeout_s)
     except KeyboardInterrupt:
-        say(f"\nStopped following; {plan.stack} goes on. Follow it again with weyr up, take it down with weyr down.")
+        say(
+            f"\nStopped following; {plan.stack} goes on. Follow it again with the same command, or take it down with:\n"
+            f"  weyr down --stack {plan.stack}"
+        )
         raise typer.Exit(INTERRUPTED) from None
     if as_json:
         objects = follower.ask("GET", "/v1/objects", stack=plan.stack)
@@ -67,27 +69,9 @@ def follow_up(client: HttpClient, plan: PlanView, after: int, timeout_s: float |
     else:
         stack_summary(follower.client, plan.stack, follower.rows)
     if outcome is not Outcome.STANDS:
-        show(complaints(outcome, follower.rows))
+        say()
+        show(complaints(follower.client, outcome, follower.rows))
         raise typer.Exit(FAILED)
-
-
-def complaints(outcome: Outcome, rows: list[Row]) -> list[Diagnostic]:
-    """What keeps a stack from standing, one diagnostic per object that failed, is held, or still waits."""
-    found = [_complaint(row) for row in rows if row.phase in BROKEN or row.phase is Phase.WAITING]
-    if outcome is Outcome.TIMED_OUT:
-        detail = "The time given with --timeout is up. The stack goes on by itself."
-        found.append(Diagnostic("Not finished in time", detail, suggestion="weyr up"))
-    return found
-
-
-def _complaint(row: Row) -> Diagnostic:
-    summary = {Phase.FAILED: "An object failed", Phase.HELD: "An object is held"}.get(
-        row.phase, "An object still waits"
-    )
-    detail = row.message or row.reason or "It does not say why."
-    next_step = f"weyr logs {row.ref}" if row.kind in ("job", "endpoint") and row.phase is Phase.FAILED else ""
-    return Diagnostic(summary, f"{detail[:1].upper()}{detail[1:]}.".replace("..", "."), ref=row.ref,
-                      suggestion=next_step or f"weyr describe {row.ref}")  # fmt: skip
 
 
 def _agreed(client: HttpClient, file: StackFile, was_started: bool, is_yes: bool, command: str) -> PlanView | None:
