@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from weyr.core.capability import Capability, Provider, Refused, Wanted
-from weyr.core.diagnostic import EngineError
+from weyr.core.diagnostic import EngineError, EngineSilent
 from weyr.core.ref import ThingId
 from weyr.core.seen import Seen, Unknown
 from weyr.reconcile.ports import Log
@@ -35,7 +35,7 @@ class Effects:
         """What is there of these; `Unknown` for all that could not be asked."""
         found: dict[ThingId, Seen] = {}
         for capability, ids in _grouped(things).items():
-            answer = self._ask(capability, "observe", self.providers[capability].observe, ids)
+            answer = self._ask(capability, "observe", self._provider(capability).observe, ids)
             seen = {} if isinstance(answer, Unknown) else answer
             missing = answer if isinstance(answer, Unknown) else Unknown("the engine did not mention it")
             found |= {id: seen.get(id, missing) for id in ids}
@@ -45,7 +45,7 @@ class Effects:
         """Tells what to make so. A lost reply leaves the intent standing: it is said again under its key."""
         told: dict[ThingId, Told] = {}
         for capability, batch in _grouped(wanted).items():
-            answer = self._ask(capability, "ensure", self.providers[capability].ensure, batch)
+            answer = self._ask(capability, "ensure", self._provider(capability).ensure, batch)
             told |= {want.id: _told(answer, want.id) for want in batch}
         return told
 
@@ -53,7 +53,7 @@ class Effects:
         """Tells what to remove; acceptance is no proof of absence."""
         told: dict[ThingId, Told] = {}
         for capability, ids in _grouped(things).items():
-            answer = self._ask(capability, "release", self.providers[capability].release, ids)
+            answer = self._ask(capability, "release", self._provider(capability).release, ids)
             told |= {id: _told(answer, id) for id in ids}
         return told
 
@@ -61,6 +61,9 @@ class Effects:
         """Everything that exists, by capability; engines that cannot tell are left out."""
         answers = {name: self._ask(name, "inventory", engine.inventory) for name, engine in self.providers.items()}
         return {name: answer for name, answer in answers.items() if not isinstance(answer, Unknown)}
+
+    def _provider(self, capability: Capability) -> Provider:
+        return self.providers.get(capability) or _Nobody(capability)
 
     def _ask(self, capability: Capability, verb: str, ask: Callable[..., T], *batch: object) -> T | Unknown:
         try:
@@ -75,6 +78,25 @@ class Effects:
         if failures:
             self.log("engine.answers_again", capability=capability.value, verb=verb, failures=failures)
         return answer
+
+
+@dataclass(slots=True)
+class _Nobody:
+    """Who answers for a capability that no engine here has: nothing is known of its things."""
+
+    capability: Capability
+
+    def observe(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Seen]:
+        raise EngineSilent(f"no engine here is a {self.capability.value}")
+
+    def ensure(self, wanted: Sequence[Wanted]) -> Mapping[ThingId, Refused]:
+        raise EngineSilent(f"no engine here is a {self.capability.value}")
+
+    def release(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Refused]:
+        raise EngineSilent(f"no engine here is a {self.capability.value}")
+
+    def inventory(self) -> Sequence[ThingId]:
+        raise EngineSilent(f"no engine here is a {self.capability.value}")
 
 
 def _told(answer: Mapping[ThingId, Refused] | Unknown, id: ThingId) -> Told:

@@ -4,19 +4,24 @@ A pass: observe what is due, meter it, let the kinds decide, write the intents, 
 write their answers. What is intended is stored, with its meters, before an engine hears of it; a
 crash anywhere leaves intents that the next pass says again under the same keys. A thing is dropped only
 after it was released and then seen to be absent.
+
+One object that cannot be looked after (its kind is gone, its spec is unreadable, its kind is mistaken) is said
+to be broken and stays as it is; the others go on. A store that refuses a write stops the pass.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
 from weyr.core.capability import Wanted
-from weyr.core.decision import Decision, Ensure, Note, Phase, Release, View, Want
+from weyr.core.decision import Condition, ConditionType, Decision, Ensure, Note, Phase, Release, Thing, View, Want
+from weyr.core.diagnostic import StoreError
 from weyr.core.kind import AnyKind, Kinds, Usage
 from weyr.core.ref import Ref, ThingId
-from weyr.core.schema import from_json, to_json
+from weyr.core.schema import ValidationError, from_json, to_json
 from weyr.core.seen import Absent, Present, Seen, Unknown
 from weyr.reconcile.effects import Effects, Told
 from weyr.reconcile.ports import LedgerPort
@@ -42,9 +47,35 @@ class Loop:
     effects: Effects
     ledger: LedgerPort
     world: World
+    _is_stale: bool = field(default=False, init=False)
+    _last: float = field(default=0.0, init=False)
+    _unmetered: dict[Ref, str] = field(default_factory=dict, init=False)
+    """Why an object's use could not be read at the last look: logged when it begins."""
 
     def tick(self, now: float) -> float | None:
-        """One pass over what is due at `now`. Gives when the next is due; None: nothing ever is."""
+        """One pass over what is due at `now`. Gives when the next is due; None: nothing ever is.
+
+        Raises: whatever the store raises. What the store has is then read anew, in whichever thread it was:
+        memory may be ahead of it, and a thing forgotten only there would keep its meter for ever.
+        """
+        if self._is_stale:
+            self._reload()
+        try:
+            return self._pass(now)
+        except Exception:
+            self._is_stale = True
+            self._reload()
+            raise
+
+    def _reload(self) -> None:
+        self.world = World.load(self.db)
+        self._is_stale = False
+
+    def _pass(self, now: float) -> float | None:
+        if now < self._last:
+            # The clock was set back. What is due by the old time would not be looked at before that comes again.
+            self.world.wake(self.world.objects)
+        self._last = now
         due = self.world.due_at(now)
         if due:
             self._observe(due, now)
@@ -79,13 +110,22 @@ class Loop:
                 self._drop_absent(connection, ref, now)
 
     def _meter(self, connection: Connection, ref: Ref, now: float) -> None:
-        row, kind = self.world.objects[ref], self.kinds[ref.kind]
+        row, kind = self.world.objects[ref], self.kinds.get(ref.kind)
         text = row.spec or row.next_spec
-        if kind.usage is None or not self.world.things.get(ref):
+        if kind is None or kind.usage is None or not self.world.things.get(ref):
             return
-        spec = from_json(kind.spec, text) if text else None
-        usages = kind.usage(spec, self.world.view_things(ref))
-        self.ledger.read(connection, ref, usages, self.world.stacks[ref.stack].price_as, now)
+        try:
+            spec = _spec_if_readable(kind, text)
+            usages = kind.usage(spec, self.world.view_things(ref))
+            self.ledger.read(connection, ref, usages, self.world.stacks[ref.stack].price_as, now)
+        except (StoreError, SQLAlchemyError):
+            raise
+        except Exception as e:  # noqa: BLE001 - one object's use that cannot be read leaves its meters open, no more
+            if self._unmetered.get(ref) != repr(e):
+                self.effects.log("object.unmetered", ref=ref.absolute, error=repr(e))
+            self._unmetered[ref] = repr(e)
+        else:
+            self._unmetered.pop(ref, None)
 
     def _drop_absent(self, connection: Connection, ref: Ref, now: float) -> None:
         """Forgets the things that were released and are proved to be gone, and closes their meters."""
@@ -96,18 +136,44 @@ class Loop:
                 del self.world.things[ref][thing.id.part]
 
     def _decide(self, ref: Ref, now: float) -> None:
-        row, kind = self.world.objects[ref], self.kinds[ref.kind]
+        row, things = self.world.objects[ref], dict(self.world.things.get(ref, {}))
         if row.spec is None and self.world.is_blocked_removal(ref):
             self.world.due[ref] = now + 0.5
             return
+        try:
+            decision = self._decision(row, now)
+            with self.db.write() as connection:
+                if decision.forget:
+                    self._forget(connection, row, now)
+                else:
+                    self._record(connection, row, decision, now)
+        except (StoreError, SQLAlchemyError):
+            raise
+        except Exception as e:  # noqa: BLE001 - a mistake in one kind must not stop the others
+            self.world.objects[ref], self.world.things[ref] = row, things
+            self._note_broken(row, e, now)
+
+    def _decision(self, row: ObjectRow, now: float) -> Decision[Any]:
+        """What the kind says is next. Raises: whatever is wrong with the object or its kind."""
+        kind = self.kinds.get(row.ref.kind)
+        if kind is None:
+            return _without_kind(row, self.world.view_things(row.ref))
         spec = from_json(kind.spec, row.spec) if row.spec is not None and row.next_spec is None else None
-        want: Want[Any] = Want(ref, spec, row.generation, row.folder)
+        want: Want[Any] = Want(row.ref, spec, row.generation, row.folder)
         decision = kind.decide(want, self._view(row, kind, now))
+        assert not decision.forget or all(
+            isinstance(thing.seen, Absent) for thing in self.world.things.get(row.ref, {}).values()
+        ), f"{row.ref} may not be forgotten: a thing of it is not proved absent"
+        return decision
+
+    def _note_broken(self, row: ObjectRow, error: Exception, now: float) -> None:
+        """Concludes that nothing is known of the object. Its things, memory and holds stay as they are."""
+        why = f"Weyr cannot look after it: {' '.join(str(error).split())[:500] or type(error).__name__}"
+        condition = Condition(ConditionType.READY, None, "Broken", why)
+        fresh = replace(row, status=replace(row.status, conditions=(condition,)))
+        notes = (Note("object.broken", why),) if fresh != row else ()
         with self.db.write() as connection:
-            if decision.forget:
-                self._forget(connection, row, now)
-            else:
-                self._record(connection, row, kind, decision, now)
+            self._conclude(connection, row, fresh, notes, SETTLED_LOOK_S, now)
 
     def _view(self, row: ObjectRow, kind: AnyKind, now: float) -> View[Any]:
         return View(
@@ -119,29 +185,42 @@ class Loop:
             spend=self.ledger.spend(row.ref.stack, now) if kind.reads_spend else None,
         )
 
-    def _record(
-        self, connection: Connection, row: ObjectRow, kind: AnyKind, decision: Decision[Any], now: float
-    ) -> None:
-        """Writes what was decided: conclusions, memory, intents with their meters, the story."""
-        before = self.world.phase(row.ref)
+    def _record(self, connection: Connection, row: ObjectRow, decision: Decision[Any], now: float) -> None:
+        """Writes what was decided: intents with their meters, conclusions, memory, the story."""
+        kind = self.kinds.get(row.ref.kind)
         status = Status(decision.conditions, dict(decision.outputs), decision.holds)
-        memory = to_json(kind.memory, decision.memory) if kind.memory and decision.memory is not None else None
+        memory = row.memory  # which a kind that is gone cannot say again
+        if kind is not None:
+            memory = to_json(kind.memory, decision.memory) if kind.memory and decision.memory is not None else None
+        for action in decision.actions:
+            self._intend(connection, row, action, now)
         fresh = replace(row, status=status, memory=memory)
+        again_s = SETTLED_LOOK_S if decision.again_s is None else decision.again_s
+        self._conclude(connection, row, fresh, decision.notes, again_s, now)
+
+    def _conclude(
+        self,
+        connection: Connection,
+        row: ObjectRow,
+        fresh: ObjectRow,
+        notes: tuple[Note, ...],
+        again_s: float,
+        now: float,
+    ) -> None:
+        """Takes `fresh` for what `row` was, tells the story, and wakes whom it concerns."""
+        before = self.world.phase(row.ref)
         if fresh != row:
             fresh = replace(fresh, changed_at=now)
             kernel.put_object(connection, fresh)
         self.world.objects[row.ref] = fresh
-        for action in decision.actions:
-            self._intend(connection, fresh, action, now)
         phase = self.world.phase(row.ref)
-        notes = decision.notes
         if phase is not before:
-            message = next((c.message for c in decision.conditions if c.message), "")
+            message = next((c.message for c in fresh.status.conditions if c.message), "")
             notes = (*notes, Note(f"phase.{phase.value}", message))
         self._tell_story(connection, row.ref, notes, now)
-        self.world.due[row.ref] = now + (SETTLED_LOOK_S if decision.again_s is None else decision.again_s)
-        if status != row.status:
-            self._wake_around(row.ref, has_new_holds=status.holds != row.status.holds)
+        self.world.due[row.ref] = now + again_s
+        if fresh.status != row.status:
+            self._wake_around(row.ref, has_new_holds=fresh.status.holds != row.status.holds)
         if phase is not before:
             # What it was doing may have changed what it refers to: a job that is done may have left a model's version.
             self.world.wake(row.needs)
@@ -216,9 +295,6 @@ class Loop:
 
     def _forget(self, connection: Connection, row: ObjectRow, now: float) -> None:
         """Every thing is proved absent: drops the object, or makes it anew where it is being replaced."""
-        assert not self.world.things.get(row.ref) or all(
-            isinstance(thing.seen, Absent) for thing in self.world.things[row.ref].values()
-        ), f"{row.ref} may not be forgotten: a thing of it is not proved absent"
         for thing in list(self.world.things.get(row.ref, {}).values()):
             self.ledger.close(connection, row.ref, thing.id.part, now)
             kernel.drop_thing(connection, thing.id)
@@ -269,7 +345,30 @@ def _may_be_told_again(thing: ThingRow, now: float) -> bool:
 
     Its answer wakes the object at once; without a pause the two would go round as fast as they can.
     """
-    return now - thing.asked_at >= (AFTER_REFUSAL_S if thing.refusal else TOLD_AGAIN_S)
+    waited_s = now - thing.asked_at
+    # Less than nothing: the clock was set back, and the old time may be hours away.
+    return waited_s < 0 or waited_s >= (AFTER_REFUSAL_S if thing.refusal else TOLD_AGAIN_S)
+
+
+def _without_kind(row: ObjectRow, things: Mapping[str, Thing]) -> Decision[Any]:
+    """Nobody knows what an object of an unknown kind needs, but anybody can remove what it holds.
+
+    Raises: LookupError where it is to stay.
+    """
+    if row.spec is not None:
+        raise LookupError(f"this Weyr has no kind {row.ref.kind}")
+    if not things:
+        return Decision(forget=True)
+    removing = Condition(ConditionType.READY, False, "Removing", "what it holds is being removed")
+    return Decision(tuple(Release(part) for part in things), (removing,), again_s=0.5)
+
+
+def _spec_if_readable(kind: AnyKind, text: str | None) -> Any:
+    """What runs costs money whether or not today's kind can read what it was asked for."""
+    try:
+        return from_json(kind.spec, text) if text else None
+    except ValidationError:
+        return None
 
 
 def _with_since(before: Seen, after: Seen, now: float) -> Seen:

@@ -221,7 +221,11 @@ class Service:
     def ring_models(self) -> None:
         """A client changed the registry: what lives there is looked at now, not at the next slow look."""
         with self.weyr.lock:
-            refs = [ref for ref in self.weyr.world.objects if Capability.REGISTRY in KINDS[ref.kind].capabilities]
+            refs = [
+                ref
+                for ref in self.weyr.world.objects
+                if (kind := KINDS.get(ref.kind)) and Capability.REGISTRY in kind.capabilities
+            ]
         self._ring(refs)
 
     def _may_change(self) -> None:
