@@ -14,6 +14,10 @@ from weyr.server.routes import Handler
 
 BODY_MAX_BYTES = 4 * 2**20
 
+DIGITS_MAX = 18
+NUMBER_MAX = 10**DIGITS_MAX - 1
+"""The store's integers have 64 bits, which hold any number of 18 digits."""
+
 Asked = Callable[[Request, Any], Any]
 """A handler's work: the request and its JSON body in, what to answer out. Runs in a thread."""
 
@@ -24,6 +28,14 @@ class NotFound(Exception):
 
 class Conflict(Exception):
     """What was asked cannot be done as things stand. The message is a sentence."""
+
+
+def number(name: str, text: str | None, default: int, at_most: int = NUMBER_MAX) -> int:
+    """A whole number of a request, from 0 on; a greater one counts as `at_most`. Raises: UserError."""
+    text = text or str(default)
+    if not (text.isascii() and text.isdigit() and len(text) <= DIGITS_MAX):
+        raise UserError(Diagnostic("Invalid value", f"{name} is a whole number from 0 on, not {text[:40]!r}."))
+    return min(int(text), at_most)
 
 
 def answering(work: Asked, status: int = 200) -> Handler:
@@ -58,5 +70,5 @@ async def _body(request: Request) -> Any:
             raise UserError(Diagnostic("The request is too large", detail))
     try:
         return json.loads(data) if data else {}
-    except ValueError as e:
+    except (ValueError, RecursionError) as e:
         raise UserError(Diagnostic("The request is not JSON", f"The body cannot be read: {e}.")) from e

@@ -6,6 +6,7 @@ from importlib.metadata import version
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -39,7 +40,7 @@ def build_app(service: Service, is_offline: bool = False) -> Starlette:
         *mlflow_routes(service.weyr.tracking, service.weyr.artifacts, service.refuse),
     ]
     middleware = [_door(service, is_offline), Middleware(RegistryBell, ring=service.ring_models)]
-    return Starlette(routes=routes, middleware=middleware, exception_handlers={404: _no_route})
+    return Starlette(routes=routes, middleware=middleware, exception_handlers={404: _no_route, 405: _no_route})
 
 
 class RegistryBell:
@@ -79,6 +80,7 @@ def _server_handlers(service: Service) -> Mapping[str, Handler]:
     }
 
 
-async def _no_route(request: Request, _error: Exception) -> Response:
+async def _no_route(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 404
     detail = f"{request.method} {request.url.path} is no route of this server."
-    return problem(404, Diagnostic("Not found", detail, suggestion="GET /docs"), error_code="ENDPOINT_NOT_FOUND")
+    return problem(status, Diagnostic("Not found", detail, suggestion="GET /docs"), error_code="ENDPOINT_NOT_FOUND")

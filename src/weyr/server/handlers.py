@@ -9,7 +9,7 @@ from weyr.core.diagnostic import Diagnostic, UserError
 from weyr.core.ref import NAME, Ref
 from weyr.core.units import seconds_of
 from weyr.server import views
-from weyr.server.answers import NotFound, answering
+from weyr.server.answers import NotFound, answering, number
 from weyr.server.routes import Handler
 from weyr.server.service import Service
 from weyr.stack.plan_json import plan_json
@@ -20,7 +20,7 @@ def service_handlers(service: Service) -> dict[str, Handler]:
     """Handlers of plans, objects, runs, money, secrets and audit."""
 
     def create_plan(_request: Request, body: Any) -> Any:
-        if body.get("remove"):
+        if isinstance(body, dict) and body.get("remove"):
             return service.make_removal(_text(body, "stack"))
         return service.make_plan(_text(body, "text"), _text(body, "file"))
 
@@ -64,7 +64,7 @@ def service_handlers(service: Service) -> dict[str, Handler]:
         return service.delete_secret(_secret_ref(request.path_params))
 
     def list_audit(request: Request, _body: Any) -> Any:
-        limit = min(int(request.query_params.get("limit", 200)), 10_000)
+        limit = number("limit", request.query_params.get("limit"), default=200, at_most=10_000)
         return {"events": [views.audit_json(event) for event in service.recent_audit(limit)]}
 
     return {
@@ -88,6 +88,8 @@ def _text(body: Any, field: str) -> str:
     value = body.get(field) if isinstance(body, dict) else None
     if not isinstance(value, str) or not value:
         raise UserError(Diagnostic("Missing field", f'The body needs "{field}", a text.'))
+    if any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise UserError(Diagnostic("Invalid text", f'"{field}" holds half of a surrogate pair.'))
     return value
 
 

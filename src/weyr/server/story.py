@@ -2,14 +2,17 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import TypeVar
+from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from weyr.core.diagnostic import Diagnostic, UserError
 from weyr.core.ref import Ref, ThingId
-from weyr.server.answers import NotFound, answering
+from weyr.server.answers import NotFound, answering, number
 from weyr.server.routes import Handler
 from weyr.server.service import Service
 from weyr.server.views import event_json
@@ -21,34 +24,40 @@ LOOK_EVERY_S = 0.1
 HEARTBEAT_S = 15.0
 PAGE = 500
 
+ADDRESS_MAX = 200
+"""Three names of 40 letters, what stands between them, and a part. A file's name may have 255 bytes."""
+
+Named = TypeVar("Named", Ref, ThingId)
+
 
 def story_handlers(service: Service) -> dict[str, Handler]:
     """list_events, stream_events, read_logs."""
 
     def list_events(request: Request, _body: object) -> object:
         query = request.query_params
-        limit = min(int(query.get("limit", 200)), 10_000)
-        ref = Ref.parse(query["ref"], query.get("stack", "")) if query.get("ref") else None
+        limit = number("limit", query.get("limit"), default=200, at_most=10_000)
+        after = number("after", query.get("after"), default=0)
+        ref = _address(Ref.parse, query["ref"], query.get("stack", "")) if query.get("ref") else None
         stack, name = (ref.stack or query.get("stack", ""), str(ref)) if ref else (query.get("stack", ""), "")
         with service.weyr.db.read() as connection:
-            if "after" in query and int(query["after"]) > 0:
-                found = kernel.events_after(connection, int(query["after"]), stack, name, limit=limit)
+            if after > 0:
+                found = kernel.events_after(connection, after, stack, name, limit=limit)
             else:
                 found = kernel.latest_events(connection, stack, name, limit)
         return {"events": [event_json(event) for event in found]}
 
-    async def stream_events(request: Request) -> Response:
-        after = int(request.headers.get("last-event-id") or request.query_params.get("after") or 0)
+    def stream_events(request: Request, _body: object) -> Response:
+        after = number("after", request.headers.get("last-event-id") or request.query_params.get("after"), default=0)
         events = _events(service, request, after, request.query_params.get("stack", ""))
         return StreamingResponse(events, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
     def read_logs(request: Request, _body: object) -> object:
         query = request.query_params
-        id = ThingId.parse(query["id"]) if query.get("id") else None
-        if id is None:
-            ref = Ref.parse(query.get("ref", ""), query.get("stack", ""))
-            id = service.task_of(ref)
-        tail = int(query["tail"]) if query.get("tail") else None
+        tail = number("tail", query["tail"], default=0) if query.get("tail") else None
+        if query.get("id"):
+            id = _address(ThingId.parse, query["id"])
+        else:
+            id = service.task_of(_address(Ref.parse, query.get("ref", ""), query.get("stack", "")))
         follows = query.get("follow") == "1"
         lines = service.weyr.tasks.logs(id, follows, tail)
         try:
@@ -59,9 +68,19 @@ def story_handlers(service: Service) -> dict[str, Handler]:
 
     return {
         "list_events": answering(list_events),
-        "stream_events": stream_events,
+        "stream_events": answering(stream_events),
         "read_logs": answering(read_logs),
     }
+
+
+def _address(parse: Callable[..., Named], text: str, *stack: str) -> Named:
+    """What is named. Raises: UserError where the text is no address."""
+    if len(quote(text, safe="")) > ADDRESS_MAX:
+        raise UserError(Diagnostic("Invalid address", f"{text[:60]!r} and so on is longer than any address of ours."))
+    try:
+        return parse(text, *stack)
+    except ValueError as e:
+        raise UserError(Diagnostic("Invalid address", f"{e}.")) from e
 
 
 async def _events(service: Service, request: Request, after: int, stack: str) -> AsyncIterator[str]:
