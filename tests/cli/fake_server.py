@@ -140,7 +140,7 @@ class Handler(BaseHTTPRequestHandler):
         elif parts.path == "/v1/events/stream":
             self._stream(int(query.get("after", 0)))
         elif parts.path == "/v1/logs":
-            self._text("epoch 1 loss 2.3\nepoch 2 loss 1.1\n")
+            self._text("epoch 1 loss 2.3\nepoch 2 loss 1.1\n", is_endless=query.get("follow") == "1")
         else:
             self._json(*self._routed(method, parts.path, query, body))
 
@@ -229,8 +229,13 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    def _text(self, text: str) -> None:
+    def _text(self, text: str, is_endless: bool) -> None:
         self.send_response(200)
+        if is_endless:
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            self._chunk(text)
+            STOPPING.wait()
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
         self.wfile.write(text.encode())
@@ -238,20 +243,23 @@ class Handler(BaseHTTPRequestHandler):
     def _stream(self, after: int) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
-        self.send_header("Connection", "close")
+        self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-        self.close_connection = True
         try:
             while True:
                 for event in self.world.events():
                     if int(str(event["id"])) > after:
                         after = int(str(event["id"]))
-                        self.wfile.write(f"id: {after}\ndata: {json.dumps(event)}\n\n".encode())
-                self.wfile.write(b": still here\n\n")
-                self.wfile.flush()
+                        self._chunk(f"id: {after}\ndata: {json.dumps(event)}\n\n")
+                self._chunk(": still here\n\n")
                 STOPPING.wait(EVENTS_SEEN_WAIT_S)
         except OSError:
             return
+
+    def _chunk(self, text: str) -> None:
+        data = text.encode()
+        self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+        self.wfile.flush()
 
 
 def problem(summary: str, detail: str, **rest: object) -> dict[str, object]:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import pytest
 from cli_shell import Shell
 
 
@@ -77,3 +78,30 @@ def test_colour_follows_the_terminal_and_no_color(shell: Shell) -> None:
 
     assert "\x1b[32m" in on_terminal(shell, ["get"])[1]
     assert "\x1b[" not in on_terminal(shell, ["get", "--no-color"])[1]
+
+
+def test_a_plan_breaks_between_words(shell: Shell) -> None:
+    """What is to be agreed to must be readable on any terminal."""
+    shell.serve()
+
+    _, screen = on_terminal(shell, ["plan"], columns=24)
+
+    assert all(len(line.rstrip("\r")) <= 24 for line in screen.splitlines())
+
+
+@pytest.mark.parametrize("words", [["events", "--follow"], ["logs", "job/train", "--follow"]])
+def test_following_says_that_the_server_died(shell: Shell, words: list[str]) -> None:
+    """An end that looks like any other end makes people wait, or believe that all was told."""
+    server = shell.serve()
+    assert shell.weyr("up", "--yes", "--detach").status == 0
+    command = [sys.executable, "-m", "weyr.cli.main", *words]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=shell.environment({})
+    ) as following:
+        assert following.stdout is not None
+        assert following.stdout.readline()
+        server.kill()
+        _, err = following.communicate(timeout=30)
+
+    assert following.returncode == 1
+    assert "server" in err

@@ -18,6 +18,7 @@ from weyr.core.diagnostic import Diagnostic, Place, Severity, UserError, WeyrErr
 CALL_TIMEOUT_S = 30.0
 STREAM_TIMEOUT_S = 60.0
 """The server sends a comment at least every 15 s on a quiet stream; four missed ones mean it is gone."""
+PIECE_BYTES = 65_536
 
 Answer = dict[str, Any]
 
@@ -96,8 +97,8 @@ class Stream:
 
     def __iter__(self) -> Iterator[str]:
         try:
-            for line in self._response:
-                yield line.decode("utf-8", "replace").rstrip("\r\n")
+            for line in _whole_lines(self._response):
+                yield line.decode("utf-8", "replace").rstrip("\r")
         except (OSError, HTTPException, ValueError) as e:
             if not self._is_closed:
                 raise ServerGone(_gone(self._server, e)) from e
@@ -110,6 +111,19 @@ class Stream:
         self._is_closed = True
         with suppress(OSError):
             self._door.shutdown(SHUT_RDWR)
+
+
+def _whole_lines(response: HTTPResponse) -> Iterator[bytes]:
+    """The lines of an answer. Raises: HTTPException where it is cut off.
+
+    Iterating over the response itself takes a server's death for the answer's end.
+    """
+    rest = b""
+    while piece := response.read1(PIECE_BYTES):
+        *whole, rest = (rest + piece).split(b"\n")
+        yield from whole
+    if rest:
+        yield rest
 
 
 def with_query(path: str, query: Mapping[str, object]) -> str:

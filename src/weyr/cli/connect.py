@@ -37,7 +37,7 @@ def writer(home: Path) -> HttpClient:
         raise UserError(
             Diagnostic(
                 "No server runs",
-                f"This command changes what a running server does, and none runs on {home}.",
+                f"This command needs a running server, and none runs on {home}.",
                 suggestion="weyr server start",
             )
         )

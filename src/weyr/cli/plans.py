@@ -1,12 +1,13 @@
 """What does a plan say, and how is it carried out? The few fields of a plan's JSON that verbs look at."""
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from weyr.cli.boundary import show
 from weyr.cli.client import Client, diagnostic_of
-from weyr.cli.screen import say
+from weyr.cli.screen import folded, say
 from weyr.cli.stackfile import StackFile
 from weyr.core.diagnostic import Diagnostic, Severity, UserError
 
@@ -62,7 +63,7 @@ def refuse_fatal(plan: PlanView) -> None:
 
 def tell_plan(plan: PlanView) -> None:
     """Shows a plan to somebody who is about to be asked."""
-    say(plan.text)
+    say(folded(plan.text, sys.stderr))
     say()
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Sequence
 from typing import TextIO
@@ -45,6 +46,21 @@ def coloured(text: str, meaning: str, stream: TextIO | None = None) -> str:
 def width(stream: TextIO) -> int | None:
     """How many columns there are, None where nobody looks: what goes into a file is never wrapped."""
     return max(20, shutil.get_terminal_size().columns) if stream.isatty() else None
+
+
+def folded(text: str, stream: TextIO) -> str:
+    """`text` with its lines broken between words where the terminal ends, each going on under its own beginning."""
+    columns = width(stream)
+    if columns is None:
+        return text
+    lines: list[str] = []
+    for line in text.splitlines():
+        inset = line[: len(line) - len(line.lstrip())]
+        lines += textwrap.wrap(
+            line, columns, subsequent_indent=inset, replace_whitespace=False, break_on_hyphens=False,
+            break_long_words=False,
+        ) or [""]  # fmt: skip
+    return "\n".join(lines)
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]], right: frozenset[int] = frozenset()) -> str:

@@ -1,6 +1,7 @@
 """`weyr plan`: what would change, and what it would cost. Changes nothing and starts nothing."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,7 @@ from weyr.cli.connect import reader
 from weyr.cli.group import Session, verb, verb_app
 from weyr.cli.options import AsJson
 from weyr.cli.plans import planned, refuse_fatal, removal
-from weyr.cli.screen import put, put_json, say
+from weyr.cli.screen import folded, put, put_json, say
 from weyr.cli.stackfile import read_stack_file
 from weyr.core.diagnostic import Diagnostic, UserError
 
@@ -45,7 +46,7 @@ def plan(
     if as_json:
         put_json(dict(made.answer))
     else:
-        put(made.text)
+        put(folded(made.text, sys.stdout))
     refuse_fatal(made)
     if exit_code and made.has_changes:
         raise typer.Exit(HAS_CHANGES)
