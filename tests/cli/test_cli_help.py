@@ -73,6 +73,40 @@ def test_the_shell_completes_verbs(shell: Shell) -> None:
     assert said.out.split() == ["explain"]
 
 
+COMPLETED = {
+    "objects": ("weyr describe job/", "2", ["job/train"]),
+    "objects of every kind": ("weyr logs mod", "2", ["model/digits"]),
+    "stacks": ("weyr get --stack d", "3", ["digits"]),
+    "runs": ("weyr runs 0f", "2", ["0f6d5a3e9b7c"]),
+}
+
+
+@pytest.mark.parametrize(("line", "word", "expected"), COMPLETED.values(), ids=COMPLETED.keys())
+def test_the_shell_completes_what_stands(shell: Shell, line: str, word: str, expected: list[str]) -> None:
+    """Names of objects, stacks and runs come from the running server."""
+    shell.serve()
+    assert shell.weyr("up", "--yes", "--detach").status == 0
+    asked = {"_WEYR_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": word}
+
+    assert shell.weyr(environment=asked).out.split() == expected
+
+
+def test_completion_is_quiet_where_nobody_answers(shell: Shell) -> None:
+    """A message in the middle of a line that is being typed helps nobody."""
+    asked = {"_WEYR_COMPLETE": "complete_bash", "COMP_WORDS": "weyr describe job/", "COMP_CWORD": "2"}
+
+    said = shell.weyr(environment=asked)
+
+    assert (said.out.strip(), said.err) == ("", "")
+
+
+def test_the_command_alone_shows_what_there_is(shell: Shell) -> None:
+    """The first thing that anybody types."""
+    said = shell.weyr()
+
+    assert "Bring a stack up" in said.out + said.err
+
+
 def test_explain_shows_every_kind_and_field(shell: Shell) -> None:
     """The reference is made from the spec itself, lists and nested fields included."""
     assert all(kind in shell.weyr("explain").out for kind in ("bucket", "job", "model", "endpoint", "secret", "budget"))

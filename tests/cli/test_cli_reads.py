@@ -68,6 +68,29 @@ def test_an_object_that_is_not_there_is_exit_one(standing: Shell) -> None:
     assert standing.weyr("get", "job/nope").status == 1
 
 
+def test_a_kind_that_is_not_there_is_a_mistake_and_not_an_empty_list(standing: Shell) -> None:
+    """A typo that looks like "there is none" leads people, and scripts, astray."""
+    mistyped = standing.weyr("get", "jobz")
+    a_stack = standing.weyr("get", "digits")
+    of_no_object = standing.weyr("events", "train")
+
+    assert mistyped.status == 1
+    assert "There is no kind 'jobz'. Did you mean \"job\"?" in mistyped.err
+    assert "Try: weyr get --stack digits" in a_stack.err
+    assert standing.weyr("get", "secrets").status == 0
+    assert "Error: Not an address" in of_no_object.err
+
+
+def test_a_log_as_json_is_one_object_per_line(standing: Shell) -> None:
+    """It can be read while it grows."""
+    out = standing.weyr("logs", "job/train", "--json").out
+
+    assert [json.loads(line) for line in out.splitlines()] == [
+        {"line": "epoch 1 loss 2.3"},
+        {"line": "epoch 2 loss 1.1"},
+    ]
+
+
 def test_logs_are_what_the_task_printed(standing: Shell) -> None:
     """Nothing is added to a task's output, so it can be piped on."""
     assert standing.weyr("logs", "job/train#1").out == "epoch 1 loss 2.3\nepoch 2 loss 1.1\n"

@@ -94,7 +94,7 @@ class VerbGroup(TyperGroup):
 
 def root_command(verbs: VerbTable, load: Loader) -> Any:
     """The `weyr` command itself, with its global options."""
-    app = typer.Typer(cls=VerbGroup, add_completion=False, rich_markup_mode=None, epilog=EPILOG)
+    app = typer.Typer(cls=VerbGroup, add_completion=False, rich_markup_mode=None, epilog=EPILOG, no_args_is_help=True)
     app.callback()(_global_options)
     group = command_of(app)
     assert isinstance(group, VerbGroup)

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from weyr.cli.completing import stacks
 from weyr.core.units import seconds_of
 
 
@@ -21,5 +22,5 @@ Timeout = Annotated[
     float | None,
     typer.Option(parser=seconds, metavar="DURATION", help="Stop following after so long, such as 10m; exit with 1."),
 ]
-Stack = Annotated[str, typer.Option("--stack", metavar="NAME", help="Only this stack.")]
+Stack = Annotated[str, typer.Option("--stack", metavar="NAME", help="Only this stack.", autocompletion=stacks)]
 Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on until interrupted.")]

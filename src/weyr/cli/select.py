@@ -1,6 +1,7 @@
 """Which objects does the user mean? A kind, a ref in either printed form, and perhaps a stack."""
 
 from dataclasses import dataclass
+from importlib import import_module
 
 from weyr.cli.client import Client
 from weyr.cli.objects import Row, rows_of
@@ -29,13 +30,30 @@ def selection_of(text: str, stack: str) -> Selection:
     return Selection(text, ref.stack, ref.kind, ref.name)
 
 
+def not_an_address(text: str) -> Diagnostic:
+    """What is wrong with a word where one object should be named."""
+    return Diagnostic(
+        "Not an address", f"{text!r} is not an address; write kind/name, such as job/train.", suggestion="weyr get"
+    )
+
+
+def refuse_unknown_kind(client: Client, chosen: Selection) -> None:
+    """Raises: UserError where what was chosen is of no kind, with the kind or the stack that may be meant."""
+    # Loaded only when nothing was found: the kinds take longer than all of `weyr get`.
+    kinds = import_module("weyr.compose.kinds").KINDS
+    if chosen.kind in kinds:
+        return
+    stacks = [entry.get("stack") or entry.get("name") for entry in client.call("GET", "/v1/stacks").get("stacks") or []]
+    next_step = f"weyr get --stack {chosen.text}" if chosen.text in stacks else "weyr explain"
+    detail = f"There is no kind {chosen.text!r}.{did_you_mean(chosen.kind, kinds)}"
+    raise UserError(Diagnostic("Unknown kind", detail, suggestion=next_step))
+
+
 def the_object(client: Client, text: str, stack: str) -> Row:
     """The one object that a ref names. Raises: UserError where there is none or there are several."""
     chosen = selection_of(text, stack)
     if not chosen.name:
-        raise UserError(
-            Diagnostic("Not an address", f"{text!r} is not an address; write kind/name, such as job/train.")
-        )
+        raise UserError(not_an_address(text))
     rows = rows_of(client.call("GET", "/v1/objects", stack=chosen.stack, kind=chosen.kind, name=chosen.name))
     rows = [row for row in rows if (row.kind, row.name) == (chosen.kind, chosen.name)]
     if len(rows) == 1:

@@ -13,7 +13,7 @@ from weyr.cli.group import Session, verb, verb_app
 from weyr.cli.options import AsJson, Timeout, Yes
 from weyr.cli.plans import plan_view, refuse_fatal, tell_plan
 from weyr.cli.screen import say
-from weyr.cli.verbs.up import follow_up, newest_event
+from weyr.cli.verbs.up import end_unused, follow_up, newest_event
 from weyr.core.diagnostic import Diagnostic, UserError
 
 app = verb_app()
@@ -34,11 +34,17 @@ def apply(
     """
     session: Session = ctx.obj
     plan_id = _plan_id(plan)
-    client, _ = ensured(session.home, is_auto=True)
-    stored = plan_view(client.call("GET", f"/v1/plans/{plan_id}"))
-    tell_plan(stored)
-    refuse_fatal(stored)
-    if stored.has_changes and not confirmed("Apply this plan?", yes, f"weyr apply {plan}"):
+    client, was_started = ensured(session.home, is_auto=True)
+    is_wanted = False
+    try:
+        stored = plan_view(client.call("GET", f"/v1/plans/{plan_id}"))
+        tell_plan(stored)
+        refuse_fatal(stored)
+        is_wanted = not stored.has_changes or confirmed("Apply this plan?", yes, f"weyr apply {plan}")
+    finally:
+        if was_started and not is_wanted:
+            end_unused(client)
+    if not is_wanted:
         say("Nothing was changed.")
         raise typer.Exit(FAILED)
     after = newest_event(client, stored.stack)

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from weyr.cli.completing import refs
 from weyr.cli.connect import writer
 from weyr.cli.group import Session, verb, verb_app
 from weyr.cli.options import Stack, seconds
@@ -22,7 +23,9 @@ def chaos() -> None:
 @verb(app, "weyr chaos reclaim job/train --notice 5s")
 def reclaim(
     ctx: typer.Context,
-    ref: Annotated[str, typer.Argument(metavar="REF", help="An object that runs on spot, such as job/train.")],
+    ref: Annotated[
+        str, typer.Argument(metavar="REF", help="An object that runs on spot, such as job/train.", autocompletion=refs)
+    ],
     stack: Stack = "",
     notice: Annotated[
         float, typer.Option("--notice", parser=seconds, metavar="DURATION", help="How long before the kill it is told.")

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from weyr.cli.completing import refs
 from weyr.cli.connect import reader
 from weyr.cli.feed import event_of
 from weyr.cli.group import Session, verb, verb_app
@@ -22,7 +23,9 @@ app = verb_app()
 @verb(app, "weyr describe job/train")
 def describe(
     ctx: typer.Context,
-    ref: Annotated[str, typer.Argument(metavar="REF", help="Such as job/train or digits:job/train.")],
+    ref: Annotated[
+        str, typer.Argument(metavar="REF", help="Such as job/train or digits:job/train.", autocompletion=refs)
+    ],
     stack: Stack = "",
     as_json: AsJson = False,
 ) -> None:

@@ -8,6 +8,7 @@ import typer
 from weyr.cli.ask import confirmed
 from weyr.cli.boundary import FAILED, INTERRUPTED
 from weyr.cli.client import Client, HttpClient
+from weyr.cli.completing import stacks
 from weyr.cli.connect import ensured, leftovers, reader, stop
 from weyr.cli.follow import Follower
 from weyr.cli.group import Session, verb, verb_app
@@ -28,7 +29,9 @@ app = verb_app()
 def down(
     ctx: typer.Context,
     path: Annotated[Path | None, typer.Argument(metavar="FOLDER|FILE", help="Default: weyr.yaml here.")] = None,
-    stack: Annotated[str, typer.Option("--stack", metavar="NAME", help="Name the stack instead of its file.")] = "",
+    stack: Annotated[
+        str, typer.Option("--stack", metavar="NAME", help="Name the stack instead of its file.", autocompletion=stacks)
+    ] = "",
     yes: Yes = False,
     keep_server: Annotated[bool, typer.Option("--keep-server", help="Leave the server running.")] = False,
     timeout: Timeout = None,

@@ -6,13 +6,15 @@ from typing import Annotated
 import typer
 
 from weyr.cli.client import Client
+from weyr.cli.completing import refs
 from weyr.cli.connect import reader, writer
 from weyr.cli.feed import event_of, parsed
 from weyr.cli.group import Session, verb, verb_app
 from weyr.cli.options import AsJson, Follow, Stack
 from weyr.cli.screen import put, put_json, say
-from weyr.cli.select import selection_of
+from weyr.cli.select import not_an_address, selection_of
 from weyr.cli.stages import event_text
+from weyr.core.diagnostic import UserError
 
 app = verb_app()
 
@@ -20,7 +22,7 @@ app = verb_app()
 @verb(app, "weyr events --stack digits --tail 20")
 def events(
     ctx: typer.Context,
-    ref: Annotated[str, typer.Argument(metavar="REF", help="Only this object's.")] = "",
+    ref: Annotated[str, typer.Argument(metavar="REF", help="Only this object's.", autocompletion=refs)] = "",
     stack: Stack = "",
     follow: Follow = False,
     tail: Annotated[int, typer.Option("--tail", min=1, metavar="N", help="Only the last N.")] = 100,
@@ -32,6 +34,8 @@ def events(
     """
     session: Session = ctx.obj
     chosen = selection_of(ref, stack)
+    if ref and not chosen.name:
+        raise UserError(not_an_address(ref))
     client = writer(session.home) if follow else reader(session.home)
     wanted = f"{chosen.kind}/{chosen.name}" if chosen.name else ""
     answer = client.call("GET", "/v1/events", stack=chosen.stack, ref=wanted, limit=tail)

@@ -7,12 +7,13 @@ import typer
 
 from weyr.cli.boundary import FAILED
 from weyr.cli.client import Client
+from weyr.cli.completing import refs
 from weyr.cli.connect import reader
 from weyr.cli.group import Session, verb, verb_app
 from weyr.cli.objects import Row, rows_of
 from weyr.cli.options import AsJson, Stack
 from weyr.cli.screen import put, put_json, say, table
-from weyr.cli.select import Selection, selection_of
+from weyr.cli.select import Selection, refuse_unknown_kind, selection_of
 from weyr.core.units import money_text
 
 app = verb_app()
@@ -26,7 +27,9 @@ class Output(StrEnum):
 @verb(app, "weyr get\nweyr get jobs\nweyr get endpoint/digits -o wide")
 def get(
     ctx: typer.Context,
-    what: Annotated[str, typer.Argument(metavar="KIND|REF", help="Such as job, job/train, or stacks.")] = "",
+    what: Annotated[
+        str, typer.Argument(metavar="KIND|REF", help="Such as job, job/train, or stacks.", autocompletion=refs)
+    ] = "",
     stack: Stack = "",
     output: Annotated[
         Output, typer.Option("-o", "--output", help="How much of it.", rich_help_panel="Output")
@@ -41,6 +44,8 @@ def get(
         return
     chosen = selection_of(what, stack)
     answer = client.call("GET", "/v1/objects", stack=chosen.stack, kind=chosen.kind, name=chosen.name)
+    if chosen.kind and not answer.get("objects"):
+        refuse_unknown_kind(client, chosen)
     if as_json:
         put_json(answer)
     else:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from weyr.cli.client import Client
+from weyr.cli.completing import run_ids
 from weyr.cli.connect import reader
 from weyr.cli.curve import number_text
 from weyr.cli.group import Session, verb, verb_app
@@ -21,7 +22,9 @@ app = verb_app()
 @verb(app, "weyr runs\nweyr runs 0f6d5a3e")
 def runs(
     ctx: typer.Context,
-    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or how it begins, or its name.")] = "",
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="A run's id, or how it begins, or its name.", autocompletion=run_ids)
+    ] = "",
     stack: Stack = "",
     as_json: AsJson = False,
 ) -> None:

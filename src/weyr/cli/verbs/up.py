@@ -84,8 +84,14 @@ def _agreed(client: HttpClient, file: StackFile, was_started: bool, is_yes: bool
         is_wanted = not plan.has_changes or confirmed("Apply this plan?", is_yes, command)
         return plan if is_wanted else None
     finally:
-        if was_started and not is_wanted and not client.call("GET", "/v1/stacks").get("stacks"):
-            stop(client, client.home)
+        if was_started and not is_wanted:
+            end_unused(client)
+
+
+def end_unused(client: HttpClient) -> None:
+    """Stops a server that was started for nothing."""
+    if not client.call("GET", "/v1/stacks").get("stacks"):
+        stop(client, client.home)
 
 
 def newest_event(client: HttpClient, stack: str) -> int:
