@@ -42,7 +42,7 @@ def spark(values: Sequence[float], columns: int = 16) -> str:
 
 def number_text(value: float) -> str:
     """A number with four digits that count, without an exponent where that is short."""
-    if value == int(value) and abs(value) < 1e9:
+    if math.isfinite(value) and value == int(value) and abs(value) < 1e9:
         return str(int(value))
     return f"{value:.4g}"
 

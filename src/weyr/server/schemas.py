@@ -17,7 +17,13 @@ NUMBER: Schema = {"type": "number"}
 FLAG: Schema = {"type": "boolean"}
 MICROS: Schema = {"type": "integer", "description": "Millionths of the currency's unit."}
 MOMENT: Schema = {"type": "number", "description": "Unix seconds."}
-NUMBERS: Schema = {"type": "object", "additionalProperties": {"type": "number"}}
+METRICS: Schema = {
+    "type": "object",
+    "additionalProperties": {
+        "type": ["number", "string"],
+        "description": 'Text for what is no finite number: "NaN", "Infinity", "-Infinity".',
+    },
+}
 
 
 def of(name: str) -> Schema:
@@ -193,7 +199,7 @@ SCHEMAS: dict[str, Schema] = {
     "Run": _record(
         "One training run. `history` is given for a single run only.",
         {"run_id": TEXT, "experiment": TEXT, "name": TEXT, "status": TEXT, "started_at": _maybe(MOMENT),
-         "ended_at": _maybe(MOMENT), "metrics": _told(NUMBERS, "The last value of each."),
+         "ended_at": _maybe(MOMENT), "metrics": _told(METRICS, "The last value of each."),
          "params": {"type": "object", "additionalProperties": TEXT},
          "history": {"type": "object", "description": "Per metric: [step, value, Unix seconds].",
                      "additionalProperties": _list(_list(NUMBER))}},

@@ -1,5 +1,6 @@
 """How do our values look as JSON? One function per noun; field names are the API's."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -92,6 +93,13 @@ def event_json(event: EventRow) -> dict[str, Any]:
     }
 
 
+def _number(value: float) -> float | str:
+    """JSON has no word for what a loss may come to; these are MLflow's."""
+    if math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
 def run_json(run: RunSummary) -> dict[str, Any]:
     return {
         "run_id": run.run_id,
@@ -100,14 +108,16 @@ def run_json(run: RunSummary) -> dict[str, Any]:
         "status": run.status.value,
         "started_at": run.started_at,
         "ended_at": run.ended_at,
-        "metrics": dict(run.metrics),
+        "metrics": {name: _number(value) for name, value in run.metrics},
         "params": dict(run.params),
     }
 
 
 def run_detail_json(detail: RunDetail) -> dict[str, Any]:
-    """`history` maps each metric to [step, value, at] triples."""
-    history = {name: [[p.step, p.value, p.at] for p in points] for name, points in detail.history}
+    """`history` maps each metric to [step, value, at] triples; a value that is no finite number is no point."""
+    history = {
+        name: [[p.step, p.value, p.at] for p in points if math.isfinite(p.value)] for name, points in detail.history
+    }
     return {**run_json(detail.summary), "history": history}
 
 
