@@ -51,6 +51,8 @@ def apply_plan(world: World, db: Database, kinds: Kinds, plan: Plan, file: str, 
     check_applicable(plan, planning_world(world, db, plan.stack))
     objects = [_applied(world, kinds, plan, step, folder, now) for step in plan.steps]
     stack = StackRow(plan.stack, plan.id, plan.price_as, file, plan.is_removal, now)
+    # Where nothing is left to be seen leaving, nobody else will ever find that the stack is gone.
+    is_over = plan.is_removal and not any(ref.stack == plan.stack for ref in world.objects)
     with db.write() as connection:
         for row in objects:
             kernel.put_object(connection, row)
@@ -61,6 +63,13 @@ def apply_plan(world: World, db: Database, kinds: Kinds, plan: Plan, file: str, 
             for step in plan.steps
         ]
         kernel.add_events(connection, [EventRow(now, plan.stack, "", plan.id, "plan.applied", ""), *steps])
+        if is_over:
+            kernel.drop_stack(connection, plan.stack)
+            gone = EventRow(now, plan.stack, "", plan.id, "stack.removed", "nothing was left of it")
+            kernel.add_events(connection, [gone])
+    if is_over:
+        del world.stacks[plan.stack]
+        return
     world.stacks[plan.stack] = stack
     for row in objects:
         world.objects[row.ref] = row
