@@ -29,5 +29,9 @@ class JsonLog:
             self._write({"event": event, **fields})
 
     def _write(self, fields: dict[str, object]) -> None:
-        sys.stderr.write(json.dumps({"at": round(time.time(), 3), **fields}, default=str) + "\n")
-        sys.stderr.flush()
+        try:
+            sys.stderr.write(json.dumps({"at": round(time.time(), 3), **fields}, default=str) + "\n")
+            sys.stderr.flush()
+        except (OSError, ValueError):
+            # A full disk, a closed stream: what is logged has happened, and must not end the thread that says so.
+            return

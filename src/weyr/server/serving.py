@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import socket
 import time
 from collections.abc import Mapping
@@ -36,6 +37,10 @@ def serve(home: Home, door: socket.socket, planes: Planes, is_auto: bool) -> int
     )
     service.stop = lambda: setattr(server, "should_exit", True)
     service.is_stopping = lambda: bool(server.should_exit)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # While uvicorn serves it has handlers of its own; once done it raises the signal again, which by default
+        # would end the process here, with the planes of an empty folder left behind.
+        signal.signal(number, lambda _number, _frame: service.stop())
     supervisor.start()
     keeper.start()
     asyncio.run(_run(server, door, home, {"port": port, "url": url, "auto": is_auto}, log))
@@ -73,4 +78,6 @@ def _plane_started(weyr: Weyr, keeper: Keeper, log: Log, name: str) -> None:
             weyr.ensure_system_bucket()
         except EngineError as e:
             log("system_bucket.failed", error=str(e))
-    keeper.wake(list(weyr.world.objects))
+    with weyr.lock:
+        refs = list(weyr.world.objects)
+    keeper.wake(refs)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -86,15 +87,19 @@ class Plane:
         return self._child is not None and self._child.poll() is None
 
     def stop(self) -> None:
-        """Stops it and waits until it is gone; kills it if it takes too long. Nobody there is no error."""
+        """Stops it and waits until it is gone; kills it if it takes too long. Nobody there is no error.
+
+        One that this process began and that has not yet said that it runs is stopped too.
+        """
         found = self.running()
-        if found is None:
+        pid = found.pid if found else self._child.pid if self._child is not None and self.is_ours else None
+        if pid is None:
             return
-        os.kill(found.pid, signal.SIGTERM)
+        _signal(pid, signal.SIGTERM)
         deadline = time.monotonic() + STOP_S
-        while self.running() is not None:
+        while self.running() is not None or self.is_ours:
             if time.monotonic() > deadline:
-                os.kill(found.pid, signal.SIGKILL)
+                _signal(pid, signal.SIGKILL)
                 deadline = time.monotonic() + STOP_S
             time.sleep(POLL_S)
         self.info_file.unlink(missing_ok=True)
@@ -106,3 +111,9 @@ class Plane:
         except OSError as e:
             return f"its log cannot be read: {e}"
         return lines[-1] if lines else "it wrote nothing into its log"
+
+
+def _signal(pid: int, number: int) -> None:
+    """It may have ended since it was last seen, and that is what is wanted."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)

@@ -44,8 +44,8 @@ class Supervisor:
                     is_known, failures = True, 0
                     self._log("plane.running", plane=name, pid=info.pid, url=info.url)
                     self._on_started(name)
-                except EngineError as e:
+                except Exception as e:  # noqa: BLE001 - no process, no disk, no descriptor: later there may be one
                     failures += 1
                     wait_s = min(LOOK_EVERY_S * 2**failures, RETRY_MAX_S)
-                    self._log("plane.failed", plane=name, error=str(e))
+                    self._log("plane.failed", plane=name, error=str(e) if isinstance(e, EngineError) else repr(e))
             self._stopping.wait(wait_s)

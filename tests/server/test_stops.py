@@ -1,0 +1,73 @@
+"""How a server ends: told by a signal, with planes that do not come up, with a log that cannot be written."""
+
+import io
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from one_user import User, is_alive, until
+
+from weyr.engines.local.planes import Plane
+from weyr.engines.local.supervisor import Supervisor
+from weyr.server.log import JsonLog
+
+
+def plane(folder: Path) -> Plane:
+    """A process that never says that it runs."""
+    arguments = ("timeit", "-n1", "-r1", "import time; time.sleep(600)")
+    return Plane("slow", arguments, folder / "info.json", folder / "slow.log")
+
+
+def test_a_signal_ends_a_server_as_the_command_does(served: User) -> None:
+    """Whoever ends an empty server with `kill` leaves no plane behind either."""
+    until(lambda: all(plane["is_running"] for plane in served.api("GET", "/v1/server")["planes"].values()), "all is up")
+    pids = [served.pid(name) for name in ("server", "s3", "inference")]
+
+    os.kill(pids[0], signal.SIGTERM)
+
+    until(lambda: not any(is_alive(pid) for pid in pids), "nothing of it is left")
+
+
+def test_a_plane_that_never_says_it_runs_is_stopped(tmp_path: Path) -> None:
+    """A server that could not start had begun its planes, and must take them along."""
+    slow = plane(tmp_path)
+    slow.begin()
+    assert slow.is_ours
+
+    slow.stop()
+
+    assert not slow.is_ours
+
+
+def test_a_plane_that_cannot_be_started_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No process to be had for a moment: whoever keeps the plane does not give up."""
+    tries = threading.Semaphore(0)
+    heard: list[str] = []
+
+    def refused(_plane: Plane) -> None:
+        tries.release()
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(Plane, "begin", refused)
+    keeper = Supervisor({"slow": plane(tmp_path)}, lambda event, **_: heard.append(event), lambda _name: None)
+    keeper.start()
+    try:
+        assert tries.acquire(timeout=5)
+        assert tries.acquire(timeout=5)
+    finally:
+        keeper.stop()
+    assert "plane.failed" in heard
+
+
+def test_a_log_that_cannot_be_written_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk is full: the loop has other worries than to say so."""
+
+    class Full(io.StringIO):
+        def write(self, _text: str) -> int:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(sys, "stderr", Full())
+    JsonLog()("loop.failed", error="the disk is full")
