@@ -199,7 +199,7 @@ def _number_text(unit: str, value: int | float) -> str:
     match unit:
         case "size":
             text = units.size_text(int(value)).replace(" ", "")
-            return text if units.bytes_of(text) == value else plain
+            return text if _bytes_of(text) == value else plain
         case "duration":
             text = units.duration_text(value)
             return text if text and units.seconds_of(text) == value else f"{plain}s"
@@ -207,6 +207,14 @@ def _number_text(unit: str, value: int | float) -> str:
             return f"{value * 100:.10g}%"
         case _:
             return plain
+
+
+def _bytes_of(text: str) -> int | None:
+    """None where a rounded text is no whole number of bytes: 1088MiB would be 1.1GiB, which is not."""
+    try:
+        return units.bytes_of(text)
+    except ValueError:
+        return None
 
 
 def _choices(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -123,6 +123,14 @@ def test_values_without_a_shape_are_shown_plainly() -> None:
     assert value_text(None, Money(2_500_000, "EUR")) == "2.50 EUR"
 
 
+@pytest.mark.parametrize(
+    ("size_bytes", "text"), [(2**30, "1GiB"), (1088 * 2**20, "1140850688"), (1536 * 2**20, "1.5GiB")]
+)
+def test_a_size_is_shown_rounded_only_where_that_is_exact(size_bytes: int, text: str) -> None:
+    """A plan that makes 1GiB into 1088MiB is shown, though 1.1GiB is no whole number of bytes."""
+    assert value_text(SHAPE.at(("limits", "memory")), size_bytes) == text
+
+
 class AnythingSpec(Spec):
     anything: Any = field(None)
     number: int | None = field(None)
