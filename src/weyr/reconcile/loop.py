@@ -145,8 +145,10 @@ class Loop:
             with self.db.write() as connection:
                 if decision.forget:
                     self._forget(connection, row, now)
+                elif kind := self.kinds.get(ref.kind):
+                    self._record(connection, row, kind, decision, now)
                 else:
-                    self._record(connection, row, decision, now)
+                    self._take_on(connection, row, decision, row.memory, now)
         except (StoreError, SQLAlchemyError):
             raise
         except Exception as e:  # noqa: BLE001 - a mistake in one kind must not stop the others
@@ -185,13 +187,18 @@ class Loop:
             spend=self.ledger.spend(row.ref.stack, now) if kind.reads_spend else None,
         )
 
-    def _record(self, connection: Connection, row: ObjectRow, decision: Decision[Any], now: float) -> None:
-        """Writes what was decided: intents with their meters, conclusions, memory, the story."""
-        kind = self.kinds.get(row.ref.kind)
+    def _record(
+        self, connection: Connection, row: ObjectRow, kind: AnyKind, decision: Decision[Any], now: float
+    ) -> None:
+        """Writes what was decided, with what the kind wants to remember of it."""
+        memory = to_json(kind.memory, decision.memory) if kind.memory and decision.memory is not None else None
+        self._take_on(connection, row, decision, memory, now)
+
+    def _take_on(
+        self, connection: Connection, row: ObjectRow, decision: Decision[Any], memory: str | None, now: float
+    ) -> None:
+        """Writes intents with their meters, conclusions, memory, the story."""
         status = Status(decision.conditions, dict(decision.outputs), decision.holds)
-        memory = row.memory  # which a kind that is gone cannot say again
-        if kind is not None:
-            memory = to_json(kind.memory, decision.memory) if kind.memory and decision.memory is not None else None
         for action in decision.actions:
             self._intend(connection, row, action, now)
         fresh = replace(row, status=status, memory=memory)
