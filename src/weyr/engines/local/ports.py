@@ -7,6 +7,8 @@ import socket
 from collections.abc import Mapping
 from pathlib import Path
 
+from weyr.core.diagnostic import Diagnostic, UserError
+
 HOST = "127.0.0.1"
 
 FIRST, LAST = 20_000, 32_000
@@ -20,19 +22,30 @@ def kept_ports(file: Path, wanted: Mapping[str, int], forced: Mapping[str, int] 
     """The ports of these processes, kept in `file` from the first time on.
 
     Takes `wanted`: process → the port it would like, 0 for any; `forced`: what is kept from now on whatever was before.
-    Raises: OSError where no port is free.
+    Raises: UserError where the file cannot be read, OSError where no port is free.
     """
-    try:
-        before: dict[str, int] = json.loads(file.read_text())
-    except FileNotFoundError:
-        before = {}
+    before = _kept(file)
     kept = {**before, **(forced or {})}
     ports = {name: kept.get(name) or _free(port) for name, port in wanted.items()}
     if before != {**kept, **ports}:
         temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-        temporary.write_text(json.dumps({**kept, **ports}))
+        with temporary.open("w") as stream:
+            stream.write(json.dumps({**kept, **ports}))
+            stream.flush()
+            os.fsync(stream.fileno())  # else a power cut may leave the name with nothing in it
         os.replace(temporary, file)
     return ports
+
+
+def _kept(file: Path) -> dict[str, int]:
+    """Guessing would be worse than to say so: running tasks know the server by its port."""
+    try:
+        return {str(name): int(port) for name, port in json.loads(file.read_text()).items()}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, TypeError, AttributeError) as e:
+        detail = f"{file} should say on which ports this data folder's processes listen, and cannot be read: {e}."
+        raise UserError(Diagnostic("The ports cannot be read", detail, suggestion=f"rm {file}")) from e
 
 
 def is_free(port: int) -> bool:
