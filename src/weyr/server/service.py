@@ -166,9 +166,11 @@ class Service:
         id = self._spot_task(ref)
         if not self.weyr.tasks.reclaim(id, notice_s):
             raise Conflict(f"{ref} does not run now.")
+        with self.weyr.lock:
+            stack = self.weyr.world.stacks.get(ref.stack)  # which may have gone since we looked
+        plan = stack.plan_id if stack else ""
         with self.weyr.db.write() as connection:
             text = f"the spot node of {id} is reclaimed in {notice_s:g} s"
-            plan = self.weyr.world.stacks[ref.stack].plan_id
             kernel.add_events(connection, [kernel.EventRow(self.now(), ref.stack, str(ref), plan, "spot.notice", text)])
         self._ring([ref])
         return {"id": str(id), "notice_s": notice_s}
