@@ -1,10 +1,13 @@
 # Every target sets .venv up by itself; on a set-up tree that takes no time.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint format constraints clean venv
+.PHONY: help demo test check soak lint format constraints clean venv
 BIN := .venv/bin
 # Two workers: the suite starts real processes, and more of them than cores only wait for each other.
 WORKERS ?= 2
 PYTEST_ARGS ?=
+# How many simulated worlds `make soak` plays, and the seed of the first.
+WORLDS ?= 10000
+FIRST ?= 0
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,6 +20,9 @@ test: venv ## run every test
 
 check: lint ## lint, then the tests that lie beside the code: under a minute
 	@$(BIN)/pytest -n $(WORKERS) src $(PYTEST_ARGS)
+
+soak: venv ## play WORLDS simulated worlds from seed FIRST on; one that breaks tells how to play it again
+	@$(BIN)/python -m weyr.sim.replay --worlds $(WORLDS) --first $(FIRST)
 
 lint: venv ## ruff, mypy --strict, the import contracts
 	@$(BIN)/ruff check --quiet

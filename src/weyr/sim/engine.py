@@ -33,12 +33,13 @@ class SimEngine:
         loses_replies: float = 0.0,
         delays: float = 0.0,
         crashes: float = 0.0,
+        repeats: float = 0.0,
         delay_s: float = 5.0,
         down_s: float = 30.0,
         scripts: Callable[[Wanted], Script] = default_script,
     ) -> None:
         self.clock = clock
-        self.faults = Faults(clock, seed, FaultRates(loses_replies, delays, crashes, delay_s, down_s))
+        self.faults = Faults(clock, seed, FaultRates(loses_replies, delays, crashes, repeats, delay_s, down_s))
         self.tasks = SimTasks(clock, self.faults, scripts, self._register)
         self.buckets = SimBuckets(clock, self.faults)
         self.models = SimModels(clock, self.faults)

@@ -2,7 +2,8 @@
 
 A reply is lost before or after its effect; a slow call has its effect later, when the caller has given up
 on it; a crash makes the engine silent for a while, and what runs goes on. The caller sees EngineSilent each
-time, and cannot tell which it was. That is the point.
+time, and cannot tell which it was. That is the point. A repeated call is answered, and has its effect once
+more later, after newer ones: whoever retries on a lossy network does that to others.
 """
 
 import random
@@ -18,11 +19,12 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class FaultRates:
-    """Probabilities per call. A slow effect comes within `delay_s`; a crash lasts `down_s`."""
+    """Probabilities per call. A slow or repeated effect comes within `delay_s`; a crash lasts `down_s`."""
 
     loses_replies: float = 0.0
     delays: float = 0.0
     crashes: float = 0.0
+    repeats: float = 0.0
     delay_s: float = 5.0
     down_s: float = 30.0
 
@@ -62,6 +64,9 @@ class Faults:
             self.count += 1
             self._late.append((self.clock.now() + self._chance.random() * rates.delay_s, do))
             raise EngineSilent("no answer in time")
+        if drawn < rates.crashes + rates.loses_replies + rates.delays + rates.repeats:
+            self.count += 1
+            self._late.append((self.clock.now() + self._chance.random() * rates.delay_s, do))
         return do()
 
     def _lose(self, do: Callable[[], R], why: str) -> R:

@@ -1,7 +1,7 @@
 """What do the simulated capabilities have in common? A shelf of things, generations, and faults on every call."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from weyr.core.capability import Body, Capability, Refused, Wanted
 from weyr.core.ref import ThingId
@@ -15,21 +15,37 @@ class Shelf(ABC):
 
     capability: Capability
     holds: type[Body]
+    is_in_order = False
+    """Whether what was said of one thing before is void once something newer was: an `ensure` that comes after
+    a later `release` would bring back what was proved to be gone, and run beside what followed it. Generations
+    alone do not prevent that, as a release has none."""
 
     def __init__(self, clock: VirtualClock, faults: Faults) -> None:
         self._clock, self._faults = clock, faults
         self._wanted: dict[ThingId, Wanted] = {}
+        self._lives: dict[ThingId, int] = {}
+        self._releases: dict[ThingId, int] = {}
 
     def observe(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Seen]:
         return self._faults.call(lambda: {id: self._look(id) for id in ids})
 
     def ensure(self, wanted: Sequence[Wanted]) -> Mapping[ThingId, Refused]:
-        return self._faults.call(lambda: {want.id: no for want in wanted if (no := self._take(want))})
+        said = {want.id: self._releases.get(want.id, 0) for want in wanted}
+
+        def do() -> Mapping[ThingId, Refused]:
+            standing = [want for want in wanted if not self._is_void(self._releases, want.id, said)]
+            return {want.id: no for want in standing if (no := self._take(want))}
+
+        return self._faults.call(do)
 
     def release(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Refused]:
+        lives = {id: self._lives.get(id, 0) for id in ids}
+        for id in ids:
+            self._releases[id] = self._releases.get(id, 0) + 1
+
         def do() -> Mapping[ThingId, Refused]:
             for id in ids:
-                if id in self._wanted and self._let_go(id):
+                if id in self._wanted and not self._is_void(self._lives, id, lives) and self._let_go(id):
                     del self._wanted[id]
             return {}
 
@@ -45,6 +61,10 @@ class Shelf(ABC):
     def peek(self, id: ThingId) -> Seen:
         """The truth about one thing."""
         return self._look(id)
+
+    def book(self) -> Iterator[tuple[ThingId, int, int]]:
+        """Each thing that is there, its generation, and how often it has come to be: 1 for its first life."""
+        return ((id, want.generation, self._lives[id]) for id, want in self._wanted.items())
 
     @abstractmethod
     def _facts(self, want: Wanted) -> Facts:
@@ -72,5 +92,13 @@ class Shelf(ABC):
             return None
         refused = self._begin(want, prior)
         if not refused:
-            self._wanted[want.id] = want
+            self._keep(want)
         return refused
+
+    def _is_void(self, now: Mapping[ThingId, int], id: ThingId, said: Mapping[ThingId, int]) -> bool:
+        return self.is_in_order and now.get(id, 0) != said[id]
+
+    def _keep(self, want: Wanted) -> None:
+        if want.id not in self._wanted:
+            self._lives[want.id] = self._lives.get(want.id, 0) + 1
+        self._wanted[want.id] = want

@@ -31,6 +31,16 @@ class _Run:
         return ending_of(self.script, self.body, self.began_at, self.done_s, self.signals)
 
 
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """The engine's own record of a process: from when to when it lived. `ended_at` None: it still does."""
+
+    id: ThingId
+    body: TaskBody
+    began_at: float
+    ended_at: float | None
+
+
 @dataclass(slots=True)
 class _Saved:
     """What a bucket's prefix holds: how much work is done, and how often it was saved."""
@@ -54,6 +64,7 @@ class SimTasks(Shelf):
 
     capability = Capability.TASKS
     holds = TaskBody
+    is_in_order = True
 
     def __init__(
         self,
@@ -65,6 +76,7 @@ class SimTasks(Shelf):
         super().__init__(clock, faults)
         self._scripts, self._succeeded = scripts, succeeded
         self._runs: dict[ThingId, _Run] = {}
+        self._past: list[tuple[ThingId, _Run]] = []
         self._saved: dict[tuple[str, str], _Saved] = {}
         self.starts: dict[ThingId, int] = {}
         """How often a process was begun for each id: never more than once."""
@@ -82,6 +94,13 @@ class SimTasks(Shelf):
         run = self._runs[id]
         if not self._settle(id, run).is_over:
             run.signals = replace(run.signals, lost_at=self._clock.now())
+
+    def ran(self) -> Iterator[Ran]:
+        """Every process that ever began, in order."""
+        for id, run in self._past:
+            if self._clock.now() >= run.began_at:
+                ended_at = run.ending.at if self._settle(id, run).is_over else None
+                yield Ran(id, run.body, run.began_at, ended_at)
 
     def logs(self, id: ThingId, follow: bool = False, tail: int | None = None) -> Iterator[bytes]:
         """Raises: FileNotFoundError where there never was such a task."""
@@ -102,6 +121,7 @@ class SimTasks(Shelf):
         self._runs[want.id] = _Run(
             want.body, script, began_at, saved.done_s if saved else 0.0, saved.name if saved else ""
         )
+        self._past.append((want.id, self._runs[want.id]))
         self.starts[want.id] = self.starts.get(want.id, 0) + 1
         return None
 

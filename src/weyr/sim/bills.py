@@ -1,0 +1,44 @@
+"""What did each meter of a task post, beside what the engine says ran? For `checks.wrong_bill`."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
+
+from weyr.core.ref import ThingId
+from weyr.core.task_usage import task_meters
+from weyr.ledger.meters import ms
+from weyr.sim.snapshot import Bill
+from weyr.sim.tasks import Ran
+from weyr.store.ledger import LedgerStore
+
+LINES_MAX = 100_000
+
+End = tuple[ThingId, float | None]
+"""A run whose end was told: its task, and when it had started. A name may be used again after it was forgotten."""
+
+
+def bills(store: LedgerStore, ran: Iterable[Ran], told: Collection[End]) -> Iterator[Bill]:
+    """A bill for each meter of a task; a run that is on no meter is billed nothing."""
+    runs: dict[ThingId, list[Ran]] = defaultdict(list)
+    for run in ran:
+        runs[run.id].append(run)
+    posted: dict[int, int] = defaultdict(int)
+    with store.db.read() as connection:
+        for line in store.lines(connection, lines_max=LINES_MAX):
+            posted[line.meter] += line.used
+        refs = {id.ref for id in runs}
+        meters = [meter for ref in sorted(refs) for meter in store.all_meters_of(connection, ref)]
+    metered: set[tuple[ThingId, float]] = set()
+    for meter in meters:
+        closed_ms = meter.closed_ms if meter.closed_ms is not None else meter.opened_ms
+        mine = [run for run in runs[meter.thing] if meter.opened_ms <= ms(run.began_at) <= closed_ms]
+        metered |= {(run.id, run.began_at) for run in mine}
+        quantity = dict(task_meters(mine[-1].body)).get(meter.sku, 0) if mine else 1
+        is_told = bool(mine) and (meter.thing, mine[-1].began_at) in told
+        yield Bill(meter.thing, meter.sku, quantity, posted[meter.id], _spans(mine), meter.closed_ms, is_told)
+    for run in (run for some in runs.values() for run in some if (run.id, run.began_at) not in metered):
+        for sku, quantity in task_meters(run.body):
+            yield Bill(run.id, sku, quantity, 0, _spans([run]), None, is_told=False)
+
+
+def _spans(runs: Iterable[Ran]) -> tuple[tuple[int, int], ...]:
+    return tuple((ms(run.began_at), ms(run.ended_at)) for run in runs if run.ended_at is not None)

@@ -1,0 +1,119 @@
+"""Which stacks does a simulated world see? Drawn from a source of chance, so that no two worlds are alike."""
+
+import random
+from dataclasses import dataclass, field, replace
+
+from weyr.core.capability import TaskBody, Wanted
+from weyr.sim.scripts import Script
+
+STACK = "world"
+
+
+@dataclass(frozen=True, slots=True)
+class JobDraw:
+    """One job: what it needs, how long it works, how many of its first attempts fail by themselves."""
+
+    cpu: int
+    memory_mib: int
+    work_s: float
+    spot: bool
+    saves: bool
+    has_key: bool
+    trains: bool
+    fails: bool
+    retries: int
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StackDraw:
+    """A stack as drawn. `text` is its file."""
+
+    jobs: dict[str, JobDraw] = field(default_factory=dict)
+    limit_micros: int = 0
+    expire_d: int = 7
+    replicas: int = 0
+    endpoint_memory_mib: int = 64
+
+    @property
+    def text(self) -> str:
+        lines = [
+            f"stack: {STACK}",
+            f"buckets: {{lake: {{lifecycle: [{{prefix: a/, expire_after: {self.expire_d}d}}]}}}}",
+        ]
+        lines.append("secrets: {key: {generate: 16}}")
+        if self.limit_micros:
+            limit = f"{self.limit_micros / 1e6:.6f} USD"
+            lines.append(f"budgets: {{month: {{limit: {limit}, alert_at: [50%], then: stop}}}}")
+        lines += ["jobs:", *(f"  {name}: {_job_text(job)}" for name, job in self.jobs.items())]
+        if any(job.trains for job in self.jobs.values()):
+            lines.append('models: {digits: {promote_if: {accuracy: ">= 0.95"}}}')
+            if self.replicas:
+                scale = f"{{min: {self.replicas}, max: {self.replicas}}}"
+                resources = f"{{cpu: 1, memory: {self.endpoint_memory_mib}MiB}}"
+                rest = f"scale: {scale}, resources: {resources}, grace: 2s"
+                lines.append(f"endpoints: {{digits: {{model: digits@production, {rest}}}}}")
+        return "\n".join(lines) + "\n"
+
+    def script(self, want: Wanted) -> Script:
+        """What a task of this stack does."""
+        assert isinstance(want.body, TaskBody)
+        job = self.jobs.get(want.id.ref.name)
+        if want.id.ref.kind != "job" or job is None:
+            return Script(work_s=1e9)
+        fails = job.fails and int(want.id.part) % 2 == 1
+        return Script(work_s=job.work_s, exit_code=int(fails), metrics={"accuracy": 0.97})
+
+
+def drawn_stack(chance: random.Random) -> StackDraw:
+    """One to three jobs; perhaps a model that one of them trains, an endpoint, a budget that soon is spent."""
+    jobs = {f"job{n}": _drawn_job(chance, n) for n in range(chance.choice((1, 1, 2, 2, 3)))}
+    return StackDraw(
+        jobs=jobs,
+        limit_micros=chance.choice((0, 0, chance.randrange(20, 2_000), 200_000_000)),
+        expire_d=chance.randrange(1, 9),
+        replicas=chance.choice((0, 1, 2)),
+    )
+
+
+def edited(chance: random.Random, before: StackDraw) -> StackDraw:
+    """The file as somebody saves it next: one thing in it is another."""
+    name = chance.choice(sorted(before.jobs))
+    job = before.jobs[name]
+    match chance.randrange(6):
+        case 0:
+            return replace(before, jobs={**before.jobs, name: replace(job, version=job.version + 1)})
+        case 1:
+            return replace(before, jobs={**before.jobs, name: replace(job, memory_mib=job.memory_mib + 64)})
+        case 2:
+            return replace(before, expire_d=before.expire_d % 30 + 1)
+        case 3:
+            return replace(before, limit_micros=chance.choice((0, 50, 1_000, 300_000_000)))
+        case 4 if len(before.jobs) > 1 and not job.trains:
+            return replace(before, jobs={other: draw for other, draw in before.jobs.items() if other != name})
+        case _:
+            memory = before.endpoint_memory_mib + 64
+            return replace(before, replicas=(before.replicas + 1) % 3, endpoint_memory_mib=memory)
+
+
+def _drawn_job(chance: random.Random, number: int) -> JobDraw:
+    return JobDraw(
+        cpu=chance.randrange(1, 5),
+        memory_mib=64 * chance.randrange(1, 17),
+        work_s=chance.uniform(1, 20),
+        spot=chance.random() < 0.5,
+        saves=chance.random() < 0.5,
+        has_key=chance.random() < 0.3,
+        trains=number == 0 and chance.random() < 0.4,
+        fails=chance.random() < 0.25,
+        retries=chance.randrange(3),
+    )
+
+
+def _job_text(job: JobDraw) -> str:
+    parts = [f"run: work {job.version}", f"resources: {{cpu: {job.cpu}, memory: {job.memory_mib}MiB}}"]
+    parts += [f"spot: {str(job.spot).lower()}", f"retries: {{max: {job.retries}, backoff: 1s}}", "grace: 3s"]
+    parts += ["checkpoint: {bucket: lake, every: 2s}"] if job.saves else []
+    parts += ["secrets: {KEY: key}"] if job.has_key else []
+    parts += ["produces: model/digits"] if job.trains else []
+    return f"{{{', '.join(parts)}}}"

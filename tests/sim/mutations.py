@@ -1,0 +1,177 @@
+"""The kernel, broken on purpose: each class or function here makes one mistake that a careful author could make."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Connection
+
+from weyr.core.capability import Refused, Wanted
+from weyr.core.decision import Decision, Ensure, Release, View, Want
+from weyr.core.kind import AnyKind, Kinds
+from weyr.core.ref import Ref
+from weyr.core.seen import Absent, Unknown
+from weyr.reconcile.effects import Told
+from weyr.reconcile.loop import Loop
+from weyr.sim.shelf import Shelf
+from weyr.sim.world import SimWorld
+from weyr.store import kernel
+from weyr.store.kernel import ObjectRow
+
+
+class ForgetsOnSilence(Loop):
+    """No answer is taken for absence, once a thing was released."""
+
+    def _drop_absent(self, connection: Connection, ref: Ref, now: float) -> None:
+        for thing in self.world.things.get(ref, {}).values():
+            if thing.is_released and isinstance(thing.seen, Unknown):
+                self.world.things[ref] = {
+                    **self.world.things[ref],
+                    thing.id.part: replace(thing, seen=Absent(), is_accepted=True),
+                }
+        super()._drop_absent(connection, ref, now)
+
+
+class StoresIntentAfterEffect(Loop):
+    """The engine hears of a thing before the store does."""
+
+    def _intend(self, connection: Connection, row: ObjectRow, action: Ensure | Release, now: float) -> None:
+        with connection.begin_nested() as unsaved:
+            super()._intend(connection, row, action, now)
+            unsaved.rollback()
+
+
+class ReleasesOnce(Loop):
+    """A release that was said is not said again, though the thing is still there."""
+
+    def _intend(self, connection: Connection, row: ObjectRow, action: Ensure | Release, now: float) -> None:
+        thing = self.world.things[row.ref].get(action.part)
+        if isinstance(action, Ensure) or (thing is not None and not thing.is_released):
+            super()._intend(connection, row, action, now)
+
+
+class OpensMetersAfterEffect(Loop):
+    """A meter is opened when the thing is first seen."""
+
+    def _intend(self, connection: Connection, row: ObjectRow, action: Ensure | Release, now: float) -> None:
+        super()._intend(connection, row, replace(action, meters=()) if isinstance(action, Ensure) else action, now)
+
+
+class TakesSilenceForConsent(Loop):
+    """A lost reply counts as an accepted intent."""
+
+    def _note_answer(self, connection: Connection, id: Any, answer: Told, now: float) -> None:
+        super()._note_answer(connection, id, answer if answer.refusal else Told(True), now)
+
+
+class TakesReleaseForAbsence(Loop):
+    """What an engine agreed to remove counts as gone."""
+
+    def _note_answer(self, connection: Connection, id: Any, answer: Told, now: float) -> None:
+        super()._note_answer(connection, id, answer, now)
+        thing = self.world.things[id.ref][id.part]
+        if thing.is_released and thing.is_accepted:
+            self.world.saw(id, Absent())
+            self._drop_absent(connection, id.ref, now)
+
+
+class IgnoresHolds(Loop):
+    """A spent budget stops nothing."""
+
+    def _view(self, row: ObjectRow, kind: AnyKind, now: float) -> View[Any]:
+        return replace(super()._view(row, kind, now), hold=None)
+
+
+class ForgetsWhatItConcluded(Loop):
+    """What a kind remembers is kept in memory only, so that a kill loses it."""
+
+    def _record(self, connection: Connection, row: ObjectRow, kind: AnyKind, *rest: Any) -> None:
+        super()._record(connection, row, kind, *rest)
+        kernel.put_object(connection, replace(self.world.objects[row.ref], memory=None))
+
+
+class ClosesMetersAtRelease(Loop):
+    """Money is thought to end when a thing is told to."""
+
+    def _note_answer(self, connection: Connection, id: Any, answer: Told, now: float) -> None:
+        super()._note_answer(connection, id, answer, now)
+        if self.world.things[id.ref][id.part].is_released:
+            self.ledger.close(connection, id.ref, id.part, now)
+
+
+class KeepsMetersOpen(Loop):
+    """A thing that is gone is dropped, and its meter is not thought of."""
+
+    def _drop_absent(self, connection: Connection, ref: Ref, now: float) -> None:
+        for thing in list(self.world.things.get(ref, {}).values()):
+            if thing.is_released and thing.is_accepted and isinstance(thing.seen, Absent):
+                kernel.drop_thing(connection, thing.id)
+                del self.world.things[ref][thing.id.part]
+
+
+class BillsUntilItLooked(Loop):
+    """A run is billed until the loop looked, not until the engine's own record of its end."""
+
+    def _meter(self, connection: Connection, ref: Ref, now: float) -> None:
+        kind = self.kinds[ref.kind]
+        usage = kind.usage
+        if usage is None:
+            return
+        late = replace(kind, usage=lambda spec, things: tuple(
+            replace(line, until=line.until and now) for line in usage(spec, things)
+        ))  # fmt: skip
+        kinds, self.kinds = self.kinds, {**self.kinds, ref.kind: late}
+        super()._meter(connection, ref, now)
+        self.kinds = kinds
+
+
+class NeverSweeps(SimWorld):
+    """What nobody owns is left alone."""
+
+    def _sweep(self) -> None:
+        return
+
+
+def ignoring_generations(world: SimWorld) -> SimWorld:
+    """An engine that does what it was told last, however old that is."""
+
+    def careless(shelf: Shelf) -> Callable[[Wanted], Refused | None]:
+        take = shelf._take
+
+        def take_anything(want: Wanted) -> Refused | None:
+            if any(id == want.id and generation > want.generation for id, generation, _ in shelf.book()):
+                shelf._keep(want)
+                return None
+            return take(want)
+
+        return take_anything
+
+    for shelf in (world.engine.buckets, world.engine.routes):
+        shelf._take = careless(shelf)  # type: ignore[method-assign, assignment]
+    return world
+
+
+def out_of_order(world: SimWorld) -> SimWorld:
+    """An engine to which an old `ensure` brings back what was released since."""
+    world.engine.tasks.is_in_order = False
+    return world
+
+
+def with_job(kinds: Kinds, decide: Callable[[AnyKind, Want[Any], View[Any]], Decision[Any]]) -> Kinds:
+    """The kinds with another way to decide about jobs."""
+    job = kinds["job"]
+    return {**kinds, "job": replace(job, decide=lambda want, view: decide(job, want, view))}
+
+
+def reusing_attempts(job: AnyKind, want: Want[Any], view: View[Any]) -> Decision[Any]:
+    """An attempt that ended gives its number back."""
+    decision = job.decide(want, view)
+    ended = any(note.event == "attempt.ended" for note in decision.notes)
+    memory = decision.memory
+    return replace(decision, memory=replace(memory, attempt=memory.attempt - 1)) if ended and memory else decision
+
+
+def hasty(job: AnyKind, want: Want[Any], view: View[Any]) -> Decision[Any]:
+    """An attempt that is being stopped is not waited for: the next one begins beside it."""
+    things: Mapping[str, Any] = {part: thing for part, thing in view.things.items() if not thing.is_released}
+    return job.decide(want, replace(view, things=things))
