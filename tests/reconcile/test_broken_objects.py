@@ -17,6 +17,7 @@ from weyr.core.ref import Ref
 from weyr.reconcile.world import World
 from weyr.sim.scripts import Script
 from weyr.sim.world import SimWorld
+from weyr.store.database import Database
 from weyr.store.tables.kernel import objects
 
 FIRST = "stack: first\njobs: {train: {run: sleep 600}}\nbuckets: {lake: {}}\n"
@@ -142,23 +143,27 @@ def test_a_capability_without_an_engine_is_silence(world: SimWorld) -> None:
     assert world.phases("first") == {"job/train": "unknown", "bucket/lake": "ready"}
 
 
-def test_memory_is_never_ahead_of_a_store_that_refused(world: SimWorld, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever's thread the pass was in: a thing forgotten only in memory would keep its meter for ever."""
-    world.down("first")
-    write = world.db.write
+class FullDisk(Database):
+    """Takes every write up to its end, and then keeps none."""
 
     @contextmanager
-    def refused() -> Iterator[Connection]:
-        with write() as connection:
+    def write(self) -> Iterator[Connection]:
+        with super().write() as connection:
             yield connection
             raise StoreError("the disk is full")
 
+
+def test_memory_is_never_ahead_of_a_store_that_refused(world: SimWorld) -> None:
+    """Whoever's thread the pass was in: a thing forgotten only in memory would keep its meter for ever."""
+    world.down("first")
+    full = FullDisk(world.db.path)
+
     while world.loop.world.objects:
-        monkeypatch.setattr(world.db, "write", refused)
+        world.loop.db = full
         with pytest.raises(StoreError):
             world.loop.look("first", world.clock())
         assert world.loop.world == World.load(world.db)
-        monkeypatch.undo()
+        world.loop.db = world.db
         world.run(0.1)
 
     assert world.run(120, until=world.is_empty)
