@@ -1,6 +1,8 @@
 """The main job as a user sees it: up, again, down, again."""
 
 import json
+import subprocess
+import sys
 
 from cli_shell import Shell
 
@@ -140,3 +142,20 @@ def test_a_kept_plan_is_applied_by_file_and_refused_when_the_world_moved(shell: 
     assert refused.status == 1
     assert "Error: The world has moved" in refused.err
     assert "Error: Not a plan" in no_plan.err
+
+
+def test_up_ends_when_somebody_takes_the_stack_down(shell: Shell) -> None:
+    """It waited for ever, and started the server again that down had ended."""
+    shell.serve("--start-s", "1")
+    command = [sys.executable, "-m", "weyr.cli.main", "up", "--yes"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=shell.folder, env=shell.environment({})
+    ) as up:
+        assert up.stderr is not None
+        while "so it is told" not in (line := up.stderr.readline()):
+            assert line, "up ended before anything stood"
+        assert shell.weyr("down", "--yes").status == 0
+        _, err = up.communicate(timeout=30)
+
+    assert up.returncode == 1
+    assert "Error: The stack was taken down" in err

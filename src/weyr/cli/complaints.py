@@ -17,6 +17,9 @@ def complaints(client: Client, outcome: Outcome, rows: Sequence[Row]) -> list[Di
     """Diagnostics of all that failed, is held or still waits; causes come last, next to the prompt."""
     told = [row for row in rows if row.phase in BROKEN or row.phase is Phase.WAITING]
     found = [_complaint(client, row) for row in sorted(told, key=_is_cause)]
+    if outcome is Outcome.REMOVED:
+        detail = "All of it was removed while it was followed. Nothing of it is left."
+        found.append(Diagnostic("The stack was taken down", detail, suggestion="weyr events"))
     if outcome is Outcome.TIMED_OUT:
         stack = rows[0].stack if rows else ""
         detail = "The time given with --timeout is up. The stack goes on by itself."

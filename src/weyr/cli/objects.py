@@ -46,12 +46,13 @@ class Row:
 
 
 class Outcome(Enum):
-    """How following a stack ended. STUCK: nothing moves, and something still waits."""
+    """How following a stack ended. STUCK: nothing moves, and something still waits. REMOVED: by somebody else."""
 
     STANDS = "stands"
     FAILED = "failed"
     STUCK = "stuck"
     TIMED_OUT = "timed out"
+    REMOVED = "removed"
 
 
 def row_of(fields: Mapping[str, Any]) -> Row:

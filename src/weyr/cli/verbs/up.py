@@ -1,5 +1,6 @@
 """`weyr up`: plan, ask, apply, follow, and say what stands."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -10,9 +11,9 @@ from weyr.cli.boundary import FAILED, INTERRUPTED, show
 from weyr.cli.client import HttpClient
 from weyr.cli.complaints import complaints
 from weyr.cli.connect import ensured, stop
-from weyr.cli.follow import Follower
+from weyr.cli.follow import Follower, Judge
 from weyr.cli.group import Session, verb, verb_app
-from weyr.cli.objects import Outcome, outcome_of
+from weyr.cli.objects import Outcome, Row, outcome_of
 from weyr.cli.options import AsJson, Timeout, Yes
 from weyr.cli.plans import PlanView, planned, refuse_fatal, tell_plan
 from weyr.cli.screen import put_json, say
@@ -56,7 +57,7 @@ def follow_up(client: HttpClient, plan: PlanView, after: int, timeout_s: float |
     try:
         with stage() as shown:
             follower = Follower(client, plan.stack, shown, after)
-            outcome = follower.until(lambda rows, quiet_s: outcome_of(rows, plan.wanted, quiet_s), timeout_s)
+            outcome = follower.until(_judge(plan), timeout_s)
     except KeyboardInterrupt:
         say(
             f"\nStopped following; {plan.stack} goes on. Follow it again with the same command, or take it down with:\n"
@@ -72,6 +73,17 @@ def follow_up(client: HttpClient, plan: PlanView, after: int, timeout_s: float |
         say()
         show(complaints(follower.client, outcome, follower.rows))
         raise typer.Exit(FAILED)
+
+
+def _judge(plan: PlanView) -> Judge:
+    """How a followed plan ends. What stood and is gone was taken down by somebody else, and does not come back."""
+    seen: set[str] = set()
+
+    def judge(rows: Sequence[Row], quiet_s: float) -> Outcome | None:
+        seen.update(row.ref for row in rows)
+        return Outcome.REMOVED if seen and not rows else outcome_of(rows, plan.wanted, quiet_s)
+
+    return judge
 
 
 def _agreed(client: HttpClient, file: StackFile, was_started: bool, is_yes: bool, command: str) -> PlanView | None:
