@@ -72,6 +72,19 @@ def test_a_killed_wrapper_means_lost_and_nothing_left(local: LocalWorld) -> None
     assert ended(local, task_id()).reason is EndReason.LOST, "and it stays so"
 
 
+def test_an_end_that_nobody_was_told_of_outlasts_the_first_release(local: LocalWorld) -> None:
+    """A task that succeeded just before it was to be stopped has succeeded, and what it ran is on the bill."""
+    run(local, "exit 0")
+    other = ThingId(Ref("digits", "job", "other"), "1")
+    local.until(other, lambda _: (folder(local, task_id()) / "exit.json").exists())
+
+    local.release(task_id())
+
+    assert ended(local, task_id()).reason is EndReason.SUCCEEDED
+    local.release(task_id())
+    assert local.observe(task_id()) == Absent()
+
+
 def test_a_killed_launcher_takes_nobody_along(local: LocalWorld) -> None:
     """The launcher may die at any moment; the next task gets another one."""
     run(local, "sleep 0.6; echo done")

@@ -7,7 +7,7 @@ import pytest
 from weyr.compose.kinds import KINDS
 from weyr.core.capability import Wanted
 from weyr.core.ref import Ref, ThingId
-from weyr.sim.play import play
+from weyr.sim.play import Rates, play
 from weyr.sim.replay import main
 from weyr.sim.scripts import Script
 from weyr.sim.world import SimWorld
@@ -81,6 +81,11 @@ def test_in_no_world_is_anything_lost_doubled_or_left(folder: Path, first: int) 
     """Random stacks, faults and people: every check holds at every step. `make soak` plays many more."""
     for seed in range(first, first + 5):
         play(seed, KINDS, folder)
+
+
+def test_what_ran_before_anybody_looked_is_billed(folder: Path) -> None:
+    """A task began late, ended and was released between two looks: its record was cleared before it was read."""
+    play(22, KINDS, folder, rates=Rates(delays=0.2, repeats=0.3))
 
 
 def test_a_seed_tells_the_same_story_twice(folder: Path) -> None:

@@ -1,11 +1,11 @@
 """How do tasks run in a simulated world? By their scripts, in virtual time, with checkpoints that count."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from weyr.core.capability import Capability, Refused, TaskBody, Wanted
 from weyr.core.ref import ThingId
-from weyr.core.seen import EndReason, TaskFacts, TaskState
+from weyr.core.seen import EndReason, Seen, TaskFacts, TaskState
 from weyr.sim.clock import VirtualClock
 from weyr.sim.faults import Faults
 from weyr.sim.scripts import Ending, Script, Signals, ending_of
@@ -77,9 +77,16 @@ class SimTasks(Shelf):
         self._scripts, self._succeeded = scripts, succeeded
         self._runs: dict[ThingId, _Run] = {}
         self._past: list[tuple[ThingId, _Run]] = []
+        self._told: set[ThingId] = set()
+        """Tasks whose end somebody was told of."""
         self._saved: dict[tuple[str, str], _Saved] = {}
         self.starts: dict[ThingId, int] = {}
         """How often a process was begun for each id: never more than once."""
+
+    def observe(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Seen]:
+        seen = super().observe(ids)
+        self._told.update(id for id in ids if id in self._runs and self._settle(id, self._runs[id]).is_over)
+        return seen
 
     def reclaim(self, id: ThingId, notice_s: float) -> bool:
         """The task's spot node goes away. False where no such task runs."""
@@ -122,6 +129,7 @@ class SimTasks(Shelf):
             want.body, script, began_at, saved.done_s if saved else 0.0, saved.name if saved else ""
         )
         self._past.append((want.id, self._runs[want.id]))
+        self._told.discard(want.id)
         self.starts[want.id] = self.starts.get(want.id, 0) + 1
         return None
 
@@ -129,7 +137,11 @@ class SimTasks(Shelf):
         run = self._settle(id, self._runs[id])
         if run.signals.stop_at is None:
             run.signals = replace(run.signals, stop_at=self._clock.now())
-        return run.is_over
+        # As the local engine does: an end that nobody was told of stays for one more look.
+        was_told = id in self._told
+        if run.is_over:
+            self._told.add(id)
+        return run.is_over and was_told
 
     def _facts(self, want: Wanted) -> TaskFacts:
         now, run = self._clock.now(), self._settle(want.id, self._runs[want.id])

@@ -278,10 +278,13 @@ class LocalTasks:
         if task_folder.begin(str(folder), {"released": True}):
             self._clear(id, folder)
             return
-        seen = self._look(id, {})
-        match seen:
+        was_told = id in self._ended
+        match self._look(id, {}):
             case Present(facts=TaskFacts(state=TaskState.ENDED)):
-                self._clear(id, folder)
+                # An end that nobody was told of stays for one more look: else what it cost, and that it
+                # succeeded just as it was to be stopped, would never be known.
+                if was_told:
+                    self._clear(id, folder)
             case _:
                 if not (folder / STOP).exists():
                     task_folder.write_json(str(folder), STOP, {"grace_s": wanted["body"]["grace_s"]})
