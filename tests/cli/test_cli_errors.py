@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 
+import psutil
 from cli_shell import Shell
 
 
@@ -89,7 +90,7 @@ def test_a_data_folder_that_cannot_be_made_is_told_with_its_path(shell: Shell) -
 
 
 def test_a_server_that_dies_at_once_shows_what_it_said(shell: Shell) -> None:
-    """The reason is in the log; nobody should have to look for it."""
+    """The reason is in the log; nobody should have to look for it. Nothing is left of the attempt."""
     shell.home.mkdir()
     (shell.home / "store.db").mkdir()
 
@@ -97,7 +98,10 @@ def test_a_server_that_dies_at_once_shows_what_it_said(shell: Shell) -> None:
 
     assert said.status == 1
     assert said.err.startswith("Error: ")
-    assert "Traceback" not in said.err.splitlines()[0]
+    assert "The database cannot be used" in said.err
+    assert "Traceback" not in said.err
+    mine = [p.pid for p in psutil.process_iter(["cmdline"]) if str(shell.home) in " ".join(p.info["cmdline"] or ())]
+    assert mine == []
 
 
 def test_init_refuses_to_overwrite(shell: Shell) -> None:

@@ -22,6 +22,7 @@ def main() -> int:
     except UserError as e:
         print(e, file=sys.stderr)
         return 1
+    home.info("server").unlink(missing_ok=True)  # a killed server's: we hold the folder now
     # The planes come up while this process loads what it needs itself, which takes it about as long.
     for plane in planes.values():
         plane.begin()
@@ -30,11 +31,13 @@ def main() -> int:
         return code
     except UserError as e:
         print(e, file=sys.stderr)
-        for plane in planes.values():
-            if plane.is_ours:
-                plane.stop()
         return 1
     finally:
+        if not home.info("server").exists():
+            # It never served, for whatever reason: nothing may be left of the attempt.
+            for plane in planes.values():
+                if plane.is_ours:
+                    plane.stop()
         home.info("server").unlink(missing_ok=True)
         lock.release()
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from types import ModuleType
 
 from sqlalchemy import inspect, text
+from sqlalchemy.exc import DatabaseError
 
 from weyr.core.diagnostic import Diagnostic, UserError
 from weyr.store.database import Database
@@ -18,9 +19,13 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 def migrate(db: Database) -> None:
     """Brings the database to `HEAD`. Idempotent; an interrupted step is done again whole.
 
-    Raises: UserError where the database was written by a newer Weyr.
+    Raises: UserError where the database was written by a newer Weyr, or cannot be read.
     """
-    found = revision_of(db)
+    try:
+        found = revision_of(db)
+    except DatabaseError as e:
+        detail = f"{db.path} cannot be read: {e.orig}. Everything that Weyr knows is in it."
+        raise UserError(Diagnostic("The database cannot be used", detail, suggestion=f"ls -l {db.path}")) from e
     if found == HEAD:
         return
     if found is not None and found > HEAD:
