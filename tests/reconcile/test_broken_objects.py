@@ -147,8 +147,8 @@ class FullDisk(Database):
     """Takes every write up to its end, and then keeps none."""
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        with super().write() as connection:
+    def write(self, *, is_synced: bool = True) -> Iterator[Connection]:
+        with super().write(is_synced=is_synced) as connection:
             yield connection
             raise StoreError("the disk is full")
 

@@ -1,6 +1,7 @@
 """How is a fact made durable? One database behind two verbs: `read()` and `write()`.
 
-SQLite in WAL mode with `synchronous=FULL`: when `write()` returns, the change is on disk. One
+SQLite in WAL mode with `synchronous=FULL`: when `write()` returns, the change is on disk, unless its caller
+said that it need not be. One
 writer at a time, held by a lock here so that two threads queue instead of failing as busy;
 readers never wait. The statements are SQLAlchemy Core, so that PostgreSQL fits the same port.
 """
@@ -22,13 +23,14 @@ metadata = MetaData()
 """Every table of Weyr hangs here; `store/tables/` declares them, one module per owner."""
 
 BUSY_TIMEOUT_MS = 10_000
+_SYNCED, _UNSYNCED = text("PRAGMA synchronous=FULL"), text("PRAGMA synchronous=NORMAL")
 
 
 class Database:
     """The store of one data folder.
 
-    Promises: what `write()` committed survives a kill at any moment, and power loss. A reader
-    sees one consistent state for as long as its block lasts.
+    Promises: what `write()` committed survives a kill at any moment, and power loss too unless it was told
+    not to wait for the disk. A reader sees one consistent state for as long as its block lasts.
     """
 
     def __init__(self, path: Path) -> None:
@@ -46,9 +48,20 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """A transaction: committed durably when the block ends, undone whole if it raises."""
+    def write(self, *, is_synced: bool = True) -> Iterator[Connection]:
+        """A transaction: committed durably when the block ends, undone whole if it raises.
+
+        Takes: `is_synced` False, not to wait for the disk. Everybody sees the change at once and a kill loses
+        nothing; a power cut may lose it, together with all that was written after it and before the next synced
+        write, and never without that: both lie in one log, in order, which a synced write takes to the disk
+        up to its own end. So a later synced change is never there without an earlier one.
+        Only for what will be learnt again the same way: what was seen of a thing is seen again, and what an engine
+        accepted is said to it again under the same key. Whatever an engine is told next rests on a synced write.
+        """
         with self._lock, self._engine.connect() as connection:
+            # Outside of the transaction: SQLite does not change it inside one. NORMAL leaves out the wait at
+            # the commit and keeps the one before a checkpoint, so the database itself is never torn.
+            connection.execute(_SYNCED if is_synced else _UNSYNCED)
             connection.execute(text("BEGIN IMMEDIATE"))
             try:
                 yield connection
