@@ -57,7 +57,7 @@ def test_a_new_admin_token_ends_the_old_one(db: Database, home: Path) -> None:
 def test_issued_credentials_are_published_before_they_are_given_out(db: Database, home: Path) -> None:
     """A task's first request may come at once, and the plane must know it."""
     access = access_of(db, home)
-    issued = access.issue(TASK, GRANTS)
+    issued = access.issue({TASK: GRANTS})[TASK]
     document = published(home)
     assert document["principals"][TASK] == {"grants": list(GRANTS)}
     assert document["tokens"][hashlib.sha256(issued.token.encode()).hexdigest()] == TASK
@@ -68,7 +68,7 @@ def test_issued_credentials_are_published_before_they_are_given_out(db: Database
 def test_issuing_again_retires_what_was_issued_before(db: Database, home: Path) -> None:
     """A second start of an attempt must not leave the first one's token behind."""
     access = access_of(db, home)
-    old, new = access.issue(TASK, GRANTS), access.issue(TASK, GRANTS[:1])
+    old, new = access.issue({TASK: GRANTS})[TASK], access.issue({TASK: GRANTS[:1]})[TASK]
     assert access.authenticate(old.token) is None
     assert access.authenticate(new.token) == Principal(TASK, GRANTS[:1])
     assert old.access_key_id not in published(home)["keys"]
@@ -78,10 +78,10 @@ def test_issuing_again_retires_what_was_issued_before(db: Database, home: Path) 
 def test_revoking_is_published_and_may_be_repeated(db: Database, home: Path) -> None:
     """An ended task can do nothing any more, at any door."""
     access = access_of(db, home)
-    issued = access.issue(TASK, GRANTS)
-    access.revoke(TASK)
+    issued = access.issue({TASK: GRANTS})[TASK]
+    access.revoke([TASK])
     generation = published(home)["generation"]
-    access.revoke(TASK)
+    access.revoke([TASK])
     assert access.authenticate(issued.token) is None
     assert TASK not in published(home)["principals"]
     assert published(home)["generation"] == generation
@@ -90,7 +90,7 @@ def test_revoking_is_published_and_may_be_repeated(db: Database, home: Path) -> 
 def test_a_restart_knows_every_task_and_counts_on(db: Database, home: Path) -> None:
     """Running tasks keep their credentials over a restart, also when the file was lost."""
     access = access_of(db, home)
-    issued = access.issue(TASK, GRANTS)
+    issued = access.issue({TASK: GRANTS})[TASK]
     before = published(home)
     (home / "credentials.json").unlink()
     assert access_of(db, home).authenticate(issued.token) == Principal(TASK, GRANTS)
@@ -102,7 +102,7 @@ def test_a_restart_knows_every_task_and_counts_on(db: Database, home: Path) -> N
 def test_neither_the_database_nor_a_repr_gives_anything_away(db: Database, home: Path) -> None:
     """A backup of store.db, a log line and a traceback are read by others."""
     access = access_of(db, home)
-    issued = access.issue(TASK, GRANTS)
+    issued = access.issue({TASK: GRANTS})[TASK]
     stored = b"".join(file.read_bytes() for file in home.glob("store.db*"))
     shown = f"{access!r} {issued!r} {access.admin!r} {access.envelope!r} {access.holders()!r}"
     for word in (issued.token, issued.secret_access_key, access.admin.token, access.admin.secret_access_key):
@@ -132,7 +132,7 @@ def test_a_reader_never_sees_half_a_file(db: Database, home: Path) -> None:
 
     reader = threading.Thread(target=watch)
     reader.start()
-    tasks = [threading.Thread(target=access.issue, args=(f"task:digits:job/train#{n}", GRANTS)) for n in range(12)]
+    tasks = [threading.Thread(target=access.issue, args=({f"task:digits:job/train#{n}": GRANTS},)) for n in range(12)]
     for task in tasks:
         task.start()
     for task in tasks:
@@ -179,3 +179,21 @@ def test_a_link_or_a_folder_in_the_tokens_place_is_refused(db: Database, home: P
     with pytest.raises(UserError) as caught:
         access_of(db, home)
     assert caught.value.diagnostics[0].summary == "Not a plain file"
+
+
+def test_many_are_issued_and_revoked_with_one_change_each(db: Database, home: Path) -> None:
+    """A thousand tasks that start at once must not have the file written a thousand times."""
+    access = access_of(db, home)
+    before = published(home)["generation"]
+    tasks = {f"task:digits:job/train#{n}": GRANTS for n in range(1200)}
+    issued = access.issue(tasks)
+    document = published(home)
+    assert document["generation"] == before + 1
+    assert {entry["principal"] for entry in document["keys"].values()} == {"admin", *tasks}
+    assert access.authenticate(issued["task:digits:job/train#7"].token) == Principal("task:digits:job/train#7", GRANTS)
+    access.revoke(list(tasks))
+    assert list(published(home)["principals"]) == ["admin"]
+    assert published(home)["generation"] == before + 2
+    access.issue({})
+    access.revoke([])
+    assert published(home)["generation"] == before + 2

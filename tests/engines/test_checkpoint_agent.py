@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +31,10 @@ while [ "$n" -lt 1000 ]; do n=$((n+1)); [ $((n % 5)) = 0 ] && save; sleep 0.03; 
 class OneKey:
     """Every task gets the plane's one task key: the plane under test reads a fixed credentials file."""
 
-    def issue(self, principal: str, grants: tuple[str, ...]) -> SimKeys:
-        return SimKeys(f"token of {principal}", "WEYRTASK", "task-secret-task-secret")
+    def issue(self, grants: Mapping[str, tuple[str, ...]]) -> Mapping[str, SimKeys]:
+        return {of: SimKeys(f"token of {of}", "WEYRTASK", "task-secret-task-secret") for of in grants}
 
-    def revoke(self, principal: str) -> None:
+    def revoke(self, principals: Collection[str]) -> None:
         """The key stays: the next attempt uses it."""
 
 

@@ -102,7 +102,7 @@ def test_a_crash_between_claim_and_start_is_made_good(local: LocalWorld) -> None
     """The folder is there and nothing runs: the next ensure starts it, and only once."""
     body = TaskBody(("/bin/sh", "-c", "echo once >> times"), str(local.home))
     want = Wanted(task_id(), 1, body)
-    local.provider._accept(want, body)  # what is done before the launcher is called
+    local.provider._accept([want])  # what is done before the launcher is called
     assert local.inventory() == [task_id()]
     local.provider.ensure([want])
     ended(local, task_id())
@@ -114,7 +114,7 @@ def test_a_crash_between_claim_and_start_is_made_good(local: LocalWorld) -> None
 def test_what_was_claimed_and_never_started_can_be_released(local: LocalWorld) -> None:
     """A release that overtakes the start prevents it."""
     body = TaskBody(("/bin/sh", "-c", "exit 0"), str(local.home))
-    local.provider._accept(Wanted(task_id(), 1, body), body)
+    local.provider._accept([Wanted(task_id(), 1, body)])
     local.release(task_id())
     assert local.observe(task_id()) == Absent()
 

@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import json
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -63,27 +63,27 @@ class Access:
         self._file = home / "credentials.json"
         self._lock = threading.Lock()
         self._by_token: Mapping[str, Principal] = {}
+        self._opened: dict[str, str] = {}
         self._change(lambda _connection: True)
 
     def __repr__(self) -> str:
         return f"Access({self._file})"
 
-    def issue(self, principal: str, grants: tuple[str, ...]) -> IssuedCredentials:
-        """New credentials for a principal such as `task:digits:job/train#2`; those it had end with this."""
-        assert principal != ADMIN_NAME, "the administrator's token is made with the data folder"
-        issued = IssuedCredentials(
-            token=TOKEN_PREFIX + _text(self._random(TOKEN_BYTES)),
-            access_key_id="WEYR" + base64.b32encode(self._random(10)).decode(),
-            secret_access_key=_text(self._random(30)),
-        )
-        sealed = self.envelope.seal(issued.secret_access_key.encode(), ("s3 key", issued.access_key_id))
-        row = CredentialRow(principal, grants, _digest(issued.token), issued.access_key_id, sealed, self._now())
-        self._change(lambda connection: rows.put_credentials(connection, row))
+    def issue(self, grants: Mapping[str, tuple[str, ...]]) -> Mapping[str, IssuedCredentials]:
+        """New credentials for principals such as `task:digits:job/train#2`; those they had end with this.
+
+        Takes the grants of each. All at once, for the file that the planes read is written whole each time.
+        """
+        assert ADMIN_NAME not in grants, "the administrator's token is made with the data folder"
+        issued = {principal: self._drawn() for principal in grants}
+        new = [self._row(principal, grants[principal], keys) for principal, keys in issued.items()]
+        self._change(lambda connection: rows.put_credentials(connection, new))
         return issued
 
-    def revoke(self, principal: str) -> None:
-        """Ends a principal's credentials; without any, nothing is changed."""
-        self._change(lambda connection: rows.drop_credentials(connection, principal))
+    def revoke(self, principals: Collection[str]) -> None:
+        """Ends the credentials of principals; where they have none, nothing is changed."""
+        if principals:
+            self._change(lambda connection: rows.drop_credentials(connection, list(principals)))
 
     def authenticate(self, token: str) -> Principal | None:
         """Whose token this is; None if it is nobody's."""
@@ -94,6 +94,17 @@ class Access:
         with self._db.read() as connection:
             found = rows.credential_rows(connection)
         return tuple(Holder(Principal(r.principal, r.grants), r.access_key_id, r.issued_at) for r in found)
+
+    def _drawn(self) -> IssuedCredentials:
+        return IssuedCredentials(
+            token=TOKEN_PREFIX + _text(self._random(TOKEN_BYTES)),
+            access_key_id="WEYR" + base64.b32encode(self._random(10)).decode(),
+            secret_access_key=_text(self._random(30)),
+        )
+
+    def _row(self, principal: str, grants: tuple[str, ...], keys: IssuedCredentials) -> CredentialRow:
+        sealed = self.envelope.seal(keys.secret_access_key.encode(), ("s3 key", keys.access_key_id))
+        return CredentialRow(principal, grants, _digest(keys.token), keys.access_key_id, sealed, self._now())
 
     def _change(self, change: Callable[[Connection], bool]) -> None:
         """Makes a change that says whether it changed anything, and writes `credentials.json` if so."""
@@ -111,17 +122,22 @@ class Access:
         principals = {ADMIN_NAME: admin, **{row.principal: Principal(row.principal, row.grants) for row in found}}
         tokens = {_digest(self.admin.token): ADMIN_NAME, **{row.token_sha256: row.principal for row in found}}
         keys = {self.admin.access_key_id: {"secret": self.admin.secret_access_key, "principal": ADMIN_NAME}}
+        # Opened once each: a thousand tasks that end one by one would have them opened half a million times.
+        self._opened = {row.access_key_id: self._opened.get(row.access_key_id) or self._open(row) for row in found}
         for row in found:
-            secret = self.envelope.open(row.sealed_secret, ("s3 key", row.access_key_id)).decode()
-            keys[row.access_key_id] = {"secret": secret, "principal": row.principal}
+            keys[row.access_key_id] = {"secret": self._opened[row.access_key_id], "principal": row.principal}
         document = {
             "generation": generation,
             "principals": {name: {"grants": list(principal.grants)} for name, principal in principals.items()},
             "tokens": tokens,
             "keys": keys,
         }
-        replace_private(self._file, json.dumps(document, indent=1).encode())
+        # On one line: an indented one is written by slow code.
+        replace_private(self._file, json.dumps(document).encode())
         self._by_token = {digest: principals[name] for digest, name in tokens.items()}
+
+    def _open(self, row: CredentialRow) -> str:
+        return self.envelope.open(row.sealed_secret, ("s3 key", row.access_key_id)).decode()
 
 
 def admin_credentials(token: str) -> IssuedCredentials:

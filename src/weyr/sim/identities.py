@@ -1,5 +1,6 @@
 """Who issues credentials and knows secrets where nothing is at stake? For trying an engine by itself."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from weyr.core.ref import Ref
@@ -22,14 +23,17 @@ class SimIssuer:
     grants: dict[str, tuple[str, ...]] = field(default_factory=dict)
     count: int = 0
 
-    def issue(self, principal: str, grants: tuple[str, ...]) -> SimKeys:
-        self.count += 1
-        keys = SimKeys(f"sim-token-{self.count:08d}", f"SIMKEY{self.count:08d}", f"sim-secret-{self.count:08d}")
-        self.issued[principal], self.grants[principal] = keys, grants
-        return keys
+    def issue(self, grants: Mapping[str, tuple[str, ...]]) -> Mapping[str, SimKeys]:
+        for principal in grants:
+            self.count += 1
+            number = f"{self.count:08d}"
+            self.issued[principal] = SimKeys(f"sim-token-{number}", f"SIMKEY{number}", f"sim-secret-{number}")
+        self.grants |= grants
+        return {principal: self.issued[principal] for principal in grants}
 
-    def revoke(self, principal: str) -> None:
-        self.issued.pop(principal, None)
+    def revoke(self, principals: Collection[str]) -> None:
+        for principal in principals:
+            self.issued.pop(principal, None)
 
 
 @dataclass(slots=True)

@@ -13,6 +13,9 @@ from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, sel
 from weyr.core.ref import Ref
 from weyr.store.tables.access import credentials, credentials_generation, secrets
 
+NAMES_MAX = 500
+"""How many names one statement takes: a database's bound on a statement's values is far above it."""
+
 
 @dataclass(frozen=True, slots=True)
 class CredentialRow:
@@ -42,25 +45,33 @@ def credential_rows(connection: Connection) -> Sequence[CredentialRow]:
     return [_credential_of(row) for row in rows]
 
 
-def put_credentials(connection: Connection, row: CredentialRow) -> bool:
-    """Keeps a principal's credentials in place of those it had, which always changes something."""
-    drop_credentials(connection, row.principal)
-    connection.execute(
-        insert(credentials).values(
-            principal=row.principal,
-            grants=json.dumps(row.grants),
-            token_sha256=row.token_sha256,
-            access_key_id=row.access_key_id,
-            sealed_secret=row.sealed_secret,
-            issued_at=row.issued_at,
-        )
-    )
+def put_credentials(connection: Connection, rows: Sequence[CredentialRow]) -> bool:
+    """Keeps principals' credentials in place of those they had. Whether that changed anything."""
+    if not rows:
+        return False
+    drop_credentials(connection, [row.principal for row in rows])
+    values = [
+        {
+            "principal": row.principal,
+            "grants": json.dumps(row.grants),
+            "token_sha256": row.token_sha256,
+            "access_key_id": row.access_key_id,
+            "sealed_secret": row.sealed_secret,
+            "issued_at": row.issued_at,
+        }
+        for row in rows
+    ]
+    connection.execute(insert(credentials), values)
     return True
 
 
-def drop_credentials(connection: Connection, principal: str) -> bool:
+def drop_credentials(connection: Connection, principals: Sequence[str]) -> bool:
     """Whether there were any to drop."""
-    return connection.execute(delete(credentials).where(credentials.c.principal == principal)).rowcount > 0
+    dropped = 0
+    for first in range(0, len(principals), NAMES_MAX):
+        some = principals[first : first + NAMES_MAX]
+        dropped += connection.execute(delete(credentials).where(credentials.c.principal.in_(some))).rowcount
+    return dropped > 0
 
 
 def next_generation(connection: Connection) -> int:

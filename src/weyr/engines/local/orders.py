@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from weyr.core.capability import Refused, TaskBody, Wanted
@@ -42,8 +42,22 @@ class OrderMaker:
         self._credentials, self._secrets, self._surroundings = credentials, secrets, surroundings
         self._events = str(events) if events else ""
 
-    def make(self, want: Wanted, body: TaskBody, folder: Path) -> Order | Refused:
-        """The order, or why there can be none. Issues credentials for the task. Raises: OSError."""
+    def make(self, wanted: Sequence[tuple[Wanted, TaskBody, Path]]) -> list[Order | Refused]:
+        """For each task in its folder the order, or why there can be none. Issues credentials. Raises: OSError."""
+        values = [self._values(body) for _, body, _ in wanted]
+        grants = {
+            f"task:{want.id}": body.grants
+            for (want, body, _), found in zip(wanted, values, strict=True)
+            if not isinstance(found, Refused)
+        }
+        issued = self._credentials.issue(grants) if grants else {}
+        return [
+            found if isinstance(found, Refused) else self._order(*task, found, issued[f"task:{task[0].id}"])
+            for task, found in zip(wanted, values, strict=True)
+        ]
+
+    def _values(self, body: TaskBody) -> dict[Ref, str] | Refused:
+        """The secrets that the task is given, or why it cannot be started here."""
         refused = _cannot_honour(body)
         if refused:
             return refused
@@ -51,8 +65,11 @@ class OrderMaker:
         missing = sorted(str(ref) for ref, value in read.items() if value is None)
         if missing:
             return Refused(f"{', '.join(missing)} has no value yet")
-        values = {ref: value.decode(errors="surrogateescape") for ref, value in read.items() if value is not None}
-        credentials = self._credentials.issue(f"task:{want.id}", body.grants)
+        return {ref: value.decode(errors="surrogateescape") for ref, value in read.items() if value is not None}
+
+    def _order(
+        self, want: Wanted, body: TaskBody, folder: Path, values: Mapping[Ref, str], credentials: IssuedCredentials
+    ) -> Order:
         mark = hashlib.sha256(str(folder).encode()).hexdigest()[:16]
         secret_folder = str(_secret_parent(folder) / f"weyr-{mark}") if body.secret_files else ""
         socket = str(self._sockets / f"{mark}.sock") if body.probe else ""

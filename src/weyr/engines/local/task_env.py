@@ -3,6 +3,7 @@
 import os
 import socket
 import sys
+from collections.abc import Collection, Mapping
 from typing import Protocol
 
 from weyr.core.capability import TaskBody
@@ -22,10 +23,10 @@ class IssuedCredentials(Protocol):
 
 
 class CredentialIssuer(Protocol):
-    """Who gives out credentials. `issue` for a principal that has some replaces them."""
+    """Who gives out credentials, to many at once. `issue` for a principal that has some replaces them."""
 
-    def issue(self, principal: str, grants: tuple[str, ...]) -> IssuedCredentials: ...
-    def revoke(self, principal: str) -> None: ...
+    def issue(self, grants: Mapping[str, tuple[str, ...]]) -> Mapping[str, IssuedCredentials]: ...
+    def revoke(self, principals: Collection[str]) -> None: ...
 
 
 class SecretReader(Protocol):

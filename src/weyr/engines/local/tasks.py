@@ -77,24 +77,14 @@ class LocalTasks:
                 seen[id] = self._look(id, serving)
             except (OSError, ValueError) as e:
                 seen[id] = Unknown(f"the task's folder cannot be read: {e}")
+        self._note_ends(seen)
         ready = probe.ready(serving) if serving else set()
         return {id: _with_readiness(found, str(id) in ready) for id, found in seen.items()}
 
     def ensure(self, wanted: Sequence[Wanted]) -> Mapping[ThingId, Refused]:
         """As `Provider.ensure`: every id is started at most once, whatever dies in between.
         Raises: EngineSilent where the launcher cannot be reached."""
-        refused: dict[ThingId, Refused] = {}
-        orders: list[Order] = []
-        for want in wanted:
-            assert isinstance(want.body, TaskBody), f"{want.id} is no task"
-            try:
-                answer = self._accept(want, want.body)
-            except (OSError, ValueError) as e:
-                raise EngineSilent(f"the folder of {want.id} cannot be used: {e}") from e
-            if isinstance(answer, Refused):
-                refused[want.id] = answer
-            elif answer:
-                orders.append(answer)
+        orders, refused = self._accept(wanted)
         for order, failure in zip(orders, self._launcher.start(orders) if orders else [], strict=True):
             if failure not in ("", "already"):
                 raise EngineSilent(f"{order['id']}: {failure}")
@@ -103,11 +93,18 @@ class LocalTasks:
     def release(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Refused]:
         """As `Provider.release`: a running task is stopped with its grace; an ended one is cleared away and
         its logs are archived. Said again until it is absent. Raises: EngineSilent."""
-        for id in ids:
-            try:
-                self._release(id)
-            except (OSError, ValueError) as e:
-                raise EngineSilent(f"{id} cannot be released: {e}") from e
+        over: dict[ThingId, Path] = {}
+        at = None
+        try:
+            for id in ids:
+                at, folder = id, self._of(id)
+                if self._is_over(id, folder):
+                    over[id] = folder
+            self._credentials.revoke([_principal(id) for id in over if id not in self._ended])
+            for at, folder in over.items():
+                self._clear(at, folder)
+        except (OSError, ValueError) as e:
+            raise EngineSilent(f"{at} cannot be released: {e}") from e
         return {}
 
     def inventory(self) -> Sequence[ThingId]:
@@ -184,12 +181,19 @@ class LocalTasks:
         end = task_folder.read_json(str(folder), EXIT) or self._end_of_the_dead(folder, str(wanted["secret_folder"]))
         state = task_folder.read_json(str(folder), STATE) or {}
         facts = _facts(state, end, socket)
-        if end:
-            self._credentials.revoke(_principal(id))
-            self._ended[id] = Present(facts, generation)
-        elif socket and facts.state is TaskState.RUNNING:
+        if not end and socket and facts.state is TaskState.RUNNING:
             serving[str(id)] = (socket, str(wanted["body"]["probe"]))
         return Present(facts, generation)
+
+    def _note_ends(self, seen: Mapping[ThingId, Seen]) -> None:
+        """Takes the credentials of tasks that are seen ended for the first time, and need not be looked at again."""
+        ends = {
+            id: found
+            for id, found in seen.items()
+            if isinstance(found, Present) and _has_ended(found) and id not in self._ended
+        }
+        self._credentials.revoke([_principal(id) for id in ends])
+        self._ended |= ends
 
     def _prove_absence(self, folder: Path) -> Seen:
         """Its parent's list must be there and lack it: an unmounted data folder proves nothing."""
@@ -225,18 +229,42 @@ class LocalTasks:
 
     # --- ensuring
 
-    def _accept(self, want: Wanted, body: TaskBody) -> Refused | Order | None:
-        """Claims the task durably; gives the order to start it, or None where it was started before."""
-        folder = self._of(want.id)
+    def _accept(self, wanted: Sequence[Wanted]) -> tuple[list[Order], dict[ThingId, Refused]]:
+        """Claims tasks durably; gives the orders of those to start now, and why others cannot be.
+        Raises: EngineSilent."""
+        orders: list[Order] = []
+        refused: dict[ThingId, Refused] = {}
+        fresh: list[tuple[Wanted, TaskBody, Path]] = []
+        at = "a task"
+        try:
+            for want in wanted:
+                assert isinstance(want.body, TaskBody), f"{want.id} is no task"
+                at, folder = str(want.id), self._of(want.id)
+                answer = self._known(want, want.body, folder)
+                if isinstance(answer, Refused):
+                    refused[want.id] = answer
+                elif not answer:
+                    fresh.append((want, want.body, folder))
+            # All together: each change of who may call is written down whole.
+            for (want, body, folder), order in zip(fresh, self._orders.make(fresh), strict=True):
+                at = str(want.id)
+                if isinstance(order, Refused):
+                    refused[want.id] = order
+                    continue
+                if task_folder.read_json(str(folder), WANTED) is None:
+                    self._claim(want, body, folder, order)
+                orders.append(order)
+        except (OSError, ValueError) as e:
+            raise EngineSilent(f"the folder of {at} cannot be used: {e}") from e
+        return orders, refused
+
+    def _known(self, want: Wanted, body: TaskBody, folder: Path) -> Refused | bool:
+        """Whether the task was started, or stopped, before; or why it cannot be what is wanted now."""
         prior = task_folder.read_json(str(folder), WANTED)
-        if prior is not None:
-            refused = self._compare(want, body, folder, prior)
-            if refused or (folder / BEGUN).exists() or (folder / STOP).exists():
-                return refused
-        order = self._orders.make(want, body, folder)
-        if prior is None and not isinstance(order, Refused):
-            self._claim(want, body, folder, order)
-        return order
+        if prior is None:
+            return False
+        refused = self._compare(want, body, folder, prior)
+        return refused or (folder / BEGUN).exists() or (folder / STOP).exists()
 
     def _compare(self, want: Wanted, body: TaskBody, folder: Path, prior: dict[str, Any]) -> Refused | None:
         if want.generation < prior["generation"]:
@@ -268,30 +296,27 @@ class LocalTasks:
 
     # --- releasing
 
-    def _release(self, id: ThingId) -> None:
-        folder = self._of(id)
+    def _is_over(self, id: ThingId, folder: Path) -> bool:
+        """Whether the task can be cleared away; one that runs is asked to stop."""
         wanted = task_folder.read_json(str(folder), WANTED)
         if wanted is None:
             self._prove_absence(folder)
-            return
+            return False
         # Whoever claims the start first has it: the launcher to begin, or we to prevent it.
         if task_folder.begin(str(folder), {"released": True}):
-            self._clear(id, folder)
-            return
-        was_told = id in self._ended
-        match self._look(id, {}):
-            case Present(facts=TaskFacts(state=TaskState.ENDED)):
-                # An end that nobody was told of stays for one more look: else what it cost, and that it
-                # succeeded just as it was to be stopped, would never be known.
-                if was_told:
-                    self._clear(id, folder)
-            case _:
-                if not (folder / STOP).exists():
-                    task_folder.write_json(str(folder), STOP, {"grace_s": wanted["body"]["grace_s"]})
-                task_folder.wake(str(folder))
+            return True
+        # An end that nobody was told of stays for one more look: else what it cost, and that it
+        # succeeded just as it was to be stopped, would never be known.
+        if id in self._ended:
+            return True
+        if not _has_ended(self._look(id, {})):
+            if not (folder / STOP).exists():
+                task_folder.write_json(str(folder), STOP, {"grace_s": wanted["body"]["grace_s"]})
+            task_folder.wake(str(folder))
+        return False
 
     def _clear(self, id: ThingId, folder: Path) -> None:
-        self._credentials.revoke(_principal(id))
+        """Takes an ended task's folder away. It has no credentials any more."""
         begun = task_folder.read_json(str(folder), BEGUN) or {}
         remove_groups(begun.get("groups", []))  # a wrapper that was killed could not
         self._archive.take(folder)
@@ -324,6 +349,10 @@ def _facts(state: Mapping[str, Any], end: Mapping[str, Any] | None, socket: str)
         saved=state.get("saved", ""),
         address=socket,
     )
+
+
+def _has_ended(seen: Seen) -> bool:
+    return isinstance(seen, Present) and isinstance(seen.facts, TaskFacts) and seen.facts.end is not None
 
 
 def _with_readiness(seen: Seen, is_ready: bool) -> Seen:
