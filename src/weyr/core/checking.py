@@ -1,7 +1,7 @@
 """What may a kind's own checks look at, and how do they say what they found? Plain values."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from weyr.core.decision import Scalar
 from weyr.core.diagnostic import Severity
@@ -21,13 +21,17 @@ class Proposal:
     outputs: Mapping[Ref, Mapping[str, Scalar]]
     monthly_micros: int = 0
     currency: str = "USD"
+    _named: dict[Ref, list[tuple[Ref, Reference]]] = field(default_factory=dict, init=False, compare=False, repr=False)
+    """All references by what they name, gathered once: a check asks of each of its objects."""
 
-    def references_to(self, ref: Ref) -> Iterator[tuple[Ref, Reference]]:
-        """Who names an object, and how."""
+    def __post_init__(self) -> None:
         for other, spec in self.specs.items():
             for _path, reference in references_of(spec):
-                if reference.ref(other.stack) == ref:
-                    yield other, reference
+                self._named.setdefault(reference.ref(other.stack), []).append((other, reference))
+
+    def references_to(self, ref: Ref) -> Sequence[tuple[Ref, Reference]]:
+        """Who names an object, and how."""
+        return self._named.get(ref, ())
 
 
 @dataclass(frozen=True, slots=True)

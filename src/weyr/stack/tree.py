@@ -15,7 +15,7 @@ from weyr.stack.syntax import not_yaml
 from weyr.stack.text import text_of
 
 DEPTH_MAX = 32
-NODES_MAX = 50_000
+NODES_MAX = 200_000
 """Values in a file, those that aliases repeat included: a bomb of nine aliases stops here."""
 SCALAR_MAX = 65_536
 

@@ -14,7 +14,7 @@ def checks(proposal: Proposal) -> Iterator[Finding]:
     yield from shared_names({ref: spec.name or f"{ref.stack}-{ref.name}" for ref, spec in models.items()})
     for ref, spec in models.items():
         # A reference with an alias asks for a version; one without gives the model new ones.
-        named = list(proposal.references_to(ref))
+        named = proposal.references_to(ref)
         makers = sorted({other for other, reference in named if not reference.at})
         users = sorted({(reference.at, other) for other, reference in named if reference.at})
         if users and not makers and not proposal.outputs.get(ref, {}).get("versions"):
