@@ -1,6 +1,9 @@
-"""Options that all tests share."""
+"""Options and fixtures that all tests share."""
 
 import pytest
+from stores import place, postgres
+
+__all__ = ["place", "postgres"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

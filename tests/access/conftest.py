@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine
 
 from weyr.store.database import Database, metadata
+from weyr.store.place import PostgresUrl
 
 
 @pytest.fixture
@@ -17,10 +17,9 @@ def home(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def db(home: Path) -> Iterator[Database]:
-    engine = create_engine(f"sqlite:///{home / 'store.db'}")
-    metadata.create_all(engine)
-    engine.dispose()
-    database = Database(home / "store.db")
+def db(place: Path | PostgresUrl) -> Iterator[Database]:
+    database = Database(place)
+    with database.write() as connection:
+        metadata.create_all(connection)
     yield database
     database.close()

@@ -4,14 +4,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from stores import SORTS, fresh_place
 from tracking_server import TASK, TrackingServer, running_tracking
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrackingServer]:
-    with running_tracking(tmp_path_factory.mktemp("tracking")) as running:
+@pytest.fixture(scope="module", params=SORTS)
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrackingServer]:
+    folder = tmp_path_factory.mktemp("tracking")
+    with running_tracking(folder, fresh_place(request, folder)) as running:
         yield running
 
 

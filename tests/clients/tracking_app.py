@@ -22,6 +22,7 @@ from weyr.core.grants import Principal
 from weyr.engines.local.artifacts import Bucket, ObjectArtifacts, s3_buckets
 from weyr.server.mlflow import mlflow_routes
 from weyr.store.database import Database, metadata
+from weyr.store.place import store_place
 from weyr.store.tables import tracking as _tables  # noqa: F401  its tables are declared by the import
 from weyr.tracking.service import Tracking
 
@@ -46,7 +47,7 @@ def main() -> None:
     for each in arguments.token:
         name, token, grants = each.split("=", 2)
         principals[token] = Principal(name, tuple(grants.split(",")))
-    db = Database(arguments.data / "store.db")
+    db = Database(store_place(arguments.data))
     with db.write() as connection:
         metadata.create_all(connection)
     tracking = Tracking(db, time.time, lambda: uuid.uuid4().hex)

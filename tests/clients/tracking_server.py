@@ -16,6 +16,7 @@ import requests
 from s3_plane import ADMIN, S3Plane, running_s3
 
 from weyr.store.database import Database
+from weyr.store.place import PostgresUrl, remember_store
 from weyr.tracking.service import Tracking
 
 START_S = 30.0
@@ -66,7 +67,10 @@ class TrackingServer:
 
 
 @contextmanager
-def running_tracking(folder: Path) -> Iterator[TrackingServer]:
+def running_tracking(folder: Path, place: Path | PostgresUrl | None = None) -> Iterator[TrackingServer]:
+    """Takes `place`: where its store is, if not in a file of the folder."""
+    place = place or folder / "store.db"
+    remember_store(folder, place)
     with running_s3(folder / "s3") as s3:
         for bucket in BUCKETS:
             status, _ = s3.ask("PUT", f"/buckets/{bucket}", {"owner": "test", "lifecycle": []})
@@ -95,7 +99,7 @@ def running_tracking(folder: Path) -> Iterator[TrackingServer]:
                 assert process.poll() is None, (folder / "log").read_text()
                 assert time.monotonic() < deadline, "the tracking server did not start"
                 time.sleep(0.02)
-            database = Database(folder / "store.db")
+            database = Database(place)
             about = json.loads(info.read_text())
             yield TrackingServer(about["url"], about["pid"], folder, s3, database)
             database.close()

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine
 from sqlalchemy.exc import IntegrityError
 
 from weyr.core.kind import Usage
@@ -16,6 +15,7 @@ from weyr.ledger.ledger import Ledger
 from weyr.ledger.prices import CPU, CPU_SPOT, MEMORY, STORAGE, Catalogue
 from weyr.store.database import Database, metadata
 from weyr.store.ledger import By, LedgerStore
+from weyr.store.place import PostgresUrl
 
 NOON = 1_795_348_800.0
 """2026-11-22 12:00 UTC."""
@@ -24,11 +24,10 @@ BOOK = "aws/fargate"
 
 
 @pytest.fixture
-def db(tmp_path: Path) -> Iterator[Database]:
-    engine = create_engine(f"sqlite:///{tmp_path / 'store.db'}")
-    metadata.create_all(engine)
-    engine.dispose()
-    database = Database(tmp_path / "store.db")
+def db(place: Path | PostgresUrl) -> Iterator[Database]:
+    database = Database(place)
+    with database.write() as connection:
+        metadata.create_all(connection)
     yield database
     database.close()
 

@@ -156,7 +156,7 @@ class FullDisk(Database):
 def test_memory_is_never_ahead_of_a_store_that_refused(world: SimWorld) -> None:
     """Whoever's thread the pass was in: a thing forgotten only in memory would keep its meter for ever."""
     world.down("first")
-    full = FullDisk(world.db.path)
+    full = FullDisk(world.db.place)
 
     while world.loop.world.objects:
         world.loop.db = full

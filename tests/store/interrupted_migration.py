@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine, event
 
 from weyr.store.database import Database
 from weyr.store.migrate import migrate
+from weyr.store.place import PostgresUrl
 
 
 class Interrupted(Exception):
@@ -29,7 +30,7 @@ def main(database: str, statements: str, end: str) -> int:
             raise Interrupted
 
     try:
-        migrate(Database(Path(database)))
+        migrate(Database(PostgresUrl.parse(database) if "://" in database else Path(database)))
     except Interrupted:
         return 3
     return 0

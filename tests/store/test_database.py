@@ -1,17 +1,23 @@
 """One database, two verbs: what a reader and a writer may rely on."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, text
 
 from weyr.store.database import Database
+from weyr.store.place import PostgresUrl
+
+WRITER = Path(__file__).with_name("busy_writer.py")
 
 
 @pytest.fixture
-def db(tmp_path: Path) -> Iterator[Database]:
-    database = Database(tmp_path / "store.db")
+def db(place: Path | PostgresUrl) -> Iterator[Database]:
+    database = Database(place)
     with database.write() as connection:
         connection.execute(text("CREATE TABLE things (name TEXT)"))
     yield database
@@ -24,7 +30,7 @@ def put(db: Database, name: str) -> None:
 
 
 def names(connection: Connection) -> list[str]:
-    return list(connection.execute(text("SELECT name FROM things ORDER BY rowid")).scalars())
+    return list(connection.execute(text("SELECT name FROM things ORDER BY name")).scalars())
 
 
 def test_a_reader_sees_one_state_for_as_long_as_its_block_lasts(db: Database) -> None:
@@ -60,35 +66,45 @@ def test_a_writer_that_raises_changes_nothing(db: Database) -> None:
         assert names(connection) == []
 
 
-def test_only_who_asks_for_it_does_not_wait_for_the_disk(db: Database) -> None:
-    """A connection that was used without waiting is used again for what must be kept."""
-    for is_synced in (True, False, True):
-        with db.write(is_synced=is_synced) as connection:
-            assert connection.execute(text("PRAGMA synchronous")).scalar_one() == (2 if is_synced else 1)
+def test_writers_at_once_take_turns(place: Path | PostgresUrl, db: Database) -> None:
+    """Two servers, or a server and a command, that read and then write: neither undoes the other's work."""
     with db.write() as connection:
-        assert connection.execute(text("PRAGMA synchronous")).scalar_one() == 2
+        connection.execute(text("CREATE TABLE counts (n INTEGER)"))
+        connection.execute(text("INSERT INTO counts VALUES (0)"))
+    others = [Database(place), Database(place)]
+
+    def count(database: Database) -> None:
+        for _ in range(25):
+            with database.write() as connection:
+                n = connection.execute(text("SELECT n FROM counts")).scalar_one()
+                connection.execute(text("UPDATE counts SET n = :n"), {"n": n + 1})
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(count, others * 2))
+
+    with db.read() as connection:
+        assert connection.execute(text("SELECT n FROM counts")).scalar_one() == 100
+    for database in others:
+        database.close()
 
 
-def test_a_power_cut_takes_the_end_of_the_history_and_nothing_else(db: Database, tmp_path: Path) -> None:
-    """Wherever the log breaks off, what is left is how the store once was: nothing later without the earlier."""
-    history = [str(n) for n in range(12)]
-    for n, name in enumerate(history):
-        with db.write(is_synced=n % 3 == 0) as connection:
-            connection.execute(text("INSERT INTO things VALUES (:name)"), {"name": name})
-    whole, log = db.path.read_bytes(), db.path.with_name("store.db-wal").read_bytes()
-
-    found = []
-    for kept_bytes in (*range(0, len(log), 1000), len(log)):
-        cut = tmp_path / f"cut-{kept_bytes}.db"
-        cut.write_bytes(whole)
-        cut.with_name(f"{cut.name}-wal").write_bytes(log[:kept_bytes])
-        after = Database(cut)
-        with after.read() as connection:
-            exists = connection.execute(text("SELECT count(*) FROM sqlite_master")).scalar_one()
-            found.append(names(connection) if exists else [])
-        after.close()
-
-    assert all(left == history[: len(left)] for left in found)
-    assert found[0] == []
-    assert found[-1] == history
-    assert len({len(left) for left in found}) > 6
+@pytest.mark.parametrize("is_synced", [True, False])
+def test_what_was_acknowledged_outlives_a_kill(place: Path | PostgresUrl, is_synced: bool) -> None:
+    """`kill -9` of a writer amid its commits: every write that it reported is there, and nothing half."""
+    word = place.secret_text if isinstance(place, PostgresUrl) else str(place)
+    command = [sys.executable, str(WRITER), word, str(is_synced)]
+    kept = 0
+    for _ in range(4):
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            for _ in range(30):
+                process.stdout.readline()
+            process.kill()
+            told = 30 + len(process.stdout.read().split())
+        database = Database(place)
+        with database.write() as connection:  # waits until the killed one's last transaction is over
+            pairs = connection.execute(text("SELECT a, b FROM pairs")).all()
+        database.close()
+        assert all(a == b for a, b in pairs)
+        assert len(pairs) - kept in (told, told + 1)
+        kept = len(pairs)

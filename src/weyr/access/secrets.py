@@ -37,7 +37,7 @@ class Secrets:
         self._envelope = envelope
 
     def __repr__(self) -> str:
-        return f"Secrets({self._db.path})"
+        return f"Secrets({self._db.name})"
 
     def set(self, stack: str, name: str, value: bytes) -> int:
         """Keeps a value, and gives its version: a new one, unless the value is the one it had.

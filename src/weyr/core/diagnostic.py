@@ -55,6 +55,7 @@ class WeyrError(Exception):
     │   ├── EngineSilent no answer in time; nothing is known about the object
     │   └── EngineRefused it answered no, and will again
     └── StoreError       the store could not keep or give what it was asked
+        └── Fenced       another server holds the lease; nothing was written
     """
 
 
@@ -85,6 +86,10 @@ class EngineRefused(EngineError):
 
 class StoreError(WeyrError):
     """The store could not keep or give what it was asked."""
+
+
+class Fenced(StoreError):
+    """Another server holds the lease by now; nothing was written."""
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

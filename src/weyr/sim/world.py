@@ -259,10 +259,11 @@ def _fresh_database(path: Path) -> Database:
     """A database as it is after its migrations. They run once for each process: they take as long as a world."""
     if not _TEMPLATE:
         with tempfile.TemporaryDirectory() as folder:
-            template = Database(Path(folder) / "template.db")
+            file = Path(folder) / "template.db"
+            template = Database(file)
             migrate(template)
             template.close()
-            _TEMPLATE.append(template.path.read_bytes())
+            _TEMPLATE.append(file.read_bytes())
     path.write_bytes(_TEMPLATE[0])
     return Database(path)
 

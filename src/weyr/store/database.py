@@ -1,50 +1,72 @@
 """How is a fact made durable? One database behind two verbs: `read()` and `write()`.
 
-SQLite in WAL mode with `synchronous=FULL`: when `write()` returns, the change is on disk, unless its caller
-said that it need not be. One
-writer at a time, held by a lock here so that two threads queue instead of failing as busy;
-readers never wait. The statements are SQLAlchemy Core, so that PostgreSQL fits the same port.
+When `write()` returns, the change is on disk, unless its caller said that it need not be. One writer at a time, and
+readers never wait: so it is in one SQLite file, and so it is kept in PostgreSQL, where several servers may have
+the same store open. Everything above says its statements in SQLAlchemy Core, and runs on both.
 """
 
-import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
+from typing import Protocol
 
-from sqlalchemy import Connection, MetaData, create_engine, event, text
+from sqlalchemy import Connection, MetaData
 from sqlalchemy.engine import Engine
-from sqlalchemy.exc import DatabaseError
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.exc import DatabaseError, DBAPIError
 
 from weyr.core.diagnostic import StoreError
+from weyr.store.place import PostgresUrl
+from weyr.store.sqlite import SqliteFile
 
 metadata = MetaData()
 """Every table of Weyr hangs here; `store/tables/` declares them, one module per owner."""
 
-BUSY_TIMEOUT_MS = 10_000
-_SYNCED, _UNSYNCED = text("PRAGMA synchronous=FULL"), text("PRAGMA synchronous=NORMAL")
+
+class Backend(Protocol):
+    """What SQLite and PostgreSQL do differently. `name` is the store as people may read it, without a password."""
+
+    name: str
+    engine: Engine
+
+    def begin_read(self, connection: Connection) -> None:
+        """From here on the connection sees one state."""
+        ...
+
+    def begin_write(self, connection: Connection, is_synced: bool, epoch: int | None) -> None:
+        """From here on nobody else writes. Raises: Fenced where the lease's epoch is another one by now."""
+        ...
+
+    def is_lost(self, error: Exception) -> bool:
+        """Whether this means that the database cannot be reached, or has let go of the connection."""
+        ...
 
 
 class Database:
-    """The store of one data folder.
+    """One store. Takes the file of a SQLite store, or the address of one in PostgreSQL.
+
+    `epoch`, once set, says under which lease this process acts: no write is taken from then on unless the
+    lease is still of that epoch when the write begins, and nobody else can take the lease before it ends.
 
     Promises: what `write()` committed survives a kill at any moment, and power loss too unless it was told
     not to wait for the disk. A reader sees one consistent state for as long as its block lasts.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, place: Path | PostgresUrl, instance: str = "") -> None:
+        self.place = place
+        self.epoch: int | None = None
         self._lock = threading.Lock()
-        self._engine = _engine(path)
+        self._backend = _backend(place, instance)
+        self.name = self._backend.name
+
+    def __repr__(self) -> str:
+        return f"Database({self.name})"
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A connection for looking. What it did not only look at is rolled back."""
-        with self._engine.connect() as connection:
-            # The driver sends no BEGIN of its own (see `_configure`): without this each statement would
-            # see another state, and a write would stay.
-            connection.execute(text("BEGIN"))
+        """A connection for looking. What it did not only look at is rolled back. Raises: StoreError."""
+        with self._begun(self._backend.begin_read) as connection:
             yield connection
 
     @contextmanager
@@ -57,40 +79,66 @@ class Database:
         up to its own end. So a later synced change is never there without an earlier one.
         Only for what will be learnt again the same way: what was seen of a thing is seen again, and what an engine
         accepted is said to it again under the same key. Whatever an engine is told next rests on a synced write.
+
+        Raises: Fenced, with nothing written, where another server holds the lease; StoreError where the store
+        does not answer. After a StoreError from the commit itself nobody knows whether it was kept.
         """
-        with self._lock, self._engine.connect() as connection:
-            # Outside of the transaction: SQLite does not change it inside one. NORMAL leaves out the wait at
-            # the commit and keeps the one before a checkpoint, so the database itself is never torn.
-            connection.execute(_SYNCED if is_synced else _UNSYNCED)
-            connection.execute(text("BEGIN IMMEDIATE"))
-            try:
-                yield connection
-            except BaseException:
-                connection.rollback()
-                raise
+
+        def begin(connection: Connection) -> None:
+            self._backend.begin_write(connection, is_synced, self.epoch)
+
+        with self._lock, self._begun(begin) as connection:
+            yield connection
             try:
                 connection.commit()
             except DatabaseError as e:
-                raise StoreError(f"{self.path} could not keep a change: {e.orig}") from e
+                raise StoreError(f"{self.name} could not keep a change: {e.orig}") from e
 
     def close(self) -> None:
-        self._engine.dispose()
+        self._backend.engine.dispose()
+
+    @contextmanager
+    def _begun(self, begin: Callable[[Connection], None]) -> Iterator[Connection]:
+        connection = self._connected(begin)
+        try:
+            yield connection
+        except DBAPIError as e:
+            connection.rollback()
+            if self._backend.is_lost(e):
+                raise StoreError(f"{self.name} does not answer: {e.orig}") from e
+            raise
+        except BaseException:
+            connection.rollback()
+            raise
+        finally:
+            connection.close()
+
+    def _connected(self, begin: Callable[[Connection], None]) -> Connection:
+        """A connection with a transaction begun. Raises: StoreError, Fenced.
+
+        A kept connection may have been cut since it was used last. Nothing was done on it yet, so a
+        second try, on a fresh one, is safe.
+        """
+        for is_last in (False, True):
+            connection: Connection | None = None
+            try:
+                connection = self._backend.engine.connect()
+                begin(connection)
+            except BaseException as e:
+                if connection is not None:
+                    connection.close()
+                if not (isinstance(e, Exception) and self._backend.is_lost(e)):
+                    raise
+                if is_last:
+                    raise StoreError(f"{self.name} does not answer: {getattr(e, 'orig', e)}") from e
+            else:
+                return connection
+        raise AssertionError("the second try gives a connection or raises")
 
 
-def _engine(path: Path) -> Engine:
-    engine = create_engine(
-        f"sqlite:///{path}",
-        poolclass=QueuePool,
-        pool_size=4,
-        max_overflow=28,
-        connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000},
-    )
-
-    @event.listens_for(engine, "connect")
-    def _configure(connection: sqlite3.Connection, _record: object) -> None:
-        # Autocommit at the driver: BEGIN and COMMIT are ours to send, which BEGIN IMMEDIATE needs.
-        connection.isolation_level = None
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_TIMEOUT_MS}"):
-            connection.execute(f"PRAGMA {pragma}")
-
-    return engine
+def _backend(place: Path | PostgresUrl, instance: str) -> Backend:
+    if isinstance(place, PostgresUrl):
+        # Loaded on first use: a store in a file needs neither the module nor its driver.
+        server: Backend = import_module("weyr.store.postgres").PostgresServer(place, instance)
+        return server
+    return SqliteFile(place)

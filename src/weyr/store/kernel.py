@@ -3,20 +3,20 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, Row, Table, and_, delete, select, update
-from sqlalchemy.dialects.sqlite import Insert, insert
+from sqlalchemy import Connection, Row, Table, and_, delete, insert, select, update
 
 from weyr.core.capability import Body, Capability
 from weyr.core.decision import Condition, Hold, Scalar
 from weyr.core.ref import Ref, ThingId
 from weyr.core.schema import from_json, to_json
 from weyr.core.seen import Seen
+from weyr.store.dialects import Insert, upsert
 from weyr.store.tables.kernel import events, objects, plans, stacks, things
 
 
 def _upsert(table: Table, *keys: str) -> Insert:
     """A statement that puts a row whole, built once: building it costs more than running it."""
-    fresh = insert(table)
+    fresh = upsert(table)
     return fresh.on_conflict_do_update(index_elements=keys, set_={c.name: fresh.excluded[c.name] for c in table.c})
 
 
@@ -118,7 +118,7 @@ def put_plan(connection: Connection, row: PlanRow) -> None:
     it may ask for the same, and its relative paths begin there."""
     values = {name: getattr(row, name) for name in PlanRow.__slots__}
     latest = {"body": row.body, "made_at": row.made_at}
-    connection.execute(insert(plans).values(values).on_conflict_do_update(index_elements=["id"], set_=latest))
+    connection.execute(upsert(plans).values(values).on_conflict_do_update(index_elements=["id"], set_=latest))
 
 
 def get_plan(connection: Connection, plan_id: str) -> PlanRow | None:

@@ -24,12 +24,12 @@ def migrate(db: Database) -> None:
     try:
         found = revision_of(db)
     except DatabaseError as e:
-        detail = f"{db.path} cannot be read: {e.orig}. Everything that Weyr knows is in it."
-        raise UserError(Diagnostic("The database cannot be used", detail, suggestion=f"ls -l {db.path}")) from e
+        detail = f"{db.name} cannot be read: {e.orig}. Everything that Weyr knows is in it."
+        raise UserError(Diagnostic("The database cannot be used", detail, suggestion=f"ls -l {db.name}")) from e
     if found == HEAD:
         return
     if found is not None and found > HEAD:
-        detail = f"{db.path} is at step {found} and this Weyr knows steps up to {HEAD}. A newer Weyr wrote it."
+        detail = f"{db.name} is at step {found} and this Weyr knows steps up to {HEAD}. A newer Weyr wrote it."
         raise UserError(
             Diagnostic("The database is newer than this Weyr", detail, suggestion="pip install --upgrade weyr")
         )

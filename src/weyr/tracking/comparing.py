@@ -3,13 +3,12 @@
 Promises: user text reaches the database as bound values only, never as SQL.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Table, and_, exists, select
-from sqlalchemy.dialects.sqlite import insert
 
+from weyr.store.dialects import Like
 from weyr.tracking.entities import Tag, View
 from weyr.tracking.errors import invalid
 from weyr.tracking.filters import Comparison, Literal, check_operator
@@ -17,9 +16,6 @@ from weyr.tracking.filters import Comparison, Literal, check_operator
 TEXT_OPERATORS = frozenset({"=", "!=", "LIKE", "ILIKE", "IN", "NOT IN"})
 TAG_OPERATORS = frozenset({"=", "!=", "LIKE", "ILIKE", "IS NULL", "IS NOT NULL"})
 NUMBER_OPERATORS = frozenset({"=", "!=", "<", "<=", ">", ">="})
-
-upsert = insert
-"""INSERT ... ON CONFLICT. SQLite's and PostgreSQL's are alike; this name is where one is chosen."""
 
 
 def condition(column: ColumnElement[Any], operator: str, value: Literal | tuple[Literal, ...]) -> ColumnElement[bool]:
@@ -38,10 +34,9 @@ def condition(column: ColumnElement[Any], operator: str, value: Literal | tuple[
         case ">=":
             return column >= value
         case "LIKE":
-            # SQLite's own LIKE ignores case; GLOB does not.
-            return column.op("GLOB", is_comparison=True)(_glob(str(value)))
+            return Like(column, str(value), is_cased=True)
         case "ILIKE":
-            return column.ilike(str(value))
+            return Like(column, str(value), is_cased=False)
         case "IN":
             return column.in_(_listed(value))
         case "NOT IN":
@@ -106,8 +101,3 @@ def last_of_each(tags: Sequence[Tag]) -> tuple[Tag, ...]:
 
 def _listed(value: Literal | tuple[Literal, ...]) -> tuple[Literal, ...]:
     return value if isinstance(value, tuple) else (value,)
-
-
-def _glob(like: str) -> str:
-    escaped = re.sub(r"([*?\[])", r"[\1]", like)
-    return escaped.replace("%", "*").replace("_", "?")

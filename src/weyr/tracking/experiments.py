@@ -6,9 +6,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select, update
 
 from weyr.store.database import Database
+from weyr.store.dialects import upsert
 from weyr.store.tables.tracking import ACTIVE, DELETED, experiment_tags, experiments, runs
 from weyr.tracking import names
-from weyr.tracking.comparing import attribute_condition, last_of_each, stage_condition, tag_condition, upsert
+from weyr.tracking.comparing import attribute_condition, last_of_each, stage_condition, tag_condition
 from weyr.tracking.entities import Experiment, Lifecycle, Page, Tag, View
 from weyr.tracking.errors import ErrorCode, TrackingError, invalid, missing
 from weyr.tracking.filters import Comparison, Entity, parse_filter, parse_order

@@ -5,9 +5,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
+from weyr.store.dialects import upsert
 from weyr.store.tables.tracking import logged_models, run_dataset_tags, run_datasets, run_models, runs
 from weyr.tracking import names
-from weyr.tracking.comparing import upsert
 from weyr.tracking.entities import Dataset, DatasetInput, Direction, ModelUse, Tag
 from weyr.tracking.errors import missing
 from weyr.tracking.experiments import numbers_of

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, and_, case, delete, exists, insert, or_, select, update
 
 from weyr.store.database import Database
+from weyr.store.dialects import upsert
 from weyr.store.tables.tracking import (
     ACTIVE,
     DELETED,
@@ -17,14 +18,7 @@ from weyr.store.tables.tracking import (
     runs,
 )
 from weyr.tracking import names
-from weyr.tracking.comparing import (
-    NUMBER_OPERATORS,
-    attribute_condition,
-    condition,
-    last_of_each,
-    tag_condition,
-    upsert,
-)
+from weyr.tracking.comparing import NUMBER_OPERATORS, attribute_condition, condition, last_of_each, tag_condition
 from weyr.tracking.entities import LoggedModel, Metric, ModelStatus, Page, Tag
 from weyr.tracking.errors import invalid, missing
 from weyr.tracking.experiments import active_experiment, numbers_of

@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, select, tuple_
 
 from weyr.store.database import Database
+from weyr.store.dialects import upsert
 from weyr.store.tables.tracking import latest_metrics, logged_model_metrics, logged_models, metrics
-from weyr.tracking.comparing import upsert
 from weyr.tracking.entities import Metric, Page
 from weyr.tracking.errors import missing
 from weyr.tracking.paging import offset_of, page_of

@@ -6,9 +6,10 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, Connection, Row, delete, insert, select, update
 
 from weyr.store.database import Database
+from weyr.store.dialects import upsert
 from weyr.store.tables.tracking import model_aliases, model_versions, registered_model_tags, registered_models
 from weyr.tracking import names
-from weyr.tracking.comparing import attribute_condition, last_of_each, tag_condition, upsert
+from weyr.tracking.comparing import attribute_condition, last_of_each, tag_condition
 from weyr.tracking.entities import Page, RegisteredModel, Tag
 from weyr.tracking.errors import ErrorCode, TrackingError, invalid, missing
 from weyr.tracking.filters import Comparison, Entity, parse_filter, parse_order

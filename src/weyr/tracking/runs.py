@@ -7,9 +7,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
 from weyr.store.database import Database
+from weyr.store.dialects import upsert
 from weyr.store.tables.tracking import latest_metrics, params, run_tags, runs
 from weyr.tracking import names
-from weyr.tracking.comparing import last_of_each, upsert
+from weyr.tracking.comparing import last_of_each
 from weyr.tracking.entities import DatasetInput, Lifecycle, Metric, ModelUse, Param, Run, RunHead, RunStatus, Tag
 from weyr.tracking.errors import invalid, missing
 from weyr.tracking.experiments import active_experiment

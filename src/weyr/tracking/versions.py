@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, Connection, Row, delete, func, insert, select, tuple_, update
 
 from weyr.store.database import Database
+from weyr.store.dialects import upsert
 from weyr.store.tables.tracking import (
     logged_models,
     model_aliases,
@@ -17,7 +18,7 @@ from weyr.store.tables.tracking import (
     runs,
 )
 from weyr.tracking import names
-from weyr.tracking.comparing import attribute_condition, last_of_each, tag_condition, upsert
+from weyr.tracking.comparing import attribute_condition, last_of_each, tag_condition
 from weyr.tracking.entities import ModelVersion, Page, Stage, Tag
 from weyr.tracking.errors import invalid, missing
 from weyr.tracking.filters import Comparison, Entity, parse_filter, parse_order

@@ -3,9 +3,10 @@
 Tokens are hashes; the S3 secrets and the secrets' values are sealed by a key that is not in the database.
 """
 
-from sqlalchemy import Column, Float, Integer, LargeBinary, String, Table
+from sqlalchemy import Column, Float, LargeBinary, String, Table
 
 from weyr.store.database import metadata
+from weyr.store.dialects import INT64
 
 credentials = Table(
     "credentials",
@@ -21,8 +22,8 @@ credentials = Table(
 credentials_generation = Table(
     "credentials_generation",
     metadata,
-    Column("one", Integer, primary_key=True),
-    Column("generation", Integer, nullable=False),
+    Column("one", INT64, primary_key=True),
+    Column("generation", INT64, nullable=False),
 )
 
 secrets = Table(
@@ -31,8 +32,8 @@ secrets = Table(
     Column("stack", String, primary_key=True),
     Column("name", String, primary_key=True),
     # Versions go on counting after a deletion: an old sealed value never fits a new row.
-    Column("version", Integer, nullable=False),
+    Column("version", INT64, nullable=False),
     # Which generation of the stack's wish holds it; 0: somebody set it and no stack asked for it yet.
-    Column("generation", Integer, nullable=False),
+    Column("generation", INT64, nullable=False),
     Column("sealed", LargeBinary),
 )

@@ -1,15 +1,16 @@
 """The tables of the loop: stacks, plans, objects, the things engines hold for them, and the story."""
 
-from sqlalchemy import Boolean, Column, Float, Index, Integer, String, Table, Text
+from sqlalchemy import Boolean, Column, Float, Index, Table, Text
 
 from weyr.store.database import metadata
+from weyr.store.dialects import INT64, words
 
 stacks = Table(
     "stacks",
     metadata,
-    Column("name", String(40), primary_key=True),
-    Column("plan_id", String(64), nullable=False),
-    Column("price_as", String(100), nullable=False),
+    Column("name", words(40), primary_key=True),
+    Column("plan_id", words(64), nullable=False),
+    Column("price_as", words(100), nullable=False),
     Column("file", Text, nullable=False),
     Column("is_removing", Boolean, nullable=False, default=False),
     Column("applied_at", Float, nullable=False),
@@ -18,9 +19,9 @@ stacks = Table(
 plans = Table(
     "plans",
     metadata,
-    Column("id", String(64), primary_key=True),
-    Column("stack", String(40), nullable=False, index=True),
-    Column("parent", String(64), nullable=False),
+    Column("id", words(64), primary_key=True),
+    Column("stack", words(40), nullable=False, index=True),
+    Column("parent", words(64), nullable=False),
     Column("body", Text, nullable=False),
     Column("made_at", Float, nullable=False),
     Column("applied_at", Float),
@@ -29,13 +30,13 @@ plans = Table(
 objects = Table(
     "objects",
     metadata,
-    Column("stack", String(40), primary_key=True),
-    Column("kind", String(40), primary_key=True),
-    Column("name", String(40), primary_key=True),
+    Column("stack", words(40), primary_key=True),
+    Column("kind", words(40), primary_key=True),
+    Column("name", words(40), primary_key=True),
     Column("spec", Text),  # NULL: the object is to go away
     Column("next_spec", Text),  # what it becomes once it is gone: a replacement
     Column("needs", Text, nullable=False),
-    Column("generation", Integer, nullable=False),
+    Column("generation", INT64, nullable=False),
     Column("folder", Text, nullable=False),
     Column("status", Text, nullable=False),
     Column("memory", Text),
@@ -45,12 +46,12 @@ objects = Table(
 things = Table(
     "things",
     metadata,
-    Column("stack", String(40), primary_key=True),
-    Column("kind", String(40), primary_key=True),
-    Column("name", String(40), primary_key=True),
-    Column("part", String(60), primary_key=True),
-    Column("capability", String(40), nullable=False),
-    Column("generation", Integer, nullable=False),
+    Column("stack", words(40), primary_key=True),
+    Column("kind", words(40), primary_key=True),
+    Column("name", words(40), primary_key=True),
+    Column("part", words(60), primary_key=True),
+    Column("capability", words(40), nullable=False),
+    Column("generation", INT64, nullable=False),
     Column("body", Text),
     Column("is_accepted", Boolean, nullable=False),
     Column("is_released", Boolean, nullable=False),
@@ -62,12 +63,12 @@ things = Table(
 events = Table(
     "events",
     metadata,
-    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("id", INT64, primary_key=True, autoincrement=True),
     Column("at", Float, nullable=False),
-    Column("stack", String(40), nullable=False),
-    Column("ref", String(100), nullable=False),
-    Column("plan", String(64), nullable=False),
-    Column("event", String(60), nullable=False),
+    Column("stack", words(40), nullable=False),
+    Column("ref", words(100), nullable=False),
+    Column("plan", words(64), nullable=False),
+    Column("event", words(60), nullable=False),
     Column("message", Text, nullable=False),
     Index("events_by_stack", "stack", "id"),
     sqlite_autoincrement=True,

@@ -1,13 +1,14 @@
 """The ledger's tables: open and closed meters, the journal, which only grows, and its sums by day."""
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, Integer, String, Table, text
+from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, String, Table, text
 
 from weyr.store.database import metadata
+from weyr.store.dialects import INT64
 
 meters = Table(
     "meters",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", INT64, primary_key=True),
     Column("stack", String, nullable=False),
     Column("kind", String, nullable=False),
     Column("name", String, nullable=False),
@@ -27,7 +28,7 @@ meters = Table(
     Column("posted", String, nullable=False),
     Column("posted_micros", BigInteger, nullable=False),
     Column("posted_until_ms", BigInteger, nullable=False),
-    Column("lines", Integer, nullable=False),
+    Column("lines", INT64, nullable=False),
     Column("closed_ms", BigInteger),
 )
 
@@ -47,8 +48,8 @@ Index(
 journal = Table(
     "journal",
     metadata,
-    Column("meter", Integer, ForeignKey("meters.id"), primary_key=True),
-    Column("number", Integer, primary_key=True),
+    Column("meter", INT64, ForeignKey("meters.id"), primary_key=True),
+    Column("number", INT64, primary_key=True),
     Column("stack", String, nullable=False),
     Column("kind", String, nullable=False),
     Column("name", String, nullable=False),
@@ -72,7 +73,7 @@ spending = Table(
     metadata,
     # The journal's sum for one meter and day, kept with each line: a bill of a year reads some hundred
     # rows, where the journal has half a million for each meter.
-    Column("meter", Integer, ForeignKey("meters.id"), primary_key=True),
+    Column("meter", INT64, ForeignKey("meters.id"), primary_key=True),
     Column("day", String, primary_key=True),
     Column("micros", BigInteger, nullable=False),
 )

@@ -6,9 +6,10 @@ point's whole content is its key: a client that sends a batch again after a lost
 nothing. NaN is stored as the value 0 with `is_nan`, because SQLite turns NaN into NULL.
 """
 
-from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKey, Index, Integer, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKey, Index, Table, Text
 
 from weyr.store.database import metadata
+from weyr.store.dialects import INT64, words
 
 ACTIVE = "active"
 DELETED = "deleted"
@@ -16,14 +17,15 @@ DELETED = "deleted"
 experiments = Table(
     "tracking_experiments",
     metadata,
-    Column("experiment_id", Integer, primary_key=True),
-    Column("name", String(500), nullable=False, unique=True),
+    Column("experiment_id", INT64, primary_key=True),
+    Column("name", words(500), nullable=False, unique=True),
     Column("artifact_location", Text, nullable=False),
-    Column("lifecycle_stage", String(16), nullable=False, default=ACTIVE),
-    Column("created_ms", Integer, nullable=False),
-    Column("updated_ms", Integer, nullable=False),
-    Column("owner_stack", String(255), nullable=False, default=""),
-    Index("tracking_experiments_by_location", "artifact_location"),
+    Column("lifecycle_stage", words(16), nullable=False, default=ACTIVE),
+    Column("created_ms", INT64, nullable=False),
+    Column("updated_ms", INT64, nullable=False),
+    Column("owner_stack", words(255), nullable=False, default=""),
+    # A place may be longer than what an ordered index of PostgreSQL takes; it is only ever compared as a whole.
+    Index("tracking_experiments_by_location", "artifact_location", postgresql_using="hash"),
     sqlite_autoincrement=True,
 )
 
@@ -31,7 +33,7 @@ experiment_tags = Table(
     "tracking_experiment_tags",
     metadata,
     Column("experiment_id", ForeignKey("tracking_experiments.experiment_id", ondelete="CASCADE"), primary_key=True),
-    Column("key", String(250), primary_key=True),
+    Column("key", words(250), primary_key=True),
     Column("value", Text, nullable=False),
     sqlite_with_rowid=False,
 )
@@ -39,14 +41,14 @@ experiment_tags = Table(
 runs = Table(
     "tracking_runs",
     metadata,
-    Column("run_id", String(64), primary_key=True),
+    Column("run_id", words(64), primary_key=True),
     Column("experiment_id", ForeignKey("tracking_experiments.experiment_id", ondelete="CASCADE"), nullable=False),
-    Column("name", String(250), nullable=False),
-    Column("user_id", String(256), nullable=False, default=""),
-    Column("status", String(16), nullable=False),
-    Column("started_ms", Integer, nullable=False),
-    Column("ended_ms", Integer),
-    Column("lifecycle_stage", String(16), nullable=False, default=ACTIVE),
+    Column("name", words(250), nullable=False),
+    Column("user_id", words(256), nullable=False, default=""),
+    Column("status", words(16), nullable=False),
+    Column("started_ms", INT64, nullable=False),
+    Column("ended_ms", INT64),
+    Column("lifecycle_stage", words(16), nullable=False, default=ACTIVE),
     Column("artifact_uri", Text, nullable=False),
     Index("tracking_runs_by_experiment", "experiment_id", "started_ms"),
 )
@@ -60,7 +62,7 @@ run_tags = Table(
     "tracking_run_tags",
     metadata,
     _of_run(),
-    Column("key", String(250), primary_key=True),
+    Column("key", words(250), primary_key=True),
     Column("value", Text, nullable=False),
     sqlite_with_rowid=False,
 )
@@ -69,7 +71,7 @@ params = Table(
     "tracking_params",
     metadata,
     _of_run(),
-    Column("key", String(250), primary_key=True),
+    Column("key", words(250), primary_key=True),
     Column("value", Text, nullable=False),
     sqlite_with_rowid=False,
 )
@@ -78,9 +80,9 @@ metrics = Table(
     "tracking_metrics",
     metadata,
     _of_run(),
-    Column("key", String(250), primary_key=True),
-    Column("at_ms", Integer, primary_key=True),
-    Column("step", Integer, primary_key=True),
+    Column("key", words(250), primary_key=True),
+    Column("at_ms", INT64, primary_key=True),
+    Column("step", INT64, primary_key=True),
     Column("value", Float, primary_key=True),
     Column("is_nan", Boolean, primary_key=True),
     sqlite_with_rowid=False,
@@ -90,9 +92,9 @@ latest_metrics = Table(
     "tracking_latest_metrics",
     metadata,
     _of_run(),
-    Column("key", String(250), primary_key=True),
-    Column("step", Integer, nullable=False),
-    Column("at_ms", Integer, nullable=False),
+    Column("key", words(250), primary_key=True),
+    Column("step", INT64, nullable=False),
+    Column("at_ms", INT64, nullable=False),
     Column("value", Float, nullable=False),
     Column("is_nan", Boolean, nullable=False),
     sqlite_with_rowid=False,
@@ -102,8 +104,8 @@ run_datasets = Table(
     "tracking_run_datasets",
     metadata,
     _of_run(),
-    Column("name", String(500), primary_key=True),
-    Column("digest", String(36), primary_key=True),
+    Column("name", words(500), primary_key=True),
+    Column("digest", words(36), primary_key=True),
     Column("source_type", Text, nullable=False),
     Column("source", Text, nullable=False),
     Column("schema", Text),
@@ -115,10 +117,10 @@ run_dataset_tags = Table(
     "tracking_run_dataset_tags",
     metadata,
     _of_run(),
-    Column("name", String(500), primary_key=True),
-    Column("digest", String(36), primary_key=True),
-    Column("key", String(255), primary_key=True),
-    Column("value", String(500), nullable=False),
+    Column("name", words(500), primary_key=True),
+    Column("digest", words(36), primary_key=True),
+    Column("key", words(255), primary_key=True),
+    Column("value", words(500), nullable=False),
     sqlite_with_rowid=False,
 )
 
@@ -126,25 +128,25 @@ run_models = Table(
     "tracking_run_models",
     metadata,
     _of_run(),
-    Column("direction", String(8), primary_key=True),
-    Column("model_id", String(64), primary_key=True),
-    Column("step", Integer, nullable=False, default=0),
+    Column("direction", words(8), primary_key=True),
+    Column("model_id", words(64), primary_key=True),
+    Column("step", INT64, nullable=False, default=0),
     sqlite_with_rowid=False,
 )
 
 logged_models = Table(
     "tracking_logged_models",
     metadata,
-    Column("model_id", String(64), primary_key=True),
+    Column("model_id", words(64), primary_key=True),
     Column("experiment_id", ForeignKey("tracking_experiments.experiment_id", ondelete="CASCADE"), nullable=False),
-    Column("name", String(500), nullable=False),
+    Column("name", words(500), nullable=False),
     Column("artifact_uri", Text, nullable=False),
-    Column("status", String(32), nullable=False),
-    Column("model_type", String(500), nullable=False, default=""),
-    Column("source_run_id", String(64), nullable=False, default=""),
-    Column("lifecycle_stage", String(16), nullable=False, default=ACTIVE),
-    Column("created_ms", Integer, nullable=False),
-    Column("updated_ms", Integer, nullable=False),
+    Column("status", words(32), nullable=False),
+    Column("model_type", words(500), nullable=False, default=""),
+    Column("source_run_id", words(64), nullable=False, default=""),
+    Column("lifecycle_stage", words(16), nullable=False, default=ACTIVE),
+    Column("created_ms", INT64, nullable=False),
+    Column("updated_ms", INT64, nullable=False),
     Index("tracking_logged_models_by_experiment", "experiment_id", "created_ms"),
 )
 
@@ -157,7 +159,7 @@ logged_model_tags = Table(
     "tracking_logged_model_tags",
     metadata,
     _of_logged_model(),
-    Column("key", String(250), primary_key=True),
+    Column("key", words(250), primary_key=True),
     Column("value", Text, nullable=False),
     sqlite_with_rowid=False,
 )
@@ -166,7 +168,7 @@ logged_model_params = Table(
     "tracking_logged_model_params",
     metadata,
     _of_logged_model(),
-    Column("key", String(250), primary_key=True),
+    Column("key", words(250), primary_key=True),
     Column("value", Text, nullable=False),
     sqlite_with_rowid=False,
 )
@@ -175,30 +177,30 @@ logged_model_metrics = Table(
     "tracking_logged_model_metrics",
     metadata,
     _of_logged_model(),
-    Column("key", String(250), primary_key=True),
-    Column("at_ms", Integer, primary_key=True),
-    Column("step", Integer, primary_key=True),
-    Column("run_id", String(64), primary_key=True),
+    Column("key", words(250), primary_key=True),
+    Column("at_ms", INT64, primary_key=True),
+    Column("step", INT64, primary_key=True),
+    Column("run_id", words(64), primary_key=True),
     Column("value", Float, nullable=False),
     Column("is_nan", Boolean, nullable=False),
-    Column("dataset_name", String(500), nullable=False, default=""),
-    Column("dataset_digest", String(36), nullable=False, default=""),
+    Column("dataset_name", words(500), nullable=False, default=""),
+    Column("dataset_digest", words(36), nullable=False, default=""),
     sqlite_with_rowid=False,
 )
 
 registered_models = Table(
     "tracking_registered_models",
     metadata,
-    Column("name", String(256), primary_key=True),
+    Column("name", words(256), primary_key=True),
     Column("description", Text, nullable=False, default=""),
-    Column("created_ms", Integer, nullable=False),
-    Column("updated_ms", Integer, nullable=False),
-    Column("owner", String(255), nullable=False, default=""),
+    Column("created_ms", INT64, nullable=False),
+    Column("updated_ms", INT64, nullable=False),
+    Column("owner", words(255), nullable=False, default=""),
     # Of the newest wish that its owner sent. `is_adopted`: a client made it, so its owner only lets go of it.
     Column("generation", BigInteger, nullable=False, default=0),
     Column("is_adopted", Boolean, nullable=False, default=False),
     # A deleted version's number is never given again, so that an old `name/3` cannot become another model.
-    Column("version_last", Integer, nullable=False, default=0),
+    Column("version_last", INT64, nullable=False, default=0),
 )
 
 
@@ -214,7 +216,7 @@ registered_model_tags = Table(
     "tracking_registered_model_tags",
     metadata,
     _of_model(),
-    Column("key", String(250), primary_key=True),
+    Column("key", words(250), primary_key=True),
     Column("value", Text, nullable=False),
     sqlite_with_rowid=False,
 )
@@ -223,8 +225,8 @@ model_aliases = Table(
     "tracking_model_aliases",
     metadata,
     _of_model(),
-    Column("alias", String(255), primary_key=True),
-    Column("version", Integer, nullable=False),
+    Column("alias", words(255), primary_key=True),
+    Column("version", INT64, nullable=False),
     sqlite_with_rowid=False,
 )
 
@@ -232,17 +234,17 @@ model_versions = Table(
     "tracking_model_versions",
     metadata,
     _of_model(),
-    Column("version", Integer, primary_key=True),
+    Column("version", INT64, primary_key=True),
     Column("description", Text, nullable=False, default=""),
-    Column("user_id", String(256), nullable=False, default=""),
-    Column("stage", String(20), nullable=False),
+    Column("user_id", words(256), nullable=False, default=""),
+    Column("stage", words(20), nullable=False),
     Column("source", Text, nullable=False),
     Column("files_uri", Text, nullable=False),
-    Column("run_id", String(64), nullable=False, default=""),
+    Column("run_id", words(64), nullable=False, default=""),
     Column("run_link", Text, nullable=False, default=""),
-    Column("model_id", String(64), nullable=False, default=""),
-    Column("created_ms", Integer, nullable=False),
-    Column("updated_ms", Integer, nullable=False),
+    Column("model_id", words(64), nullable=False, default=""),
+    Column("created_ms", INT64, nullable=False),
+    Column("updated_ms", INT64, nullable=False),
     Index("tracking_model_versions_by_run", "run_id"),
     Index("tracking_model_versions_by_model", "model_id"),
     sqlite_with_rowid=False,
@@ -252,8 +254,8 @@ model_version_tags = Table(
     "tracking_model_version_tags",
     metadata,
     _of_model(),
-    Column("version", Integer, primary_key=True),
-    Column("key", String(250), primary_key=True),
+    Column("version", INT64, primary_key=True),
+    Column("key", words(250), primary_key=True),
     Column("value", Text, nullable=False),
     sqlite_with_rowid=False,
 )

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import Connection, text
 
 from weyr.store.database import Database, metadata
+from weyr.store.place import PostgresUrl
 from weyr.store.tables import tracking as _tables  # noqa: F401  declares the tables
 from weyr.tracking.entities import Metric, Param, RunStatus, Tag, View
 from weyr.tracking.errors import TrackingError
@@ -20,8 +21,8 @@ from weyr.tracking.writer import Writer
 
 
 @pytest.fixture
-def db(tmp_path: Path) -> Iterator[Database]:
-    database = Database(tmp_path / "store.db")
+def db(place: Path | PostgresUrl) -> Iterator[Database]:
+    database = Database(place)
     with database.write() as connection:
         metadata.create_all(connection)
     yield database
@@ -159,9 +160,11 @@ LOGGING_FOR_EVER = """
 import sys, uuid
 from pathlib import Path
 from weyr.store.database import Database
+from weyr.store.place import PostgresUrl
 from weyr.tracking.entities import Metric
 from weyr.tracking.service import Tracking
-tracking = Tracking(Database(Path(sys.argv[1])), lambda: 1.0, lambda: uuid.uuid4().hex)
+place = PostgresUrl.parse(sys.argv[1]) if sys.argv[1].startswith("postgres") else Path(sys.argv[1])
+tracking = Tracking(Database(place), lambda: 1.0, lambda: uuid.uuid4().hex)
 run_id = tracking.run_log.create("0", "", "", 0, (), "").head.run_id
 print(run_id, flush=True)
 step = 0
@@ -172,9 +175,13 @@ while True:
 """
 
 
+def text_of(place: Path | PostgresUrl) -> str:
+    return place.secret_text if isinstance(place, PostgresUrl) else str(place)
+
+
 def test_what_was_acknowledged_survives_a_kill(db: Database, tracking: Tracking) -> None:
     """`kill -9` in the middle of logging: every answered point is there, and no half of a batch."""
-    command = [sys.executable, "-c", LOGGING_FOR_EVER, str(db.path)]
+    command = [sys.executable, "-c", LOGGING_FOR_EVER, text_of(db.place)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         run_id = process.stdout.readline().strip()
