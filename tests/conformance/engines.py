@@ -19,7 +19,7 @@ from typing import Protocol, TypeVar
 from weyr.core.capability import Provider, Refused, TaskBody, Wanted
 from weyr.core.diagnostic import EngineSilent
 from weyr.core.ref import Ref, ThingId
-from weyr.core.seen import Absent, Present, Seen, TaskFacts, TaskState
+from weyr.core.seen import Absent, Present, Seen, TaskFacts, TaskState, Unknown
 from weyr.engines.local.launcher_client import LauncherClient
 from weyr.engines.local.tasks import LocalTasks
 from weyr.sim import Script, SimEngine, VirtualClock
@@ -72,7 +72,7 @@ class TaskWorld(ABC):
     def close(self) -> None:
         """Leaves nothing behind."""
 
-    def ensure(self, id: ThingId, program: Program, generation: int = 1, **changes: object) -> Refused | None:
+    def ensure(self, id: ThingId, program: Program, generation: int = 1, **changes: object) -> Refused | Unknown | None:
         want = Wanted(id, generation, replace(self.body(program), **changes))  # type: ignore[arg-type]
         return self.patiently(lambda: self.provider.ensure([want])).get(id)
 

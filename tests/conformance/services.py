@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 from weyr.core.capability import Provider, Refused, Wanted
 from weyr.core.diagnostic import EngineSilent
 from weyr.core.ref import Ref, ThingId
-from weyr.core.seen import Present, Seen
+from weyr.core.seen import Present, Seen, Unknown
 from weyr.sim import SimEngine, VirtualClock
 from weyr.sim.faults import FaultRates
 
@@ -48,7 +48,7 @@ class Service(ABC):
     def id(self, name: str = "lake", stack: str = "digits") -> ThingId:
         return ThingId(Ref(stack, self.kind, name), self.part)
 
-    def ensure(self, *wanted: Wanted) -> dict[ThingId, Refused]:
+    def ensure(self, *wanted: Wanted) -> dict[ThingId, Refused | Unknown]:
         return dict(self.patiently(lambda: self.provider.ensure(wanted)))
 
     def make(self, name: str = "lake", generation: int = 1) -> ThingId:
@@ -57,7 +57,7 @@ class Service(ABC):
         assert self.ensure(self.want(id, generation)) == {}
         return id
 
-    def release(self, *ids: ThingId) -> dict[ThingId, Refused]:
+    def release(self, *ids: ThingId) -> dict[ThingId, Refused | Unknown]:
         return dict(self.patiently(lambda: self.provider.release(ids)))
 
     def observe(self, id: ThingId) -> Seen:

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Literal, Protocol
 
 from weyr.core.ref import Ref, ThingId
-from weyr.core.seen import Seen
+from weyr.core.seen import Seen, Unknown
 
 
 class Capability(StrEnum):
@@ -135,6 +135,11 @@ class Refused:
     reason: str
 
 
+Answers = Mapping[ThingId, Refused | Unknown]
+"""What a verb has to say of some of the things it was told of: `Unknown` where it cannot be known whether it was
+done, so that the loop tells it again. Things that are not in it were accepted."""
+
+
 class Provider(Protocol):
     """What every capability of every engine offers.
 
@@ -148,11 +153,11 @@ class Provider(Protocol):
         """What is there of these. Every id asked for is answered, `Unknown` at the least."""
         ...
 
-    def ensure(self, wanted: Sequence[Wanted]) -> Mapping[ThingId, Refused]:
-        """Begins to make these so. Gives those it refuses; the rest was accepted durably."""
+    def ensure(self, wanted: Sequence[Wanted]) -> Answers:
+        """Begins to make these so. Gives those it refuses or cannot tell of; the rest was accepted durably."""
         ...
 
-    def release(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Refused]:
+    def release(self, ids: Sequence[ThingId]) -> Answers:
         """Begins to remove these. Only a later `Absent` proves that they are gone."""
         ...
 

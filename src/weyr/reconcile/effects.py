@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from weyr.core.capability import Capability, Provider, Refused, Wanted
+from weyr.core.capability import Answers, Capability, Provider, Refused, Wanted
 from weyr.core.diagnostic import EngineError, EngineSilent
 from weyr.core.ref import ThingId
 from weyr.core.seen import Seen, Unknown
@@ -99,10 +99,14 @@ class _Nobody:
         raise EngineSilent(f"no engine here is a {self.capability.value}")
 
 
-def _told(answer: Mapping[ThingId, Refused] | Unknown, id: ThingId) -> Told:
-    if isinstance(answer, Unknown):
-        return Told(False)
-    return Told(False, answer[id].reason) if id in answer else Told(True)
+def _told(answer: Answers | Unknown, id: ThingId) -> Told:
+    match answer if isinstance(answer, Unknown) else answer.get(id):
+        case None:
+            return Told(True)
+        case Refused(reason=reason):
+            return Told(False, reason)
+        case Unknown():
+            return Told(False)
 
 
 def _grouped(pairs: Iterable[tuple[Capability, T]]) -> dict[Capability, list[T]]:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from weyr.core.capability import Provider, Refused, Wanted
+from weyr.core.capability import Answers, Provider, Wanted
 from weyr.core.decision import Phase
 from weyr.core.kind import Kinds
 from weyr.core.ref import Ref, ThingId
@@ -283,10 +283,10 @@ class _Mortal:
         self._world.hear(end for id, seen in found.items() for end in _ends(id, seen))
         return found
 
-    def ensure(self, wanted: Sequence[Wanted]) -> Mapping[ThingId, Refused]:
+    def ensure(self, wanted: Sequence[Wanted]) -> Answers:
         return self._world.mortally(self._provider.ensure, wanted)
 
-    def release(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Refused]:
+    def release(self, ids: Sequence[ThingId]) -> Answers:
         return self._world.mortally(self._provider.release, ids)
 
     def inventory(self) -> Sequence[ThingId]:

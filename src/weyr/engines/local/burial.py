@@ -1,12 +1,12 @@
 """A wrapper died without a record: what is left of its task, and how is that proved to be nothing?"""
 
 import signal
-from typing import Any
 
 from weyr.engines.local import processes, task_folder
 from weyr.engines.local.limits import processes_in, remove_groups
 from weyr.engines.local.secret_files import remove_secret_files
 from weyr.engines.local.task_folder import BEGUN, EXIT, MARK, STATE
+from weyr.engines.local.testimony import record_or_nothing
 
 ROUNDS = 20
 
@@ -17,7 +17,7 @@ def bury(folder: str, secret_folder: str, now: float) -> bool:
     Takes a folder whose lock the caller holds. Gives False where a process has not gone yet; ask again.
     Raises: OSError.
     """
-    begun, state = _record(folder, BEGUN), _record(folder, STATE)
+    begun, state = record_or_nothing(folder, BEGUN), record_or_nothing(folder, STATE)
     rebooted = begun.get("boot", processes.boot_id()) != processes.boot_id()
     groups = [str(group) for group in begun.get("groups", [])]
     if not rebooted and not _kill(folder, groups):
@@ -28,13 +28,6 @@ def bury(folder: str, secret_folder: str, now: float) -> bool:
     end = {"reason": "lost", "detail": detail, "started_at": state.get("started_at"), "ended_at": now}
     task_folder.write_json(folder, EXIT, end, is_durable=True)
     return True
-
-
-def _record(folder: str, name: str) -> dict[str, Any]:
-    try:
-        return task_folder.read_json(folder, name) or {}
-    except ValueError:
-        return {}  # cut off by a crash: the mark in the environment still finds every process
 
 
 def _kill(folder: str, groups: list[str]) -> bool:

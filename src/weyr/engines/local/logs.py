@@ -59,6 +59,7 @@ class TaskLog:
         self._masker = Masker(secrets)
         self._number, self._size, self._fd = 0, 0, -1
         self._at_line_start = True
+        self._lost_bytes = 0
         self._credit, self._credited_at = float(FLOOD_BURST_BYTES), time.monotonic()
 
     def write(self, chunk: bytes) -> None:
@@ -86,26 +87,38 @@ class TaskLog:
     def _put(self, text: bytes) -> None:
         if not text:
             return
-        if self._size >= self._file_bytes or not self._number:
+        if self._fd < 0 or self._size >= self._file_bytes:
             self._next_file()
-        if self._fd < 0:
-            return
+        if self._lost_bytes:
+            lost, self._lost_bytes = self._lost_bytes, 0
+            note = f"[weyr] {lost} bytes of this log were lost: there was no room for them\n".encode()
+            if self._append((b"" if self._at_line_start else b"\n") + note) == 0:
+                self._lost_bytes = lost
+        self._lost_bytes += len(text) - self._append(text)
+
+    def _append(self, text: bytes) -> int:
+        """How much of it was written: without space the task goes on without its log, and is not held up."""
+        done = 0
         try:
-            self._size += os.write(self._fd, text)
-            self._at_line_start = text.endswith(b"\n")
+            while self._fd >= 0 and done < len(text):
+                done += os.write(self._fd, text[done:])
         except OSError:
-            return  # no space: the task goes on without its log
+            pass  # what there was room for is written; the rest is counted and told of later
+        if done:
+            self._size += done
+            self._at_line_start = text[:done].endswith(b"\n")
+        return done
 
     def _next_file(self) -> None:
-        if self._fd >= 0:
-            os.close(self._fd)
-        self._number += 1
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
         try:
-            self._fd = os.open(os.path.join(self._folder, _name(self._number)), flags, 0o600)
+            fd = os.open(os.path.join(self._folder, _name(self._number + 1)), flags, 0o600)
         except OSError:
-            self._fd = -1
-            return
+            return  # the file before takes a little more, and the next line tries again
+        if self._fd >= 0:
+            os.close(self._fd)
+        self._fd = fd
+        self._number += 1
         self._size = 0
         oldest = self._number - self._files
         if oldest > 0:

@@ -16,7 +16,9 @@ Few files, for each costs 0.1 ms to make. Standard library only: the launcher an
 import fcntl
 import json
 import os
+import signal
 import socket
+import stat
 from typing import Any, TypedDict
 
 WANTED = "wanted.json"
@@ -66,12 +68,23 @@ def write_json(folder: str, name: str, value: object, is_durable: bool = False) 
     path, part = os.path.join(folder, name), os.path.join(folder, f".{name}.tmp")
     fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
-        os.write(fd, json.dumps(value).encode())
+        _write_whole(fd, part, json.dumps(value).encode())
         os.replace(part, path)
         if is_durable:
             os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def _write_whole(fd: int, path: str, text: bytes) -> None:
+    """Writes all of it, or leaves no file: a disk that is nearly full takes a part, and says so only afterwards."""
+    try:
+        view = memoryview(text)
+        while view:
+            view = view[os.write(fd, view) :]
+    except OSError:
+        os.unlink(path)
+        raise
 
 
 def read_json(folder: str, name: str) -> dict[str, Any] | None:
@@ -94,12 +107,13 @@ def begin(folder: str, details: dict[str, Any]) -> bool:
 
     Not durable: no process outlives the power cut that would undo the claim.
     """
+    path = os.path.join(folder, BEGUN)
     try:
-        fd = os.open(os.path.join(folder, BEGUN), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return False
     try:
-        os.write(fd, json.dumps(details).encode())
+        _write_whole(fd, path, json.dumps(details).encode())  # else nobody began, and the claim must not stand
     finally:
         os.close(fd)
     return True
@@ -121,13 +135,26 @@ def wake(folder: str) -> None:
     try:
         fd = os.open(os.path.join(folder, CONTROL), os.O_WRONLY | os.O_NONBLOCK)
     except OSError:
+        _nudge(folder)
         return
     try:
-        os.write(fd, b"!")
+        if stat.S_ISFIFO(os.fstat(fd).st_mode):
+            os.write(fd, b"!")
+        else:
+            _nudge(folder)
     except BlockingIOError:
         return  # the FIFO is full of wake-ups already
     finally:
         os.close(fd)
+
+
+def _nudge(folder: str) -> None:
+    """Wakes a wrapper whose FIFO could not be made, or was taken away. The signal that tells of a child's end does
+    nothing to a stranger who has that pid by now."""
+    try:
+        os.kill(int((read_json(folder, STATE) or {})["wrapper"]), signal.SIGCHLD)
+    except (OSError, ValueError, KeyError, TypeError):
+        return
 
 
 def tell(events: str, id: str, event: str) -> None:

@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
-from weyr.core.capability import Capability, Refused, TaskBody, Wanted
+from weyr.core.capability import Answers, Capability, Refused, TaskBody, Wanted
 from weyr.core.diagnostic import EngineSilent
 from weyr.core.ref import Ref, ThingId
 from weyr.core.schema import from_plain, to_plain
-from weyr.core.seen import Absent, EndReason, Present, Seen, TaskEnd, TaskFacts, TaskState, Unknown
+from weyr.core.seen import Absent, Present, Seen, TaskFacts, TaskState, Unknown
 from weyr.engines.local import probe, task_folder
 from weyr.engines.local.archive import Archive
 from weyr.engines.local.burial import bury
@@ -25,6 +25,7 @@ from weyr.engines.local.limits import remove_groups
 from weyr.engines.local.logs import follow_log, read_log
 from weyr.engines.local.orders import CredentialIssuer, OrderMaker, SecretReader
 from weyr.engines.local.task_folder import BEGUN, EXIT, RECLAIM, STATE, STOP, WANTED, Order
+from weyr.engines.local.testimony import UNUSABLE, claim_in, end_in, facts_of, record_or_nothing, tasks_named
 
 
 class Starter(Protocol):
@@ -64,7 +65,7 @@ class LocalTasks:
         self._archive = Archive(folder / ".archive")
         self._ended: dict[ThingId, Present] = {}
         for left in folder.glob(".new-*"):
-            shutil.rmtree(left)  # a claim that a crash cut off before it counted
+            shutil.rmtree(left, ignore_errors=True)  # a claim that a crash cut off before it counted
 
     # --- the four verbs
 
@@ -75,45 +76,45 @@ class LocalTasks:
         for id in ids:
             try:
                 seen[id] = self._look(id, serving)
-            except (OSError, ValueError) as e:
+            except UNUSABLE as e:
                 seen[id] = Unknown(f"the task's folder cannot be read: {e}")
         self._note_ends(seen)
         ready = probe.ready(serving) if serving else set()
         return {id: _with_readiness(found, str(id) in ready) for id, found in seen.items()}
 
-    def ensure(self, wanted: Sequence[Wanted]) -> Mapping[ThingId, Refused]:
-        """As `Provider.ensure`: every id is started at most once, whatever dies in between.
-        Raises: EngineSilent where the launcher cannot be reached."""
-        orders, refused = self._accept(wanted)
-        for order, failure in zip(orders, self._launcher.start(orders) if orders else [], strict=True):
-            if failure not in ("", "already"):
-                raise EngineSilent(f"{order['id']}: {failure}")
-        return refused
+    def ensure(self, wanted: Sequence[Wanted]) -> Answers:
+        """As `Provider.ensure`: every id is started at most once, whatever dies in between. One whose folder
+        cannot be used keeps no other waiting. Raises: EngineSilent where the launcher cannot be reached."""
+        orders, answers = self._accept(wanted)
+        failures = self._launcher.start([*orders.values()]) if orders else []
+        failed = {id: failure for id, failure in zip(orders, failures, strict=True) if failure not in ("", "already")}
+        return answers | {id: Unknown(failure) for id, failure in failed.items()}
 
-    def release(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Refused]:
+    def release(self, ids: Sequence[ThingId]) -> Answers:
         """As `Provider.release`: a running task is stopped with its grace; an ended one is cleared away and
-        its logs are archived. Said again until it is absent. Raises: EngineSilent."""
+        its logs are archived. Said again until it is absent."""
         over: dict[ThingId, Path] = {}
-        at = None
-        try:
-            for id in ids:
-                at, folder = id, self._of(id)
-                if self._is_over(id, folder):
-                    over[id] = folder
-            self._credentials.revoke([_principal(id) for id in over if id not in self._ended])
-            for at, folder in over.items():
-                self._clear(at, folder)
-        except (OSError, ValueError) as e:
-            raise EngineSilent(f"{at} cannot be released: {e}") from e
-        return {}
+        answers: dict[ThingId, Unknown] = {}
+        for id in ids:
+            try:
+                if self._is_over(id, self._of(id)):
+                    over[id] = self._of(id)
+            except UNUSABLE as e:
+                answers[id] = Unknown(f"it cannot be released: {e}")
+        self._credentials.revoke([_principal(id) for id in over if id not in self._ended])
+        for id, folder in over.items():
+            try:
+                self._clear(id, folder)
+            except UNUSABLE as e:
+                answers[id] = Unknown(f"it cannot be cleared away: {e}")
+        return answers
 
     def inventory(self) -> Sequence[ThingId]:
         """As `Provider.inventory`. Raises: EngineSilent."""
         try:
-            names = sorted(path.name for path in self._folder.iterdir() if not path.name.startswith("."))
+            return tasks_named(os.listdir(self._folder))
         except OSError as e:
             raise EngineSilent(f"the folder of tasks cannot be read: {e}") from e
-        return [ThingId.parse(unquote(name)) for name in names]
 
     # --- what this engine offers beside the verbs
 
@@ -158,8 +159,7 @@ class LocalTasks:
 
     def newest(self, ref: Ref) -> ThingId | None:
         """The object's task with the highest number, live or archived; None where it never had one."""
-        names = [*os.listdir(self._folder), *self._archive.names()]
-        ids = [ThingId.parse(unquote(name)) for name in names if not name.startswith(".")]
+        ids = tasks_named([*os.listdir(self._folder), *self._archive.names()])
         return max((id for id in ids if id.ref == ref), key=lambda id: (len(id.part), id.part), default=None)
 
     # --- observing
@@ -172,15 +172,15 @@ class LocalTasks:
         if id in self._ended:
             return self._ended[id]
         folder = self._of(id)
-        wanted = task_folder.read_json(str(folder), WANTED)
+        wanted = claim_in(folder)
         if wanted is None:
             return self._prove_absence(folder)
         generation, socket = int(wanted["generation"]), str(wanted["socket"])
         if not (folder / BEGUN).exists():
             return Present(TaskFacts(TaskState.STARTING, address=socket), generation)
-        end = task_folder.read_json(str(folder), EXIT) or self._end_of_the_dead(folder, str(wanted["secret_folder"]))
-        state = task_folder.read_json(str(folder), STATE) or {}
-        facts = _facts(state, end, socket)
+        end = end_in(folder) or self._end_of_the_dead(folder, str(wanted["secret_folder"]))
+        state = record_or_nothing(folder, STATE) if end else task_folder.read_json(str(folder), STATE) or {}
+        facts = facts_of(state, end, socket)
         if not end and socket and facts.state is TaskState.RUNNING:
             serving[str(id)] = (socket, str(wanted["body"]["probe"]))
         return Present(facts, generation)
@@ -218,9 +218,9 @@ class LocalTasks:
             return None
         try:
             # The wrapper may have ended, duly, since we looked.
-            end = task_folder.read_json(str(folder), EXIT)
+            end = end_in(folder)
             if end is None and bury(str(folder), secret_folder, self._now()):
-                end = task_folder.read_json(str(folder), EXIT)
+                end = end_in(folder)
             if end is None:
                 raise OSError("its wrapper died and what it started is still ending")
             return end
@@ -229,34 +229,40 @@ class LocalTasks:
 
     # --- ensuring
 
-    def _accept(self, wanted: Sequence[Wanted]) -> tuple[list[Order], dict[ThingId, Refused]]:
+    def _accept(self, wanted: Sequence[Wanted]) -> tuple[dict[ThingId, Order], dict[ThingId, Refused | Unknown]]:
         """Claims tasks durably; gives the orders of those to start now, and why others cannot be.
         Raises: EngineSilent."""
-        orders: list[Order] = []
-        refused: dict[ThingId, Refused] = {}
+        orders: dict[ThingId, Order] = {}
+        answers: dict[ThingId, Refused | Unknown] = {}
         fresh: list[tuple[Wanted, TaskBody, Path]] = []
-        at = "a task"
-        try:
-            for want in wanted:
-                assert isinstance(want.body, TaskBody), f"{want.id} is no task"
-                at, folder = str(want.id), self._of(want.id)
-                answer = self._known(want, want.body, folder)
-                if isinstance(answer, Refused):
-                    refused[want.id] = answer
-                elif not answer:
-                    fresh.append((want, want.body, folder))
-            # All together: each change of who may call is written down whole.
-            for (want, body, folder), order in zip(fresh, self._orders.make(fresh), strict=True):
-                at = str(want.id)
-                if isinstance(order, Refused):
-                    refused[want.id] = order
-                    continue
+        for want in wanted:
+            assert isinstance(want.body, TaskBody), f"{want.id} is no task"
+            try:
+                answer: Refused | Unknown | bool = self._known(want, want.body, self._of(want.id))
+            except UNUSABLE as e:
+                answer = Unknown(f"the task's folder cannot be used: {e}")
+            if isinstance(answer, Refused | Unknown):
+                answers[want.id] = answer
+            elif not answer:
+                fresh.append((want, want.body, self._of(want.id)))
+        for (want, body, folder), order in zip(fresh, self._ordered(fresh), strict=True):
+            if isinstance(order, Refused):
+                answers[want.id] = order
+                continue
+            try:
                 if task_folder.read_json(str(folder), WANTED) is None:
                     self._claim(want, body, folder, order)
-                orders.append(order)
+                orders[want.id] = order
+            except UNUSABLE as e:
+                answers[want.id] = Unknown(f"the task's folder cannot be used: {e}")
+        return orders, answers
+
+    def _ordered(self, fresh: Sequence[tuple[Wanted, TaskBody, Path]]) -> Sequence[Order | Refused]:
+        """All together: each change of who may call is written down whole. Raises: EngineSilent."""
+        try:
+            return self._orders.make(fresh)
         except (OSError, ValueError) as e:
-            raise EngineSilent(f"the folder of {at} cannot be used: {e}") from e
-        return orders, refused
+            raise EngineSilent(f"tasks cannot be ordered: {e}") from e
 
     def _known(self, want: Wanted, body: TaskBody, folder: Path) -> Refused | bool:
         """Whether the task was started, or stopped, before; or why it cannot be what is wanted now."""
@@ -291,14 +297,18 @@ class LocalTasks:
             "socket": order["socket"],
             "secret_folder": order["secret_folder"],
         }
-        task_folder.write_json(str(new), WANTED, wanted)
-        new.rename(folder)
+        try:
+            task_folder.write_json(str(new), WANTED, wanted)
+            new.rename(folder)
+        except OSError:
+            shutil.rmtree(new, ignore_errors=True)
+            raise
 
     # --- releasing
 
     def _is_over(self, id: ThingId, folder: Path) -> bool:
         """Whether the task can be cleared away; one that runs is asked to stop."""
-        wanted = task_folder.read_json(str(folder), WANTED)
+        wanted = claim_in(folder)
         if wanted is None:
             self._prove_absence(folder)
             return False
@@ -317,7 +327,7 @@ class LocalTasks:
 
     def _clear(self, id: ThingId, folder: Path) -> None:
         """Takes an ended task's folder away. It has no credentials any more."""
-        begun = task_folder.read_json(str(folder), BEGUN) or {}
+        begun = record_or_nothing(folder, BEGUN)
         remove_groups(begun.get("groups", []))  # a wrapper that was killed could not
         self._archive.take(folder)
         self._ended.pop(id, None)
@@ -325,30 +335,6 @@ class LocalTasks:
 
 def _principal(id: ThingId) -> str:
     return f"task:{id}"
-
-
-def _facts(state: Mapping[str, Any], end: Mapping[str, Any] | None, socket: str) -> TaskFacts:
-    started_at = state.get("started_at")
-    ended = None
-    if end:
-        ended = TaskEnd(
-            EndReason(end["reason"]),
-            end.get("exit_code"),
-            end.get("signal"),
-            end.get("detail", ""),
-            end.get("cpu_s", 0.0),
-            end.get("memory_max_bytes", 0),
-        )
-    return TaskFacts(
-        TaskState.ENDED if ended else TaskState.RUNNING if started_at else TaskState.STARTING,
-        started_at=started_at,
-        ended_at=end["ended_at"] if end else None,
-        end=ended,
-        notice_at=state.get("notice_at"),
-        restored=state.get("restored", ""),
-        saved=state.get("saved", ""),
-        address=socket,
-    )
 
 
 def _has_ended(seen: Seen) -> bool:

@@ -7,7 +7,7 @@ runs that a task left open are closed once its end is known.
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from weyr.core.capability import Capability, Provider, Refused, TaskBody, Wanted
+from weyr.core.capability import Answers, Capability, Provider, TaskBody, Wanted
 from weyr.core.ref import ThingId
 from weyr.core.seen import EndReason, Present, Seen, TaskEnd, TaskFacts
 
@@ -42,7 +42,7 @@ class TrackedTasks:
                     continue
         return seen
 
-    def ensure(self, wanted: Sequence[Wanted]) -> Mapping[ThingId, Refused]:
+    def ensure(self, wanted: Sequence[Wanted]) -> Answers:
         for want in wanted:
             if isinstance(want.body, TaskBody) and want.body.experiment:
                 root = f"mlflow-artifacts:/{want.body.artifact_bucket or self._default_bucket}"
@@ -50,7 +50,7 @@ class TrackedTasks:
                 self._keeper.ensure_experiment(want.body.experiment, f"{root}/artifacts/{stack}", stack)
         return self._tasks.ensure(wanted)
 
-    def release(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Refused]:
+    def release(self, ids: Sequence[ThingId]) -> Answers:
         self._closed.difference_update(ids)
         return self._tasks.release(ids)
 

@@ -14,6 +14,7 @@ from weyr.engines.local import processes, task_folder
 from weyr.engines.local.attendant import Attendant
 from weyr.engines.local.limits import MEASURE_S, Hierarchy, Limits
 from weyr.engines.local.logs import TaskLog
+from weyr.engines.local.records import RETRY_S, empty, record_end, request_in, unlink
 from weyr.engines.local.secret_files import remove_secret_files, write_secret_files
 from weyr.engines.local.spawn import Bounds, Recruit
 from weyr.engines.local.task_folder import Order
@@ -40,6 +41,7 @@ class Wrapper:
         self._started = 0.0
         self._kill_at = self._reclaimed_at = float("inf")
         self._measure_at = 0.0
+        self._write_at = float("inf")
         self._output, self._oom, self._control = output, -1, -1
         self._stopped = False
         self._poll = select.poll()
@@ -85,10 +87,14 @@ class Wrapper:
         if self._control >= 0 or self._reason:
             return
         path = os.path.join(self._folder, task_folder.CONTROL)
-        os.mkfifo(path, 0o600)
-        # Opened for both: the FIFO then never reports that its last writer went.
-        self._control = os.open(path, os.O_RDWR | os.O_NONBLOCK)
-        self._poll.register(self._control, select.POLLIN)
+        try:
+            os.mkfifo(path, 0o600)
+            # Opened for both: the FIFO then never reports that its last writer went.
+            self._control = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+            self._poll.register(self._control, select.POLLIN)
+        except OSError as e:
+            # No room for it: whoever finds no FIFO sends a signal. The task must not end for that.
+            self._log.say(f"there is no room for its control FIFO: {e.strerror}")
         self._read_requests()
 
     def _restore(self) -> None:
@@ -106,7 +112,12 @@ class Wrapper:
 
     def _start(self) -> None:
         order = self._order
-        write_secret_files(order["secret_folder"], order["secret_files"])
+        try:
+            write_secret_files(order["secret_folder"], order["secret_files"])
+        except OSError as e:
+            self._reason, self._detail = "not started", f"its secret files could not be written: {e.strerror}"
+            self._log.say(self._detail)
+            return
         self._oom = self._limits.out_of_memory_event()
         if self._oom >= 0:
             self._poll.register(self._oom, select.POLLIN)
@@ -160,7 +171,10 @@ class Wrapper:
     def _record(self) -> None:
         self._judge()
         code, number = self._outcome()
-        remove_secret_files(self._order["secret_folder"])
+        try:
+            remove_secret_files(self._order["secret_folder"])
+        except OSError as e:
+            self._log.say(f"its secret files could not be removed from {self._order['secret_folder']}: {e.strerror}")
         self._log.close()
         end = {
             "reason": self._reason,
@@ -173,9 +187,9 @@ class Wrapper:
             "ended_at": time.time(),
         }
         self._limits.remove()
-        _unlink(self._order["socket"])
+        unlink(self._order["socket"])
         # The last deed: from here a task of the same name may begin.
-        task_folder.write_json(self._folder, task_folder.EXIT, end, is_durable=True)
+        record_end(self._folder, end)
         self._tell("ended")
 
     def _outcome(self) -> tuple[int | None, int | None]:
@@ -218,7 +232,7 @@ class Wrapper:
         self._check(time.monotonic())
 
     def _next_deadline(self) -> float:
-        deadline = min(self._kill_at, self._agent.kill_at if self._agent.pid else float("inf"))
+        deadline = min(self._kill_at, self._write_at, self._agent.kill_at if self._agent.pid else float("inf"))
         if self._main and self._status is None:
             if self._order["time_limit_s"] is not None and not self._reason:
                 deadline = min(deadline, self._started + self._order["time_limit_s"])
@@ -231,16 +245,18 @@ class Wrapper:
             if event & (select.POLLIN | select.POLLHUP):
                 self._pump()
         elif fd == self._control:
-            _empty(fd)
+            empty(fd)
             self._read_requests()
         elif fd == self._agent.output:
             self._hear_agent(fd)
         elif fd == self._oom:
-            _empty(fd)
+            empty(fd)
             self._run_out_of_memory()
             self._kill()
         else:
-            _empty(fd)
+            empty(fd)
+            if self._control < 0:
+                self._read_requests()  # without a FIFO, the signal may mean that there are some
 
     def _check(self, now: float) -> None:
         is_running = bool(self._main) and self._status is None
@@ -251,6 +267,8 @@ class Wrapper:
             self._measure(now)
         if now >= self._kill_at:
             self._kill()
+        if now >= self._write_at:
+            self._write_state()
         self._agent.kill_if_due(now)
 
     def _measure(self, now: float) -> None:
@@ -274,17 +292,18 @@ class Wrapper:
     # --- requests and signals
 
     def _read_requests(self) -> None:
-        reclaim = task_folder.read_json(self._folder, task_folder.RECLAIM)
+        reclaim = request_in(self._folder, task_folder.RECLAIM, {"at": time.time(), "notice_s": 0.0}, self._log)
         if reclaim and self._notice_at is None:
             self._notice_at = float(reclaim["at"])
-            left_s = self._notice_at + float(reclaim["notice_s"]) - time.time()
+            # At most the whole notice: a clock set back in between would make hours of it.
+            left_s = min(self._notice_at + float(reclaim["notice_s"]) - time.time(), float(reclaim["notice_s"]))
             self._log.say(f"the node is reclaimed in {max(0.0, left_s):.1f} s")
             self._reclaimed_at = time.monotonic() + max(0.0, left_s)
             self._agent.kill_at = min(self._agent.kill_at, self._reclaimed_at)
             self._ask_stop("reclaimed", "its spot node was reclaimed", max(0.0, left_s))
             self._write_state()
             self._tell("notice")
-        stop = task_folder.read_json(self._folder, task_folder.STOP)
+        stop = request_in(self._folder, task_folder.STOP, {"grace_s": self._order["grace_s"]}, self._log)
         if stop and not self._stopped:
             self._stopped = True
             self._ask_stop("stopped", "it was told to stop", float(stop["grace_s"]))
@@ -368,23 +387,11 @@ class Wrapper:
             "restored": self._agent.restored,
             "saved": self._agent.saved,
         }
-        task_folder.write_json(self._folder, task_folder.STATE, state)
+        self._write_at = float("inf")
+        try:
+            task_folder.write_json(self._folder, task_folder.STATE, state)
+        except OSError:
+            self._write_at = time.monotonic() + RETRY_S  # a full disk may cost a record its time, never the task
 
     def _tell(self, event: str) -> None:
         task_folder.tell(self._order["events"], self._order["id"], event)
-
-
-def _empty(fd: int) -> None:
-    try:
-        while len(os.read(fd, 4096)) == 4096:
-            pass
-    except BlockingIOError:
-        return
-
-
-def _unlink(path: str) -> None:
-    try:
-        if path:
-            os.unlink(path)
-    except OSError:
-        return

@@ -1,0 +1,59 @@
+"""How does a wrapper read and write its records where the disk does not do as it should? With patience.
+
+A full disk may cost a record its time, never the task. Standard library only: the wrappers import this.
+"""
+
+import os
+import select
+from collections.abc import Mapping
+
+from weyr.engines.local import task_folder
+from weyr.engines.local.logs import TaskLog
+
+RETRY_S = 1.0
+TRIES_MAX = 7 * 86_400
+"""How long a wrapper waits for room to record an end in: a week. Until then the task counts as running; an end that
+nobody could read of would be lost, and its work be done again."""
+
+
+def record_end(folder: str, end: Mapping[str, object]) -> None:
+    """Writes exit.json, durably, as soon as there is room for it. Gives up where the folder itself is gone."""
+    for _ in range(TRIES_MAX):
+        try:
+            task_folder.write_json(folder, task_folder.EXIT, end, is_durable=True)
+            return
+        except FileNotFoundError:
+            return  # and with it everybody who would have read it
+        except OSError:
+            select.select([], [], [], RETRY_S)
+
+
+def request_in(folder: str, name: str, damaged: dict[str, float], log: TaskLog) -> dict[str, float] | None:
+    """What was asked for, or None. That a request is there counts, even where it can no longer be read: it then
+    stands for `damaged`."""
+    try:
+        request = task_folder.read_json(folder, name)
+    except (OSError, ValueError):
+        request = {}
+    if request is None or damaged.keys() <= request.keys():
+        return request
+    log.say(f"{name} cannot be read; it is taken as {damaged}")
+    return damaged
+
+
+def empty(fd: int) -> None:
+    """Takes what waits in a pipe or an event, whatever it is: it only wakes."""
+    try:
+        while len(os.read(fd, 4096)) == 4096:
+            pass
+    except BlockingIOError:
+        return
+
+
+def unlink(path: str) -> None:
+    """Removes a file if it is there and can be; "" for none."""
+    try:
+        if path:
+            os.unlink(path)
+    except OSError:
+        return
