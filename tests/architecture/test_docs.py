@@ -139,7 +139,7 @@ def _problem_with(line: str) -> str:
     """What is wrong with a command line; nothing is run."""
     program, *words = shlex.split(line)
     if program == "make":
-        targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), flags=re.MULTILINE))
+        targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text("utf-8"), flags=re.MULTILINE))
         unknown = [word for word in words if word[0].islower() and word not in targets]
         return f"{line}: no target {unknown}" if unknown else ""
     command: Any = root_command(VERBS, load)

@@ -39,6 +39,7 @@ VERBS: VerbTable = {
         "explain": "Print the reference of a kind or of one of its fields.",
     },
     "Run": {
+        "s3": "Serve buckets over S3, without a stack.",
         "server": "Start, stop and inspect the server.",
         "env": "Print the variables that point other clients at this server.",
         "completion": "Set up completion for your shell.",

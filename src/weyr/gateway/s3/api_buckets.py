@@ -2,13 +2,17 @@
 
 import re
 
+from weyr.gateway.s3 import acl as acls
 from weyr.gateway.s3 import bucket_writes
+from weyr.gateway.s3.access import Ownership
+from weyr.gateway.s3.admit import may
 from weyr.gateway.s3.api_lists import from_token, token_of
-from weyr.gateway.s3.call import OWNER, REGION, Call, xml_response
+from weyr.gateway.s3.api_policies import ownership_of
+from weyr.gateway.s3.call import REGION, Call, owner_content, xml_response
 from weyr.gateway.s3.errors import S3Error, not_implemented
 from weyr.gateway.s3.messages import Response
-from weyr.gateway.s3.records import Bucket, Versioning, bucket_named, buckets
-from weyr.gateway.s3.xml import Content, timestamp
+from weyr.gateway.s3.records import Bucket, Versioning, buckets
+from weyr.gateway.s3.xml import Content, escaped, raw_document, timestamp
 
 _NAME = re.compile(r"(?!xn--)(?!.*\.\.)(?!.*-s3alias$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _ADDRESS = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+")
@@ -21,37 +25,54 @@ def is_bucket_name(name: str) -> bool:
 
 async def list_buckets(call: Call) -> Response:
     """The buckets that the caller may list. Paged only where `max-buckets` asks for it."""
+    if call.account is None:
+        raise S3Error("AccessDenied", "Nobody is told which buckets there are.")
     prefix, after = call.query.get("prefix", ""), from_token(call.query.get("continuation-token", ""))
     limit = call.number("max-buckets", 10_000, 10_000)
     mine = [b for b in buckets(call.plane.index) if b.name.startswith(prefix) and b.name > after]
-    mine = [b for b in mine if call.may("s3:list", f"{b.name}/")]
+    mine = [b for b in mine if call.plane.accounts.of(b.owner) == call.account and may(call, "s3:ListBucket", b)]
     shown = mine[:limit]
-    rows: Content = [("Bucket", _bucket_content(bucket)) for bucket in shown]
+    rows: Content = [("Bucket", _bucket_content(bucket, call.plane.region)) for bucket in shown]
     token = token_of(shown[-1].name) if shown and len(mine) > limit else None
     return xml_response(
         "ListAllMyBucketsResult",
-        ("Owner", [("ID", OWNER), ("DisplayName", OWNER)]),
+        ("Owner", owner_content(call.account)),
         ("Buckets", rows),
         ("Prefix", prefix or None),
         ("ContinuationToken", token),
     )
 
 
-def _bucket_content(bucket: Bucket) -> Content:
-    return [("Name", bucket.name), ("CreationDate", timestamp(bucket.created_ms)), ("BucketRegion", REGION)]
+def _bucket_content(bucket: Bucket, region: str) -> Content:
+    return [("Name", bucket.name), ("CreationDate", timestamp(bucket.created_ms)), ("BucketRegion", region)]
 
 
 async def create_bucket(call: Call) -> Response:
     """A new bucket owned by the caller. One that is there already is refused, as S3 does outside us-east-1."""
-    call.need("s3:admin", call.bucket)
     if not is_bucket_name(call.bucket):
         raise S3Error("InvalidBucketName", BucketName=call.bucket)
     if await call.text():
         document = await call.xml("CreateBucketConfiguration")
         _check_location(document.get("LocationConstraint"))
-    name, owner, now_ms = call.bucket, call.caller.principal.name, call.now_ms
-    await call.plane.index.write(lambda transaction: bucket_writes.create(transaction, name, owner, now_ms))
+    name, owner, now_ms, settings = call.bucket, call.caller.principal.name, call.now_ms, _first_settings(call)
+    await call.plane.index.write(lambda transaction: bucket_writes.create(transaction, name, owner, now_ms, settings))
     return Response(200, [("Location", f"/{call.bucket}")])
+
+
+def _first_settings(call: Call) -> dict[str, str]:
+    """What a bucket is made with: its ownership and its ACL, if the headers ask for any."""
+    assert call.account is not None
+    settings = {}
+    owner = call.account.id
+    acl = acls.asked_in(call.headers, owner, owner, call.plane.accounts.found)
+    if acl is not None and acl != acls.private(owner):
+        settings["acl"] = acls.text_of(acl)
+    if "x-amz-object-ownership" in call.headers:
+        ownership = ownership_of(call.headers["x-amz-object-ownership"])
+        if ownership is Ownership.BUCKET_OWNER_ENFORCED and "acl" in settings:
+            raise S3Error("InvalidBucketAclWithObjectOwnership")
+        settings["ownershipControls"] = ownership.value
+    return settings
 
 
 def _check_location(location: str | None) -> None:
@@ -61,33 +82,34 @@ def _check_location(location: str | None) -> None:
 
 async def delete_bucket(call: Call) -> Response:
     """Removes an empty bucket. Raises: S3Error BucketNotEmpty, also for old versions."""
-    call.need("s3:admin", call.bucket)
     name = call.bucket
     await call.plane.index.write(lambda transaction: bucket_writes.remove_empty(transaction, name))
     return Response(204)
 
 
 async def head_bucket(call: Call) -> Response:
-    call.need_list()
-    bucket_named(call.plane.index, call.bucket)
-    return Response(200, [("x-amz-bucket-region", REGION), ("x-amz-access-point-alias", "false")], length=0)
+    region = call.plane.region
+    return Response(200, [("x-amz-bucket-region", region), ("x-amz-access-point-alias", "false")], length=0)
 
 
 async def get_location(call: Call) -> Response:
     """us-east-1 is written as nothing, as S3 does."""
-    call.need_list()
-    bucket_named(call.plane.index, call.bucket)
-    return xml_response("LocationConstraint")
+    region = call.plane.region
+    body = raw_document("LocationConstraint", "" if region == REGION else escaped(region))
+    return Response(200, [("Content-Type", "application/xml")], body)
+
+
+async def get_request_payment(call: Call) -> Response:
+    """The owner pays: asking for another payer is not implemented."""
+    return xml_response("RequestPaymentConfiguration", ("Payer", "BucketOwner"))
 
 
 async def get_versioning(call: Call) -> Response:
-    call.need_list()
-    bucket = bucket_named(call.plane.index, call.bucket)
+    bucket = call.there
     return xml_response("VersioningConfiguration", ("Status", bucket.versioning.value or None))
 
 
 async def put_versioning(call: Call) -> Response:
-    call.need("s3:admin", call.bucket)
     document = await call.xml("VersioningConfiguration")
     if document.get("MfaDelete") == "Enabled":
         raise not_implemented("MFA delete")

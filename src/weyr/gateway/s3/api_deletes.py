@@ -2,12 +2,13 @@
 
 import secrets
 
+from weyr.gateway.s3.admit import need
 from weyr.gateway.s3.call import Call, checked_key
 from weyr.gateway.s3.conditions import write_condition
 from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.index import Transaction
 from weyr.gateway.s3.messages import Response
-from weyr.gateway.s3.records import Meta, bucket_named
+from weyr.gateway.s3.records import Meta
 from weyr.gateway.s3.writes import Deleted, NewObject, WriteCondition, delete
 from weyr.gateway.s3.xml import Content, element, raw_document
 
@@ -16,7 +17,6 @@ DELETE_MAX = 1000
 
 async def delete_object(call: Call) -> Response:
     """Deletes a key or a version of it; one that is not there is no error."""
-    call.need("s3:write")
     version, condition = call.query.get("versionId", ""), write_condition(call.headers)
     marker = NewObject(call.key, 0, "", call.now_ms, new_version(), Meta())
     name, key = call.bucket, call.key
@@ -36,9 +36,8 @@ async def delete_objects(call: Call) -> Response:
     if not 0 < len(wanted) <= DELETE_MAX:
         raise S3Error("MalformedXML")
     is_quiet = document.get("Quiet") == "true"
-    bucket_named(call.plane.index, call.bucket)
     targets = [(node.need("Key"), node.get("VersionId") or "", node.get("ETag") or "") for node in wanted]
-    allowed = [_is_granted(call, key) for key, _, _ in targets]
+    allowed = [_is_granted(call, key, version) for key, version, _ in targets]
     name, now_ms = call.bucket, call.now_ms
     markers = [NewObject(key, 0, "", now_ms, new_version(), Meta()) for key, _, _ in targets]
 
@@ -62,10 +61,10 @@ async def delete_objects(call: Call) -> Response:
     return Response(200, [("Content-Type", "application/xml")], raw_document("DeleteResult", "".join(rows)))
 
 
-def _is_granted(call: Call, key: str) -> bool:
+def _is_granted(call: Call, key: str, version: str) -> bool:
     """Whether this one key may be deleted; a refusal goes to the audit trail and not to the others."""
     try:
-        call.need("s3:write", f"{call.bucket}/{key}")
+        need(call, "s3:DeleteObjectVersion" if version else "s3:DeleteObject", key, version)
     except S3Error:
         return False
     return True

@@ -4,31 +4,45 @@ import base64
 from collections.abc import Callable
 
 from weyr.gateway.s3 import listing
-from weyr.gateway.s3.call import OWNER, Call
+from weyr.gateway.s3.call import Call, owner_content
 from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.messages import Response
-from weyr.gateway.s3.records import bucket_named
 from weyr.gateway.s3.xml import Content, element, escaped, raw_document, timestamp, url_encoded
 
 PAGE_MAX = 1000
-_OWNER_XML = element("Owner", [("ID", OWNER), ("DisplayName", OWNER)])
 
 Encoder = Callable[[str], str]
+
+
+class Owners:
+    """The Owner elements of a listing. They are only looked up row by row where there are several accounts."""
+
+    def __init__(self, call: Call, is_shown: bool) -> None:
+        self._accounts = call.plane.accounts
+        self._is_shown = is_shown
+        self._owner = element("Owner", owner_content(call.owner)) if is_shown else ""
+        self.is_looked_up = is_shown and self._accounts.are_many
+
+    def of(self, owner: str) -> str:
+        """Takes an account's id, "" for the bucket's owner."""
+        if not owner or not self._is_shown:
+            return self._owner
+        return element("Owner", owner_content(self._accounts.of(owner)))
 
 
 async def list_objects(call: Call) -> Response:
     """ListObjects in both its versions: they differ in how a page says where to go on."""
     is_v2 = call.query.get("list-type") == "2"
     prefix, delimiter = call.query.get("prefix", ""), call.query.get("delimiter", "")
-    call.need_list(prefix)
-    bucket = bucket_named(call.plane.index, call.bucket)
+    bucket = call.there
     encode = encoder_of(call)
     limit = call.number("max-keys", PAGE_MAX, PAGE_MAX)
     token, start = call.query.get("continuation-token"), call.query.get("start-after", "")
     if token == "":
         raise S3Error("InvalidArgument", "The continuation token provided is incorrect")
     after = (from_token(token) if token else start) if is_v2 else call.query.get("marker", "")
-    page = listing.page(call.plane.index, bucket.id, prefix, delimiter, after, limit)
+    owners = Owners(call, is_shown=not is_v2 or call.query.get("fetch-owner") == "true")
+    page = listing.page(call.plane.index, bucket.id, prefix, delimiter, after, limit, owners.is_looked_up)
     head: list[tuple[str, Content]] = [("Name", call.bucket), ("Prefix", encode(prefix))]
     if is_v2:
         head += [("StartAfter", encode(start) if "start-after" in call.query else None), ("ContinuationToken", token)]
@@ -41,19 +55,18 @@ async def list_objects(call: Call) -> Response:
         ]
     head += [("MaxKeys", limit), ("Delimiter", encode(delimiter) if delimiter else None)]
     head += [("EncodingType", call.query.get("encoding-type")), ("IsTruncated", page.is_truncated)]
-    owner = "" if is_v2 and call.query.get("fetch-owner") != "true" else _OWNER_XML
-    rows = [_item(item, encode, owner) for item in page.items]
+    rows = [_item(item, encode, owners) for item in page.items]
     inner = "".join(element(name, value) for name, value in head)
     body = raw_document("ListBucketResult", inner + "".join(rows))
     return Response(200, [("Content-Type", "application/xml")], body)
 
 
-def _item(item: listing.Entry | str, encode: Encoder, owner: str) -> str:
+def _item(item: listing.Entry | str, encode: Encoder, owners: "Owners") -> str:
     if isinstance(item, str):
         return f"<CommonPrefixes><Prefix>{escaped(encode(item))}</Prefix></CommonPrefixes>"
     return (
         f"<Contents><Key>{escaped(encode(item.key))}</Key><LastModified>{timestamp(item.modified_ms)}</LastModified>"
-        f"<ETag>&quot;{item.etag}&quot;</ETag><Size>{item.size}</Size>{owner}"
+        f"<ETag>&quot;{item.etag}&quot;</ETag><Size>{item.size}</Size>{owners.of(item.owner)}"
         "<StorageClass>STANDARD</StorageClass></Contents>"
     )
 
@@ -61,12 +74,12 @@ def _item(item: listing.Entry | str, encode: Encoder, owner: str) -> str:
 async def list_versions(call: Call) -> Response:
     """ListObjectVersions: every version and delete marker, keys in order and newest first."""
     prefix, delimiter = call.query.get("prefix", ""), call.query.get("delimiter", "")
-    call.need_list(prefix)
-    bucket = bucket_named(call.plane.index, call.bucket)
+    bucket = call.there
     encode = encoder_of(call)
     limit = call.number("max-keys", PAGE_MAX, PAGE_MAX)
     marker = call.query.get("key-marker", ""), call.query.get("version-id-marker", "")
-    page = listing.version_page(call.plane.index, bucket.id, prefix, delimiter, marker, limit)
+    owners = Owners(call, is_shown=True)
+    page = listing.version_page(call.plane.index, bucket.id, prefix, delimiter, marker, limit, owners.is_looked_up)
     head: list[tuple[str, Content]] = [
         ("Name", call.bucket),
         ("Prefix", encode(prefix)),
@@ -80,12 +93,12 @@ async def list_versions(call: Call) -> Response:
         ("IsTruncated", page.is_truncated),
     ]
     inner = "".join(element(name, value) for name, value in head)
-    rows = "".join(_version_item(item, encode) for item in page.items)
+    rows = "".join(_version_item(item, encode, owners) for item in page.items)
     body = raw_document("ListVersionsResult", inner + rows)
     return Response(200, [("Content-Type", "application/xml")], body)
 
 
-def _version_item(item: listing.VersionEntry | str, encode: Encoder) -> str:
+def _version_item(item: listing.VersionEntry | str, encode: Encoder, owners: "Owners") -> str:
     if isinstance(item, str):
         return f"<CommonPrefixes><Prefix>{escaped(encode(item))}</Prefix></CommonPrefixes>"
     name = "DeleteMarker" if item.is_marker else "Version"
@@ -99,7 +112,7 @@ def _version_item(item: listing.VersionEntry | str, encode: Encoder) -> str:
         + ("" if item.is_marker else element("ETag", f'"{item.etag}"'))
         + element("Size", size)
         + ("" if item.is_marker else "<StorageClass>STANDARD</StorageClass>")
-        + f"{_OWNER_XML}</{name}>"
+        + f"{owners.of(item.owner)}</{name}>"
     )
 
 

@@ -5,6 +5,8 @@ from email.utils import formatdate
 from functools import lru_cache
 from urllib.parse import parse_qs
 
+from weyr.gateway.s3 import acl as acls
+from weyr.gateway.s3.admit import acl_for, need_source
 from weyr.gateway.s3.api_deletes import new_version
 from weyr.gateway.s3.blobs import BlobSlices
 from weyr.gateway.s3.call import Call, checked_key, decoded, xml_response
@@ -13,7 +15,7 @@ from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.messages import Response
 from weyr.gateway.s3.metadata import meta_of, response_headers
 from weyr.gateway.s3.receive import promise_of
-from weyr.gateway.s3.records import Bucket, Stored, Versioning, bucket_named, current, look, version_of
+from weyr.gateway.s3.records import Bucket, Meta, Stored, Versioning, bucket_named, current, look, version_of
 from weyr.gateway.s3.writes import NewObject, put
 from weyr.gateway.s3.xml import timestamp
 
@@ -23,11 +25,9 @@ LOOKS_MAX = 5
 
 async def put_object(call: Call) -> Response:
     """Stores the body under the key; answered once it is on disk."""
-    call.need("s3:write")
     if "x-amz-copy-source" in call.headers:
         return await copy_object(call)
-    bucket_named(call.plane.index, call.bucket)
-    meta, condition = meta_of(call.headers, call.caller), write_condition(call.headers)
+    meta, condition = owned(call, meta_of(call.headers, call.caller)), write_condition(call.headers)
     received = await call.plane.receiver.receive(call.request.body, promise_of(call.headers, call.caller))
     headers = [("ETag", f'"{received.md5}"')]
     if received.checksum:
@@ -56,7 +56,7 @@ async def copy_object(call: Call) -> Response:
     given, kept = meta_of(call.headers, call.caller), source.stored.meta
     headers = given.headers if is_replacing else kept.headers
     tags = given.tags if directive(call, "x-amz-tagging-directive") else kept.tags
-    meta = replace(kept, headers=headers, tags=tags, upload="")
+    meta = owned(call, replace(kept, headers=headers, tags=tags, upload="", owner="", acl=""))
     stored, condition, name = source.stored, write_condition(call.headers), call.bucket
     new = NewObject(call.key, stored.size, stored.etag, call.now_ms, new_version(), meta, segments=stored.segments)
     done = await call.plane.index.write(lambda transaction: put(transaction, name, new, condition))
@@ -69,8 +69,8 @@ async def copy_object(call: Call) -> Response:
 
 async def get_object(call: Call) -> Response:
     """The object, or the range of it that is asked for."""
-    for _ in range(LOOKS_MAX):
-        bucket, stored, data = _found(call)
+    for attempt in range(LOOKS_MAX):
+        bucket, stored, data = _found(call, is_again=attempt > 0)
         response, start, count = _described(call, bucket, stored)
         if response.status == 304 or not count:
             return response
@@ -95,15 +95,26 @@ async def head_object(call: Call) -> Response:
     return response
 
 
-def _found(call: Call) -> tuple[Bucket, Stored, bytes | None]:
-    call.need("s3:read")
+def _found(call: Call, is_again: bool = False) -> tuple[Bucket, Stored, bytes | None]:
     version = call.query.get("versionId", "")
-    if not version:
-        bucket, there, data = look(call.plane.index, call.bucket, call.key)
-        return bucket, _visible(call.key, there), data
-    bucket = bucket_named(call.plane.index, call.bucket)
-    stored = found(call, bucket, call.key, version)
-    return bucket, stored, inline_data(call, stored)
+    if version:
+        stored = found(call, call.there, call.key, version)
+        return call.there, stored, inline_data(call, stored)
+    if call.looked_up and not is_again:
+        return call.there, _visible(call.key, call.looked_up[0]), call.looked_up[1]
+    bucket, there, data = look(call.plane.index, call.bucket, call.key)
+    return bucket, _visible(call.key, there), data
+
+
+def located(call: Call) -> tuple[Bucket, Stored]:
+    """The call's bucket and the version of its key that it names. Raises: S3Error where there is none."""
+    return call.there, found(call, call.there, call.key, call.query.get("versionId", ""))
+
+
+def owned(call: Call, meta: Meta) -> Meta:
+    """What is kept of an object that the call puts, with whose it will be. Raises: S3Error."""
+    owner, acl = acl_for(call)
+    return replace(meta, owner=owner, acl="" if acl is None else acls.text_of(acl))
 
 
 def inline_data(call: Call, stored: Stored) -> bytes | None:
@@ -121,6 +132,12 @@ def _visible(key: str, there: Stored | None) -> Stored:
             error.headers = [("x-amz-delete-marker", "true"), ("x-amz-version-id", there.version)]
         raise error
     return there
+
+
+def version_or_current(call: Call, bucket: Bucket, key: str, version: str) -> Stored | None:
+    """The version asked for, "" for the current one; a marker too, and None where there is none."""
+    index = call.plane.index
+    return version_of(index, bucket.id, key, version) if version else current(index, bucket.id, key)
 
 
 def found(call: Call, bucket: Bucket, key: str, version: str) -> Stored:
@@ -193,9 +210,10 @@ def source_of(call: Call) -> Source:
     if not slash or not name or not key:
         raise S3Error("InvalidArgument", "Copy Source must mention the source bucket and key: sourcebucket/sourcekey")
     version = (parse_qs(query).get("versionId") or [""])[0]
-    call.need("s3:read", f"{name}/{key}")
     bucket = bucket_named(call.plane.index, name)
-    stored = found(call, bucket, checked_key(key), version)
+    there = version_or_current(call, bucket, checked_key(key), version)
+    need_source(call, bucket, key, None if there is None or there.is_marker else there, version)
+    stored = found(call, bucket, key, version)
     check_read(call.headers, stored.etag, stored.modified_ms, "x-amz-copy-source-")
     return Source(bucket, stored, is_current=not version)
 

@@ -1,46 +1,57 @@
-"""The operations on an object's tags: get, put, delete."""
+"""The operations on tags, of objects and of buckets: get, put, delete."""
 
-from weyr.gateway.s3.api_objects import found, version_header
+from collections.abc import Mapping
+
+from weyr.gateway.s3.api_objects import located, version_header
+from weyr.gateway.s3.api_settings import Document
 from weyr.gateway.s3.call import Call, xml_response
-from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.messages import Response
-from weyr.gateway.s3.metadata import checked_tags
-from weyr.gateway.s3.records import Bucket, Stored, bucket_named
+from weyr.gateway.s3.metadata import tags_in
 from weyr.gateway.s3.writes import set_tags
+from weyr.gateway.s3.xml import Content, document
+
+BUCKET_TAGS_MAX = 50
 
 
 async def get_tags(call: Call) -> Response:
-    call.need("s3:read")
-    bucket, stored = _version(call)
-    tags = [("Tag", [("Key", key), ("Value", value)]) for key, value in stored.meta.tags.items()]
-    response = xml_response("Tagging", ("TagSet", tags))
+    bucket, stored = located(call)
+    response = xml_response("Tagging", ("TagSet", tag_set(stored.meta.tags)))
     response.headers += version_header(bucket, stored.version)
     return response
 
 
 async def put_tags(call: Call) -> Response:
     """Replaces all tags."""
-    call.need("s3:write")
-    document = await call.xml("Tagging")
-    sets = document.all("TagSet")
-    if len(sets) != 1:
-        raise S3Error("MalformedXML")
-    pairs = [(tag.need("Key"), tag.need("Value")) for tag in sets[0].all("Tag")]
-    return await _set(call, checked_tags(pairs), 200)
+    return await _set(call, tags_in(await call.xml("Tagging")), 200)
 
 
 async def delete_tags(call: Call) -> Response:
-    call.need("s3:write")
     return await _set(call, {}, 204)
 
 
 async def _set(call: Call, tags: dict[str, str], status: int) -> Response:
-    bucket, stored = _version(call)
+    bucket, stored = located(call)
     key, version = call.key, stored.version
     await call.plane.index.write(lambda transaction: set_tags(transaction, bucket.id, key, version, tags))
     return Response(status, version_header(bucket, stored.version))
 
 
-def _version(call: Call) -> tuple[Bucket, Stored]:
-    bucket = bucket_named(call.plane.index, call.bucket)
-    return bucket, found(call, bucket, call.key, call.query.get("versionId", ""))
+async def _checked_of_bucket(call: Call) -> str:
+    tags = tags_in(await call.xml("Tagging"), tags_max=BUCKET_TAGS_MAX)
+    return document("Tagging", [("TagSet", tag_set(tags))]).decode()
+
+
+BUCKET_TAGGING = Document(
+    "tagging",
+    "s3:GetBucketTagging",
+    "s3:PutBucketTagging",
+    "s3:PutBucketTagging",
+    _checked_of_bucket,
+    missing="NoSuchTagSet",
+    put_status=204,
+)
+
+
+def tag_set(tags: Mapping[str, str]) -> Content:
+    """A TagSet element's content."""
+    return [("Tag", [("Key", key), ("Value", value)]) for key, value in tags.items()]

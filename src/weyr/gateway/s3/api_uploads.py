@@ -7,18 +7,19 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from weyr.gateway.s3 import checksums, uploads
+from weyr.gateway.s3.accounts import Account
 from weyr.gateway.s3.api_deletes import new_version
 from weyr.gateway.s3.api_lists import encoder_of
-from weyr.gateway.s3.api_objects import inline_data, source_of, version_header
+from weyr.gateway.s3.api_objects import inline_data, owned, source_of, version_header
 from weyr.gateway.s3.blobs import BlobSlices
-from weyr.gateway.s3.call import OWNER, Call, xml_response
+from weyr.gateway.s3.call import Call, owner_content, xml_response
 from weyr.gateway.s3.checksums import ChecksumType
 from weyr.gateway.s3.conditions import range_of, write_condition
 from weyr.gateway.s3.errors import S3Error, not_implemented
 from weyr.gateway.s3.messages import Response
 from weyr.gateway.s3.metadata import meta_of
 from weyr.gateway.s3.receive import Received, add_digest, promise_of
-from weyr.gateway.s3.records import Meta, Stored, bucket_named
+from weyr.gateway.s3.records import Meta, Stored
 from weyr.gateway.s3.uploads import NamedPart, Part, Upload
 from weyr.gateway.s3.writes import NewObject
 from weyr.gateway.s3.xml import Content, Node, timestamp
@@ -31,10 +32,8 @@ PART_BYTES_MAX = 5 * 2**30
 
 async def create_upload(call: Call) -> Response:
     """Opens an upload; what is kept of this request's headers becomes the object's."""
-    call.need("s3:write")
-    bucket = bucket_named(call.plane.index, call.bucket)
-    meta = replace(meta_of(call.headers, call.caller), checksum=_wished_checksum(call))
-    upload = Upload(secrets.token_urlsafe(24), bucket.id, call.key, call.now_ms, call.caller.principal.name, meta)
+    meta = replace(owned(call, meta_of(call.headers, call.caller)), checksum=_wished_checksum(call))
+    upload = Upload(secrets.token_urlsafe(24), call.there.id, call.key, call.now_ms, call.caller.principal.name, meta)
     name = call.bucket
     await call.plane.index.write(lambda transaction: uploads.begin(transaction, name, upload))
     response = xml_response(
@@ -63,11 +62,10 @@ def _wished_checksum(call: Call) -> tuple[str, str, str] | None:
 
 async def put_part(call: Call) -> Response:
     """Takes one part from the body, or copies it from an object."""
-    call.need("s3:write")
     number = call.number("partNumber", 0, uploads.PARTS_MAX + 1)
     if not 1 <= number <= uploads.PARTS_MAX:
         raise S3Error("InvalidArgument", "Part number must be an integer between 1 and 10000, inclusive")
-    bucket = bucket_named(call.plane.index, call.bucket)
+    bucket = call.there
     upload = uploads.upload_of(call.plane.index, bucket.id, call.key, call.query["uploadId"])
     if "x-amz-copy-source" in call.headers:
         return await _copy_part(call, upload, number)
@@ -142,8 +140,7 @@ async def _keep(call: Call, upload: Upload, number: int, received: Received) -> 
 
 
 async def list_parts(call: Call) -> Response:
-    call.need("s3:write")
-    bucket = bucket_named(call.plane.index, call.bucket)
+    bucket = call.there
     upload = uploads.upload_of(call.plane.index, bucket.id, call.key, call.query["uploadId"])
     after, limit = call.number("part-number-marker", 0, 10_000), call.number("max-parts", PAGE_MAX, PAGE_MAX)
     found = uploads.parts_after(call.plane.index, upload.id, after, limit + 1)
@@ -153,8 +150,8 @@ async def list_parts(call: Call) -> Response:
         ("Bucket", call.bucket),
         ("Key", call.key),
         ("UploadId", upload.id),
-        ("Initiator", [("ID", OWNER), ("DisplayName", OWNER)]),
-        ("Owner", [("ID", OWNER), ("DisplayName", OWNER)]),
+        ("Initiator", owner_content(call.plane.accounts.of(upload.owner))),
+        ("Owner", owner_content(_owner_of(call, upload))),
         ("StorageClass", "STANDARD"),
         ("ChecksumAlgorithm", algorithm or None),
         ("ChecksumType", upload.checksum[1].value if upload.checksum else None),
@@ -177,8 +174,7 @@ def _part_content(part: Part, algorithm: str) -> Content:
 
 
 async def list_uploads(call: Call) -> Response:
-    call.need_list(call.query.get("prefix", ""))
-    bucket = bucket_named(call.plane.index, call.bucket)
+    bucket = call.there
     prefix, delimiter = call.query.get("prefix", ""), call.query.get("delimiter", "")
     if delimiter:
         raise not_implemented("a delimiter in ListMultipartUploads")
@@ -199,16 +195,21 @@ async def list_uploads(call: Call) -> Response:
         ("MaxUploads", limit),
         ("IsTruncated", is_truncated),
     ]
-    rows = (("Upload", _upload_content(upload, encode(upload.key))) for upload in shown)
+    rows = (("Upload", _upload_content(call, upload, encode(upload.key))) for upload in shown)
     return xml_response("ListMultipartUploadsResult", *content, *rows)
 
 
-def _upload_content(upload: Upload, key: str) -> Content:
+def _owner_of(call: Call, upload: Upload) -> Account:
+    """Whose the object will be."""
+    return call.plane.accounts.of(upload.meta.owner) if upload.meta.owner else call.owner
+
+
+def _upload_content(call: Call, upload: Upload, key: str) -> Content:
     return [
         ("Key", key),
         ("UploadId", upload.id),
-        ("Initiator", [("ID", OWNER), ("DisplayName", OWNER)]),
-        ("Owner", [("ID", OWNER), ("DisplayName", OWNER)]),
+        ("Initiator", owner_content(call.plane.accounts.of(upload.owner))),
+        ("Owner", owner_content(_owner_of(call, upload))),
         ("StorageClass", "STANDARD"),
         ("Initiated", timestamp(upload.created_ms)),
         ("ChecksumAlgorithm", upload.checksum[0].value if upload.checksum else None),
@@ -218,7 +219,6 @@ def _upload_content(upload: Upload, key: str) -> Content:
 
 async def complete_upload(call: Call) -> Response:
     """Makes the parts one object. Its size, its etag and its checksum follow from theirs."""
-    call.need("s3:write")
     document = await call.xml("CompleteMultipartUpload")
     named = [_named_part(node) for node in document.all("Part")]
     condition, name, key, upload_id = write_condition(call.headers), call.bucket, call.key, call.query["uploadId"]
@@ -250,7 +250,6 @@ def _named_part(node: Node) -> NamedPart:
 
 
 async def abort_upload(call: Call) -> Response:
-    call.need("s3:write")
     name, key, upload_id = call.bucket, call.key, call.query["uploadId"]
     await call.plane.index.write(lambda transaction: uploads.abort(transaction, name, key, upload_id))
     return Response(204)

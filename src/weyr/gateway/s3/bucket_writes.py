@@ -1,7 +1,7 @@
 """How does the index change when a bucket is made, set or removed? Operations for the writer's thread."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.index import Transaction
@@ -12,12 +12,20 @@ REMOVED_AT_ONCE = 2000
 """Rows per group when a full bucket is removed, so that other writers get their turn in between."""
 
 
-def create(transaction: Transaction, name: str, owner: str, now_ms: int) -> None:
+def create(
+    transaction: Transaction, name: str, owner: str, now_ms: int, settings: Mapping[str, str] | None = None
+) -> None:
     """Raises: S3Error BucketAlreadyOwnedByYou or BucketAlreadyExists."""
     row = transaction.one("SELECT owner FROM buckets WHERE name = ?", name)
     if row:
         raise S3Error("BucketAlreadyOwnedByYou" if row[0] == owner else "BucketAlreadyExists", BucketName=name)
-    transaction.run("INSERT INTO buckets (name, created_ms, owner) VALUES (?, ?, ?)", name, now_ms, owner)
+    transaction.run(
+        "INSERT INTO buckets (name, created_ms, owner, settings) VALUES (?, ?, ?, ?)",
+        name,
+        now_ms,
+        owner,
+        json.dumps(dict(settings or {})),
+    )
 
 
 def ensure(
@@ -46,6 +54,14 @@ def ensure(
 def set_versioning(transaction: Transaction, name: str, versioning: Versioning) -> None:
     bucket = bucket_named(transaction, name)
     transaction.run("UPDATE buckets SET versioning = ? WHERE id = ?", versioning.value, bucket.id)
+
+
+def set_setting(transaction: Transaction, name: str, setting: str, text: str | None) -> None:
+    """Keeps one of a bucket's documents, or removes it."""
+    bucket = bucket_named(transaction, name)
+    settings = {**bucket.settings, setting: text}
+    kept = {key: value for key, value in settings.items() if value is not None}
+    transaction.run("UPDATE buckets SET settings = ? WHERE id = ?", json.dumps(kept), bucket.id)
 
 
 def remove_empty(transaction: Transaction, name: str) -> None:

@@ -5,21 +5,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote_to_bytes
 
-from weyr.core.grants import is_allowed
 from weyr.gateway.audit import AuditTrail
-from weyr.gateway.credentials import Credentials
+from weyr.gateway.s3.accounts import Account, Accounts
 from weyr.gateway.s3.blobs import BlobStore
 from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.index import Index
 from weyr.gateway.s3.messages import Request, Response
 from weyr.gateway.s3.receive import Receiver, promise_of
+from weyr.gateway.s3.records import Bucket, Stored
 from weyr.gateway.s3.sigv4 import Caller
 from weyr.gateway.s3.xml import DOCUMENT_BYTES_MAX, Content, Node, document, parsed
 
 REGION = "us-east-1"
 KEY_BYTES_MAX = 1024
-OWNER = "weyr"
-"""There is one account, so every bucket and object has the same owner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,45 +27,55 @@ class Plane:
     index: Index
     blobs: BlobStore
     receiver: Receiver
-    credentials: Credentials
+    accounts: Accounts
     audit: AuditTrail
     clock: Callable[[], float] = time.time
+    region: str = REGION
+    day_s: float = 86_400.0
+    """How long a day of a lifecycle rule lasts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One authenticated request for one operation. `bucket` and `key` are "" where the path does not name them."""
+    """One request for one operation, once it is known who sent it. `bucket` and `key` are "" where none is named."""
 
     plane: Plane
     request: Request
     caller: Caller
+    account: Account | None
+    """Whom the caller acts for; None for an anonymous one."""
     bucket: str
     key: str
     query: Mapping[str, str]
     now_ms: int
-    fields: dict[str, str] = field(default_factory=dict)
+    there_or_none: Bucket | None = None
+    looked_up: tuple[Stored | None, bytes | None] | None = None
+    """The key's current version and its bytes, where they were looked up together with the bucket."""
+    kept_text: list[bytes] = field(default_factory=list)
 
     @property
     def headers(self) -> Mapping[str, str]:
         return self.request.headers
 
-    def may(self, action: str, resource: str) -> bool:
-        """Whether the caller may do this; asks quietly."""
-        return is_allowed(self.caller.principal.grants, action, resource)
+    @property
+    def there(self) -> Bucket:
+        """The bucket as it was when the call came."""
+        assert self.there_or_none is not None, "only the service and the making of a bucket have none"
+        return self.there_or_none
 
-    def need(self, action: str, resource: str = "") -> None:
-        """Raises: S3Error AccessDenied where the caller may not, and writes it to the audit trail."""
-        resource = resource or f"{self.bucket}/{self.key}"
-        if not self.may(action, resource):
-            self.refuse(action, resource, "not granted")
+    @property
+    def owner(self) -> Account:
+        """The account whose bucket it is."""
+        return self.plane.accounts.of(self.there.owner)
 
-    def need_list(self, prefix: str = "") -> None:
-        """Listing is granted for the bucket, or for keys under a prefix."""
-        if not (self.may("s3:list", f"{self.bucket}/") or self.may("s3:list", f"{self.bucket}/{prefix}")):
-            self.refuse("s3:list", f"{self.bucket}/{prefix}", "not granted")
+    @property
+    def found(self) -> Stored | None:
+        """The key's current version as far as it was looked up, None also for a delete marker."""
+        stored = self.looked_up[0] if self.looked_up else None
+        return None if stored is None or stored.is_marker else stored
 
     def refuse(self, action: str, resource: str, reason: str) -> None:
-        """Raises: S3Error AccessDenied, always."""
+        """Raises: S3Error AccessDenied, always, and writes it to the audit trail."""
         self.plane.audit.refused(self.caller.principal.name, action, resource, reason)
         error = S3Error("AccessDenied")
         error.is_audited = True
@@ -79,8 +87,10 @@ class Call:
 
     async def text(self) -> bytes:
         """The request's whole body, verified; at most as long as any document may be."""
-        promise = promise_of(self.headers, self.caller, DOCUMENT_BYTES_MAX)
-        return await self.plane.receiver.read(self.request.body, promise)
+        if not self.kept_text:
+            promise = promise_of(self.headers, self.caller, DOCUMENT_BYTES_MAX)
+            self.kept_text.append(await self.plane.receiver.read(self.request.body, promise))
+        return self.kept_text[0]
 
     def number(self, name: str, default: int, highest: int) -> int:
         """A number from the query, cut down to `highest`. Raises: S3Error InvalidArgument."""
@@ -90,6 +100,11 @@ class Call:
         if not text.isascii() or not text.isdigit() or len(text) > 9:
             raise S3Error("InvalidArgument", f"{name} must be a whole number.", ArgumentName=name, ArgumentValue=text)
         return min(int(text), highest)
+
+
+def owner_content(account: Account) -> Content:
+    """An Owner element's content."""
+    return [("ID", account.id), ("DisplayName", account.name)]
 
 
 def xml_response(name: str, *content: tuple[str, Content]) -> Response:

@@ -58,13 +58,13 @@ class Control:
                 return _json(404, {"error": "there is nothing here", "code": "NotFound"})
 
     def _health(self) -> dict[str, object]:
-        credentials = self._plane.credentials
-        generation = credentials.generation
+        accounts = self._plane.accounts
+        generation = accounts.generation
         return {
             "ok": True,
             "url": self._url,
             "credentials_generation": generation,
-            "credentials_problem": credentials.problem,
+            "credentials_problem": accounts.problem,
             "audit_lost": self._plane.audit.lost,
         }
 

@@ -4,7 +4,9 @@ Source: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html (202
 """
 
 _CODES: dict[str, tuple[int, str]] = {
+    "AccessControlListNotSupported": (400, "The bucket does not allow ACLs."),
     "AccessDenied": (403, "Access Denied"),
+    "AccessForbidden": (403, "CORSResponse: This CORS request is not allowed."),
     "AuthorizationHeaderMalformed": (400, "The authorization header that you provided is not valid."),
     "AuthorizationQueryParametersError": (400, "The authorization query parameters that you provided are not valid."),
     "BadRequest": (400, "Bad Request"),
@@ -23,6 +25,10 @@ _CODES: dict[str, tuple[int, str]] = {
     "InternalError": (500, "The server met an error of its own. Please try again, and report it if it stays."),
     "InvalidAccessKeyId": (403, "The access key ID that you provided does not exist in our records."),
     "InvalidArgument": (400, "Invalid Argument"),
+    "InvalidBucketAclWithObjectOwnership": (
+        400,
+        "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting.",
+    ),
     "InvalidBucketName": (400, "The specified bucket is not valid."),
     "InvalidDigest": (400, "The Content-MD5 or checksum value that you specified is not valid."),
     "InvalidPart": (400, "One or more of the specified parts could not be found."),
@@ -33,6 +39,8 @@ _CODES: dict[str, tuple[int, str]] = {
     "InvalidTag": (400, "The tag provided was not a valid tag."),
     "InvalidURI": (400, "The specified URI could not be parsed."),
     "KeyTooLongError": (400, "Your key is too long."),
+    "MalformedACLError": (400, "The ACL that you provided was not well formed or did not validate."),
+    "MalformedPolicy": (400, "Your policy contains a principal, an action or a condition that is not valid."),
     "MalformedTrailerError": (400, "The trailers of the request are not well formed."),
     "MalformedXML": (400, "The XML that you provided was not well formed or did not validate against our schema."),
     "MetadataTooLarge": (400, "Your metadata headers exceed the maximum allowed metadata size."),
@@ -44,11 +52,13 @@ _CODES: dict[str, tuple[int, str]] = {
     "NoSuchCORSConfiguration": (404, "The CORS configuration does not exist."),
     "NoSuchKey": (404, "The specified key does not exist."),
     "NoSuchLifecycleConfiguration": (404, "The lifecycle configuration does not exist."),
+    "NoSuchPublicAccessBlockConfiguration": (404, "The public access block configuration was not found."),
     "NoSuchTagSet": (404, "The TagSet does not exist."),
     "NoSuchUpload": (404, "The specified multipart upload does not exist."),
     "NoSuchVersion": (404, "The specified version does not exist."),
     "NotImplemented": (501, "A header or request that you provided implies functionality that is not implemented."),
     "OperationAborted": (409, "A conflicting conditional operation is in progress against this resource."),
+    "OwnershipControlsNotFoundError": (404, "The bucket ownership controls were not found."),
     "PreconditionFailed": (412, "At least one of the preconditions that you specified did not hold."),
     "RequestTimeTooSkewed": (403, "The difference between the request time and the server's time is too large."),
     "RequestTimeout": (400, "The body did not arrive in time."),
@@ -58,6 +68,7 @@ _CODES: dict[str, tuple[int, str]] = {
         "The request signature that the server calculated does not match the signature that you provided.",
     ),
     "SlowDown": (503, "Please reduce your request rate."),
+    "UnresolvableGrantByEmailAddress": (400, "The e-mail address that you provided does not match any account."),
     "XAmzContentSHA256Mismatch": (400, "The provided 'x-amz-content-sha256' header does not match what was computed."),
 }
 

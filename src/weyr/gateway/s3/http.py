@@ -88,6 +88,7 @@ class Connection(asyncio.Protocol):
         self._headers: dict[str, str] = {}
         self._incoming: Body | None = None
         self._is_in_head = False
+        self._peer = ""
         self.moved_at = time.monotonic()
 
     # --- what asyncio and the parser call
@@ -95,6 +96,8 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are asyncio's in all but the class.
         self._transport = cast("asyncio.Transport", transport)
+        peer = transport.get_extra_info("peername")
+        self._peer = str(peer[0]) if isinstance(peer, tuple) else ""
         self._site.connections.add(self)
         self._task = asyncio.get_running_loop().create_task(self._serve())
 
@@ -160,7 +163,7 @@ class Connection(asyncio.Protocol):
         method = self._parser.get_method().decode()
         self._incoming = body
         self._queue.append(
-            Request(method, path, query, self._headers, body, keep_alive=self._parser.should_keep_alive())
+            Request(method, path, query, self._headers, body, self._parser.should_keep_alive(), self._peer)
         )
         if len(self._queue) > PIPELINED_MAX:
             self.pause()

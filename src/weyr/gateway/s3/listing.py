@@ -27,6 +27,8 @@ class Entry:
     size: int
     etag: str
     modified_ms: int
+    owner: str = ""
+    """The account that owns it, where that was asked for and is not the bucket's owner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +40,14 @@ class Page:
     last: str = ""
 
 
-def page(rows: Rows, bucket: int, prefix: str, delimiter: str, after: str, limit: int) -> Page:
+def page(
+    rows: Rows, bucket: int, prefix: str, delimiter: str, after: str, limit: int, with_owner: bool = False
+) -> Page:
     """The keys behind `after` that begin with `prefix`. An `after` that is a common prefix skips all it stands for."""
     items: list[Entry | str] = []
     if delimiter and after.startswith(prefix) and after.endswith(delimiter) and len(after) > len(prefix):
         after += PAST
-    found = _folded(rows, bucket, prefix, delimiter, after)
+    found = _folded(rows, bucket, prefix, delimiter, after, with_owner)
     if limit == 0:
         return Page((), False)
     for item in found:
@@ -54,25 +58,33 @@ def page(rows: Rows, bucket: int, prefix: str, delimiter: str, after: str, limit
     return Page(tuple(items), False)
 
 
-def _folded(rows: Rows, bucket: int, prefix: str, delimiter: str, after: str) -> Iterator[Entry | str]:
+def _folded(
+    rows: Rows, bucket: int, prefix: str, delimiter: str, after: str, with_owner: bool
+) -> Iterator[Entry | str]:
     position: str | None = after
     while position is not None:
-        found = _from(rows, bucket, prefix, position)
+        found = _from(rows, bucket, prefix, position, with_owner)
         position = None
-        for key, size, etag, modified_ms in found:
+        for key, size, etag, modified_ms, owner in found:
             cut = key.find(delimiter, len(prefix)) if delimiter else -1
             if cut >= 0:
                 common = key[: cut + len(delimiter)]
                 yield common
                 position = common + PAST
                 break
-            yield Entry(key, size, etag, modified_ms)
+            yield Entry(key, size, etag, modified_ms, owner or "")
 
 
-def _from(rows: Rows, bucket: int, prefix: str, after: str) -> Iterator[Row]:
+def _owner(with_owner: bool) -> str:
+    """The column; to look into each row's JSON costs as much as the rest of the row."""
+    return "json_extract(meta, '$.owner')" if with_owner else "NULL"
+
+
+def _from(rows: Rows, bucket: int, prefix: str, after: str, with_owner: bool) -> Iterator[Row]:
     compare, low = (">", after) if after >= prefix else (">=", prefix)
     sql = (
-        f"SELECT key, size, etag, modified_ms FROM objects WHERE bucket = ? AND key {compare} ? AND key < ?"
+        f"SELECT key, size, etag, modified_ms, {_owner(with_owner)} FROM objects"
+        f" WHERE bucket = ? AND key {compare} ? AND key < ?"
         " AND is_marker = 0 ORDER BY key"
     )
     return rows.rows(sql, bucket, low, prefix + PAST)
@@ -90,6 +102,7 @@ class VersionEntry:
     etag: str
     modified_ms: int
     sequence: int
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +115,13 @@ class VersionPage:
 
 
 def version_page(
-    rows: Rows, bucket: int, prefix: str, delimiter: str, after: tuple[str, str], limit: int
+    rows: Rows,
+    bucket: int,
+    prefix: str,
+    delimiter: str,
+    after: tuple[str, str],
+    limit: int,
+    with_owner: bool = False,
 ) -> VersionPage:
     """The versions behind `after`: keys in order, the newest version of each first."""
     key, version = after
@@ -111,7 +130,7 @@ def version_page(
     items: list[VersionEntry | str] = []
     if limit == 0:
         return VersionPage((), False)
-    for item in _versions(rows, bucket, prefix, delimiter, key, version):
+    for item in _versions(rows, bucket, prefix, delimiter, key, version, with_owner):
         if len(items) == limit:
             last = items[-1]
             return VersionPage(tuple(items), True, (last, "") if isinstance(last, str) else (last.key, last.version))
@@ -120,13 +139,13 @@ def version_page(
 
 
 _VERSIONS = """
-    SELECT key, version, is_marker, {latest}, size, etag, modified_ms, sequence FROM {table}
+    SELECT key, version, is_marker, {latest}, size, etag, modified_ms, sequence, {owner} FROM {table}
     WHERE bucket = ? AND key {compare} ? AND key < ?
 """
 
 
 def _versions(
-    rows: Rows, bucket: int, prefix: str, delimiter: str, after: str, version: str
+    rows: Rows, bucket: int, prefix: str, delimiter: str, after: str, version: str, with_owner: bool
 ) -> Iterator[VersionEntry | str]:
     # With a version marker the rest of its key's versions come first: those older than the marker.
     compare = ">=" if version else ">"
@@ -136,7 +155,7 @@ def _versions(
         low, op = (position, compare) if position >= prefix else (prefix, ">=")
         position, compare = None, ">"
         selects = [
-            _VERSIONS.format(latest=latest, table=table, compare=op)
+            _VERSIONS.format(latest=latest, table=table, compare=op, owner=_owner(with_owner))
             for latest, table in ((1, "objects"), (0, "history"))
         ]
         values = (bucket, low, prefix + PAST)
@@ -152,4 +171,4 @@ def _versions(
                 yield common
                 position = common + PAST
                 break
-            yield VersionEntry(key, row[1], bool(row[2]), bool(row[3]), row[4], row[5], row[6], row[7])
+            yield VersionEntry(key, row[1], bool(row[2]), bool(row[3]), row[4], row[5], row[6], row[7], row[8] or "")

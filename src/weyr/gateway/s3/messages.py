@@ -90,6 +90,8 @@ class Request:
     headers: dict[str, str]
     body: Body
     keep_alive: bool = True
+    peer: str = ""
+    """The address of the client."""
 
 
 class FileSlices(Protocol):

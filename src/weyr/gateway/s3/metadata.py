@@ -6,8 +6,10 @@ from urllib.parse import parse_qsl
 from weyr.gateway.s3.errors import S3Error, not_implemented
 from weyr.gateway.s3.records import Meta, Stored
 from weyr.gateway.s3.sigv4 import Caller
+from weyr.gateway.s3.xml import Node
 
 USER_BYTES_MAX = 2048
+TAGS_MAX = 10
 USER = "x-amz-meta-"
 _CONTENT = ("content-type", "content-disposition", "content-encoding", "content-language", "cache-control", "expires")
 _NAMES = {
@@ -19,7 +21,9 @@ _NAMES = {
     "expires": "Expires",
 }
 _KNOWN = {
-    "x-amz-acl", "x-amz-checksum-algorithm", "x-amz-checksum-crc32", "x-amz-checksum-crc32c",
+    "x-amz-acl", "x-amz-bypass-governance-retention", "x-amz-checksum-algorithm", "x-amz-checksum-crc32",
+    "x-amz-checksum-crc32c", "x-amz-confirm-remove-self-bucket-access", "x-amz-grant-full-control",
+    "x-amz-grant-read", "x-amz-grant-read-acp", "x-amz-grant-write", "x-amz-grant-write-acp",
     "x-amz-checksum-crc64nvme", "x-amz-checksum-mode", "x-amz-checksum-sha1", "x-amz-checksum-sha256",
     "x-amz-checksum-type", "x-amz-content-sha256", "x-amz-copy-source", "x-amz-copy-source-if-match",
     "x-amz-copy-source-if-modified-since", "x-amz-copy-source-if-none-match",
@@ -32,22 +36,13 @@ _KNOWN = {
 _OVERRIDES = {f"response-{name}": _NAMES[name] for name in _CONTENT}
 
 
-def check_known(headers: Mapping[str, str], owner: str) -> None:
-    """Refuses every x-amz header that would be ignored otherwise.
-
-    Raises: S3Error NotImplemented; AccessDenied where another account is expected to own the bucket.
-    """
-    for name, value in headers.items():
+def check_known(headers: Mapping[str, str]) -> None:
+    """Refuses every x-amz header that would be ignored otherwise. Raises: S3Error NotImplemented."""
+    for name in headers:
         if name.startswith("x-amz-") and name not in _KNOWN and not name.startswith(USER):
             raise not_implemented(f"the header {name}")
-        if name in ("x-amz-expected-bucket-owner", "x-amz-source-expected-bucket-owner") and value != owner:
-            raise S3Error("AccessDenied", "The bucket is owned by another account.")
-    if headers.get("x-amz-acl", "private") not in ("private", "bucket-owner-full-control"):
-        raise not_implemented("canned ACLs other than private")
     if headers.get("x-amz-storage-class", "STANDARD") != "STANDARD":
         raise not_implemented("storage classes other than STANDARD")
-    if headers.get("x-amz-object-ownership", "BucketOwnerEnforced") != "BucketOwnerEnforced":
-        raise not_implemented("object ownership other than BucketOwnerEnforced")
 
 
 def meta_of(headers: Mapping[str, str], caller: Caller) -> Meta:
@@ -88,6 +83,14 @@ def one_line(text: str) -> str:
     return text.encode().decode("latin-1")
 
 
+def tags_in(document: Node, tags_max: int = TAGS_MAX) -> dict[str, str]:
+    """The tags of a Tagging document. Raises: S3Error."""
+    sets = document.all("TagSet")
+    if len(sets) != 1:
+        raise S3Error("MalformedXML")
+    return checked_tags([(tag.need("Key"), tag.need("Value")) for tag in sets[0].all("Tag")], tags_max)
+
+
 def tags_of(text: str) -> dict[str, str]:
     """The tags of an x-amz-tagging header (`a=1&b=2`). Raises: S3Error."""
     try:
@@ -97,13 +100,13 @@ def tags_of(text: str) -> dict[str, str]:
     return checked_tags(pairs)
 
 
-def checked_tags(pairs: list[tuple[str, str]]) -> dict[str, str]:
+def checked_tags(pairs: list[tuple[str, str]], tags_max: int = TAGS_MAX) -> dict[str, str]:
     """Raises: S3Error InvalidTag for duplicates and what is too long or too many."""
     tags = dict(pairs)
     if len(tags) != len(pairs):
         raise S3Error("InvalidTag", "Cannot provide multiple Tags with the same key")
-    if len(tags) > 10:
-        raise S3Error("BadRequest", "Object tags cannot be greater than 10")
+    if len(tags) > tags_max:
+        raise S3Error("BadRequest", f"Tags cannot be more than {tags_max}")
     for key, value in pairs:
         if not 0 < len(key) <= 128 or key.startswith("aws:"):
             raise S3Error("InvalidTag", "The TagKey you have provided is invalid")

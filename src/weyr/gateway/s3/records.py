@@ -72,6 +72,10 @@ class Meta:
     upload: str = ""
     """The multipart upload this came from, so that a repeated completion is answered as the first was."""
     parts: int = 0
+    owner: str = ""
+    """The account that owns it, "" for the bucket's owner."""
+    acl: str = ""
+    """Its access control list as `weyr.gateway.s3.acl.text_of` writes it, "" for a private one."""
 
     def text(self) -> str:
         return json.dumps({name: value for name, value in asdict(self).items() if value}, separators=(",", ":"))

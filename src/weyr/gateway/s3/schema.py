@@ -13,7 +13,7 @@
 import sqlite3
 from pathlib import Path
 
-VERSION = 2
+VERSION = 3
 
 _COLUMNS = """
     bucket INTEGER NOT NULL, key TEXT NOT NULL, sequence INTEGER NOT NULL, version TEXT NOT NULL,

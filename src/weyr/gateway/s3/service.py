@@ -1,63 +1,29 @@
-"""Which operation does a request ask for, and what is answered? Authentication, routing, errors."""
+"""What is answered to a request? Who sent it, where it goes, whether it is let in, and what went wrong."""
 
 import itertools
 import logging
 import sqlite3
-from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
 
-from weyr.gateway.s3 import api_buckets, api_deletes, api_lists, api_objects, api_tags, api_uploads, sigv2
-from weyr.gateway.s3.call import OWNER, Call, Plane, checked_key, decoded
+from weyr.gateway.s3 import api_buckets, api_cors, sigv2
+from weyr.gateway.s3.admit import admit
+from weyr.gateway.s3.call import Call, Plane, checked_key, decoded
 from weyr.gateway.s3.conditions import NotModified
-from weyr.gateway.s3.errors import S3Error, not_implemented
+from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.messages import BodyBroken, Request, Response
 from weyr.gateway.s3.metadata import check_known
-from weyr.gateway.s3.sigv4 import Refused, Signable, authenticate
+from weyr.gateway.s3.records import bucket_named, look
+from weyr.gateway.s3.routes import Route, route_of
+from weyr.gateway.s3.sigv4 import Caller, Refused, Signable, authenticate
 from weyr.gateway.s3.xml import error_document
 
 log = logging.getLogger("weyr.s3")
-
-Operation = Callable[[Call], Awaitable[Response]]
-
-SUBRESOURCES = (
-    "accelerate", "acl", "analytics", "attributes", "cors", "delete", "encryption", "intelligent-tiering",
-    "inventory", "legal-hold", "lifecycle", "list-type", "location", "logging", "metadataConfiguration", "metrics",
-    "notification", "object-lock", "ownershipControls", "policy", "policyStatus", "publicAccessBlock", "renameObject",
-    "replication", "requestPayment", "restore", "retention", "select", "session", "tagging", "torrent", "uploadId",
-    "uploads", "versioning", "versions", "website",
-)  # fmt: skip
-"""Query names that make a request another one. Others are parameters."""
 
 _OF_THE_SIGNATURE = {
     "x-amz-algorithm", "x-amz-content-sha256", "x-amz-credential", "x-amz-date", "x-amz-expires", "x-amz-signature",
     "x-amz-signedheaders", "x-amz-user-agent",
 }  # fmt: skip
-
-OPERATIONS: Mapping[tuple[str, str, str], Operation] = {
-    ("service", "GET", ""): api_buckets.list_buckets,
-    ("bucket", "GET", ""): api_lists.list_objects,
-    ("bucket", "GET", "list-type"): api_lists.list_objects,
-    ("bucket", "GET", "location"): api_buckets.get_location,
-    ("bucket", "GET", "uploads"): api_uploads.list_uploads,
-    ("bucket", "GET", "versioning"): api_buckets.get_versioning,
-    ("bucket", "GET", "versions"): api_lists.list_versions,
-    ("bucket", "HEAD", ""): api_buckets.head_bucket,
-    ("bucket", "PUT", ""): api_buckets.create_bucket,
-    ("bucket", "PUT", "versioning"): api_buckets.put_versioning,
-    ("bucket", "DELETE", ""): api_buckets.delete_bucket,
-    ("bucket", "POST", "delete"): api_deletes.delete_objects,
-    ("object", "GET", ""): api_objects.get_object,
-    ("object", "GET", "uploadId"): api_uploads.list_parts,
-    ("object", "GET", "tagging"): api_tags.get_tags,
-    ("object", "HEAD", ""): api_objects.head_object,
-    ("object", "PUT", ""): api_objects.put_object,
-    ("object", "PUT", "uploadId"): api_uploads.put_part,
-    ("object", "PUT", "tagging"): api_tags.put_tags,
-    ("object", "POST", "uploads"): api_uploads.create_upload,
-    ("object", "POST", "uploadId"): api_uploads.complete_upload,
-    ("object", "DELETE", ""): api_deletes.delete_object,
-    ("object", "DELETE", "uploadId"): api_uploads.abort_upload,
-    ("object", "DELETE", "tagging"): api_tags.delete_tags,
-}
 
 
 class Service:
@@ -87,32 +53,64 @@ class Service:
             log.exception("s3.bug %s %s", request.method, request.path)
             response = _refusal(S3Error("InternalError", f"This is a fault of weyr: {e!r}"), request, request_id)
         response.headers.append(("x-amz-request-id", request_id))
+        if "origin" in request.headers and request.method != "OPTIONS":
+            self._allow_origin(request, response)
         return response
+
+    def _allow_origin(self, request: Request, response: Response) -> None:
+        """A page may read refusals too, or it could not tell its user what is wrong."""
+        with suppress(S3Error):
+            bucket, _ = _target_of(request.path)
+            if bucket:
+                settings = bucket_named(self._plane.index, bucket).settings
+                response.headers += api_cors.headers_for(settings, request.method, request.headers)
 
     async def _answer(self, request: Request) -> Response:
         query = _pairs_of(request.query)
-        now = self._plane.clock()
-        try:
-            signable = Signable(request.method, request.path, query, request.headers)
-            is_old_url = sigv2.is_presigned({name for name, _ in query})
-            check = sigv2.presigned if is_old_url else authenticate
-            caller = check(signable, self._plane.credentials, now)
-        except Refused as e:
-            self._plane.audit.refused(e.who, f"s3:{request.method}", request.path, e.error.code)
-            raise e.error from None
         bucket, key = _target_of(request.path)
+        if request.method == "OPTIONS" and bucket:
+            return api_cors.preflight(bucket_named(self._plane.index, bucket).settings, request.headers)
+        now = self._plane.clock()
+        caller = self._caller(request, query, now)
         names = dict(query)
         if "Signature" in names or "X-Amz-Signature" in names:
             _take_hoisted(request, query)
-        operation = _operation_of(request.method, bucket, key, names)
         try:
-            check_known(request.headers, OWNER)
+            route = route_of(request.method, bucket, key, names)
+            check_known(request.headers)
             checked_key(key)
-            return await operation(Call(self._plane, request, caller, bucket, key, names, int(now * 1000)))
+            account = None if caller.is_anonymous else self._plane.accounts.of(caller.principal.name)
+            call = Call(self._plane, request, caller, account, bucket, key, names, int(now * 1000))
+            call = _at_bucket(call, route)
+            await admit(call, route.action_for(names))
+            return await route.operation(call)
         except S3Error as e:
             if e.status == 403 and not e.is_audited:
                 self._plane.audit.refused(caller.principal.name, f"s3:{request.method}", request.path, e.code)
             raise
+
+    def _caller(self, request: Request, query: list[tuple[str, str]], now: float) -> Caller:
+        """Who sent it. Raises: S3Error, written to the audit trail."""
+        try:
+            signable = Signable(request.method, request.path, query, request.headers)
+            is_old_url = sigv2.is_presigned({name for name, _ in query})
+            check = sigv2.presigned if is_old_url else authenticate
+            return check(signable, self._plane.accounts, now)
+        except Refused as e:
+            self._plane.audit.refused(e.who, f"s3:{request.method}", request.path, e.error.code)
+            e.error.is_audited = True
+            raise e.error from None
+
+
+def _at_bucket(call: Call, route: Route) -> Call:
+    """The call with its bucket looked up, and with the object where it will be read. Raises: S3Error NoSuchBucket."""
+    if not call.bucket or route.operation is api_buckets.create_bucket:
+        return call
+    is_read = call.key and call.request.method in ("GET", "HEAD") and "versionId" not in call.query
+    if not is_read:
+        return replace(call, there_or_none=bucket_named(call.plane.index, call.bucket))
+    bucket, stored, data = look(call.plane.index, call.bucket, call.key)
+    return replace(call, there_or_none=bucket, looked_up=(stored, data))
 
 
 def _pairs_of(query: str) -> list[tuple[str, str]]:
@@ -144,18 +142,6 @@ def _target_of(path: str) -> tuple[str, str]:
         raise S3Error("InvalidURI")
     bucket, _, key = path[1:].partition("/")
     return decoded(bucket), decoded(key)
-
-
-def _operation_of(method: str, bucket: str, key: str, query: Mapping[str, str]) -> Operation:
-    level = "object" if key else "bucket" if bucket else "service"
-    asked = [name for name in SUBRESOURCES if name in query]
-    subresource = asked[0] if asked else ""
-    operation = OPERATIONS.get((level, method, subresource))
-    if operation is None or len(asked) > 1:
-        if subresource or method in ("POST", "OPTIONS"):
-            raise not_implemented(f"{method} of {'&'.join(asked) or 'this'} on a {level}")
-        raise S3Error("MethodNotAllowed", Method=method, ResourceType=level.upper())
-    return operation
 
 
 def _refusal(error: S3Error, request: Request, request_id: str) -> Response:

@@ -52,6 +52,11 @@ class Caller:
     access_key: str
     payload: str
     signing: Signing
+    version: str = ALGORITHM
+
+    @property
+    def is_anonymous(self) -> bool:
+        return not self.access_key
 
 
 class Refused(Exception):
@@ -103,8 +108,16 @@ def authenticate(request: Signable, keys: Keys, now: float) -> Caller:
     elif authorization:
         claim = _header_claim(request, authorization)
     else:
-        raise Refused(S3Error("AccessDenied", "The request is not signed."))
+        return _anonymous(request)
     return _verified(request, claim, keys, now)
+
+
+def _anonymous(request: Signable) -> Caller:
+    """Nobody signed: what is open to everybody is still open."""
+    payload = request.headers.get("x-amz-content-sha256", UNSIGNED)
+    if payload.startswith("STREAMING-AWS4"):
+        raise Refused(S3Error("AccessDenied", "A signed stream needs a signed request."))
+    return Caller(Principal("", ()), "", payload, Signing(b"", "", "", ""), "")
 
 
 def _verified(request: Signable, claim: _Claim, keys: Keys, now: float) -> Caller:

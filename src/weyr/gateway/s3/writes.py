@@ -3,6 +3,7 @@
 Each looks, refuses or changes, inside the caller's transaction. Time and new ids are arguments.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from weyr.gateway.s3.errors import S3Error
@@ -148,10 +149,20 @@ def delete(
 
 def set_tags(transaction: Transaction, bucket: int, key: str, version: str, tags: dict[str, str]) -> None:
     """Replaces the tags of one version. Raises: S3Error NoSuchKey where it went meanwhile."""
+    change_meta(transaction, bucket, key, version, lambda meta: replace(meta, tags=tags))
+
+
+def set_acl(transaction: Transaction, bucket: int, key: str, version: str, acl: str) -> None:
+    """Replaces the access control list of one version. Raises: S3Error NoSuchKey where it went meanwhile."""
+    change_meta(transaction, bucket, key, version, lambda meta: replace(meta, acl=acl))
+
+
+def change_meta(transaction: Transaction, bucket: int, key: str, version: str, change: Callable[[Meta], Meta]) -> None:
+    """Changes what is kept beside one version's bytes. Raises: S3Error NoSuchKey where it went meanwhile."""
     stored = version_of(transaction, bucket, key, version)
     if stored is None:
         raise S3Error("NoSuchKey")
-    meta = replace(stored.meta, tags=tags).text()
+    meta = change(stored.meta).text()
     for table in ("objects", "history"):
         sql = f"UPDATE {table} SET meta = ? WHERE bucket = ? AND key = ? AND sequence = ?"
         transaction.run(sql, meta, bucket, key, stored.sequence)

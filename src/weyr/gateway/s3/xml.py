@@ -81,6 +81,15 @@ class Node:
     def __iter__(self) -> Iterator["Node"]:
         return (Node(child) for child in self._source)
 
+    def text_of_all(self) -> str:
+        """The document again, without attributes and in S3's namespace: as it is kept."""
+        return raw_document(self.name, "".join(child.written() for child in self)).decode()
+
+    def written(self) -> str:
+        """This element with all that is in it."""
+        inner = "".join(child.written() for child in self)
+        return f"<{self.name}>{inner or escaped(self.text.strip())}</{self.name}>"
+
     def all(self, name: str) -> list["Node"]:
         return [child for child in self if child.name == name]
 

@@ -1,0 +1,105 @@
+"""`weyr s3`: an S3 of its own, without a stack or a server."""
+
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from weyr.cli.group import verb, verb_app
+from weyr.cli.options import AsJson, seconds
+from weyr.cli.screen import put, say
+from weyr.core.diagnostic import Diagnostic, UserError
+from weyr.gateway.s3.accounts import User, Users, kept_user
+from weyr.gateway.s3.start import CannotStart, Settings
+from weyr.gateway.s3.start import serve as run
+
+app = verb_app("Serve buckets over S3, without a stack.")
+
+USERS = "WEYR_S3_USERS"
+KEPT_USER = "user.json"
+
+
+@app.callback()
+def s3() -> None:
+    """Serve buckets over S3, without a stack."""
+
+
+@verb(app, "weyr s3 serve --data buckets --port 9000 --user alice:ALICEKEY:alices-secret")
+def serve(
+    data: Annotated[Path, typer.Option("--data", help="Folder of the buckets; it is made if it is not there.")],
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Where to listen; 0 for any free port.")] = 9000,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    user: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME:ACCESS_KEY:SECRET",
+            help=f"Somebody who may call; give it once per user. ${USERS} and --users-file keep secrets off the line.",
+        ),
+    ] = None,
+    users_file: Annotated[
+        Path | None, typer.Option("--users-file", help="A file with one NAME:ACCESS_KEY:SECRET a line.")
+    ] = None,
+    region: Annotated[str, typer.Option(help="The region that buckets say they are in.")] = "us-east-1",
+    lifecycle_day: Annotated[
+        float,
+        typer.Option(
+            "--lifecycle-day",
+            parser=seconds,
+            metavar="DURATION",
+            help="How long a day of a lifecycle rule lasts; a few seconds let tests see one end.",
+        ),
+    ] = "24h",  # type: ignore[assignment] # Typer parses the default as it parses what is given
+    as_json: AsJson = False,
+) -> None:
+    """Serve S3 in the foreground until Ctrl-C. Each user owns what it makes and sees nothing of the others'."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    folder = data.expanduser().absolute()
+    settings = Settings(
+        data=folder,
+        audit=folder / "audit.jsonl",
+        host=host,
+        port=port,
+        region=region,
+        sweep_every_s=min(10.0, max(0.2, lifecycle_day / 4)),
+        day_s=lifecycle_day,
+    )
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        users = _users(user or [], users_file, folder)
+        accounts = Users(users)
+    except (OSError, ValueError) as e:
+        raise _cannot(f"{e}.") from e
+
+    def ready(url: str) -> None:
+        if as_json:
+            put(json.dumps({"url": url, "pid": os.getpid(), "users": [user.name for user in users]}))
+            sys.stdout.flush()
+        else:
+            say(f"S3 is up: {url}. Data in {folder}. Ctrl-C stops it.")
+
+    try:
+        run(settings, accounts, ready)
+    except CannotStart as e:
+        raise _cannot(str(e)) from e
+
+
+def _users(given: list[str], file: Path | None, folder: Path) -> list[User]:
+    """Who may call: from the line, the file and the environment; one is made where there is none."""
+    lines = [*given, *os.environ.get(USERS, "").split()]
+    if file is not None:
+        lines += [line for line in file.read_text().splitlines() if line.strip() and not line.startswith("#")]
+    if lines:
+        return [User.of(line) for line in lines]
+    user, is_new = kept_user(folder / KEPT_USER)
+    if is_new:
+        say(f"A user was made, and is kept in {folder / KEPT_USER}:")
+        say(f"  export AWS_ACCESS_KEY_ID={user.access_key} AWS_SECRET_ACCESS_KEY={user.secret}")
+    return [user]
+
+
+def _cannot(detail: str) -> UserError:
+    return UserError(Diagnostic("The S3 plane cannot start", detail, suggestion="weyr s3 serve --help"))

@@ -1,0 +1,174 @@
+"""How does the S3 plane run? One start for both: the process beside a stack, and `weyr s3 serve`."""
+
+import asyncio
+import fcntl
+import gc
+import json
+import logging
+import os
+import resource
+import signal
+import socket
+import sqlite3
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvloop
+
+from weyr.gateway.audit import AuditTrail
+from weyr.gateway.s3.accounts import Accounts
+from weyr.gateway.s3.blobs import BlobStore, sync_folder
+from weyr.gateway.s3.call import REGION, Plane
+from weyr.gateway.s3.control import Control
+from weyr.gateway.s3.http import Site
+from weyr.gateway.s3.index import Index
+from weyr.gateway.s3.lifecycle import sweep_forever
+from weyr.gateway.s3.receive import Receiver
+from weyr.gateway.s3.service import Service
+
+BACKLOG = 2048
+GRACE_S = 10.0
+STALLED_CHECK_S = 5.0
+SWITCH_S = 0.0005
+"""Threads hash and commit beside the loop; at Python's own 5 ms each hand-over would show in every answer."""
+
+log = logging.getLogger("weyr.s3")
+
+
+class CannotStart(Exception):
+    """The plane cannot start here; the message is for the user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where the plane keeps its data, and where it listens. `port` 0 takes a free one."""
+
+    data: Path
+    audit: Path
+    host: str = "127.0.0.1"
+    port: int = 0
+    region: str = REGION
+    control: Path | None = None
+    """Unix socket to be steered through."""
+    info: Path | None = None
+    """File to write pid, port and url to once connections are accepted."""
+    sweep_every_s: float = 10.0
+    day_s: float = 86_400.0
+    """How long a day of a lifecycle rule lasts."""
+
+
+def serve(settings: Settings, accounts: Accounts, ready: Callable[[str], None]) -> None:
+    """Runs until SIGTERM or SIGINT; calls `ready` with the URL once connections are accepted. Raises: CannotStart."""
+    sys.setswitchinterval(SWITCH_S)
+    _, files_max = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files_max, files_max))
+    # What is loaded by now stays for good, so the collector need not look at it again and again.
+    gc.freeze()
+    os.umask(0o077)
+    uvloop.run(_run(settings, accounts, ready))
+
+
+async def _run(settings: Settings, accounts: Accounts, ready: Callable[[str], None]) -> None:
+    loop = asyncio.get_running_loop()
+    lock = _locked(settings.data)
+    listener = _listener(settings.host, settings.port)
+    plane = _plane(settings, accounts, loop)
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    url = f"http://{host}:{listener.getsockname()[1]}"
+    public = Site(Service(plane).handle)
+    sites = [public]
+    plane.index.start()
+    control = None
+    if settings.control is not None:
+        steering = Site(Control(plane, public, url).handle)
+        sites.append(steering)
+        settings.control.unlink(missing_ok=True)
+        control = await loop.create_unix_server(steering.connect, path=str(settings.control))
+        os.chmod(settings.control, 0o600)
+    server = await loop.create_server(public.connect, sock=listener, backlog=BACKLOG)
+    background = [
+        loop.create_task(sweep_forever(plane.index, settings.sweep_every_s, plane.clock)),
+        loop.create_task(_end_stalled(*sites)),
+    ]
+    if settings.info is not None:
+        _announce(settings.info, url, listener.getsockname()[1])
+    stop = asyncio.Event()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signal_number, stop.set)
+    log.info("s3.ready url=%s", url)
+    ready(url)
+    await stop.wait()
+
+    for task in background:
+        task.cancel()
+    server.close()
+    if control is not None:
+        control.close()
+    for site in sites:
+        await site.stop(GRACE_S if site is public else 1.0)
+    plane.receiver.close()
+    plane.index.close()
+    plane.blobs.close()
+    plane.audit.close()
+    for path in (settings.info, settings.control):
+        if path is not None:
+            path.unlink(missing_ok=True)
+    os.close(lock)
+    log.info("s3.stopped")
+
+
+def _locked(folder: Path) -> int:
+    """Takes the data folder for this process alone. Raises: CannotStart."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as e:
+        raise CannotStart(f"Another S3 plane has {folder} open. Stop it first.") from e
+    except OSError as e:
+        raise CannotStart(f"{folder} cannot be written: {e}") from e
+    return descriptor
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as e:
+        raise CannotStart(f"{host}:{port} cannot be listened on: {e.strerror}. Choose another port.") from e
+    return listener
+
+
+def _plane(settings: Settings, accounts: Accounts, loop: asyncio.AbstractEventLoop) -> Plane:
+    try:
+        blobs = BlobStore(settings.data)
+        index = Index(settings.data, blobs, loop)
+        audit = AuditTrail(settings.audit, "s3")
+        # The names of what was just made must be on disk before anything in them is acknowledged.
+        for folder in (settings.data, settings.data.parent):
+            with suppress(PermissionError):  # a folder above ours may be closed to us; then its names are not new
+                sync_folder(folder)
+    except (OSError, sqlite3.Error) as e:
+        raise CannotStart(f"{settings.data} cannot be opened: {e}") from e
+    return Plane(index, blobs, Receiver(blobs, loop), accounts, audit, region=settings.region, day_s=settings.day_s)
+
+
+async def _end_stalled(*sites: Site) -> None:
+    while True:
+        await asyncio.sleep(STALLED_CHECK_S)
+        for site in sites:
+            site.close_stalled()
+
+
+def _announce(path: Path, url: str, port: int) -> None:
+    """Says that connections are accepted, in one rename."""
+    started = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+    text = json.dumps({"pid": os.getpid(), "started": started, "port": port, "url": url, "at": time.time()})
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text)
+    os.replace(temporary, path)
