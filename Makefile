@@ -1,6 +1,6 @@
 # Every target sets .venv up by itself; on a set-up tree that takes no time.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check soak lint format constraints clean venv
+.PHONY: help demo test check soak s3-tests lint format constraints clean venv
 BIN := .venv/bin
 # Two workers: the suite starts real processes, and more of them than cores only wait for each other.
 WORKERS ?= 2
@@ -10,7 +10,7 @@ WORLDS ?= 10000
 FIRST ?= 0
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: venv ## bring examples/digits up, interrupt it half-way, ask its endpoint, show the bill
 	@$(BIN)/python examples/digits/demo.py
@@ -23,6 +23,9 @@ check: lint ## lint, then the tests that lie beside the code: under a minute
 
 soak: venv ## play WORLDS simulated worlds from seed FIRST on; one that breaks tells how to play it again
 	@$(BIN)/python -m weyr.sim.replay --worlds $(WORLDS) --first $(FIRST)
+
+s3-tests: venv ## run Ceph's s3-tests, a checkout of which is at S3_TESTS, against `weyr s3 serve`
+	@$(BIN)/python tests/s3/conformance.py $(S3_TESTS) $(ARGS)
 
 lint: venv ## ruff, mypy --strict, the import contracts
 	@$(BIN)/ruff check --quiet
