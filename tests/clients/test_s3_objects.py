@@ -216,9 +216,10 @@ def test_a_bucket_lives_and_goes(client: Any) -> None:
     assert "pond" in [bucket["Name"] for bucket in client.list_buckets()["Buckets"]]
     assert client.head_bucket(Bucket="pond")["ResponseMetadata"]["HTTPStatusCode"] == 200
     assert client.get_bucket_location(Bucket="pond")["LocationConstraint"] is None
+    client.create_bucket(Bucket="pond")  # as it is; another one of the name is refused
     with pytest.raises(ClientError) as refused:
-        client.create_bucket(Bucket="pond")
-    assert code_of(refused) == ("BucketAlreadyOwnedByYou", 409)
+        client.create_bucket(Bucket="pond", ACL="public-read")
+    assert code_of(refused) == ("BucketAlreadyExists", 409)
 
     client.put_object(Bucket="pond", Key="x", Body=b"")
     with pytest.raises(ClientError) as refused:

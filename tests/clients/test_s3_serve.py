@@ -33,9 +33,10 @@ class Served:
         return client(self.url, f"{name.upper()}KEY", secret or SECRETS[name])
 
 
-def client(url: str, key: str, secret: str) -> Any:
+def client(url: str, key: str, secret: str, signature: str = "s3v4") -> Any:
     keys = {"aws_access_key_id": key, "aws_secret_access_key": secret, "region_name": "us-east-1"}
-    return boto3.client("s3", endpoint_url=url, config=Config(retries={"max_attempts": 1}), **keys)
+    config = Config(retries={"max_attempts": 1}, signature_version=signature)
+    return boto3.client("s3", endpoint_url=url, config=config, **keys)
 
 
 @contextmanager
@@ -103,6 +104,20 @@ def test_a_wrong_secret_and_an_unknown_key_are_refused(s3: Served) -> None:
     assert code_of(s3.client("ann", "wrong").list_buckets) == ("SignatureDoesNotMatch", 403)
     assert code_of(client(s3.url, "NOBODY", "x").list_buckets) == ("InvalidAccessKeyId", 403)
     assert fetched(f"{s3.url}/")[0] == 403
+
+
+def test_old_clients_sign_in_their_own_way(s3: Served) -> None:
+    """Version 2 in the header: right ones come in, wrong ones do not."""
+    old = client(s3.url, "ANNKEY", SECRETS["ann"], "s3")
+    old.create_bucket(Bucket="old")
+    old.put_object(Bucket="old", Key="a b", Body=b"x", Metadata={"k": "v"})
+    assert old.get_object(Bucket="old", Key="a b")["Metadata"] == {"k": "v"}
+    assert [o["Key"] for o in old.list_objects_v2(Bucket="old", Prefix="a ")["Contents"]] == ["a b"]
+    assert code_of(client(s3.url, "ANNKEY", "wrong", "s3").list_buckets) == ("SignatureDoesNotMatch", 403)
+    assert code_of(client(s3.url, "NOBODY", "x", "s3").list_buckets) == ("InvalidAccessKeyId", 403)
+    date = {"Date": "Wed, 25 Nov 2020 18:00:00 GMT"}
+    status, _, text = fetched(f"{s3.url}/old", Authorization="AWS ANNKEY:AAAA", **date)
+    assert (status, "RequestTimeTooSkewed" in text) == (403, True)
 
 
 def test_a_policy_lets_in_whom_it_names_and_nobody_else(s3: Served) -> None:

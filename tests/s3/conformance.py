@@ -130,7 +130,7 @@ def _config(place: Path, port: int) -> Path:
         lines += [f"[{user.section}]", f"user_id = {user.name}", f"display_name = {user.name}"]
         lines += [f"access_key = {user.access_key}", f"secret_key = {user.secret}", f"email = {user.name}@example.com"]
         if user.section == "s3 main":
-            lines += ["api_name = us-east-1", f"lc_debug_interval = {day_s}"]
+            lines += [f"lc_debug_interval = {day_s}"]
         if user.section == "s3 tenant":
             lines += ["tenant = tenants"]
     path = place / "s3tests.conf"
@@ -140,12 +140,23 @@ def _config(place: Path, port: int) -> Path:
 
 def _run(options: argparse.Namespace, python: Path, config: Path, report: Path) -> None:
     marks = " and ".join(f"not {mark}" for mark in LEFT_OUT)
-    command = [str(python), "-m", "pytest", "-p", "no:cacheprovider", "-p", "suite_marks", "-q", "--tb=short"]
+    command = [
+        str(python),
+        "-m",
+        "pytest",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "suite_marks",
+        "-q",
+        "--tb=short",
+        "--no-summary",
+    ]
     command += ["-n", options.workers, "-m", marks, f"--junitxml={report}", "s3tests/functional"]
     command += ["-k", options.only] if options.only else []
     environment = os.environ | {"S3TEST_CONF": str(config), "PYTHONPATH": str(Path(__file__).parent)}
     environment |= {"PYTHONDONTWRITEBYTECODE": "1", "AWS_CONFIG_FILE": os.devnull}
-    subprocess.run(command, cwd=options.suite, env=environment, stdout=subprocess.DEVNULL, check=False)
+    subprocess.run(command, cwd=options.suite, env=environment, check=False)
 
 
 def _outcomes(report: Path) -> Iterator[Outcome]:

@@ -41,11 +41,11 @@ Acl = tuple[Grant, ...]
 Find = Callable[[str], Account | None]
 
 HEADERS: Mapping[str, Permission] = {
-    "x-amz-grant-full-control": Permission.FULL_CONTROL,
     "x-amz-grant-read": Permission.READ,
-    "x-amz-grant-read-acp": Permission.READ_ACP,
     "x-amz-grant-write": Permission.WRITE,
+    "x-amz-grant-read-acp": Permission.READ_ACP,
     "x-amz-grant-write-acp": Permission.WRITE_ACP,
+    "x-amz-grant-full-control": Permission.FULL_CONTROL,
 }
 _CANNED: Mapping[str, tuple[tuple[str, Permission], ...]] = {
     "private": (),
@@ -147,7 +147,8 @@ def read(document: Node, owner: str, find: Find) -> Acl:
     nodes = lists[0].all("Grant")
     if len(nodes) > GRANTS_MAX:
         raise S3Error("MalformedACLError", f"An access control list holds at most {GRANTS_MAX} grants.")
-    return tuple(_read_grant(node, find) for node in nodes)
+    # Groups first, as in canned ones.
+    return tuple(sorted((_read_grant(node, find) for node in nodes), key=lambda grant: grant.grantee not in GROUPS))
 
 
 def _read_grant(node: Node, find: Find) -> Grant:

@@ -14,7 +14,7 @@ from weyr.gateway.s3.messages import Response
 from weyr.gateway.s3.records import Bucket, Versioning, buckets
 from weyr.gateway.s3.xml import Content, escaped, raw_document, timestamp
 
-_NAME = re.compile(r"(?!xn--)(?!.*\.\.)(?!.*-s3alias$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_NAME = re.compile(r"(?!xn--)(?!.*(\.\.|\.-|-\.))(?!.*-s3alias$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _ADDRESS = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+")
 
 
@@ -48,14 +48,17 @@ def _bucket_content(bucket: Bucket, region: str) -> Content:
 
 
 async def create_bucket(call: Call) -> Response:
-    """A new bucket owned by the caller. One that is there already is refused, as S3 does outside us-east-1."""
+    """A new bucket owned by the caller. In us-east-1 making one's own again as it is is no error, as in S3."""
     if not is_bucket_name(call.bucket):
         raise S3Error("InvalidBucketName", BucketName=call.bucket)
     if await call.text():
         document = await call.xml("CreateBucketConfiguration")
         _check_location(document.get("LocationConstraint"))
     name, owner, now_ms, settings = call.bucket, call.caller.principal.name, call.now_ms, _first_settings(call)
-    await call.plane.index.write(lambda transaction: bucket_writes.create(transaction, name, owner, now_ms, settings))
+    is_lenient = call.plane.region == REGION
+    await call.plane.index.write(
+        lambda transaction: bucket_writes.create(transaction, name, owner, now_ms, settings, is_lenient)
+    )
     return Response(200, [("Location", f"/{call.bucket}")])
 
 

@@ -13,10 +13,23 @@ REMOVED_AT_ONCE = 2000
 
 
 def create(
-    transaction: Transaction, name: str, owner: str, now_ms: int, settings: Mapping[str, str] | None = None
+    transaction: Transaction,
+    name: str,
+    owner: str,
+    now_ms: int,
+    settings: Mapping[str, str] | None = None,
+    is_lenient: bool = False,
 ) -> None:
-    """Raises: S3Error BucketAlreadyOwnedByYou or BucketAlreadyExists."""
-    row = transaction.one("SELECT owner FROM buckets WHERE name = ?", name)
+    """Raises: S3Error BucketAlreadyOwnedByYou or BucketAlreadyExists.
+
+    Takes: `is_lenient`, to let an owner make its bucket again if it wants no other settings than the first time.
+    """
+    row = transaction.one("SELECT owner, settings FROM buckets WHERE name = ?", name)
+    if row and is_lenient and row[0] == owner:
+        wanted, kept = dict(settings or {}), json.loads(row[1])
+        if all(kept.get(key) == wanted.get(key) for key in ("acl", "ownershipControls")):
+            return
+        raise S3Error("BucketAlreadyExists", BucketName=name)
     if row:
         raise S3Error("BucketAlreadyOwnedByYou" if row[0] == owner else "BucketAlreadyExists", BucketName=name)
     transaction.run(

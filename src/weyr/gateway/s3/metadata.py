@@ -93,11 +93,7 @@ def tags_in(document: Node, tags_max: int = TAGS_MAX) -> dict[str, str]:
 
 def tags_of(text: str) -> dict[str, str]:
     """The tags of an x-amz-tagging header (`a=1&b=2`). Raises: S3Error."""
-    try:
-        pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=bool(text))
-    except ValueError as e:
-        raise S3Error("InvalidArgument", "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded.") from e
-    return checked_tags(pairs)
+    return checked_tags(sorted(parse_qsl(text, keep_blank_values=True, errors="replace")))
 
 
 def checked_tags(pairs: list[tuple[str, str]], tags_max: int = TAGS_MAX) -> dict[str, str]:
@@ -106,7 +102,7 @@ def checked_tags(pairs: list[tuple[str, str]], tags_max: int = TAGS_MAX) -> dict
     if len(tags) != len(pairs):
         raise S3Error("InvalidTag", "Cannot provide multiple Tags with the same key")
     if len(tags) > tags_max:
-        raise S3Error("BadRequest", f"Tags cannot be more than {tags_max}")
+        raise S3Error("InvalidTag", f"Tags cannot be more than {tags_max}")
     for key, value in pairs:
         if not 0 < len(key) <= 128 or key.startswith("aws:"):
             raise S3Error("InvalidTag", "The TagKey you have provided is invalid")

@@ -93,8 +93,11 @@ class Service:
         """Who sent it. Raises: S3Error, written to the audit trail."""
         try:
             signable = Signable(request.method, request.path, query, request.headers)
-            is_old_url = sigv2.is_presigned({name for name, _ in query})
-            check = sigv2.presigned if is_old_url else authenticate
+            check = authenticate
+            if sigv2.is_presigned({name for name, _ in query}):
+                check = sigv2.presigned
+            elif request.headers.get("authorization", "").startswith(f"{sigv2.SCHEME} "):
+                check = sigv2.in_header
             return check(signable, self._plane.accounts, now)
         except Refused as e:
             self._plane.audit.refused(e.who, f"s3:{request.method}", request.path, e.error.code)

@@ -142,8 +142,6 @@ def _verified(request: Signable, claim: _Claim, keys: Keys, now: float) -> Calle
 
 def _header_claim(request: Signable, authorization: str) -> _Claim:
     method, _, rest = authorization.partition(" ")
-    if method == "AWS":
-        raise Refused(_old_signature())
     if method != ALGORITHM:
         raise Refused(S3Error("InvalidArgument", "Unsupported Authorization Type"))
     fields = dict(part.strip().partition("=")[::2] for part in rest.split(","))
@@ -165,11 +163,11 @@ def _presigned_claim(request: Signable) -> _Claim:
     missing = [name for name in needed if not fields.get(name)]
     if missing or fields["X-Amz-Algorithm"] != ALGORITHM:
         raise Refused(S3Error(code, f"Missing or wrong query parameters: {', '.join(missing) or 'X-Amz-Algorithm'}"))
-    if not re.fullmatch(r"[0-9]{1,7}", fields["X-Amz-Expires"]):
+    if not re.fullmatch(r"-?[0-9]{1,18}", fields["X-Amz-Expires"]):
         raise Refused(S3Error(code, "X-Amz-Expires should be a number"))
     expires_s = int(fields["X-Amz-Expires"])
     if not 0 < expires_s <= EXPIRES_MAX_S:
-        raise Refused(S3Error(code, f"X-Amz-Expires must be between 1 and {EXPIRES_MAX_S} seconds"))
+        raise Refused(S3Error("AccessDenied", f"X-Amz-Expires must be between 1 and {EXPIRES_MAX_S} seconds"))
     access_key, day, region = _credential(fields["X-Amz-Credential"], code)
     payload = fields.get("X-Amz-Content-Sha256") or request.headers.get("x-amz-content-sha256") or UNSIGNED
     signed = tuple(fields["X-Amz-SignedHeaders"].split(";"))
@@ -256,11 +254,17 @@ def _signing_key(secret: str, day: str, region: str) -> bytes:
     return key
 
 
+def http_seconds_of(date: str) -> float | None:
+    """Unix seconds of a date as HTTP or SigV4 writes it, None where it is neither."""
+    if (at := _seconds_of(date)) is not None:
+        return at
+    try:
+        found = parsedate_to_datetime(date)
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
 def is_sha256(payload: str) -> bool:
     """Whether the signed word about the body is the digest of the body itself."""
     return _HEX64.fullmatch(payload) is not None
-
-
-def _old_signature() -> S3Error:
-    message = "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256."
-    return S3Error("InvalidRequest", message)
