@@ -19,9 +19,11 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 import boto3
+import psycopg
 from botocore.config import Config
 
 from weyr.store.home import Home
+from weyr.store.place import PostgresUrl, store_place
 
 T = TypeVar("T")
 PAUSE = threading.Event()
@@ -199,9 +201,13 @@ class User:
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """What the store says, read beside whoever writes it."""
-        if not (self.home / "store.db").exists():
+        place = store_place(self.home)
+        if isinstance(place, PostgresUrl):
+            with psycopg.connect(place.secret_text) as session:
+                return session.execute(query.encode()).fetchall()
+        if not place.exists():
             return []
-        connection = sqlite3.connect(self.home / "store.db")
+        connection = sqlite3.connect(place)
         try:
             return connection.execute(query).fetchall()
         finally:

@@ -1,36 +1,57 @@
-"""Plans through the application of a data folder, without a server."""
+"""Plans: made over a data folder with or without a server, applied only by one."""
 
 from pathlib import Path
 
 import pytest
+from one_user import User
 
-from weyr.cli.offline import OfflineClient, offline_client
+from weyr.cli.offline import offline_client
+from weyr.core.diagnostic import UserError
+from weyr.store.database import Database
+from weyr.store.kernel import all_stacks
 
-STACK = "stack: small\nbuckets: {lake: {}}\njobs: {hello: {run: echo hello}}\n"
-
-
-@pytest.fixture
-def client(tmp_path: Path) -> OfflineClient:
-    return offline_client(tmp_path / "home")
+STACK = "stack: small\nbuckets: {lake: {}}\n"
 
 
-def test_a_plan_made_again_elsewhere_begins_there(client: OfflineClient) -> None:
+def test_a_plan_made_again_elsewhere_begins_there(served: User) -> None:
     """The same file in two clones makes the same plan; applied, its jobs run where it was made last."""
-    first = client.call("POST", "/v1/plans", {"text": STACK, "file": "/here/weyr.yaml"})
-    again = client.call("POST", "/v1/plans", {"text": STACK, "file": "/there/weyr.yaml"})
+    first = served.api("POST", "/v1/plans", {"text": STACK, "file": "/here/weyr.yaml"})
+    again = served.api("POST", "/v1/plans", {"text": STACK, "file": "/there/weyr.yaml"})
     assert first["id"] == again["id"]
 
-    client.call("POST", f"/v1/plans/{first['id']}/apply")
+    served.api("POST", f"/v1/plans/{first['id']}/apply")
 
-    assert client.call("GET", "/v1/stacks")["stacks"][0]["file"] == "/there/weyr.yaml"
+    assert served.api("GET", "/v1/stacks")["stacks"][0]["file"] == "/there/weyr.yaml"
 
 
-def test_the_same_plan_twice_is_no_news(client: OfflineClient) -> None:
+def test_the_same_plan_twice_is_no_news(served: User) -> None:
     """Two people who bring the same stack up at once are both right."""
-    plan = client.call("POST", "/v1/plans", {"text": STACK, "file": "/here/weyr.yaml"})["id"]
+    text = STACK.replace("small", "twice")
+    plan = served.api("POST", "/v1/plans", {"text": text, "file": "/here/weyr.yaml"})["id"]
 
     for _ in range(2):
-        assert client.call("POST", f"/v1/plans/{plan}/apply")["plan"] == plan
+        assert served.api("POST", f"/v1/plans/{plan}/apply")["plan"] == plan
 
-    events = client.call("GET", "/v1/events")["events"]
-    assert [event["event"] for event in events].count("plan.applied") == 1
+    told = [event["event"] for event in served.events() if event["stack"] == "twice"]
+    assert told.count("plan.applied") == 1
+
+
+def test_without_a_server_a_plan_is_made_and_not_applied(tmp_path: Path) -> None:
+    """Nobody holds the folder's lock then, and a server that starts meanwhile would not know what was wanted."""
+    client = offline_client(tmp_path / "home")
+    plan = client.call("POST", "/v1/plans", {"text": STACK, "file": "/here/weyr.yaml"})["id"]
+
+    with pytest.raises(UserError, match="No server runs"):
+        client.call("POST", f"/v1/plans/{plan}/apply")
+
+    db = Database(tmp_path / "home" / "store.db")
+    with db.read() as connection:
+        assert all_stacks(connection) == []
+    db.close()
+
+
+def test_reading_leaves_the_credentials_alone(tmp_path: Path) -> None:
+    """A command that looks while a server starts must not overwrite whom the planes let in."""
+    offline_client(tmp_path / "home").call("GET", "/v1/stacks")
+    file = tmp_path / "home" / "credentials.json"
+    assert not file.exists()

@@ -50,13 +50,16 @@ class Holder:
 class Access:
     """Identities of one data folder.
 
-    Takes: `now`, Unix seconds; `random`, so many random bytes.
+    Takes: `now`, Unix seconds; `random`, so many random bytes; `is_published` False for who only reads beside
+    whoever serves: `credentials.json` is left alone, and no token is known.
     Raises (on construction): UserError where the admin token or the master key cannot be used.
     Promises: what `issue` and `revoke` report as done is durable, and in `credentials.json`. Safe in threads;
     one process per data folder.
     """
 
-    def __init__(self, db: Database, home: Path, now: Callable[[], float], random: Random) -> None:
+    def __init__(
+        self, db: Database, home: Path, now: Callable[[], float], random: Random, is_published: bool = True
+    ) -> None:
         self.envelope = envelope_of(db, home, random)
         self.admin = _admin(home / "admin.token", random)
         self._db, self._now, self._random = db, now, random
@@ -64,7 +67,8 @@ class Access:
         self._lock = threading.Lock()
         self._by_token: Mapping[str, Principal] = {}
         self._opened: dict[str, str] = {}
-        self._change(lambda _connection: True)
+        if is_published:
+            self._change(lambda _connection: True)
 
     def __repr__(self) -> str:
         return f"Access({self._file})"

@@ -1,8 +1,12 @@
 """Whom does a verb ask? The running server, one it starts, or the data folder itself."""
 
+import os
+import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
@@ -13,7 +17,8 @@ from weyr.core.diagnostic import Diagnostic, UserError
 from weyr.store.home import Home
 
 START_TIMEOUT_S = 30.0
-RIVAL_TIMEOUT_S = 2.0
+RIVAL_TIMEOUT_S = 5.0
+"""As long as a standby takes to become the server."""
 STOP_TIMEOUT_S = 60.0
 """Longer than the longest grace that the server gives a plane to finish what it is doing (30 s)."""
 POLL_S = 0.02
@@ -52,8 +57,34 @@ def ensured(home: Path, is_auto: bool) -> tuple[HttpClient, bool]:
     return HttpClient(start(home, is_auto), home), True
 
 
-def start(home: Path, is_auto: bool, port: int | None = None) -> Process:
+@dataclass(frozen=True, slots=True)
+class StartOptions:
+    """How a server is started; what is empty is as it was the last time, or as it is for everybody."""
+
+    port: int | None = None
+    store: str = ""
+    is_standby: bool = False
+    lease_s: float | None = None
+
+    def words(self) -> list[str]:
+        lease = [] if self.lease_s is None else ["--lease", str(self.lease_s)]
+        return [
+            *([] if self.port is None else ["--port", str(self.port)]),
+            *(["--standby"] if self.is_standby else []),
+            *lease,
+        ]
+
+    def environment(self) -> dict[str, str]:
+        """The store's address may hold a password, and everybody can read a command line."""
+        return {**os.environ, **({"WEYR_STORE": self.store} if self.store else {})}
+
+
+AS_ALWAYS = StartOptions()
+
+
+def start(home: Path, is_auto: bool, options: StartOptions = AS_ALWAYS) -> Process:
     """Starts the server detached and waits until it answers. An automatic one goes when the last stack goes.
+    A standby is waited for until it stands by.
 
     Raises: UserError where the folder cannot be used, and where it ends or is not ready in time.
     """
@@ -66,8 +97,9 @@ def start(home: Path, is_auto: bool, port: int | None = None) -> Process:
         with log.open("ab") as output:
             child = subprocess.Popen(
                 [sys.executable, "-m", "weyr.server", "--home", str(home), *(["--auto"] if is_auto else []),
-                 *([] if port is None else ["--port", str(port)])],
+                 *options.words()],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd="/",
+                env=options.environment(),
             )  # fmt: skip
     except OSError as e:
         raise UserError(
@@ -79,7 +111,9 @@ def start(home: Path, is_auto: bool, port: int | None = None) -> Process:
         ) from e
     deadline = began + START_TIMEOUT_S
     while time.monotonic() < deadline:
-        server = running(home)
+        server = running(home, f"standby-{child.pid}" if options.is_standby else "server")
+        if options.is_standby and server is None:
+            server = acting if (acting := running(home)) and acting.pid == child.pid else None
         if server is not None:
             return server
         if child.poll() is not None:
@@ -109,6 +143,15 @@ def stop(client: HttpClient, home: Path) -> None:
             )
         time.sleep(POLL_S)
     _say_what_stays([p for p in watched if p.name != "server" and p.is_alive])
+
+
+def end(process: Process) -> None:
+    """Ends a process that has nothing to finish, and waits until it is gone."""
+    with suppress(ProcessLookupError):
+        os.kill(process.pid, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_TIMEOUT_S
+    while process.is_alive and time.monotonic() < deadline:
+        time.sleep(POLL_S)
 
 
 def leftovers(home: Path) -> list[Process]:

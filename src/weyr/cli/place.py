@@ -54,6 +54,12 @@ def running(home: Path, name: str = "server") -> Process | None:
     return process if process is not None and process.is_alive else None
 
 
+def standbys(home: Path) -> list[Process]:
+    """The servers that wait to take over."""
+    names = sorted(file.stem for file in (home / "run").glob("standby-*.json"))
+    return [process for name in names if (process := running(home, name))]
+
+
 def start_ticks(pid: int) -> int | None:
     """When a process started, in the kernel's ticks; 0 where the system does not say, None if there is none."""
     try:

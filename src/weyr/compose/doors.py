@@ -1,5 +1,6 @@
 """Where do the server and its planes listen, and how is a plane started? Light: a server's start begins here."""
 
+import os
 import socket
 from collections.abc import Mapping
 
@@ -7,9 +8,18 @@ from weyr.core.diagnostic import Diagnostic, UserError
 from weyr.engines.local.planes import Plane
 from weyr.engines.local.ports import HOST, is_free, kept_ports
 from weyr.store.home import Home
+from weyr.store.place import FILE
+
+STORE = "WEYR_STORE"
+"""The environment's word on the store, before what the data folder remembers."""
 
 PORTS: Mapping[str, int] = {"server": 7780, "s3": 0, "inference": 0}
 """What each process would like to listen on, 0 for any; a data folder keeps what it got the first time."""
+
+
+def is_store_shared(home: Home) -> bool:
+    """Whether the store is one that others can reach. Asked without loading what a store in a file does not need."""
+    return bool(os.environ.get(STORE)) or (home.path / FILE).exists()
 
 
 def planes_of(home: Home) -> dict[str, Plane]:

@@ -15,6 +15,8 @@ from weyr.access.identities import Access
 from weyr.access.secrets import Secrets
 from weyr.compose.doors import PORTS, planes_of, url_of
 from weyr.compose.kinds import KINDS
+from weyr.compose.stores import store_of
+from weyr.compose.tenure import Tenure, TenuredProvider
 from weyr.core.capability import Capability, Provider
 from weyr.core.diagnostic import EngineSilent
 from weyr.core.ref import ThingId
@@ -76,7 +78,7 @@ class Weyr:
         """Raises: EngineSilent where the S3 plane does not answer."""
         body = {"owner": "weyr", "lifecycle": []}
         try:
-            ask(self.home.sockets / "s3.sock", "PUT", f"/buckets/{SYSTEM_BUCKET}", body)
+            ask(self.home.sockets / "s3.sock", "PUT", f"/buckets/{SYSTEM_BUCKET}", body, self.db.epoch or 0)
         except (PlaneDown, NoAnswer) as e:
             raise EngineSilent(str(e)) from e
 
@@ -89,23 +91,33 @@ def plane_supervisor(weyr: "Weyr", log: Log, on_started: Callable[[str], None]) 
     return Supervisor(weyr.planes, log, on_started)
 
 
-def open_weyr(path: Path, now: Callable[[], float], log: Log, is_serving: bool, planes: Planes | None = None) -> Weyr:
+def open_weyr(
+    path: Path,
+    now: Callable[[], float],
+    log: Log,
+    is_serving: bool,
+    planes: Planes | None = None,
+    tenure: Tenure | None = None,
+    db: Database | None = None,
+) -> Weyr:
     """Opens a data folder, makes what is missing in it, and brings its database up to date.
 
-    Only one that is serving has engines: who reads can neither see nor do anything outside the store.
+    Only one that is serving has engines: who reads can neither see nor do anything outside the store. Takes `db`,
+    the store as it is open already, and `tenure`, the time for which its lease lets this server act.
     Raises: UserError where the folder cannot be used.
     """
     home = Home(path)
     home.prepare()
-    db = Database(home.database)
+    db = db or Database(store_of(path))
     migrate(db)
+    epoch = tenure.epoch if tenure else 0
     ports = kept_ports(home.ports, PORTS)
-    access = Access(db, home.path, now, random_source.token_bytes)
+    access = Access(db, home.path, now, random_source.token_bytes, is_published=is_serving)
     secrets = Secrets(db, access.envelope)
     catalogue = Catalogue.shipped()
     ledger = Ledger(LedgerStore(db), catalogue)
     tracking = Tracking(db, now, lambda: random_source.token_hex(16), f"mlflow-artifacts:/{SYSTEM_BUCKET}/tracking")
-    launcher = LauncherClient(home.sockets / "launcher.sock", home.info("launcher"), home.log("launcher"))
+    launcher = LauncherClient(home.sockets / "launcher.sock", home.info("launcher"), home.log("launcher"), epoch=epoch)
     tasks = LocalTasks(
         folder=home.tasks,
         sockets=home.sockets,
@@ -117,7 +129,9 @@ def open_weyr(path: Path, now: Callable[[], float], log: Log, is_serving: bool, 
         now=now,
         events=home.sockets / "doorbell.sock",
     )
-    providers = _providers(home, tasks, tracking, secrets, ports, now, log) if is_serving else {}
+    providers = _providers(home, tasks, tracking, secrets, ports, now, log, epoch) if is_serving else {}
+    if tenure is not None:
+        providers = {name: TenuredProvider(provider, tenure) for name, provider in providers.items()}
     admin = access.admin
     artifacts = ObjectArtifacts(s3_buckets(url_of(ports["s3"]), admin.access_key_id, admin.secret_access_key))
     loop = Loop(db, KINDS, Effects(providers, log), ledger, World.load(db))
@@ -133,14 +147,15 @@ def _providers(
     ports: Mapping[str, int],
     now: Callable[[], float],
     log: Log,
+    epoch: int,
 ) -> dict[Capability, Provider]:
     tracked = TrackedTasks(tasks, _Runs(tracking), SYSTEM_BUCKET)
     return {
         Capability.TASKS: tracked,
-        Capability.OBJECTS: LocalObjects(home.sockets / "s3.sock"),
+        Capability.OBJECTS: LocalObjects(home.sockets / "s3.sock", epoch),
         Capability.REGISTRY: LocalRegistry(tracking),
         Capability.TRAFFIC: LocalRouter(
-            home.routes, home.sockets / "inference.sock", lambda: url_of(ports["inference"])
+            home.routes, home.sockets / "inference.sock", lambda: url_of(ports["inference"]), epoch
         ),
         Capability.SECRETS: LocalSecrets(secrets, random_source.token_bytes),
         Capability.NOTICES: LocalNotices(home.notices, now, lambda event, fields: log(event, **fields)),

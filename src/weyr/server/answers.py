@@ -8,11 +8,14 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from weyr.core.diagnostic import Diagnostic, UserError, WorldMoved
+from weyr.core.diagnostic import Diagnostic, Fenced, StoreError, UserError, WorldMoved
 from weyr.server.doorkeeper import problem
 from weyr.server.routes import Handler
 
 BODY_MAX_BYTES = 4 * 2**20
+
+LATER = "TEMPORARILY_UNAVAILABLE"
+"""What MLflow's clients try again upon."""
 
 DIGITS_MAX = 18
 NUMBER_MAX = 10**DIGITS_MAX - 1
@@ -53,6 +56,10 @@ def answering(work: Asked, status: int = 200) -> Handler:
             return problem(404, Diagnostic("Not found", str(e)), error_code="RESOURCE_DOES_NOT_EXIST")
         except Conflict as e:
             return problem(409, Diagnostic("Not possible now", str(e)))
+        except Fenced as e:
+            return problem(503, Diagnostic("This server acts no more", f"{e}. Ask again."), error_code=LATER)
+        except StoreError as e:
+            return problem(503, Diagnostic("The store does not answer", f"{e}. Ask again later."), error_code=LATER)
         return found if isinstance(found, Response) else JSONResponse(found, status)
 
     return answer

@@ -121,6 +121,7 @@ class Service:
 
         Raises: WorldMoved, UserError, NotFound.
         """
+        self._may_change()
         stored = self.plan(plan_id)
         folder = str(Path(stored.file).parent)
         with self.weyr.lock:

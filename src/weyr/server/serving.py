@@ -12,22 +12,34 @@ import uvicorn
 
 from weyr.access.audit import AuditLog
 from weyr.compose.local import Planes, Weyr, open_weyr, plane_supervisor
+from weyr.compose.tenure import Tenure
 from weyr.core.diagnostic import EngineError
 from weyr.reconcile.ports import Log
 from weyr.server.app import build_app
 from weyr.server.keeper import Keeper
 from weyr.server.log import JsonLog
 from weyr.server.service import Service
+from weyr.store.database import Database
 from weyr.store.home import Home
 from weyr.wire.process import started_ticks
 
 
-def serve(home: Home, door: socket.socket, planes: Planes, is_auto: bool) -> int:
-    """Serves until told to stop. Raises: UserError where the data folder's content cannot be used."""
+def serve(
+    home: Home,
+    door: socket.socket,
+    planes: Planes,
+    is_auto: bool,
+    tenure: Tenure | None = None,
+    db: Database | None = None,
+) -> int:
+    """Serves until told to stop. `tenure` and `db` are a shared store's: how long it may act, and the store, open.
+
+    Raises: UserError where the data folder's content cannot be used; StoreError where the store does not answer.
+    """
     log = JsonLog()
     host, port = door.getsockname()
     url = f"http://{host}:{port}"
-    weyr = open_weyr(home.path, time.time, log, is_serving=True, planes=planes)
+    weyr = open_weyr(home.path, time.time, log, is_serving=True, planes=planes, tenure=tenure, db=db)
     keeper = Keeper(weyr.loop, weyr.lock, time.time, log, home.sockets / "doorbell.sock")
     supervisor = plane_supervisor(weyr, log, on_started=lambda name: _plane_started(weyr, keeper, log, name))
     audit = AuditLog(home.audit, "server")
@@ -53,7 +65,8 @@ def serve(home: Home, door: socket.socket, planes: Planes, is_auto: bool) -> int
             plane.stop()
         weyr.launcher.stop()
         home.drop_sockets()
-    weyr.close()
+    if db is None:
+        weyr.close()
     return 0
 
 

@@ -94,6 +94,15 @@ class Database:
             except DatabaseError as e:
                 raise StoreError(f"{self.name} could not keep a change: {e.orig}") from e
 
+    @contextmanager
+    def alone(self) -> Iterator[Connection]:
+        """For one statement, which is a transaction of its own: it waits for no writer and needs no lease.
+
+        Raises: StoreError.
+        """
+        with self._begun(lambda _connection: None) as connection:
+            yield connection
+
     def close(self) -> None:
         self._backend.engine.dispose()
 

@@ -5,6 +5,8 @@ import hashlib
 import os
 import shutil
 import tempfile
+import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from weyr.core.diagnostic import Diagnostic, UserError
 SOCKET_PATH_MAX = 107
 """Linux keeps 108 bytes for a Unix socket's path, the last of them for the end mark."""
 
+LOCK = "server.lock"
 LONGEST_SOCKET_NAME = 60
 """Room for what engines call their sockets inside the socket folder."""
 
@@ -82,6 +85,25 @@ class Home:
         name = hashlib.sha256(os.fsencode(self.path.resolve())).hexdigest()[:12]
         return Path(tempfile.gettempdir()) / f"weyr-{os.geteuid()}-{name}"
 
+    def identity(self) -> str:
+        """A name that no other data folder has, made on first use. Raises: UserError."""
+        file = self.path / "folder.id"
+        try:
+            with suppress(FileExistsError), open(file, "x") as made:
+                made.write(f"{uuid.uuid4().hex}\n")
+                made.flush()
+                os.fsync(made.fileno())
+            return file.read_text().strip()
+        except OSError as e:
+            raise UserError(_unusable(self.path, f"{e.filename}: {e.strerror}.")) from e
+
+    def holder(self) -> int | None:
+        """The process that took the folder's lock last."""
+        try:
+            return int((self.run / LOCK).read_text())
+        except (OSError, ValueError):
+            return None
+
     def drop_sockets(self) -> None:
         """Removes the folder of sockets if it lies outside the data folder: for when nothing listens any more."""
         if self.path not in self.sockets.parents:
@@ -118,7 +140,7 @@ class HomeLock:
 
     def __init__(self, home: Home) -> None:
         """Raises: UserError where another process holds the folder."""
-        self._file = os.open(home.run / "server.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._file = os.open(home.run / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as e:

@@ -6,11 +6,12 @@ import typer
 
 from weyr.cli.boundary import FAILED
 from weyr.cli.client import HttpClient
+from weyr.cli.connect import StartOptions, end
 from weyr.cli.connect import start as started
 from weyr.cli.connect import stop as stopped
 from weyr.cli.group import Session, verb, verb_app
 from weyr.cli.options import AsJson
-from weyr.cli.place import PROCESSES, running
+from weyr.cli.place import PROCESSES, running, standbys
 from weyr.cli.screen import put, put_json, say, table
 from weyr.core.units import duration_text
 
@@ -23,12 +24,33 @@ def start(
     port: Annotated[
         int | None, typer.Option("--port", min=0, max=65535, help="Where to listen; 0 for any free port.")
     ] = None,
+    store: Annotated[
+        str,
+        typer.Option(
+            "--store",
+            envvar="WEYR_STORE",
+            metavar="URL",
+            help="Keep what Weyr knows in PostgreSQL: postgresql://USER@HOST/DATABASE. Remembered.",
+        ),
+    ] = "",
+    is_standby: Annotated[
+        bool, typer.Option("--standby", help="Wait beside the server that acts, and take over when it does not.")
+    ] = False,
+    lease: Annotated[
+        float | None,
+        typer.Option("--lease", min=1, max=60, metavar="SECONDS", help="After so long in silence another takes over."),
+    ] = None,
 ) -> None:
     """Start the server; it stays until it is stopped. Harmless if it runs."""
     session: Session = ctx.obj
+    options = StartOptions(port, store, is_standby, lease)
+    if is_standby:
+        standby = started(session.home, is_auto=False, options=options)
+        say(f"A standby waits (process {standby.pid}).")
+        return
     server = running(session.home)
     if server is None:
-        server = started(session.home, is_auto=False, port=port)
+        server = started(session.home, is_auto=False, options=options)
         say(f"The server is up: {server.url} (process {server.pid}). API reference: {server.url}/docs")
     else:
         say(f"It runs already: {server.url} (process {server.pid}).")
@@ -36,8 +58,11 @@ def start(
 
 @verb(app, "weyr server stop")
 def stop(ctx: typer.Context) -> None:
-    """Stop the server. Tasks and endpoints go on; it takes them up again when it returns."""
+    """Stop the server and its standbys. Tasks and endpoints go on; it takes them up again when it returns."""
     session: Session = ctx.obj
+    for standby in standbys(session.home):
+        end(standby)  # first: it would take over from the server that stops
+        say(f"The standby has stopped (process {standby.pid}).")
     server = running(session.home)
     if server is None:
         say("No server runs.")
@@ -63,5 +88,5 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
         return
     put(f"weyr {answer.get('version', '')}  {server.url}  up {duration_text(float(answer.get('uptime_s') or 0))}")
     put(f"data in {session.home}, API reference at {server.url}/docs\n")
-    alive = [p for name in PROCESSES if (p := running(session.home, name))]
+    alive = [p for name in PROCESSES if (p := running(session.home, name))] + standbys(session.home)
     put(table(["process", "pid", "url"], [[p.name, str(p.pid), p.url] for p in alive]))

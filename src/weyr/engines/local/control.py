@@ -10,6 +10,9 @@ CONTROL_TIMEOUT_S = 5.0
 """Planes answer control requests from memory or one index look-up; a slower one is as good as silent."""
 
 
+EPOCH = "X-Weyr-Epoch"
+
+
 class PlaneDown(Exception):
     """Nobody listens at the plane's control socket: it is not running."""
 
@@ -18,15 +21,19 @@ class NoAnswer(Exception):
     """The plane did not answer in time, or not in its protocol; what was asked may have happened."""
 
 
-def ask(control: Path, method: str, path: str, body: object = None) -> tuple[int, Any]:
+def ask(control: Path, method: str, path: str, body: object = None, epoch: int = 0) -> tuple[int, Any]:
     """The status and the JSON of the answer; None where it has no body.
+
+    Takes `epoch`, that of the lease under which the server acts; a plane that knows a higher one refuses.
 
     Raises: PlaneDown, NoAnswer.
     """
     connection = _UnixConnection(control)
     try:
         text = None if body is None else json.dumps(body).encode()
-        connection.request(method, path, text, {"Content-Type": "application/json"} if text else {})
+        connection.request(
+            method, path, text, {EPOCH: str(epoch), **({"Content-Type": "application/json"} if text else {})}
+        )
         answer = connection.getresponse()
         content = answer.read()
         return answer.status, json.loads(content) if content else None

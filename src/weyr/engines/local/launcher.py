@@ -3,7 +3,7 @@
 Run as `python -I -S launcher.py --socket PATH --info FILE`: no site-packages, standard library only, so
 that each fork of it stays small. One request per connection, a JSON line; one JSON line back:
 
-    {"do": "start", "orders": [...]}  → {"answers": ["", "already", "why not", ...]}
+    {"do": "start", "orders": [...], "epoch": 3}  → {"answers": ["", "already", "why not", ...]}
     {"do": "ping"}                    → {"pid": ...}         {"do": "stop"} → ends; wrappers go on
 
 If it is killed, running wrappers go on as well, and the next request starts another launcher.
@@ -45,14 +45,15 @@ def _import_without_packages() -> None:
 
 _import_without_packages()
 
-from weyr.engines.local import limits, processes, standby, task_folder  # noqa: E402 - needs the line above
+from weyr.engines.local import epochs, limits, processes, standby, task_folder  # noqa: E402 - needs the line above
 
 
 class Launcher:
     """Accepts requests one after the other; a start takes about a millisecond."""
 
-    def __init__(self, door: socket.socket, path: str, wake: int) -> None:
+    def __init__(self, door: socket.socket, path: str, wake: int, folder: str) -> None:
         self._door, self._path, self._wake = door, path, wake
+        self._epochs = epochs.Epochs(folder)
         self._inode = os.stat(path).st_ino
         self._trees = limits.hierarchies()
         self._boot = processes.boot_id()
@@ -104,6 +105,8 @@ class Launcher:
     def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
         match request.get("do"):
             case "start":
+                if refusal := self._epochs.refusal(int(request.get("epoch", 0))):
+                    return {"error": refusal}
                 return {"answers": [self._start(order) for order in request["orders"]]}
             case "ping":
                 return {"pid": os.getpid()}
@@ -288,13 +291,13 @@ def main(argv: list[str]) -> None:
     wake, wake_in = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(wake_in, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    launcher = Launcher(door, options["--socket"], wake)
+    folder, name = os.path.split(os.path.abspath(options["--info"]))
+    launcher = Launcher(door, options["--socket"], wake, folder)
 
     def stop(*_: object) -> None:
         launcher.is_stopping = True
 
     signal.signal(signal.SIGTERM, stop)
-    folder, name = os.path.split(os.path.abspath(options["--info"]))
     info = {"pid": os.getpid(), "started": processes.start_ticks(os.getpid()), "socket": options["--socket"]}
     task_folder.write_json(folder, name, info)
     os.write(tell, b"!")

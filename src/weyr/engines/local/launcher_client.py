@@ -23,17 +23,19 @@ ANSWER_S = 10.0
 class LauncherClient:
     """The launcher's door. Takes short paths: a Unix socket's name ends at 107 bytes.
 
-    `info` is written by the launcher while it runs; `log` takes what it has to say.
+    `info` is written by the launcher while it runs; `log` takes what it has to say. `epoch` is that of the
+    lease under which its orders are given.
     """
 
-    def __init__(self, socket_path: Path, info: Path, log: Path, python: str = sys.executable) -> None:
+    def __init__(self, socket_path: Path, info: Path, log: Path, python: str = sys.executable, epoch: int = 0) -> None:
+        self._epoch = epoch
         self._socket, self._info = socket_path.absolute(), info.absolute()
         self._log, self._python = log, python
 
     def start(self, orders: Sequence[Order]) -> list[str]:
         """Begins tasks, each at most once in its life; the launcher's answer to each is "" for begun,
         "already", or why not. Raises: EngineSilent; a task may then have begun, and its folder tells."""
-        answers = self._ask({"do": "start", "orders": orders})["answers"]
+        answers = self._ask({"do": "start", "orders": orders, "epoch": self._epoch})["answers"]
         assert len(answers) == len(orders)
         return [str(answer) for answer in answers]
 

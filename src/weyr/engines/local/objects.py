@@ -22,8 +22,8 @@ class LocalObjects:
 
     capability = Capability.OBJECTS
 
-    def __init__(self, control: Path) -> None:
-        self._control = control
+    def __init__(self, control: Path, epoch: int = 0) -> None:
+        self._control, self._epoch = control, epoch
 
     def observe(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Seen]:
         """Absence is proved by the plane's whole list, of which none belongs to the thing."""
@@ -67,7 +67,7 @@ class LocalObjects:
 
     def _ask(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
         try:
-            return ask(self._control, method, path, body)
+            return ask(self._control, method, path, body, self._epoch)
         except (PlaneDown, NoAnswer) as e:
             raise EngineSilent(f"the S3 plane does not answer: {e}") from e
 

@@ -57,7 +57,10 @@ class LocalRouter:
 
     capability = Capability.TRAFFIC
 
-    def __init__(self, routes_file: Path, control_socket: Path, plane_url: Callable[[], str | None]) -> None:
+    def __init__(
+        self, routes_file: Path, control_socket: Path, plane_url: Callable[[], str | None], epoch: int = 0
+    ) -> None:
+        self._epoch = epoch
         self._file = routes_file
         self._control = control_socket
         self._plane_url = plane_url
@@ -142,7 +145,7 @@ class LocalRouter:
 
     def _ask(self, method: str, path: str) -> Any:
         """Raises: PlaneDown where nobody listens; NoAnswer where no answer came."""
-        status, answer = ask(self._control, method, path)
+        status, answer = ask(self._control, method, path, epoch=self._epoch)
         if status != 200:
             raise NoAnswer(f"{path} was answered with status {status}")
         return answer

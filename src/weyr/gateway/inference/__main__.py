@@ -14,6 +14,7 @@ from weyr.gateway.inference.control import Control
 from weyr.gateway.inference.door import Door
 from weyr.gateway.inference.plane import Bounds, Plane
 from weyr.gateway.inference.table import Table
+from weyr.wire.epochs import Epochs
 from weyr.wire.process import BACKLOG, allow_many_files, listen_unix, stop_signal, write_info
 from weyr.wire.server import HttpServer
 
@@ -53,7 +54,7 @@ async def _serve(arguments: argparse.Namespace) -> None:
     bounds = Bounds(**{bound.name: getattr(arguments, bound.name) for bound in fields(Bounds)})
     plane = Plane(table, Credentials(arguments.credentials), audit, bounds)
     public = await plane.loop.create_server(lambda: Door(plane), arguments.host, arguments.port, backlog=BACKLOG)
-    control_server = HttpServer(Control(plane))
+    control_server = HttpServer(Control(plane, Epochs(arguments.info.with_name("epoch"))))
     control = await listen_unix(control_server, arguments.control)
     port = public.sockets[0].getsockname()[1]
     beat = asyncio.create_task(plane.beat())

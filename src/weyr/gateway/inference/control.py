@@ -6,14 +6,15 @@ Over a Unix socket whose permissions are the authentication.
 from weyr.gateway.inference.endpoint import Endpoint
 from weyr.gateway.inference.metrics import metrics_text
 from weyr.gateway.inference.plane import Plane
+from weyr.wire.epochs import HEADER, Epochs
 from weyr.wire.message import TEXT, Request, Response, answer, refusal
 
 
 class Control:
     """The handler of the control socket."""
 
-    def __init__(self, plane: Plane) -> None:
-        self._plane = plane
+    def __init__(self, plane: Plane, epochs: Epochs) -> None:
+        self._plane, self._epochs = plane, epochs
 
     def __call__(self, request: Request) -> Response:
         table = self._plane.table
@@ -22,6 +23,8 @@ class Control:
                 problems = [text for text in (table.problem, self._plane.credentials.problem) if text]
                 return answer({"ok": not problems, "generation": table.generation, "problems": problems})
             case b"POST", b"/reload":
+                if why := self._epochs.refusal(request.headers.get(HEADER.lower().encode(), b"").decode("latin-1")):
+                    return refusal(409, why)
                 return answer({"generation": table.reload(), "problem": table.problem})
             case b"GET", b"/stats":
                 endpoints = {name: _stats(endpoint) for name, endpoint in table.seen().items()}

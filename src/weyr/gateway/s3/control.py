@@ -14,6 +14,7 @@ from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.http import Site
 from weyr.gateway.s3.messages import BodyBroken, Request, Response
 from weyr.gateway.s3.records import Bucket, Rule, bucket_named, buckets
+from weyr.wire.epochs import HEADER, Epochs
 
 BODY_MAX = 1024 * 1024
 RULES_MAX = 1000
@@ -22,7 +23,8 @@ RULES_MAX = 1000
 class Control:
     """The control interface of one plane. `public` is the S3 door's site, whose counters /stats gives."""
 
-    def __init__(self, plane: Plane, public: Site, url: str) -> None:
+    def __init__(self, plane: Plane, public: Site, url: str, epochs: Epochs) -> None:
+        self._epochs = epochs
         self._plane = plane
         self._public = public
         self._url = url
@@ -41,6 +43,8 @@ class Control:
 
     async def _answer(self, request: Request) -> Response:
         folder, _, name = request.path.strip("/").partition("/")
+        if request.method != "GET" and (why := self._epochs.refusal(request.headers.get(HEADER.lower(), ""))):
+            return _json(409, {"error": why, "code": "EpochOver"})
         match request.method, folder, unquote(name):
             case "GET", "health", "":
                 return _json(200, self._health())

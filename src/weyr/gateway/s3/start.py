@@ -29,6 +29,7 @@ from weyr.gateway.s3.index import Index
 from weyr.gateway.s3.lifecycle import sweep_forever
 from weyr.gateway.s3.receive import Receiver
 from weyr.gateway.s3.service import Service
+from weyr.wire.epochs import Epochs
 
 BACKLOG = 2048
 GRACE_S = 10.0
@@ -84,7 +85,9 @@ async def _run(settings: Settings, accounts: Accounts, ready: Callable[[str], No
     plane.index.start()
     control = None
     if settings.control is not None:
-        steering = Site(Control(plane, public, url).handle)
+        steering = Site(
+            Control(plane, public, url, Epochs((settings.info or settings.control).with_name("epoch"))).handle
+        )
         sites.append(steering)
         settings.control.unlink(missing_ok=True)
         control = await loop.create_unix_server(steering.connect, path=str(settings.control))
