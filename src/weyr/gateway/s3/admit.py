@@ -70,8 +70,11 @@ def refused(
     # Whoever may list is told that a key is not there; the others are not told that either.
     asked = _asked(call, "s3:ListBucket", name, "", prefix=key)
     context = dict(context_of(call, bucket, None, None)) | {"s3:prefix": (key,)}
-    may_list = not refusal_of(asked, _ground(call, bucket, None), context)
-    return "" if may_list else reason or "not granted"
+    if refusal_of(asked, _ground(call, bucket, None), context):
+        return reason or "not granted"
+    if reason:
+        raise S3Error("NoSuchVersion" if version else "NoSuchKey", Key=key)
+    return ""
 
 
 def _is_own(call: Call, bucket: Bucket) -> bool:

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from weyr.gateway.s3.errors import S3Error
-from weyr.gateway.s3.policy_conditions import Condition, Context, conditions_of, matches
+from weyr.gateway.s3.policy_conditions import Condition, Context, conditions_of, is_like, matches
 
 POLICY_BYTES_MAX = 20 * 1024
 _VERSIONS = ("2012-10-17", "2008-10-17")
@@ -106,7 +106,7 @@ def checked_policy(text: str, bucket: str) -> Policy:
         raise _malformed(f"Policies must not be longer than {POLICY_BYTES_MAX} bytes.")
     try:
         document = json.loads(text)
-    except ValueError as e:
+    except (ValueError, RecursionError) as e:
         raise _malformed("This policy contains invalid Json") from e
     if not isinstance(document, dict) or document.keys() - {"Version", "Id", "Statement"}:
         raise _malformed("A policy has Version, Id and Statement, and nothing else")
@@ -118,7 +118,7 @@ def checked_policy(text: str, bucket: str) -> Policy:
     statements = tuple(_statement(entry) for entry in entries)
     for statement in statements:
         for resource in statement.resources:
-            if not _pattern(resource.partition("/")[0], is_cased=True).fullmatch(bucket):
+            if not is_like(bucket, resource.partition("/")[0]):
                 raise _malformed("Policy has invalid resource")
     return Policy(statements)
 
@@ -176,9 +176,9 @@ def _is_meant(statement: Statement, who: tuple[str, ...], action: str, resource:
     if is_named == statement.is_principal_negated:
         return False
     lower = action.lower()
-    if any(_pattern(a).fullmatch(lower) for a in statement.actions) == statement.is_action_negated:
+    if any(is_like(lower, a) for a in statement.actions) == statement.is_action_negated:
         return False
-    is_covered = any(_pattern(_filled(r, context), is_cased=True).fullmatch(resource) for r in statement.resources)
+    is_covered = any(is_like(resource, _filled(pattern, context)) for pattern in statement.resources)
     if is_covered == statement.is_resource_negated:
         return False
     return all(matches(condition, context) for condition in statement.conditions)
@@ -189,13 +189,6 @@ def _filled(pattern: str, context: Mapping[str, tuple[str, ...]]) -> str:
     if "${" not in pattern:
         return pattern
     return re.sub(r"\$\{([^}]+)\}", lambda m: (context.get(m[1].lower()) or (m[0],))[0], pattern)
-
-
-@lru_cache(maxsize=4096)
-def _pattern(text: str, is_cased: bool = False) -> re.Pattern[str]:
-    """`*` stands for any text and `?` for one character."""
-    parts = [".*" if c == "*" else "." if c == "?" else re.escape(c) for c in text]
-    return re.compile("".join(parts), re.DOTALL if is_cased else re.DOTALL | re.IGNORECASE)
 
 
 def _malformed(message: str) -> S3Error:

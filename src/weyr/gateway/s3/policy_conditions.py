@@ -119,9 +119,15 @@ def _holds(condition: Condition, there: str) -> bool:
     return found != condition.is_negated
 
 
+def is_like(text: str, pattern: str) -> bool:
+    """Whether a text is as a pattern of `*` and `?` has it. Takes time in proportion to both, whatever the pattern."""
+    return _like(pattern).match(text) is not None
+
+
 @lru_cache(maxsize=4096)
 def _like(pattern: str) -> re.Pattern[str]:
-    # fnmatch knows sets in brackets too, which policies do not.
+    # fnmatch knows sets in brackets too, which policies do not. Its expressions never go back over a star, so that a
+    # policy of a hundred stars cannot hold the plane for hours.
     return re.compile(translate(pattern.replace("[", "[[]")))
 
 
@@ -163,10 +169,6 @@ def _is_equal(there: str, wanted: str) -> bool:
     return there == wanted
 
 
-def _is_alike(there: str, wanted: str) -> bool:
-    return _like(wanted).match(there) is not None
-
-
 def _is_equal_in_any_case(there: str, wanted: str) -> bool:
     return there.casefold() == wanted.casefold()
 
@@ -184,12 +186,12 @@ _OPERATORS: Mapping[str, Callable[[str, str], bool]] = {
     "StringNotEquals": _is_equal,
     "StringEqualsIgnoreCase": _is_equal_in_any_case,
     "StringNotEqualsIgnoreCase": _is_equal_in_any_case,
-    "StringLike": _is_alike,
-    "StringNotLike": _is_alike,
-    "ArnEquals": _is_alike,
-    "ArnNotEquals": _is_alike,
-    "ArnLike": _is_alike,
-    "ArnNotLike": _is_alike,
+    "StringLike": is_like,
+    "StringNotLike": is_like,
+    "ArnEquals": is_like,
+    "ArnNotEquals": is_like,
+    "ArnLike": is_like,
+    "ArnNotLike": is_like,
     "Bool": _is_equal_in_any_case,
     "Null": _is_equal,
     "IpAddress": _is_in,

@@ -99,7 +99,14 @@ def test_a_tenants_user_is_not_the_user_of_the_same_name() -> None:
     assert acme.word(theirs, *GETS_A, {}) is Word.ALLOW
 
 
+def test_a_pattern_of_many_stars_is_no_trap() -> None:
+    """A user's policy is matched on the loop that serves everybody."""
+    mine = policy_of(policy({"Resource": "arn:aws:s3:::lake/" + "*a" * 500 + "*b"}))
+    assert mine.word(BOB, "s3:GetObject", "lake/" + "a" * 1019, {}) is Word.NOTHING
+
+
 BROKEN: dict[str, str] = {
+    "JSON without a bottom": "[" * 15_000,
     "no JSON": "{",
     "a list": "[]",
     "no statement": '{"Version": "2012-10-17", "Statement": []}',

@@ -11,6 +11,8 @@ NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 DOCUMENT_BYTES_MAX = 2 * 2**20
 """1,000 keys of 1,024 bytes, escaped, fit; so do the 10,000 parts of a completion."""
 
+DEPTH_MAX = 16
+
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;", '"': "&quot;"})
 
 Content = str | int | bool | None | Iterable["tuple[str, Content]"]
@@ -83,11 +85,13 @@ class Node:
 
     def text_of_all(self) -> str:
         """The document again, without attributes and in S3's namespace: as it is kept."""
-        return raw_document(self.name, "".join(child.written() for child in self)).decode()
+        return raw_document(self.name, "".join(child.written(DEPTH_MAX) for child in self)).decode()
 
-    def written(self) -> str:
-        """This element with all that is in it."""
-        inner = "".join(child.written() for child in self)
+    def written(self, depth: int) -> str:
+        """This element with all that is in it. Raises: MalformedXML where that is deeper than any document of S3."""
+        if depth == 0:
+            raise S3Error("MalformedXML")
+        inner = "".join(child.written(depth - 1) for child in self)
         return f"<{self.name}>{inner or escaped(self.text.strip())}</{self.name}>"
 
     def all(self, name: str) -> list["Node"]:
