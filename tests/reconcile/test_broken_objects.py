@@ -173,7 +173,7 @@ def test_a_clock_set_back_delays_nothing(world: SimWorld) -> None:
     """What was due by the old time is looked at now, not when that time comes again."""
     now = world.clock()
     world.loop.tick(now)
-    assert min(world.loop.world.due.values()) >= now
+    assert (world.loop.world.due.next() or 0) >= now
 
     due = world.loop.tick(now - 3600)
 

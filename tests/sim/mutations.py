@@ -4,8 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection
-
 from weyr.core.capability import Refused, Wanted
 from weyr.core.decision import Decision, Ensure, Release, View, Want
 from weyr.core.kind import AnyKind, Kinds
@@ -13,66 +11,63 @@ from weyr.core.ref import Ref
 from weyr.core.seen import Absent, Unknown
 from weyr.reconcile.effects import Told
 from weyr.reconcile.loop import Loop
+from weyr.reconcile.writes import Writes
 from weyr.sim.shelf import Shelf
 from weyr.sim.world import SimWorld
-from weyr.store import kernel
 from weyr.store.kernel import ObjectRow
 
 
 class ForgetsOnSilence(Loop):
     """No answer is taken for absence, once a thing was released."""
 
-    def _drop_absent(self, connection: Connection, ref: Ref, now: float) -> None:
-        for thing in self.world.things.get(ref, {}).values():
+    def _drop_absent(self, writes: Writes, ref: Ref, now: float) -> None:
+        for thing in list(self.world.things_of(ref).values()):
             if thing.is_released and isinstance(thing.seen, Unknown):
-                self.world.things[ref] = {
-                    **self.world.things[ref],
-                    thing.id.part: replace(thing, seen=Absent(), is_accepted=True),
-                }
-        super()._drop_absent(connection, ref, now)
+                self.world.put_thing(replace(thing, seen=Absent(), is_accepted=True))
+        super()._drop_absent(writes, ref, now)
 
 
 class StoresIntentAfterEffect(Loop):
     """The engine hears of a thing before the store does."""
 
-    def _intend(self, connection: Connection, row: ObjectRow, action: Ensure | Release, now: float) -> None:
-        with connection.begin_nested() as unsaved:
-            super()._intend(connection, row, action, now)
+    def _intend(self, writes: Writes, row: ObjectRow, action: Ensure | Release, now: float) -> None:
+        with writes.connect().begin_nested() as unsaved:
+            super()._intend(Writes(writes.connect), row, action, now)
             unsaved.rollback()
 
 
 class ReleasesOnce(Loop):
     """A release that was said is not said again, though the thing is still there."""
 
-    def _intend(self, connection: Connection, row: ObjectRow, action: Ensure | Release, now: float) -> None:
-        thing = self.world.things[row.ref].get(action.part)
+    def _intend(self, writes: Writes, row: ObjectRow, action: Ensure | Release, now: float) -> None:
+        thing = self.world.things_of(row.ref).get(action.part)
         if isinstance(action, Ensure) or (thing is not None and not thing.is_released):
-            super()._intend(connection, row, action, now)
+            super()._intend(writes, row, action, now)
 
 
 class OpensMetersAfterEffect(Loop):
     """A meter is opened when the thing is first seen."""
 
-    def _intend(self, connection: Connection, row: ObjectRow, action: Ensure | Release, now: float) -> None:
-        super()._intend(connection, row, replace(action, meters=()) if isinstance(action, Ensure) else action, now)
+    def _intend(self, writes: Writes, row: ObjectRow, action: Ensure | Release, now: float) -> None:
+        super()._intend(writes, row, replace(action, meters=()) if isinstance(action, Ensure) else action, now)
 
 
 class TakesSilenceForConsent(Loop):
     """A lost reply counts as an accepted intent."""
 
-    def _note_answer(self, connection: Connection, id: Any, answer: Told, now: float) -> None:
-        super()._note_answer(connection, id, answer if answer.refusal else Told(True), now)
+    def _note_answer(self, writes: Writes, id: Any, answer: Told, now: float) -> None:
+        super()._note_answer(writes, id, answer if answer.refusal else Told(True), now)
 
 
 class TakesReleaseForAbsence(Loop):
     """What an engine agreed to remove counts as gone."""
 
-    def _note_answer(self, connection: Connection, id: Any, answer: Told, now: float) -> None:
-        super()._note_answer(connection, id, answer, now)
+    def _note_answer(self, writes: Writes, id: Any, answer: Told, now: float) -> None:
+        super()._note_answer(writes, id, answer, now)
         thing = self.world.things[id.ref][id.part]
         if thing.is_released and thing.is_accepted:
-            self.world.saw(id, Absent())
-            self._drop_absent(connection, id.ref, now)
+            self.world.put_thing(replace(thing, seen=Absent()))
+            self._drop_absent(writes, id.ref, now)
 
 
 class IgnoresHolds(Loop):
@@ -85,34 +80,34 @@ class IgnoresHolds(Loop):
 class ForgetsWhatItConcluded(Loop):
     """What a kind remembers is kept in memory only, so that a kill loses it."""
 
-    def _record(self, connection: Connection, row: ObjectRow, kind: AnyKind, *rest: Any) -> None:
-        super()._record(connection, row, kind, *rest)
-        kernel.put_object(connection, replace(self.world.objects[row.ref], memory=None))
+    def _record(self, writes: Writes, row: ObjectRow, kind: AnyKind, *rest: Any) -> None:
+        super()._record(writes, row, kind, *rest)
+        writes.put_object(replace(self.world.objects[row.ref], memory=None))
 
 
 class ClosesMetersAtRelease(Loop):
     """Money is thought to end when a thing is told to."""
 
-    def _note_answer(self, connection: Connection, id: Any, answer: Told, now: float) -> None:
-        super()._note_answer(connection, id, answer, now)
+    def _note_answer(self, writes: Writes, id: Any, answer: Told, now: float) -> None:
+        super()._note_answer(writes, id, answer, now)
         if self.world.things[id.ref][id.part].is_released:
-            self.ledger.close(connection, id.ref, id.part, now)
+            self.ledger.close(writes.connect(), id.ref, id.part, now)
 
 
 class KeepsMetersOpen(Loop):
     """A thing that is gone is dropped, and its meter is not thought of."""
 
-    def _drop_absent(self, connection: Connection, ref: Ref, now: float) -> None:
-        for thing in list(self.world.things.get(ref, {}).values()):
+    def _drop_absent(self, writes: Writes, ref: Ref, now: float) -> None:
+        for thing in list(self.world.things_of(ref).values()):
             if thing.is_released and thing.is_accepted and isinstance(thing.seen, Absent):
-                kernel.drop_thing(connection, thing.id)
-                del self.world.things[ref][thing.id.part]
+                writes.drop_thing(thing.id)
+                self.world.drop_thing(thing.id)
 
 
 class BillsUntilItLooked(Loop):
     """A run is billed until the loop looked, not until the engine's own record of its end."""
 
-    def _meter(self, connection: Connection, ref: Ref, now: float) -> None:
+    def _meter(self, writes: Writes, ref: Ref, now: float) -> None:
         kind = self.kinds[ref.kind]
         usage = kind.usage
         if usage is None:
@@ -121,7 +116,7 @@ class BillsUntilItLooked(Loop):
             replace(line, until=line.until and now) for line in usage(spec, things)
         ))  # fmt: skip
         kinds, self.kinds = self.kinds, {**self.kinds, ref.kind: late}
-        super()._meter(connection, ref, now)
+        super()._meter(writes, ref, now)
         self.kinds = kinds
 
 

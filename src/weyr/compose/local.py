@@ -8,7 +8,7 @@ import os
 import secrets as random_source
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from weyr.access.identities import Access
@@ -68,7 +68,11 @@ class Weyr:
     launcher: LauncherClient
     loop: Loop
     planes: Mapping[str, Plane]
-    lock: threading.RLock = field(default_factory=threading.RLock)
+
+    @property
+    def lock(self) -> threading.RLock:
+        """Held while the loop's world is looked at or changed, and never while an engine is asked."""
+        return self.loop.lock
 
     @property
     def world(self) -> World:

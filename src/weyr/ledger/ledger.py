@@ -5,6 +5,7 @@ writes the intent, and a reading is kept with what else was learnt of the thing.
 """
 
 from collections.abc import Iterable, Sequence
+from math import inf
 
 from sqlalchemy import Connection
 
@@ -48,10 +49,11 @@ class Ledger:
 
     def read(
         self, connection: Connection, ref: Ref, usages: Sequence[Usage], book: str | PriceBook, now: float
-    ) -> None:
+    ) -> float:
         """Takes what was seen of the object's things; a thing nothing is known of is left out of `usages`.
 
         A usage that no meter was opened for (a thing adopted after a crash) gets one here.
+        Gives when the same usages are to be read again, to post the next line; until then they change nothing.
         """
         open_meters = self._store.meters_of(connection, ref)
         known = {(m.thing.part, m.sku) for m in open_meters}
@@ -63,10 +65,14 @@ class Ledger:
                 self._open(connection, ref, [u for u in missing if u.part == part], beside, book, now)
             open_meters = self._store.meters_of(connection, ref)
         seen = {(usage.part, usage.sku): meters.reading_of(usage) for usage in usages}
+        again_ms = inf
         for meter in open_meters:
             reading = seen.get((meter.thing.part, meter.sku))
             if reading is not None:
-                self._save(connection, meter, meters.read(meter, reading, ms(now)))
+                posting = meters.read(meter, reading, ms(now))
+                self._save(connection, meter, posting)
+                again_ms = min(again_ms, meters.next_line_at(posting[0], ms(now)))
+        return again_ms / 1000
 
     def close(self, connection: Connection, ref: Ref, part: str, at: float) -> None:
         """The thing is proved absent since `at`: its meters end there, unless they ended before."""

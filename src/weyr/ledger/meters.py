@@ -7,6 +7,7 @@ else is seen. While nothing is known a meter gets no reading and stays open.
 """
 
 from dataclasses import dataclass, replace
+from math import inf
 
 from weyr.core.kind import Usage
 from weyr.core.metering import Line, Meter
@@ -80,6 +81,15 @@ def end(meter: Meter, at_ms: int) -> Posting:
         return meter, ()
     until_ms = max(at_ms, meter.run_from_ms)
     return post(replace(meter, until_ms=until_ms), until_ms, is_last=True)
+
+
+def next_line_at(meter: Meter, now_ms: int) -> float:
+    """When a meter that nothing else is read of owes its next line (Unix milliseconds); never, if it does not run."""
+    if not meter.is_running or meter.price is None:
+        return inf
+    due_ms = meter.posted_until_ms + POST_EVERY_MS
+    # Overdue because what was used is not worth a micro-unit yet: it is weighed again a line's time later.
+    return due_ms if due_ms > now_ms else now_ms + POST_EVERY_MS
 
 
 def close(meter: Meter, at_ms: int) -> Posting:

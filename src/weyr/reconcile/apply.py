@@ -30,14 +30,13 @@ def planning_world(world: World, db: Database, stack: str) -> PlanWorld:
         parent=row.plan_id if row else "",
         objects={
             ref: Existing(
-                spec=_plain(object_row),
-                generation=object_row.generation,
+                spec=_plain(world.objects[ref]),
+                generation=world.objects[ref].generation,
                 phase=_phase(world, ref),
                 drift=tuple(dict.fromkeys(drift.get(str(ref), []))),
-                outputs=object_row.status.outputs,
+                outputs=world.objects[ref].status.outputs,
             )
-            for ref, object_row in world.objects.items()
-            if ref.stack == stack
+            for ref in world.of_stack(stack)
         },
     )
 
@@ -52,10 +51,9 @@ def apply_plan(world: World, db: Database, kinds: Kinds, plan: Plan, file: str, 
     objects = [_applied(world, kinds, plan, step, folder, now) for step in plan.steps]
     stack = StackRow(plan.stack, plan.id, plan.price_as, file, plan.is_removal, now)
     # Where nothing is left to be seen leaving, nobody else will ever find that the stack is gone.
-    is_over = plan.is_removal and not any(ref.stack == plan.stack for ref in world.objects)
+    is_over = plan.is_removal and not world.of_stack(plan.stack)
     with db.write() as connection:
-        for row in objects:
-            kernel.put_object(connection, row)
+        kernel.put_objects(connection, [kernel.plain_object(row) for row in objects])
         kernel.put_stack(connection, stack)
         kernel.mark_applied(connection, plan.id, now)
         steps = [
@@ -72,8 +70,8 @@ def apply_plan(world: World, db: Database, kinds: Kinds, plan: Plan, file: str, 
         return
     world.stacks[plan.stack] = stack
     for row in objects:
-        world.objects[row.ref] = row
-    world.wake([ref for ref in world.objects if ref.stack == plan.stack])
+        world.put(row)
+    world.wake(world.of_stack(plan.stack))
 
 
 def _applied(world: World, kinds: Kinds, plan: Plan, step: Step, folder: str, now: float) -> ObjectRow:

@@ -3,52 +3,67 @@
 A pass: observe what is due, meter it, let the kinds decide, write the intents, tell the engines,
 write their answers. What is intended is stored, with its meters, before an engine hears of it; a
 crash anywhere leaves intents that the next pass says again under the same keys. A thing is dropped only
-after it was released and then seen to be absent.
+after it was released and then seen to be absent. A pass writes three times at most, however much is due.
 
 One object that cannot be looked after (its kind is gone, its spec is unreadable, its kind is mistaken) is said
 to be broken and stays as it is; the others go on. A store that refuses a write stops the pass.
 """
 
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from math import inf
 from typing import Any
 
-from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from weyr.core.capability import Wanted
+from weyr.core.capability import Capability, Wanted
 from weyr.core.decision import Condition, ConditionType, Decision, Ensure, Note, Phase, Release, Thing, View, Want
 from weyr.core.diagnostic import StoreError
 from weyr.core.kind import AnyKind, Kinds, Usage
 from weyr.core.ref import Ref, ThingId
-from weyr.core.schema import ValidationError, from_json, to_json
-from weyr.core.seen import Absent, Present, Seen, Unknown
+from weyr.core.schema import to_json
+from weyr.core.seen import Absent, Seen, Unknown
 from weyr.reconcile.effects import Effects, Told
+from weyr.reconcile.intents import intended
+from weyr.reconcile.parsed import Parsed
 from weyr.reconcile.ports import LedgerPort
 from weyr.reconcile.world import World
-from weyr.store import kernel
+from weyr.reconcile.writes import Writes, writing
 from weyr.store.database import Database
-from weyr.store.kernel import EventRow, ObjectRow, Status, ThingRow
+from weyr.store.kernel import EventRow, ObjectRow, Status, ThingRow, kept_text
 
 SETTLED_LOOK_S = 30.0
 """A settled object is looked at this often anyway: losses are pushed, this is the safety net."""
 
+BLOCKED_LOOK_S = 5.0
+"""What waits for others to go is woken when the last of them is gone; this is the safety net."""
+
 AFTER_SILENCE_S = 1.0
-AFTER_REFUSAL_S = 30.0
-TOLD_AGAIN_S = 0.2
 
 
 @dataclass(slots=True)
 class Loop:
-    """The loop over one store's world. Not thread-safe: its owner lets one thread in at a time."""
+    """The loop over one store's world.
+
+    `lock` is held while the world is looked at or changed, and never while an engine is asked: one that hangs
+    keeps nobody from looking, or from applying a plan. `turn` is held for a whole pass: there is one at a time.
+    Only passes change things; objects are changed by `apply_plan` too, also between the steps of a pass.
+    """
 
     db: Database
     kinds: Kinds
     effects: Effects
     ledger: LedgerPort
     world: World
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    turn: threading.RLock = field(default_factory=threading.RLock)
     _is_stale: bool = field(default=False, init=False)
     _last: float = field(default=0.0, init=False)
+    _parsed: Parsed = field(default_factory=Parsed, init=False)
+    _metered: dict[Ref, tuple[tuple[Usage, ...], float]] = field(default_factory=dict, init=False)
+    """What was metered of an object last, and until when the same again changes nothing."""
     _unmetered: dict[Ref, str] = field(default_factory=dict, init=False)
     """Why an object's use could not be read at the last look: logged when it begins."""
 
@@ -58,66 +73,82 @@ class Loop:
         Raises: whatever the store raises. What the store has is then read anew, in whichever thread it was:
         memory may be ahead of it, and a thing forgotten only there would keep its meter for ever.
         """
-        if self._is_stale:
-            self._reload()
-        try:
-            return self._pass(now)
-        except Exception:
-            self._is_stale = True
-            self._reload()
-            raise
+        with self.turn:
+            with self._in_step():
+                due, asked = self._begin(now)
+            if due:
+                found = self.effects.observe(asked)
+                with self._in_step():
+                    self._observed(due, found, now)
+                    untold = self._decided(due, now)
+                told = self._tell(untold)
+                with self._in_step():
+                    self._answered(untold, told, now)
+            with self.lock:
+                return self.world.due.next()
+
+    def look(self, stack: str, now: float) -> None:
+        """Observes a stack's things at once, so that a plan is made from what is there now.
+
+        Its caller does not hold `lock`: engines are asked.
+        """
+        with self.lock:
+            self.world.wake(self.world.of_stack(stack))
+        self.tick(now)
+
+    @contextmanager
+    def _in_step(self) -> Iterator[None]:
+        """A step of a pass: the world is the store's before it, and after it whatever happens."""
+        with self.lock:
+            if self._is_stale:
+                self._reload()
+            try:
+                yield
+            except Exception:
+                self._is_stale = True
+                self._reload()
+                raise
 
     def _reload(self) -> None:
         self.world = World.load(self.db)
+        self._metered.clear()
         self._is_stale = False
 
-    def _pass(self, now: float) -> float | None:
+    def _begin(self, now: float) -> tuple[list[Ref], list[tuple[Capability, ThingId]]]:
+        """What is due, and which things to ask for."""
         if now < self._last:
             # The clock was set back. What is due by the old time would not be looked at before that comes again.
             self.world.wake(self.world.objects)
+            self._metered.clear()
         self._last = now
-        due = self.world.due_at(now)
-        if due:
-            self._observe(due, now)
-            for ref in due:
-                if ref in self.world.objects:
-                    self._decide(ref, now)
-            self._tell(now)
-        return self.world.next_due()
+        due = self.world.take_due(now)
+        things = (thing for ref in due for thing in self.world.things_of(ref).values())
+        return due, [(thing.capability, thing.id) for thing in things if thing.asked_at]
 
-    def look(self, stack: str, now: float) -> None:
-        """Observes a stack's things at once, so that a plan is made from what is there now."""
-        refs = [ref for ref in self.world.objects if ref.stack == stack]
-        self.world.wake(refs)
-        self.tick(now)
-
-    def _observe(self, due: Sequence[Ref], now: float) -> None:
-        asked = [
-            (thing.capability, thing.id)
-            for ref in due
-            for thing in self.world.things.get(ref, {}).values()
-            if thing.asked_at
-        ]
-        found = self.effects.observe(asked)
-        with self.db.write() as connection:
+    def _observed(self, due: Sequence[Ref], found: Mapping[ThingId, Seen], now: float) -> None:
+        """Takes in what was seen. It would be seen again: this needs no wait for the disk."""
+        with writing(self.db, is_synced=False) as writes:
             for id, seen in found.items():
                 before = self.world.things[id.ref][id.part]
-                after = self.world.saw(id, _with_since(before.seen, seen, now))
+                after = replace(before, seen=_with_since(before.seen, seen, now))
+                if after.seen != before.seen:
+                    self.world.put_thing(after)
                 if type(before.seen) is not type(after.seen):
-                    kernel.put_thing(connection, after)
+                    writes.put_thing(after)
             for ref in due:
-                self._meter(connection, ref, now)
-                self._drop_absent(connection, ref, now)
+                self._meter(writes, ref, now)
+                self._drop_absent(writes, ref, now)
 
-    def _meter(self, connection: Connection, ref: Ref, now: float) -> None:
+    def _meter(self, writes: Writes, ref: Ref, now: float) -> None:
         row, kind = self.world.objects[ref], self.kinds.get(ref.kind)
-        text = row.spec or row.next_spec
-        if kind is None or kind.usage is None or not self.world.things.get(ref):
+        if kind is None or kind.usage is None or not self.world.things_of(ref):
             return
         try:
-            spec = _spec_if_readable(kind, text)
-            usages = kind.usage(spec, self.world.view_things(ref))
-            self.ledger.read(connection, ref, usages, self.world.stacks[ref.stack].price_as, now)
+            usages = kind.usage(self._parsed.spec_if_readable(row, kind), self.world.view_things(ref))
+            before, again_at = self._metered.get(ref, ((), inf))
+            if usages != before or now >= again_at:
+                book = self.world.stacks[ref.stack].price_as
+                self._metered[ref] = usages, self.ledger.read(writes.connect(), ref, usages, book, now)
         except (StoreError, SQLAlchemyError):
             raise
         except Exception as e:  # noqa: BLE001 - one object's use that cannot be read leaves its meters open, no more
@@ -127,87 +158,109 @@ class Loop:
         else:
             self._unmetered.pop(ref, None)
 
-    def _drop_absent(self, connection: Connection, ref: Ref, now: float) -> None:
+    def _drop_absent(self, writes: Writes, ref: Ref, now: float) -> None:
         """Forgets the things that were released and are proved to be gone, and closes their meters."""
-        for thing in list(self.world.things.get(ref, {}).values()):
+        for thing in list(self.world.things_of(ref).values()):
             if thing.is_released and thing.is_accepted and isinstance(thing.seen, Absent):
-                self.ledger.close(connection, ref, thing.id.part, now)
-                kernel.drop_thing(connection, thing.id)
-                del self.world.things[ref][thing.id.part]
+                self._drop_thing(writes, thing, now)
 
-    def _decide(self, ref: Ref, now: float) -> None:
-        row, things = self.world.objects[ref], dict(self.world.things.get(ref, {}))
+    def _drop_thing(self, writes: Writes, thing: ThingRow, now: float) -> None:
+        self.ledger.close(writes.connect(), thing.id.ref, thing.id.part, now)
+        self._metered.pop(thing.id.ref, None)
+        writes.drop_thing(thing.id)
+        self.world.drop_thing(thing.id)
+
+    def _decided(self, due: Sequence[Ref], now: float) -> list[ThingRow]:
+        """Decides on what is due. Gives what engines are to be told: it is on the disk, with all that it rests on."""
+        rung = self.world.due.rung(due)
+        with writing(self.db) as writes:
+            for ref in due:
+                if ref in self.world.objects:
+                    self._decide(writes, ref, now)
+            untold = self.world.untold()
+            if untold:
+                # Something has to be written for the disk to be waited for, and what was seen before it to be kept:
+                # a task that is told to go takes the record of its end along.
+                writes.put_thing(untold[0])
+        # Somebody rang while the engines were asked: what they said may be older than that.
+        self.world.wake(rung)
+        return untold
+
+    def _decide(self, writes: Writes, ref: Ref, now: float) -> None:
+        row, things = self.world.objects[ref], dict(self.world.things_of(ref))
         if row.spec is None and self.world.is_blocked_removal(ref):
-            self.world.due[ref] = now + 0.5
+            self.world.due.put(ref, now + BLOCKED_LOOK_S)
             return
         try:
             decision = self._decision(row, now)
-            with self.db.write() as connection:
+            with writes.part() as mine:
                 if decision.forget:
-                    self._forget(connection, row, now)
+                    self._forget(mine, row, now)
                 elif kind := self.kinds.get(ref.kind):
-                    self._record(connection, row, kind, decision, now)
+                    self._record(mine, row, kind, decision, now)
                 else:
-                    self._take_on(connection, row, decision, row.memory, now)
+                    self._take_on(mine, row, decision, row.memory, now)
         except (StoreError, SQLAlchemyError):
             raise
         except Exception as e:  # noqa: BLE001 - a mistake in one kind must not stop the others
-            self.world.objects[ref], self.world.things[ref] = row, things
-            self._note_broken(row, e, now)
+            self._restore(row, things)
+            self._note_broken(writes, row, e, now)
+
+    def _restore(self, row: ObjectRow, things: Mapping[str, ThingRow]) -> None:
+        self.world.put(row)
+        for part in self.world.things_of(row.ref).keys() - things.keys():
+            self.world.drop_thing(ThingId(row.ref, part))
+        for thing in things.values():
+            self.world.put_thing(thing)
 
     def _decision(self, row: ObjectRow, now: float) -> Decision[Any]:
         """What the kind says is next. Raises: whatever is wrong with the object or its kind."""
         kind = self.kinds.get(row.ref.kind)
         if kind is None:
             return _without_kind(row, self.world.view_things(row.ref))
-        spec = from_json(kind.spec, row.spec) if row.spec is not None and row.next_spec is None else None
-        want: Want[Any] = Want(row.ref, spec, row.generation, row.folder)
+        is_wanted = row.spec is not None and row.next_spec is None
+        want: Want[Any] = Want(row.ref, self._parsed.spec(row, kind) if is_wanted else None, row.generation, row.folder)
         decision = kind.decide(want, self._view(row, kind, now))
         assert not decision.forget or all(
-            isinstance(thing.seen, Absent) for thing in self.world.things.get(row.ref, {}).values()
+            isinstance(thing.seen, Absent) for thing in self.world.things_of(row.ref).values()
         ), f"{row.ref} may not be forgotten: a thing of it is not proved absent"
         return decision
 
-    def _note_broken(self, row: ObjectRow, error: Exception, now: float) -> None:
+    def _note_broken(self, writes: Writes, row: ObjectRow, error: Exception, now: float) -> None:
         """Concludes that nothing is known of the object. Its things, memory and holds stay as they are."""
         why = f"Weyr cannot look after it: {' '.join(str(error).split())[:500] or type(error).__name__}"
-        condition = Condition(ConditionType.READY, None, "Broken", why)
+        condition = Condition(ConditionType.READY, None, "Broken", kept_text(why))
         fresh = replace(row, status=replace(row.status, conditions=(condition,)))
         notes = (Note("object.broken", why),) if fresh != row else ()
-        with self.db.write() as connection:
-            self._conclude(connection, row, fresh, notes, SETTLED_LOOK_S, now)
+        self._conclude(writes, row, fresh, notes, SETTLED_LOOK_S, now)
 
     def _view(self, row: ObjectRow, kind: AnyKind, now: float) -> View[Any]:
         return View(
             now=now,
             things=self.world.view_things(row.ref),
             needs=self.world.needs_of(row.ref),
-            memory=from_json(kind.memory, row.memory) if row.memory and kind.memory else None,
+            memory=self._parsed.memory(row, kind),
             hold=self.world.hold_on(row.ref),
             spend=self.ledger.spend(row.ref.stack, now) if kind.reads_spend else None,
         )
 
-    def _record(
-        self, connection: Connection, row: ObjectRow, kind: AnyKind, decision: Decision[Any], now: float
-    ) -> None:
+    def _record(self, writes: Writes, row: ObjectRow, kind: AnyKind, decision: Decision[Any], now: float) -> None:
         """Writes what was decided, with what the kind wants to remember of it."""
         memory = to_json(kind.memory, decision.memory) if kind.memory and decision.memory is not None else None
-        self._take_on(connection, row, decision, memory, now)
+        self._take_on(writes, row, decision, memory, now)
 
-    def _take_on(
-        self, connection: Connection, row: ObjectRow, decision: Decision[Any], memory: str | None, now: float
-    ) -> None:
+    def _take_on(self, writes: Writes, row: ObjectRow, decision: Decision[Any], memory: str | None, now: float) -> None:
         """Writes intents with their meters, conclusions, memory, the story."""
         status = Status(decision.conditions, dict(decision.outputs), decision.holds)
         for action in decision.actions:
-            self._intend(connection, row, action, now)
+            self._intend(writes, row, action, now)
         fresh = replace(row, status=status, memory=memory)
         again_s = SETTLED_LOOK_S if decision.again_s is None else decision.again_s
-        self._conclude(connection, row, fresh, decision.notes, again_s, now)
+        self._conclude(writes, row, fresh, decision.notes, again_s, now)
 
     def _conclude(
         self,
-        connection: Connection,
+        writes: Writes,
         row: ObjectRow,
         fresh: ObjectRow,
         notes: tuple[Note, ...],
@@ -218,143 +271,104 @@ class Loop:
         before = self.world.phase(row.ref)
         if fresh != row:
             fresh = replace(fresh, changed_at=now)
-            kernel.put_object(connection, fresh)
-        self.world.objects[row.ref] = fresh
+            writes.put_object(fresh)
+            self.world.put(fresh)
         phase = self.world.phase(row.ref)
         if phase is not before:
             message = next((c.message for c in fresh.status.conditions if c.message), "")
             notes = (*notes, Note(f"phase.{phase.value}", message))
-        self._tell_story(connection, row.ref, notes, now)
-        self.world.due[row.ref] = now + again_s
+        self._tell_story(writes, row.ref, notes, now)
+        self.world.due.put(row.ref, now + again_s)
         if fresh.status != row.status:
             self._wake_around(row.ref, has_new_holds=fresh.status.holds != row.status.holds)
         if phase is not before:
             # What it was doing may have changed what it refers to: a job that is done may have left a model's version.
             self.world.wake(row.needs)
 
-    def _intend(self, connection: Connection, row: ObjectRow, action: Ensure | Release, now: float) -> None:
+    def _intend(self, writes: Writes, row: ObjectRow, action: Ensure | Release, now: float) -> None:
         """Notes an intention where it is new. The engines are told afterwards, from these notes."""
-        thing = self.world.things[row.ref].get(action.part)
-        match action:
-            case Release():
-                if thing is None:
-                    return
-                if thing.is_released:
-                    # Still there: said again, for an engine may have more than one step to do.
-                    is_still_there = thing.is_accepted and isinstance(thing.seen, Present)
-                    if (is_still_there or thing.refusal) and _may_be_told_again(thing, now):
-                        self.world.things[row.ref][action.part] = replace(thing, is_accepted=False, refusal="")
-                    return
-                # The release itself has to be accepted before an absence can count as proof.
-                fresh = replace(thing, is_released=True, is_accepted=False, refusal="")
-            case Ensure(part=part, generation=generation):
-                generation = row.generation if generation is None else generation
-                if thing is not None and thing.is_released:
-                    return
-                if thing is not None and thing.generation >= generation:
-                    is_gone = thing.is_accepted and isinstance(thing.seen, Absent)
-                    if (action.again or is_gone) and _may_be_told_again(thing, now):
-                        self.world.things[row.ref][part] = replace(thing, is_accepted=False, refusal="")
-                    return
-                seen: Seen = thing.seen if thing else Unknown()
-                id = ThingId(row.ref, part)
-                asked_at = thing.asked_at if thing else 0.0
-                fresh = ThingRow(id, action.capability, generation, action.body, seen, asked_at=asked_at)
-                if action.meters:
-                    usages = [Usage(part, sku, quantity, since=None) for sku, quantity in action.meters]
-                    book = self.world.stacks[row.ref.stack].price_as
-                    self.ledger.open(connection, row.ref, part, usages, book, now)
-        kernel.put_thing(connection, fresh)
-        self.world.things[row.ref][action.part] = fresh
-
-    def _tell(self, now: float) -> None:
-        """Tells the engines every intention they have not accepted yet, and writes down their answers."""
-        open_things = [
-            thing
-            for parts in self.world.things.values()
-            for thing in parts.values()
-            if not thing.is_accepted and not thing.refusal
-        ]
-        if not open_things:
+        thing = self.world.things_of(row.ref).get(action.part)
+        fresh = intended(thing, action, row, now)
+        if fresh is None:
             return
+        if isinstance(action, Ensure) and action.meters and (thing is None or thing.generation < fresh.generation):
+            usages = [Usage(action.part, sku, quantity, since=None) for sku, quantity in action.meters]
+            book = self.world.stacks[row.ref.stack].price_as
+            self.ledger.open(writes.connect(), row.ref, action.part, usages, book, now)
+            self._metered.pop(row.ref, None)
+        writes.put_thing(fresh)
+        self.world.put_thing(fresh)
+
+    def _tell(self, untold: Sequence[ThingRow]) -> dict[ThingId, Told]:
+        """Tells the engines every intention they have not accepted yet."""
         wanted = [
             (thing.capability, Wanted(thing.id, thing.generation, thing.body))
-            for thing in open_things
+            for thing in untold
             if not thing.is_released and thing.body is not None
         ]
-        released = [(thing.capability, thing.id) for thing in open_things if thing.is_released]
-        told = self.effects.ensure(wanted) | self.effects.release(released)
-        with self.db.write() as connection:
-            for id, answer in told.items():
-                self._note_answer(connection, id, answer, now)
+        released = [(thing.capability, thing.id) for thing in untold if thing.is_released]
+        return self.effects.ensure(wanted) | self.effects.release(released)
 
-    def _note_answer(self, connection: Connection, id: ThingId, answer: Told, now: float) -> None:
+    def _answered(self, untold: Sequence[ThingRow], told: Mapping[ThingId, Told], now: float) -> None:
+        """Writes the answers down. A lost one leaves the intention standing, which is said again under its key."""
+        with writing(self.db, is_synced=False) as writes:
+            for asked in untold:
+                # An answer is to what was asked: what is intended by now may be something else.
+                if asked.id in told and self.world.thing(asked.id) == asked:
+                    self._note_answer(writes, asked.id, told[asked.id], now)
+
+    def _note_answer(self, writes: Writes, id: ThingId, answer: Told, now: float) -> None:
         thing = self.world.things[id.ref][id.part]
-        fresh = replace(thing, is_accepted=answer.is_accepted, refusal=answer.refusal, asked_at=now)
+        fresh = replace(thing, is_accepted=answer.is_accepted, refusal=kept_text(answer.refusal), asked_at=now)
         if thing.is_released and answer.is_accepted:
             fresh = replace(fresh, seen=Unknown("its release was accepted just now", now))
-        kernel.put_thing(connection, fresh)
-        self.world.things[id.ref][id.part] = fresh
+        writes.put_thing(fresh)
+        self.world.put_thing(fresh)
         if answer.refusal:
-            self._tell_story(connection, id.ref, (Note("engine.refused", answer.refusal),), now)
+            self._tell_story(writes, id.ref, (Note("engine.refused", answer.refusal),), now)
         quick = 0.05 if answer.is_accepted or answer.refusal else AFTER_SILENCE_S
         self.world.wake([id.ref], now + quick)
 
-    def _forget(self, connection: Connection, row: ObjectRow, now: float) -> None:
+    def _forget(self, writes: Writes, row: ObjectRow, now: float) -> None:
         """Every thing is proved absent: drops the object, or makes it anew where it is being replaced."""
-        for thing in list(self.world.things.get(row.ref, {}).values()):
-            self.ledger.close(connection, row.ref, thing.id.part, now)
-            kernel.drop_thing(connection, thing.id)
-        self.world.things.pop(row.ref, None)
+        for thing in list(self.world.things_of(row.ref).values()):
+            self._drop_thing(writes, thing, now)
         dependents = list(self.world.dependents(row.ref))
         if row.next_spec is not None:
             fresh = replace(row, spec=row.next_spec, next_spec=None, status=Status(), memory=None, changed_at=now)
-            kernel.put_object(connection, fresh)
-            self.world.objects[row.ref] = fresh
-            self.world.due[row.ref] = now
-            self._tell_story(connection, row.ref, (Note("object.replaced", "it is gone and is made anew"),), now)
+            writes.put_object(fresh)
+            self.world.put(fresh)
+            self.world.due.put(row.ref, now)
+            self._tell_story(writes, row.ref, (Note("object.replaced", "it is gone and is made anew"),), now)
         else:
-            kernel.drop_object(connection, row.ref)
-            del self.world.objects[row.ref]
-            self.world.due.pop(row.ref, None)
-            self._tell_story(connection, row.ref, (Note("object.removed", "it is proved to be gone"),), now)
+            writes.drop_object(row.ref)
+            self.world.drop(row.ref)
+            self._unmetered.pop(row.ref, None)
+            self._parsed.forget(row.ref)
+            self._tell_story(writes, row.ref, (Note("object.removed", "it is proved to be gone"),), now)
         self.world.wake([*dependents, *row.needs], now)
-        self._drop_empty_stack(connection, row.ref.stack, now)
+        self._drop_empty_stack(writes, row.ref.stack, now)
 
-    def _drop_empty_stack(self, connection: Connection, name: str, now: float) -> None:
+    def _drop_empty_stack(self, writes: Writes, name: str, now: float) -> None:
         stack = self.world.stacks.get(name)
-        if stack and stack.is_removing and not any(ref.stack == name for ref in self.world.objects):
-            kernel.drop_stack(connection, name)
+        if stack and stack.is_removing and not self.world.of_stack(name):
+            writes.drop_stack(name)
             del self.world.stacks[name]
-            event = EventRow(now, name, "", stack.plan_id, "stack.removed", "everything of it is gone")
-            kernel.add_events(connection, [event])
+            writes.add_events([EventRow(now, name, "", stack.plan_id, "stack.removed", "everything of it is gone")])
 
-    def _tell_story(self, connection: Connection, ref: Ref, notes: Sequence[Note], now: float) -> None:
+    def _tell_story(self, writes: Writes, ref: Ref, notes: Sequence[Note], now: float) -> None:
         stack = self.world.stacks.get(ref.stack)
         plan = stack.plan_id if stack else ""
-        kernel.add_events(
-            connection, [EventRow(now, ref.stack, str(ref), plan, note.event, note.message) for note in notes]
-        )
+        writes.add_events([EventRow(now, ref.stack, str(ref), plan, note.event, note.message) for note in notes])
         for note in notes:
             self.effects.log(note.event, ref=ref.absolute, plan=plan, message=note.message)
 
     def _wake_around(self, ref: Ref, has_new_holds: bool) -> None:
         """What depends on a changed object looks again, and what it depends on: a job that ended may have left
         its model a version. A changed hold concerns the whole stack."""
-        around = [*self.world.dependents(ref), *self.world.objects[ref].needs]
+        self.world.wake([*self.world.dependents(ref), *self.world.objects[ref].needs])
         if has_new_holds:
-            around += [other for other in self.world.objects if other.stack == ref.stack and other != ref]
-        self.world.wake(around)
-
-
-def _may_be_told_again(thing: ThingRow, now: float) -> bool:
-    """Whether the engine had time to act, or after a refusal a reason to think again.
-
-    Its answer wakes the object at once; without a pause the two would go round as fast as they can.
-    """
-    waited_s = now - thing.asked_at
-    # Less than nothing: the clock was set back, and the old time may be hours away.
-    return waited_s < 0 or waited_s >= (AFTER_REFUSAL_S if thing.refusal else TOLD_AGAIN_S)
+            self.world.wake(other for other in self.world.of_stack(ref.stack) if other != ref)
 
 
 def _without_kind(row: ObjectRow, things: Mapping[str, Thing]) -> Decision[Any]:
@@ -370,14 +384,6 @@ def _without_kind(row: ObjectRow, things: Mapping[str, Thing]) -> Decision[Any]:
     return Decision(tuple(Release(part) for part in things), (removing,), again_s=0.5)
 
 
-def _spec_if_readable(kind: AnyKind, text: str | None) -> Any:
-    """What runs costs money whether or not today's kind can read what it was asked for."""
-    try:
-        return from_json(kind.spec, text) if text else None
-    except ValidationError:
-        return None
-
-
 def _with_since(before: Seen, after: Seen, now: float) -> Seen:
     """Silence keeps the moment at which something was last known."""
     if not isinstance(after, Unknown) or after.since is not None:
@@ -387,4 +393,4 @@ def _with_since(before: Seen, after: Seen, now: float) -> Seen:
 
 def phases(world: World, stack: str) -> Mapping[Ref, Phase]:
     """Every object of a stack with its phase."""
-    return {ref: world.phase(ref) for ref in world.objects if ref.stack == stack}
+    return {ref: world.phase(ref) for ref in world.of_stack(stack)}

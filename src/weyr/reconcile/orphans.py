@@ -8,12 +8,15 @@ from weyr.reconcile.world import World
 
 def orphans_of(world: World, effects: Effects) -> list[tuple[Capability, ThingId]]:
     """Things that an engine holds and no object of ours asked for."""
-    owned = world.ids()
-    return [(name, id) for name, ids in effects.inventory().items() for id in ids if id not in owned]
+    held = effects.inventory()
+    return [(name, id) for name, ids in held.items() for id in ids if world.thing(id) is None]
 
 
 def sweep(world: World, effects: Effects) -> list[ThingId]:
-    """Releases the orphans. Gives them; the next sweep shows whether they are gone."""
+    """Releases the orphans. Gives them; the next sweep shows whether they are gone.
+
+    No pass may be under way: what it has just stored would be missing from the one list or the other.
+    """
     found = orphans_of(world, effects)
     for _, id in found:
         effects.log("orphan.released", ref=id.ref.absolute, thing=str(id))

@@ -17,8 +17,11 @@ class LedgerPort(Protocol):
         """Opens a meter for each of the part's usages that has none open, at the book's price of now."""
         ...
 
-    def read(self, connection: Connection, ref: Ref, usages: Sequence[Usage], book: str, now: float) -> None:
-        """Takes what was seen of an object's things; posts lines where they are due."""
+    def read(self, connection: Connection, ref: Ref, usages: Sequence[Usage], book: str, now: float) -> float:
+        """Takes what was seen of an object's things; posts lines where they are due.
+
+        Gives when to read the same again: until then it would change nothing.
+        """
         ...
 
     def close(self, connection: Connection, ref: Ref, part: str, at: float) -> None:

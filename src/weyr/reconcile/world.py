@@ -4,26 +4,38 @@ The store is the truth and memory its copy: each change goes through a transacti
 process owns a store's world; it reads everything once at its start.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from weyr.core.decision import Hold, Need, Phase, Thing, phase_of
 from weyr.core.ref import Ref, ThingId
-from weyr.core.seen import Seen
+from weyr.reconcile.agenda import Agenda
+from weyr.reconcile.relations import Relations
 from weyr.store import kernel
 from weyr.store.database import Database
 from weyr.store.kernel import ObjectRow, StackRow, ThingRow
 
+_NOTHING: Mapping[str, ThingRow] = MappingProxyType({})
+
 
 @dataclass(slots=True)
 class World:
-    """`due` says when each object is to be looked at next (Unix seconds)."""
+    """`due` says when each object is to be looked at next.
+
+    Objects and things are read directly, and changed by `put`, `drop`, `put_thing` and `drop_thing` only: they keep
+    the indices, by which nothing that is asked of one object takes longer where there are many.
+    """
 
     stacks: dict[str, StackRow] = field(default_factory=dict)
     objects: dict[Ref, ObjectRow] = field(default_factory=dict)
-    things: dict[Ref, dict[str, ThingRow]] = field(default_factory=lambda: defaultdict(dict))
-    due: dict[Ref, float] = field(default_factory=dict)
+    things: dict[Ref, dict[str, ThingRow]] = field(default_factory=dict)
+    due: Agenda = field(default_factory=Agenda)
+    _relations: Relations = field(init=False, compare=False, repr=False)
+    _untold: dict[ThingId, None] = field(default_factory=dict, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._relations = Relations(self.objects)
 
     @classmethod
     def load(cls, db: Database) -> "World":
@@ -31,15 +43,56 @@ class World:
         world = cls()
         with db.read() as connection:
             world.stacks = {row.name: row for row in kernel.all_stacks(connection)}
-            world.objects = {row.ref: row for row in kernel.all_objects(connection)}
+            for row in kernel.all_objects(connection):
+                world.put(row)
+                world.due.put(row.ref, 0.0)
             for thing in kernel.all_things(connection):
-                world.things[thing.id.ref][thing.id.part] = thing
-        world.due = dict.fromkeys(world.objects, 0.0)
+                world.put_thing(thing)
         return world
+
+    # --- changing it
+
+    def put(self, row: ObjectRow) -> None:
+        before = self.objects.get(row.ref)
+        self.objects[row.ref] = row
+        self._relations.change(row.ref, before, row)
+
+    def drop(self, ref: Ref) -> None:
+        before = self.objects.pop(ref)
+        self._relations.change(ref, before, None)
+        self.due.drop(ref)
+
+    def put_thing(self, row: ThingRow) -> None:
+        self.things.setdefault(row.id.ref, {})[row.id.part] = row
+        if row.is_accepted or row.refusal:
+            self._untold.pop(row.id, None)
+        else:
+            self._untold[row.id] = None
+
+    def drop_thing(self, id: ThingId) -> None:
+        parts = self.things[id.ref]
+        del parts[id.part]
+        self._untold.pop(id, None)
+        if not parts:
+            del self.things[id.ref]
+
+    def wake(self, refs: Iterable[Ref], at: float = 0.0) -> None:
+        for ref in refs:
+            if ref in self.objects:
+                self.due.advance(ref, at)
+
+    # --- asking it
 
     def phase(self, ref: Ref) -> Phase:
         row = self.objects[ref]
         return phase_of(row.status.conditions, row.spec is None or row.next_spec is not None)
+
+    def thing(self, id: ThingId) -> ThingRow | None:
+        return self.things_of(id.ref).get(id.part)
+
+    def things_of(self, ref: Ref) -> Mapping[str, ThingRow]:
+        """The object's things by their parts, as they are at this moment."""
+        return self.things.get(ref, _NOTHING)
 
     def view_things(self, ref: Ref) -> dict[str, Thing]:
         """The object's things as its kind may see them."""
@@ -47,23 +100,29 @@ class World:
             part: Thing(
                 part, row.capability, row.generation, row.seen, row.body, row.is_accepted, row.is_released, row.refusal
             )
-            for part, row in self.things.get(ref, {}).items()
+            for part, row in self.things_of(ref).items()
         }
+
+    def untold(self) -> list[ThingRow]:
+        """The things whose engine has neither accepted nor refused what is intended with them."""
+        return [self.things[id.ref][id.part] for id in self._untold]
+
+    def of_stack(self, stack: str) -> list[Ref]:
+        """Every object of a stack."""
+        return list(self._relations.of_stack(stack))
 
     def needs_of(self, ref: Ref) -> dict[Ref, Need]:
         """What the object refers to. What is not there yet counts as waiting."""
         return {need: self._need(need) for need in self.objects[ref].needs}
 
-    def dependents(self, ref: Ref) -> Iterator[Ref]:
+    def dependents(self, ref: Ref) -> Iterable[Ref]:
         """The objects that refer to this one."""
-        return (other.ref for other in self.objects.values() if ref in other.needs and other.ref != ref)
+        return self._relations.dependents(ref)
 
     def hold_on(self, ref: Ref) -> Hold | None:
-        """The first reason why this object's stack may not spend, if there is one."""
-        for other in self.objects.values():
-            if other.ref.stack == ref.stack and other.status.holds and other.spec is not None:
-                return other.status.holds[0]
-        return None
+        """Why this object's stack may not spend, if it may not; the first by name where there are several reasons."""
+        holding = self._relations.holding(ref.stack)
+        return self.objects[min(holding)].status.holds[0] if holding else None
 
     def is_blocked_removal(self, ref: Ref) -> bool:
         """Whether an object that is to go away must wait for one that still uses it.
@@ -72,34 +131,10 @@ class World:
         """
         return any(self.objects[other].spec is None for other in self.dependents(ref))
 
-    def due_at(self, now: float) -> list[Ref]:
-        """What to look at now, needs before what needs them."""
-        due = [ref for ref, at in self.due.items() if at <= now]
-        return sorted(due, key=self._depth)
-
-    def next_due(self) -> float | None:
-        return min(self.due.values(), default=None)
-
-    def wake(self, refs: Iterable[Ref], at: float = 0.0) -> None:
-        for ref in refs:
-            if ref in self.objects:
-                self.due[ref] = min(self.due.get(ref, at), at)
-
-    def ids(self) -> set[ThingId]:
-        return {thing.id for parts in self.things.values() for thing in parts.values()}
-
-    def saw(self, id: ThingId, seen: Seen) -> ThingRow:
-        row = self.things[id.ref][id.part]
-        fresh = replace(row, seen=seen)
-        self.things[id.ref][id.part] = fresh
-        return fresh
+    def take_due(self, now: float) -> list[Ref]:
+        """What to look at now, needs before what needs them. Each is to be put back into `due`."""
+        return sorted(self.due.take(now), key=self._relations.depth)
 
     def _need(self, ref: Ref) -> Need:
         row = self.objects.get(ref)
         return Need(self.phase(ref), row.status.outputs) if row else Need(Phase.WAITING)
-
-    def _depth(self, ref: Ref, seen: frozenset[Ref] = frozenset()) -> int:
-        row = self.objects.get(ref)
-        if row is None or ref in seen:
-            return 0
-        return 1 + max((self._depth(need, seen | {ref}) for need in row.needs), default=0)

@@ -1,6 +1,6 @@
 """Who runs the loop? One thread, woken by what happens, and by the clock at the latest.
 
-Everything that reads or changes the loop's world does so under `lock`. What goes wrong in a pass
+Everything that reads or changes the loop's world does so under the loop's lock. What goes wrong in a pass
 is logged; the loop has read the world anew from the store, and the next pass begins from there.
 """
 
@@ -24,8 +24,7 @@ IDLE_S = 30.0
 class Keeper:
     """The loop's thread, and the doorbell for engines: a datagram socket that is told which thing changed."""
 
-    def __init__(self, loop: Loop, lock: threading.RLock, now: Callable[[], float], log: Log, doorbell: Path) -> None:
-        self.lock = lock
+    def __init__(self, loop: Loop, now: Callable[[], float], log: Log, doorbell: Path) -> None:
         self.loop = loop
         self._now, self._log = now, log
         self._bell = threading.Event()
@@ -58,7 +57,7 @@ class Keeper:
 
     def wake(self, refs: Iterable[Ref]) -> None:
         """Something happened to these: look at them now."""
-        with self.lock:
+        with self.loop.lock:
             self.loop.world.wake(refs)
         self._bell.set()
 
@@ -71,12 +70,12 @@ class Keeper:
     def _pass(self) -> float:
         """One pass; gives how long nothing is due."""
         try:
-            with self.lock:
-                now = self._now()
-                due = self.loop.tick(now)
-                if now >= self._next_sweep:
+            now = self._now()
+            due = self.loop.tick(now)
+            if now >= self._next_sweep:
+                with self.loop.turn:
                     sweep(self.loop.world, self.loop.effects)
-                    self._next_sweep = now + SWEEP_EVERY_S
+                self._next_sweep = now + SWEEP_EVERY_S
             self.ticks += 1
         except Exception as e:  # noqa: BLE001 - whatever it was, the world has to be kept on
             self._log("loop.failed", error=repr(e))

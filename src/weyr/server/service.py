@@ -1,6 +1,6 @@
 """What can be done with an opened data folder? The API's verbs as plain methods; handlers only translate.
 
-Whatever touches the loop's world does so under its lock.
+Whatever touches the loop's world does so under its lock, and asks no engine meanwhile.
 """
 
 import os
@@ -89,23 +89,21 @@ class Service:
         """Plans what a stack file asks for, from what is there at this moment."""
         books = tuple(self.weyr.catalogue.books)
         stack = parse_stack(text, file, KINDS, price_lists=books)
+        self._look(stack.name)
         with self.weyr.lock:
-            self._look(stack.name)
             world = planning_world(self.weyr.world, self.weyr.db, stack.name)
-            prices = self.weyr.catalogue.book(stack.price_as)
-            plan = make_plan(stack, world, KINDS, prices, made_at=self._today())
+        plan = make_plan(stack, world, KINDS, self.weyr.catalogue.book(stack.price_as), made_at=self._today())
         return self._kept(plan, file)
 
     def make_removal(self, stack: str) -> dict[str, Any]:
         """Plans that nothing of a stack is left."""
+        self._look(stack)
         with self.weyr.lock:
             row = self.weyr.world.stacks.get(stack)
             if row is None:
                 raise NotFound(f"There is no stack {stack}.")
-            self._look(stack)
             world = planning_world(self.weyr.world, self.weyr.db, stack)
-            prices = self.weyr.catalogue.book(row.price_as)
-            plan = make_plan(None, world, KINDS, prices, made_at=self._today())
+        plan = make_plan(None, world, KINDS, self.weyr.catalogue.book(row.price_as), made_at=self._today())
         return self._kept(plan, row.file)
 
     def plan(self, plan_id: str) -> StoredPlan:

@@ -40,7 +40,7 @@ def serve(
     host, port = door.getsockname()
     url = f"http://{host}:{port}"
     weyr = open_weyr(home.path, time.time, log, is_serving=True, planes=planes, tenure=tenure, db=db)
-    keeper = Keeper(weyr.loop, weyr.lock, time.time, log, home.sockets / "doorbell.sock")
+    keeper = Keeper(weyr.loop, time.time, log, home.sockets / "doorbell.sock")
     supervisor = plane_supervisor(weyr, log, on_started=lambda name: _plane_started(weyr, keeper, log, name))
     audit = AuditLog(home.audit, "server")
     service = Service(weyr, time.time, log, audit, keeper.wake, url=url, started_at=time.time())

@@ -68,7 +68,7 @@ def thing_json(thing: ThingRow) -> dict[str, Any]:
 
 
 def stack_json(world: World, row: StackRow) -> dict[str, Any]:
-    refs = [ref for ref in world.objects if ref.stack == row.name]
+    refs = world.of_stack(row.name)
     return {
         "name": row.name,
         "plan": row.plan_id,

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from sqlalchemy import Connection, Row, Table, and_, delete, insert, select, update
+from sqlalchemy import Connection, Delete, Executable, Row, Table, bindparam, delete, insert, select, update
 
 from weyr.core.capability import Body, Capability
 from weyr.core.decision import Condition, Hold, Scalar
@@ -12,6 +13,9 @@ from weyr.core.schema import from_json, to_json
 from weyr.core.seen import Seen
 from weyr.store.dialects import Insert, upsert
 from weyr.store.tables.kernel import events, objects, plans, stacks, things
+
+Plain = dict[str, Any]
+"""A row as the store takes it: by its columns."""
 
 
 def _upsert(table: Table, *keys: str) -> Insert:
@@ -23,6 +27,14 @@ def _upsert(table: Table, *keys: str) -> Insert:
 _PUT_STACK = _upsert(stacks, "name")
 _PUT_OBJECT = _upsert(objects, "stack", "kind", "name")
 _PUT_THING = _upsert(things, "stack", "kind", "name", "part")
+
+
+def _delete(table: Table, *keys: str) -> Delete:
+    return delete(table).where(*(table.c[key] == bindparam(key) for key in keys))
+
+
+_DROP_OBJECT = _delete(objects, "stack", "kind", "name")
+_DROP_THING = _delete(things, "stack", "kind", "name", "part")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +113,14 @@ class EventRow:
     id: int = 0
 
 
+def kept_text(text: str) -> str:
+    """A sentence from outside without what a store may refuse: halves of characters, and NUL on PostgreSQL.
+
+    One that is refused would take the whole transaction with it, and so everybody else's rows.
+    """
+    return text.encode("utf-8", "replace").decode().replace("\0", "")
+
+
 def all_stacks(connection: Connection) -> list[StackRow]:
     return [StackRow(**row._mapping) for row in connection.execute(select(stacks).order_by(stacks.c.name))]
 
@@ -134,8 +154,9 @@ def all_objects(connection: Connection) -> list[ObjectRow]:
     return [_object(row) for row in connection.execute(select(objects))]
 
 
-def put_object(connection: Connection, row: ObjectRow) -> None:
-    values = {
+def plain_object(row: ObjectRow) -> Plain:
+    """The row as the store takes it."""
+    return {
         "stack": row.ref.stack,
         "kind": row.ref.kind,
         "name": row.ref.name,
@@ -148,43 +169,56 @@ def put_object(connection: Connection, row: ObjectRow) -> None:
         "memory": row.memory,
         "changed_at": row.changed_at,
     }
-    connection.execute(_PUT_OBJECT, values)
 
 
-def drop_object(connection: Connection, ref: Ref) -> None:
-    connection.execute(delete(objects).where(_is_of(objects, ref)))
+def put_objects(connection: Connection, rows: Sequence[Plain]) -> None:
+    _execute_all(connection, _PUT_OBJECT, rows)
+
+
+def drop_objects(connection: Connection, refs: Iterable[Ref]) -> None:
+    _execute_all(connection, _DROP_OBJECT, [_key(ref) for ref in refs])
 
 
 def all_things(connection: Connection) -> list[ThingRow]:
     return [_thing(row) for row in connection.execute(select(things))]
 
 
-def put_thing(connection: Connection, row: ThingRow) -> None:
-    values = {
-        "stack": row.id.ref.stack,
-        "kind": row.id.ref.kind,
-        "name": row.id.ref.name,
+def plain_thing(row: ThingRow) -> Plain:
+    """The row as the store takes it."""
+    return {
+        **_key(row.id.ref),
         "part": row.id.part,
         "capability": row.capability.value,
         "generation": row.generation,
         "body": to_json(Body | None, row.body),
         "is_accepted": row.is_accepted,
         "is_released": row.is_released,
-        "refusal": row.refusal,
+        "refusal": kept_text(row.refusal),
         "seen": to_json(Seen, row.seen),
         "asked_at": row.asked_at,
     }
-    connection.execute(_PUT_THING, values)
 
 
-def drop_thing(connection: Connection, id: ThingId) -> None:
-    connection.execute(delete(things).where(and_(_is_of(things, id.ref), things.c.part == id.part)))
+def put_things(connection: Connection, rows: Sequence[Plain]) -> None:
+    _execute_all(connection, _PUT_THING, rows)
+
+
+def drop_things(connection: Connection, ids: Iterable[ThingId]) -> None:
+    _execute_all(connection, _DROP_THING, [{**_key(id.ref), "part": id.part} for id in ids])
+
+
+def plain_event(row: EventRow) -> Plain:
+    """The line as the store takes it, without its id: that is the store's to give."""
+    values = {name: getattr(row, name) for name in EventRow.__slots__ if name != "id"}
+    return {**values, "message": kept_text(row.message)}
+
+
+def insert_events(connection: Connection, rows: Sequence[Plain]) -> None:
+    _execute_all(connection, insert(events), rows)
 
 
 def add_events(connection: Connection, rows: Iterable[EventRow]) -> None:
-    values = [{name: getattr(row, name) for name in EventRow.__slots__ if name != "id"} for row in rows]
-    if values:
-        connection.execute(insert(events), values)
+    insert_events(connection, [plain_event(row) for row in rows])
 
 
 def events_after(
@@ -211,8 +245,14 @@ def latest_events(connection: Connection, stack: str = "", ref: str = "", limit:
     return [EventRow(**row._mapping) for row in connection.execute(query)][::-1]
 
 
-def _is_of(table: Table, ref: Ref):  # type: ignore[no-untyped-def]  # SQLAlchemy's clause types differ by release
-    return and_(table.c.stack == ref.stack, table.c.kind == ref.kind, table.c.name == ref.name)
+def _execute_all(connection: Connection, statement: Executable, rows: Sequence[Plain]) -> None:
+    """One statement for all rows; none for none."""
+    if rows:
+        connection.execute(statement, rows)
+
+
+def _key(ref: Ref) -> Plain:
+    return {"stack": ref.stack, "kind": ref.kind, "name": ref.name}
 
 
 def _object(row: Row[tuple[object, ...]]) -> ObjectRow:

@@ -1,0 +1,49 @@
+"""What is intended with a thing once its kind has said something of it? Pure."""
+
+from dataclasses import replace
+
+from weyr.core.decision import Ensure, Release
+from weyr.core.ref import ThingId
+from weyr.core.seen import Absent, Present, Unknown
+from weyr.store.kernel import ObjectRow, ThingRow
+
+AFTER_REFUSAL_S = 30.0
+TOLD_AGAIN_S = 0.2
+
+
+def intended(thing: ThingRow | None, action: Ensure | Release, row: ObjectRow, now: float) -> ThingRow | None:
+    """The thing with a new intention, or with an old one that is to be said again; None: as it is."""
+    match action:
+        case Release():
+            return _released(thing, now) if thing else None
+        case Ensure(generation=generation):
+            generation = row.generation if generation is None else generation
+            if thing is None:
+                id = ThingId(row.ref, action.part)
+                return ThingRow(id, action.capability, generation, action.body, Unknown())
+            if thing.is_released:
+                return None
+            if thing.generation >= generation:
+                is_gone = thing.is_accepted and isinstance(thing.seen, Absent)
+                return _again(thing, now) if action.again or is_gone else None
+            return ThingRow(thing.id, action.capability, generation, action.body, thing.seen, asked_at=thing.asked_at)
+
+
+def _released(thing: ThingRow, now: float) -> ThingRow | None:
+    if thing.is_released:
+        # Still there: said again, for an engine may have more than one step to do.
+        is_still_there = thing.is_accepted and isinstance(thing.seen, Present)
+        return _again(thing, now) if is_still_there or thing.refusal else None
+    # The release itself has to be accepted before an absence can count as proof.
+    return replace(thing, is_released=True, is_accepted=False, refusal="")
+
+
+def _again(thing: ThingRow, now: float) -> ThingRow | None:
+    """The same once more, if the engine had time to act, or after a refusal a reason to think again.
+
+    Its answer wakes the object at once; without a pause the two would go round as fast as they can.
+    """
+    waited_s = now - thing.asked_at
+    # Less than nothing: the clock was set back, and the old time may be hours away.
+    is_time = waited_s < 0 or waited_s >= (AFTER_REFUSAL_S if thing.refusal else TOLD_AGAIN_S)
+    return replace(thing, is_accepted=False, refusal="") if is_time else None
