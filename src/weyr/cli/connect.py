@@ -71,6 +71,7 @@ class StartOptions:
         return [
             *([] if self.port is None else ["--port", str(self.port)]),
             *(["--standby"] if self.is_standby else []),
+            *(["--remember"] if self.store else []),
             *lease,
         ]
 

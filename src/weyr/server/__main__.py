@@ -74,7 +74,7 @@ class _Turn:
         """Waits for the turn, and takes the data folder. Raises: UserError."""
         standing_module, stores = import_module("weyr.compose.standing"), import_module("weyr.compose.stores")
         place = stores.store_of(self._home.path)
-        stores.keep_store(self._home.path, place)
+        stores.keep_store(self._home.path, place, self._arguments.remember)
         standing = standing_module.Standing(self._home, place, self._arguments.lease, self._log)
         info = self._home.info(f"standby-{os.getpid()}")
         if self._arguments.standby:
@@ -130,6 +130,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--port", type=int, help="where to listen; 0 for any free port")
     parser.add_argument("--auto", action="store_true", help="started by a command, and to end with the last stack")
     parser.add_argument("--standby", action="store_true", help="wait until no other server acts on the store")
+    parser.add_argument("--remember", action="store_true", help="keep $WEYR_STORE for later, in place of another")
     parser.add_argument("--lease", type=float, default=LEASE_S, help="seconds until another may take over")
     return parser.parse_args()
 
