@@ -92,8 +92,9 @@ def slurm(folder: Path, cpus: int, joined: Callable[[list[str]], list[str]]) -> 
         SLURM.format(folder=folder, controller=controller, daemon=daemon, cpus=cpus, user=user)
     )
     environment = {**os.environ, "SLURM_CONF": str(folder / "slurm.conf")}
-    munge = ["munged", "-F", "--force", "-S", f"{folder}/munge.sock", f"--key-file={key}", f"--log-file={folder}/munge.log",
-             f"--pid-file={folder}/munge.pid", f"--seed-file={folder}/munge.seed"]  # fmt: skip
+    munge = ["munged", "-F", "--force", "-S", f"{folder}/munge.sock", f"--key-file={key}",
+             f"--log-file={folder}/munge.log", f"--pid-file={folder}/munge.pid",
+             f"--seed-file={folder}/munge.seed"]  # fmt: skip
     commands = (munge, ["slurmctld", "-D", "-c"], ["slurmd", "-D", "-N", "localhost"])
     started = []
     with (folder / "log").open("w") as log:

@@ -116,9 +116,9 @@ class Weyr:
 
     def close(self) -> None:
         self._door.close()
-        for stack in self._stacks():
+        for stack in self.call("GET", "/v1/stacks")["stacks"]:  # type: ignore[attr-defined]
             subprocess.run(
-                [str(WEYR), "--home", str(self.home), "down", "--stack", stack, "--yes"], capture_output=True
+                [str(WEYR), "--home", str(self.home), "down", "--stack", stack["name"], "--yes"], capture_output=True
             )
         subprocess.run([str(WEYR), "--home", str(self.home), "server", "stop"], capture_output=True)
 

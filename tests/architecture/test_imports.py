@@ -22,7 +22,7 @@ HOMES = {
     "uvicorn": ("server",),
     "sqlalchemy": ("store", "tracking", "ledger", "access", "reconcile"),
     "alembic": ("store",),
-    "awscrt": ("gateway",),
+    "anycrc": ("gateway",),
     "httptools": ("wire", "gateway", "runtime"),
     "uvloop": ("wire", "gateway", "runtime", "server"),
     "obstore": ("engines", "gateway", "runtime"),

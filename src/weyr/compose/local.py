@@ -25,6 +25,7 @@ from weyr.engines.local.control import NoAnswer, PlaneDown, ask
 from weyr.engines.local.launcher_client import LauncherClient
 from weyr.engines.local.notices import LocalNotices
 from weyr.engines.local.objects import LocalObjects
+from weyr.engines.local.orders import machine_memory_bytes
 from weyr.engines.local.planes import Plane
 from weyr.engines.local.ports import kept_ports
 from weyr.engines.local.registry import LocalRegistry
@@ -36,9 +37,11 @@ from weyr.engines.local.tracked import TrackedTasks
 from weyr.ledger.ledger import Ledger
 from weyr.ledger.prices import Catalogue
 from weyr.reconcile.effects import Effects
+from weyr.reconcile.line import Line
 from weyr.reconcile.loop import Loop
 from weyr.reconcile.ports import Log
 from weyr.reconcile.world import World
+from weyr.scheduling.admission import Room
 from weyr.store.database import Database
 from weyr.store.home import Home
 from weyr.store.ledger import LedgerStore
@@ -133,12 +136,13 @@ def open_weyr(
         now=now,
         events=home.sockets / "doorbell.sock",
     )
-    providers = _providers(home, tasks, tracking, secrets, ports, now, log, epoch) if is_serving else {}
+    world = World.load(db)
+    providers = _providers(home, tasks, tracking, secrets, ports, now, log, epoch, world) if is_serving else {}
     if tenure is not None:
         providers = {name: TenuredProvider(provider, tenure) for name, provider in providers.items()}
     admin = access.admin
     artifacts = ObjectArtifacts(s3_buckets(url_of(ports["s3"]), admin.access_key_id, admin.secret_access_key))
-    loop = Loop(db, KINDS, Effects(providers, log), ledger, World.load(db))
+    loop = Loop(db, KINDS, Effects(providers, log), ledger, world)
     planes = planes or planes_of(home)
     return Weyr(home, db, access, secrets, catalogue, ledger, tracking, artifacts, tasks, launcher, loop, planes)
 
@@ -152,10 +156,12 @@ def _providers(
     now: Callable[[], float],
     log: Log,
     epoch: int,
+    world: World,
 ) -> dict[Capability, Provider]:
     tracked = TrackedTasks(tasks, _Runs(tracking), SYSTEM_BUCKET)
+    known = [thing for things in world.things.values() for thing in things.values()]
     return {
-        Capability.TASKS: tracked,
+        Capability.TASKS: Line(tracked, Room(os.cpu_count() or 1, machine_memory_bytes()), known),
         Capability.OBJECTS: LocalObjects(home.sockets / "s3.sock", epoch),
         Capability.REGISTRY: LocalRegistry(tracking),
         Capability.TRAFFIC: LocalRouter(

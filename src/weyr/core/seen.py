@@ -48,7 +48,8 @@ class TaskFacts:
     """A task as seen. Times are Unix seconds; `started_at` is None until its process exists.
 
     `notice_at` is when its spot node announced the reclaim. `restored` names the checkpoint the
-    attempt began from, `saved` the newest one that is whole in the bucket.
+    attempt began from, `saved` the newest one that is whole in the bucket. `waits` says why it has not
+    begun although it is accepted.
     """
 
     state: TaskState
@@ -60,6 +61,7 @@ class TaskFacts:
     restored: str = ""
     saved: str = ""
     address: str = ""
+    waits: str = ""
     of: Literal["task"] = "task"
 
 

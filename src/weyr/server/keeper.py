@@ -8,6 +8,7 @@ import json
 import os
 import socket
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -28,6 +29,7 @@ class Keeper:
         self.loop = loop
         self._now, self._log = now, log
         self._bell = threading.Event()
+        self._heard: deque[Ref] = deque()
         self._is_stopping = False
         self._next_sweep = 0.0
         self.ticks = 0
@@ -63,9 +65,16 @@ class Keeper:
 
     def _keep(self) -> None:
         while not self._is_stopping:
+            self._take_in()
             wait_s = self._pass()
             self._bell.wait(wait_s)
             self._bell.clear()
+
+    def _take_in(self) -> None:
+        """What was heard at the doorbell is due now."""
+        refs = {self._heard.popleft() for _ in range(len(self._heard))}
+        if refs:
+            self.wake(refs)
 
     def _pass(self) -> float:
         """One pass; gives how long nothing is due."""
@@ -91,6 +100,8 @@ class Keeper:
             if not said:
                 continue
             try:
-                self.wake([ThingId.parse(json.loads(said)["id"]).ref])
+                # Only put aside: a pass may hold the world for long, and no more than ten callers wait at this door.
+                self._heard.append(ThingId.parse(json.loads(said)["id"]).ref)
+                self._bell.set()
             except Exception:  # noqa: BLE001 - whatever was said there, the next caller is to be heard
                 self._log("doorbell.unreadable", said=repr(said[:80]))

@@ -58,6 +58,9 @@ class Launcher:
         self._trees = limits.hierarchies()
         self._boot = processes.boot_id()
         self._spare: socket.socket | None = None
+        self._spare_pid = 0
+        self._doorbells: dict[int, tuple[str, str]] = {}
+        """By wrapper: whom to tell, of which task, where it dies and cannot."""
         self.is_stopping = False
 
     def serve(self) -> bool:
@@ -74,7 +77,7 @@ class Launcher:
                     os.read(self._wake, 4096)
                 else:
                     self._serve_one()
-            _reap()
+            self._reap()
             if not ready:
                 self._keep_spare()
             if self._is_cut_off():
@@ -127,8 +130,10 @@ class Launcher:
                 groups = limits.group_folders(order["group"], self._trees)
                 if not task_folder.begin(folder, {"boot": self._boot, "groups": groups}):
                     return "already"
-                if not self._hand_over(order, lock) and _fork(folder) == 0:
+                pid = self._hand_over(order, lock) or _fork(folder)
+                if pid == 0:
                     self._become_wrapper([lock], lambda: (order, lock))
+                self._doorbells[pid] = (order["events"], order["id"])
             finally:
                 os.close(lock)  # the child's copy of it holds the lock from here
         except OSError as e:
@@ -141,24 +146,38 @@ class Launcher:
         if self._spare is not None:
             return
         ours, theirs = socket.socketpair()
-        if _fork("") == 0:
+        self._spare_pid = _fork("")
+        if self._spare_pid == 0:
             self._become_wrapper([theirs.fileno()], lambda: _receive(theirs))
         theirs.close()
         self._spare = ours
 
-    def _hand_over(self, order: task_folder.Order, lock: int) -> bool:
-        """Gives an order and its task's lock to the spare wrapper; False where there is none alive."""
+    def _hand_over(self, order: task_folder.Order, lock: int) -> int:
+        """Gives an order and its task's lock to the spare wrapper, whose pid it gives; 0 where there is none alive."""
         spare, self._spare = self._spare, None
         if spare is None:
-            return False
+            return 0
         text = json.dumps(order).encode()
         with spare:
             try:
                 socket.send_fds(spare, [len(text).to_bytes(8, "big")], [lock])
                 spare.sendall(text)
             except OSError:
-                return False
-        return True
+                return 0
+        return self._spare_pid
+
+    def _reap(self) -> None:
+        """Takes the exits of wrappers. Their records are on disk; only of one that died is anything to be told."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            events, id = self._doorbells.pop(pid, ("", ""))
+            if status:
+                task_folder.tell(events, id, "gone")
 
     def _become_wrapper(self, keep: list[int], receive: Callable[[], tuple[task_folder.Order, int] | None]) -> None:
         status = 1
@@ -208,16 +227,6 @@ def _fork(folder: str) -> int:
         end = {"reason": "not started", "detail": f"no process could be made: {e}", "ended_at": time.time()}
         task_folder.write_json(folder, task_folder.EXIT, end, is_durable=True)
         return -1
-
-
-def _reap() -> None:
-    """Takes the exits of wrappers. Their records are on disk; nothing is learned here."""
-    while True:
-        try:
-            if os.waitpid(-1, os.WNOHANG)[0] == 0:
-                return
-        except ChildProcessError:
-            return
 
 
 def _is_ours(connection: socket.socket) -> bool:

@@ -132,10 +132,15 @@ class OrderMaker:
         return [self._python, "-I", "-m", "weyr.runtime.checkpoint_agent", "watch", "--restore-first", *words]
 
 
+def machine_memory_bytes() -> int:
+    """How much memory this machine has."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
 def _cannot_honour(body: TaskBody) -> Refused | None:
     """What this machine cannot give; a limit that is not kept would be worse than none."""
     cpus = os.cpu_count() or 1
-    memory_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    memory_bytes = machine_memory_bytes()
     if body.cpu > cpus:
         return Refused(f"it asks for {body.cpu:g} CPUs, and this machine has {cpus}")
     if body.memory_bytes is not None and body.memory_bytes > memory_bytes:

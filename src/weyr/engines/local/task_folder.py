@@ -157,12 +157,16 @@ def _nudge(folder: str) -> None:
         return
 
 
-def tell(events: str, id: str, event: str) -> None:
-    """Wakes the loop by a datagram, if one listens. Nothing hangs on it: the records are what counts."""
+def tell(events: str, id: str, event: str, patience_s: float = 0.0) -> None:
+    """Wakes the loop by a datagram, if one listens. Nothing hangs on it: the records are what counts.
+
+    Where ten others wait at the door already, it tries for `patience_s`.
+    """
     if not events:
         return
     try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as door:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as door:
+            door.settimeout(patience_s)
             door.sendto(json.dumps({"id": id, "event": event}).encode(), events)
     except OSError:
         return

@@ -24,6 +24,8 @@ SWEEP_S = 10.0
 """How long the last processes may take to go after SIGKILL; only one stuck in the kernel takes longer."""
 RESTORE_S = 600.0
 PIPE_READS_MAX = 64
+TELL_END_S = 5.0
+"""An end that is not heard is seen half a minute later; there is nothing left to do that could not wait."""
 
 
 class Wrapper:
@@ -190,7 +192,7 @@ class Wrapper:
         unlink(self._order["socket"])
         # The last deed: from here a task of the same name may begin.
         record_end(self._folder, end)
-        self._tell("ended")
+        self._tell("ended", TELL_END_S)
 
     def _outcome(self) -> tuple[int | None, int | None]:
         """The command's exit code, or the signal that killed it."""
@@ -393,5 +395,5 @@ class Wrapper:
         except OSError:
             self._write_at = time.monotonic() + RETRY_S  # a full disk may cost a record its time, never the task
 
-    def _tell(self, event: str) -> None:
-        task_folder.tell(self._order["events"], self._order["id"], event)
+    def _tell(self, event: str, patience_s: float = 0.0) -> None:
+        task_folder.tell(self._order["events"], self._order["id"], event, patience_s)

