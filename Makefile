@@ -27,6 +27,9 @@ soak: venv ## play WORLDS simulated worlds from seed FIRST on; one that breaks t
 s3-tests: venv ## run Ceph's s3-tests, a checkout of which is at S3_TESTS, against `weyr s3 serve`
 	@$(BIN)/python tests/s3/conformance.py $(S3_TESTS) $(ARGS)
 
+figures: venv ## fail if anything has become half as slow again, by counts and CPU time
+	@$(BIN)/python bench/guard.py
+
 lint: venv ## ruff, mypy --strict, the import contracts
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/ruff format --check --quiet

@@ -49,6 +49,8 @@ class Cost:
     objects: int
     cpu_ms: float
     statements: float
+    calls: float = 0.0
+    """Python calls, where they were counted: that takes as long again."""
 
 
 def stack_text(objects: int) -> str:
@@ -68,10 +70,10 @@ def stack_text(objects: int) -> str:
     return "\n".join([f"stack: {STACK}", "budgets: {month: {limit: 1000000 USD}}", *written]) + "\n"
 
 
-def costs_of(objects: int, folder: Path, profiled: str = "") -> Iterator[Cost]:
+def costs_of(objects: int, folder: Path, profiled: str = "", is_counted: bool = False) -> Iterator[Cost]:
     """A stack of so many objects from its text to nothing left, step by step."""
     world = SimWorld(KINDS, folder, scripts=_script)
-    meter = _Meter(world, objects, profiled)
+    meter = _Meter(world, objects, profiled, is_counted)
     text = stack_text(objects)
     plans: list[Plan] = []
     yield meter.cost("parse", lambda: parse_stack(text, "/sim/weyr.yaml", KINDS))
@@ -137,8 +139,8 @@ def _script(want: Wanted) -> Script:
 class _Meter:
     """Reads the process's clock and counts what is sent to the store."""
 
-    def __init__(self, world: SimWorld, objects: int, profiled: str) -> None:
-        self.objects, self.profiled = objects, profiled
+    def __init__(self, world: SimWorld, objects: int, profiled: str, is_counted: bool) -> None:
+        self.objects, self.profiled, self.is_counted = objects, profiled, is_counted
         self.statements = 0
         event.listen(world.db._backend.engine, "before_cursor_execute", self._count)
 
@@ -146,16 +148,17 @@ class _Meter:
         """Takes: `of`, how many objects it is done for, where not for all."""
         of = of or self.objects
         gc.collect()
-        profile = cProfile.Profile() if step == self.profiled else None
+        profile = cProfile.Profile() if self.is_counted or step == self.profiled else None
         statements, began = self.statements, time.process_time()
         if profile:
             profile.runcall(do)
         else:
             do()
         took_s = time.process_time() - began
-        if profile:
+        calls = pstats.Stats(profile).total_calls if profile else 0  # type: ignore[attr-defined]
+        if profile and step == self.profiled:
             pstats.Stats(profile, stream=sys.stderr).sort_stats("tottime").print_stats(35)
-        return Cost(step, self.objects, took_s * 1000 / of, (self.statements - statements) / of)
+        return Cost(step, self.objects, took_s * 1000 / of, (self.statements - statements) / of, calls / of)
 
     def _count(self, *_: object) -> None:
         self.statements += 1
@@ -165,29 +168,34 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", type=int, nargs="+", default=[100, 1000, 10_000])
     parser.add_argument("--profile", default="", metavar="STEP", help="profile this step, on stderr")
+    parser.add_argument("--calls", action="store_true", help="count Python calls too")
+    parser.add_argument("--until", default="", metavar="STEP", help="go no further than this step")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.one:
-        _measure(args.one, args.profile)
+        _measure(args.one, args)
         return 0
-    found = [cost for size in args.sizes for cost in _in_a_process(size, args.profile)]
+    found = [cost for size in args.sizes for cost in _in_a_process(size, args)]
     print(json.dumps([asdict(cost) for cost in found], indent=1) if args.json else _table(found, args.sizes))
     return 0
 
 
-def _measure(objects: int, profiled: str) -> None:
+def _measure(objects: int, args: argparse.Namespace) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with tempfile.TemporaryDirectory() as folder:
-        for cost in costs_of(objects, Path(folder), profiled):
+        for cost in costs_of(objects, Path(folder), args.profile, args.calls):
             print(json.dumps(asdict(cost)), flush=True)
+            if cost.step == args.until:
+                return
     grown_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     print(json.dumps(asdict(Cost(MEMORY, objects, grown_kib / objects, 0))))
 
 
-def _in_a_process(objects: int, profiled: str) -> list[Cost]:
+def _in_a_process(objects: int, args: argparse.Namespace) -> list[Cost]:
     """A process of its own, so that peak memory is this size's."""
-    command = [sys.executable, __file__, "--one", str(objects), "--profile", profiled]
+    command = [sys.executable, __file__, "--one", str(objects), "--profile", args.profile, "--until", args.until]
+    command += ["--calls"] if args.calls else []
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return [Cost(**json.loads(line)) for line in done.stdout.splitlines()]
 
