@@ -160,3 +160,27 @@ def test_a_completion_can_be_conditional(client: Any) -> None:
     with pytest.raises(ClientError) as refused:
         complete(client, "taken", upload_id, named, IfNoneMatch="*")
     assert refused.value.response["Error"]["Code"] == "PreconditionFailed"
+
+
+def test_uploads_are_listed_in_pages_and_folded(client: Any) -> None:
+    """Whoever clears up finds each abandoned upload once, however few are shown at a time."""
+    client.create_bucket(Bucket="many")
+    keys = ["a", "a", "b/1", "b/2", "c", "d/1"]
+    begun = {(key, client.create_multipart_upload(Bucket="many", Key=key)["UploadId"]) for key in keys}
+    for size in (1, 2, 3, 7):
+        pages = client.get_paginator("list_multipart_uploads").paginate(
+            Bucket="many", PaginationConfig={"PageSize": size}
+        )
+        listed = [(u["Key"], u["UploadId"]) for page in pages for u in page.get("Uploads", [])]
+        assert (len(listed), set(listed)) == (6, begun)
+        folded: list[str] = []
+        marker: dict[str, str] = {}
+        while True:
+            page = client.list_multipart_uploads(Bucket="many", Delimiter="/", MaxUploads=size, **marker)
+            found = [u["Key"] for u in page.get("Uploads", [])] + [p["Prefix"] for p in page.get("CommonPrefixes", [])]
+            folded += found
+            assert len(found) <= size
+            if not page["IsTruncated"]:
+                break
+            marker = {"KeyMarker": page["NextKeyMarker"], "UploadIdMarker": page["NextUploadIdMarker"]}
+        assert sorted(folded) == ["a", "a", "b/", "c", "d/"]

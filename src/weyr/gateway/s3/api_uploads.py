@@ -7,15 +7,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from weyr.gateway.s3 import checksums, uploads
-from weyr.gateway.s3.accounts import Account
 from weyr.gateway.s3.api_deletes import new_version
-from weyr.gateway.s3.api_lists import encoder_of
 from weyr.gateway.s3.api_objects import inline_data, owned, source_of, version_header
 from weyr.gateway.s3.blobs import BlobSlices
-from weyr.gateway.s3.call import Call, owner_content, xml_response
+from weyr.gateway.s3.call import Call, xml_response
 from weyr.gateway.s3.checksums import ChecksumType
 from weyr.gateway.s3.conditions import range_of, write_condition
-from weyr.gateway.s3.errors import S3Error, not_implemented
+from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.messages import Response
 from weyr.gateway.s3.metadata import meta_of
 from weyr.gateway.s3.receive import Received, add_digest, promise_of
@@ -137,84 +135,6 @@ async def _keep(call: Call, upload: Upload, number: int, received: Received) -> 
     except Exception:
         call.plane.receiver.discard(blob)
         raise
-
-
-async def list_parts(call: Call) -> Response:
-    bucket = call.there
-    upload = uploads.upload_of(call.plane.index, bucket.id, call.key, call.query["uploadId"])
-    after, limit = call.number("part-number-marker", 0, 10_000), call.number("max-parts", PAGE_MAX, PAGE_MAX)
-    found = uploads.parts_after(call.plane.index, upload.id, after, limit + 1)
-    shown = found[:limit]
-    algorithm = upload.checksum[0].value if upload.checksum else ""
-    content: list[tuple[str, Content]] = [
-        ("Bucket", call.bucket),
-        ("Key", call.key),
-        ("UploadId", upload.id),
-        ("Initiator", owner_content(call.plane.accounts.of(upload.owner))),
-        ("Owner", owner_content(_owner_of(call, upload))),
-        ("StorageClass", "STANDARD"),
-        ("ChecksumAlgorithm", algorithm or None),
-        ("ChecksumType", upload.checksum[1].value if upload.checksum else None),
-        ("PartNumberMarker", after),
-        ("NextPartNumberMarker", shown[-1].number if shown else 0),
-        ("MaxParts", limit),
-        ("IsTruncated", len(found) > limit),
-    ]
-    return xml_response("ListPartsResult", *content, *(("Part", _part_content(part, algorithm)) for part in shown))
-
-
-def _part_content(part: Part, algorithm: str) -> Content:
-    content: list[tuple[str, Content]] = [
-        ("PartNumber", part.number),
-        ("LastModified", timestamp(part.modified_ms)),
-        ("ETag", f'"{part.etag}"'),
-        ("Size", part.size),
-    ]
-    return [*content, (f"Checksum{algorithm}", part.checksum)] if algorithm and part.checksum else content
-
-
-async def list_uploads(call: Call) -> Response:
-    bucket = call.there
-    prefix, delimiter = call.query.get("prefix", ""), call.query.get("delimiter", "")
-    if delimiter:
-        raise not_implemented("a delimiter in ListMultipartUploads")
-    marker, upload_marker = call.query.get("key-marker", ""), call.query.get("upload-id-marker", "")
-    # Without an upload marker every upload of the marker's own key is skipped: no id is greater than this.
-    after = marker, upload_marker or ("\U0010ffff" if marker else "")
-    encode, limit = encoder_of(call), call.number("max-uploads", PAGE_MAX, PAGE_MAX)
-    found = uploads.uploads_after(call.plane.index, bucket.id, after, prefix, limit + 1)
-    shown, is_truncated = found[:limit], len(found) > limit
-    content: list[tuple[str, Content]] = [
-        ("Bucket", call.bucket),
-        ("KeyMarker", encode(marker)),
-        ("UploadIdMarker", upload_marker),
-        ("NextKeyMarker", encode(shown[-1].key) if shown and is_truncated else None),
-        ("NextUploadIdMarker", shown[-1].id if shown and is_truncated else None),
-        ("Prefix", encode(prefix)),
-        ("EncodingType", call.query.get("encoding-type")),
-        ("MaxUploads", limit),
-        ("IsTruncated", is_truncated),
-    ]
-    rows = (("Upload", _upload_content(call, upload, encode(upload.key))) for upload in shown)
-    return xml_response("ListMultipartUploadsResult", *content, *rows)
-
-
-def _owner_of(call: Call, upload: Upload) -> Account:
-    """Whose the object will be."""
-    return call.plane.accounts.of(upload.meta.owner) if upload.meta.owner else call.owner
-
-
-def _upload_content(call: Call, upload: Upload, key: str) -> Content:
-    return [
-        ("Key", key),
-        ("UploadId", upload.id),
-        ("Initiator", owner_content(call.plane.accounts.of(upload.owner))),
-        ("Owner", owner_content(_owner_of(call, upload))),
-        ("StorageClass", "STANDARD"),
-        ("Initiated", timestamp(upload.created_ms)),
-        ("ChecksumAlgorithm", upload.checksum[0].value if upload.checksum else None),
-        ("ChecksumType", upload.checksum[1].value if upload.checksum else None),
-    ]
 
 
 async def complete_upload(call: Call) -> Response:

@@ -17,6 +17,7 @@ from weyr.gateway.s3 import (
     api_policies,
     api_settings,
     api_tags,
+    api_upload_lists,
     api_uploads,
 )
 from weyr.gateway.s3.api_settings import Document
@@ -63,7 +64,7 @@ _OWN: Mapping[tuple[str, str, str], Route] = {
     ("bucket", "GET", "location"): Route(api_buckets.get_location, "s3:GetBucketLocation"),
     ("bucket", "GET", "policyStatus"): Route(api_policies.get_policy_status, "s3:GetBucketPolicyStatus"),
     ("bucket", "GET", "requestPayment"): Route(api_buckets.get_request_payment, "s3:GetBucketRequestPayment"),
-    ("bucket", "GET", "uploads"): Route(api_uploads.list_uploads, "s3:ListBucketMultipartUploads"),
+    ("bucket", "GET", "uploads"): Route(api_upload_lists.list_uploads, "s3:ListBucketMultipartUploads"),
     ("bucket", "GET", "versioning"): Route(api_buckets.get_versioning, "s3:GetBucketVersioning"),
     ("bucket", "GET", "versions"): Route(api_lists.list_versions, "s3:ListBucketVersions"),
     ("bucket", "HEAD", ""): Route(api_buckets.head_bucket, "s3:ListBucket"),
@@ -74,7 +75,7 @@ _OWN: Mapping[tuple[str, str, str], Route] = {
     ("bucket", "POST", "delete"): Route(api_deletes.delete_objects, ""),
     ("object", "GET", ""): Route(api_objects.get_object, "s3:GetObject", "s3:GetObjectVersion"),
     ("object", "GET", "acl"): Route(api_acls.get_object_acl, "s3:GetObjectAcl", "s3:GetObjectVersionAcl"),
-    ("object", "GET", "uploadId"): Route(api_uploads.list_parts, "s3:ListMultipartUploadParts"),
+    ("object", "GET", "uploadId"): Route(api_upload_lists.list_parts, "s3:ListMultipartUploadParts"),
     ("object", "GET", "tagging"): Route(api_tags.get_tags, "s3:GetObjectTagging", "s3:GetObjectVersionTagging"),
     ("object", "HEAD", ""): Route(api_objects.head_object, "s3:GetObject", "s3:GetObjectVersion"),
     ("object", "PUT", ""): Route(api_objects.put_object, "s3:PutObject"),

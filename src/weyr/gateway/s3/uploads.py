@@ -9,6 +9,7 @@ from weyr.gateway.s3 import checksums
 from weyr.gateway.s3.checksums import Algorithm, ChecksumType
 from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.index import Transaction
+from weyr.gateway.s3.listing import PAST
 from weyr.gateway.s3.records import (
     Meta,
     Reader,
@@ -23,6 +24,7 @@ from weyr.gateway.s3.writes import NewBlob, NewObject, Put, WriteCondition, add_
 
 PART_MIN_BYTES = 5 * 2**20
 PARTS_MAX = 10_000
+LAST_ID = "\U0010ffff"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,15 @@ class NamedPart:
     checksum: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class UploadPage:
+    """Uploads and common prefixes together, in order. `last` is the (key, id) to go on after."""
+
+    items: tuple[Upload | str, ...]
+    is_truncated: bool
+    last: tuple[str, str] = ("", "")
+
+
 _UPLOAD = "SELECT id, bucket, key, created_ms, owner, meta FROM uploads"
 _PART = "SELECT number, size, etag, modified_ms, segments, checksum FROM parts"
 
@@ -78,6 +89,33 @@ def uploads_after(reader: Reader, bucket: int, after: tuple[str, str], prefix: s
     """Uploads of keys with `prefix`, by key and id, behind the `after` pair."""
     sql = f"{_UPLOAD} WHERE bucket = ? AND (key, id) > (?, ?) AND substr(key, 1, ?) = ? ORDER BY key, id LIMIT ?"
     return [_upload_of(row) for row in reader.all(sql, bucket, *after, len(prefix), prefix, limit)]
+
+
+def page(reader: Reader, bucket: int, prefix: str, delimiter: str, marker: tuple[str, str], limit: int) -> UploadPage:
+    """Uploads behind the `marker` pair, folded at the delimiter. A key without an id skips every upload of it."""
+    key, upload = marker
+    if delimiter and key.startswith(prefix) and key.endswith(delimiter) and len(key) > len(prefix):
+        key += PAST
+    # No id is greater than this.
+    after = key, upload or (LAST_ID if key else "")
+    items: list[Upload | str] = []
+    last = marker
+    while len(items) <= limit:
+        found = uploads_after(reader, bucket, after, prefix, limit + 1 - len(items))
+        if not found or limit == 0:
+            return UploadPage(tuple(items), False)
+        for upload_there in found:
+            if len(items) == limit:
+                return UploadPage(tuple(items), True, last)
+            cut = upload_there.key.find(delimiter, len(prefix)) if delimiter else -1
+            if cut >= 0:
+                common = upload_there.key[: cut + len(delimiter)]
+                items.append(common)
+                last, after = (common, ""), (common + PAST, LAST_ID)
+                break
+            items.append(upload_there)
+            last = after = upload_there.key, upload_there.id
+    return UploadPage(tuple(items), False)
 
 
 def parts_after(reader: Reader, upload_id: str, after: int, limit: int) -> list[Part]:
