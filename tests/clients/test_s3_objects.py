@@ -269,8 +269,54 @@ def test_suspended_versioning_replaces_only_the_null_version(client: Any) -> Non
     kept = client.put_object(Bucket="suspended", Key="k", Body=b"kept")["VersionId"]
     client.put_bucket_versioning(Bucket="suspended", VersioningConfiguration={"Status": "Suspended"})
 
-    assert client.put_object(Bucket="suspended", Key="k", Body=b"null 2")["VersionId"] == "null"
+    assert "VersionId" not in client.put_object(Bucket="suspended", Key="k", Body=b"null 2")
+    assert client.head_object(Bucket="suspended", Key="k")["VersionId"] == "null"
 
     listed = client.list_object_versions(Bucket="suspended")["Versions"]
     assert [entry["VersionId"] for entry in listed] == ["null", kept]
     assert client.get_object(Bucket="suspended", Key="k")["Body"].read() == b"null 2"
+
+
+def test_only_what_was_seen_is_deleted(client: Any) -> None:
+    """Whoever cleans up by what a list said does not remove what came since; what is gone already is no error."""
+    client.create_bucket(Bucket="swept")
+    etag = client.put_object(Bucket="swept", Key="a", Body=b"1")["ETag"]
+    seen = client.head_object(Bucket="swept", Key="a")["LastModified"]
+    for condition in ({"IfMatch": '"other"'}, {"IfMatchSize": 2}, {"IfMatchLastModifiedTime": "2015-01-01"}):
+        with pytest.raises(ClientError) as refused:
+            client.delete_object(Bucket="swept", Key="a", **condition)
+        assert code_of(refused) == ("PreconditionFailed", 412)
+    wanted = {"Key": "a", "ETag": etag, "Size": 2}
+    deleted = client.delete_objects(Bucket="swept", Delete={"Objects": [wanted]})
+    assert [error["Code"] for error in deleted["Errors"]] == ["PreconditionFailed"]
+
+    client.delete_object(Bucket="swept", Key="a", IfMatch=etag, IfMatchSize=1, IfMatchLastModifiedTime=seen)
+
+    client.delete_object(Bucket="swept", Key="a", IfMatch=etag)
+    assert "Contents" not in client.list_objects_v2(Bucket="swept")
+
+
+def test_an_object_is_described_without_its_bytes(client: Any) -> None:
+    """What was asked for and nothing else; the parts of a multipart upload in pages."""
+    client.create_bucket(Bucket="told")
+    client.put_object(Bucket="told", Key="a", Body=b"abc", ChecksumAlgorithm="SHA256")
+    told = client.get_object_attributes(Bucket="told", Key="a", ObjectAttributes=["ETag", "ObjectSize", "Checksum"])
+    assert (told["ObjectSize"], told["ETag"]) == (3, "900150983cd24fb0d6963f7d28e17f72")
+    assert told["Checksum"]["ChecksumSHA256"] == "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0="
+    assert "StorageClass" not in told
+    upload = {
+        "Bucket": "told",
+        "Key": "b",
+        "UploadId": client.create_multipart_upload(Bucket="told", Key="b")["UploadId"],
+    }
+    sizes = [5 * 2**20, 5 * 2**20, 7]
+    parts = [
+        {"PartNumber": number, "ETag": client.upload_part(**upload, PartNumber=number, Body=b"x" * size)["ETag"]}
+        for number, size in enumerate(sizes, 1)
+    ]
+    client.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
+    page = client.get_object_attributes(
+        Bucket="told", Key="b", ObjectAttributes=["ObjectParts"], MaxParts=2, PartNumberMarker=1
+    )["ObjectParts"]
+    assert (page["TotalPartsCount"], page["IsTruncated"], page["NextPartNumberMarker"]) == (3, False, 3)
+    assert [(part["PartNumber"], part["Size"]) for part in page["Parts"]] == [(2, sizes[1]), (3, sizes[2])]

@@ -175,7 +175,7 @@ def test_what_is_not_done_is_said_to_be_not_done(s3: S3Plane) -> None:
         lambda: client.put_bucket_accelerate_configuration(
             Bucket="lake", AccelerateConfiguration={"Status": "Enabled"}
         ),
-        lambda: client.get_object_attributes(Bucket="lake", Key="a", ObjectAttributes=["ETag"]),
+        lambda: client.get_object_torrent(Bucket="lake", Key="a"),
         lambda: client.restore_object(Bucket="lake", Key="a"),
     ]
     assert {code_of(call) for call in calls} == {("NotImplemented", 501)}

@@ -4,20 +4,22 @@ import secrets
 
 from weyr.gateway.s3.admit import need
 from weyr.gateway.s3.call import Call, checked_key
-from weyr.gateway.s3.conditions import write_condition
+from weyr.gateway.s3.conditions import delete_condition
 from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.index import Transaction
 from weyr.gateway.s3.messages import Response
 from weyr.gateway.s3.records import Meta
 from weyr.gateway.s3.writes import Deleted, NewObject, WriteCondition, delete
-from weyr.gateway.s3.xml import Content, element, raw_document
+from weyr.gateway.s3.xml import Content, Node, element, raw_document
 
 DELETE_MAX = 1000
+CONDITIONS = ("x-amz-if-match-size", "x-amz-if-match-last-modified-time")
 
 
 async def delete_object(call: Call) -> Response:
     """Deletes a key or a version of it; one that is not there is no error."""
-    version, condition = call.query.get("versionId", ""), write_condition(call.headers)
+    given = (call.headers.get(name) for name in ("if-match", *CONDITIONS))
+    version, condition = call.query.get("versionId", ""), delete_condition(*given)
     marker = NewObject(call.key, 0, "", call.now_ms, new_version(), Meta())
     name, key = call.bucket, call.key
     deleted = await call.plane.index.write(
@@ -36,19 +38,18 @@ async def delete_objects(call: Call) -> Response:
     if not 0 < len(wanted) <= DELETE_MAX:
         raise S3Error("MalformedXML")
     is_quiet = document.get("Quiet") == "true"
-    targets = [(node.need("Key"), node.get("VersionId") or "", node.get("ETag") or "") for node in wanted]
+    targets = [(node.need("Key"), node.get("VersionId") or "", _condition(node)) for node in wanted]
     allowed = [_is_granted(call, key, version) for key, version, _ in targets]
     name, now_ms = call.bucket, call.now_ms
     markers = [NewObject(key, 0, "", now_ms, new_version(), Meta()) for key, _, _ in targets]
 
     def delete_all(transaction: Transaction) -> list[Deleted | S3Error]:
         answers: list[Deleted | S3Error] = []
-        for (key, version, etag), marker, is_granted in zip(targets, markers, allowed, strict=True):
+        for (key, version, condition), marker, is_granted in zip(targets, markers, allowed, strict=True):
             try:
                 if not is_granted:
                     raise S3Error("AccessDenied")
                 checked_key(key)
-                condition = WriteCondition(if_match=etag.strip('"'))
                 answers.append(delete(transaction, name, key, version, marker, condition))
             except S3Error as e:
                 answers.append(e)
@@ -59,6 +60,10 @@ async def delete_objects(call: Call) -> Response:
         _delete_row(target[0], target[1], answer, is_quiet) for target, answer in zip(targets, answers, strict=True)
     ]
     return Response(200, [("Content-Type", "application/xml")], raw_document("DeleteResult", "".join(rows)))
+
+
+def _condition(node: Node) -> WriteCondition:
+    return delete_condition(node.get("ETag"), node.get("Size"), node.get("LastModifiedTime"))
 
 
 def _is_granted(call: Call, key: str, version: str) -> bool:

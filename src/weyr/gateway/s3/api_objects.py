@@ -42,7 +42,7 @@ async def put_object(call: Call) -> Response:
     except Exception:
         call.plane.receiver.discard(blob)
         raise
-    return Response(200, headers + version_header(done.bucket, done.version))
+    return Response(200, headers + new_version_header(done.bucket, done.version))
 
 
 async def copy_object(call: Call) -> Response:
@@ -61,7 +61,7 @@ async def copy_object(call: Call) -> Response:
     new = NewObject(call.key, stored.size, stored.etag, call.now_ms, new_version(), meta, segments=stored.segments)
     done = await call.plane.index.write(lambda transaction: put(transaction, name, new, condition))
     response = xml_response("CopyObjectResult", ("LastModified", timestamp(call.now_ms)), ("ETag", f'"{stored.etag}"'))
-    response.headers += version_header(done.bucket, done.version)
+    response.headers += new_version_header(done.bucket, done.version)
     if source.bucket.versioning != Versioning.OFF:
         response.headers.append(("x-amz-copy-source-version-id", stored.version))
     return response
@@ -128,8 +128,9 @@ def inline_data(call: Call, stored: Stored) -> bytes | None:
 def _visible(key: str, there: Stored | None) -> Stored:
     if there is None or there.is_marker:
         error = S3Error("NoSuchKey", Key=key)
+        error.headers = [("x-amz-delete-marker", "true" if there else "false")]
         if there:
-            error.headers = [("x-amz-delete-marker", "true"), ("x-amz-version-id", there.version)]
+            error.headers.append(("x-amz-version-id", there.version))
         raise error
     return there
 
@@ -158,7 +159,7 @@ def _described(call: Call, bucket: Bucket, stored: Stored) -> tuple[Response, in
     """The answer's head, and (start, count) of the bytes that belong to it."""
     with_checksum = call.headers.get("x-amz-checksum-mode", "").upper() == "ENABLED"
     headers = [
-        ("Last-Modified", _date(stored.modified_ms // 1000)),
+        ("Last-Modified", http_date(stored.modified_ms // 1000)),
         *version_header(bucket, stored.version),
     ]
     check_read(call.headers, stored.etag, stored.modified_ms)
@@ -178,7 +179,7 @@ def _described(call: Call, bucket: Bucket, stored: Stored) -> tuple[Response, in
 
 
 @lru_cache(maxsize=4096)
-def _date(at_s: int) -> str:
+def http_date(at_s: int) -> str:
     return formatdate(at_s, usegmt=True)
 
 
@@ -227,6 +228,11 @@ def directive(call: Call, name: str) -> bool:
             return True
         case value:
             raise S3Error("InvalidArgument", f"Unknown {name}.", ArgumentName=name, ArgumentValue=value)
+
+
+def new_version_header(bucket: Bucket, version: str) -> list[tuple[str, str]]:
+    """The header of a version that was just made. Where versioning is suspended none is, as Ceph has it."""
+    return [("x-amz-version-id", version)] if bucket.versioning == Versioning.ENABLED else []
 
 
 def version_header(bucket: Bucket, version: str) -> list[tuple[str, str]]:

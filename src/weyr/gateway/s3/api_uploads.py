@@ -2,13 +2,14 @@
 
 import asyncio
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from dataclasses import replace
 
 from weyr.gateway.s3 import checksums, uploads
 from weyr.gateway.s3.api_deletes import new_version
-from weyr.gateway.s3.api_objects import inline_data, owned, source_of, version_header
+from weyr.gateway.s3.api_objects import inline_data, new_version_header, owned, source_of
 from weyr.gateway.s3.blobs import BlobSlices
 from weyr.gateway.s3.call import Call, xml_response
 from weyr.gateway.s3.checksums import ChecksumType
@@ -23,6 +24,7 @@ from weyr.gateway.s3.writes import NewObject
 from weyr.gateway.s3.xml import Content, Node, timestamp
 
 PAGE_MAX = 1000
+_RANGE = re.compile("bytes=[0-9]{1,18}-[0-9]{1,18}")
 NEVER_INLINE = -1
 """Parts are always files: their object is sent file by file."""
 PART_BYTES_MAX = 5 * 2**30
@@ -86,6 +88,8 @@ async def _copy_part(call: Call, upload: Upload, number: int) -> Response:
     if "x-amz-copy-source-range" in call.headers:
         text = call.headers["x-amz-copy-source-range"]
         piece = range_of(text, source.size)
+        if piece is not None and _RANGE.fullmatch(text) and int(text.rpartition("-")[2]) >= source.size:
+            raise S3Error("InvalidRange", ActualObjectSize=str(source.size), RangeRequested=text)
         if piece is None or text != f"bytes={piece[0]}-{piece[0] + piece[1] - 1}":
             raise S3Error("InvalidArgument", "The x-amz-copy-source-range value must be of the form bytes=first-last")
         start, count = piece
@@ -157,7 +161,7 @@ async def complete_upload(call: Call) -> Response:
         algorithm, value, kind = whole.meta.checksum
         content += [(f"Checksum{algorithm}", value), ("ChecksumType", kind)]
     response = xml_response("CompleteMultipartUploadResult", *content)
-    response.headers += version_header(done.bucket, done.version)
+    response.headers += new_version_header(done.bucket, done.version)
     return response
 
 

@@ -5,8 +5,9 @@ Source: RFC 9110 sections 13 and 14; https://docs.aws.amazon.com/AmazonS3/latest
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from weyr.gateway.s3.errors import S3Error
@@ -43,11 +44,33 @@ def check_read(headers: Mapping[str, str], etag: str, modified_ms: int, prefix: 
 
 
 def write_condition(headers: Mapping[str, str]) -> WriteCondition:
-    """The condition of a PUT, a completion or a DELETE."""
+    """The condition of a PUT or a completion."""
     return WriteCondition(
         if_match=headers.get("if-match", "").strip().strip('"'),
         if_none_match=headers.get("if-none-match", "").strip().strip('"'),
     )
+
+
+def delete_condition(etag: str | None, size: str | None, modified: str | None) -> WriteCondition:
+    """The condition of a deletion, as its header or its document has it. Raises: S3Error InvalidArgument."""
+    at = _moment_of(modified) if modified else None
+    if (size and not re.fullmatch("[0-9]{1,18}", size)) or (modified and at is None):
+        raise S3Error("InvalidArgument", "The size or the time that a deletion depends on is not valid.")
+    return WriteCondition(
+        if_match=(etag or "").strip().strip('"'),
+        if_size=int(size) if size else None,
+        if_modified_s=None if at is None else int(at),
+    )
+
+
+def _moment_of(text: str) -> float | None:
+    """Unix seconds of an HTTP date or one in ISO 8601."""
+    found = _seconds_of(text)
+    if found is None:
+        with suppress(ValueError):
+            date = datetime.fromisoformat(text)
+            found = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+    return found
 
 
 def range_of(text: str | None, size: int) -> tuple[int, int] | None:

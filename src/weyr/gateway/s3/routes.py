@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from weyr.gateway.s3 import (
     api_acls,
+    api_attributes,
     api_buckets,
     api_cors,
     api_deletes,
@@ -75,6 +76,9 @@ _OWN: Mapping[tuple[str, str, str], Route] = {
     ("bucket", "POST", "delete"): Route(api_deletes.delete_objects, ""),
     ("object", "GET", ""): Route(api_objects.get_object, "s3:GetObject", "s3:GetObjectVersion"),
     ("object", "GET", "acl"): Route(api_acls.get_object_acl, "s3:GetObjectAcl", "s3:GetObjectVersionAcl"),
+    ("object", "GET", "attributes"): Route(
+        api_attributes.get_attributes, "s3:GetObjectAttributes", "s3:GetObjectVersionAttributes"
+    ),
     ("object", "GET", "uploadId"): Route(api_upload_lists.list_parts, "s3:ListMultipartUploadParts"),
     ("object", "GET", "tagging"): Route(api_tags.get_tags, "s3:GetObjectTagging", "s3:GetObjectVersionTagging"),
     ("object", "HEAD", ""): Route(api_objects.head_object, "s3:GetObject", "s3:GetObjectVersion"),

@@ -57,6 +57,9 @@ class WriteCondition:
 
     if_match: str = ""
     if_none_match: str = ""
+    if_size: int | None = None
+    if_modified_s: int | None = None
+    """These two are asked of what is to be deleted only."""
 
     def check(self, there: Stored | None) -> None:
         """Raises: S3Error PreconditionFailed, or NoSuchKey where `if_match` meets nothing."""
@@ -68,6 +71,20 @@ class WriteCondition:
                 raise S3Error("PreconditionFailed", Condition="If-Match")
         if self.if_none_match and there is not None and self.if_none_match in ("*", there.etag):
             raise S3Error("PreconditionFailed", Condition="If-None-Match")
+
+    def check_deleted(self, there: Stored | None) -> None:
+        """As `check`, of what is to be deleted. A marker counts as there, and what is not there needs no condition.
+
+        Raises: S3Error PreconditionFailed.
+        """
+        if there is None:
+            return
+        if self.if_match not in ("", "*", there.etag):
+            raise S3Error("PreconditionFailed", Condition="If-Match")
+        if self.if_size not in (None, there.size):
+            raise S3Error("PreconditionFailed", Condition="x-amz-if-match-size")
+        if self.if_modified_s not in (None, there.modified_ms // 1000):
+            raise S3Error("PreconditionFailed", Condition="x-amz-if-match-last-modified-time")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +150,7 @@ def delete(
     if version:
         return _delete_version(transaction, bucket, key, version, condition)
     there = current(transaction, bucket.id, key)
-    if condition.if_match:
-        condition.check(there)
+    condition.check_deleted(there)
     if bucket.versioning == Versioning.OFF:
         if there:
             _drop_current(transaction, bucket.id, there)
@@ -190,8 +206,7 @@ def _delete_version(
     transaction: Transaction, bucket: Bucket, key: str, version: str, condition: WriteCondition
 ) -> Deleted:
     there = version_of(transaction, bucket.id, key, version)
-    if condition.if_match:
-        condition.check(there)
+    condition.check_deleted(there)
     if there is None:
         return Deleted(version)
     values = bucket.id, key, there.sequence
