@@ -151,6 +151,8 @@ def delete(
         return _delete_version(transaction, bucket, key, version, condition)
     there = current(transaction, bucket.id, key)
     condition.check_deleted(there)
+    if there is None and condition != WriteCondition():
+        return Deleted()  # no marker over nothing, where only what was seen was to go
     if bucket.versioning == Versioning.OFF:
         if there:
             _drop_current(transaction, bucket.id, there)
