@@ -1,6 +1,6 @@
 # Every target sets .venv up by itself; on a set-up tree that takes no time.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check soak s3-tests lint format constraints clean venv
+.PHONY: help demo test check soak figures s3-tests lint format constraints clean venv
 BIN := .venv/bin
 # Two workers: the suite starts real processes, and more of them than cores only wait for each other.
 WORKERS ?= 2

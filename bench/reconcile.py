@@ -80,7 +80,7 @@ def costs_of(objects: int, folder: Path, profiled: str = "", is_counted: bool = 
     yield meter.cost("plan", lambda: plans.append(_plan(world, text)))
     assert len(plans[-1].steps) == objects, f"{len(plans[-1].steps)} steps"
     yield meter.cost("apply", lambda: _apply(world, plans[-1]))
-    yield meter.cost("settle", lambda: _pass_time(world, 30))
+    yield meter.cost("settle", lambda: _pass_time(world, 45))
     strays = {ref for ref, phase in world.phases(STACK).items() if phase not in SETTLED}
     assert not strays, (
         f"{len(strays)} did not settle: {[(ref, world.phases(STACK)[ref]) for ref in sorted(strays)[:3]]}"

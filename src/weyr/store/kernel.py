@@ -35,6 +35,7 @@ def _delete(table: Table, *keys: str) -> Delete:
 
 _DROP_OBJECT = _delete(objects, "stack", "kind", "name")
 _DROP_THING = _delete(things, "stack", "kind", "name", "part")
+_ADD_EVENT = insert(events)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +215,7 @@ def plain_event(row: EventRow) -> Plain:
 
 
 def insert_events(connection: Connection, rows: Sequence[Plain]) -> None:
-    _execute_all(connection, insert(events), rows)
+    _execute_all(connection, _ADD_EVENT, rows)
 
 
 def add_events(connection: Connection, rows: Iterable[EventRow]) -> None:

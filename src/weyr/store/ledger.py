@@ -4,12 +4,12 @@ Writing takes the caller's connection, so that a meter is opened in the same tra
 intent it belongs to. There is no way to change or remove a line.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, case, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, case, func, insert, select, update
 
 from weyr.core.diagnostic import StoreError
 from weyr.core.metering import Line, Meter, Price
@@ -44,19 +44,19 @@ class LedgerStore:
 
     def meters_of(self, connection: Connection, ref: Ref) -> tuple[Meter, ...]:
         """The object's open meters, oldest first."""
-        return _meters(connection, _is_of(ref), meters.c.closed_ms.is_(None))
+        return _meters(connection, _OPEN_OF, _key_of(ref))
 
     def all_meters_of(self, connection: Connection, ref: Ref) -> tuple[Meter, ...]:
         """The object's meters, closed ones too, oldest first."""
-        return _meters(connection, _is_of(ref))
+        return _meters(connection, _ALL_OF, _key_of(ref))
 
     def open_meters(self, connection: Connection, stack: str | None = None) -> tuple[Meter, ...]:
         """Every meter that is not closed, of one stack or of all."""
-        return _meters(connection, meters.c.closed_ms.is_(None), *_in_stack(meters.c.stack, stack))
+        return _meters(connection, _OPEN.where(*_in_stack(meters.c.stack, stack)))
 
     def add(self, connection: Connection, meter: Meter) -> Meter:
         """Keeps a new meter and gives it its id. Raises: IntegrityError where one is open already."""
-        key = connection.execute(insert(meters).values(**_fields_of(meter)).returning(meters.c.id)).scalar_one()
+        key = connection.execute(_ADD, _fields_of(meter)).scalar_one()
         return replace(meter, id=key)
 
     def save(self, connection: Connection, before: Meter, after: Meter, lines: Sequence[Line]) -> None:
@@ -64,15 +64,12 @@ class LedgerStore:
 
         Raises: StoreError where the meter is not in the state `before` any more; nothing is posted then.
         """
-        changed = connection.execute(
-            update(meters)
-            .where(meters.c.id == before.id, meters.c.lines == before.lines, meters.c.closed_ms.is_(None))
-            .values(**_fields_of(after))
-        )
+        was = {"was_id": before.id, "was_lines": before.lines}
+        changed = connection.execute(_SAVE, {**was, **_fields_of(after)})
         if changed.rowcount != 1:
             raise StoreError(f"meter {before.id} of {before.thing} was posted by somebody else meanwhile")
         if lines:
-            connection.execute(insert(journal), [_row_of(line) for line in lines])
+            connection.execute(_POST, [_row_of(line) for line in lines])
         for line in lines:
             _add_to_day(connection, line)
 
@@ -92,15 +89,29 @@ class LedgerStore:
         return tuple(_line_of(row) for row in reversed(connection.execute(query.limit(lines_max)).all()))
 
 
+_OPEN = select(meters).where(meters.c.closed_ms.is_(None)).order_by(meters.c.id)
+_ALL_OF = select(meters).where(*(meters.c[key] == bindparam(key) for key in ("stack", "kind", "name")))
+_ALL_OF = _ALL_OF.order_by(meters.c.id)
+_OPEN_OF = _ALL_OF.where(meters.c.closed_ms.is_(None))
+_ADD = insert(meters).returning(meters.c.id)
+_SAVE = update(meters).where(
+    meters.c.id == bindparam("was_id"), meters.c.lines == bindparam("was_lines"), meters.c.closed_ms.is_(None)
+)
+_POST = insert(journal)
+_OF_DAY = (spending.c.meter == bindparam("of_meter")) & (spending.c.day == bindparam("of_day"))
+_ADD_TO_DAY = update(spending).where(_OF_DAY).values(micros=spending.c.micros + bindparam("more"))
+_NEW_DAY = insert(spending)
+"""Statements, built once: building one takes longer than running it."""
+
+
 def _add_to_day(connection: Connection, line: Line) -> None:
-    of_day = (spending.c.meter == line.meter) & (spending.c.day == line.day)
-    added = update(spending).where(of_day).values(micros=spending.c.micros + line.signed_micros)
-    if not connection.execute(added).rowcount:
-        connection.execute(insert(spending).values(meter=line.meter, day=line.day, micros=line.signed_micros))
+    added = {"of_meter": line.meter, "of_day": line.day, "more": line.signed_micros}
+    if not connection.execute(_ADD_TO_DAY, added).rowcount:
+        connection.execute(_NEW_DAY, {"meter": line.meter, "day": line.day, "micros": line.signed_micros})
 
 
-def _is_of(ref: Ref) -> ColumnElement[bool]:
-    return (meters.c.stack == ref.stack) & (meters.c.kind == ref.kind) & (meters.c.name == ref.name)
+def _key_of(ref: Ref) -> dict[str, str]:
+    return {"stack": ref.stack, "kind": ref.kind, "name": ref.name}
 
 
 def _in_stack(column: ColumnElement[str], stack: str | None) -> tuple[ColumnElement[bool], ...]:
@@ -123,9 +134,8 @@ def _key(by: By) -> ColumnElement[str]:
             return spending.c.day
 
 
-def _meters(connection: Connection, *where: ColumnElement[bool]) -> tuple[Meter, ...]:
-    query: Select[Any] = select(meters).where(*where).order_by(meters.c.id)
-    return tuple(_meter_of(row) for row in connection.execute(query))
+def _meters(connection: Connection, query: Select[Any], values: Mapping[str, str] | None = None) -> tuple[Meter, ...]:
+    return tuple(_meter_of(row) for row in connection.execute(query, values))
 
 
 def _as_dict(meter: Meter) -> dict[str, Any]:
