@@ -203,6 +203,21 @@ def test_a_serving_task_is_ready_when_it_answers(local: LocalWorld) -> None:
     assert not Path(facts.address).exists()
 
 
+def test_the_socket_of_a_task_goes_though_its_wrapper_was_killed(local: LocalWorld) -> None:
+    """Nobody takes that name again, so what nobody removes now stays for good."""
+    server = "import os, socket, time; socket.socket(socket.AF_UNIX).bind(os.environ['WEYR_SOCKET']); time.sleep(300)"
+    body = TaskBody(("/bin/sh", "-c", f'exec "$WEYR_PYTHON" -c "{server}"'), str(local.home), probe="/ready")
+    local.provider.ensure([Wanted(task_id(), 1, body)])
+    address = Path(local.running(task_id()).address)
+    local.until(task_id(), lambda _: address.exists())
+    state = json.loads((folder(local, task_id()) / "state.json").read_text())
+
+    os.kill(state["wrapper"], signal.SIGKILL)
+
+    assert ended(local, task_id()).reason is EndReason.LOST
+    assert not address.exists()
+
+
 def test_starts_and_ends_are_pushed(local: LocalWorld) -> None:
     """The loop is woken at once, and polls only as a safety net."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as door:

@@ -1,6 +1,9 @@
 """A wrapper died without a record: what is left of its task, and how is that proved to be nothing?"""
 
 import signal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from weyr.engines.local import processes, task_folder
 from weyr.engines.local.limits import processes_in, remove_groups
@@ -11,10 +14,11 @@ from weyr.engines.local.testimony import record_or_nothing
 ROUNDS = 20
 
 
-def bury(folder: str, secret_folder: str, now: float) -> bool:
-    """Kills every process of a dead wrapper's task and records its end as lost.
+def bury(folder: str, claim: Mapping[str, Any], now: float) -> bool:
+    """Kills every process of a dead wrapper's task, clears away what it left elsewhere, and records its end as lost.
 
-    Takes a folder whose lock the caller holds. Gives False where a process has not gone yet; ask again.
+    Takes a folder whose lock the caller holds, and what the task was claimed with, empty where nobody knows.
+    Gives False where a process has not gone yet; ask again.
     Raises: OSError.
     """
     begun, state = record_or_nothing(folder, BEGUN), record_or_nothing(folder, STATE)
@@ -23,7 +27,9 @@ def bury(folder: str, secret_folder: str, now: float) -> bool:
     if not rebooted and not _kill(folder, groups):
         return False
     remove_groups(groups)
-    remove_secret_files(secret_folder)
+    remove_secret_files(str(claim.get("secret_folder", "")))
+    if claim.get("socket"):
+        Path(str(claim["socket"])).unlink(missing_ok=True)
     detail = "the machine was restarted" if rebooted else "its wrapper was killed; what was left of it is ended"
     end = {"reason": "lost", "detail": detail, "started_at": state.get("started_at"), "ended_at": now}
     task_folder.write_json(folder, EXIT, end, is_durable=True)

@@ -178,7 +178,7 @@ class LocalTasks:
         generation, socket = int(wanted["generation"]), str(wanted["socket"])
         if not (folder / BEGUN).exists():
             return Present(TaskFacts(TaskState.STARTING, address=socket), generation)
-        end = end_in(folder) or self._end_of_the_dead(folder, str(wanted["secret_folder"]))
+        end = end_in(folder) or self._end_of_the_dead(folder, wanted)
         state = record_or_nothing(folder, STATE) if end else task_folder.read_json(str(folder), STATE) or {}
         facts = facts_of(state, end, socket)
         if not end and socket and facts.state is TaskState.RUNNING:
@@ -204,14 +204,14 @@ class LocalTasks:
         if lock is None:
             return Unknown("the task's folder lacks its record, and its wrapper runs")
         try:
-            if not bury(str(folder), "", self._now()):
+            if not bury(str(folder), {}, self._now()):
                 return Unknown("the task's folder lacks its record, and what it started is still ending")
             shutil.rmtree(folder)
         finally:
             os.close(lock)
         return Absent()
 
-    def _end_of_the_dead(self, folder: Path, secret_folder: str) -> dict[str, Any] | None:
+    def _end_of_the_dead(self, folder: Path, claim: Mapping[str, Any]) -> dict[str, Any] | None:
         """The end of a task whose wrapper is not there, or None while it is. Raises: OSError."""
         lock = task_folder.lock(str(folder))
         if lock is None:
@@ -219,7 +219,7 @@ class LocalTasks:
         try:
             # The wrapper may have ended, duly, since we looked.
             end = end_in(folder)
-            if end is None and bury(str(folder), secret_folder, self._now()):
+            if end is None and bury(str(folder), claim, self._now()):
                 end = end_in(folder)
             if end is None:
                 raise OSError("its wrapper died and what it started is still ending")
