@@ -1,5 +1,7 @@
 """Kill any process: what runs goes on, what was killed comes back, and nothing runs twice."""
 
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -130,6 +132,38 @@ def test_a_killed_plane_comes_back_at_its_address(user: User, model_folder: Path
     assert s3.get_object(Bucket="whole-lake", Key="kept")["Body"].read() == b"acknowledged"
     assert ask(user, addresses["inference"]) == [1]
     user.up()
+
+
+def test_a_server_that_is_killed_while_it_stops_leaves_nothing(user: User) -> None:
+    """`weyr down` looks after the planes that such a server did not get to, and says no more than is true."""
+    user.up(SMALL)
+    plane = user.pid("inference")
+    os.kill(plane, signal.SIGSTOP)  # the server has to wait for it, and so can be met while it stops
+    with subprocess.Popen(
+        [sys.executable, "-m", "weyr.cli.main", "down", "--yes"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        env=user.environment(), cwd=user.folder, text=True,
+    ) as down:  # fmt: skip
+        log = user.home / "logs" / "server.log"
+        until(lambda: '"server.stopping"' in log.read_text(), "the server to begin to stop")
+        user.kill("server")
+        os.kill(plane, signal.SIGCONT)
+        said = down.communicate(timeout=60)[0]
+
+    assert down.returncode == 0, said
+    assert user.remains() == []
+
+
+def test_what_was_killed_just_before_the_end_leaves_no_socket(user: User) -> None:
+    """A launcher and a plane that were killed and not needed again cannot remove their own."""
+    user.up(SMALL)
+    os.kill(user.pid("server"), signal.SIGSTOP)
+    for name in ("launcher", "inference"):
+        user.kill(name)
+    os.kill(user.pid("server"), signal.SIGCONT)
+
+    user.weyr("down", "--yes")
+
+    assert user.remains() == []
 
 
 def until_back(user: User, name: str, killed: int) -> None:

@@ -105,9 +105,12 @@ class Home:
             return None
 
     def drop_sockets(self) -> None:
-        """Removes the folder of sockets if it lies outside the data folder: for when nothing listens any more."""
+        """Removes every socket, those of killed processes too: for when nothing listens any more."""
         if self.path not in self.sockets.parents:
             shutil.rmtree(self.sockets, ignore_errors=True)
+            return
+        for left in self.sockets.glob("*"):
+            left.unlink(missing_ok=True)
 
     def prepare(self) -> None:
         """Makes the folder and what is missing in it, for its owner alone.

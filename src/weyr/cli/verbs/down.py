@@ -1,5 +1,6 @@
 """`weyr down`: plan the removal, ask, remove, wait until nothing is left, and print the final bill."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -7,7 +8,7 @@ import typer
 
 from weyr.cli.ask import confirmed
 from weyr.cli.boundary import FAILED, INTERRUPTED
-from weyr.cli.client import Client, HttpClient
+from weyr.cli.client import Client, HttpClient, ServerGone
 from weyr.cli.completing import stacks
 from weyr.cli.connect import ensured, leftovers, reader, stop
 from weyr.cli.follow import Follower
@@ -21,6 +22,9 @@ from weyr.cli.stackfile import read_stack_file
 from weyr.cli.stages import stage
 from weyr.cli.verbs.up import newest_event
 from weyr.core.diagnostic import Diagnostic, UserError
+
+STOPS_MAX = 4
+"""How often a server is asked to stop, where it is killed each time while it does."""
 
 app = verb_app()
 
@@ -102,15 +106,24 @@ def _stands(client: Client, stack: str) -> bool:
 
 
 def _end_server(home: Path, is_kept: bool) -> None:
-    """Ends a server that `weyr up` started, and planes that outlived theirs, once no stack is left."""
-    client = reader(home)
-    if client.call("GET", "/v1/stacks").get("stacks"):
-        return
-    if not isinstance(client, HttpClient):
-        if not leftovers(home):
+    """Ends a server that `weyr up` started, and planes that outlived theirs, once no stack is left.
+
+    One that is killed while it stops leaves planes behind: then another is asked.
+    """
+    has_stopped = False
+    for _ in range(STOPS_MAX):
+        client = reader(home)
+        if client.call("GET", "/v1/stacks").get("stacks"):
             return
-        # Planes of a server that was killed: only a server knows how to end them well.
-        client, _ = ensured(home, is_auto=True)
-    if client.server.is_auto and not is_kept:
-        stop(client, home)
+        if not isinstance(client, HttpClient):
+            if not leftovers(home):
+                break
+            # Planes of a server that was killed: only a server knows how to end them well.
+            client, _ = ensured(home, is_auto=True)
+        if is_kept or not client.server.is_auto:
+            return
+        with suppress(ServerGone):
+            stop(client, home)
+        has_stopped = True
+    if has_stopped:
         say("No stack is left; the server has stopped.")
