@@ -42,6 +42,8 @@ VERBS: VerbTable = {
         "s3": "Serve buckets over S3, without a stack.",
         "server": "Start, stop and inspect the server.",
         "env": "Print the variables that point other clients at this server.",
+        "backup": "Copy the data folder into one file while everything runs.",
+        "restore": "Make a new data folder from a backup.",
         "completion": "Set up completion for your shell.",
     },
 }

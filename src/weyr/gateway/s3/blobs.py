@@ -2,13 +2,16 @@
 
     blobs/0000002a/0002a07f    the blob 172159: folders hold 4,096 blobs each, in the order they were begun
     incoming/172160            a blob that is still arriving; whatever lies here at start is removed
+    copying                    an empty file: who holds a shared lock on it copies blobs, and none is removed meanwhile
 
 It refuses to know which object a blob belongs to: that is the index's knowledge.
 """
 
+import fcntl
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 PER_FOLDER = 4096
@@ -26,11 +29,12 @@ class BlobStore:
         self._incoming = folder / "incoming"
         self._folders: dict[int, int] = {}
         self._pins: dict[int, int] = {}
-        self._doomed: set[int] = set()
+        self._unwanted: set[int] = set()
         self._lock = threading.Lock()
         self._next = 1
         self._blobs.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._incoming.mkdir(mode=0o700, exist_ok=True)
+        self._copying = _copying(folder)
 
     def recover(self, highest_known: int) -> int:
         """Removes what was still arriving and starts numbering after everything there is. Gives the first number."""
@@ -76,13 +80,25 @@ class BlobStore:
         return os.open(self.path_of(blob), os.O_RDONLY | os.O_CLOEXEC)
 
     def remove(self, blobs: Iterable[int]) -> None:
-        """Removes blobs that the index no longer names; those of an object that is being read go when it is done."""
+        """Removes blobs that the index no longer names, and those that had to stay before.
+
+        Those of an object that is being read go when it is done; while somebody copies, none goes.
+        """
         with self._lock:
-            for blob in blobs:
-                if blob in self._pins:
-                    self._doomed.add(blob)
-                else:
+            self._unwanted.update(blobs)
+            ready = self._unwanted - self._pins.keys()
+            if not ready:
+                return
+            try:
+                fcntl.flock(self._copying, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return
+            try:
+                for blob in ready:
                     self.path_of(blob).unlink(missing_ok=True)
+                self._unwanted -= ready
+            finally:
+                fcntl.flock(self._copying, fcntl.LOCK_UN)
 
     def pin(self, blobs: list[int]) -> None:
         """Keeps blobs while they are read. Either all of one object's are there afterwards or none is."""
@@ -97,9 +113,9 @@ class BlobStore:
                 self._pins[blob] -= 1
                 if not self._pins[blob]:
                     del self._pins[blob]
-                    if blob in self._doomed:
-                        self._doomed.remove(blob)
-                        self.path_of(blob).unlink(missing_ok=True)
+            is_awaited = not self._unwanted.isdisjoint(blobs)
+        if is_awaited:
+            self.remove(())
 
     def remove_unnamed(self, below: int, unnamed_of: Callable[[list[int]], Iterable[int]]) -> int:
         """Removes every blob numbered below `below` that `unnamed_of` (given ids) gives back. Gives how many."""
@@ -109,7 +125,7 @@ class BlobStore:
             unnamed = list(unnamed_of([blob for blob in ids if blob < below]))
             self.remove(unnamed)
             removed += len(unnamed)
-            if len(unnamed) == len(ids) and (int(folder.name, 16) + 1) * PER_FOLDER <= below:
+            if (int(folder.name, 16) + 1) * PER_FOLDER <= below and not os.listdir(folder.path):
                 os.rmdir(folder.path)
         return removed
 
@@ -117,6 +133,7 @@ class BlobStore:
         for descriptor in self._folders.values():
             os.close(descriptor)
         self._folders.clear()
+        os.close(self._copying)
 
     def _folder(self, number: int) -> int:
         """A descriptor of a blob folder, to fsync; the folder's own name is made durable when it is made."""
@@ -129,6 +146,24 @@ class BlobStore:
                 os.close(self._folders.pop(next(iter(self._folders))))
             self._folders[number] = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         return self._folders[number]
+
+
+@contextmanager
+def kept_for_copying(folder: Path) -> Iterator[None]:
+    """While the block runs no blob under `folder` is removed, whether or not a plane serves it.
+
+    Promises: ends with this process, however it dies.
+    """
+    descriptor = _copying(folder)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _copying(folder: Path) -> int:
+    return os.open(folder / "copying", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
 def sync_folder(path: Path) -> None:

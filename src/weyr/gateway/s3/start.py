@@ -33,7 +33,7 @@ from weyr.wire.epochs import Epochs
 
 BACKLOG = 2048
 GRACE_S = 10.0
-STALLED_CHECK_S = 5.0
+TIDY_EVERY_S = 5.0
 SWITCH_S = 0.0005
 """Threads hash and commit beside the loop; at Python's own 5 ms each hand-over would show in every answer."""
 
@@ -95,7 +95,7 @@ async def _run(settings: Settings, accounts: Accounts, ready: Callable[[str], No
     server = await loop.create_server(public.connect, sock=listener, backlog=BACKLOG)
     background = [
         loop.create_task(sweep_forever(plane.index, settings.sweep_every_s, plane.clock)),
-        loop.create_task(_end_stalled(*sites)),
+        loop.create_task(_tidy(plane.blobs, *sites)),
     ]
     if settings.info is not None:
         _announce(settings.info, url, listener.getsockname()[1])
@@ -161,11 +161,12 @@ def _plane(settings: Settings, accounts: Accounts, loop: asyncio.AbstractEventLo
     return Plane(index, blobs, Receiver(blobs, loop), accounts, audit, region=settings.region, day_s=settings.day_s)
 
 
-async def _end_stalled(*sites: Site) -> None:
+async def _tidy(blobs: BlobStore, *sites: Site) -> None:
     while True:
-        await asyncio.sleep(STALLED_CHECK_S)
+        await asyncio.sleep(TIDY_EVERY_S)
         for site in sites:
             site.close_stalled()
+        blobs.remove(())  # those that had to stay while somebody copied
 
 
 def _announce(path: Path, url: str, port: int) -> None:

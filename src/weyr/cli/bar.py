@@ -1,0 +1,26 @@
+"""How far along is something that takes its time? A bar on a terminal, and nothing anywhere else."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+
+
+@contextmanager
+def bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Gives what to call with how many bytes are done, of how many."""
+    if not sys.stderr.isatty():
+        yield lambda _done, _total: None
+        return
+    # Rich is loaded here: pipes do without it.
+    progress = import_module("rich.progress")
+    console = import_module("rich.console").Console(stderr=True)
+    columns = (
+        progress.TextColumn(what),
+        progress.BarColumn(),
+        progress.DownloadColumn(),
+        progress.TimeRemainingColumn(),
+    )
+    with progress.Progress(*columns, console=console, transient=True) as shown:
+        task = shown.add_task(what)
+        yield lambda done, total: shown.update(task, completed=done, total=max(total, done))
