@@ -72,8 +72,8 @@ class Training:
     run_id: str = ""
 
     @classmethod
-    def fresh(cls, seed: int) -> "Training":
-        classifier = MLPClassifier((256, 128), batch_size=64, learning_rate_init=1e-4, random_state=seed)
+    def fresh(cls, seed: int, learning_rate: float) -> "Training":
+        classifier = MLPClassifier((256, 128), batch_size=64, learning_rate_init=learning_rate, random_state=seed)
         return cls(classifier, np.random.default_rng(seed))
 
     @classmethod
@@ -158,11 +158,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--learning-rate", type=float, default=1e-4, help="a higher one is done sooner, and rougher")
     options = parser.parse_args()
 
     digits = Digits.load()
     saved = checkpoint.latest()
-    training = Training.restored(saved) if saved else Training.fresh(options.seed)
+    training = Training.restored(saved) if saved else Training.fresh(options.seed, options.learning_rate)
     training.run_id = mlflow.start_run(run_id=training.run_id or None).info.run_id
     if saved:
         print(f"resumed from epoch {training.epoch}", flush=True)
