@@ -217,7 +217,11 @@ def _foreign(db: Database, holder: Holder) -> Diagnostic:
         f"{db.name} belongs to a data folder on {holder.host}, and this is another one. What runs there cannot be seen "
         "from here, and would be begun a second time."
     )
-    return Diagnostic("The store belongs to another data folder", detail, suggestion="createdb another")
+    return Diagnostic(
+        "The store belongs to another data folder",
+        detail,
+        suggestion="weyr server start --store postgresql://USER@HOST/ANOTHER",
+    )
 
 
 def _unreachable(db: Database, why: str) -> Diagnostic:
