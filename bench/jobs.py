@@ -93,7 +93,7 @@ class Weyr:
 
     def submit(self, stack: str, run: str, count: int, cpu: float = 1) -> None:
         jobs = "".join(f"  j{n:05d}: {{run: {json.dumps(run)}, resources: {{cpu: {cpu}}}}}\n" for n in range(count))
-        plan = self.call("POST", "/v1/plans", {"text": f"stack: {stack}\njobs:\n{jobs}", "file": "/tmp/weyr.yaml"})
+        plan = self.call("POST", "/v1/plans", {"text": f"stack: {stack}\njobs:\n{jobs}", "file": "weyr.yaml"})
         self.call("POST", f"/v1/plans/{plan['id']}/apply")
 
     def wait(self, stack: str, count: int, phase: str = "done") -> None:

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from weyr.cli.client import Client
 from weyr.cli.objects import BROKEN, FOR_A_PERSON, Outcome, Row
-from weyr.core.decision import Phase
 from weyr.core.diagnostic import Diagnostic, WeyrError
+from weyr.core.phase import Phase
 
 LOG_TAIL_LINES = 10
 _SUMMARIES = {Phase.FAILED: "An object failed", Phase.HELD: "An object is held"}

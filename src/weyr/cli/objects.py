@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from weyr.core.decision import Phase
+from weyr.core.phase import Phase
 
 MOVING = frozenset({Phase.WORKING, Phase.UNKNOWN, Phase.REMOVING})
 STANDING = frozenset({Phase.READY, Phase.DONE})

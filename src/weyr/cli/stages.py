@@ -11,7 +11,7 @@ from weyr.cli.feed import Event
 from weyr.cli.follow import Stage
 from weyr.cli.objects import STANDING, Row
 from weyr.cli.screen import clock, say
-from weyr.core.decision import Phase
+from weyr.core.phase import Phase
 from weyr.core.units import duration_text
 
 _SIGNS = {

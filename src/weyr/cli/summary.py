@@ -15,8 +15,8 @@ from weyr.cli.money import bill_line
 from weyr.cli.objects import Row
 from weyr.cli.place import admin_token
 from weyr.cli.screen import coloured, put
-from weyr.core.decision import Phase
 from weyr.core.diagnostic import WeyrError
+from weyr.core.phase import Phase
 
 RUNS_MAX = 3
 ASK_TIMEOUT_S = 10.0

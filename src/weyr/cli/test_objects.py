@@ -3,7 +3,7 @@
 import pytest
 
 from weyr.cli.objects import PATIENCE_S, REST_S, SETTLE_S, Outcome, Row, outcome_of, row_of
-from weyr.core.decision import Phase
+from weyr.core.phase import Phase
 
 
 def rows(*phases: Phase) -> list[Row]:

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Generic, TypeVar
 
 from weyr.core.capability import Body, Capability
+from weyr.core.phase import Phase as Phase
 from weyr.core.ref import Ref
 from weyr.core.seen import Absent, Seen
 
@@ -35,19 +36,6 @@ class ConditionType(StrEnum):
     HELD = "Held"
     WAITING = "Waiting"
     DRIFTED = "Drifted"
-
-
-class Phase(StrEnum):
-    """The one word that people see. It is derived from conditions and never stored as truth."""
-
-    WAITING = "waiting"
-    WORKING = "working"
-    READY = "ready"
-    DONE = "done"
-    FAILED = "failed"
-    HELD = "held"
-    UNKNOWN = "unknown"
-    REMOVING = "removing"
 
 
 def phase_of(conditions: tuple[Condition, ...], is_removing: bool) -> Phase:
