@@ -186,6 +186,21 @@ def test_who_writes_into_anothers_bucket_owns_what_he_wrote(s3: Served) -> None:
     assert code_of(bob.get_object, Bucket="inbox", Key="b") == ("AccessDenied", 403)
 
 
+def test_a_bucket_is_where_it_was_wished(s3: Served) -> None:
+    """SDKs of any region make buckets with their region's name in it, and look it up again."""
+    ann = s3.client("ann")
+    wished = {"LocationConstraint": "eu-west-3", "Tags": [{"Key": "team", "Value": "sea"}]}
+    ann.create_bucket(Bucket="abroad", CreateBucketConfiguration=wished)
+    assert ann.get_bucket_location(Bucket="abroad")["LocationConstraint"] == "eu-west-3"
+    assert ann.head_bucket(Bucket="abroad")["BucketRegion"] == "eu-west-3"
+    assert ann.get_bucket_tagging(Bucket="abroad")["TagSet"] == wished["Tags"]
+    ann.put_bucket_tagging(Bucket="abroad", Tagging={"TagSet": [{"Key": "a", "Value": ""}]})
+    assert ann.get_bucket_tagging(Bucket="abroad")["TagSet"] == [{"Key": "a", "Value": ""}]
+    ann.delete_bucket_tagging(Bucket="abroad")
+    assert code_of(ann.get_bucket_tagging, Bucket="abroad") == ("NoSuchTagSet", 404)
+    assert ann.get_bucket_location(Bucket="anns")["LocationConstraint"] is None
+
+
 def test_a_web_page_is_told_whether_it_may_read(s3: Served) -> None:
     """Preflight and answer agree; a page from elsewhere gets no headers."""
     ann = s3.client("ann")

@@ -130,7 +130,7 @@ def _config(place: Path, port: int) -> Path:
         lines += [f"[{user.section}]", f"user_id = {user.name}", f"display_name = {user.name}"]
         lines += [f"access_key = {user.access_key}", f"secret_key = {user.secret}", f"email = {user.name}@example.com"]
         if user.section == "s3 main":
-            lines += [f"lc_debug_interval = {day_s}"]
+            lines += ["api_name = us-east-1", f"lc_debug_interval = {day_s}"]
         if user.section == "s3 tenant":
             lines += ["tenant = tenants"]
     path = place / "s3tests.conf"

@@ -8,13 +8,16 @@ from weyr.gateway.s3.access import Ownership
 from weyr.gateway.s3.admit import may
 from weyr.gateway.s3.api_lists import from_token, token_of
 from weyr.gateway.s3.api_policies import ownership_of
+from weyr.gateway.s3.api_tags import kept_tags
 from weyr.gateway.s3.call import REGION, Call, owner_content, xml_response
 from weyr.gateway.s3.errors import S3Error, not_implemented
 from weyr.gateway.s3.messages import Response
 from weyr.gateway.s3.records import Bucket, Versioning, buckets
-from weyr.gateway.s3.xml import Content, escaped, raw_document, timestamp
+from weyr.gateway.s3.xml import Content, Node, escaped, raw_document, timestamp
 
 _NAME = re.compile(r"(?!xn--)(?!.*(\.\.|\.-|-\.))(?!.*-s3alias$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+LOCATION = "location"
+"""The setting that says where a bucket's maker wished it to be."""
 _ADDRESS = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+")
 
 
@@ -44,17 +47,21 @@ async def list_buckets(call: Call) -> Response:
 
 
 def _bucket_content(bucket: Bucket, region: str) -> Content:
-    return [("Name", bucket.name), ("CreationDate", timestamp(bucket.created_ms)), ("BucketRegion", region)]
+    return [
+        ("Name", bucket.name),
+        ("CreationDate", timestamp(bucket.created_ms)),
+        ("BucketRegion", bucket.settings.get(LOCATION, region)),
+    ]
 
 
 async def create_bucket(call: Call) -> Response:
     """A new bucket owned by the caller. In us-east-1 making one's own again as it is is no error, as in S3."""
     if not is_bucket_name(call.bucket):
         raise S3Error("InvalidBucketName", BucketName=call.bucket)
+    settings = _first_settings(call)
     if await call.text():
-        document = await call.xml("CreateBucketConfiguration")
-        _check_location(document.get("LocationConstraint"))
-    name, owner, now_ms, settings = call.bucket, call.caller.principal.name, call.now_ms, _first_settings(call)
+        settings |= _configured(await call.xml("CreateBucketConfiguration"))
+    name, owner, now_ms = call.bucket, call.caller.principal.name, call.now_ms
     is_lenient = call.plane.region == REGION
     await call.plane.index.write(
         lambda transaction: bucket_writes.create(transaction, name, owner, now_ms, settings, is_lenient)
@@ -78,9 +85,25 @@ def _first_settings(call: Call) -> dict[str, str]:
     return settings
 
 
-def _check_location(location: str | None) -> None:
-    if location and not re.fullmatch(r"[a-z0-9-]{1,40}", location):
-        raise S3Error("InvalidArgument", "The specified location-constraint is not valid")
+def _configured(document: Node) -> dict[str, str]:
+    """What the document of a new bucket asks for: where it says to be, and its tags. Raises: S3Error."""
+    unknown = [child.name for child in document if child.name not in ("LocationConstraint", "Tags")]
+    if unknown:
+        raise not_implemented(f"{unknown[0]} of a new bucket")
+    settings = {}
+    location = (document.get("LocationConstraint") or "").strip()
+    if location:
+        if not re.fullmatch(r"[A-Za-z0-9:-]{1,64}", location):
+            raise S3Error("InvalidArgument", "The specified location-constraint is not valid")
+        settings[LOCATION] = location
+    for tags in document.all("Tags"):
+        settings["tagging"] = kept_tags(tags)
+    return settings
+
+
+def region_of(call: Call) -> str:
+    """Where the call's bucket says to be: where its maker wished it, or where the plane is."""
+    return call.there.settings.get(LOCATION, call.plane.region)
 
 
 async def delete_bucket(call: Call) -> Response:
@@ -91,14 +114,15 @@ async def delete_bucket(call: Call) -> Response:
 
 
 async def head_bucket(call: Call) -> Response:
-    region = call.plane.region
+    region = region_of(call)
     return Response(200, [("x-amz-bucket-region", region), ("x-amz-access-point-alias", "false")], length=0)
 
 
 async def get_location(call: Call) -> Response:
-    """us-east-1 is written as nothing, as S3 does."""
-    region = call.plane.region
-    body = raw_document("LocationConstraint", "" if region == REGION else escaped(region))
+    """us-east-1 is written as nothing, as S3 does, unless it was asked for by name."""
+    region = region_of(call)
+    is_unsaid = region == REGION and LOCATION not in call.there.settings
+    body = raw_document("LocationConstraint", "" if is_unsaid else escaped(region))
     return Response(200, [("Content-Type", "application/xml")], body)
 
 

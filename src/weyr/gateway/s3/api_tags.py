@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from weyr.gateway.s3.api_objects import located, version_header
 from weyr.gateway.s3.api_settings import Document
 from weyr.gateway.s3.call import Call, xml_response
+from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.messages import Response
-from weyr.gateway.s3.metadata import tags_in
+from weyr.gateway.s3.metadata import checked_tags, tags_in
 from weyr.gateway.s3.writes import set_tags
-from weyr.gateway.s3.xml import Content, document
+from weyr.gateway.s3.xml import Content, Node, document
 
 BUCKET_TAGS_MAX = 50
 
@@ -37,8 +38,16 @@ async def _set(call: Call, tags: dict[str, str], status: int) -> Response:
 
 
 async def _checked_of_bucket(call: Call) -> str:
-    tags = tags_in(await call.xml("Tagging"), tags_max=BUCKET_TAGS_MAX)
-    return document("Tagging", [("TagSet", tag_set(tags))]).decode()
+    sets = (await call.xml("Tagging")).all("TagSet")
+    if len(sets) != 1:
+        raise S3Error("MalformedXML")
+    return kept_tags(sets[0])
+
+
+def kept_tags(tags: Node) -> str:
+    """The tags of a bucket as they are kept: the document that is given back. Raises: S3Error."""
+    pairs = [(tag.need("Key"), tag.need("Value")) for tag in tags.all("Tag")]
+    return document("Tagging", [("TagSet", tag_set(checked_tags(pairs, BUCKET_TAGS_MAX)))]).decode()
 
 
 BUCKET_TAGGING = Document(

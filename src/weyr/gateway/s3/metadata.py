@@ -84,12 +84,12 @@ def one_line(text: str) -> str:
     return text.encode().decode("latin-1")
 
 
-def tags_in(document: Node, tags_max: int = TAGS_MAX) -> dict[str, str]:
+def tags_in(document: Node) -> dict[str, str]:
     """The tags of a Tagging document. Raises: S3Error."""
     sets = document.all("TagSet")
     if len(sets) != 1:
         raise S3Error("MalformedXML")
-    return checked_tags([(tag.need("Key"), tag.need("Value")) for tag in sets[0].all("Tag")], tags_max)
+    return checked_tags([(tag.need("Key"), tag.need("Value")) for tag in sets[0].all("Tag")])
 
 
 def tags_of(text: str) -> dict[str, str]:
