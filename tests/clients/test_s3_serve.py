@@ -1,5 +1,6 @@
 """`weyr s3 serve`: an S3 without a stack, whose users see nothing of one another unless they are let in."""
 
+import hashlib
 import json
 import os
 import signal
@@ -15,7 +16,10 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.client import Config
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 WEYR = Path(sys.executable).with_name("weyr")
@@ -217,6 +221,42 @@ def test_a_web_page_is_told_whether_it_may_read(s3: Served) -> None:
     assert fetched(f"{s3.url}/assets/x", "OPTIONS", Origin=there, Access_Control_Request_Method="GET")[0] == 403
     assert fetched(f"{s3.url}/assets/x", Origin=here)[1]["Access-Control-Allow-Origin"] == here
     assert "Access-Control-Allow-Origin" not in fetched(f"{s3.url}/assets/x", Origin=there)[1]
+
+
+HOSTILE = {
+    "nothing": b"",
+    "no document": b"\x00\xff not xml",
+    "another root": b"<Hello/>",
+    "an entity": b'<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>',
+    "no bottom": b"<a>" * 20_000,
+    "a deep tree": b"<CORSConfiguration>" + b"<a>" * 5_000 + b"</a>" * 5_000 + b"</CORSConfiguration>",
+    "a number": b"1",
+    "null": b"null",
+    "a list of lists": b"[" * 10_000,
+    "a policy of the wrong types": b'{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": 1}]}',
+    "a policy of nulls": b'{"Version": null, "Statement": [null]}',
+    "empty rules": b"<OwnershipControls><Rule/></OwnershipControls>",
+    "a grant to nobody": b"<AccessControlPolicy><Owner/><AccessControlList><Grant/>"
+    b"</AccessControlList></AccessControlPolicy>",
+    "a rule without an origin": b"<CORSConfiguration><CORSRule/></CORSConfiguration>",
+    "a tag without a value": b"<Tagging><TagSet><Tag><Key>a</Key></Tag></TagSet></Tagging>",
+    "a block of words": b"<PublicAccessBlockConfiguration><BlockPublicAcls>maybe</BlockPublicAcls>"
+    b"</PublicAccessBlockConfiguration>",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_document_is_refused_in_s3s_words(s3: Served, name: str) -> None:
+    """Whatever is sent for a document, the answer is a refusal that SDKs understand, and nothing is kept."""
+    for subresource in ("acl", "cors", "policy", "publicAccessBlock", "ownershipControls", "tagging"):
+        request = AWSRequest("PUT", f"{s3.url}/anns?{subresource}", data=HOSTILE[name])
+        request.headers["x-amz-content-sha256"] = hashlib.sha256(HOSTILE[name]).hexdigest()
+        SigV4Auth(Credentials("ANNKEY", SECRETS["ann"]), "s3", "us-east-1").add_auth(request)
+        sent = urllib.request.Request(request.url, HOSTILE[name], dict(request.headers), method="PUT")
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(sent, timeout=20)
+        assert refused.value.code == 400, subresource
+        assert "<Error><Code>" in refused.value.read().decode()
 
 
 def test_a_user_is_made_where_none_is_given(tmp_path: Path) -> None:
