@@ -1,6 +1,6 @@
 # Every target sets .venv up by itself; on a set-up tree that takes no time.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check soak figures s3-tests lint format constraints clean venv
+.PHONY: help demo test check soak faults figures s3-tests lint format constraints clean venv
 BIN := .venv/bin
 # Two workers: the suite starts real processes, and more of them than cores only wait for each other.
 WORKERS ?= 2
@@ -23,6 +23,9 @@ check: lint ## lint, then the tests that lie beside the code: under a minute
 
 soak: venv ## play WORLDS simulated worlds from seed FIRST on; one that breaks tells how to play it again
 	@$(BIN)/python -m weyr.sim.replay --worlds $(WORLDS) --first $(FIRST)
+
+faults: venv ## fail at every write there is, not at a sample of them: needs strace, faketime and the right to mount
+	@$(BIN)/pytest -n $(WORKERS) tests/faults --every-fault $(PYTEST_ARGS)
 
 s3-tests: venv ## run Ceph's s3-tests, a checkout of which is at S3_TESTS, against `weyr s3 serve`
 	@$(BIN)/python tests/s3/conformance.py $(S3_TESTS) $(ARGS)

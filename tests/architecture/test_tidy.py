@@ -37,7 +37,6 @@ BANS = {
         allowed={
             "src/weyr/cli/connect.py": "a terminal waits for a server that is not its child",
             "src/weyr/cli/follow.py": "the screen is redrawn at a pace a person can read",
-            "src/weyr/engines/local/planes.py": "a plane is ready when its file appears; there is nothing to wait on",
         },
     ),
     "reading the clock where deciding is pure": Ban(

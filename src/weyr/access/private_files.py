@@ -57,7 +57,11 @@ def replace_private(path: Path, content: bytes) -> None:
     """
     try:
         draft = _drafted(path, content)
-        os.replace(draft, path)
+        try:
+            os.replace(draft, path)
+        except OSError:
+            draft.unlink()
+            raise
         _sync_folder(path.parent)
     except OSError as e:
         raise UserError(_unwritable(path, e.strerror or str(e))) from e
@@ -67,10 +71,14 @@ def _drafted(path: Path, content: bytes) -> Path:
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     draft.unlink(missing_ok=True)
     fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    with os.fdopen(fd, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(fd)
+    try:
+        with os.fdopen(fd, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(fd)
+    except OSError:
+        draft.unlink()  # named after this process: nobody else would ever write over it
+        raise
     return draft
 
 
@@ -85,9 +93,8 @@ def _sync_folder(folder: Path) -> None:
 def _problem(path: Path, status: os.stat_result) -> Diagnostic | None:
     place = Place(str(path))
     if not stat.S_ISREG(status.st_mode):
-        return Diagnostic(
-            "Not a plain file", f"{path} is a folder, a pipe or a device; Weyr keeps a key there.", place=place
-        )
+        detail = f"{path} is a folder, a pipe or a device; Weyr keeps a key there."
+        return Diagnostic("Not a plain file", detail, place=place, suggestion=f"ls -ld {path}")
     if status.st_uid != os.geteuid():
         detail = (
             f"{path} belongs to user {status.st_uid}, and Weyr runs as user {os.geteuid()}. It may not be yours to use."

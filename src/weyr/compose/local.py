@@ -15,6 +15,7 @@ from weyr.access.identities import Access
 from weyr.access.secrets import Secrets
 from weyr.compose.doors import PORTS, planes_of, url_of
 from weyr.compose.kinds import KINDS
+from weyr.compose.remains import refuse_lost_store
 from weyr.compose.stores import store_of
 from weyr.compose.tenure import Tenure, TenuredProvider
 from weyr.core.capability import Capability, Provider
@@ -115,7 +116,11 @@ def open_weyr(
     """
     home = Home(path)
     home.prepare()
-    db = db or Database(store_of(path))
+    if db is None:
+        place = store_of(path)
+        if place == home.database:
+            refuse_lost_store(home)
+        db = Database(place)
     migrate(db)
     epoch = tenure.epoch if tenure else 0
     ports = kept_ports(home.ports, PORTS)

@@ -80,6 +80,11 @@ class Ledger:
             if meter.thing.part == part:
                 self._save(connection, meter, meters.close(meter, ms(at)))
 
+    def clock_was_set(self, connection: Connection, unset: float, now: float) -> None:
+        """The clock was set from `unset` to `now`: what lies between is billed to nobody, or not a second time."""
+        for meter in self._store.open_meters(connection, None):
+            self._save(connection, meter, meters.clock_was_set(meter, ms(unset), ms(now)))
+
     def spend(self, stack: str, now: float) -> Spend:
         """What the stack has cost in the running UTC month, to this moment, and the month's forecast."""
         with self._store.db.read() as connection:

@@ -68,7 +68,8 @@ def read(meter: Meter, reading: Reading, now_ms: int) -> Posting:
     if meter.until_ms is not None or not _is_of_run(meter, reading):
         return meter, lines
     if reading.until_ms is not None:
-        meter, ended = end(meter, reading.until_ms)
+        # Not beyond now: an end that lies ahead was recorded before the clock was set back.
+        meter, ended = end(meter, min(reading.until_ms, now_ms))
         return meter, lines + ended
     meter, stepped = _stepped(meter, reading.quantity, now_ms)
     meter, due = _due(meter, now_ms)
@@ -98,6 +99,15 @@ def close(meter: Meter, at_ms: int) -> Posting:
         return meter, ()
     meter, lines = end(meter, at_ms)
     return replace(meter, closed_ms=at_ms), lines
+
+
+def clock_was_set(meter: Meter, unset_ms: int, now_ms: int) -> Posting:
+    """The clock was set from `unset_ms` to `now_ms`. What ran until then is settled, and the run goes on from now."""
+    if not meter.is_running:
+        return meter, ()
+    meter, lines = post(meter, unset_ms, is_last=False)
+    settled = used_at(meter, unset_ms)
+    return replace(meter, settled=settled, run_from_ms=now_ms, posted_until_ms=now_ms), lines
 
 
 def _in_run(meter: Meter, since_ms: int, quantity: int) -> Posting:

@@ -28,6 +28,10 @@ class LedgerPort(Protocol):
         """The thing is proved absent: settles and closes its meters. Idempotent."""
         ...
 
+    def clock_was_set(self, connection: Connection, unset: float, now: float) -> None:
+        """Somebody set the clock from `unset` to `now`: what lies between never passed, or passes a second time."""
+        ...
+
     def spend(self, stack: str, now: float) -> Spend:
         """What the stack has cost in the running month, not yet posted accrual included."""
         ...

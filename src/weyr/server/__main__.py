@@ -8,13 +8,14 @@ import argparse
 import json
 import os
 import sys
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from weyr.compose.doors import is_store_shared, planes_of, server_door
 from weyr.core.diagnostic import Diagnostic, StoreError, UserError
-from weyr.store.home import Home, HomeLock
+from weyr.store.home import Home, HomeLock, unusable
 
 LEASE_S = 3.0
 
@@ -37,10 +38,14 @@ def main() -> int:
         if turn:
             turn.end()
         return 1
+    except OSError as e:
+        print(unusable(arguments.home, f"{e.filename or 'a write'}: {e.strerror}."), file=sys.stderr)
+        return 1
     home.info("server").unlink(missing_ok=True)  # a killed server's: we hold the folder now
     # The planes come up while this process loads what it needs itself, which takes it about as long.
     for plane in planes.values():
-        plane.begin()
+        with suppress(OSError):  # no room for its log, no handle: whoever keeps the planes up tries again and says so
+            plane.begin()
     try:
         serve = import_module("weyr.server.serving").serve
         opened = turn.opened if turn else {}

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -25,6 +26,7 @@ from weyr.server.reference import page
 from weyr.server.routes import Handler, starlette_routes
 from weyr.server.service import Service
 from weyr.server.story import story_handlers
+from weyr.server.troubles import TROUBLES, Troubled
 
 _REGISTRY = re.compile(r"/mlflow/(registered-models|model-versions)/")
 
@@ -40,7 +42,9 @@ def build_app(service: Service, is_offline: bool = False) -> Starlette:
         *mlflow_routes(service.weyr.tracking, service.weyr.artifacts, service.refuse),
     ]
     middleware = [_door(service, is_offline), Middleware(RegistryBell, ring=service.ring_models)]
-    return Starlette(routes=routes, middleware=middleware, exception_handlers={404: _no_route, 405: _no_route})
+    troubled = Troubled(service.weyr.home.path)
+    handlers_of_errors: dict[Any, Any] = {404: _no_route, 405: _no_route, **dict.fromkeys(TROUBLES, troubled)}
+    return Starlette(routes=routes, middleware=middleware, exception_handlers=handlers_of_errors)
 
 
 class RegistryBell:

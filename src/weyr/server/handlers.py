@@ -50,7 +50,7 @@ def service_handlers(service: Service) -> dict[str, Handler]:
     def get_cost(request: Request, _body: Any) -> Any:
         by = _by(request.query_params.get("by", "object"))
         stack = request.query_params.get("stack") or None
-        return views.cost_json(service.weyr.ledger.cost(stack, by, service.now()))
+        return views.cost_json(service.weyr.ledger.cost(stack, by, service.billed_at()))
 
     def list_secrets(request: Request, _body: Any) -> Any:
         stack = request.query_params.get("stack") or None

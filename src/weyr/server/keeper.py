@@ -8,17 +8,20 @@ import json
 import os
 import socket
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from weyr.core.ref import Ref, ThingId
+from weyr.reconcile.clock import ClockWatch, take_on_set_clock
 from weyr.reconcile.loop import Loop
 from weyr.reconcile.orphans import sweep
 from weyr.reconcile.ports import Log
 
 SWEEP_EVERY_S = 60.0
 AFTER_FAILURE_S = 1.0
+BILL_WAITS_S = 1.0
 IDLE_S = 30.0
 
 
@@ -28,6 +31,7 @@ class Keeper:
     def __init__(self, loop: Loop, now: Callable[[], float], log: Log, doorbell: Path) -> None:
         self.loop = loop
         self._now, self._log = now, log
+        self._clock = ClockWatch(now, lambda: time.clock_gettime(time.CLOCK_BOOTTIME))
         self._bell = threading.Event()
         self._heard: deque[Ref] = deque()
         self._is_stopping = False
@@ -63,6 +67,21 @@ class Keeper:
             self.loop.world.wake(refs)
         self._bell.set()
 
+    def mind_clock(self) -> float:
+        """The time, once what follows from a clock that was set has been done: before a pass, and before a bill."""
+        # A pass that is under way has minded it, unless it was set since: a bill waits for that, though not for long.
+        if not self.loop.turn.acquire(timeout=BILL_WAITS_S):
+            return self._now()
+        try:
+            now, unset = self._clock.look()
+            if unset != now:
+                self._next_sweep = now + SWEEP_EVERY_S
+                take_on_set_clock(self.loop, unset, now)
+                self._bell.set()
+            return now
+        finally:
+            self.loop.turn.release()
+
     def _keep(self) -> None:
         while not self._is_stopping:
             self._take_in()
@@ -79,7 +98,7 @@ class Keeper:
     def _pass(self) -> float:
         """One pass; gives how long nothing is due."""
         try:
-            now = self._now()
+            now = self.mind_clock()
             due = self.loop.tick(now)
             if now >= self._next_sweep:
                 with self.loop.turn:

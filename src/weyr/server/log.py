@@ -8,6 +8,8 @@ import sys
 import threading
 import time
 
+from weyr.wire.process import bound_log
+
 
 class JsonLog:
     """The production `Log`. Thread-safe; a line is one write."""
@@ -32,6 +34,7 @@ class JsonLog:
         try:
             sys.stderr.write(json.dumps({"at": round(time.time(), 3), **fields}, default=str) + "\n")
             sys.stderr.flush()
+            bound_log()
         except (OSError, ValueError):
             # A full disk, a closed stream: what is logged has happened, and must not end the thread that says so.
             return

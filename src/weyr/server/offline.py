@@ -7,9 +7,9 @@ from starlette.applications import Starlette
 
 from weyr.access.audit import AuditLog
 from weyr.compose.local import open_weyr
-from weyr.core.diagnostic import Diagnostic, StoreError, UserError
 from weyr.server.app import build_app
 from weyr.server.service import Service
+from weyr.server.troubles import as_user_errors
 
 
 def offline_app(home: Path) -> Starlette:
@@ -17,11 +17,10 @@ def offline_app(home: Path) -> Starlette:
 
     Raises: UserError where the folder or its store cannot be used.
     """
-    try:
+    with as_user_errors(home):
         weyr = open_weyr(home, time.time, _quiet, is_serving=False)
-    except StoreError as e:
-        raise UserError(Diagnostic("The store does not answer", f"{e}.", suggestion="weyr server status")) from e
-    return build_app(Service(weyr, time.time, _quiet, AuditLog(weyr.home.audit, "server")), is_offline=True)
+        audit = AuditLog(weyr.home.audit, "server")
+    return build_app(Service(weyr, time.time, _quiet, audit), is_offline=True)
 
 
 def _quiet(_event: str, /, **_fields: object) -> None:

@@ -1,12 +1,10 @@
 """How does the server serve? The API on its door, the loop in its thread, the planes looked after."""
 
 import asyncio
-import json
 import os
 import signal
 import socket
 import time
-from collections.abc import Mapping
 
 import uvicorn
 
@@ -19,9 +17,10 @@ from weyr.server.app import build_app
 from weyr.server.keeper import Keeper
 from weyr.server.log import JsonLog
 from weyr.server.service import Service
+from weyr.server.troubles import as_user_errors
 from weyr.store.database import Database
 from weyr.store.home import Home
-from weyr.wire.process import started_ticks
+from weyr.wire.process import write_info
 
 
 def serve(
@@ -39,11 +38,12 @@ def serve(
     log = JsonLog()
     host, port = door.getsockname()
     url = f"http://{host}:{port}"
-    weyr = open_weyr(home.path, time.time, log, is_serving=True, planes=planes, tenure=tenure, db=db)
-    keeper = Keeper(weyr.loop, time.time, log, home.sockets / "doorbell.sock")
+    with as_user_errors(home.path):
+        weyr = open_weyr(home.path, time.time, log, is_serving=True, planes=planes, tenure=tenure, db=db)
+        keeper = Keeper(weyr.loop, time.time, log, home.sockets / "doorbell.sock")
+        audit = AuditLog(home.audit, "server")
     supervisor = plane_supervisor(weyr, log, on_started=lambda name: _plane_started(weyr, keeper, log, name))
-    audit = AuditLog(home.audit, "server")
-    service = Service(weyr, time.time, log, audit, keeper.wake, url=url, started_at=time.time())
+    service = Service(weyr, time.time, log, audit, keeper.wake, keeper.mind_clock, url=url, started_at=time.time())
     server = uvicorn.Server(
         uvicorn.Config(build_app(service), log_level="warning", lifespan="off", timeout_graceful_shutdown=3)
     )
@@ -55,7 +55,8 @@ def serve(
         signal.signal(number, lambda _number, _frame: service.stop())
     supervisor.start()
     keeper.start()
-    asyncio.run(_run(server, door, home, {"port": port, "url": url, "auto": is_auto}, log))
+    with as_user_errors(home.path):
+        asyncio.run(_run(server, door, home, url, is_auto, log))
     log("server.stopping", pid=os.getpid())
     keeper.stop()
     supervisor.stop()
@@ -70,17 +71,15 @@ def serve(
     return 0
 
 
-async def _run(server: uvicorn.Server, door: socket.socket, home: Home, where: Mapping[str, object], log: Log) -> None:
+async def _run(server: uvicorn.Server, door: socket.socket, home: Home, url: str, is_auto: bool, log: Log) -> None:
     """Serves until told to stop, and says when it is ready."""
     serving = asyncio.create_task(server.serve(sockets=[door]))
     while not server.started and not serving.done():
         await asyncio.sleep(0.005)
     if server.started:
-        info = {"pid": os.getpid(), "started": started_ticks(), **where}
-        temporary = home.run / f".server.{os.getpid()}.tmp"
-        temporary.write_text(json.dumps(info))
-        os.replace(temporary, home.info("server"))
-        log("server.ready", **info)
+        port = door.getsockname()[1]
+        write_info(home.info("server"), port, url, auto=is_auto)
+        log("server.ready", pid=os.getpid(), port=port, url=url)
     await serving
 
 

@@ -14,11 +14,14 @@ from typing import Protocol
 
 from sqlalchemy import Connection, MetaData
 from sqlalchemy.engine import Engine
-from sqlalchemy.exc import DatabaseError, DBAPIError
+from sqlalchemy.exc import DatabaseError, DBAPIError, SQLAlchemyError
 
 from weyr.core.diagnostic import StoreError
 from weyr.store.place import PostgresUrl
 from weyr.store.sqlite import SqliteFile
+
+StatementFailed = SQLAlchemyError
+"""What a statement raises that could not be carried out, by its name for those who need not know SQLAlchemy."""
 
 metadata = MetaData()
 """Every table of Weyr hangs here; `store/tables/` declares them, one module per owner."""

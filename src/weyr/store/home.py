@@ -95,7 +95,7 @@ class Home:
                 os.fsync(made.fileno())
             return file.read_text().strip()
         except OSError as e:
-            raise UserError(_unusable(self.path, f"{e.filename}: {e.strerror}.")) from e
+            raise UserError(unusable(self.path, f"{e.filename}: {e.strerror}.")) from e
 
     def holder(self) -> int | None:
         """The process that took the folder's lock last."""
@@ -123,7 +123,7 @@ class Home:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 owner = folder.stat().st_uid
             except OSError as e:
-                raise UserError(_unusable(self.path, f"{e.filename}: {e.strerror}.")) from e
+                raise UserError(unusable(self.path, f"{e.filename}: {e.strerror}.")) from e
             if owner != os.geteuid():
                 raise UserError(_foreign(folder, owner))
         self._check_writable()
@@ -135,7 +135,7 @@ class Home:
             probe.touch()
             probe.unlink()
         except OSError as e:
-            raise UserError(_unusable(self.path, f"{e.filename}: {e.strerror}.")) from e
+            raise UserError(unusable(self.path, f"{e.filename}: {e.strerror}.")) from e
 
 
 class HomeLock:
@@ -157,7 +157,8 @@ class HomeLock:
         os.close(self._file)
 
 
-def _unusable(path: Path, why: str) -> Diagnostic:
+def unusable(path: Path, why: str) -> Diagnostic:
+    """What to say where the data folder cannot be written."""
     detail = f"{why} Weyr keeps everything it knows in {path} and must be able to write there."
     return Diagnostic("The data folder cannot be used", detail, suggestion="weyr --home ~/another-folder server start")
 

@@ -7,11 +7,16 @@ import os
 import resource
 import signal
 import socket
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
 BACKLOG = 2048
 """Callers that may wait to be accepted; a Unix socket with a full queue refuses the next at once."""
+
+
+LOG_BYTES_MAX = 16 * 2**20
+"""A process' log has twice this at most: about 100,000 lines of what went wrong, the newest of them."""
 
 
 async def listen_unix(factory: Callable[[], asyncio.Protocol], path: Path) -> asyncio.Server:
@@ -45,12 +50,39 @@ def allow_many_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def write_info(path: Path, port: int, url: str) -> None:
-    """Says, atomically, which process this is and where it listens."""
-    info = {"pid": os.getpid(), "started": started_ticks(), "port": port, "url": url}
+def write_info(path: Path, port: int, url: str, **more: object) -> None:
+    """Says, atomically, which process this is and where it listens. Raises: OSError, and leaves nothing then."""
+    info = {"pid": os.getpid(), "started": started_ticks(), "port": port, "url": url, **more}
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(info))
-    os.replace(temporary, path)
+    try:
+        temporary.write_text(json.dumps(info))
+        os.replace(temporary, path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def bound_log(bytes_max: int = LOG_BYTES_MAX) -> None:
+    """Moves the file that our standard error goes into aside, once it is too long, and goes on in a new one.
+
+    The file before is kept as `<name>.1`. Nothing is done where it is no file: a terminal, a pipe. Where there is no
+    room for a new file the old one is kept on.
+    """
+    try:
+        status = os.fstat(2)
+        if not stat.S_ISREG(status.st_mode) or status.st_size < bytes_max:
+            return
+        path = Path(os.readlink("/proc/self/fd/2"))
+        if not path.exists() or path.stat().st_ino != status.st_ino:
+            return  # somebody else has moved it
+        path.replace(path.with_name(f"{path.name}.1"))
+        fresh = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.dup2(fresh, 2)
+        finally:
+            os.close(fresh)
+    except OSError:
+        return
 
 
 def started_ticks() -> int:

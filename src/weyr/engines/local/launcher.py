@@ -29,6 +29,7 @@ REQUEST_S = 5.0
 FILES_MAX = 1024
 LOOK_MS = 5_000
 LOCK_TRIES_MAX = 300
+NO_HANDLE_S = 0.05
 IDLE_MS = 20
 """A spare is made when nobody has asked for anything this long: not in the way of a task that starts."""
 
@@ -95,6 +96,8 @@ class Launcher:
         try:
             connection, _ = self._door.accept()
         except OSError:
+            # Without a free handle the caller goes on waiting at the door: not to ask again as fast as we can.
+            select.select([], [], [], NO_HANDLE_S)
             return
         with connection:
             connection.settimeout(REQUEST_S)

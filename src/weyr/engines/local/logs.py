@@ -59,7 +59,7 @@ class TaskLog:
         self._masker = Masker(secrets)
         self._number, self._size, self._fd = 0, 0, -1
         self._at_line_start = True
-        self._lost_bytes = 0
+        self.lost_bytes = 0
         self._credit, self._credited_at = float(FLOOD_BURST_BYTES), time.monotonic()
 
     def write(self, chunk: bytes) -> None:
@@ -79,7 +79,9 @@ class TaskLog:
         return 0.0 if self._credit > 0 else 0.05 - self._credit / FLOOD_BYTES_PER_S
 
     def close(self) -> None:
+        """Writes what is left, and what was lost if that is still untold. More may follow, and another close."""
         self._put(self._masker.rest())
+        self._tell_what_was_lost()
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
@@ -89,12 +91,17 @@ class TaskLog:
             return
         if self._fd < 0 or self._size >= self._file_bytes:
             self._next_file()
-        if self._lost_bytes:
-            lost, self._lost_bytes = self._lost_bytes, 0
-            note = f"[weyr] {lost} bytes of this log were lost: there was no room for them\n".encode()
-            if self._append((b"" if self._at_line_start else b"\n") + note) == 0:
-                self._lost_bytes = lost
-        self._lost_bytes += len(text) - self._append(text)
+        self._tell_what_was_lost()
+        self.lost_bytes += len(text) - self._append(text)
+
+    def _tell_what_was_lost(self) -> None:
+        if not self.lost_bytes:
+            return
+        if self._fd < 0:
+            self._next_file()
+        note = f"[weyr] {self.lost_bytes} bytes of this log were lost: there was no room for them\n".encode()
+        if self._append((b"" if self._at_line_start else b"\n") + note):
+            self.lost_bytes = 0
 
     def _append(self, text: bytes) -> int:
         """How much of it was written: without space the task goes on without its log, and is not held up."""

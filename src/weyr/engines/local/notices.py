@@ -8,6 +8,7 @@ import http.client
 import json
 import os
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -58,7 +59,7 @@ class LocalNotices:
         self._is_closed = False
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._notices = _kept(folder, log)
-        self._due = {id: now() for id, notice in self._notices.items() if not notice.delivered}
+        self._due = {id: time.monotonic() for id, notice in self._notices.items() if not notice.delivered}
         self._thread: threading.Thread | None = None
         with self._changed:
             self._start()
@@ -116,7 +117,7 @@ class LocalNotices:
         if old is None:
             self._log("notice.sent", {"ref": notice.id, "text": notice.text, **notice.details})
             if not notice.delivered:
-                self._due[notice.id] = notice.sent_at
+                self._due[notice.id] = time.monotonic()
                 self._start()
         return ""
 
@@ -152,7 +153,7 @@ class LocalNotices:
         with self._changed:
             while not self._is_closed:
                 id = min(self._due, key=lambda id: self._due[id], default=None)
-                wait_s = None if id is None else self._due[id] - self._now()
+                wait_s = None if id is None else self._due[id] - time.monotonic()
                 if id is not None and wait_s is not None and wait_s <= 0:
                     return self._notices[id]
                 self._changed.wait(None if wait_s is None else min(wait_s, RETRY_LAST_S))
@@ -169,7 +170,7 @@ class LocalNotices:
             self._log("notice.delivered", {"ref": id, "attempts": str(after.attempts)})
         else:
             wait_s = min(RETRY_LAST_S, self._retry_first_s * 2 ** min(after.attempts - 1, 16))
-            self._due[id] = self._now() + wait_s
+            self._due[id] = time.monotonic() + wait_s
             if problem != notice.problem:  # once per change: a webhook may be down for days
                 self._log("notice.undelivered", {"ref": id, "problem": problem})
         try:
@@ -214,7 +215,7 @@ def _kept(folder: Path, log: Log) -> dict[str, Notice]:
             try:
                 notice = Notice(**(read_json(str(folder), name) or {}))
                 notices[str(ThingId.parse(notice.id))] = notice
-            except (ValueError, TypeError, AttributeError) as e:
+            except (OSError, ValueError, TypeError, AttributeError) as e:
                 log("notice.unreadable", {"file": name, "problem": type(e).__name__})
     return notices
 

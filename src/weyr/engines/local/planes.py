@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -21,6 +22,8 @@ from weyr.engines.local.processes import start_ticks
 START_S = 15.0
 STOP_S = 10.0
 POLL_S = 0.02
+PAUSE = threading.Event()
+"""Never set: its `wait` is the pause between two looks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ class Plane:
                 return found
             if not self.is_ours:
                 break
-            time.sleep(POLL_S)  # its readiness is a file's appearance, and nothing else can be waited on
+            PAUSE.wait(POLL_S)  # its readiness is a file's appearance, and nothing else can be waited on
         raise EngineSilent(f"the {self.name} plane did not start: {self.last_words()}")
 
     @property
@@ -101,7 +104,7 @@ class Plane:
             if time.monotonic() > deadline:
                 _signal(pid, signal.SIGKILL)
                 deadline = time.monotonic() + STOP_S
-            time.sleep(POLL_S)
+            PAUSE.wait(POLL_S)
         self.info_file.unlink(missing_ok=True)
 
     def last_words(self) -> str:

@@ -29,11 +29,15 @@ def kept_ports(file: Path, wanted: Mapping[str, int], forced: Mapping[str, int] 
     ports = {name: kept.get(name) or _free(port) for name, port in wanted.items()}
     if before != {**kept, **ports}:
         temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-        with temporary.open("w") as stream:
-            stream.write(json.dumps({**kept, **ports}))
-            stream.flush()
-            os.fsync(stream.fileno())  # else a power cut may leave the name with nothing in it
-        os.replace(temporary, file)
+        try:
+            with temporary.open("w") as stream:
+                stream.write(json.dumps({**kept, **ports}))
+                stream.flush()
+                os.fsync(stream.fileno())  # else a power cut may leave the name with nothing in it
+            os.replace(temporary, file)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
     return ports
 
 

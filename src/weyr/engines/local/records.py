@@ -6,6 +6,7 @@ A full disk may cost a record its time, never the task. Standard library only: t
 import os
 import select
 from collections.abc import Mapping
+from typing import Any
 
 from weyr.engines.local import task_folder
 from weyr.engines.local.logs import TaskLog
@@ -16,11 +17,15 @@ TRIES_MAX = 7 * 86_400
 nobody could read of would be lost, and its work be done again."""
 
 
-def record_end(folder: str, end: Mapping[str, object]) -> None:
-    """Writes exit.json, durably, as soon as there is room for it. Gives up where the folder itself is gone."""
+def record_end(folder: str, end: Mapping[str, Any], log: TaskLog) -> None:
+    """Closes the log and writes exit.json, durably, as soon as there is room for it. Gives up where the folder itself
+    is gone. The end says so where some of the log is lost and the log itself could not."""
     for _ in range(TRIES_MAX):
+        log.close()
+        lost = f"{log.lost_bytes} bytes of its log were lost: there was no room for them" if log.lost_bytes else ""
+        detail = "; ".join(part for part in (end["detail"], lost) if part)
         try:
-            task_folder.write_json(folder, task_folder.EXIT, end, is_durable=True)
+            task_folder.write_json(folder, task_folder.EXIT, {**end, "detail": detail}, is_durable=True)
             return
         except FileNotFoundError:
             return  # and with it everybody who would have read it

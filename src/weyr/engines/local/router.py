@@ -175,7 +175,9 @@ def _route_of(want: Wanted, body: RouteBody) -> _Route:
 
 
 def _read(file: Path) -> _Routes:
-    """The routes as they were last written. Raises: EngineSilent where the file cannot be read."""
+    """The routes as they were last written; none where the file was damaged: the loop misses them and has them
+    written again, and the plane goes on with those it knows until then. Raises: EngineSilent where it cannot be read.
+    """
     try:
         plain = json.loads(file.read_bytes())
         routes = {
@@ -191,7 +193,9 @@ def _read(file: Path) -> _Routes:
         return _Routes(plain["generation"], routes)
     except FileNotFoundError:
         return _Routes(0, {})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return _Routes(0, {})
+    except OSError as e:
         raise EngineSilent(f"the routes in {file} cannot be read: {e}") from e
 
 

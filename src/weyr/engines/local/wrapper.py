@@ -177,7 +177,6 @@ class Wrapper:
             remove_secret_files(self._order["secret_folder"])
         except OSError as e:
             self._log.say(f"its secret files could not be removed from {self._order['secret_folder']}: {e.strerror}")
-        self._log.close()
         end = {
             "reason": self._reason,
             "exit_code": code,
@@ -191,7 +190,7 @@ class Wrapper:
         self._limits.remove()
         unlink(self._order["socket"])
         # The last deed: from here a task of the same name may begin.
-        record_end(self._folder, end)
+        record_end(self._folder, end, self._log)
         self._tell("ended", TELL_END_S)
 
     def _outcome(self) -> tuple[int | None, int | None]:

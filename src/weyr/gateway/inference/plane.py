@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from weyr.gateway.audit import AuditTrail
 from weyr.gateway.credentials import Credentials
 from weyr.gateway.inference.table import Table
+from weyr.wire.process import bound_log
 
 if TYPE_CHECKING:
     from weyr.gateway.inference.door import Door
@@ -51,6 +52,7 @@ class Plane:
             await asyncio.sleep(BEAT_S)
             self.now = self.loop.time()
             self.table.follow()
+            bound_log()
             for door in tuple(self.doors):
                 door.check(self.now)
 

@@ -30,6 +30,7 @@ class BlobStore:
         self._folders: dict[int, int] = {}
         self._pins: dict[int, int] = {}
         self._unwanted: set[int] = set()
+        self._stuck: set[Path] = set()
         self._lock = threading.Lock()
         self._next = 1
         self._blobs.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -43,6 +44,10 @@ class BlobStore:
         newest = max((int(entry.name, 16) for entry in os.scandir(self._blobs)), default=0)
         self._next = max(highest_known, (newest + 1) * PER_FOLDER) + 1
         return self._next
+
+    def has_any(self) -> bool:
+        """Whether any blob has its name."""
+        return any(True for _ in self._blobs.glob("*/*"))
 
     def new_id(self) -> int:
         """The number for a new blob."""
@@ -60,7 +65,10 @@ class BlobStore:
 
     def abandon(self, blob: int) -> None:
         """Removes an arriving blob, if it is there."""
-        (self._incoming / str(blob)).unlink(missing_ok=True)
+        with self._lock:
+            path = self._incoming / str(blob)
+            if not _drop(path):
+                self._stuck.add(path)
 
     def publish(self, blobs: Iterable[int]) -> None:
         """Gives arrived and fsynced blobs their names, durably.
@@ -83,8 +91,10 @@ class BlobStore:
         """Removes blobs that the index no longer names, and those that had to stay before.
 
         Those of an object that is being read go when it is done; while somebody copies, none goes.
+        What the disk does not let go is tried again at the next call.
         """
         with self._lock:
+            self._stuck = {path for path in self._stuck if not _drop(path)}
             self._unwanted.update(blobs)
             ready = self._unwanted - self._pins.keys()
             if not ready:
@@ -94,9 +104,7 @@ class BlobStore:
             except BlockingIOError:
                 return
             try:
-                for blob in ready:
-                    self.path_of(blob).unlink(missing_ok=True)
-                self._unwanted -= ready
+                self._unwanted -= {blob for blob in ready if _drop(self.path_of(blob))}
             finally:
                 fcntl.flock(self._copying, fcntl.LOCK_UN)
 
@@ -164,6 +172,15 @@ def kept_for_copying(folder: Path) -> Iterator[None]:
 
 def _copying(folder: Path) -> int:
     return os.open(folder / "copying", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+def _drop(path: Path) -> bool:
+    """Removes a file if it is there; False where the disk does not let it go now."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        return False
+    return True
 
 
 def sync_folder(path: Path) -> None:

@@ -4,6 +4,7 @@ GET /health · GET /stats · GET /buckets · GET|PUT|DELETE /buckets/NAME
 """
 
 import json
+import sqlite3
 from collections.abc import Mapping
 from urllib.parse import parse_qs, unquote
 
@@ -38,8 +39,8 @@ class Control:
             return _json(400, {"error": f"the request is not understood: {e}", "code": "BadRequest"})
         except BodyBroken:
             raise
-        except OSError as e:
-            return _json(503, {"error": str(e), "code": "ServiceUnavailable"})
+        except (OSError, sqlite3.Error, MemoryError) as e:
+            return _json(503, {"error": str(e) or "out of memory", "code": "ServiceUnavailable"})
 
     async def _answer(self, request: Request) -> Response:
         folder, _, name = request.path.strip("/").partition("/")

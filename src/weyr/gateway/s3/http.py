@@ -5,6 +5,7 @@ requests in turn, so pipelined ones are answered in order. Memory is bounded: re
 """
 
 import asyncio
+import logging
 import os
 import socket
 import time
@@ -28,6 +29,7 @@ STALLED_S = 60.0
 DISCARD_MAX = 16 * 2**20
 """A refused body up to this is read and thrown away, so that the connection lives on; a longer one is cut off."""
 
+log = logging.getLogger("weyr.s3")
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -228,6 +230,9 @@ class Connection(asyncio.Protocol):
                 response = await self._site.handler(request)
                 await self._answer(request, response)
             except (BodyBroken, ConnectionError):
+                break
+            except Exception:  # the connection's edge: nobody answers on it any more, so its client must not wait
+                log.exception("s3.connection_failed %s %s", request.method, request.path)
                 break
             self._is_busy = False
             self.moved_at = time.monotonic()

@@ -6,6 +6,7 @@ An operation's future is only resolved after that commit: acknowledged means on 
 """
 
 import asyncio
+import logging
 import queue
 import sqlite3
 import threading
@@ -18,6 +19,8 @@ from typing import Any, Generic, TypeVar
 from weyr.gateway.s3.blobs import BlobStore
 from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.schema import opened
+
+log = logging.getLogger("weyr.s3")
 
 GROUP_MAX = 256
 QUEUE_MAX = 20_000
@@ -65,11 +68,13 @@ class Index:
         self._loop = loop
         self._queue: queue.SimpleQueue[_Pending[Any] | None] = queue.SimpleQueue()
         self._path = folder / "index.db"
+        _refuse_to_begin_anew(self._path, blobs)
         self._writer_db = opened(self._path)
         self._reader = opened(self._path)
         self._reaper = ThreadPoolExecutor(1, "s3-reaper")
         self._asking = ThreadPoolExecutor(1, "s3-aside")
         self._aside_db: sqlite3.Connection | None = None
+        self._failed: list[int] = []
         self._writer = threading.Thread(target=self._write_groups, name="s3-index", daemon=True)
         self.commits = 0
         self.writes = 0
@@ -142,16 +147,40 @@ class Index:
             self._writer_db.execute("COMMIT")
             self.commits += 1
             self.writes += len(group)
-        except (OSError, sqlite3.Error) as e:
+            is_committed = True
+        except Exception as e:  # noqa: BLE001  whatever it is, the next group may fare better
             # Nothing of the group is on disk for certain, so nobody in it may be told that it is.
-            if self._writer_db.in_transaction:
-                self._writer_db.execute("ROLLBACK")
             for pending in group:
                 pending.error = pending.error or e
+            self._failed += transaction.arrived
             transaction.freed.clear()
+            is_committed = False
         self._loop.call_soon_threadsafe(_resolve, group)
-        if transaction.freed:
-            self._reaper.submit(self._blobs.remove, transaction.freed)
+        self._free(transaction.freed, is_committed)
+
+    def _free(self, freed: list[int], is_committed: bool) -> None:
+        """Has the files removed that nobody names any more: those let go, and those of writes that failed."""
+        try:
+            if not is_committed and self._writer_db.in_transaction:
+                self._writer_db.execute("ROLLBACK")
+            if self._failed and (is_committed or self._is_forgotten()):
+                failed, self._failed = self._failed, []
+                marks = ",".join("?" * len(failed))
+                named = {
+                    row[0] for row in self._writer_db.execute(f"SELECT id FROM blobs WHERE id IN ({marks})", failed)
+                }
+                freed = freed + [blob for blob in failed if blob not in named]
+            if freed:
+                self._reaper.submit(self._blobs.remove, freed)
+        except (OSError, sqlite3.Error, MemoryError, RuntimeError):
+            self._failed += freed  # the next group tries again, and else the next start
+
+    def _is_forgotten(self) -> bool:
+        """Makes sure that no crash brings a failed group back. A commit that could not be synced may lie whole in the
+        write-ahead log, and would then name blobs that are gone; a log that is empty holds nothing of it. It also
+        makes room, where there is none."""
+        busy: int = self._writer_db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        return not busy
 
     def _run(self, transaction: Transaction, pending: _Pending[Any]) -> None:
         marks = len(transaction.arrived), len(transaction.freed)
@@ -177,7 +206,8 @@ class Index:
         return question(self._aside_db)
 
     def _remove_unnamed(self, below: int) -> int:
-        """Removes the blobs that a crash left without a row: never published, or freed and not yet removed."""
+        """Removes the blobs that a crash left without a row: never published, or freed and not yet removed.
+        Nothing is removed on the word of an index that is damaged."""
         db = opened(self._path)
 
         def unnamed_of(ids: list[int]) -> set[int]:
@@ -187,9 +217,22 @@ class Index:
             return set(ids) - {row[0] for row in named}
 
         try:
+            if db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+                log.error("s3.index_damaged %s: no blob is removed", self._path)
+                return 0
             return self._blobs.remove_unnamed(below, unnamed_of)
         finally:
             db.close()
+
+
+def _refuse_to_begin_anew(path: Path, blobs: BlobStore) -> None:
+    """An index that is gone or empty beside blobs was lost: a new one would name none of them, and they would be
+    removed as nobody's. Raises: sqlite3.Error."""
+    if (not path.exists() or path.stat().st_size == 0) and blobs.has_any():
+        raise sqlite3.DatabaseError(
+            f"{path} is gone or empty, and there are objects beside it. Restore it from a backup, or move "
+            f"{path.parent} away to begin without them"
+        )
 
 
 def _resolve(group: list[_Pending[Any]]) -> None:

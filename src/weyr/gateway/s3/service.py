@@ -42,11 +42,13 @@ class Service:
             response = Response(304, [("ETag", f'"{e.etag}"')])
         except S3Error as e:
             response = _refusal(e, request, request_id)
-        except (OSError, sqlite3.Error) as e:
+        except (OSError, sqlite3.Error, MemoryError) as e:
             if isinstance(e, ConnectionError):
                 raise
             log.error("s3.disk %s %s: %s", request.method, request.path, e)
-            response = _refusal(S3Error("ServiceUnavailable", f"The disk refused: {e}"), request, request_id)
+            response = _refusal(
+                S3Error("ServiceUnavailable", f"The machine refused: {str(e) or 'out of memory'}"), request, request_id
+            )
         except BodyBroken:
             raise
         except Exception as e:  # the door's edge: one request may fail, the others go on

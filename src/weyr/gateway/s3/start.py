@@ -3,7 +3,6 @@
 import asyncio
 import fcntl
 import gc
-import json
 import logging
 import os
 import resource
@@ -11,7 +10,6 @@ import signal
 import socket
 import sqlite3
 import sys
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -30,6 +28,7 @@ from weyr.gateway.s3.lifecycle import sweep_forever
 from weyr.gateway.s3.receive import Receiver
 from weyr.gateway.s3.service import Service
 from weyr.wire.epochs import Epochs
+from weyr.wire.process import bound_log, write_info
 
 BACKLOG = 2048
 GRACE_S = 10.0
@@ -70,7 +69,10 @@ def serve(settings: Settings, accounts: Accounts, ready: Callable[[str], None]) 
     # What is loaded by now stays for good, so the collector need not look at it again and again.
     gc.freeze()
     os.umask(0o077)
-    uvloop.run(_run(settings, accounts, ready))
+    try:
+        uvloop.run(_run(settings, accounts, ready))
+    except (OSError, sqlite3.Error) as e:
+        raise CannotStart(f"{settings.data} cannot be used: {e}") from e
 
 
 async def _run(settings: Settings, accounts: Accounts, ready: Callable[[str], None]) -> None:
@@ -98,7 +100,7 @@ async def _run(settings: Settings, accounts: Accounts, ready: Callable[[str], No
         loop.create_task(_tidy(plane.blobs, *sites)),
     ]
     if settings.info is not None:
-        _announce(settings.info, url, listener.getsockname()[1])
+        write_info(settings.info, listener.getsockname()[1], url)
     stop = asyncio.Event()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signal_number, stop.set)
@@ -164,15 +166,7 @@ def _plane(settings: Settings, accounts: Accounts, loop: asyncio.AbstractEventLo
 async def _tidy(blobs: BlobStore, *sites: Site) -> None:
     while True:
         await asyncio.sleep(TIDY_EVERY_S)
+        bound_log()
         for site in sites:
             site.close_stalled()
         blobs.remove(())  # those that had to stay while somebody copied
-
-
-def _announce(path: Path, url: str, port: int) -> None:
-    """Says that connections are accepted, in one rename."""
-    started = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
-    text = json.dumps({"pid": os.getpid(), "started": started, "port": port, "url": url, "at": time.time()})
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text)
-    os.replace(temporary, path)

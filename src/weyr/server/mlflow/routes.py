@@ -22,6 +22,7 @@ from weyr.server.mlflow.artifact_routes import ArtifactRoutes
 from weyr.server.mlflow.calls import Call, Endpoint
 from weyr.server.mlflow.fields import Fields, fields_of_body, fields_of_query
 from weyr.server.mlflow.gate import Gate, Refuse, unheard
+from weyr.store.database import StatementFailed
 from weyr.tracking.errors import ErrorCode, TrackingError
 from weyr.tracking.service import Tracking
 
@@ -97,6 +98,8 @@ class _Calls:
             return error_response(TrackingError(ErrorCode.BAD_REQUEST, "A text in the request is not valid Unicode."))
         except StoreError as e:
             return error_response(TrackingError(ErrorCode.TEMPORARILY_UNAVAILABLE, str(e)))
+        except (OSError, MemoryError, StatementFailed) as e:
+            return error_response(TrackingError(ErrorCode.TEMPORARILY_UNAVAILABLE, str(getattr(e, "orig", e))))
         except Exception:  # The edge: the client must get MLflow's kind of answer also for our own bugs.
             log.exception("mlflow.bug path=%s", path)
             return error_response(_bug())

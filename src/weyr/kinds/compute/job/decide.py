@@ -24,6 +24,7 @@ from weyr.core.decision import (
     Want,
 )
 from weyr.core.kind import Estimate
+from weyr.core.moment import is_awaited
 from weyr.core.ref import Ref
 from weyr.core.seen import Absent, EndReason, Present, TaskEnd, TaskFacts, TaskState, Unknown
 from weyr.core.task_usage import task_meters, task_quantities
@@ -106,7 +107,7 @@ def _begin(
     if blocked:
         waiting = Condition(ConditionType.WAITING, True, "Needs", f"waits for {', '.join(sorted(blocked))}")
         return Decision((), (waiting,), memory=memory, again_s=5)
-    if view.now < memory.retry_at:
+    if is_awaited(memory.retry_at, view.now, ending.BACKOFF_MAX_S):
         waiting = Condition(ConditionType.WAITING, True, "Backoff", f"tries again: {memory.detail}")
         return Decision((), (waiting,), memory=memory, again_s=memory.retry_at - view.now)
     memory = replace(memory, attempt=memory.attempt + 1, attempts=memory.attempts + 1, is_open=True)

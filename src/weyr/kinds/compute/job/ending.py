@@ -56,8 +56,8 @@ def outcome_of(memory: JobMemory) -> Condition:
 
 def took_s(facts: TaskFacts) -> float:
     """How long an ended task ran, by the engine's own record."""
-    if facts.started_at is None or facts.ended_at is None:
-        return 0.0
+    if facts.started_at is None or facts.ended_at is None or facts.ended_at < facts.started_at:
+        return 0.0  # nobody knows: the clock may have been set back in between
     return max(0.0, facts.ended_at - facts.started_at)
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from weyr.core.capability import TaskBody
 from weyr.core.decision import Condition, ConditionType, Decision, Note, Release, Scalar, View, Want
 from weyr.core.kind import Estimate
+from weyr.core.moment import is_awaited
 from weyr.core.task_usage import task_quantities
 from weyr.core.units import HOUR_S, MONTH_S
 from weyr.kinds.ml.endpoint import replicas, routing
@@ -113,7 +114,7 @@ def _remove(view: View[EndpointMemory]) -> Decision[EndpointMemory]:
     memory = view.memory or EndpointMemory()
     memory = replace(memory, removing_since=memory.removing_since or view.now)
     grace_s = max((t.body.grace_s for t in live.values() if isinstance(t.body, TaskBody)), default=0.0)
-    is_draining = ROUTE in live and view.now < memory.removing_since + grace_s
+    is_draining = ROUTE in live and is_awaited(memory.removing_since + grace_s, view.now, grace_s)
     parts = [ROUTE] if is_draining else list(live)
     text = "its route is being removed" if is_draining else "its replicas are being stopped"
     removing = Condition(ConditionType.READY, False, "Removing", text)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from weyr.core.capability import Capability, TaskBody
 from weyr.core.decision import Ensure, Note
+from weyr.core.moment import is_awaited
 from weyr.core.seen import TaskState
 from weyr.core.task_usage import task_meters
 from weyr.kinds.ml.endpoint.body import replica_body
@@ -41,7 +42,7 @@ def count(look: Look, memory: EndpointMemory) -> EndpointMemory:
 def start(look: Look, memory: EndpointMemory) -> EndpointMemory:
     """Adds those that lack, under numbers never used before."""
     lacking = memory.desired - sum(look.is_current(replica) for replica in memory.replicas)
-    if lacking <= 0 or look.now < memory.retry_at:
+    if lacking <= 0 or is_awaited(memory.retry_at, look.now, BACKOFF_MAX_S):
         return memory
     first = memory.last_number + 1
     fresh = tuple(Replica(first + i, look.key, look.target.version) for i in range(lacking))
@@ -91,6 +92,6 @@ def _end_of(look: Look, replica: Replica) -> str | None:
 
 def _crashed(now: float, memory: EndpointMemory, text: str) -> EndpointMemory:
     """The first crash is followed at once, the next after 2, 4, 8 ... 60 s."""
-    before = memory.crashes if now - memory.crashed_at <= CRASHES_FORGOTTEN_AFTER_S else 0
+    before = memory.crashes if 0 <= now - memory.crashed_at <= CRASHES_FORGOTTEN_AFTER_S else 0
     wait_s = min(2.0 ** min(before, 10), BACKOFF_MAX_S) if before else 0.0
     return replace(memory, crashes=before + 1, crashed_at=now, retry_at=now + wait_s, last_end=text)

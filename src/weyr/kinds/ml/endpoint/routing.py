@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from weyr.core.capability import Capability, RouteBody
 from weyr.core.decision import Ensure, Release
+from weyr.core.moment import is_awaited
 from weyr.kinds.ml.endpoint.look import ROUTE, Look
 from weyr.kinds.ml.endpoint.memory import EndpointMemory, Replica
 
@@ -51,7 +52,7 @@ def _may_stop(look: Look, memory: EndpointMemory, replica: Replica) -> bool:
         return False
     is_idle = dict(look.route.replicas).get(replica.part, 0) == 0
     # A request that never ends must not keep an old version, and its price, for ever.
-    return is_idle or look.now >= replica.left_at + look.spec.grace
+    return is_idle or not is_awaited(replica.left_at + look.spec.grace, look.now, look.spec.grace)
 
 
 def _is_kept(look: Look, replica: Replica, had: dict[str, str]) -> bool:

@@ -1,5 +1,6 @@
 """How many replicas should an endpoint have? Pure: load, limits and clock in, a count out."""
 
+from weyr.core.moment import is_awaited
 from weyr.core.seen import RouteFacts
 from weyr.kinds.ml.endpoint.spec import Scale
 
@@ -18,7 +19,8 @@ def desired_replicas(scale: Scale, now: float, current: int, route: RouteFacts |
         return min(max(current, floor), top)
     load = sum(count for _, count in route.replicas) + route.waiting
     needed = -(-load // scale.target_inflight)
-    is_idle = load == 0 and now - max(route.last_request_at or 0.0, started_at) >= scale.idle_after
+    idle_at = max(route.last_request_at or 0.0, started_at) + scale.idle_after
+    is_idle = load == 0 and not is_awaited(idle_at, now, scale.idle_after)
     if is_idle:
         return floor
     return min(max(needed, current, floor), top)

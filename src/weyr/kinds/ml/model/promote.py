@@ -7,6 +7,7 @@ again at each look: its run may log the metric that it lacks a moment after it i
 from dataclasses import replace
 
 from weyr.core.decision import Note
+from weyr.core.moment import is_awaited
 from weyr.core.ref import Ref
 from weyr.core.seen import ModelFacts, VersionFacts
 from weyr.kinds.ml.model.gate import failures_of
@@ -40,8 +41,9 @@ def promoted(
 
 def is_waiting(spec: ModelSpec, memory: ModelMemory, newest: VersionFacts, now: float) -> bool:
     """Whether the newest version may still get the metrics that it lacks."""
+    is_recent = is_awaited(memory.newest_at + METRICS_WAIT_S, now, METRICS_WAIT_S)
     missing = spec.promote_if.keys() - dict(newest.metrics).keys()
-    return bool(missing) and newest.version > memory.promoted and now < memory.newest_at + METRICS_WAIT_S
+    return bool(missing) and newest.version > memory.promoted and is_recent
 
 
 def _chosen(ref: Ref, spec: ModelSpec, memory: ModelMemory, facts: ModelFacts) -> tuple[ModelMemory, tuple[Note, ...]]:
