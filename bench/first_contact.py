@@ -1,6 +1,6 @@
 """What does a newcomer meet? Install size, start-up, memory at rest, and the time from submit to a job's first line.
 
-    .venv/bin/python bench/first_contact.py [--json]
+    .venv/bin/python bench/first_contact.py [--json] [install version server submit demo]
 
 Each figure stands beside the limit that this machine sets in the same run: an interpreter that does
 nothing, a bare ASGI server, a bare process. Ratios travel between machines; seconds do not.
@@ -23,6 +23,7 @@ from pathlib import Path
 import psutil
 
 WEYR = Path(sys.executable).with_name("weyr")
+ROOT = Path(__file__).parent.parent
 REPEATS = 7
 SUBMITS = 10
 STACK = 'stack: hello\njobs:\n  first: {{run: "echo hello {n}", resources: {{cpu: 0.1}}}}\n'
@@ -53,10 +54,19 @@ class Figure:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", action="store_true")
-    as_json = parser.parse_args().json
+    parser.add_argument("names", nargs="*", help="measure these only")
+    options = parser.parse_args()
+    as_json = options.json
+    measures = {
+        "install": install_size,
+        "version": version_time,
+        "server": server_start,
+        "submit": submit_to_first_line,
+        "demo": demo_time,
+    }
     figures = []
-    for measure in (install_size, version_time, server_start, submit_to_first_line):
-        for figure in measure():
+    for name, measure in measures.items():
+        for figure in measure() if not options.names or name in options.names else ():
             figures.append(figure)
             if not as_json:
                 print(figure.text(), flush=True)
@@ -66,16 +76,17 @@ def main() -> int:
 
 
 def install_size() -> Iterator[Figure]:
-    """The default install in a virtual environment of its own, pip left out; nothing is compiled ahead."""
-    with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
-        root = Path(__file__).parent.parent
-        command = [sys.executable, "-m", "pip", "--python", f"{folder}/bin/python", "install", "-q", str(root)]
-        subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
-        packages = next(Path(folder).glob("lib/python3.*/site-packages"))
-        size = sum(file.stat().st_size for file in packages.rglob("*") if file.is_file())
-        yield Figure("default install", size / 1e6, "MB")
-        yield Figure("packages", len(list(packages.glob("*.dist-info"))), "")
+    """An install by pip in a virtual environment of its own, pip left out; pip compiles all that it installs."""
+    for name, extra in (("default install", ""), ("install of weyr[ml]", "[ml]")):
+        with tempfile.TemporaryDirectory() as folder:
+            subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+            package = f"{ROOT}{extra}"
+            command = [sys.executable, "-m", "pip", "--python", f"{folder}/bin/python", "install", "-q", package]
+            subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+            packages = next(Path(folder).glob("lib/python3.*/site-packages"))
+            size = sum(file.stat().st_size for file in packages.rglob("*") if file.is_file())
+            yield Figure(name, size / 1e6, "MB")
+            yield Figure("  packages", len(list(packages.glob("*.dist-info"))), "")
 
 
 def version_time() -> Iterator[Figure]:
@@ -122,6 +133,16 @@ def submit_to_first_line() -> Iterator[Figure]:
         cli = _median(lambda: _weyr(home, "get"))
         yield Figure("submit to first log line, p50", statistics.median(took), "s", bare, "s bare sh -c")
         yield Figure("  of which the command itself", cli, "s")
+
+
+def demo_time() -> Iterator[Figure]:
+    """All of `make demo` on a new data folder: from nothing to a model that answers, with an interruption half-way."""
+    with _home() as home:
+        command = [sys.executable, str(ROOT / "examples" / "digits" / "demo.py")]
+        started = time.perf_counter()
+        subprocess.run(command, check=True, capture_output=True, cwd=ROOT, env={**os.environ, "WEYR_HOME": str(home)})
+        yield Figure("make demo, end to end", time.perf_counter() - started, "s")
+        _weyr(home, "down", "--stack", "digits", "--yes")
 
 
 def _log(home: Path, stack: str) -> str:

@@ -17,6 +17,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import guarded_processes
+
 HERE = Path(__file__).parent
 RECORD = HERE / "figures.toml"
 SLIP = 1.5
@@ -82,7 +84,16 @@ def imports() -> Iterator[Figure]:
     yield Figure("weyr --version: modules", int(_python("-c", code).split()[-1]), "modules")
 
 
-MEASURES: dict[str, Callable[[], Iterator[Figure]]] = {"loop": loop_costs, "plan": plan_time, "imports": imports}
+def _of_processes(measure: Callable[[], Iterator[guarded_processes.Row]]) -> Callable[[], Iterator[Figure]]:
+    return lambda: (Figure(*row) for row in measure())
+
+
+MEASURES: dict[str, Callable[[], Iterator[Figure]]] = {
+    "loop": loop_costs,
+    "plan": plan_time,
+    "imports": imports,
+    **{name: _of_processes(measure) for name, measure in guarded_processes.MEASURES.items()},
+}
 """Every group of figures. What takes longer than ten seconds belongs into a bench of its own, not here."""
 
 

@@ -27,6 +27,8 @@ class Line:
     def __init__(self, tasks: Provider, room: Room, known: Iterable[ThingRow] = ()) -> None:
         self._tasks, self._room = tasks, room
         self._waiting: dict[ThingId, Wanted] = {}
+        self._claims: dict[ThingId, Claim] = {}
+        """Those of who waits, in the same order: worked out once, not at each end that a thousand wait for."""
         self._handed: dict[ThingId, Claim | None] = {}
         """What the engine has, and what each may use; None once it is seen to have ended."""
         self._unproved: dict[ThingId, Wanted] = {}
@@ -56,13 +58,13 @@ class Line:
         answers = dict(self._tasks.ensure([want for want in wanted if want.id in self._handed]))
         for want in wanted:
             if want.id not in self._handed:
-                self._waiting[want.id] = want
+                self._queue(want)
         return answers | self._let_in()
 
     def release(self, ids: Sequence[ThingId]) -> Answers:
         """As `Provider.release`. Who waits just leaves the line."""
         for id in ids:
-            self._waiting.pop(id, None)
+            self._leave(id)
             self._unproved.pop(id, None)
             self._refused.pop(id, None)
         return self._tasks.release(ids)
@@ -76,21 +78,31 @@ class Line:
         found: dict[ThingId, Refused | Unknown] = {}
         while self._waiting:
             held = [claim for claim in self._handed.values() if claim]
-            ids = admitted(self._room, held, {id: _claim(want.body) for id, want in self._waiting.items()})
-            ids = [id for id in ids if id not in found]
+            ids = [id for id in admitted(self._room, held, self._claims) if id not in found]
             if not ids:
                 break
             answers = self._tasks.ensure([self._waiting[id] for id in ids])
             for id in ids:
-                want = self._waiting.pop(id)
+                want, claim = self._waiting[id], self._claims[id]
+                self._leave(id)
                 match answers.get(id):
                     case None:
-                        self._handed[id] = _claim(want.body)
+                        self._handed[id] = claim
                     case Unknown() as unknown:
-                        self._waiting[id], found[id] = want, unknown
+                        self._queue(want)
+                        found[id] = unknown
                     case Refused() as refused:
                         found[id] = refused
+            if not answers:
+                break  # nobody's room is left over
         return found
+
+    def _queue(self, want: Wanted) -> None:
+        self._waiting[want.id], self._claims[want.id] = want, _claim(want.body)
+
+    def _leave(self, id: ThingId) -> None:
+        self._waiting.pop(id, None)
+        self._claims.pop(id, None)
 
     def _note(self, id: ThingId, found: Seen) -> None:
         """What a look at the engine says about its room."""
@@ -103,7 +115,7 @@ class Line:
             case Absent():
                 self._handed.pop(id, None)
                 if id in self._unproved:
-                    self._waiting[id] = self._unproved.pop(id)
+                    self._queue(self._unproved.pop(id))
             case Unknown():
                 return
 
