@@ -33,6 +33,7 @@ meters = Table(
 )
 
 Index("meters_by_stack", meters.c.stack, meters.c.closed_ms)
+Index("meters_by_object", meters.c.stack, meters.c.kind, meters.c.name, meters.c.closed_ms)
 Index(
     "meters_one_open",
     meters.c.stack,
