@@ -2,9 +2,12 @@
 
 import hashlib
 import json
+import os
+import signal
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from engines import LocalWorld, task_id
@@ -13,6 +16,7 @@ from s3_plane import S3Plane, running_s3
 from weyr.core.capability import CheckpointBody, TaskBody, Wanted
 from weyr.core.ref import ThingId
 from weyr.core.seen import EndReason, Present, TaskFacts
+from weyr.engines.local.processes import marked
 from weyr.sim.identities import SimKeys
 
 GRANTS = tuple(f"s3:{verb}:lake/checkpoints/train/*" for verb in ("read", "write", "list"))
@@ -110,6 +114,22 @@ def test_a_reclaimed_task_resumes_where_it_stopped(lake: LocalWorld, s3: S3Plane
     lake.until(second, lambda _: f"from {stopped_at}\n" in log(lake, second))
     assert f"resumes from checkpoint {facts.saved}" in log(lake, second)
     assert lake.running(second).restored == facts.saved
+
+
+def test_a_killed_agent_is_followed_by_another(lake: LocalWorld, s3: S3Plane) -> None:
+    """Without one the task would go on, and its next interruption would cost all that it did since."""
+    id = start(lake, "1")
+    before = saved(lake, id)
+    mark = f"WEYR_TASK_FOLDER={lake.home / 'tasks' / quote(str(id), safe='')}"
+    (agent,) = (pid for pid in marked(mark) if b"checkpoint_agent" in Path(f"/proc/{pid}/cmdline").read_bytes())
+
+    os.kill(agent, signal.SIGKILL)
+
+    lake.until(id, lambda _: "is started again" in log(lake, id))
+    lake.until(id, lambda _: saved(lake, id) != before)
+    lake.provider.reclaim(id, 10.0)
+    facts = lake.ended(id)
+    assert facts.saved.startswith(f"n{log(lake, id).split('stopped at ')[1].split()[0]}#"), "its last save as well"
 
 
 def test_only_the_newest_checkpoints_are_kept(lake: LocalWorld, s3: S3Plane) -> None:

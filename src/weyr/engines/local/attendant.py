@@ -1,12 +1,14 @@
 """The checkpoint agent beside a task: how is it started, heard, and let finish?
 
 It restores before the task begins, saves while it runs, and once more when its input is closed. It says what
-it did in lines of JSON on its output; other words of it go to the task's log. Standard library only.
+it did in lines of JSON on its output; other words of it go to the task's log. One that is killed while the task
+runs is followed by another, which only saves. Standard library only.
 """
 
 import contextlib
 import json
 import os
+import select
 import signal
 
 from weyr.engines.local import processes
@@ -14,13 +16,18 @@ from weyr.engines.local.logs import TaskLog
 from weyr.engines.local.spawn import Recruit
 
 READ_BYTES = 65536
+REPLACEMENTS_MAX = 5
 
 
 class Attendant:
-    """One agent. `pid` is 0 while none runs; `kill_at` is when it has had time enough (monotonic)."""
+    """One agent. `pid` is 0 while none runs; `kill_at` is when it has had time enough (monotonic).
 
-    def __init__(self, argv: list[str], env: dict[str, str], log: TaskLog) -> None:
-        self._argv, self._env, self._log = argv, env, log
+    Its `output` is registered with `poll` for as long as there is something to hear.
+    """
+
+    def __init__(self, argv: list[str], env: dict[str, str], log: TaskLog, poll: select.poll) -> None:
+        self._argv, self._env, self._log, self._poll = argv, env, log, poll
+        self._replacements = 0
         self._input = -1
         self._rest = b""
         self.pid = 0
@@ -31,15 +38,38 @@ class Attendant:
 
     def start(self) -> str:
         """Begins to restore. Gives why it could not, or ""."""
+        error = self._begin(self._argv)
+        self.is_restoring = not error
+        return error
+
+    def _begin(self, argv: list[str]) -> str:
         input_end, self._input = os.pipe2(os.O_CLOEXEC)
         self.output, output_end = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(self.output, False)
         recruit = Recruit(input_end, output_end)
-        self.pid, error = recruit.pid, recruit.become(self._argv, "/", self._env)
+        self.pid, error = recruit.pid, recruit.become(argv, "/", self._env)
         os.close(input_end)
         os.close(output_end)
-        self.is_restoring = not error
+        self._poll.register(self.output, select.POLLIN)
         return error
+
+    def ended(self) -> None:
+        """Its process is gone."""
+        self.pid = 0
+        self._replace()
+
+    def _replace(self) -> None:
+        """Starts another where it ended though nobody asked it to: what the task saves from here on counts too.
+
+        Only once its process is gone and all that it said was heard.
+        """
+        is_wanted = self._input >= 0 and not self.is_restoring
+        if self.pid or self.output >= 0 or not is_wanted or self._replacements >= REPLACEMENTS_MAX:
+            return
+        self._replacements += 1
+        os.close(self._input)
+        error = self._begin([word for word in self._argv if word != "--restore-first"])
+        self._log.say(f"checkpoint: its agent ended and {error or 'is started again'}")
 
     def hear(self) -> list[str]:
         """Takes its reports; gives the events in them. Closes the output once the agent has."""
@@ -48,8 +78,10 @@ class Attendant:
         except BlockingIOError:
             return []
         if not text and self.output >= 0:
+            self._poll.unregister(self.output)
             os.close(self.output)
             self.output = -1
+            self._replace()
         *lines, self._rest = (self._rest + text).split(b"\n")
         return [event for line in lines if (event := self._take(line))]
 

@@ -48,7 +48,7 @@ class Wrapper:
         self._stopped = False
         self._poll = select.poll()
         self._log = TaskLog(self._folder, order["masks"])
-        self._agent = Attendant(order["agent"], order["env"], self._log)
+        self._agent = Attendant(order["agent"], order["env"], self._log, self._poll)
         self._limits = Limits(order["group"], order["cpu"], order["memory_bytes"], trees)
 
     def run(self) -> None:
@@ -102,7 +102,6 @@ class Wrapper:
     def _restore(self) -> None:
         """Starts the checkpoint agent, and waits until the checkpoint folder is as it should be."""
         error = self._agent.start()
-        self._poll.register(self._agent.output, select.POLLIN)
         self._agent.kill_at = time.monotonic() + RESTORE_S
         while self._agent.is_restoring and self._agent.pid and not self._reason:
             self._turn()
@@ -249,7 +248,7 @@ class Wrapper:
             empty(fd)
             self._read_requests()
         elif fd == self._agent.output:
-            self._hear_agent(fd)
+            self._hear_agent()
         elif fd == self._oom:
             empty(fd)
             self._run_out_of_memory()
@@ -338,7 +337,7 @@ class Wrapper:
             if pid == 0:
                 return True
             if pid == self._agent.pid:
-                self._agent.pid = 0
+                self._agent.ended()
                 continue
             self._cpu_s += usage.ru_utime + usage.ru_stime
             if self._limits.memory_by != "measuring":
@@ -367,10 +366,8 @@ class Wrapper:
             os.close(self._output)
             self._output = -1
 
-    def _hear_agent(self, fd: int) -> None:
+    def _hear_agent(self) -> None:
         events = self._agent.hear()
-        if self._agent.output < 0:
-            self._poll.unregister(fd)
         if events:
             self._write_state()
         if "saved" in events:
