@@ -1,6 +1,6 @@
 # Every target sets .venv up by itself; on a set-up tree that takes no time.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check soak faults figures s3-tests lint format constraints clean venv
+.PHONY: help demo test check soak torture faults figures s3-tests lint format constraints clean venv
 BIN := .venv/bin
 # Two workers: the suite starts real processes, and more of them than cores only wait for each other.
 WORKERS ?= 2
@@ -8,6 +8,8 @@ PYTEST_ARGS ?=
 # How many simulated worlds `make soak` plays, and the seed of the first.
 WORLDS ?= 10000
 FIRST ?= 0
+# How often `make torture` kills each process.
+MOMENTS ?= 20
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +34,9 @@ s3-tests: venv ## run Ceph's s3-tests, a checkout of which is at S3_TESTS, again
 
 figures: venv ## fail if anything has become half as slow again, by counts and CPU time
 	@$(BIN)/python bench/guard.py
+
+torture: venv ## kill each process of the demo with SIGKILL at MOMENTS random moments; half an hour
+	@nice $(BIN)/python tests/torture/torture.py --moments $(MOMENTS) --seed $(FIRST)
 
 lint: venv ## ruff, mypy --strict, the import contracts
 	@$(BIN)/ruff check --quiet

@@ -63,11 +63,11 @@ class User:
 
     # --- typing
 
-    def weyr(self, *words: str, status: int | None = 0, stdin: str = "", **env: str) -> Said:
+    def weyr(self, *words: str, status: int | None = 0, stdin: str = "", within_s: float = 90, **env: str) -> Said:
         """Types a command. It must end with `status`, if one is given, and never with a traceback."""
         done = subprocess.run(
-            [sys.executable, "-m", "weyr.cli.main", *words], input=stdin, capture_output=True, text=True, timeout=90,
-            cwd=self.folder, env=self.environment(**env), check=False,
+            [sys.executable, "-m", "weyr.cli.main", *words], input=stdin, capture_output=True, text=True,
+            timeout=within_s, cwd=self.folder, env=self.environment(**env), check=False,
         )  # fmt: skip
         said = Said(done.returncode, done.stdout, done.stderr)
         assert "Traceback" not in said.text, said.text
