@@ -45,7 +45,7 @@ def without_handles(pid: int) -> Iterator[None]:
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def crowd(pid: int, family: int, address: object) -> None:
+def crowd(pid: int, family: int, address: tuple[str, int] | str) -> None:
     """More callers than there are handles stand at the door for a second; the process must not turn round for them."""
     before, began = cpu_s(pid), time.monotonic()
     with ExitStack() as callers:
