@@ -1,10 +1,11 @@
 """One server on PostgreSQL, as its user types it: up, look, stop, look, down."""
 
 from collections.abc import Iterator
+from http.client import HTTPException
 
 import pytest
-from one_user import User
-from postgres_server import PostgresServer
+from one_user import User, until
+from postgres_server import PostgresServer, running_postgres
 from user_life import a_user
 
 STACK = "stack: small\nbuckets: {lake: {}}\njobs: {hello: {run: echo hello}}\n"
@@ -53,3 +54,33 @@ def test_a_store_that_does_not_answer_is_said(user: User, postgres: PostgresServ
     assert "The store does not answer" in said.err
     assert "pass-word" not in said.text
     (user.home / "store.json").unlink()
+
+
+def test_a_server_alone_comes_back_once_its_store_does(user: User) -> None:
+    """Nobody else can act meanwhile. What runs goes on, and is neither lost nor begun again."""
+    with running_postgres() as own:
+        user.weyr("server", "start", "--store", own.new_database().secret_text, "--lease", "1.5")
+        text = "stack: small\njobs: {slow: {run: 'echo slow >> begun; until [ -e finish ]; do sleep 0.1; done'}}\n"
+        plan = user.api("POST", "/v1/plans", {"text": text, "file": str(user.write(text))})["id"]
+        user.api("POST", f"/v1/plans/{plan}/apply")
+        until((user.folder / "begun").exists, "the job to begin")
+        own.stop()
+        until(lambda: answer(user) != 200, "the server to say that its store is away")
+        until(lambda: "lease.lost" in (user.home / "logs" / "server.log").read_text(), "the server to stand down")
+        own.start()
+        until(lambda: answer(user) == 200, "the server to be back")
+        (user.folder / "finish").touch()
+        user.until_phase("job/slow", "done")
+        assert (user.folder / "begun").read_text().split() == ["slow"]
+        user.weyr("down", "--yes")
+        user.weyr("server", "stop")
+        assert user.remains() == []
+        (user.home / "store.json").unlink()
+
+
+def answer(user: User) -> int:
+    """The status of a read that needs the store; 0 where nobody answers."""
+    try:
+        return user.request("GET", "/v1/events")[0]
+    except (OSError, ValueError, HTTPException):
+        return 0

@@ -68,6 +68,20 @@ def test_a_standby_takes_over_from_a_stopped_server(pair: Pair, record_property:
     pair.check_the_end()
 
 
+def test_a_server_that_is_asked_to_end_hands_over_at_once(pair: Pair, record_property: Record) -> None:
+    """How a server is exchanged for a newer one: it gives the lease back, and nobody is killed or waits."""
+    pair.begin()
+    pair.want(STACK)
+    os.kill(pair.first, signal.SIGTERM)
+    took_s = pair.take_over_s(time.monotonic())
+    record_property("took_s", took_s)
+    pair.reap()
+
+    assert '"predecessor.killed"' not in (pair.user.home / "logs" / "server.log").read_text()
+    pair.want(MORE)
+    pair.check_the_end()
+
+
 @pytest.mark.parametrize("place", PLACES)
 def test_a_server_that_stops_in_the_middle_has_no_second_half(pair: Pair, place: str, record_property: Record) -> None:
     """With the writers' lock in its hand, or with an intent written and the engine not told, or half told."""

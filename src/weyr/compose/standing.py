@@ -16,7 +16,7 @@ from contextlib import suppress
 
 from weyr.compose.tenure import Tenure, boot_clock
 from weyr.core.diagnostic import Diagnostic, Fenced, StoreError, UserError
-from weyr.engines.local.epochs import write_epoch
+from weyr.engines.local.epochs import read_epoch, write_epoch
 from weyr.engines.local.processes import boot_id, start_ticks
 from weyr.reconcile.ports import Log
 from weyr.store.database import Database
@@ -106,7 +106,8 @@ class Standing:
             # It may be stopped amid a write, and would keep us from writing for as long as it is.
             end_sessions(self.db, lease.holder.instance)
         asked_at = boot_clock()
-        epoch = take_lease(self.db, lease, self._me, self._lasts_s, is_dead)
+        above = read_epoch(str(self._home.run))
+        epoch = take_lease(self.db, lease, self._me, self._lasts_s, is_dead, above=above)
         if epoch is None:
             return None
         self._before = lease.holder if lease is not None else None

@@ -57,21 +57,28 @@ def read_lease(db: Database, now: Callable[[], Now] = database_now) -> Lease | N
 
 
 def take_lease(
-    db: Database, seen: Lease | None, me: Holder, lasts_s: float, is_dead: bool, now: Callable[[], Now] = database_now
+    db: Database,
+    seen: Lease | None,
+    me: Holder,
+    lasts_s: float,
+    is_dead: bool,
+    now: Callable[[], Now] = database_now,
+    above: int = 0,
 ) -> int | None:
     """Takes the lease if it is still as it was `seen`, and has ended or its holder `is_dead`. Gives the new epoch.
 
+    Takes `above`, an epoch that the data folder has seen: a store that was restored may know only older ones.
     None: somebody else was quicker, or its holder has renewed it. Raises: StoreError.
     """
     assert db.epoch is None, "a server that acts already has the lease"
     with db.write() as connection:
         found = _lease(connection, now())
         if found is None:
-            connection.execute(insert(leases).values(_row(me, 1, now() + lasts_s)))
-            return 1
+            connection.execute(insert(leases).values(_row(me, above + 1, now() + lasts_s)))
+            return above + 1
         if seen is None or found.epoch != seen.epoch or not (found.is_free or is_dead):
             return None
-        epoch = found.epoch + 1
+        epoch = max(found.epoch, above) + 1
         connection.execute(update(leases).where(leases.c.name == LEASE).values(_row(me, epoch, now() + lasts_s)))
         return epoch
 
