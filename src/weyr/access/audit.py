@@ -32,6 +32,7 @@ class AuditLog:
         self._rotate_at_bytes = rotate_at_bytes
         self._lock = threading.Lock()
         self._fd = _opened(self._path)
+        self._is_torn = False
 
     def append(self, event: AuditEvent) -> None:
         """Writes down one decision."""
@@ -40,9 +41,14 @@ class AuditLog:
             try:
                 if os.fstat(self._fd).st_size + len(line) > self._rotate_at_bytes:
                     self._rotate()
-                os.write(self._fd, line)
+                self._is_torn = os.write(self._fd, self._begun(line)) < len(line)
+                self.lost += self._is_torn
             except OSError:
                 self.lost += 1
+
+    def _begun(self, line: bytes) -> bytes:
+        """The line on a line of its own: a disk that was nearly full took only a part of the one before."""
+        return b"\n" + line if self._is_torn else line
 
     def decide(self, at: float, principal: str, action: str, resource: str, is_allowed: bool, reason: str = "") -> None:
         """Writes down that `principal` ("" for nobody known) was allowed or refused `action` on `resource`."""

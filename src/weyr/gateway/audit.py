@@ -26,6 +26,7 @@ class AuditTrail:
         self._process = process
         self._clock = clock
         self._fd = _opened(self._path)
+        self._is_torn = False
         self._size = os.fstat(self._fd).st_size
 
     def refused(self, principal: str, action: str, resource: str, reason: str) -> None:
@@ -36,7 +37,9 @@ class AuditTrail:
         """Writes down one decision."""
         line = event.line()
         try:
-            os.write(self._fd, line)
+            # A disk that was nearly full took only a part of the line before: this one begins on a line of its own.
+            self._is_torn = os.write(self._fd, b"\n" + line if self._is_torn else line) < len(line)
+            self.lost += self._is_torn
             self._size += len(line)
             if self._size > ROTATE_AT_BYTES:
                 self._rotate()

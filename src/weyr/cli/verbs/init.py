@@ -39,7 +39,10 @@ def init(
             )
         ) from e
     except OSError as e:
-        raise UserError(Diagnostic("The starter file cannot be written", f"{e.filename}: {e.strerror}.")) from e
+        if e.filename is None and file.is_file():
+            file.unlink()  # ours, and half written: it would keep the next try away
+        detail = f"{e.filename or file}: {e.strerror}."
+        raise UserError(Diagnostic("The starter file cannot be written", detail)) from e
     where = "" if folder == Path() else f" {folder}"
     say(f"Wrote {file}. Read it, then: weyr up{where}")
 

@@ -56,4 +56,6 @@ def _keep(file: Path, text: str) -> None:
     try:
         file.write_text(text, encoding="utf-8")
     except OSError as e:
+        if file.is_file():
+            file.unlink()  # half a plan must not look like one
         raise UserError(Diagnostic("The plan cannot be written", f"{file}: {e.strerror}.")) from e
