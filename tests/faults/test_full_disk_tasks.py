@@ -10,7 +10,7 @@ import pytest
 from choosing import Choose
 from engines import LocalWorld, Program, facts_of, task_id
 from failing_calls import failing
-from one_user import until
+from one_user import is_alive, until
 from small_disk import SmallDisk
 
 from weyr.core.capability import TaskBody, Wanted
@@ -104,9 +104,15 @@ def test_a_task_lives_through_a_disk_that_refuses_one_call(
             world.patiently(lambda id=id: world.provider.ensure([task(world, id)]))  # type: ignore[misc]
             until(lambda id=id: begun(world, id, "ended") == 1, "the task to end")  # type: ignore[misc]
             end = world.ended(id).end
+            # Its end has its name before it is synced, which is the last that its wrapper does.
+            until(partial(is_gone, last), "its wrapper to end")
         assert injected.calls or n > 1, f"no {call} was met"
         assert end is not None
         assert (end.reason, begun(world, id)) == (EndReason.SUCCEEDED, 1), f"{call} {n}: {end}"
+
+
+def is_gone(pid: int) -> bool:
+    return not is_alive(pid)
 
 
 def spare_of(launcher: int, last: int) -> int:
