@@ -18,6 +18,7 @@ from weyr.reconcile.clock import ClockWatch, take_on_set_clock
 from weyr.reconcile.loop import Loop
 from weyr.reconcile.orphans import sweep
 from weyr.reconcile.ports import Log
+from weyr.store.retention import drop_oldest
 
 SWEEP_EVERY_S = 60.0
 AFTER_FAILURE_S = 1.0
@@ -103,6 +104,8 @@ class Keeper:
             if now >= self._next_sweep:
                 with self.loop.turn:
                     sweep(self.loop.world, self.loop.effects)
+                    with self.loop.db.write(is_synced=False) as connection:
+                        drop_oldest(connection)
                 self._next_sweep = now + SWEEP_EVERY_S
             self.ticks += 1
         except Exception as e:  # noqa: BLE001 - whatever it was, the world has to be kept on
