@@ -20,7 +20,7 @@ HOMES = {
     "rich": ("cli",),
     "starlette": ("server",),
     "uvicorn": ("server",),
-    "sqlalchemy": ("store", "tracking", "ledger", "access", "reconcile"),
+    "sqlalchemy": ("store", "tracking", "ledger", "access", "reconcile", "sim"),
     "alembic": ("store",),
     "anycrc": ("gateway",),
     "httptools": ("wire", "gateway", "runtime"),

@@ -23,6 +23,7 @@ from weyr.core.seen import Absent, Present, Seen, TaskFacts, TaskState, Unknown
 from weyr.engines.local.launcher_client import LauncherClient
 from weyr.engines.local.tasks import LocalTasks
 from weyr.sim import Script, SimEngine, VirtualClock
+from weyr.sim.faults import FaultRates
 from weyr.sim.identities import SimIssuer, SimSecretValues
 
 R = TypeVar("R")
@@ -202,7 +203,7 @@ class SimWorld(TaskWorld):
     def __init__(self, seed: int = 0, **rates: float) -> None:
         self.clock = VirtualClock()
         self._programs: dict[tuple[str, ...], Program] = {}
-        self.engine = SimEngine(self.clock, seed, scripts=self._script, **rates)
+        self.engine = SimEngine(self.clock, seed, FaultRates(**rates), self._script)
         self.provider: TaskProvider = self.engine.tasks
 
     def body(self, program: Program) -> TaskBody:

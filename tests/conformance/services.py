@@ -93,7 +93,7 @@ class SimService(PlaneService, Generic[P]):
 
     def __init__(self, of: Callable[[SimEngine], P], seed: int = 0, **rates: float) -> None:
         self.clock = VirtualClock()
-        self.engine = SimEngine(self.clock, seed, **rates)  # type: ignore[arg-type]
+        self.engine = SimEngine(self.clock, seed, FaultRates(**rates))
         self.provider = of(self.engine)
 
     def go_down(self) -> None:

@@ -16,8 +16,7 @@ from weyr.compose.kinds import KINDS
 from weyr.core.diagnostic import EngineSilent, Fenced
 from weyr.ledger.ledger import Ledger
 from weyr.reconcile.loop import Loop
-from weyr.sim.scripts import Script
-from weyr.sim.world import Broken, SimWorld
+from weyr.sim import Broken, FaultRates, Script, SimWorld, Trouble
 from weyr.store.database import Database
 from weyr.store.lease import Holder, read_lease, take_lease
 from weyr.store.ledger import LedgerStore
@@ -49,9 +48,8 @@ class TwoServers(SimWorld):
         self.newest = self.speaking = 0
         """The newest epoch, and that of the server whose turn it is."""
         self.deposed: list[tuple[Loop, int]] = []
-        super().__init__(
-            KINDS, folder, seed, loses_replies=0.05, scripts=lambda want: Script(20.0 if want.id.part == "1" else 1e9)
-        )
+        trouble = Trouble(FaultRates(loses_replies=0.05))
+        super().__init__(KINDS, folder, seed, trouble, lambda want: Script(20.0 if want.id.part == "1" else 1e9))
         self.db.close()
         self.databases = [Database(place)]
         migrate(self.databases[0])

@@ -10,7 +10,7 @@ from weyr.core.ref import Ref, ThingId
 from weyr.core.seen import Absent, Present, Seen, TaskFacts
 from weyr.reconcile.line import Line
 from weyr.scheduling.admission import Room
-from weyr.sim import Script, SimEngine, VirtualClock
+from weyr.sim import FaultRates, Script, SimEngine, VirtualClock
 from weyr.store.kernel import ThingRow
 
 ROOM = Room(2, 2**30)
@@ -23,7 +23,7 @@ class World:
     def __init__(self, seed: int = 0, loses_replies: float = 0.0) -> None:
         self.clock = VirtualClock()
         script = Script(work_s=10, starts_after_s=0)
-        self.engine = SimEngine(self.clock, seed, scripts=lambda _: script, loses_replies=loses_replies)
+        self.engine = SimEngine(self.clock, seed, FaultRates(loses_replies=loses_replies), lambda _: script)
         self.line = Line(self.engine.tasks, ROOM)
 
     def ensure(self, *numbers: int, body: TaskBody = BODY) -> None:

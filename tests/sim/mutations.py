@@ -1,20 +1,25 @@
 """The kernel, broken on purpose: each class or function here makes one mistake that a careful author could make."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from sqlalchemy import Connection
+
+from weyr.compose.kinds import KINDS
 from weyr.core.capability import Refused, Wanted
 from weyr.core.decision import Decision, Ensure, Release, View, Want
-from weyr.core.kind import AnyKind, Kinds
-from weyr.core.ref import Ref
-from weyr.core.seen import Absent, Unknown
+from weyr.core.kind import AnyKind, Kinds, Usage
+from weyr.core.ref import Ref, ThingId
+from weyr.core.seen import Absent, Seen, Unknown
 from weyr.reconcile.effects import Told
 from weyr.reconcile.loop import Loop
 from weyr.reconcile.writes import Writes
 from weyr.sim.shelf import Shelf
+from weyr.sim.store import SimDatabase
 from weyr.sim.world import SimWorld
-from weyr.store.kernel import ObjectRow
+from weyr.store.kernel import ObjectRow, ThingRow
 
 
 class ForgetsOnSilence(Loop):
@@ -120,6 +125,54 @@ class BillsUntilItLooked(Loop):
         self.kinds = kinds
 
 
+class OpensMetersInAnotherTransaction(Loop):
+    """An intent and its meter are stored one after the other: a server may die between the two."""
+
+    def _intend(self, writes: Writes, row: ObjectRow, action: Ensure | Release, now: float) -> None:
+        if isinstance(action, Ensure):
+            if action.part not in self.world.things_of(row.ref):
+                UNOPENED.append((self, row, action))
+            action = replace(action, meters=())
+        super()._intend(writes, row, action, now)
+
+    def _tell(self, untold: Sequence[ThingRow]) -> dict[ThingId, Told]:
+        for row, action in [(row, action) for loop, row, action in UNOPENED if loop is self]:
+            book = self.world.stacks[row.ref.stack].price_as
+            usages = [Usage(action.part, sku, quantity, since=None) for sku, quantity in action.meters]
+            with self.db.write() as connection:
+                self.ledger.open(connection, row.ref, action.part, usages, book, self._last)
+        UNOPENED.clear()
+        return super()._tell(untold)
+
+
+UNOPENED: list[tuple[Loop, ObjectRow, Ensure]] = []
+"""What a server still has in mind to do; the next one does not know of it."""
+
+
+class BelievesOldAnswers(Loop):
+    """An answer counts as what is there now, however old it says that it is."""
+
+    def _observed(self, due: Sequence[Ref], found: Mapping[ThingId, Seen], now: float) -> None:
+        ageless = {id: seen if isinstance(seen, Unknown) else replace(seen, as_of=None) for id, seen in found.items()}
+        super()._observed(due, ageless, now)
+
+
+class ShrugsOffFailedWrites(Loop):
+    """After a store that failed, memory is trusted as it is."""
+
+    def _reload(self) -> None:
+        self._is_stale = False
+
+
+class UnsyncedDatabase(SimDatabase):
+    """No commit waits for the disk."""
+
+    @contextmanager
+    def write(self, *, is_synced: bool = True) -> Iterator[Connection]:
+        with super().write(is_synced=False) as connection:
+            yield connection
+
+
 class NeverSweeps(SimWorld):
     """What nobody owns is left alone."""
 
@@ -148,7 +201,27 @@ def ignoring_generations(world: SimWorld) -> SimWorld:
 
 def out_of_order(world: SimWorld) -> SimWorld:
     """An engine to which an old `ensure` brings back what was released since."""
-    world.engine.tasks.is_in_order = False
+    for shelf in world.engine.shelves:
+        shelf.is_in_order = False
+    return world
+
+
+def late_services(world: SimWorld) -> SimWorld:
+    """An engine that keeps order among its tasks only."""
+    for shelf in world.engine.shelves:
+        shelf.is_in_order = shelf is world.engine.tasks
+    return world
+
+
+def giving_up_nodes(world: SimWorld) -> SimWorld:
+    """An engine that says of a node which does not answer that nothing is on it."""
+    tasks, look = world.engine.tasks, world.engine.tasks._look
+
+    def hasty(id: ThingId) -> Seen:
+        seen = look(id)
+        return Absent() if isinstance(seen, Unknown) else seen
+
+    tasks._look = hasty  # type: ignore[method-assign]
     return world
 
 
@@ -164,6 +237,11 @@ def reusing_attempts(job: AnyKind, want: Want[Any], view: View[Any]) -> Decision
     ended = any(note.event == "attempt.ended" for note in decision.notes)
     memory = decision.memory
     return replace(decision, memory=replace(memory, attempt=memory.attempt - 1)) if ended and memory else decision
+
+
+def forgetting_numbers() -> Kinds:
+    """A job that is made anew counts its attempts from one."""
+    return {**KINDS, "job": replace(KINDS["job"], reborn=None)}
 
 
 def hasty(job: AnyKind, want: Want[Any], view: View[Any]) -> Decision[Any]:

@@ -12,9 +12,14 @@ import pytest
 from weyr.compose.kinds import KINDS
 from weyr.core.kind import Kinds
 from weyr.reconcile.loop import Loop
-from weyr.sim.checks import EVENTUALLY, LEDGER, NEVER
-from weyr.sim.play import Rates, play
-from weyr.sim.world import Broken, SimWorld
+from weyr.sim.broken import Broken
+from weyr.sim.checks import EVENTUALLY, LEDGER, MEMORY, NEVER, PLAN
+from weyr.sim.faults import FaultRates
+from weyr.sim.nodes import NodeRates
+from weyr.sim.play import Build, play
+from weyr.sim.store import StoreRates
+from weyr.sim.trouble import Trouble
+from weyr.sim.world import SimWorld
 
 SEEDS_MAX = 40
 
@@ -24,27 +29,31 @@ class Mutation:
     """A broken kernel, the checks of which one must catch it, and the seed to begin with."""
 
     caught_by: set[str]
-    build: Callable[..., SimWorld] = SimWorld
+    build: Build = SimWorld
     kinds: Kinds = field(default_factory=lambda: KINDS)
     first: int = 0
-    rates: Rates | None = None
+    trouble: Trouble | None = None
 
 
-def loop(type: type[Loop]) -> Callable[..., SimWorld]:
+def loop(type: type[Loop]) -> Build:
     return partial(SimWorld, loop=type)
 
 
-def after(change: Callable[[SimWorld], SimWorld], kernel: type[Loop] = Loop) -> Callable[..., SimWorld]:
-    build_sound = loop(kernel)
-
+def after(change: Callable[[SimWorld], SimWorld], build_sound: Callable[..., SimWorld] = SimWorld) -> Build:
     def build(*arguments: Any, **options: Any) -> SimWorld:
         return change(build_sound(*arguments, **options))
 
     return build
 
 
-REORDERS = Rates(delays=0.2, repeats=0.3)
+VANISHING = Trouble(nodes=NodeRates(count=3, vanishes_every_s=20, reboots=0.2))
+STALE = Trouble(FaultRates(loses_replies=0.1, stales=0.4))
+CRASHING = Trouble(store=StoreRates(dies=0.01, cuts=0.5))
+FAILING = Trouble(store=StoreRates(fails=0.02))
+LATE = Trouble(FaultRates(delays=0.3, repeats=0.3, delay_s=120.0))
+REORDERS = Trouble(FaultRates(delays=0.2, repeats=0.3, reorders=0.1))
 FORGOTTEN = "forgotten before absence is proved"
+UNOPENED = "an intent without a meter"
 UNMETERED = "a task running without a meter"
 TWICE = "two attempts of one job alive at once"
 BACKWARDS = "a state moving backwards"
@@ -54,28 +63,46 @@ MUTATIONS = {
     "a release is not repeated": Mutation(
         {"every deletion completes", "every stack settles"}, loop(broken.ReleasesOnce)
     ),
-    "a meter opens after the effect": Mutation({UNMETERED}, loop(broken.OpensMetersAfterEffect)),
+    "a meter opens after the effect": Mutation({UNMETERED, UNOPENED}, loop(broken.OpensMetersAfterEffect)),
     "silence is taken for consent": Mutation(
-        {UNMETERED, TWICE}, after(broken.out_of_order, broken.TakesSilenceForConsent)
+        {UNMETERED, TWICE}, after(broken.out_of_order, loop(broken.TakesSilenceForConsent))
     ),
     "a release is taken for absence": Mutation({FORGOTTEN}, loop(broken.TakesReleaseForAbsence)),
     "a spent budget stops nothing": Mutation(
-        {"an attempt begun while held", "a stack that may not spend runs nothing"}, loop(broken.IgnoresHolds), first=20
+        {"an attempt begun while held", "a stack that may not spend runs nothing"}, loop(broken.IgnoresHolds), first=11
     ),
     "conclusions are not stored": Mutation({BACKWARDS}, loop(broken.ForgetsWhatItConcluded)),
-    "a meter closes at the release": Mutation({UNMETERED, LEDGER}, loop(broken.ClosesMetersAtRelease)),
+    "a meter closes at the release": Mutation(
+        {UNMETERED, LEDGER, UNOPENED}, loop(broken.ClosesMetersAtRelease)
+    ),
     "a meter is never closed": Mutation({"money on what nobody owns"}, loop(broken.KeepsMetersOpen)),
     "a run is billed until it was looked at": Mutation({LEDGER}, loop(broken.BillsUntilItLooked)),
-    "orphans are not swept": Mutation({"nothing is left at the engine"}, broken.NeverSweeps, first=50),
-    "an engine ignores generations": Mutation(
-        {"an older generation over a newer"}, after(broken.ignoring_generations), rates=REORDERS
+    "orphans are not swept": Mutation(
+        {"nothing is left at the engine"}, after(broken.late_services, broken.NeverSweeps), trouble=LATE
     ),
-    "an engine takes a start after its release": Mutation({UNMETERED, TWICE}, after(broken.out_of_order), first=165),
+    "an engine ignores generations": Mutation(
+        {"an older generation over a newer"}, after(broken.ignoring_generations), trouble=REORDERS
+    ),
+    "an engine takes a start after its release": Mutation({UNMETERED, TWICE}, after(broken.out_of_order), first=19),
+    "a silent node's tasks are said to be absent": Mutation(
+        {FORGOTTEN, TWICE}, after(broken.giving_up_nodes), trouble=VANISHING
+    ),
+    "an old answer is believed": Mutation({FORGOTTEN, TWICE, LEDGER}, loop(broken.BelievesOldAnswers), trouble=STALE),
+    "intent and meter are stored apart": Mutation(
+        {UNOPENED}, loop(broken.OpensMetersInAnotherTransaction), trouble=CRASHING
+    ),
+    "commits are not synced": Mutation(
+        {UNMETERED, BACKWARDS, FORGOTTEN}, partial(SimWorld, database=broken.UnsyncedDatabase), trouble=CRASHING
+    ),
+    "a failed write is shrugged off": Mutation(
+        {MEMORY, UNOPENED}, loop(broken.ShrugsOffFailedWrites), trouble=FAILING
+    ),
+    "a job made anew counts from one": Mutation({"an attempt's id used twice"}, kinds=broken.forgetting_numbers()),
     "an attempt's number is used again": Mutation(
         {BACKWARDS}, kinds=broken.with_job(KINDS, broken.reusing_attempts)
     ),
     "the next attempt does not wait": Mutation(
-        {TWICE}, kinds=broken.with_job(KINDS, broken.hasty)
+        {TWICE, "every stack settles"}, kinds=broken.with_job(KINDS, broken.hasty)
     ),
 }  # fmt: skip
 
@@ -95,13 +122,13 @@ def test_a_broken_kernel_is_caught(name: str, folder: Path) -> None:
 def test_every_check_has_a_name_that_mutations_use() -> None:
     """A misspelt name would catch nothing."""
     names = {name for mutation in MUTATIONS.values() for name in mutation.caught_by}
-    assert names <= {*NEVER, *EVENTUALLY, LEDGER}
+    assert names <= {*NEVER, *EVENTUALLY, LEDGER, PLAN, MEMORY}
 
 
 def first_caught(mutation: Mutation, folder: Path) -> Broken | None:
     for seed in range(mutation.first, mutation.first + SEEDS_MAX):
         try:
-            play(seed, mutation.kinds, folder, mutation.build, mutation.rates)
+            play(seed, mutation.kinds, folder, mutation.build, mutation.trouble)
         except Broken as caught:
             return caught
     return None

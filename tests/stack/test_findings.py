@@ -42,6 +42,10 @@ CASES: dict[str, Row] = {
         f"{BUDGET}buckets:\n  a: {{name: s-b}}\n  b:\n", [("fatal", "Two objects with one name", 5, "bucket/b")]),
     "names that differ only in what S3 does not allow": (
         f"{BUDGET}buckets:\n  my-lake:\n  my_lake:\n", [("fatal", "Two objects with one name", 5, "bucket/my_lake")]),
+    "two jobs that produce one model": (
+        f"{BUDGET}jobs:\n  a: {{{JOB}, produces: m}}\n  b: {{{JOB}, produces: m}}\n"
+        "models: {m: {promote_if: {a: '> 1'}}}\n",
+        [("warn", "Two writers of one object", 5, "job/b")]),
     "two models with one name": (
         "models:\n  a: {name: one}\n  b: {name: one}\n", [("fatal", "Two objects with one name", 4, "model/b")]),
     "an endpoint whose model comes from nowhere": (

@@ -145,6 +145,12 @@ class Provider(Protocol):
 
     Promises: idempotent; returns without waiting for the world; batches of any size.
     Raises: EngineSilent where nothing is known afterwards; the loop then asks again.
+
+    What one server says of one thing takes effect in the order in which it was said, and what comes late is void: an
+    `ensure` of before a `release` must not bring back what was proved to be gone, nor a `release` of before an `ensure`
+    take away what was made since. Generations keep order among `ensure`s, but a `release` has none. An engine whose
+    calls end when they return has this for nothing (0005); one that talks over a network sends the next call for a
+    thing only after the last one ended, or numbers them.
     """
 
     capability: Capability

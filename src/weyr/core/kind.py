@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 from weyr.core.capability import Capability
 from weyr.core.checking import Finding, Proposal
 from weyr.core.decision import Decision, Thing, View, Want
-from weyr.core.schema import Spec
+from weyr.core.schema import Spec, ValidationError, from_json, to_json
 
 S = TypeVar("S", bound=Spec)
 M = TypeVar("M")
@@ -59,6 +59,8 @@ class Kind(Generic[S, M]):
     `usage`    things as seen → what to meter
     `estimate` spec → what it will use, for the plan's price
     `replaces` fields whose change cannot be made in place: the object is removed and made anew
+    `reborn`   what an object that is made anew still has to know, such as the numbers its things had: a name is
+               used once in an object's life
     `checks`   the whole stack → what is unwise or impossible in objects of this kind
     `reads_spend` whether its decisions depend on what the stack has cost
     `summary`  one sentence for help and docs
@@ -75,8 +77,18 @@ class Kind(Generic[S, M]):
     usage: Callable[[S, Mapping[str, Thing]], tuple[Usage, ...]] | None = None
     estimate: Callable[[S], tuple[Estimate, ...]] | None = None
     replaces: frozenset[str] = frozenset()
+    reborn: Callable[[M], M] | None = None
     reads_spend: bool = False
     checks: Callable[[Proposal], Iterable[Finding]] | None = None
+
+    def memory_anew(self, memory: str | None) -> str | None:
+        """The memory, as JSON, with which an object begins that is made anew; what cannot be read is not known."""
+        if self.reborn is None or self.memory is None or memory is None:
+            return None
+        try:
+            return to_json(self.memory, self.reborn(from_json(self.memory, memory)))
+        except ValidationError:
+            return None
 
 
 AnyKind = Kind[Any, Any]

@@ -1,8 +1,10 @@
 """What does an engine report about a thing? `Present`, `Absent` or `Unknown`, and never a guess.
 
 Only `Absent` lets anything be forgotten. An engine that failed, timed out or cannot be reached
-gives `Unknown`: the thing may well be there, and its meter runs on. The literal fields (`seen`,
-`of`) tell the members of a union apart when they are written as JSON.
+gives `Unknown`: the thing may well be there, and its meter runs on. An engine that answers from
+what it knew a while ago, such as a cache, says so in `as_of`: what it was asked since then is not
+in such an answer, and an `Absent` of before is no proof. The literal fields (`seen`, `of`) tell the
+members of a union apart when they are written as JSON.
 """
 
 from dataclasses import dataclass
@@ -134,17 +136,20 @@ Facts = TaskFacts | BucketFacts | ModelFacts | RouteFacts | SecretFacts | Notice
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """It is there, and was built from `generation` of what was wanted."""
+    """It is there, and was built from `generation` of what was wanted. `as_of` is since when nobody looked again, in
+    Unix seconds by the server's clock; None: the engine looked when it was asked."""
 
     facts: Facts
     generation: int = 0
+    as_of: float | None = None
     seen: Literal["present"] = "present"
 
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """It is proved not to be there: a list without it, a wait that returned its exit, a 404."""
+    """It is proved not to be there: a list without it, a wait that returned its exit, a 404. `as_of` as in Present."""
 
+    as_of: float | None = None
     seen: Literal["absent"] = "absent"
 
 
@@ -158,3 +163,15 @@ class Unknown:
 
 
 Seen = Present | Absent | Unknown
+
+
+def newer_than(asked_at: float, answer: Seen) -> Seen:
+    """An answer as it may be believed by whoever asked something of the thing at `asked_at`.
+
+    One that is no younger says nothing of what was asked: "absent" may only mean "not there yet".
+    """
+    match answer:
+        case Present(as_of=float(as_of)) | Absent(as_of=float(as_of)) if as_of <= asked_at:
+            return Unknown("the answer is older than what was asked last")
+        case _:
+            return answer

@@ -1,6 +1,7 @@
 """How does a plan become what is wanted? In one transaction, and only in the world it was made for."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 
 from weyr.core.decision import Phase
@@ -52,6 +53,23 @@ def apply_plan(world: World, db: Database, kinds: Kinds, plan: Plan, file: str, 
     stack = StackRow(plan.stack, plan.id, plan.price_as, file, plan.is_removal, now)
     # Where nothing is left to be seen leaving, nobody else will ever find that the stack is gone.
     is_over = plan.is_removal and not world.of_stack(plan.stack)
+    try:
+        _store(db, plan, stack, objects, is_over)
+    except Exception:
+        # Nobody knows whether a commit that failed was kept, and a loop with an older memory would undo it.
+        world.is_stale = True
+        raise
+    if is_over:
+        del world.stacks[plan.stack]
+        return
+    world.stacks[plan.stack] = stack
+    for row in objects:
+        world.put(row)
+    world.wake(world.of_stack(plan.stack))
+
+
+def _store(db: Database, plan: Plan, stack: StackRow, objects: Sequence[ObjectRow], is_over: bool) -> None:
+    now = stack.applied_at
     with db.write() as connection:
         kernel.put_objects(connection, [kernel.plain_object(row) for row in objects])
         kernel.put_stack(connection, stack)
@@ -65,13 +83,6 @@ def apply_plan(world: World, db: Database, kinds: Kinds, plan: Plan, file: str, 
             kernel.drop_stack(connection, plan.stack)
             gone = EventRow(now, plan.stack, "", plan.id, "stack.removed", "nothing was left of it")
             kernel.add_events(connection, [gone])
-    if is_over:
-        del world.stacks[plan.stack]
-        return
-    world.stacks[plan.stack] = stack
-    for row in objects:
-        world.put(row)
-    world.wake(world.of_stack(plan.stack))
 
 
 def _applied(world: World, kinds: Kinds, plan: Plan, step: Step, folder: str, now: float) -> ObjectRow:

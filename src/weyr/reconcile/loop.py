@@ -24,7 +24,7 @@ from weyr.core.diagnostic import StoreError
 from weyr.core.kind import AnyKind, Kinds, Usage
 from weyr.core.ref import Ref, ThingId
 from weyr.core.schema import to_json
-from weyr.core.seen import Absent, Seen, Unknown
+from weyr.core.seen import Absent, Seen, Unknown, newer_than
 from weyr.reconcile.effects import Effects, Told
 from weyr.reconcile.intents import intended
 from weyr.reconcile.parsed import Parsed
@@ -100,7 +100,7 @@ class Loop:
     def _in_step(self) -> Iterator[None]:
         """A step of a pass: the world is the store's before it, and after it whatever happens."""
         with self.lock:
-            if self._is_stale:
+            if self._is_stale or self.world.is_stale:
                 self._reload()
             try:
                 yield
@@ -130,7 +130,7 @@ class Loop:
         with writing(self.db, is_synced=False) as writes:
             for id, seen in found.items():
                 before = self.world.things[id.ref][id.part]
-                after = replace(before, seen=_with_since(before.seen, seen, now))
+                after = replace(before, seen=_with_since(before.seen, newer_than(before.asked_at, seen), now))
                 if after.seen != before.seen:
                     self.world.put_thing(after)
                 if type(before.seen) is not type(after.seen):
@@ -335,7 +335,9 @@ class Loop:
             self._drop_thing(writes, thing, now)
         dependents = list(self.world.dependents(row.ref))
         if row.next_spec is not None:
-            fresh = replace(row, spec=row.next_spec, next_spec=None, status=Status(), memory=None, changed_at=now)
+            kind = self.kinds.get(row.ref.kind)
+            memory = kind.memory_anew(row.memory) if kind else None
+            fresh = replace(row, spec=row.next_spec, next_spec=None, status=Status(), memory=memory, changed_at=now)
             writes.put_object(fresh)
             self.world.put(fresh)
             self.world.due.put(row.ref, now)

@@ -21,7 +21,8 @@ _NOTHING: Mapping[str, ThingRow] = MappingProxyType({})
 
 @dataclass(slots=True)
 class World:
-    """`due` says when each object is to be looked at next.
+    """`due` says when each object is to be looked at next; `is_stale`, that the store may know better, and is to be
+    read again before the next step.
 
     Objects and things are read directly, and changed by `put`, `drop`, `put_thing` and `drop_thing` only: they keep
     the indices, by which nothing that is asked of one object takes longer where there are many.
@@ -31,6 +32,7 @@ class World:
     objects: dict[Ref, ObjectRow] = field(default_factory=dict)
     things: dict[Ref, dict[str, ThingRow]] = field(default_factory=dict)
     due: Agenda = field(default_factory=Agenda)
+    is_stale: bool = False
     _relations: Relations = field(init=False, compare=False, repr=False)
     _untold: dict[ThingId, None] = field(default_factory=dict, compare=False, repr=False)
 

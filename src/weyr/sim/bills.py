@@ -13,7 +13,7 @@ from weyr.store.ledger import LedgerStore
 LINES_MAX = 100_000
 
 End = tuple[ThingId, float | None]
-"""A run whose end was told: its task, and when it had started. A name may be used again after it was forgotten."""
+"""A run whose end was told: its task, and its recorded start. A name may be used again after it was forgotten."""
 
 
 def bills(store: LedgerStore, ran: Iterable[Ran], told: Collection[End]) -> Iterator[Bill]:
@@ -33,12 +33,15 @@ def bills(store: LedgerStore, ran: Iterable[Ran], told: Collection[End]) -> Iter
         mine = [run for run in runs[meter.thing] if meter.opened_ms <= ms(run.began_at) <= closed_ms]
         metered |= {(run.id, run.began_at) for run in mine}
         quantity = dict(task_meters(mine[-1].body)).get(meter.sku, 0) if mine else 1
-        is_told = bool(mine) and (meter.thing, mine[-1].began_at) in told
-        yield Bill(meter.thing, meter.sku, quantity, posted[meter.id], _spans(mine), meter.closed_ms, is_told)
+        is_told = bool(mine) and (meter.thing, mine[-1].started_at) in told
+        ahead_ms = max(0, ms(mine[-1].skew_s)) if mine else 0
+        yield Bill(meter.thing, meter.sku, quantity, posted[meter.id], _spans(mine), meter.closed_ms, is_told, ahead_ms)
     for run in (run for some in runs.values() for run in some if (run.id, run.began_at) not in metered):
         for sku, quantity in task_meters(run.body):
             yield Bill(run.id, sku, quantity, 0, _spans([run]), None, is_told=False)
 
 
 def _spans(runs: Iterable[Ran]) -> tuple[tuple[int, int], ...]:
-    return tuple((ms(run.began_at), ms(run.ended_at)) for run in runs if run.ended_at is not None)
+    """From recorded start to recorded end: a bill goes by the clock of the node that the task ran on."""
+    ended = [run for run in runs if run.ended_at is not None]
+    return tuple((ms(run.started_at), ms((run.ended_at or 0.0) + run.skew_s)) for run in ended)

@@ -1,7 +1,7 @@
-"""A whole engine that exists only in memory: every capability, virtual time, seeded faults.
+"""A whole engine that exists only in memory: every capability, nodes, virtual time, seeded faults.
 
     clock = VirtualClock()
-    engine = SimEngine(clock, seed=8841, loses_replies=0.2)
+    engine = SimEngine(clock, seed=8841, rates=FaultRates(loses_replies=0.2))
     engine.providers[Capability.TASKS].ensure([...]); clock.advance(10)
 
 It keeps the promises of `weyr.core.capability` under the same conformance suite as the real ones, so what is
@@ -14,13 +14,14 @@ from weyr.core.capability import Capability, Provider, TaskBody, Wanted
 from weyr.core.ref import ThingId
 from weyr.sim.clock import VirtualClock
 from weyr.sim.faults import FaultRates, Faults
+from weyr.sim.nodes import NodeRates, SimNodes
 from weyr.sim.scripts import Script
 from weyr.sim.services import SimBuckets, SimModels, SimNotices, SimRoutes, SimSecrets
 from weyr.sim.tasks import SimTasks, default_script
 
 
 class SimEngine:
-    """Takes a clock, a seed, rates of faults per call, and what each task does.
+    """Takes a clock, a seed, rates of faults per call, what each task does, and how its nodes fare.
 
     `tasks`, `buckets`, `models`, `routes`, `secrets` and `notices` are the capabilities with what a simulation
     may do to them (reclaim a task, fill a bucket, load a route); `providers` is what a loop is given.
@@ -30,17 +31,14 @@ class SimEngine:
         self,
         clock: VirtualClock,
         seed: int = 0,
-        loses_replies: float = 0.0,
-        delays: float = 0.0,
-        crashes: float = 0.0,
-        repeats: float = 0.0,
-        delay_s: float = 5.0,
-        down_s: float = 30.0,
+        rates: FaultRates | None = None,
         scripts: Callable[[Wanted], Script] = default_script,
+        nodes: NodeRates | None = None,
     ) -> None:
         self.clock = clock
-        self.faults = Faults(clock, seed, FaultRates(loses_replies, delays, crashes, repeats, delay_s, down_s))
-        self.tasks = SimTasks(clock, self.faults, scripts, self._register)
+        self.faults = Faults(clock, seed, rates or FaultRates())
+        self.nodes = SimNodes(clock, seed, nodes or NodeRates())
+        self.tasks = SimTasks(clock, self.faults, scripts, self._register, self.nodes)
         self.buckets = SimBuckets(clock, self.faults)
         self.models = SimModels(clock, self.faults)
         self.routes = SimRoutes(clock, self.faults)
@@ -48,6 +46,11 @@ class SimEngine:
         self.notices = SimNotices(clock, self.faults)
         self.shelves = (self.tasks, self.buckets, self.models, self.routes, self.secrets, self.notices)
         self.providers: Mapping[Capability, Provider] = {shelf.capability: shelf for shelf in self.shelves}
+
+    def stop_faults(self) -> None:
+        """From now on every call is answered truly, and every node is there; what was delayed still comes."""
+        self.faults.stop()
+        self.nodes.stop()
 
     def _register(self, id: ThingId, body: TaskBody, script: Script) -> None:
         """A task that succeeds has registered the version that it produces."""

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from weyr.compose.kinds import KINDS
+from weyr.sim.broken import Broken, told
 from weyr.sim.play import play
-from weyr.sim.world import Broken
 
 SHARED_MEMORY = Path("/dev/shm")
 FAILURES_SHOWN_MAX = 10
@@ -49,9 +49,10 @@ def _tell(seed: int) -> int:
         except Broken as broken:
             print(broken)
             return 1
-        for event in world.story():
-            print(f"{event.at - 1e9:9.2f}  {event.ref:18}  {event.event:18}  {event.message}")
-        print(f"every check held; {world.deaths} deaths, {world.engine.faults.count} faults")
+        print("\n".join(told(world.story(), world.incidents)))
+        vanished = world.engine.nodes.count
+        print(f"every check held; {world.deaths} deaths, {world.engine.faults.count} faults of calls, ", end="")
+        print(f"{vanished} nodes vanished")
     return 0
 
 

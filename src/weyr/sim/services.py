@@ -148,7 +148,7 @@ class SimSecrets(Shelf):
         return True
 
     def inventory(self) -> Sequence[ThingId]:
-        return self._faults.call(lambda: sorted(id for id in self._wanted if id in self._versions))
+        return self._call(lambda: sorted(id for id in self._wanted if id in self._versions))
 
     def _look(self, id: ThingId) -> Seen:
         if id not in self._versions:

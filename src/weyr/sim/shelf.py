@@ -1,13 +1,22 @@
 """What do the simulated capabilities have in common? A shelf of things, generations, and faults on every call."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeVar
 
 from weyr.core.capability import Body, Capability, Refused, Wanted
 from weyr.core.ref import ThingId
-from weyr.core.seen import Absent, Facts, Present, Seen
+from weyr.core.seen import Absent, Facts, Present, Seen, Unknown
 from weyr.sim.clock import VirtualClock
 from weyr.sim.faults import Faults
+
+R = TypeVar("R")
+
+
+LOOKS_MAX = 4
+"""How many earlier looks at a thing are kept, for answers that are old."""
 
 
 class Shelf(ABC):
@@ -15,19 +24,18 @@ class Shelf(ABC):
 
     capability: Capability
     holds: type[Body]
-    is_in_order = False
-    """Whether what was said of one thing before is void once something newer was: an `ensure` that comes after
-    a later `release` would bring back what was proved to be gone, and run beside what followed it. Generations
-    alone do not prevent that, as a release has none."""
+    is_in_order = True
+    """Whether what was said of one thing before is void once something newer was, as `Provider` promises."""
 
     def __init__(self, clock: VirtualClock, faults: Faults) -> None:
         self._clock, self._faults = clock, faults
         self._wanted: dict[ThingId, Wanted] = {}
         self._lives: dict[ThingId, int] = {}
         self._releases: dict[ThingId, int] = {}
+        self._looks: dict[ThingId, deque[tuple[float, Seen]]] = {}
 
     def observe(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Seen]:
-        return self._faults.call(lambda: {id: self._look(id) for id in ids})
+        return self._call(lambda: {id: self._answer(id) for id in ids})
 
     def ensure(self, wanted: Sequence[Wanted]) -> Mapping[ThingId, Refused]:
         said = {want.id: self._releases.get(want.id, 0) for want in wanted}
@@ -36,7 +44,7 @@ class Shelf(ABC):
             standing = [want for want in wanted if not self._is_void(self._releases, want.id, said)]
             return {want.id: no for want in standing if (no := self._take(want))}
 
-        return self._faults.call(do)
+        return self._call(do)
 
     def release(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Refused]:
         lives = {id: self._lives.get(id, 0) for id in ids}
@@ -49,13 +57,14 @@ class Shelf(ABC):
                     del self._wanted[id]
             return {}
 
-        return self._faults.call(do)
+        return self._call(do)
 
     def inventory(self) -> Sequence[ThingId]:
-        return self._faults.call(lambda: sorted(self._wanted))
+        return self._call(lambda: sorted(self._wanted))
 
     def held(self) -> Sequence[ThingId]:
         """The truth, for checks: everything that is there, without a call that could fail."""
+        self._faults.catch_up()
         return sorted(self._wanted)
 
     def peek(self, id: ThingId) -> Seen:
@@ -64,6 +73,7 @@ class Shelf(ABC):
 
     def book(self) -> Iterator[tuple[ThingId, int, int]]:
         """Each thing that is there, its generation, and how often it has come to be: 1 for its first life."""
+        self._faults.catch_up()
         return ((id, want.generation, self._lives[id]) for id, want in self._wanted.items())
 
     @abstractmethod
@@ -77,6 +87,22 @@ class Shelf(ABC):
     def _let_go(self, id: ThingId) -> bool:
         """Begins to remove; True once it is gone."""
         return True
+
+    def _call(self, do: Callable[[], R]) -> R:
+        return self._faults.call(do, self.capability)
+
+    def _answer(self, id: ThingId) -> Seen:
+        """What is told of a thing: what is there, or now and then what was a while ago, which then says so."""
+        seen = self._look(id)
+        if not self._faults.rates.stales:
+            return seen
+        looks = self._looks.setdefault(id, deque(maxlen=LOOKS_MAX))
+        old = self._faults.stale(looks, self.capability)
+        looks.append((self._clock.now(), seen))
+        if old is None or isinstance(seen, Unknown):
+            return seen
+        at, was = old
+        return was if isinstance(was, Unknown) else replace(was, as_of=at)
 
     def _look(self, id: ThingId) -> Seen:
         want = self._wanted.get(id)
@@ -101,4 +127,6 @@ class Shelf(ABC):
     def _keep(self, want: Wanted) -> None:
         if want.id not in self._wanted:
             self._lives[want.id] = self._lives.get(want.id, 0) + 1
+            looks = self._looks.setdefault(want.id, deque(maxlen=LOOKS_MAX))
+            looks.append((self._clock.now(), Absent()))
         self._wanted[want.id] = want

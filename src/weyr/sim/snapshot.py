@@ -1,10 +1,19 @@
 """What is true at one moment of a simulated world? The loop's books beside the engine's own, as plain values."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+from weyr.core.capability import Capability
 from weyr.core.ref import Ref, ThingId
+from weyr.reconcile.world import World
+from weyr.sim.engine import SimEngine
+from weyr.sim.store import SimDatabase
+from weyr.store.database import Database
 from weyr.store.kernel import ObjectRow
+
+_METERED = "SELECT DISTINCT stack, kind, name, part FROM meters WHERE closed_ms IS NULL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +28,8 @@ class Held:
 class Snapshot:
     """`objects` and `things` (with their generations) are what the loop knows, `metered` has an open meter.
 
-    `held` is what the engines have, `live` the tasks whose process lives at this moment.
+    `held` is what the engines have, `live` the tasks whose process lives at this moment. `begun` counts how often
+    the loop began a task of that name while its object was there, `tasks` are those of `things` that are tasks.
     """
 
     at: float
@@ -28,6 +38,8 @@ class Snapshot:
     metered: frozenset[ThingId] = frozenset()
     held: Mapping[ThingId, Held] = field(default_factory=dict)
     live: tuple[ThingId, ...] = ()
+    begun: Mapping[ThingId, int] = field(default_factory=dict)
+    tasks: frozenset[ThingId] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +47,8 @@ class Bill:
     """What one meter of a task posted, in quantity x milliseconds, beside the runs that the engine recorded.
 
     Moments are in milliseconds. `closed_ms` is when the task's absence was proved; `is_told` says whether the
-    loop ever heard how the run ended, which is when nothing but the recorded end may count.
+    loop ever heard how the run ended, which is when nothing but the recorded end may count; `ahead_ms`, how far ahead
+    of the server's the clock is by which the last run was recorded.
     """
 
     id: ThingId
@@ -45,6 +58,7 @@ class Bill:
     runs_ms: tuple[tuple[int, int], ...]
     closed_ms: int | None
     is_told: bool
+    ahead_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +67,52 @@ class Breach:
 
     ref: Ref
     what: str
+
+
+class Witness:
+    """Who looks at a world, and remembers which tasks were begun in it."""
+
+    def __init__(self, engine: SimEngine) -> None:
+        self._engine = engine
+        self._metered: tuple[int, frozenset[ThingId]] = (-1, frozenset())
+        self._tasks: frozenset[ThingId] = frozenset()
+        self._begun: Counter[ThingId] = Counter()
+
+    def snapshot(self, at: float, world: World, db: Database) -> Snapshot:
+        """The loop's books beside the engine's own, as of now."""
+        rows = [thing for parts in world.things.values() for thing in parts.values()]
+        tasks = frozenset(row.id for row in rows if row.capability is Capability.TASKS)
+        if tasks != self._tasks:
+            self._begun.update(tasks - self._tasks)
+            self._tasks = tasks
+        # An object that is gone may come again, and count its tasks from one.
+        for id in [id for id in self._begun if id.ref not in world.objects]:
+            del self._begun[id]
+        return Snapshot(
+            at,
+            dict(world.objects),
+            {row.id: row.generation for row in rows},
+            self._with_open_meters(db),
+            {id: Held(generation, life) for shelf in self._engine.shelves for id, generation, life in shelf.book()},
+            tuple(self._engine.tasks.live()),
+            dict(self._begun),
+            tasks,
+        )
+
+    def take_as_known(self, world: World) -> None:
+        """After a power cut a task that was forgotten may be known again: it was not begun by that."""
+        self._metered = (-1, frozenset())
+        rows = (thing for parts in world.things.values() for thing in parts.values())
+        self._tasks = frozenset(row.id for row in rows if row.capability is Capability.TASKS)
+
+    def _with_open_meters(self, db: Database) -> frozenset[ThingId]:
+        if not isinstance(db, SimDatabase):
+            with db.read() as connection:
+                return _ids(connection.exec_driver_sql(_METERED).all())
+        if self._metered[0] != db.commits:
+            self._metered = (db.commits, _ids(db.peek(_METERED)))
+        return self._metered[1]
+
+
+def _ids(rows: Iterable[Sequence[Any]]) -> frozenset[ThingId]:
+    return frozenset(ThingId(Ref(stack, kind, name), part) for stack, kind, name, part in rows)

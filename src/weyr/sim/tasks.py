@@ -1,13 +1,14 @@
-"""How do tasks run in a simulated world? By their scripts, in virtual time, with checkpoints that count."""
+"""How do tasks run in a simulated world? By their scripts on nodes, in virtual time, with checkpoints that count."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from weyr.core.capability import Capability, Refused, TaskBody, Wanted
 from weyr.core.ref import ThingId
-from weyr.core.seen import EndReason, Seen, TaskFacts, TaskState
+from weyr.core.seen import EndReason, Present, Seen, TaskFacts, TaskState, Unknown
 from weyr.sim.clock import VirtualClock
 from weyr.sim.faults import Faults
+from weyr.sim.nodes import Node, NodeRates, SimNodes
 from weyr.sim.scripts import Ending, Script, Signals, ending_of
 from weyr.sim.shelf import Shelf
 
@@ -20,6 +21,7 @@ class _Run:
 
     body: TaskBody
     script: Script
+    node: Node
     began_at: float
     done_s: float
     restored: str
@@ -28,17 +30,31 @@ class _Run:
 
     @property
     def ending(self) -> Ending:
-        return ending_of(self.script, self.body, self.began_at, self.done_s, self.signals)
+        signals, died_at = self.signals, self.node.died_after(self.began_at)
+        if died_at is not None and (signals.lost_at is None or died_at < signals.lost_at):
+            signals = replace(signals, lost_at=died_at)
+        return ending_of(self.script, self.body, self.began_at, self.done_s, signals)
+
+    def recorded(self, at: float) -> float:
+        """A moment by the clock of the task's node."""
+        return at + self.node.skew_s
 
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """The engine's own record of a process: from when to when it lived. `ended_at` None: it still does."""
+    """A process: from when to when it lived, truly; `ended_at` None: it still does. The engine's own record of both
+    is by its node's clock, which is `skew_s` ahead."""
 
     id: ThingId
     body: TaskBody
     began_at: float
     ended_at: float | None
+    skew_s: float = 0.0
+
+    @property
+    def started_at(self) -> float:
+        """When it began, as recorded."""
+        return self.began_at + self.skew_s
 
 
 @dataclass(slots=True)
@@ -72,9 +88,11 @@ class SimTasks(Shelf):
         faults: Faults,
         scripts: Callable[[Wanted], Script] = default_script,
         succeeded: Callable[[ThingId, TaskBody, Script], None] = lambda *_: None,
+        nodes: SimNodes | None = None,
     ) -> None:
         super().__init__(clock, faults)
         self._scripts, self._succeeded = scripts, succeeded
+        self.nodes = nodes or SimNodes(clock, faults.seed, NodeRates())
         self._runs: dict[ThingId, _Run] = {}
         self._past: list[tuple[ThingId, _Run]] = []
         self._told: set[ThingId] = set()
@@ -85,13 +103,13 @@ class SimTasks(Shelf):
 
     def observe(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Seen]:
         seen = super().observe(ids)
-        self._told.update(id for id in ids if id in self._runs and self._settle(id, self._runs[id]).is_over)
+        self._told.update(id for id, what in seen.items() if _is_end(what))
         return seen
 
     def reclaim(self, id: ThingId, notice_s: float) -> bool:
         """The task's spot node goes away. False where no such task runs."""
         run = self._runs.get(id)
-        if run is None or self._settle(id, run).is_over:
+        if run is None or self.nodes.is_silent(run.node) or self._settle(id, run).is_over:
             return False
         run.signals = replace(run.signals, notice_at=self._clock.now(), notice_s=notice_s)
         return True
@@ -102,12 +120,20 @@ class SimTasks(Shelf):
         if not self._settle(id, run).is_over:
             run.signals = replace(run.signals, lost_at=self._clock.now())
 
+    def live(self) -> Iterator[ThingId]:
+        """The truth, for checks: the tasks whose process lives at this moment, whoever may know of it."""
+        now = self._clock.now()
+        for id in self.held():
+            run = self._settle(id, self._runs[id])
+            if not run.is_over and now >= run.began_at:
+                yield id
+
     def ran(self) -> Iterator[Ran]:
         """Every process that ever began, in order."""
         for id, run in self._past:
             if self._clock.now() >= run.began_at:
                 ended_at = run.ending.at if self._settle(id, run).is_over else None
-                yield Ran(id, run.body, run.began_at, ended_at)
+                yield Ran(id, run.body, run.began_at, ended_at, run.node.skew_s)
 
     def logs(self, id: ThingId, follow: bool = False, tail: int | None = None) -> Iterator[bytes]:
         """Raises: FileNotFoundError where there never was such a task."""
@@ -124,10 +150,9 @@ class SimTasks(Shelf):
         script = self._scripts(want)
         to = want.body.checkpoint
         saved = self._saved.get((to.bucket, to.prefix)) if to else None
-        began_at = self._clock.now() + script.starts_after_s
-        self._runs[want.id] = _Run(
-            want.body, script, began_at, saved.done_s if saved else 0.0, saved.name if saved else ""
-        )
+        node, began_at = self.nodes.place(), self._clock.now() + script.starts_after_s
+        done_s, restored = (saved.done_s, saved.name) if saved else (0.0, "")
+        self._runs[want.id] = _Run(want.body, script, node, began_at, done_s, restored)
         self._past.append((want.id, self._runs[want.id]))
         self._told.discard(want.id)
         self.starts[want.id] = self.starts.get(want.id, 0) + 1
@@ -136,12 +161,29 @@ class SimTasks(Shelf):
     def _let_go(self, id: ThingId) -> bool:
         run = self._settle(id, self._runs[id])
         if run.signals.stop_at is None:
-            run.signals = replace(run.signals, stop_at=self._clock.now())
+            # A node that cannot be reached is told when it comes back; until then the task may run on.
+            run.signals = replace(run.signals, stop_at=max(self._clock.now(), run.node.silent_until))
+        if self.nodes.is_silent(run.node):
+            return False
         # As the local engine does: an end that nobody was told of stays for one more look.
         was_told = id in self._told
         if run.is_over:
             self._told.add(id)
         return run.is_over and was_told
+
+    def _answer(self, id: ThingId) -> Seen:
+        seen = super()._answer(id)
+        match seen:
+            case Present(facts=TaskFacts() as facts) if facts.address and self.nodes.is_lying(self._runs[id].node):
+                return replace(seen, facts=replace(facts, is_ready=not facts.is_ready))
+            case _:
+                return seen
+
+    def _look(self, id: ThingId) -> Seen:
+        self.nodes.catch_up()
+        if id in self._wanted and self.nodes.is_silent(node := self._runs[id].node):
+            return Unknown(f"{node.name} does not answer")
+        return super()._look(id)
 
     def _facts(self, want: Wanted) -> TaskFacts:
         now, run = self._clock.now(), self._settle(want.id, self._runs[want.id])
@@ -153,13 +195,15 @@ class SimTasks(Shelf):
             state, end, ended_at = (TaskState.RUNNING if now >= run.began_at else TaskState.STARTING), None, None
         is_running = state is TaskState.RUNNING
         saved = self._saved.get((body.checkpoint.bucket, body.checkpoint.prefix)) if body.checkpoint else None
+        notice_at = run.signals.notice_at
+        is_ready = is_running and now >= run.began_at + run.script.ready_after_s
         return TaskFacts(
             state,
-            is_ready=is_running and bool(body.probe) and now >= run.began_at + run.script.ready_after_s,
-            started_at=run.began_at if now >= run.began_at else None,
-            ended_at=ended_at,
+            is_ready=bool(body.probe) and is_ready,
+            started_at=run.recorded(run.began_at) if now >= run.began_at else None,
+            ended_at=None if ended_at is None else run.recorded(ended_at),
             end=end,
-            notice_at=run.signals.notice_at,
+            notice_at=None if notice_at is None else run.recorded(notice_at),
             restored=run.restored,
             saved=saved.name if saved and saved.done_s > run.done_s else "",
             address=address,
@@ -167,6 +211,7 @@ class SimTasks(Shelf):
 
     def _settle(self, id: ThingId, run: _Run) -> _Run:
         """Lets pass what has passed: checkpoints up to now, and the end if it is behind us."""
+        self.nodes.catch_up()
         if run.is_over:
             return run
         now, ending = self._clock.now(), run.ending
@@ -186,3 +231,11 @@ class SimTasks(Shelf):
         prior = self._saved.get((to.bucket, to.prefix))
         if done_s > (prior.done_s if prior else 0.0):
             self._saved[to.bucket, to.prefix] = _Saved(done_s, prior.number + 1 if prior else 1)
+
+
+def _is_end(seen: Seen) -> bool:
+    match seen:
+        case Present(facts=TaskFacts(state=TaskState.ENDED)):
+            return True
+        case _:
+            return False

@@ -7,6 +7,7 @@ from weyr.core.diagnostic import EngineSilent
 from weyr.core.ref import Ref, ThingId
 from weyr.core.seen import Absent, BucketFacts, EndReason, ModelFacts, NoticeFacts, Present, TaskFacts, TaskState
 from weyr.sim import Script, SimEngine, VirtualClock
+from weyr.sim.faults import FaultRates
 from weyr.sim.scripts import Signals, ending_of
 
 BODY = TaskBody(("work",), "/", grace_s=5.0)
@@ -77,7 +78,7 @@ def test_work_that_was_saved_is_not_done_twice() -> None:
 
 
 def luck(seed: int) -> str:
-    engine = SimEngine(VirtualClock(), seed, loses_replies=0.3, delays=0.1, crashes=0.05, down_s=0)
+    engine = SimEngine(VirtualClock(), seed, FaultRates(loses_replies=0.3, delays=0.1, crashes=0.05, down_s=0))
     story = ""
     for _ in range(200):
         try:
@@ -98,7 +99,7 @@ def test_the_same_seed_has_the_same_luck() -> None:
 def test_a_lost_reply_does_not_say_whether_it_happened() -> None:
     """Over many tries some effects are there and some are not; the caller saw the same each time."""
     clock = VirtualClock()
-    engine = SimEngine(clock, seed=3, loses_replies=1.0)
+    engine = SimEngine(clock, 3, FaultRates(loses_replies=1.0))
     for part in range(50):
         with pytest.raises(EngineSilent):
             engine.tasks.ensure([Wanted(thing(str(part)), 1, BODY)])
@@ -109,7 +110,7 @@ def test_a_lost_reply_does_not_say_whether_it_happened() -> None:
 def test_a_slow_call_takes_effect_after_all() -> None:
     """What was given up on may still come: only a list proves that it has not."""
     clock = VirtualClock()
-    engine = SimEngine(clock, seed=3, delays=1.0, delay_s=5)
+    engine = SimEngine(clock, 3, FaultRates(delays=1.0, delay_s=5))
     with pytest.raises(EngineSilent):
         engine.tasks.ensure([Wanted(thing(), 1, BODY)])
     engine.faults.stop()
@@ -121,12 +122,12 @@ def test_a_slow_call_takes_effect_after_all() -> None:
 def test_a_crashed_engine_is_silent_and_its_tasks_go_on() -> None:
     """Silence is not death."""
     clock = VirtualClock()
-    engine = SimEngine(clock, seed=1, down_s=30)
+    engine = SimEngine(clock, 1)
     engine.tasks.ensure([Wanted(thing(), 1, BODY)])
-    engine.faults.rates = type(engine.faults.rates)(crashes=1.0, down_s=30)
+    engine.faults.rates = FaultRates(crashes=1.0, down_s=30)
     with pytest.raises(EngineSilent):
         engine.tasks.inventory()
-    engine.faults.rates = type(engine.faults.rates)()
+    engine.faults.rates = FaultRates()
     clock.advance(29)
     with pytest.raises(EngineSilent):
         engine.tasks.inventory()

@@ -14,6 +14,7 @@ from weyr.stack.checks import findings_of
 from weyr.stack.costs import Prices, object_cost
 from weyr.stack.diff import Plain, differences
 from weyr.stack.fields import shape_of
+from weyr.stack.lint import lint
 from weyr.stack.order import ordered
 from weyr.stack.stack import Stack, StackObject
 from weyr.stack.steps import Action, Drift, FieldChange, ObjectCost, Plan, Step
@@ -65,6 +66,7 @@ def make_plan(
         *_protected(steps, standing),
         *_emptied(steps, kinds),
         *_failed(wanted, standing, steps),
+        *lint(steps, {ref: item.needs for ref, item in wanted.items()}),
         *extra,
     ]
     if stack:

@@ -5,7 +5,7 @@ from weyr.core.kind import Kind, Layer
 from weyr.core.task_usage import task_usage
 from weyr.kinds.compute.job.checks import checks
 from weyr.kinds.compute.job.decide import decide, estimate
-from weyr.kinds.compute.job.memory import JobMemory
+from weyr.kinds.compute.job.memory import JobMemory, reborn
 from weyr.kinds.compute.job.spec import JobSpec
 
 KIND = Kind(
@@ -19,5 +19,6 @@ KIND = Kind(
     memory=JobMemory,
     usage=lambda _spec, things: task_usage(things),
     estimate=estimate,
+    reborn=reborn,
     checks=checks,
 )

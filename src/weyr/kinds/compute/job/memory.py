@@ -26,3 +26,8 @@ class JobMemory:
     outcome: str = ""
     detail: str = ""
     took_s: float = 0.0
+
+
+def reborn(memory: JobMemory) -> JobMemory:
+    """A job that was taken away and is made anew runs again; its attempts are counted on."""
+    return JobMemory(attempt=memory.attempt)

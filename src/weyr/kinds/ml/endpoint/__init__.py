@@ -5,7 +5,7 @@ from weyr.core.kind import Kind, Layer
 from weyr.core.task_usage import task_usage
 from weyr.kinds.ml.endpoint.checks import checks
 from weyr.kinds.ml.endpoint.decide import decide, estimate
-from weyr.kinds.ml.endpoint.memory import EndpointMemory
+from weyr.kinds.ml.endpoint.memory import EndpointMemory, reborn
 from weyr.kinds.ml.endpoint.spec import EndpointSpec
 
 KIND = Kind(
@@ -19,5 +19,6 @@ KIND = Kind(
     memory=EndpointMemory,
     usage=lambda _spec, things: task_usage(things),
     estimate=estimate,
+    reborn=reborn,
     checks=checks,
 )

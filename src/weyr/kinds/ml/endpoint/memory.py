@@ -42,3 +42,8 @@ class EndpointMemory:
     target: Target | None = None
     url: str = ""
     removing_since: float = 0.0
+
+
+def reborn(memory: EndpointMemory) -> EndpointMemory:
+    """An endpoint that is made anew counts its replicas and routings on: no name is used twice."""
+    return EndpointMemory(last_number=memory.last_number, route_generation=memory.route_generation)
