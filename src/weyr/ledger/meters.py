@@ -13,6 +13,9 @@ from weyr.core.kind import Usage
 from weyr.core.metering import Line, Meter
 from weyr.ledger.journal import DAY_MS, post, used_at
 
+PASS_MS = 10_000
+"""How long a pass may look at engines, and so how far its own now may lie before what they recorded."""
+
 POST_EVERY_MS = 60_000
 """A running meter posts a line a minute: half a million a year, and a kill costs no line but the last."""
 
@@ -68,8 +71,9 @@ def read(meter: Meter, reading: Reading, now_ms: int) -> Posting:
     if meter.until_ms is not None or not _is_of_run(meter, reading):
         return meter, lines
     if reading.until_ms is not None:
-        # Not beyond now: an end that lies ahead was recorded before the clock was set back.
-        meter, ended = end(meter, min(reading.until_ms, now_ms))
+        # A little ahead: it ended while this pass looked, whose now is older. Far ahead: the clock was set back.
+        is_ahead = reading.until_ms > now_ms + PASS_MS
+        meter, ended = end(meter, now_ms if is_ahead else reading.until_ms)
         return meter, lines + ended
     meter, stepped = _stepped(meter, reading.quantity, now_ms)
     meter, due = _due(meter, now_ms)

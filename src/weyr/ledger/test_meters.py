@@ -52,6 +52,15 @@ def test_a_task_counts_between_the_engines_own_records() -> None:
     assert not meter.is_running
 
 
+def test_an_end_recorded_while_the_loop_looked_counts_to_the_millisecond() -> None:
+    """A pass reads its now before it asks: what ended in between ends after that now. One hours ahead is the
+    clock's doing, and is not billed beyond now."""
+    _, lines = follow(task(), (NOON + 61_400, Reading(1000, NOON, NOON + 61_500)))
+    assert total(lines)[0] == 61_500_000
+    _, lines = follow(task(), (NOON + 61_400, Reading(1000, NOON, NOON + 3_600_000)))
+    assert total(lines)[0] == 61_400_000
+
+
 def test_a_running_task_posts_a_line_a_minute_and_one_at_the_end() -> None:
     """A journal of a year stays readable."""
     readings = [(NOON + s * 1000, Reading(1000, NOON)) for s in range(601)]
