@@ -166,7 +166,7 @@ def _keep_the_log(connection: sqlite3.Connection, _record: object) -> None:
 def _anchored(path: Path) -> sqlite3.Connection:
     """A connection that does nothing but stay: SQLite empties the log when the last one goes, and one in which a
     server dies does."""
-    connection = sqlite3.connect(path)
+    connection = sqlite3.connect(path, check_same_thread=False)
     connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     return connection
 
