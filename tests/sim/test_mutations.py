@@ -59,7 +59,7 @@ TWICE = "two attempts of one job alive at once"
 BACKWARDS = "a state moving backwards"
 MUTATIONS = {
     "silence is taken for absence": Mutation({FORGOTTEN}, loop(broken.ForgetsOnSilence)),
-    "the intent is stored after the effect": Mutation({UNMETERED}, loop(broken.StoresIntentAfterEffect)),
+    "the intent is stored after the effect": Mutation({UNMETERED, UNOPENED}, loop(broken.StoresIntentAfterEffect)),
     "a release is not repeated": Mutation(
         {"every deletion completes", "every stack settles"}, loop(broken.ReleasesOnce)
     ),
