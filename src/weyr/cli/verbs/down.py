@@ -16,6 +16,7 @@ from weyr.cli.group import Session, verb, verb_app
 from weyr.cli.money import amount
 from weyr.cli.objects import Outcome
 from weyr.cli.options import AsJson, Timeout, Yes
+from weyr.cli.place import running
 from weyr.cli.plans import PlanView, refuse_fatal, removal, tell_plan
 from weyr.cli.screen import put, put_json, say
 from weyr.cli.stackfile import read_stack_file
@@ -125,5 +126,7 @@ def _end_server(home: Path, is_kept: bool) -> None:
         with suppress(ServerGone):
             stop(client, home)
         has_stopped = True
+        if not running(home) and not leftovers(home):
+            break  # Asking the folder itself would make in it what has just been removed.
     if has_stopped:
         say("No stack is left; the server has stopped.")
