@@ -43,6 +43,20 @@ def test_help_of_the_command_itself_loads_no_verb(shell: Shell) -> None:
     assert not loaded & {"rich", "http.client", "pydantic", "sqlalchemy", "starlette", "asyncio"}
 
 
+def test_an_option_is_read_without_a_schema(shell: Shell) -> None:
+    """A Typer that loads pydantic for that costs each command as much CPU as all the rest of it."""
+    shell.serve()
+    code = "import sys; from weyr.cli.program import run; run(['get', '--stack', 'digits']); print(*sys.modules)"
+
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60, env=shell.environment({})
+    )
+
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert "weyr.cli.verbs.get" in loaded
+    assert not loaded & {"rich", "pydantic", "sqlalchemy", "starlette", "asyncio"}
+
+
 def test_the_version_costs_next_to_nothing(shell: Shell) -> None:
     """Below 0.2 s on a quiet machine; here the CPU it takes is what counts."""
     began = time.monotonic()
