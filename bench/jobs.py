@@ -101,7 +101,7 @@ class Weyr:
             (found,) = [s for s in self.call("GET", "/v1/stacks")["stacks"] if s["name"] == stack]  # type: ignore
             if sum(value == phase for value in found["phases"].values()) == count:
                 return
-            time.sleep(0.01 if count < 10 else 0.25)
+            time.sleep(0.01 if count < 10 else count / 1000)  # to ask of a thousand is work of its own
 
     def log(self, stack: str) -> str:
         """What the stack's job wrote, read from its folder as the reader of a file would."""

@@ -47,7 +47,7 @@ def test_a_trained_model_is_loaded_by_its_alias(mlflow: Any, client: Any, server
     images, labels = load_iris(return_X_y=True)
     model = LogisticRegression(max_iter=500).fit(images, labels)
     server.tracking().ensure_model("digits", "digits:model/digits")
-    server.tracking().ensure_experiment("train", "mlflow-artifacts:/digits-lake/artifacts/digits", "digits")
+    server.tracking().ensure_experiments({"train": ("mlflow-artifacts:/digits-lake/artifacts/digits", "digits")})
     mlflow.set_experiment("train")
     with mlflow.start_run() as run:
         mlflow.log_metric("accuracy", model.score(images, labels))

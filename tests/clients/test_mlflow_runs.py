@@ -365,7 +365,7 @@ def test_a_task_that_died_leaves_no_run_running(mlflow: Any, server: TrackingSer
 def test_the_rest_of_weyr_sees_runs_with_their_curves(mlflow: Any, server: TrackingServer) -> None:
     """`weyr runs` draws from the same store, with no client in between."""
     tracking = server.tracking()
-    tracking.ensure_experiment("digits", "mlflow-artifacts:/digits-lake/artifacts", "digits")
+    tracking.ensure_experiments({"digits": ("mlflow-artifacts:/digits-lake/artifacts", "digits")})
     mlflow.set_experiment("digits")
     started = time.time()
     with mlflow.start_run() as run:

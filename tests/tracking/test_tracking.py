@@ -41,9 +41,9 @@ def started(tracking: Tracking, task: str = "", tags: tuple[Tag, ...] = ()) -> s
 
 def test_an_experiment_is_ensured_not_doubled(tracking: Tracking) -> None:
     """The loop asks before every attempt; a deleted one comes back, a moved bucket is followed."""
-    first = tracking.ensure_experiment("digits", "mlflow-artifacts:/lake/a", "digits")
+    first = tracking.ensure_experiments({"digits": ("mlflow-artifacts:/lake/a", "digits")})["digits"]
     tracking.experiments.delete(first)
-    assert tracking.ensure_experiment("digits", "mlflow-artifacts:/lake/b", "digits") == first
+    assert tracking.ensure_experiments({"digits": ("mlflow-artifacts:/lake/b", "digits")}) == {"digits": first}
     found = tracking.experiments.get(first)
     assert (found.lifecycle.value, found.artifact_location) == ("active", "mlflow-artifacts:/lake/b")
 
@@ -71,9 +71,9 @@ def test_a_resumed_run_belongs_to_the_attempt_that_resumed_it(tracking: Tracking
 
 def test_files_are_reached_only_below_experiments_and_their_runs(tracking: Tracking) -> None:
     """Also those of runs from before the experiment's files were moved to another bucket."""
-    made = tracking.ensure_experiment("digits", "mlflow-artifacts:/lake/artifacts", "digits")
+    made = tracking.ensure_experiments({"digits": ("mlflow-artifacts:/lake/artifacts", "digits")})["digits"]
     run = tracking.run_log.create(made, "", "", 0, (), "").head
-    tracking.ensure_experiment("digits", "mlflow-artifacts:/pond/artifacts", "digits")
+    tracking.ensure_experiments({"digits": ("mlflow-artifacts:/pond/artifacts", "digits")})
     old = run.artifact_uri.removeprefix("mlflow-artifacts:/")
     assert tracking.owns(place_of_path("pond/artifacts/any"))
     assert tracking.owns(place_of_path(f"{old}/model/MLmodel"))

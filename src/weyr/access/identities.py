@@ -1,7 +1,7 @@
 """Who may call? The administrator, by a token in a file, and tasks, by credentials issued to each.
 
 The truth is in the database: tokens as hashes, S3 secrets sealed. `credentials.json` is what the data
-planes read; it is written anew, whole and durably, before a change is reported as done.
+planes read; it is written anew and whole before a change is reported as done, and at each start.
 """
 
 import base64
@@ -53,8 +53,9 @@ class Access:
     Takes: `now`, Unix seconds; `random`, so many random bytes; `is_published` False for who only reads beside
     whoever serves: `credentials.json` is left alone, and no token is known.
     Raises (on construction): UserError where the admin token or the master key cannot be used.
-    Promises: what `issue` and `revoke` report as done is durable, and in `credentials.json`. Safe in threads;
-    one process per data folder.
+    Promises: what `issue` and `revoke` report as done is in the store and in `credentials.json`, and a kill undoes
+    none of it. Neither waits for the disk: no task outlives a power cut, and whatever the store keeps later it
+    never has without these. Safe in threads; one process per data folder.
     """
 
     def __init__(
@@ -114,7 +115,7 @@ class Access:
         """Makes a change that says whether it changed anything, and writes `credentials.json` if so."""
         # One lock around both, so that the files follow in the order of the changes.
         with self._lock:
-            with self._db.write() as connection:
+            with self._db.write(is_synced=False) as connection:
                 if not change(connection):
                     return
                 generation = rows.next_generation(connection)

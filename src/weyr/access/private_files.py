@@ -36,7 +36,7 @@ def create_private(path: Path, content: bytes) -> bool:
     """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = _drafted(path, content)
+        draft = _drafted(path, content, is_synced=True)
         try:
             # A link, not a rename: it fails where a file is, so of two first starts one wins.
             os.link(draft, path)
@@ -53,21 +53,21 @@ def create_private(path: Path, content: bytes) -> bool:
 def replace_private(path: Path, content: bytes) -> None:
     """Puts new content in place of the old: a reader sees the one or the other, and a kill loses neither.
 
+    Not synced: for what is made anew from elsewhere after a power cut, which may lose both.
     Raises: UserError where the folder cannot be written.
     """
     try:
-        draft = _drafted(path, content)
+        draft = _drafted(path, content, is_synced=False)
         try:
             os.replace(draft, path)
         except OSError:
             draft.unlink()
             raise
-        _sync_folder(path.parent)
     except OSError as e:
         raise UserError(_unwritable(path, e.strerror or str(e))) from e
 
 
-def _drafted(path: Path, content: bytes) -> Path:
+def _drafted(path: Path, content: bytes, is_synced: bool) -> Path:
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     draft.unlink(missing_ok=True)
     fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -75,7 +75,8 @@ def _drafted(path: Path, content: bytes) -> Path:
         with os.fdopen(fd, "wb") as file:
             file.write(content)
             file.flush()
-            os.fsync(fd)
+            if is_synced:
+                os.fsync(fd)
     except OSError:
         draft.unlink()  # named after this process: nobody else would ever write over it
         raise

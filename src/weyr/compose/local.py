@@ -183,8 +183,8 @@ class _Runs:
 
     tracking: Tracking
 
-    def ensure_experiment(self, name: str, artifact_root: str, owner_stack: str) -> str:
-        return self.tracking.ensure_experiment(name, artifact_root, owner_stack)
+    def ensure_experiments(self, wanted: Mapping[str, tuple[str, str]]) -> object:
+        return self.tracking.ensure_experiments(wanted)
 
     def end_running(self, task: ThingId, status: str) -> int:
         experiment = f"{task.ref.stack}/{task.ref.name}"

@@ -21,6 +21,8 @@ from weyr.tracking.writer import Writer
 DEFAULT_EXPERIMENT_ID = 0
 DEFAULT_EXPERIMENT_NAME = "Default"
 SEARCHED_MAX = 10_000
+NAMES_MAX = 500
+"""How many names one statement takes: a database's bound on a statement's values is far above it."""
 
 _COLUMNS: Mapping[str, ColumnElement[Any]] = {
     "name": experiments.c.name,
@@ -72,20 +74,32 @@ class Experiments:
 
         return self._writer.run(work)
 
-    def ensure(self, name: str, location: str, owner_stack: str) -> str:
-        """Gives the id of the stack's experiment; restores it if somebody deleted it. Idempotent."""
-        names.check_experiment_name(name)
-        location = plain_location(location)
+    def ensure(self, wanted: Mapping[str, tuple[str, str]]) -> dict[str, str]:
+        """Gives the ids of stacks' experiments by name; makes those that lack, restores those that somebody deleted.
 
-        def work(connection: Connection) -> str:
-            found = connection.execute(select(experiments.c.experiment_id).where(experiments.c.name == name)).first()
-            if found is None:
-                return self._insert(connection, name, location, (), owner_stack)
-            wanted = {"owner_stack": owner_stack, "lifecycle_stage": ACTIVE, "artifact_location": location}
-            connection.execute(update(experiments).where(experiments.c.experiment_id == found[0]).values(wanted))
-            return str(found[0])
+        Takes by name where its files lie, and the stack that owns it. Idempotent. Does not wait for the disk: what is
+        logged there later is never kept without it, and a task's every attempt ensures it again.
+        """
+        rows = [_owned(name, place, stack) for name, (place, stack) in wanted.items()]
+        found: dict[str, str] = {}
+        for first in range(0, len(rows), NAMES_MAX):
+            found |= self._ensure_some(rows[first : first + NAMES_MAX])
+        return found
 
-        return self._writer.run(work)
+    def _ensure_some(self, rows: Sequence[Mapping[str, str]]) -> dict[str, str]:
+        columns = [experiments.c[key] for key in rows[0]]
+        query = select(*columns, experiments.c.experiment_id).where(experiments.c.name.in_([r["name"] for r in rows]))
+        with self._db.read() as connection:
+            known = {tuple(values): str(id) for *values, id in connection.execute(query)}
+        now = self._now_ms()
+        fresh = [{**row, "created_ms": now, "updated_ms": now} for row in rows if tuple(row.values()) not in known]
+        if fresh:
+            statement = upsert(experiments)
+            changed = {column.name: statement.excluded[column.name] for column in columns}
+            with self._db.write(is_synced=False) as connection:
+                connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=changed), fresh)
+                known = {tuple(values): str(id) for *values, id in connection.execute(query)}
+        return {row["name"]: known[tuple(row.values())] for row in rows}
 
     def get(self, experiment_id: str) -> Experiment:
         with self._db.read() as connection:
@@ -188,6 +202,12 @@ class Experiments:
     def _change(self, connection: Connection, experiment_id: str, **values: object) -> None:
         here = experiments.c.experiment_id == int(experiment_id)
         connection.execute(update(experiments).where(here).values(updated_ms=self._now_ms(), **values))
+
+
+def _owned(name: str, location: str, owner_stack: str) -> dict[str, str]:
+    names.check_experiment_name(name)
+    location = plain_location(location)
+    return {"name": name, "artifact_location": location, "lifecycle_stage": ACTIVE, "owner_stack": owner_stack}
 
 
 def experiment_of(connection: Connection, experiment_id: str) -> Experiment:

@@ -4,7 +4,7 @@ The MLflow wire uses its parts (`experiments`, `runs`, ...); the loop, the API a
 methods below. It reads no clock and makes no ids of its own: both are arguments.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from sqlalchemy import Connection, select, update
 
@@ -53,9 +53,10 @@ class Tracking:
         self.versions = Versions(db, self._writer, now_ms)
         self.experiments.ensure_default()
 
-    def ensure_experiment(self, name: str, artifact_root: str, owner_stack: str) -> str:
-        """Gives the id of the stack's experiment. Idempotent."""
-        return self.experiments.ensure(name, artifact_root, owner_stack)
+    def ensure_experiments(self, wanted: Mapping[str, tuple[str, str]]) -> dict[str, str]:
+        """Gives the ids of stacks' experiments. Takes by name where its files lie, and the stack that owns it.
+        Idempotent, and as `Experiments.ensure` not synced."""
+        return self.experiments.ensure(wanted)
 
     def ensure_model(self, name: str, owner: str, generation: int = 0, aliases: Sequence[tuple[str, int]] = ()) -> None:
         """Idempotent. Raises TrackingError, with nothing changed, for what `Registry.ensure` refuses."""
@@ -88,15 +89,20 @@ class Tracking:
         experiment's name, its runs in any.
         """
 
+        mine = (
+            select(runs.c.run_id)
+            .join(run_tags)
+            .where(run_tags.c.key == TASK_TAG, run_tags.c.value == attempt_tag)
+            .where(runs.c.status == RunStatus.RUNNING.value)
+        )
+        if experiment_name is not None:
+            mine = mine.join(experiments).where(experiments.c.name == experiment_name)
+        # Most tasks leave none, and many end at once: a look is no turn at writing.
+        with self._db.read() as connection:
+            if connection.execute(mine.limit(1)).first() is None:
+                return 0
+
         def work(connection: Connection) -> int:
-            mine = (
-                select(runs.c.run_id)
-                .join(run_tags)
-                .where(run_tags.c.key == TASK_TAG, run_tags.c.value == attempt_tag)
-                .where(runs.c.status == RunStatus.RUNNING.value)
-            )
-            if experiment_name is not None:
-                mine = mine.join(experiments).where(experiments.c.name == experiment_name)
             ended = update(runs).where(runs.c.run_id.in_(mine))
             return connection.execute(ended.values(status=RunStatus(status).value, ended_ms=self._now_ms())).rowcount
 

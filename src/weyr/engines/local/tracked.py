@@ -15,7 +15,9 @@ from weyr.core.seen import EndReason, Present, Seen, TaskEnd, TaskFacts
 class RunKeeper(Protocol):
     """The tracking service as tasks need it."""
 
-    def ensure_experiment(self, name: str, artifact_root: str, owner_stack: str) -> str: ...
+    def ensure_experiments(self, wanted: Mapping[str, tuple[str, str]]) -> object:
+        """Makes experiments that are not there. Takes by name where its files lie, and the stack that owns it."""
+        ...
 
     def end_running(self, task: ThingId, status: str) -> int:
         """Ends the runs that the task left open. Gives how many."""
@@ -43,11 +45,14 @@ class TrackedTasks:
         return seen
 
     def ensure(self, wanted: Sequence[Wanted]) -> Answers:
+        experiments: dict[str, tuple[str, str]] = {}
         for want in wanted:
             if isinstance(want.body, TaskBody) and want.body.experiment:
                 root = f"mlflow-artifacts:/{want.body.artifact_bucket or self._default_bucket}"
                 stack = want.id.ref.stack
-                self._keeper.ensure_experiment(want.body.experiment, f"{root}/artifacts/{stack}", stack)
+                experiments[want.body.experiment] = f"{root}/artifacts/{stack}", stack
+        if experiments:
+            self._keeper.ensure_experiments(experiments)
         return self._tasks.ensure(wanted)
 
     def release(self, ids: Sequence[ThingId]) -> Answers:
