@@ -123,7 +123,9 @@ class Loop:
         self._last = now
         due = self.world.take_due(now)
         things = (thing for ref in due for thing in self.world.things_of(ref).values())
-        return due, [(thing.capability, thing.id) for thing in things if thing.asked_at]
+        # One that is to go is looked at also if no answer about it was ever kept: its engine may take the record of its
+        # end along once the release is said again, and what is not read before that is billed to nobody.
+        return due, [(thing.capability, thing.id) for thing in things if thing.asked_at or thing.is_released]
 
     def _observed(self, due: Sequence[Ref], found: Mapping[ThingId, Seen], now: float) -> None:
         """Takes in what was seen. It would be seen again: this needs no wait for the disk."""

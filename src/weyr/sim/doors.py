@@ -44,7 +44,7 @@ class Door:
 
 def _ends(id: ThingId, seen: Seen) -> Iterator[End]:
     match seen:
-        case Present(facts=TaskFacts(state=TaskState.ENDED, started_at=started_at)):
+        case Present(facts=TaskFacts(state=TaskState.ENDED, started_at=started_at), as_of=None):
             yield id, started_at
         case _:
             return

@@ -234,8 +234,9 @@ class SimTasks(Shelf):
 
 
 def _is_end(seen: Seen) -> bool:
+    """Whether an answer tells of an end so that it cannot be missed: an old one may be too old to be believed."""
     match seen:
-        case Present(facts=TaskFacts(state=TaskState.ENDED)):
+        case Present(facts=TaskFacts(state=TaskState.ENDED), as_of=None):
             return True
         case _:
             return False
