@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import signal
 import socket
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from weyr.core.capability import TaskBody, Wanted
 from weyr.core.ref import Ref, ThingId
 from weyr.core.seen import Absent, EndReason, Present, TaskEnd, TaskFacts, Unknown
 from weyr.engines.local.processes import start_ticks
+from weyr.engines.local.vigil import Vigil
 
 SECRET = Ref("digits", "secret", "hub")
 
@@ -39,6 +41,11 @@ def log(local: LocalWorld, id: ThingId) -> str:
 
 def folder(local: LocalWorld, id: ThingId) -> Path:
     return local.home / "tasks" / quote(str(id), safe="")
+
+
+def wrapper_of(local: LocalWorld, id: ThingId) -> int:
+    local.running(id)
+    return int(json.loads((folder(local, id) / "state.json").read_text())["wrapper"])
 
 
 def pids(local: LocalWorld, name: str, count: int) -> list[int]:
@@ -226,6 +233,44 @@ def test_starts_and_ends_are_pushed(local: LocalWorld) -> None:
         run(local, "exit 0")
         events = [json.loads(door.recv(999)) for _ in range(2)]
     assert events == [{"id": str(task_id()), "event": event} for event in ("started", "ended")]
+
+
+def test_the_death_of_a_wrapper_is_told_by_its_launcher(local: LocalWorld) -> None:
+    """It cannot say so itself, and nobody should have to wait for the next look."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as door:
+        door.bind(str(local.home / "events.sock"))
+        door.settimeout(20)
+        run(local, "exec sleep 300")
+        assert json.loads(door.recv(999))["event"] == "started"
+        os.kill(wrapper_of(local, task_id()), signal.SIGKILL)
+        assert json.loads(door.recv(999)) == {"id": str(task_id()), "event": "gone"}
+    assert ended(local, task_id()).reason is EndReason.LOST
+
+
+def test_a_death_that_no_launcher_can_tell_of_is_noticed(local: LocalWorld) -> None:
+    """Its launcher was killed before it: what has another parent is looked after by its lock."""
+    heard: list[Ref] = []
+    run(local, "exec sleep 300")
+    wrapper = wrapper_of(local, task_id())
+    vigil = Vigil(local.home / "tasks", local.launcher.pid, heard.extend)
+    vigil.look()
+    launcher = local.launcher.pid()
+    assert launcher is not None
+    os.kill(launcher, signal.SIGKILL)
+    run(local, "exec sleep 300", id=task_id("2"))
+    vigil.look()
+    assert heard == [], "both run"
+
+    gone = os.pidfd_open(wrapper)
+    os.kill(wrapper, signal.SIGKILL)
+    assert select.select([gone], [], [], 20)[0]
+    os.close(gone)
+    vigil.look()
+
+    assert heard == [task_id().ref]
+    assert ended(local, task_id()).reason is EndReason.LOST
+    vigil.look()
+    assert heard == [task_id().ref], "once its end is recorded there is nothing more to tell"
 
 
 def test_an_output_flood_is_bounded_on_disk(local: LocalWorld) -> None:

@@ -7,7 +7,7 @@ and a command that only reads opens it, looks and goes.
 import os
 import secrets as random_source
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from weyr.compose.stores import store_of
 from weyr.compose.tenure import Tenure, TenuredProvider
 from weyr.core.capability import Capability, Provider
 from weyr.core.diagnostic import EngineSilent
-from weyr.core.ref import ThingId
+from weyr.core.ref import Ref, ThingId
 from weyr.engines.local.artifacts import ObjectArtifacts, s3_buckets
 from weyr.engines.local.control import NoAnswer, PlaneDown, ask
 from weyr.engines.local.launcher_client import LauncherClient
@@ -35,6 +35,7 @@ from weyr.engines.local.secrets import LocalSecrets
 from weyr.engines.local.supervisor import Supervisor
 from weyr.engines.local.tasks import LocalTasks
 from weyr.engines.local.tracked import TrackedTasks
+from weyr.engines.local.vigil import Vigil
 from weyr.ledger.ledger import Ledger
 from weyr.ledger.prices import Catalogue
 from weyr.reconcile.effects import Effects
@@ -97,6 +98,11 @@ class Weyr:
 def plane_supervisor(weyr: "Weyr", log: Log, on_started: Callable[[str], None]) -> Supervisor:
     """Who keeps the planes up."""
     return Supervisor(weyr.planes, log, on_started)
+
+
+def task_vigil(weyr: "Weyr", wake: Callable[[Iterable[Ref]], None]) -> Vigil:
+    """Who notices the deaths that no launcher can tell of."""
+    return Vigil(weyr.home.tasks, weyr.launcher.pid, wake)
 
 
 def open_weyr(

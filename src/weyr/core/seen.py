@@ -21,7 +21,8 @@ class TaskState(StrEnum):
 
 
 class EndReason(StrEnum):
-    """Why a task ended. LOST: its wrapper died without a record and no process of it is left."""
+    """Why a task ended. LOST: its wrapper died without a record and no process of it is left. REFUSED: it waited its
+    turn, and the engine would then not take it."""
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
@@ -31,6 +32,7 @@ class EndReason(StrEnum):
     TIMED_OUT = "timed out"
     NOT_STARTED = "not started"
     LOST = "lost"
+    REFUSED = "refused"
 
 
 @dataclass(frozen=True, slots=True)

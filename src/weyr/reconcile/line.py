@@ -126,7 +126,7 @@ class Line:
         if want is not None:
             return Present(TaskFacts(TaskState.STARTING, waits=self._reason(want)), want.generation)
         if id in self._refused:
-            end = TaskEnd(EndReason.NOT_STARTED, detail=self._refused[id])
+            end = TaskEnd(EndReason.REFUSED, detail=self._refused[id])
             return Present(TaskFacts(TaskState.ENDED, end=end))
         if found is None or (isinstance(found, Absent) and id in self._handed):
             return Present(TaskFacts(TaskState.STARTING))  # handed on just now

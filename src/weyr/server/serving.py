@@ -9,7 +9,7 @@ import time
 import uvicorn
 
 from weyr.access.audit import AuditLog
-from weyr.compose.local import Planes, Weyr, open_weyr, plane_supervisor
+from weyr.compose.local import Planes, Weyr, open_weyr, plane_supervisor, task_vigil
 from weyr.compose.tenure import Tenure
 from weyr.core.diagnostic import EngineError
 from weyr.reconcile.ports import Log
@@ -42,6 +42,7 @@ def serve(
         weyr = open_weyr(home.path, time.time, log, is_serving=True, planes=planes, tenure=tenure, db=db)
         keeper = Keeper(weyr.loop, time.time, log, home.sockets / "doorbell.sock")
         audit = AuditLog(home.audit, "server")
+    vigil = task_vigil(weyr, keeper.wake)
     supervisor = plane_supervisor(weyr, log, on_started=lambda name: _plane_started(weyr, keeper, log, name))
     service = Service(weyr, time.time, log, audit, keeper.wake, keeper.mind_clock, url=url, started_at=time.time())
     server = uvicorn.Server(
@@ -55,9 +56,11 @@ def serve(
         signal.signal(number, lambda _number, _frame: service.stop())
     supervisor.start()
     keeper.start()
+    vigil.start()
     with as_user_errors(home.path):
         asyncio.run(_run(server, door, home, url, is_auto, log))
     log("server.stopping", pid=os.getpid())
+    vigil.stop()
     keeper.stop()
     supervisor.stop()
     if not weyr.world.stacks:

@@ -131,7 +131,7 @@ class Launcher:
                 return "already"
             try:
                 groups = limits.group_folders(order["group"], self._trees)
-                if not task_folder.begin(folder, {"boot": self._boot, "groups": groups}):
+                if not task_folder.begin(folder, {"boot": self._boot, "groups": groups, "launcher": os.getpid()}):
                     return "already"
                 pid = self._hand_over(order, lock) or _fork(folder)
                 if pid == 0:

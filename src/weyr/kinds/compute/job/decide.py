@@ -167,8 +167,7 @@ def _ended(spec: JobSpec, view: View[JobMemory], memory: JobMemory, thing: Thing
         case Present(facts=TaskFacts(end=TaskEnd() as end) as facts):
             memory = ending.weighed(spec, memory, end, ending.took_s(facts), view.now)
         case _ if _is_refused(thing):
-            refused = TaskEnd(EndReason.FAILED, detail=thing.refusal)
-            memory = ending.weighed(spec, memory, refused, 0, view.now, can_retry=False)
+            memory = ending.weighed(spec, memory, TaskEnd(EndReason.REFUSED, detail=thing.refusal), 0, view.now)
         case _:
             memory = ending.weighed(spec, memory, TaskEnd(EndReason.LOST, detail="its task is gone"), 0, view.now)
     note = Note("attempt.ended", memory.detail + ("" if memory.outcome else "; another follows"))

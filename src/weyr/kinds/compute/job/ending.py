@@ -21,9 +21,7 @@ INTERRUPTION_WAIT_MAX_S = 60.0
 new attempt meets what ended the last one."""
 
 
-def weighed(
-    spec: JobSpec, memory: JobMemory, end: TaskEnd, took_s: float, now: float, can_retry: bool = True
-) -> JobMemory:
+def weighed(spec: JobSpec, memory: JobMemory, end: TaskEnd, took_s: float, now: float) -> JobMemory:
     """The memory after the open attempt's end. Its `outcome` is empty where another attempt follows."""
     text = f"attempt {memory.attempt} {_sentence(end, took_s)}"
     memory = replace(memory, is_open=False, took_s=memory.took_s + took_s, detail=text)
@@ -34,14 +32,16 @@ def weighed(
             memory = replace(memory, interruptions=memory.interruptions + 1)
             excess = memory.interruptions - INTERRUPTIONS_AT_ONCE
             wait_s = min(2.0 ** min(excess, 10), INTERRUPTION_WAIT_MAX_S) if excess > 0 else 0.0
-            return _again_or_fail(memory, can_retry and memory.interruptions <= INTERRUPTIONS_MAX, now + wait_s)
+            return _again_or_fail(memory, memory.interruptions <= INTERRUPTIONS_MAX, now + wait_s)
         case EndReason.NOT_STARTED:
             memory = replace(memory, not_started=memory.not_started + 1)
-            return _again_or_fail(memory, can_retry and memory.not_started < NOT_STARTED_MAX, now + 1)
+            return _again_or_fail(memory, memory.not_started < NOT_STARTED_MAX, now + 1)
         case EndReason.FAILED | EndReason.OUT_OF_MEMORY | EndReason.TIMED_OUT:
             memory = replace(memory, failures=memory.failures + 1)
             wait_s = min(spec.retries.backoff * 2 ** min(memory.failures - 1, 20), BACKOFF_MAX_S)
-            return _again_or_fail(memory, can_retry and memory.failures <= spec.retries.max, now + wait_s)
+            return _again_or_fail(memory, memory.failures <= spec.retries.max, now + wait_s)
+        case EndReason.REFUSED:
+            return replace(memory, failures=memory.failures + 1, outcome=FAILED)
         case other:
             assert_never(other)
 

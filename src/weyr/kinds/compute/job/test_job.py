@@ -170,7 +170,13 @@ ENDS = {
         attempt(Absent(), is_accepted=False, refusal="it asks for 64 CPUs"),
         "failed",
         None,
-        "failed (it asks for 64 CPUs)",
+        "refused (it asks for 64 CPUs)",
+    ),
+    "the engine refuses it when its turn comes": (
+        ended(EndReason.REFUSED, detail="no key"),
+        "failed",
+        None,
+        "(no key)",
     ),
 }
 
