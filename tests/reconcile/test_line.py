@@ -1,10 +1,11 @@
 """Tasks in line for a machine, on a simulated engine."""
 
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 import pytest
 
-from weyr.core.capability import Capability, TaskBody, Wanted
+from weyr.core.capability import Answers, Capability, TaskBody, Wanted
 from weyr.core.diagnostic import EngineSilent
 from weyr.core.ref import Ref, ThingId
 from weyr.core.seen import Absent, Present, Seen, TaskFacts
@@ -24,7 +25,7 @@ class World:
         self.clock = VirtualClock()
         script = Script(work_s=10, starts_after_s=0)
         self.engine = SimEngine(self.clock, seed, FaultRates(loses_replies=loses_replies), lambda _: script)
-        self.line = Line(self.engine.tasks, ROOM)
+        self.line = Line(self.engine.tasks, ROOM, self.clock)
 
     def ensure(self, *numbers: int, body: TaskBody = BODY) -> None:
         assert self.line.ensure([Wanted(id_of(n), 1, body) for n in numbers]) == {}
@@ -90,7 +91,7 @@ def test_a_restart_keeps_the_line_and_counts_what_runs() -> None:
     """The line is written down nowhere: it follows from what the store and the engine know."""
     world = World()
     world.ensure(1, 2, 3, 4)
-    world.line = Line(world.engine.tasks, ROOM, world.rows(1, 2, 3, 4))
+    world.line = Line(world.engine.tasks, ROOM, world.clock, world.rows(1, 2, 3, 4))
     world.ensure(5)
     assert world.states(1, 2, 3, 4, 5) == ["running", "running", "waits", "waits", "waits"]
     world.clock.advance(10)
@@ -103,7 +104,7 @@ def test_what_ran_and_is_gone_is_not_put_in_line_again() -> None:
     world = World()
     world.ensure(1)
     rows = world.rows(1)
-    world.line = Line(SimEngine(world.clock).tasks, ROOM, rows)
+    world.line = Line(SimEngine(world.clock).tasks, ROOM, world.clock, rows)
     assert world.states(1) == ["absent"]
 
 
@@ -124,3 +125,44 @@ def test_an_unreliable_engine_loses_nobody_and_runs_nobody_twice(seed: int) -> N
         world.clock.advance(1)
     assert over == set(ids)
     assert world.engine.tasks.starts == dict.fromkeys(ids, 1)
+
+
+class Recalling:
+    """An engine that answers from what it knew at a moment of the past."""
+
+    def __init__(self, engine: SimEngine) -> None:
+        self.capability, self._tasks = Capability.TASKS, engine.tasks
+        self.as_of: float | None = None
+
+    def observe(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Seen]:
+        found = self._tasks.observe(ids)
+        return found if self.as_of is None else dict.fromkeys(ids, Absent(self.as_of))
+
+    def ensure(self, wanted: Sequence[Wanted]) -> Answers:
+        return self._tasks.ensure(wanted)
+
+    def release(self, ids: Sequence[ThingId]) -> Answers:
+        return self._tasks.release(ids)
+
+    def inventory(self) -> Sequence[ThingId]:
+        return self._tasks.inventory()
+
+
+def test_an_answer_from_before_its_turn_proves_nothing() -> None:
+    """Who asked knows only when the task was put in line; it was handed on later, and "absent" is from before
+    that (seed 191)."""
+    world = World()
+    engine = Recalling(world.engine)
+    world.line = Line(engine, ROOM, world.clock)
+    world.ensure(1, 2, 3)
+    world.clock.advance(10)
+    before = world.clock()
+    world.clock.advance(1)
+    assert world.states(1, 2) == ["ended", "ended"]
+    engine.as_of = before
+    assert world.states(3) == ["unknown"]
+    engine.as_of = None
+    assert world.states(3) == ["running"]
+    world.line = Line(engine, ROOM, world.clock, world.rows(3))
+    engine.as_of = before
+    assert world.states(3) == ["unknown"], "a new server does not know when the one before handed it on"

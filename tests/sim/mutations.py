@@ -14,6 +14,7 @@ from weyr.core.kind import AnyKind, Kinds, Usage
 from weyr.core.ref import Ref, ThingId
 from weyr.core.seen import Absent, Seen, Unknown
 from weyr.reconcile.effects import Told
+from weyr.reconcile.line import Line
 from weyr.reconcile.loop import Loop
 from weyr.reconcile.writes import Writes
 from weyr.sim.shelf import Shelf
@@ -171,6 +172,13 @@ class UnsyncedDatabase(SimDatabase):
     def write(self, *, is_synced: bool = True) -> Iterator[Connection]:
         with super().write(is_synced=False) as connection:
             yield connection
+
+
+class KeepsRoomOfTheEnded(Line):
+    """Who stands in line waits for those that are long gone."""
+
+    def _note(self, id: ThingId, found: Seen) -> None:
+        return
 
 
 class NeverSweeps(SimWorld):

@@ -12,6 +12,7 @@ import pytest
 from weyr.compose.kinds import KINDS
 from weyr.core.kind import Kinds
 from weyr.reconcile.loop import Loop
+from weyr.scheduling.admission import Room
 from weyr.sim.broken import Broken
 from weyr.sim.checks import EVENTUALLY, LEDGER, MEMORY, NEVER, PLAN
 from weyr.sim.faults import FaultRates
@@ -52,6 +53,7 @@ CRASHING = Trouble(store=StoreRates(dies=0.01, cuts=0.5))
 FAILING = Trouble(store=StoreRates(fails=0.02))
 LATE = Trouble(FaultRates(delays=0.3, repeats=0.3, delay_s=120.0))
 REORDERS = Trouble(FaultRates(delays=0.2, repeats=0.3, reorders=0.1))
+CROWDED = Trouble(room=Room(1, 1 << 30))
 FORGOTTEN = "forgotten before absence is proved"
 UNOPENED = "an intent without a meter"
 UNMETERED = "a task running without a meter"
@@ -96,6 +98,9 @@ MUTATIONS = {
     ),
     "a failed write is shrugged off": Mutation(
         {MEMORY, UNOPENED}, loop(broken.ShrugsOffFailedWrites), trouble=FAILING
+    ),
+    "an ended task keeps its room": Mutation(
+        {"every stack settles"}, partial(SimWorld, line=broken.KeepsRoomOfTheEnded), trouble=CROWDED
     ),
     "a job made anew counts from one": Mutation({"an attempt's id used twice"}, kinds=broken.forgetting_numbers()),
     "an attempt's number is used again": Mutation(

@@ -172,7 +172,7 @@ def _providers(
     tracked = TrackedTasks(tasks, _Runs(tracking), SYSTEM_BUCKET)
     known = [thing for things in world.things.values() for thing in things.values()]
     return {
-        Capability.TASKS: Line(tracked, Room(os.cpu_count() or 1, machine_memory_bytes()), known),
+        Capability.TASKS: Line(tracked, Room(os.cpu_count() or 1, machine_memory_bytes()), now, known),
         Capability.OBJECTS: LocalObjects(home.sockets / "s3.sock", epoch),
         Capability.REGISTRY: LocalRegistry(tracking),
         Capability.TRAFFIC: LocalRouter(

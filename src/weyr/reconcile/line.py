@@ -6,12 +6,12 @@ written down: the intents are in the store, and a task that a restart finds acce
 from the engine is in line again.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from weyr.core.capability import Answers, Capability, Provider, Refused, TaskBody, Wanted
 from weyr.core.diagnostic import EngineSilent
 from weyr.core.ref import ThingId
-from weyr.core.seen import Absent, EndReason, Present, Seen, TaskEnd, TaskFacts, TaskState, Unknown
+from weyr.core.seen import Absent, EndReason, Present, Seen, TaskEnd, TaskFacts, TaskState, Unknown, newer_than
 from weyr.scheduling.admission import Claim, Room, admitted
 from weyr.store.kernel import ThingRow
 
@@ -19,13 +19,16 @@ from weyr.store.kernel import ThingRow
 class Line:
     """The task engine behind a line: no more run at once than its machine has room for.
 
-    Takes the things that the store knows, so that what runs since before a restart counts.
+    Takes the things that the store knows, so that what runs since before a restart counts; and `now`, in Unix seconds.
     """
 
     capability = Capability.TASKS
 
-    def __init__(self, tasks: Provider, room: Room, known: Iterable[ThingRow] = ()) -> None:
-        self._tasks, self._room = tasks, room
+    def __init__(self, tasks: Provider, room: Room, now: Callable[[], float], known: Iterable[ThingRow] = ()) -> None:
+        self._tasks, self._room, self._now = tasks, room, now
+        self._began = now()
+        self._told_at: dict[ThingId, float] = {}
+        """When the engine was told of them last, which the loop does not know: it had its answer long before."""
         self._waiting: dict[ThingId, Wanted] = {}
         self._claims: dict[ThingId, Claim] = {}
         """Those of who waits, in the same order: worked out once, not at each end that a thousand wait for."""
@@ -41,9 +44,11 @@ class Line:
 
     def observe(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Seen]:
         """As `Provider.observe`. Ends that are seen make room, which is given away at once."""
-        seen = dict(self._tasks.observe([id for id in ids if id not in self._waiting]))
-        for id, found in seen.items():
-            self._note(id, found)
+        found = self._tasks.observe([id for id in ids if id not in self._waiting])
+        # Also an answer older than this server: the one before may have handed a task on and not lived to say so.
+        seen = {id: newer_than(self._told_at.get(id, self._began), each) for id, each in found.items()}
+        for id, each in seen.items():
+            self._note(id, each)
         trouble: dict[ThingId, str] = {}
         try:
             for id, answer in self._let_in().items():
@@ -81,6 +86,7 @@ class Line:
             ids = [id for id in admitted(self._room, held, self._claims) if id not in found]
             if not ids:
                 break
+            self._told_at |= dict.fromkeys(ids, self._now())
             answers = self._tasks.ensure([self._waiting[id] for id in ids])
             for id in ids:
                 want, claim = self._waiting[id], self._claims[id]
@@ -114,6 +120,7 @@ class Line:
                 self._unproved.pop(id, None)
             case Absent():
                 self._handed.pop(id, None)
+                self._told_at.pop(id, None)
                 if id in self._unproved:
                     self._queue(self._unproved.pop(id))
             case Unknown():

@@ -3,6 +3,7 @@
 import random
 from dataclasses import dataclass, field
 
+from weyr.scheduling.admission import Room
 from weyr.sim.faults import FaultRates
 from weyr.sim.nodes import NodeRates
 from weyr.sim.store import StoreRates
@@ -11,13 +12,15 @@ from weyr.sim.store import StoreRates
 @dataclass(frozen=True, slots=True)
 class Trouble:
     """`dies` is the chance that the server is killed around a call of an engine, `oversleeps` that it does not get
-    to run for a while after a pass. Nothing goes wrong by default."""
+    to run for a while after a pass; `room` what the tasks stand in line for, None where all may run at once. Nothing
+    goes wrong by default."""
 
     calls: FaultRates = field(default_factory=FaultRates)
     nodes: NodeRates = field(default_factory=NodeRates)
     store: StoreRates = field(default_factory=StoreRates)
     dies: float = 0.0
     oversleeps: float = 0.0
+    room: Room | None = None
 
 
 def drawn_trouble(chance: random.Random) -> Trouble:
@@ -43,4 +46,6 @@ def drawn_trouble(chance: random.Random) -> Trouble:
         fails=chance.choice((0.0, 0.0, 0.0, 0.005)),
     )
     dies, oversleeps = chance.choice((0.0, 0.02, 0.05)), chance.choice((0.0, 0.0, 0.02))
-    return Trouble(calls, nodes, store, dies, oversleeps)
+    # From a machine that a single job fills to one that has room for all of them.
+    room = Room(chance.choice((1, 2, 4)), chance.choice((1, 16)) << 30)
+    return Trouble(calls, nodes, store, dies, oversleeps, room)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from weyr.core.capability import Wanted
+from weyr.core.capability import Capability, Provider, Wanted
 from weyr.core.decision import Phase
 from weyr.core.diagnostic import Fenced, StoreError
 from weyr.core.kind import Kinds
@@ -23,6 +23,7 @@ from weyr.ledger.ledger import Ledger
 from weyr.ledger.prices import Catalogue
 from weyr.reconcile.apply import apply_plan, planning_world
 from weyr.reconcile.effects import Effects
+from weyr.reconcile.line import Line
 from weyr.reconcile.loop import Loop, phases
 from weyr.reconcile.orphans import sweep
 from weyr.reconcile.world import World
@@ -61,7 +62,8 @@ R = TypeVar("R")
 class SimWorld:
     """Takes the kinds, a folder for its store, a seed, the trouble to expect, and what each task does.
 
-    `loop` and `database` stand in for the production loop and the simulated store where a test breaks them on purpose.
+    `loop`, `line` and `database` stand in for the production ones and the simulated store, where a test breaks them
+    on purpose.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class SimWorld:
         scripts: Callable[[Wanted], Script] = default_script,
         loop: type[Loop] = Loop,
         database: type[SimDatabase] = SimDatabase,
+        line: type[Line] = Line,
     ) -> None:
         trouble = trouble or Trouble()
         self.kinds = kinds
@@ -84,12 +87,12 @@ class SimWorld:
         self.db: Database = fresh_database(folder / f"world-{seed}.db", seed, self._fate, database)
         self.catalogue = Catalogue.shipped()
         self.ledger = Ledger(LedgerStore(self.db), self.catalogue)
-        self.dies, self.oversleeps = trouble.dies, trouble.oversleeps
+        self.dies, self.oversleeps, self.room = trouble.dies, trouble.oversleeps, trouble.room
         self._kills, self._clock_chance = chance_of(seed, "kills"), chance_of(seed, "clock")
         self.deaths = 0
         self.incidents: list[Incident] = []
         self._next_sweep = self.clock() + SWEEP_EVERY_S
-        self._loop_type = loop
+        self._loop_type, self._line_type = loop, line
         self._witness = Witness(self.engine)
         self._before = Snapshot(self.clock())
         self._heard: set[End] = set()
@@ -250,9 +253,15 @@ class SimWorld:
             self._witness.take_as_known(self.loop.world)
 
     def _loop(self) -> Loop:
-        providers = {name: Door(shelf, self) for name, shelf in self.engine.providers.items()}
+        world = World.load(self.db)
+        providers: dict[Capability, Provider] = {
+            name: Door(shelf, self) for name, shelf in self.engine.providers.items()
+        }
+        if self.room is not None:
+            known = [thing for things in world.things.values() for thing in things.values()]
+            providers[Capability.TASKS] = self._line_type(providers[Capability.TASKS], self.room, self.clock, known)
         effects = Effects(providers, lambda _event, /, **_fields: None)
-        return self._loop_type(self.db, self.kinds, effects, self.ledger, World.load(self.db))
+        return self._loop_type(self.db, self.kinds, effects, self.ledger, world)
 
     def _sweep(self) -> None:
         sweep(self.loop.world, self.loop.effects)
