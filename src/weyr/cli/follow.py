@@ -21,7 +21,8 @@ from weyr.core.diagnostic import Diagnostic, UserError
 LOOK_EVERY_S = 1.0
 REDRAW_EVERY_S = 0.25
 REJOIN_TIMEOUT_S = 10.0
-RESTARTS_MAX = 1
+RESTARTS_MAX = 5
+"""A server that dies again and again is told of, not started for ever."""
 
 
 class Stage(Protocol):
@@ -86,7 +87,7 @@ class Follower:
         return bool(events)
 
     def ask(self, method: str, path: str, body: object = None, **query: object) -> Answer:
-        """A call that survives the server's death once: it is waited for, or started again."""
+        """A call that survives the server's death, a few times: it is waited for, or started again."""
         while True:
             try:
                 return self.client.call(method, path, body, **query)
