@@ -42,7 +42,7 @@ def _checksum(stored: Stored) -> Content:
 
 
 def _parts(call: Call, stored: Stored) -> Content:
-    """A page of the parts that a multipart upload was completed from; the checksum of each is not kept."""
+    """A page of the parts that a multipart upload was completed from, each with its checksum if there were any."""
     if not stored.meta.parts:
         return None
     after, limit = (
@@ -58,7 +58,14 @@ def _parts(call: Call, stored: Stored) -> Content:
         ("MaxParts", limit),
         ("IsTruncated", last < stored.meta.parts),
     ]
-    return [*content, *(("Part", [("PartNumber", number), ("Size", part.size)]) for number, part in numbered)]
+    return [*content, *(("Part", _part(stored, number, part.size)) for number, part in numbered)]
+
+
+def _part(stored: Stored, number: int, size_bytes: int) -> Content:
+    content: list[tuple[str, Content]] = [("PartNumber", number), ("Size", size_bytes)]
+    if stored.meta.checksum and stored.meta.part_checksums:
+        content.append((f"Checksum{stored.meta.checksum[0]}", stored.meta.part_checksums[number - 1]))
+    return content
 
 
 def _number(call: Call, header: str, default: int) -> int:

@@ -27,7 +27,7 @@ async def put_object(call: Call) -> Response:
     """Stores the body under the key; answered once it is on disk."""
     if "x-amz-copy-source" in call.headers:
         return await copy_object(call)
-    meta, condition = owned(call, meta_of(call.headers, call.caller)), write_condition(call.headers)
+    meta, condition = owned(call, meta_of(call.headers)), write_condition(call.headers)
     received = await call.plane.receiver.receive(call.request.body, promise_of(call.headers, call.caller))
     headers = [("ETag", f'"{received.md5}"')]
     if received.checksum:
@@ -53,7 +53,7 @@ async def copy_object(call: Call) -> Response:
     if is_onto_itself and not is_replacing and source.is_current:
         message = "This copy request is illegal because it is trying to copy an object to itself without changing"
         raise S3Error("InvalidRequest", f"{message} the object's metadata.")
-    given, kept = meta_of(call.headers, call.caller), source.stored.meta
+    given, kept = meta_of(call.headers), source.stored.meta
     headers = given.headers if is_replacing else kept.headers
     tags = given.tags if directive(call, "x-amz-tagging-directive") else kept.tags
     meta = owned(call, replace(kept, headers=headers, tags=tags, upload="", owner="", acl=""))
@@ -157,7 +157,7 @@ def found(call: Call, bucket: Bucket, key: str, version: str) -> Stored:
 
 def _described(call: Call, bucket: Bucket, stored: Stored) -> tuple[Response, int, int]:
     """The answer's head, and (start, count) of the bytes that belong to it."""
-    with_checksum = call.headers.get("x-amz-checksum-mode", "").upper() == "ENABLED"
+    checksum = stored.meta.checksum if call.headers.get("x-amz-checksum-mode", "").upper() == "ENABLED" else None
     headers = [
         ("Last-Modified", http_date(stored.modified_ms // 1000)),
         *version_header(bucket, stored.version),
@@ -167,14 +167,15 @@ def _described(call: Call, bucket: Bucket, stored: Stored) -> tuple[Response, in
     if "partNumber" in call.query:
         start, count = _part_of(call, stored)
         status = 206
-        headers.append(("x-amz-mp-parts-count", str(stored.meta.parts))) if stored.meta.parts else None
+        if stored.meta.parts:
+            headers.append(("x-amz-mp-parts-count", str(stored.meta.parts)))
+            checksum = checksum and _part_checksum(stored, call.number("partNumber", 0, 10_001))
     elif "range" in call.headers and (piece := range_of(call.headers["range"], stored.size)):
         start, count = piece
-        status = 206
+        status, checksum = 206, None  # that of the whole beside a piece of it would be verified by clients, and fail
     if status == 206:
         headers.append(("Content-Range", f"bytes {start}-{start + count - 1}/{stored.size}"))
-    # A checksum of the whole beside a part of it would be verified by clients, and fail.
-    headers += response_headers(stored, call.query, with_checksum and status == 200)
+    headers += response_headers(stored, call.query, checksum)
     return Response(status, headers), start, count
 
 
@@ -191,6 +192,13 @@ def _part_of(call: Call, stored: Stored) -> tuple[int, int]:
         raise S3Error("InvalidPart", "The requested partnumber is not satisfiable")
     sizes = [segment.size for segment in stored.segments]
     return sum(sizes[: number - 1]), sizes[number - 1]
+
+
+def _part_checksum(stored: Stored, number: int) -> tuple[str, str, str] | None:
+    if stored.meta.checksum is None or not stored.meta.part_checksums:
+        return None
+    algorithm, _, kind = stored.meta.checksum
+    return algorithm, stored.meta.part_checksums[number - 1], kind
 
 
 class Source:

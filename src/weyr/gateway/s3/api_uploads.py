@@ -32,7 +32,7 @@ PART_BYTES_MAX = 5 * 2**30
 
 async def create_upload(call: Call) -> Response:
     """Opens an upload; what is kept of this request's headers becomes the object's."""
-    meta = replace(owned(call, meta_of(call.headers, call.caller)), checksum=_wished_checksum(call))
+    meta = replace(owned(call, meta_of(call.headers)), checksum=_wished_checksum(call))
     upload = Upload(secrets.token_urlsafe(24), call.there.id, call.key, call.now_ms, call.caller.principal.name, meta)
     name = call.bucket
     await call.plane.index.write(lambda transaction: uploads.begin(transaction, name, upload))
@@ -143,7 +143,8 @@ async def _keep(call: Call, upload: Upload, number: int, received: Received) -> 
 
 async def complete_upload(call: Call) -> Response:
     """Makes the parts one object. Its size, its etag and its checksum follow from theirs."""
-    document = await call.xml("CompleteMultipartUpload")
+    # A checksum in the head is that of the object.
+    document = await call.xml("CompleteMultipartUpload", foreign=checksums.BY_HEADER)
     named = [_named_part(node) for node in document.all("Part")]
     condition, name, key, upload_id = write_condition(call.headers), call.bucket, call.key, call.query["uploadId"]
     promised = next((call.headers[header] for header in checksums.BY_HEADER if header in call.headers), "")

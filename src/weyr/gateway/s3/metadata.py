@@ -5,7 +5,6 @@ from urllib.parse import parse_qsl
 
 from weyr.gateway.s3.errors import S3Error, not_implemented
 from weyr.gateway.s3.records import Meta, Stored
-from weyr.gateway.s3.sigv4 import Caller
 from weyr.gateway.s3.xml import Node
 
 USER_BYTES_MAX = 2048
@@ -46,11 +45,11 @@ def check_known(headers: Mapping[str, str]) -> None:
         raise not_implemented("storage classes other than STANDARD")
 
 
-def meta_of(headers: Mapping[str, str], caller: Caller) -> Meta:
+def meta_of(headers: Mapping[str, str]) -> Meta:
     """What is kept from a request that makes an object. Raises: S3Error MetadataTooLarge, InvalidTag."""
     kept = {name: headers[name] for name in _CONTENT if name in headers}
-    if caller.payload.startswith("STREAMING-") and "content-encoding" in kept:
-        # aws-chunked is how the body travels, not what it is.
+    if "content-encoding" in kept:
+        # aws-chunked is how a body travels, not what it is.
         encodings = [e.strip() for e in kept["content-encoding"].split(",") if e.strip() != "aws-chunked"]
         kept["content-encoding"] = ", ".join(encodings)
         if not encodings:
@@ -62,15 +61,17 @@ def meta_of(headers: Mapping[str, str], caller: Caller) -> Meta:
     return Meta(headers=kept | user, tags=tags_of(headers.get("x-amz-tagging", "")))
 
 
-def response_headers(stored: Stored, query: Mapping[str, str], with_checksum: bool) -> list[tuple[str, str]]:
-    """An object's headers as GET and HEAD give them; `response-…` in the query overrides."""
+def response_headers(
+    stored: Stored, query: Mapping[str, str], checksum: tuple[str, str, str] | None
+) -> list[tuple[str, str]]:
+    """An object's headers as GET and HEAD give them, with a checksum; `response-…` in the query overrides."""
     headers = {_NAMES.get(name, name): value for name, value in stored.meta.headers.items()}
     for name, header in _OVERRIDES.items():
         if name in query:
             headers[header] = one_line(query[name])
     headers |= {"ETag": f'"{stored.etag}"', "Accept-Ranges": "bytes"}
-    if with_checksum and stored.meta.checksum:
-        algorithm, value, kind = stored.meta.checksum
+    if checksum:
+        algorithm, value, kind = checksum
         headers |= {f"x-amz-checksum-{algorithm.lower()}": value, "x-amz-checksum-type": kind}
     if stored.meta.tags:
         headers["x-amz-tagging-count"] = str(len(stored.meta.tags))

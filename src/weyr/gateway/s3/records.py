@@ -72,6 +72,8 @@ class Meta:
     upload: str = ""
     """The multipart upload this came from, so that a repeated completion is answered as the first was."""
     parts: int = 0
+    part_checksums: tuple[str, ...] = ()
+    """That of each part in order, where the upload asked for checksums. Their algorithm is that of the whole."""
     owner: str = ""
     """The account that owns it, "" for the bucket's owner."""
     acl: str = ""
@@ -85,6 +87,8 @@ class Meta:
         fields = json.loads(text)
         if "checksum" in fields:
             fields["checksum"] = tuple(fields["checksum"])
+        if "part_checksums" in fields:
+            fields["part_checksums"] = tuple(fields["part_checksums"])
         return cls(**fields)
 
 
