@@ -8,10 +8,12 @@ from urllib.parse import parse_qs
 from weyr.gateway.s3 import acl as acls
 from weyr.gateway.s3.admit import acl_for, need_source
 from weyr.gateway.s3.api_deletes import new_version
+from weyr.gateway.s3.api_lifecycle import expiration
 from weyr.gateway.s3.blobs import BlobSlices
 from weyr.gateway.s3.call import Call, checked_key, decoded, xml_response
 from weyr.gateway.s3.conditions import check_read, range_of, write_condition
 from weyr.gateway.s3.errors import S3Error
+from weyr.gateway.s3.locks import locked
 from weyr.gateway.s3.messages import Response
 from weyr.gateway.s3.metadata import meta_of, response_headers
 from weyr.gateway.s3.receive import promise_of
@@ -42,6 +44,7 @@ async def put_object(call: Call) -> Response:
     except Exception:
         call.plane.receiver.discard(blob)
         raise
+    headers += expiration(done.bucket, call.key, new.size, meta, call.now_ms)
     return Response(200, headers + new_version_header(done.bucket, done.version))
 
 
@@ -56,12 +59,13 @@ async def copy_object(call: Call) -> Response:
     given, kept = meta_of(call.headers), source.stored.meta
     headers = given.headers if is_replacing else kept.headers
     tags = given.tags if directive(call, "x-amz-tagging-directive") else kept.tags
-    meta = owned(call, replace(kept, headers=headers, tags=tags, upload="", owner="", acl=""))
+    meta = owned(call, replace(kept, headers=headers, tags=tags, upload="", lock_mode="", lock_until_ms=0, hold=""))
     stored, condition, name = source.stored, write_condition(call.headers), call.bucket
     new = NewObject(call.key, stored.size, stored.etag, call.now_ms, new_version(), meta, segments=stored.segments)
     done = await call.plane.index.write(lambda transaction: put(transaction, name, new, condition))
     response = xml_response("CopyObjectResult", ("LastModified", timestamp(call.now_ms)), ("ETag", f'"{stored.etag}"'))
     response.headers += new_version_header(done.bucket, done.version)
+    response.headers += expiration(done.bucket, call.key, new.size, meta, call.now_ms)
     if source.bucket.versioning != Versioning.OFF:
         response.headers.append(("x-amz-copy-source-version-id", stored.version))
     return response
@@ -112,9 +116,10 @@ def located(call: Call) -> tuple[Bucket, Stored]:
 
 
 def owned(call: Call, meta: Meta) -> Meta:
-    """What is kept of an object that the call puts, with whose it will be. Raises: S3Error."""
+    """What is kept of an object that the call puts, with whose it will be and how it is locked. Raises: S3Error."""
     owner, acl = acl_for(call)
-    return replace(meta, owner=owner, acl="" if acl is None else acls.text_of(acl))
+    meta = replace(meta, owner=owner, acl="" if acl is None else acls.text_of(acl))
+    return locked(call.there, call.headers, meta, call.now_ms)
 
 
 def inline_data(call: Call, stored: Stored) -> bytes | None:
@@ -162,6 +167,8 @@ def _described(call: Call, bucket: Bucket, stored: Stored) -> tuple[Response, in
         ("Last-Modified", http_date(stored.modified_ms // 1000)),
         *version_header(bucket, stored.version),
     ]
+    if "versionId" not in call.query:
+        headers += expiration(bucket, stored.key, stored.size, stored.meta, stored.modified_ms)
     check_read(call.headers, stored.etag, stored.modified_ms)
     start, count, status = 0, stored.size, 200
     if "partNumber" in call.query:

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from weyr.gateway.s3 import checksums, uploads
 from weyr.gateway.s3.api_deletes import new_version
+from weyr.gateway.s3.api_lifecycle import expiration
 from weyr.gateway.s3.api_objects import inline_data, new_version_header, owned, source_of
 from weyr.gateway.s3.blobs import BlobSlices
 from weyr.gateway.s3.call import Call, xml_response
@@ -163,6 +164,7 @@ async def complete_upload(call: Call) -> Response:
         content += [(f"Checksum{algorithm}", value), ("ChecksumType", kind)]
     response = xml_response("CompleteMultipartUploadResult", *content)
     response.headers += new_version_header(done.bucket, done.version)
+    response.headers += expiration(done.bucket, key, whole.size, whole.meta, whole.modified_ms)
     return response
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
 from weyr.gateway.s3.errors import S3Error, not_implemented
+from weyr.gateway.s3.locks import HEADERS, lock_headers
 from weyr.gateway.s3.records import Meta, Stored
 from weyr.gateway.s3.xml import Node
 
@@ -20,7 +21,8 @@ _NAMES = {
     "expires": "Expires",
 }
 _KNOWN = {
-    "x-amz-acl", "x-amz-bypass-governance-retention", "x-amz-checksum-algorithm", "x-amz-checksum-crc32",
+    "x-amz-acl", "x-amz-bucket-object-lock-enabled", "x-amz-bypass-governance-retention",
+    "x-amz-checksum-algorithm", "x-amz-checksum-crc32",
     "x-amz-checksum-crc32c", "x-amz-confirm-remove-self-bucket-access", "x-amz-grant-full-control",
     "x-amz-grant-read", "x-amz-grant-read-acp", "x-amz-grant-write", "x-amz-grant-write-acp",
     "x-amz-checksum-crc64nvme", "x-amz-checksum-mode", "x-amz-checksum-sha1", "x-amz-checksum-sha256",
@@ -30,6 +32,7 @@ _KNOWN = {
     "x-amz-expected-bucket-owner", "x-amz-if-match-last-modified-time", "x-amz-if-match-size",
     "x-amz-metadata-directive", "x-amz-mp-object-size", "x-amz-object-attributes",
     "x-amz-max-parts", "x-amz-part-number-marker", "x-amz-object-ownership", "x-amz-optional-object-attributes",
+    *HEADERS,
     "x-amz-request-payer", "x-amz-sdk-checksum-algorithm", "x-amz-source-expected-bucket-owner",
     "x-amz-storage-class", "x-amz-tagging", "x-amz-tagging-directive", "x-amz-trailer", "x-amz-user-agent",
 }  # fmt: skip
@@ -73,6 +76,7 @@ def response_headers(
     if checksum:
         algorithm, value, kind = checksum
         headers |= {f"x-amz-checksum-{algorithm.lower()}": value, "x-amz-checksum-type": kind}
+    headers |= dict(lock_headers(stored.meta))
     if stored.meta.tags:
         headers["x-amz-tagging-count"] = str(len(stored.meta.tags))
     return list(headers.items())

@@ -78,6 +78,11 @@ class Meta:
     """The account that owns it, "" for the bucket's owner."""
     acl: str = ""
     """Its access control list as `weyr.gateway.s3.acl.text_of` writes it, "" for a private one."""
+    lock_mode: str = ""
+    """GOVERNANCE or COMPLIANCE, until `lock_until_ms`; "" where it is not retained."""
+    lock_until_ms: int = 0
+    hold: str = ""
+    """A legal hold: ON, OFF, or "" where there never was one."""
 
     def text(self) -> str:
         return json.dumps({name: value for name, value in asdict(self).items() if value}, separators=(",", ":"))

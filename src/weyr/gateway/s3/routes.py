@@ -13,7 +13,9 @@ from weyr.gateway.s3 import (
     api_buckets,
     api_cors,
     api_deletes,
+    api_lifecycle,
     api_lists,
+    api_locks,
     api_objects,
     api_policies,
     api_settings,
@@ -53,6 +55,8 @@ class Route:
 DOCUMENTS: tuple[Document, ...] = (
     *api_policies.DOCUMENTS,
     api_cors.CORS,
+    api_lifecycle.LIFECYCLE,
+    api_locks.OBJECT_LOCK,
     api_tags.BUCKET_TAGGING,
 )
 """The documents a bucket may have that are routed as they are: read, replaced, removed."""
@@ -79,11 +83,15 @@ _OWN: Mapping[tuple[str, str, str], Route] = {
     ("object", "GET", "attributes"): Route(
         api_attributes.get_attributes, "s3:GetObjectAttributes", "s3:GetObjectVersionAttributes"
     ),
+    ("object", "GET", "legal-hold"): Route(api_locks.get_legal_hold, "s3:GetObjectLegalHold"),
+    ("object", "GET", "retention"): Route(api_locks.get_retention, "s3:GetObjectRetention"),
     ("object", "GET", "uploadId"): Route(api_upload_lists.list_parts, "s3:ListMultipartUploadParts"),
     ("object", "GET", "tagging"): Route(api_tags.get_tags, "s3:GetObjectTagging", "s3:GetObjectVersionTagging"),
     ("object", "HEAD", ""): Route(api_objects.head_object, "s3:GetObject", "s3:GetObjectVersion"),
     ("object", "PUT", ""): Route(api_objects.put_object, "s3:PutObject"),
     ("object", "PUT", "acl"): Route(api_acls.put_object_acl, "s3:PutObjectAcl", "s3:PutObjectVersionAcl"),
+    ("object", "PUT", "legal-hold"): Route(api_locks.put_legal_hold, "s3:PutObjectLegalHold"),
+    ("object", "PUT", "retention"): Route(api_locks.put_retention, "s3:PutObjectRetention"),
     ("object", "PUT", "uploadId"): Route(api_uploads.put_part, "s3:PutObject"),
     ("object", "PUT", "tagging"): Route(api_tags.put_tags, "s3:PutObjectTagging", "s3:PutObjectVersionTagging"),
     ("object", "POST", "uploads"): Route(api_uploads.create_upload, "s3:PutObject"),

@@ -24,7 +24,7 @@ from weyr.gateway.s3.call import REGION, Plane
 from weyr.gateway.s3.control import Control
 from weyr.gateway.s3.http import Site
 from weyr.gateway.s3.index import Index
-from weyr.gateway.s3.lifecycle import sweep_forever
+from weyr.gateway.s3.lifecycle import Sweeper
 from weyr.gateway.s3.receive import Receiver
 from weyr.gateway.s3.service import Service
 from weyr.wire.epochs import Epochs
@@ -96,7 +96,7 @@ async def _run(settings: Settings, accounts: Accounts, ready: Callable[[str], No
         os.chmod(settings.control, 0o600)
     server = await loop.create_server(public.connect, sock=listener, backlog=BACKLOG)
     background = [
-        loop.create_task(sweep_forever(plane.index, settings.sweep_every_s, plane.clock)),
+        loop.create_task(Sweeper(plane.index, plane.clock, plane.day_s).run(settings.sweep_every_s)),
         loop.create_task(_tidy(plane.blobs, *sites)),
     ]
     if settings.info is not None:
