@@ -136,7 +136,9 @@ def _ground(call: Call, bucket: Bucket, stored: Stored | None) -> Ground:
     if stored is None:
         return ground
     acl = acls.of_text(stored.meta.acl) if stored.meta.acl else None
-    return replace(ground, object_owner=stored.meta.owner or owner, object_acl=acl)
+    # What nobody signed for is the bucket's owner's to care for, or nobody could.
+    object_owner = owner if stored.meta.owner in ("", ANONYMOUS) else stored.meta.owner
+    return replace(ground, object_owner=object_owner, object_acl=acl)
 
 
 def _asks(call: Call, key: str) -> bool:

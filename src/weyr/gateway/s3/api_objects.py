@@ -14,9 +14,9 @@ from weyr.gateway.s3.call import Call, checked_key, decoded, xml_response
 from weyr.gateway.s3.conditions import check_read, range_of, write_condition
 from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.locks import locked
-from weyr.gateway.s3.messages import Response
+from weyr.gateway.s3.messages import Response, Stream
 from weyr.gateway.s3.metadata import meta_of, response_headers
-from weyr.gateway.s3.receive import promise_of
+from weyr.gateway.s3.receive import Promise, promise_of
 from weyr.gateway.s3.records import Bucket, Meta, Stored, Versioning, bucket_named, current, look, version_of
 from weyr.gateway.s3.writes import NewObject, put
 from weyr.gateway.s3.xml import timestamp
@@ -29,8 +29,13 @@ async def put_object(call: Call) -> Response:
     """Stores the body under the key; answered once it is on disk."""
     if "x-amz-copy-source" in call.headers:
         return await copy_object(call)
+    return await store(call, promise_of(call.headers, call.caller), call.request.body)
+
+
+async def store(call: Call, promise: Promise, body: Stream) -> Response:
+    """Stores what arrives as the call's key, with what its headers ask for."""
     meta, condition = owned(call, meta_of(call.headers)), write_condition(call.headers)
-    received = await call.plane.receiver.receive(call.request.body, promise_of(call.headers, call.caller))
+    received = await call.plane.receiver.receive(body, promise)
     headers = [("ETag", f'"{received.md5}"')]
     if received.checksum:
         algorithm, value = received.checksum

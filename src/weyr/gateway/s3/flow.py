@@ -12,7 +12,7 @@ from weyr.gateway.s3.blobs import BlobStore
 from weyr.gateway.s3.checksums import Digest
 from weyr.gateway.s3.chunked import Decoder
 from weyr.gateway.s3.errors import S3Error
-from weyr.gateway.s3.messages import Body, BodyBroken
+from weyr.gateway.s3.messages import BodyBroken, Stream
 
 WINDOW_BYTES = 2 * 2**20
 PIECE_BYTES = 256 * 1024
@@ -51,7 +51,7 @@ class Flow:
         self._writing = Lane(pool, self._write, self._written)
         self._hashing = Lane(pool, self._hash, self._hashed)
 
-    async def run(self, body: Body) -> bytes:
+    async def run(self, body: Stream) -> bytes:
         """Raises: S3Error for a body that breaks off or is not well formed, OSError from the disk."""
         self._descriptor = self._blobs.begin(self.blob)
         is_kept = False
@@ -68,7 +68,7 @@ class Flow:
                 self._blobs.abandon(self.blob)
         return self._md5.digest()
 
-    async def _take(self, body: Body) -> None:
+    async def _take(self, body: Stream) -> None:
         try:
             while chunk := await body.chunk(PIECE_BYTES):
                 self._unwritten += len(chunk)

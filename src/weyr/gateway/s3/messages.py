@@ -19,6 +19,12 @@ class BodyBroken(Exception):
     """The connection ended before the body did."""
 
 
+class Stream(Protocol):
+    """Bytes that arrive: a request's body, or a part of it."""
+
+    async def chunk(self, at_least: int = 1) -> bytes: ...
+
+
 class Body:
     """The bytes of one request's body, in the order they came. `chunk` gives b"" once at the end."""
 

@@ -20,7 +20,7 @@ from weyr.gateway.s3.checksums import Algorithm
 from weyr.gateway.s3.chunked import Decoder, Streaming
 from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.flow import Flow, write_all
-from weyr.gateway.s3.messages import Body, BodyBroken
+from weyr.gateway.s3.messages import BodyBroken, Stream
 from weyr.gateway.s3.sigv4 import UNSIGNED, Caller, is_sha256
 from weyr.gateway.s3.writes import NewBlob
 
@@ -49,6 +49,8 @@ class Promise:
     sha256: str = ""
     algorithm: Algorithm | None = None
     value: str = ""
+    is_open: bool = False
+    """Only the greatest length is known before."""
     is_trailing: bool = False
     """The checksum's value comes behind the body."""
     digests: dict[Algorithm, checksums.Digest] = field(default_factory=dict)
@@ -135,7 +137,7 @@ class Receiver:
         self.loop = loop
         self.pool = ThreadPoolExecutor(THREADS, "s3-body")
 
-    async def receive(self, body: Body, promise: Promise, inline_max: int = INLINE_MAX) -> Received:
+    async def receive(self, body: Stream, promise: Promise, inline_max: int = INLINE_MAX) -> Received:
         """The body as a blob. Raises: S3Error where it is not what was promised; nothing of it is left then."""
         if promise.length > MIDDLING_MAX:
             return await self._flow(body, promise)
@@ -144,7 +146,7 @@ class Receiver:
             return _received(promise, _payload(promise, raw), self.blobs.new_id())
         return await self.loop.run_in_executor(self.pool, self._keep, promise, raw)
 
-    async def read(self, body: Body, promise: Promise) -> bytes:
+    async def read(self, body: Stream, promise: Promise) -> bytes:
         """A body that is no object (an XML document): verified, and given back."""
         data = _payload(promise, await _whole(body, promise))
         return _received(promise, data, 0).blob.data or b""
@@ -178,7 +180,7 @@ class Receiver:
     def close(self) -> None:
         self.pool.shutdown(wait=True)
 
-    async def _flow(self, body: Body, promise: Promise) -> Received:
+    async def _flow(self, body: Stream, promise: Promise) -> Received:
         flow = Flow(self.blobs, self.pool, self.loop, promise.decoder, list(promise.digests.values()), promise.length)
         md5 = await flow.run(body)
         try:
@@ -203,7 +205,7 @@ class Receiver:
         return Received(NewBlob(blob.id, blob.size), received.md5, received.checksum)
 
 
-async def _whole(body: Body, promise: Promise) -> bytes:
+async def _whole(body: Stream, promise: Promise) -> bytes:
     """A body that fits in memory. The framing of aws-chunked may make it somewhat longer than its payload."""
     pieces, size, size_max = [], 0, 2 * promise.length + 16 * 1024
     try:
@@ -237,7 +239,7 @@ def verified(promise: Promise, blob: NewBlob, md5: bytes) -> Received:
         if not promise.decoder.is_complete:
             raise S3Error("IncompleteBody")
         trailers = promise.decoder.trailers
-    if blob.size != promise.length:
+    if blob.size > promise.length or (blob.size < promise.length and not promise.is_open):
         raise S3Error("IncompleteBody")
     if promise.md5 is not None and promise.md5 != md5:
         raise S3Error("BadDigest", "The Content-MD5 you specified did not match what we received.")
