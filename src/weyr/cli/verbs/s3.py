@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import sqlite3
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +15,8 @@ from weyr.cli.options import AsJson, seconds
 from weyr.cli.screen import put, say
 from weyr.core.diagnostic import Diagnostic, UserError
 from weyr.gateway.s3.accounts import User, Users, kept_user
-from weyr.gateway.s3.start import CannotStart, Settings
+from weyr.gateway.s3.keyring import KeysUnusable, rotate
+from weyr.gateway.s3.start import KEYS, CannotStart, Settings
 from weyr.gateway.s3.start import serve as run
 
 app = verb_app("Serve buckets over S3, without a stack.")
@@ -44,6 +46,14 @@ def serve(
         Path | None, typer.Option("--users-file", help="A file with one NAME:ACCESS_KEY:SECRET a line.")
     ] = None,
     region: Annotated[str, typer.Option(help="The region that buckets say they are in.")] = "us-east-1",
+    kms_key: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--kms-key",
+            metavar="NAME",
+            help="A key that objects may be encrypted with by its name (aws:kms); it is made if it is not there.",
+        ),
+    ] = None,
     lifecycle_day: Annotated[
         float,
         typer.Option(
@@ -64,6 +74,7 @@ def serve(
         host=host,
         port=port,
         region=region,
+        named_keys=tuple(kms_key or ()),
         sweep_every_s=min(10.0, max(0.2, lifecycle_day / 4)),
         day_s=lifecycle_day,
     )
@@ -85,6 +96,23 @@ def serve(
         run(settings, accounts, ready)
     except CannotStart as e:
         raise _cannot(str(e)) from e
+
+
+@verb(app, "weyr s3 rotate-key --data buckets")
+def rotate_key(
+    data: Annotated[Path, typer.Option("--data", help="Folder of the buckets.")],
+    keys: Annotated[
+        Path | None, typer.Option("--keys", help="File of the keys, where it is not keys.json in that folder.")
+    ] = None,
+) -> None:
+    """Replace the key that wraps those of encrypted buckets. No object is read or written; nothing may serve them."""
+    folder = data.expanduser().absolute()
+    try:
+        count = rotate(folder, keys or folder / KEYS)
+    except (KeysUnusable, OSError, sqlite3.Error) as e:
+        detail = f"{e}"
+        raise UserError(Diagnostic("The key cannot be replaced", detail, suggestion="weyr s3 rotate-key --help")) from e
+    say(f"A new key wraps those of {count} encrypted {'bucket' if count == 1 else 'buckets'}. The old one is gone.")
 
 
 def _users(given: list[str], file: Path | None, folder: Path) -> list[User]:

@@ -2,6 +2,7 @@
 
 from weyr.gateway.s3.api_objects import http_date, located, version_header
 from weyr.gateway.s3.call import Call, xml_response
+from weyr.gateway.s3.encryption import data_key_of, headers_for
 from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.messages import Response
 from weyr.gateway.s3.records import Stored
@@ -17,6 +18,7 @@ async def get_attributes(call: Call) -> Response:
     if not asked <= set(ATTRIBUTES):
         raise S3Error("InvalidArgument", "Invalid attribute name specified.", ArgumentName="x-amz-object-attributes")
     bucket, stored = located(call)
+    data_key_of(call, bucket, stored.key, stored.meta.encryption)
     known: dict[str, Content] = {
         "ETag": stored.etag,
         "Checksum": _checksum(stored),
@@ -30,6 +32,7 @@ async def get_attributes(call: Call) -> Response:
     response.headers += [
         ("Last-Modified", http_date(stored.modified_ms // 1000)),
         *version_header(bucket, stored.version),
+        *headers_for(stored.meta.encryption, call.headers),
     ]
     return response
 

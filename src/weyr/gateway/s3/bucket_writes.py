@@ -85,6 +85,14 @@ def set_setting(transaction: Transaction, name: str, setting: str, text: str | N
     transaction.run("UPDATE buckets SET settings = ? WHERE id = ?", json.dumps(kept), bucket.id)
 
 
+def keep_first(transaction: Transaction, name: str, setting: str, text: str) -> str:
+    """Keeps a setting unless there is one. Gives the one that is there then."""
+    kept = bucket_named(transaction, name).settings.get(setting)
+    if kept is None:
+        set_setting(transaction, name, setting, text)
+    return text if kept is None else kept
+
+
 def remove_empty(transaction: Transaction, name: str) -> None:
     """Raises: S3Error BucketNotEmpty where a key, an old version or a delete marker is left.
 

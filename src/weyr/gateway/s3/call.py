@@ -10,6 +10,7 @@ from weyr.gateway.s3.accounts import Account, Accounts
 from weyr.gateway.s3.blobs import BlobStore
 from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.index import Index
+from weyr.gateway.s3.keyring import Keyring
 from weyr.gateway.s3.messages import Request, Response
 from weyr.gateway.s3.receive import Receiver, promise_of
 from weyr.gateway.s3.records import Bucket, Stored
@@ -29,6 +30,7 @@ class Plane:
     receiver: Receiver
     accounts: Accounts
     audit: AuditTrail
+    keyring: Keyring
     clock: Callable[[], float] = time.time
     region: str = REGION
     day_s: float = 86_400.0

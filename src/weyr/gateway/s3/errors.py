@@ -32,6 +32,7 @@ _CODES: dict[str, tuple[int, str]] = {
     "InvalidBucketName": (400, "The specified bucket is not valid."),
     "InvalidBucketState": (409, "The request is not valid with the current state of the bucket."),
     "InvalidDigest": (400, "The Content-MD5 or checksum value that you specified is not valid."),
+    "InvalidEncryptionAlgorithmError": (400, "The encryption request that you specified is not valid: only AES256."),
     "InvalidPart": (400, "One or more of the specified parts could not be found."),
     "InvalidPartOrder": (400, "The list of parts was not in ascending order."),
     "InvalidPolicyDocument": (400, "The content of the form does not meet the conditions of its policy."),
@@ -41,6 +42,7 @@ _CODES: dict[str, tuple[int, str]] = {
     "InvalidStorageClass": (400, "The storage class that you specified is not valid."),
     "InvalidTag": (400, "The tag provided was not a valid tag."),
     "InvalidURI": (400, "The specified URI could not be parsed."),
+    "KMS.NotFoundException": (400, "The key that you named does not exist."),
     "KeyTooLongError": (400, "Your key is too long."),
     "MalformedACLError": (400, "The ACL that you provided was not well formed or did not validate."),
     "MalformedPOSTRequest": (400, "The body of your POST request is not well-formed multipart/form-data."),
@@ -69,6 +71,10 @@ _CODES: dict[str, tuple[int, str]] = {
     "PreconditionFailed": (412, "At least one of the preconditions that you specified did not hold."),
     "RequestTimeTooSkewed": (403, "The difference between the request time and the server's time is too large."),
     "RequestTimeout": (400, "The body did not arrive in time."),
+    "ServerSideEncryptionConfigurationNotFoundError": (
+        404,
+        "The server side encryption configuration was not found.",
+    ),
     "ServiceUnavailable": (503, "The server cannot take the request now. Please try again."),
     "SignatureDoesNotMatch": (
         403,

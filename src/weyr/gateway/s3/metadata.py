@@ -34,6 +34,11 @@ _KNOWN = {
     "x-amz-max-parts", "x-amz-part-number-marker", "x-amz-object-ownership", "x-amz-optional-object-attributes",
     *HEADERS,
     "x-amz-request-payer", "x-amz-sdk-checksum-algorithm", "x-amz-source-expected-bucket-owner",
+    "x-amz-copy-source-server-side-encryption-customer-algorithm",
+    "x-amz-copy-source-server-side-encryption-customer-key",
+    "x-amz-copy-source-server-side-encryption-customer-key-md5", "x-amz-server-side-encryption",
+    "x-amz-server-side-encryption-aws-kms-key-id", "x-amz-server-side-encryption-customer-algorithm",
+    "x-amz-server-side-encryption-customer-key", "x-amz-server-side-encryption-customer-key-md5",
     "x-amz-storage-class", "x-amz-tagging", "x-amz-tagging-directive", "x-amz-trailer", "x-amz-user-agent",
 }  # fmt: skip
 _OVERRIDES = {f"response-{name}": _NAMES[name] for name in _CONTENT}

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from weyr.gateway.s3.errors import S3Error
 
@@ -61,6 +61,15 @@ class Segment:
     is_inline: bool = False
 
 
+class Encryption(NamedTuple):
+    """How an object is encrypted: the mode as `weyr.gateway.s3.encryption.Mode` has it, and its own key, wrapped."""
+
+    mode: str
+    by: str
+    """The id of the bucket's key, or the name of a named key, that wraps it; "" for a customer's."""
+    key: str
+
+
 @dataclass(frozen=True, slots=True)
 class Meta:
     """What is kept of an object beside its bytes. `headers` are given back as they came, user metadata among them."""
@@ -83,6 +92,7 @@ class Meta:
     lock_until_ms: int = 0
     hold: str = ""
     """A legal hold: ON, OFF, or "" where there never was one."""
+    encryption: Encryption | None = None
 
     def text(self) -> str:
         return json.dumps({name: value for name, value in asdict(self).items() if value}, separators=(",", ":"))
@@ -94,6 +104,8 @@ class Meta:
             fields["checksum"] = tuple(fields["checksum"])
         if "part_checksums" in fields:
             fields["part_checksums"] = tuple(fields["part_checksums"])
+        if "encryption" in fields:
+            fields["encryption"] = Encryption(*fields["encryption"])
         return cls(**fields)
 
 

@@ -13,6 +13,7 @@ from weyr.gateway.s3 import (
     api_buckets,
     api_cors,
     api_deletes,
+    api_encryption,
     api_forms,
     api_lifecycle,
     api_lists,
@@ -59,6 +60,7 @@ DOCUMENTS: tuple[Document, ...] = (
     api_lifecycle.LIFECYCLE,
     api_locks.OBJECT_LOCK,
     api_tags.BUCKET_TAGGING,
+    api_encryption.ENCRYPTION,
 )
 """The documents a bucket may have that are routed as they are: read, replaced, removed."""
 

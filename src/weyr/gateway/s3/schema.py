@@ -7,14 +7,15 @@
     uploads    multipart uploads that are not finished, and `parts` what has come of them
     blobs      every blob with how often it is named; small ones lie here (`data`), the others in files
 
-`segments` names an object's blobs in order: `12:4096` is a file, `i12:4096` a row with data, joined with commas.
-`meta` is JSON: content headers, user metadata, checksums, tags.
+`segments` names an object's blobs in order: `12:4096` is a file, `i12:4096` a row with data, joined with commas; the
+size is that of the object's bytes, and `blobs.size` that on disk.
+`meta` is JSON: content headers, user metadata, checksums, tags, and an encrypted object's own key, wrapped.
 """
 
 import sqlite3
 from pathlib import Path
 
-VERSION = 4
+VERSION = 5
 
 _COLUMNS = """
     bucket INTEGER NOT NULL, key TEXT NOT NULL, sequence INTEGER NOT NULL, version TEXT NOT NULL,

@@ -24,6 +24,7 @@ from weyr.gateway.s3.call import REGION, Plane
 from weyr.gateway.s3.control import Control
 from weyr.gateway.s3.http import Site
 from weyr.gateway.s3.index import Index
+from weyr.gateway.s3.keyring import KeysUnusable, keyring_of
 from weyr.gateway.s3.lifecycle import Sweeper
 from weyr.gateway.s3.receive import Receiver
 from weyr.gateway.s3.service import Service
@@ -31,6 +32,7 @@ from weyr.wire.epochs import Epochs
 from weyr.wire.process import bound_log, write_info
 
 BACKLOG = 2048
+KEYS = "keys.json"
 GRACE_S = 10.0
 TIDY_EVERY_S = 5.0
 SWITCH_S = 0.0005
@@ -56,6 +58,10 @@ class Settings:
     """Unix socket to be steered through."""
     info: Path | None = None
     """File to write pid, port and url to once connections are accepted."""
+    keys: Path | None = None
+    """File of the keys that wrap those of buckets; `keys.json` among the data where it is not said."""
+    named_keys: tuple[str, ...] = ()
+    """Names of keys that objects may ask for."""
     sweep_every_s: float = 10.0
     day_s: float = 86_400.0
     """How long a day of a lifecycle rule lasts."""
@@ -151,6 +157,7 @@ def _listener(host: str, port: int) -> socket.socket:
 
 def _plane(settings: Settings, accounts: Accounts, loop: asyncio.AbstractEventLoop) -> Plane:
     try:
+        keyring = keyring_of(settings.keys or settings.data / KEYS, settings.named_keys, settings.data)
         blobs = BlobStore(settings.data)
         index = Index(settings.data, blobs, loop)
         audit = AuditTrail(settings.audit, "s3")
@@ -158,9 +165,12 @@ def _plane(settings: Settings, accounts: Accounts, loop: asyncio.AbstractEventLo
         for folder in (settings.data, settings.data.parent):
             with suppress(PermissionError):  # a folder above ours may be closed to us; then its names are not new
                 sync_folder(folder)
+    except KeysUnusable as e:
+        raise CannotStart(str(e)) from e
     except (OSError, sqlite3.Error) as e:
         raise CannotStart(f"{settings.data} cannot be opened: {e}") from e
-    return Plane(index, blobs, Receiver(blobs, loop), accounts, audit, region=settings.region, day_s=settings.day_s)
+    receiver = Receiver(blobs, loop)
+    return Plane(index, blobs, receiver, accounts, audit, keyring, region=settings.region, day_s=settings.day_s)
 
 
 async def _tidy(blobs: BlobStore, *sites: Site) -> None:

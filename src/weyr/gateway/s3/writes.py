@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.index import Transaction
+from weyr.gateway.s3.keyring import BUCKET_KEY, BUCKET_MODE, id_in
 from weyr.gateway.s3.locks import check_may_go
 from weyr.gateway.s3.records import (
     NULL_VERSION,
@@ -31,7 +32,10 @@ class NewBlob:
 
     id: int
     size: int
+    """Of the object's bytes."""
     data: bytes | None = None
+    sealed_size: int = 0
+    """What it takes on disk, where it is encrypted."""
 
     @property
     def segment(self) -> Segment:
@@ -125,6 +129,7 @@ def insert(
 
     Gives the version's id.
     """
+    _check_key(bucket, new.meta)
     version = new.version if bucket.versioning == Versioning.ENABLED else NULL_VERSION
     _displace(transaction, bucket, new.key, there, version, new.modified_ms)
     _insert_row(
@@ -191,7 +196,7 @@ def change_meta(transaction: Transaction, bucket: int, key: str, version: str, c
 
 def add_blob(transaction: Transaction, blob: NewBlob) -> None:
     """Counts a blob that has arrived; a file gets its name before the commit."""
-    transaction.run("INSERT INTO blobs VALUES (?, 1, ?, ?)", blob.id, blob.size, blob.data)
+    transaction.run("INSERT INTO blobs VALUES (?, 1, ?, ?)", blob.id, blob.sealed_size or blob.size, blob.data)
     if blob.data is None:
         transaction.arrived.append(blob.id)
 
@@ -242,6 +247,14 @@ def _promote(transaction: Transaction, bucket: int, key: str) -> None:
         values = bucket, key, newest.sequence
         transaction.run("DELETE FROM history WHERE bucket = ? AND key = ? AND sequence = ?", *values)
         _insert_row(transaction, bucket, newest)
+
+
+def _check_key(bucket: Bucket, meta: Meta) -> None:
+    """The bucket may have been removed and made again, with another key, while the bytes came."""
+    kept = bucket.settings.get(BUCKET_KEY)
+    is_by_bucket = meta.encryption is not None and meta.encryption.mode == BUCKET_MODE
+    if is_by_bucket and meta.encryption and (kept is None or id_in(kept) != meta.encryption.by):
+        raise S3Error("OperationAborted", "The bucket was made anew meanwhile.")
 
 
 def _displace(
