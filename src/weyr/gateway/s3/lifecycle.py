@@ -146,6 +146,8 @@ def _matching(task: _Task, keys: list[str], db: sqlite3.Connection) -> list[str]
     matching = []
     for key in keys:
         row = db.execute(sql, (task.bucket, key)).fetchone()
+        if row is not None and task.rule.filter.tags and '"tags"' not in row[1]:
+            continue  # to read the JSON of all that have none takes most of the time
         if row is not None and task.rule.filter.matches(key, row[0], Meta.of(row[1]).tags):
             matching.append(key)
     return matching
