@@ -3,10 +3,12 @@
 import json
 import logging
 import os
+import re
 import sqlite3
 import sys
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -63,6 +65,10 @@ def serve(
             help="How long a day of a lifecycle rule lasts; a few seconds let tests see one end.",
         ),
     ] = "24h",  # type: ignore[assignment] # Typer parses the default as it parses what is given
+    webhook: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=URL", help="Whom buckets may tell of their objects; once per webhook."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Serve S3 in the foreground until Ctrl-C. Each user owns what it makes and sees nothing of the others'."""
@@ -77,6 +83,7 @@ def serve(
         named_keys=tuple(kms_key or ()),
         sweep_every_s=min(10.0, max(0.2, lifecycle_day / 4)),
         day_s=lifecycle_day,
+        webhooks=dict(_webhook(text) for text in webhook or []),
     )
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -127,6 +134,15 @@ def _users(given: list[str], file: Path | None, folder: Path) -> list[User]:
         say(f"A user was made, and is kept in {folder / KEPT_USER}:")
         say(f"  export AWS_ACCESS_KEY_ID={user.access_key} AWS_SECRET_ACCESS_KEY={user.secret}")
     return [user]
+
+
+def _webhook(text: str) -> tuple[str, str]:
+    """The name and the URL of `NAME=URL`. Raises: UserError."""
+    name, _, url = text.partition("=")
+    parts = urlsplit(url)
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name) or parts.scheme not in ("http", "https") or not parts.hostname:
+        raise _cannot(f"A webhook is NAME=URL, and {name!r} is not one.")
+    return name, url
 
 
 def _cannot(detail: str) -> UserError:

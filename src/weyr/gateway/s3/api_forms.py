@@ -59,7 +59,7 @@ async def post_object(call: Call) -> Response:
     promise = promise_of(put.headers, caller)
     # How long the file is shows where it ends: what is promised is only that it is not longer than the form.
     promise.is_open = True
-    return _answer(call, form, key, await store(put, promise, form))
+    return _answer(call, form, key, await store(put, promise, form, "ObjectCreated:Post"))
 
 
 def _with_filename(key: str, filename: str) -> str:

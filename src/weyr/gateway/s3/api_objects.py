@@ -32,6 +32,7 @@ from weyr.gateway.s3.records import Bucket, Meta, Stored, Versioning, bucket_nam
 from weyr.gateway.s3.writes import NewObject, put
 from weyr.gateway.s3.xml import Content, timestamp
 
+COPIED = "ObjectCreated:Copy"
 COPY_BYTES_MAX = 5 * 2**30
 """Of a copy that has to be written; S3 sets it for every copy."""
 LOOKS_MAX = 5
@@ -45,7 +46,7 @@ async def put_object(call: Call) -> Response:
     return await store(call, promise_of(call.headers, call.caller), call.request.body)
 
 
-async def store(call: Call, promise: Promise, body: Stream) -> Response:
+async def store(call: Call, promise: Promise, body: Stream, event: str = "ObjectCreated:Put") -> Response:
     """Stores what arrives as the call's key, with what its headers ask for."""
     meta, condition = owned(call, meta_of(call.headers)), write_condition(call.headers)
     sealing, key = await sealing_for(call, wish_of(call)), None
@@ -58,7 +59,7 @@ async def store(call: Call, promise: Promise, body: Stream) -> Response:
         meta = replace(meta, checksum=(algorithm.value, value, "FULL_OBJECT"))
         headers += [(algorithm.header, value), ("x-amz-checksum-type", "FULL_OBJECT")]
     blob = received.blob
-    new = NewObject(call.key, blob.size, received.md5, call.now_ms, new_version(), meta, blobs=(blob,))
+    new = NewObject(call.key, blob.size, received.md5, call.now_ms, new_version(), meta, (blob,), event=event)
     name = call.bucket
     try:
         done = await call.plane.index.write(lambda transaction: put(transaction, name, new, condition))
@@ -89,7 +90,7 @@ async def copy_object(call: Call) -> Response:
     source_key = data_key_of(call, source.bucket, stored.key, kept.encryption, SOURCE_CUSTOMER)
     sealing = await sealing_for(call, wish, source_key)
     meta = replace(meta, encryption=sealing.record if sealing else None)
-    new = NewObject(call.key, stored.size, stored.etag, call.now_ms, new_version(), meta, segments=stored.segments)
+    new = NewObject(call.key, stored.size, stored.etag, call.now_ms, new_version(), meta, (), stored.segments, COPIED)
     if (source_key is None) != (sealing is None) or _is_checksum_missing(call, stored):
         new = await _written_anew(call, new, source, source_key, sealing.key if sealing else None)
     try:

@@ -24,6 +24,7 @@ from weyr.gateway.s3.xml import Content, Node, timestamp
 
 PAGE_MAX = 1000
 _RANGE = re.compile("bytes=[0-9]{1,18}-[0-9]{1,18}")
+COMPLETED = "ObjectCreated:CompleteMultipartUpload"
 NEVER_INLINE = -1
 """Parts are always files: their object is sent file by file."""
 PART_BYTES_MAX = 5 * 2**30
@@ -132,7 +133,7 @@ async def complete_upload(call: Call) -> Response:
     condition, name, key, upload_id = write_condition(call.headers), call.bucket, call.key, call.query["uploadId"]
     _check_customer(call)
     promised = next((call.headers[header] for header in checksums.BY_HEADER if header in call.headers), "")
-    new = NewObject(key, 0, "", call.now_ms, new_version(), Meta())
+    new = NewObject(key, 0, "", call.now_ms, new_version(), Meta(), event=COMPLETED)
     done, whole = await call.plane.index.write(
         lambda transaction: uploads.complete(transaction, name, key, upload_id, named, new, condition, promised)
     )

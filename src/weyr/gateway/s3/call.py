@@ -35,6 +35,8 @@ class Plane:
     region: str = REGION
     day_s: float = 86_400.0
     """How long a day of a lifecycle rule lasts."""
+    webhooks: Mapping[str, str] = field(default_factory=dict)
+    """Name → URL of those that buckets may tell of their objects."""
 
 
 @dataclass(frozen=True, slots=True)

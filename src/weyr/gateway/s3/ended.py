@@ -8,10 +8,12 @@ from weyr.gateway.s3.api_deletes import new_version
 from weyr.gateway.s3.index import Transaction
 from weyr.gateway.s3.lifecycle_rules import LifecycleRule
 from weyr.gateway.s3.locks import is_locked
+from weyr.gateway.s3.notices import tell
 from weyr.gateway.s3.records import OBJECT_COLUMNS, Bucket, Meta, Stored, current, stored_of
 from weyr.gateway.s3.writes import NewObject, WriteCondition, delete, delete_version, release
 
 VERSIONS_AT_ONCE = 1000
+EXPIRED = "LifecycleExpiration"
 
 
 def expire(
@@ -27,7 +29,7 @@ def expire(
             removed += _drop_lone_marker(transaction, bucket, there, now_ms) if rule.filter.is_of_keys else 0
         elif rule.filter.matches(key, there.size, there.meta.tags):
             marker = NewObject(key, 0, "", now_ms, new_version(), Meta())
-            delete(transaction, bucket.name, key, "", marker, WriteCondition())
+            delete(transaction, bucket.name, key, "", marker, WriteCondition(), event=EXPIRED)
             removed += 1
     return removed
 
@@ -51,6 +53,7 @@ def drop_versions(
             values = bucket.id, key, there.sequence
             transaction.run("DELETE FROM history WHERE bucket = ? AND key = ? AND sequence = ?", *values)
             release(transaction, there.segments)
+            tell(transaction, bucket, f"{EXPIRED}:Delete", key, 0, "", there.version, now_ms)
             removed += 1
     return removed
 

@@ -5,6 +5,7 @@
     history    the versions before it, of buckets that keep them; `sequence` rises with each version of a key, and
                `ended_ms` is when another took its place
     uploads    multipart uploads that are not finished, and `parts` what has come of them
+    events     what webhooks are still to be told, in order
     blobs      every blob with how often it is named; small ones lie here (`data`), the others in files
 
 `segments` names an object's blobs in order: `12:4096` is a file, `i12:4096` a row with data, joined with commas; the
@@ -50,6 +51,8 @@ CREATE TABLE parts (
     upload TEXT NOT NULL, number INTEGER NOT NULL, size INTEGER NOT NULL, etag TEXT NOT NULL,
     modified_ms INTEGER NOT NULL, segments TEXT NOT NULL, checksum TEXT NOT NULL, PRIMARY KEY (upload, number)
 ) WITHOUT ROWID;
+CREATE TABLE events (id INTEGER PRIMARY KEY, target TEXT NOT NULL, body TEXT NOT NULL);
+CREATE INDEX events_by_target ON events (target, id);
 CREATE TRIGGER objects_insert AFTER INSERT ON objects BEGIN
     UPDATE buckets SET size_bytes = size_bytes + NEW.size, objects = objects + 1 - NEW.is_marker WHERE id = NEW.bucket;
 END;

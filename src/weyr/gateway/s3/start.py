@@ -10,9 +10,9 @@ import signal
 import socket
 import sqlite3
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import uvloop
@@ -22,12 +22,14 @@ from weyr.gateway.s3.accounts import Accounts
 from weyr.gateway.s3.blobs import BlobStore, sync_folder
 from weyr.gateway.s3.call import REGION, Plane
 from weyr.gateway.s3.control import Control
+from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.http import Site
 from weyr.gateway.s3.index import Index
 from weyr.gateway.s3.keyring import KeysUnusable, keyring_of
 from weyr.gateway.s3.lifecycle import Sweeper
 from weyr.gateway.s3.receive import Receiver
 from weyr.gateway.s3.service import Service
+from weyr.gateway.s3.teller import bound, tell_forever
 from weyr.wire.epochs import Epochs
 from weyr.wire.process import bound_log, write_info
 
@@ -65,6 +67,8 @@ class Settings:
     sweep_every_s: float = 10.0
     day_s: float = 86_400.0
     """How long a day of a lifecycle rule lasts."""
+    webhooks: Mapping[str, str] = field(default_factory=dict)
+    """Name → URL of those that buckets may tell of their objects."""
 
 
 def serve(settings: Settings, accounts: Accounts, ready: Callable[[str], None]) -> None:
@@ -103,7 +107,8 @@ async def _run(settings: Settings, accounts: Accounts, ready: Callable[[str], No
     server = await loop.create_server(public.connect, sock=listener, backlog=BACKLOG)
     background = [
         loop.create_task(Sweeper(plane.index, plane.clock, plane.day_s).run(settings.sweep_every_s)),
-        loop.create_task(_tidy(plane.blobs, *sites)),
+        loop.create_task(_tidy(plane, *sites)),
+        *(loop.create_task(tell_forever(plane.index, *webhook, plane.clock)) for webhook in settings.webhooks.items()),
     ]
     if settings.info is not None:
         write_info(settings.info, listener.getsockname()[1], url)
@@ -169,14 +174,25 @@ def _plane(settings: Settings, accounts: Accounts, loop: asyncio.AbstractEventLo
         raise CannotStart(str(e)) from e
     except (OSError, sqlite3.Error) as e:
         raise CannotStart(f"{settings.data} cannot be opened: {e}") from e
-    receiver = Receiver(blobs, loop)
-    return Plane(index, blobs, receiver, accounts, audit, keyring, region=settings.region, day_s=settings.day_s)
+    return Plane(
+        index,
+        blobs,
+        Receiver(blobs, loop),
+        accounts,
+        audit,
+        keyring,
+        region=settings.region,
+        day_s=settings.day_s,
+        webhooks=settings.webhooks,
+    )
 
 
-async def _tidy(blobs: BlobStore, *sites: Site) -> None:
+async def _tidy(plane: Plane, *sites: Site) -> None:
     while True:
         await asyncio.sleep(TIDY_EVERY_S)
         bound_log()
         for site in sites:
             site.close_stalled()
-        blobs.remove(())  # those that had to stay while somebody copied
+        plane.blobs.remove(())  # those that had to stay while somebody copied
+        with suppress(OSError, sqlite3.Error, S3Error):  # where the index does not answer, others say so
+            await bound(plane.index)

@@ -10,6 +10,7 @@ from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.index import Transaction
 from weyr.gateway.s3.keyring import BUCKET_KEY, BUCKET_MODE, id_in
 from weyr.gateway.s3.locks import check_may_go
+from weyr.gateway.s3.notices import tell
 from weyr.gateway.s3.records import (
     NULL_VERSION,
     OBJECT_COLUMNS,
@@ -24,6 +25,8 @@ from weyr.gateway.s3.records import (
     stored_of,
     version_of,
 )
+
+REMOVED = "ObjectRemoved"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,8 @@ class NewObject:
     meta: Meta
     blobs: tuple[NewBlob, ...] = ()
     segments: tuple[Segment, ...] = ()
+    event: str = "ObjectCreated:Put"
+    """What the bucket's webhooks are told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +142,7 @@ def insert(
         bucket.id,
         Stored(new.key, _next_sequence(there), version, False, new.size, new.etag, new.modified_ms, segments, new.meta),
     )
+    tell(transaction, bucket, new.event, new.key, new.size, new.etag, version, new.modified_ms)
     return version
 
 
@@ -148,10 +154,11 @@ def delete(
     marker: NewObject,
     condition: WriteCondition,
     is_bypassing: bool = False,
+    event: str = REMOVED,
 ) -> Deleted:
     """Deletes a key, or one version of it. `marker` is the delete marker to set where versions are kept.
 
-    Takes: `is_bypassing`, to pass over a GOVERNANCE retention of the version.
+    Takes: `is_bypassing`, to pass over a GOVERNANCE retention of the version; `event`, as whose doing it is told.
     Promises: a key or version that is not there is no error.
     """
     bucket = bucket_named(transaction, bucket_name)
@@ -165,11 +172,13 @@ def delete(
         if there:
             _drop_current(transaction, bucket.id, there)
             release(transaction, there.segments)
+            tell(transaction, bucket, f"{event}:Delete", key, 0, "", "", marker.modified_ms)
         return Deleted()
     set_to = marker.version if bucket.versioning == Versioning.ENABLED else NULL_VERSION
     _displace(transaction, bucket, key, there, set_to, marker.modified_ms)
     row = Stored(key, _next_sequence(there), set_to, True, 0, "", marker.modified_ms, (), Meta())
     _insert_row(transaction, bucket.id, row)
+    tell(transaction, bucket, f"{event}:DeleteMarkerCreated", key, 0, "", set_to, marker.modified_ms)
     return Deleted(set_to, is_marker=True)
 
 
@@ -235,6 +244,7 @@ def delete_version(
         _drop_current(transaction, bucket.id, there)
         _promote(transaction, bucket.id, key)
     release(transaction, there.segments)
+    tell(transaction, bucket, f"{REMOVED}:Delete", key, 0, "", version, now_ms)
     return Deleted(version, there.is_marker)
 
 
