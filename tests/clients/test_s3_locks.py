@@ -113,6 +113,27 @@ def test_a_bucket_gives_its_default(s3: Served) -> None:
     assert refused == ("InvalidBucketState", 409)
 
 
+def test_a_policy_may_bound_how_long_anybody_retains(s3: Served) -> None:
+    """Whether a header asks for it or a document; and a stranger is refused before anything else is said."""
+    client = locked(s3, "bounded")
+    statement = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:PutObjectRetention",
+        "Resource": "arn:aws:s3:::bounded/*",
+        "Condition": {"NumericGreaterThan": {"s3:object-lock-remaining-retention-days": "10"}},
+    }
+    client.put_bucket_policy(Bucket="bounded", Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    asked = {"Bucket": "bounded", "Key": "k", "Body": b"1", "ObjectLockMode": "GOVERNANCE"}
+    client.put_object(**asked, ObjectLockRetainUntilDate=later(5))
+    assert code_of(client.put_object, **asked, ObjectLockRetainUntilDate=later(20)) == DENIED
+    put = {"Bucket": "bounded", "Key": "k"}
+    client.put_object_retention(**put, Retention={"Mode": "GOVERNANCE", "RetainUntilDate": later(9)})
+    longer = {"Mode": "GOVERNANCE", "RetainUntilDate": later(20)}
+    assert code_of(client.put_object_retention, **put, Retention=longer) == DENIED
+    assert code_of(s3.client("bob").put_object_legal_hold, **put, LegalHold={"Status": "ON"}) == DENIED
+
+
 def test_nothing_is_locked_where_the_bucket_is_not(s3: Served) -> None:
     """A lock that was accepted and not kept to would be worse than none."""
     client = s3.client("ann")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from weyr.gateway.s3 import locks
-from weyr.gateway.s3.admit import is_bypassing
+from weyr.gateway.s3.admit import admit, is_bypassing
 from weyr.gateway.s3.api_objects import located, version_header
 from weyr.gateway.s3.api_settings import Document
 from weyr.gateway.s3.call import Call, xml_response
@@ -45,9 +45,12 @@ async def get_retention(call: Call) -> Response:
 async def put_retention(call: Call) -> Response:
     """Sets how long a version stays. To shorten it or to change its mode takes a bypass, and not even that does for
     COMPLIANCE."""
+    document = await call.xml("Retention")
+    said = (locks.HEADERS[0], document.get("Mode")), (locks.HEADERS[1], document.get("RetainUntilDate"))
+    await admit(_with_headers(call, *said), "s3:PutObjectRetention")
     _need_lock(call)
     now_ms, may_bypass = call.now_ms, is_bypassing(call, call.key, call.query.get("versionId", ""))
-    wanted = locks.wanted_retention(await call.xml("Retention"), now_ms)
+    wanted = locks.wanted_retention(document, now_ms)
 
     def changed(meta: Meta) -> Meta:
         locks.check_may_change(meta, wanted, now_ms, may_bypass)
@@ -67,11 +70,18 @@ async def get_legal_hold(call: Call) -> Response:
 
 
 async def put_legal_hold(call: Call) -> Response:
-    _need_lock(call)
     status = (await call.xml("LegalHold")).get("Status")
+    await admit(_with_headers(call, (locks.HEADERS[2], status)), "s3:PutObjectLegalHold")
+    _need_lock(call)
     if status not in ("ON", "OFF"):
         raise S3Error("MalformedXML")
     return await _change(call, lambda meta: replace(meta, hold=status))
+
+
+def _with_headers(call: Call, *said: tuple[str, str | None]) -> Call:
+    """The call as a policy sees it: its conditions know what a document asks for by the names of the headers."""
+    headers = call.request.headers | {name: value for name, value in said if value is not None}
+    return replace(call, request=replace(call.request, headers=headers))
 
 
 async def _change(call: Call, change: Callable[[Meta], Meta]) -> Response:

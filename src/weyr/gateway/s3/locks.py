@@ -160,13 +160,18 @@ def _default(text: str, now_ms: int) -> Retention | None:
 
 def _future_ms(text: str, now_ms: int) -> int:
     try:
-        date = datetime.fromisoformat(text.strip())
+        at_ms = moment_ms(text)
     except ValueError as e:
         raise S3Error("InvalidArgument", "The retain until date must be provided in ISO 8601 format") from e
-    at_ms = int((date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() * 1000)
     if at_ms <= now_ms:
         raise S3Error("InvalidArgument", "The retain until date must be in the future!")
     return at_ms
+
+
+def moment_ms(text: str) -> int:
+    """A date in ISO 8601; one without a zone is UTC. Raises: ValueError."""
+    date = datetime.fromisoformat(text.strip())
+    return int((date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 def no_lock() -> S3Error:
