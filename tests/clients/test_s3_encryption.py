@@ -230,6 +230,16 @@ def test_damage_is_noticed(s3: S3Plane, client: Any) -> None:
     assert read(client, "rotten") == body
 
 
+def test_damage_of_small_plain_objects_is_noticed(s3: S3Plane, client: Any) -> None:
+    """What lies in the index is compared with its etag whenever it is read, also in part."""
+    client.put_object(Bucket="lake", Key="small", Body=b"as it was put")
+    with sqlite3.connect(s3.folder / "s3" / "index.db") as db:
+        db.execute("UPDATE blobs SET data = ? WHERE data = ?", (b"as it was pot", b"as it was put"))
+    db.close()
+    for asked in ({}, {"Range": "bytes=0-1"}):
+        assert refused(client.get_object, Key="small", **asked) == ("InternalError", 500)
+
+
 def test_a_large_object_is_never_held(tmp_path: Path) -> None:
     """An object of 192 MiB goes in and out encrypted while the plane grows by a few megabytes."""
     with running_s3(tmp_path) as s3:
