@@ -28,7 +28,7 @@ HOMES = {
     "obstore": ("engines", "gateway", "runtime"),
     "boto3": ("engines",),
     "botocore": ("engines",),
-    "cryptography": ("access", "engines"),
+    "cryptography": ("access", "engines", "gateway"),
     "psutil": ("engines", "cli", "server"),
     "prometheus_client": ("server", "gateway"),
     "mlflow": ("runtime",),

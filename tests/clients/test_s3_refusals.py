@@ -167,10 +167,9 @@ def test_what_is_not_done_is_said_to_be_not_done(s3: S3Plane) -> None:
     client = s3.client()
     put = {"Bucket": "lake", "Key": "x", "Body": b""}
     calls = [
-        lambda: client.put_object(**put, ServerSideEncryption="AES256"),
+        lambda: client.put_object(**put, ServerSideEncryption="aws:kms:dsse"),
         lambda: client.put_object(**put, StorageClass="GLACIER"),
         lambda: client.put_object(**put, WebsiteRedirectLocation="/b"),
-        lambda: client.put_object(**put, ObjectLockMode="GOVERNANCE", ObjectLockRetainUntilDate="2030-01-01"),
         lambda: client.get_bucket_website(Bucket="lake"),
         lambda: client.put_bucket_accelerate_configuration(
             Bucket="lake", AccelerateConfiguration={"Status": "Enabled"}

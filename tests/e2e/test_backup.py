@@ -97,6 +97,8 @@ def test_a_folder_that_was_lost_goes_on_from_its_backup(user: User, tmp_path: Pa
     contents = {f"kept/{n}": os.urandom(size) for n, size in enumerate((0, 10, 5_000, 80_000, 3_000_000))}
     for key, content in contents.items():
         s3.put_object(Bucket=BUCKET, Key=key, Body=content)
+    contents["kept/sealed"] = os.urandom(100_000)
+    s3.put_object(Bucket=BUCKET, Key="kept/sealed", Body=contents["kept/sealed"], ServerSideEncryption="AES256")
     run_id = learned(user)
     spent = user.rows("SELECT meter, number, micros FROM journal")
 

@@ -38,6 +38,8 @@ PARTS = (
 """A test counts for the first of these marks that it carries, else for its file or the beginning of its name."""
 UNEXPLAINED = "Not looked into"
 DAY_S = 2
+KMS_KEYS = ("testkey-1", "testkey-2")
+"""What the suite calls its keys where its configuration names none."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ def _served(place: Path, is_plain: bool) -> Iterator[int]:
     for user in USERS:
         command += ["--user", f"{user.name}:{user.access_key}:{user.secret}"]
     if not is_plain:
-        command += ["--lifecycle-day", f"{DAY_S}s"]
+        command += ["--lifecycle-day", f"{DAY_S}s", *(f"--kms-key={name}" for name in KMS_KEYS)]
     with (place / "s3.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log)
     try:

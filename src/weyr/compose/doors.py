@@ -31,7 +31,12 @@ def planes_of(home: Home) -> dict[str, Plane]:
         doors = ("--control", str(home.sockets / f"{name}.sock"), "--port", str(ports[name]))
         return (f"weyr.gateway.{name}", *own, *common, *doors, "--info", str(home.info(name)))
 
-    own = {"s3": ("--data", str(home.objects)), "inference": ("--routes", str(home.routes))}
+    # Beside the other keys: what copies buckets does not copy what opens them.
+    keys = str(home.path / "keys" / "s3.json")
+    own = {
+        "s3": ("--data", str(home.objects), "--keys", keys),
+        "inference": ("--routes", str(home.routes)),
+    }
     return {name: Plane(name, arguments(name, *own[name]), home.info(name), home.log(name)) for name in own}
 
 

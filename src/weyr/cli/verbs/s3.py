@@ -3,9 +3,12 @@
 import json
 import logging
 import os
+import re
+import sqlite3
 import sys
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -14,7 +17,8 @@ from weyr.cli.options import AsJson, seconds
 from weyr.cli.screen import put, say
 from weyr.core.diagnostic import Diagnostic, UserError
 from weyr.gateway.s3.accounts import User, Users, kept_user
-from weyr.gateway.s3.start import CannotStart, Settings
+from weyr.gateway.s3.keyring import KeysUnusable, rotate
+from weyr.gateway.s3.start import KEYS, CannotStart, Settings
 from weyr.gateway.s3.start import serve as run
 
 app = verb_app("Serve buckets over S3, without a stack.")
@@ -44,6 +48,14 @@ def serve(
         Path | None, typer.Option("--users-file", help="A file with one NAME:ACCESS_KEY:SECRET a line.")
     ] = None,
     region: Annotated[str, typer.Option(help="The region that buckets say they are in.")] = "us-east-1",
+    kms_key: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--kms-key",
+            metavar="NAME",
+            help="A key that objects may be encrypted with by its name (aws:kms); it is made if it is not there.",
+        ),
+    ] = None,
     lifecycle_day: Annotated[
         float,
         typer.Option(
@@ -53,6 +65,10 @@ def serve(
             help="How long a day of a lifecycle rule lasts; a few seconds let tests see one end.",
         ),
     ] = "24h",  # type: ignore[assignment] # Typer parses the default as it parses what is given
+    webhook: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=URL", help="Whom buckets may tell of their objects; once per webhook."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Serve S3 in the foreground until Ctrl-C. Each user owns what it makes and sees nothing of the others'."""
@@ -64,8 +80,10 @@ def serve(
         host=host,
         port=port,
         region=region,
+        named_keys=tuple(kms_key or ()),
         sweep_every_s=min(10.0, max(0.2, lifecycle_day / 4)),
         day_s=lifecycle_day,
+        webhooks=dict(_webhook(text) for text in webhook or []),
     )
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -87,6 +105,23 @@ def serve(
         raise _cannot(str(e)) from e
 
 
+@verb(app, "weyr s3 rotate-key --data buckets")
+def rotate_key(
+    data: Annotated[Path, typer.Option("--data", help="Folder of the buckets.")],
+    keys: Annotated[
+        Path | None, typer.Option("--keys", help="File of the keys, where it is not keys.json in that folder.")
+    ] = None,
+) -> None:
+    """Replace the key that wraps those of encrypted buckets. No object is read or written; nothing may serve them."""
+    folder = data.expanduser().absolute()
+    try:
+        count = rotate(folder, keys or folder / KEYS)
+    except (KeysUnusable, OSError, sqlite3.Error) as e:
+        detail = f"{e}"
+        raise UserError(Diagnostic("The key cannot be replaced", detail, suggestion="weyr s3 rotate-key --help")) from e
+    say(f"A new key wraps those of {count} encrypted {'bucket' if count == 1 else 'buckets'}. The old one is gone.")
+
+
 def _users(given: list[str], file: Path | None, folder: Path) -> list[User]:
     """Who may call: from the line, the file and the environment; one is made where there is none."""
     lines = [*given, *os.environ.get(USERS, "").split()]
@@ -99,6 +134,15 @@ def _users(given: list[str], file: Path | None, folder: Path) -> list[User]:
         say(f"A user was made, and is kept in {folder / KEPT_USER}:")
         say(f"  export AWS_ACCESS_KEY_ID={user.access_key} AWS_SECRET_ACCESS_KEY={user.secret}")
     return [user]
+
+
+def _webhook(text: str) -> tuple[str, str]:
+    """The name and the URL of `NAME=URL`. Raises: UserError."""
+    name, _, url = text.partition("=")
+    parts = urlsplit(url)
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name) or parts.scheme not in ("http", "https") or not parts.hostname:
+        raise _cannot(f"A webhook is NAME=URL, and {name!r} is not one.")
+    return name, url
 
 
 def _cannot(detail: str) -> UserError:

@@ -21,6 +21,8 @@ def main(arguments: list[str] | None = None) -> int:
         port=options.port,
         control=options.control,
         info=options.info,
+        keys=options.keys,
+        named_keys=tuple(options.kms_key),
         sweep_every_s=options.sweep_every_s,
     )
     try:
@@ -38,6 +40,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--audit", type=Path, required=True, help="file that refusals are appended to")
     parser.add_argument("--control", type=Path, required=True, help="Unix socket to be steered through")
     parser.add_argument("--info", type=Path, required=True, help="file to write pid, port and url to when ready")
+    parser.add_argument("--keys", type=Path, help="file of the keys that encrypted buckets open with")
+    parser.add_argument("--kms-key", action="append", default=[], help="name of a key that objects may ask for")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=0, help="port to listen on; 0 takes a free one")
     parser.add_argument("--sweep-every-s", type=float, default=10.0, help="how often expired objects are looked for")

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from weyr.gateway.s3 import acl as acls
+from weyr.gateway.s3 import locks
 from weyr.gateway.s3.access import Asked, Ground, Ownership, refusal_of, rules_of
 from weyr.gateway.s3.acl import Acl
 from weyr.gateway.s3.call import Call
@@ -77,6 +78,13 @@ def refused(
     return ""
 
 
+def is_bypassing(call: Call, key: str, version: str) -> bool:
+    """Whether the caller asks for a GOVERNANCE retention to be passed over, and may."""
+    if locks.SETTING not in call.there.settings or call.headers.get(locks.BYPASS, "").lower() != "true":
+        return False
+    return not refused(call, "s3:BypassGovernanceRetention", call.there, call.bucket, key, version, None)
+
+
 def _is_own(call: Call, bucket: Bucket) -> bool:
     return call.account == call.plane.accounts.of(bucket.owner)
 
@@ -128,7 +136,9 @@ def _ground(call: Call, bucket: Bucket, stored: Stored | None) -> Ground:
     if stored is None:
         return ground
     acl = acls.of_text(stored.meta.acl) if stored.meta.acl else None
-    return replace(ground, object_owner=stored.meta.owner or owner, object_acl=acl)
+    # What nobody signed for is the bucket's owner's to care for, or nobody could.
+    object_owner = owner if stored.meta.owner in ("", ANONYMOUS) else stored.meta.owner
+    return replace(ground, object_owner=object_owner, object_acl=acl)
 
 
 def _asks(call: Call, key: str) -> bool:
@@ -149,6 +159,10 @@ def _need_for_headers(call: Call) -> None:
     is_opening = canned not in _HARMLESS_ACLS or any(name in call.headers for name in acls.HEADERS)
     if is_opening and _is_own(call, call.there):
         need(call, "s3:PutObjectAcl", call.key)
+    if locks.HEADERS[0] in call.headers:
+        need(call, "s3:PutObjectRetention", call.key)
+    if locks.HEADERS[2] in call.headers:
+        need(call, "s3:PutObjectLegalHold", call.key)
 
 
 def acl_for(call: Call) -> tuple[str, Acl | None]:

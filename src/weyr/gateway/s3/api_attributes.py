@@ -2,6 +2,7 @@
 
 from weyr.gateway.s3.api_objects import http_date, located, version_header
 from weyr.gateway.s3.call import Call, xml_response
+from weyr.gateway.s3.encryption import data_key_of, headers_for
 from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.messages import Response
 from weyr.gateway.s3.records import Stored
@@ -17,6 +18,7 @@ async def get_attributes(call: Call) -> Response:
     if not asked <= set(ATTRIBUTES):
         raise S3Error("InvalidArgument", "Invalid attribute name specified.", ArgumentName="x-amz-object-attributes")
     bucket, stored = located(call)
+    data_key_of(call, bucket, stored.key, stored.meta.encryption)
     known: dict[str, Content] = {
         "ETag": stored.etag,
         "Checksum": _checksum(stored),
@@ -30,6 +32,7 @@ async def get_attributes(call: Call) -> Response:
     response.headers += [
         ("Last-Modified", http_date(stored.modified_ms // 1000)),
         *version_header(bucket, stored.version),
+        *headers_for(stored.meta.encryption, call.headers),
     ]
     return response
 
@@ -42,7 +45,7 @@ def _checksum(stored: Stored) -> Content:
 
 
 def _parts(call: Call, stored: Stored) -> Content:
-    """A page of the parts that a multipart upload was completed from; the checksum of each is not kept."""
+    """A page of the parts that a multipart upload was completed from, each with its checksum if there were any."""
     if not stored.meta.parts:
         return None
     after, limit = (
@@ -58,7 +61,14 @@ def _parts(call: Call, stored: Stored) -> Content:
         ("MaxParts", limit),
         ("IsTruncated", last < stored.meta.parts),
     ]
-    return [*content, *(("Part", [("PartNumber", number), ("Size", part.size)]) for number, part in numbered)]
+    return [*content, *(("Part", _part(stored, number, part.size)) for number, part in numbered)]
+
+
+def _part(stored: Stored, number: int, size_bytes: int) -> Content:
+    content: list[tuple[str, Content]] = [("PartNumber", number), ("Size", size_bytes)]
+    if stored.meta.checksum and stored.meta.part_checksums:
+        content.append((f"Checksum{stored.meta.checksum[0]}", stored.meta.part_checksums[number - 1]))
+    return content
 
 
 def _number(call: Call, header: str, default: int) -> int:

@@ -3,7 +3,7 @@
 import re
 
 from weyr.gateway.s3 import acl as acls
-from weyr.gateway.s3 import bucket_writes
+from weyr.gateway.s3 import bucket_writes, locks
 from weyr.gateway.s3.access import Ownership
 from weyr.gateway.s3.admit import may
 from weyr.gateway.s3.api_lists import from_token, token_of
@@ -70,13 +70,15 @@ async def create_bucket(call: Call) -> Response:
 
 
 def _first_settings(call: Call) -> dict[str, str]:
-    """What a bucket is made with: its ownership and its ACL, if the headers ask for any."""
+    """What a bucket is made with: its ownership, its ACL and object lock, if the headers ask for any."""
     assert call.account is not None
     settings = {}
     owner = call.account.id
     acl = acls.asked_in(call.headers, owner, owner, call.plane.accounts.found)
     if acl is not None and acl != acls.private(owner):
         settings["acl"] = acls.text_of(acl)
+    if call.headers.get("x-amz-bucket-object-lock-enabled", "").lower() == "true":
+        settings[locks.SETTING] = locks.NEW_LOCK
     if "x-amz-object-ownership" in call.headers:
         ownership = ownership_of(call.headers["x-amz-object-ownership"])
         if ownership is Ownership.BUCKET_OWNER_ENFORCED and "acl" in settings:

@@ -2,7 +2,7 @@
 
 import secrets
 
-from weyr.gateway.s3.admit import need
+from weyr.gateway.s3.admit import is_bypassing, need
 from weyr.gateway.s3.call import Call, checked_key
 from weyr.gateway.s3.conditions import delete_condition
 from weyr.gateway.s3.errors import S3Error
@@ -21,9 +21,9 @@ async def delete_object(call: Call) -> Response:
     given = (call.headers.get(name) for name in ("if-match", *CONDITIONS))
     version, condition = call.query.get("versionId", ""), delete_condition(*given)
     marker = NewObject(call.key, 0, "", call.now_ms, new_version(), Meta())
-    name, key = call.bucket, call.key
+    name, key, may_bypass = call.bucket, call.key, bool(version) and is_bypassing(call, call.key, version)
     deleted = await call.plane.index.write(
-        lambda transaction: delete(transaction, name, key, version, marker, condition)
+        lambda transaction: delete(transaction, name, key, version, marker, condition, may_bypass)
     )
     headers = [("x-amz-version-id", deleted.version)] if deleted.version else []
     if deleted.is_marker:
@@ -40,17 +40,19 @@ async def delete_objects(call: Call) -> Response:
     is_quiet = document.get("Quiet") == "true"
     targets = [(node.need("Key"), node.get("VersionId") or "", _condition(node)) for node in wanted]
     allowed = [_is_granted(call, key, version) for key, version, _ in targets]
+    bypassing = [bool(version) and is_bypassing(call, key, version) for key, version, _ in targets]
     name, now_ms = call.bucket, call.now_ms
     markers = [NewObject(key, 0, "", now_ms, new_version(), Meta()) for key, _, _ in targets]
 
     def delete_all(transaction: Transaction) -> list[Deleted | S3Error]:
         answers: list[Deleted | S3Error] = []
-        for (key, version, condition), marker, is_granted in zip(targets, markers, allowed, strict=True):
+        wanted = zip(targets, markers, allowed, bypassing, strict=True)
+        for (key, version, condition), marker, is_granted, may_bypass in wanted:
             try:
                 if not is_granted:
                     raise S3Error("AccessDenied")
                 checked_key(key)
-                answers.append(delete(transaction, name, key, version, marker, condition))
+                answers.append(delete(transaction, name, key, version, marker, condition, may_bypass))
             except S3Error as e:
                 answers.append(e)
         return answers

@@ -1,30 +1,30 @@
 """The operations of a multipart upload: create, put and copy parts, list, complete, abort."""
 
-import asyncio
-import os
 import re
 import secrets
-from collections.abc import Iterator
 from dataclasses import replace
 
 from weyr.gateway.s3 import checksums, uploads
 from weyr.gateway.s3.api_deletes import new_version
-from weyr.gateway.s3.api_objects import inline_data, new_version_header, owned, source_of
-from weyr.gateway.s3.blobs import BlobSlices
+from weyr.gateway.s3.api_lifecycle import expiration
+from weyr.gateway.s3.api_objects import new_version_header, owned, source_of
 from weyr.gateway.s3.call import Call, xml_response
 from weyr.gateway.s3.checksums import ChecksumType
 from weyr.gateway.s3.conditions import range_of, write_condition
+from weyr.gateway.s3.encryption import SOURCE_CUSTOMER, data_key_of, headers_for, sealing_for, wish_of
 from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.messages import Response
 from weyr.gateway.s3.metadata import meta_of
+from weyr.gateway.s3.reading import copied
 from weyr.gateway.s3.receive import Received, add_digest, promise_of
-from weyr.gateway.s3.records import Meta, Stored
+from weyr.gateway.s3.records import Meta
 from weyr.gateway.s3.uploads import NamedPart, Part, Upload
 from weyr.gateway.s3.writes import NewObject
 from weyr.gateway.s3.xml import Content, Node, timestamp
 
 PAGE_MAX = 1000
 _RANGE = re.compile("bytes=[0-9]{1,18}-[0-9]{1,18}")
+COMPLETED = "ObjectCreated:CompleteMultipartUpload"
 NEVER_INLINE = -1
 """Parts are always files: their object is sent file by file."""
 PART_BYTES_MAX = 5 * 2**30
@@ -32,7 +32,10 @@ PART_BYTES_MAX = 5 * 2**30
 
 async def create_upload(call: Call) -> Response:
     """Opens an upload; what is kept of this request's headers becomes the object's."""
-    meta = replace(owned(call, meta_of(call.headers, call.caller)), checksum=_wished_checksum(call))
+    meta = replace(owned(call, meta_of(call.headers)), checksum=_wished_checksum(call))
+    sealing = await sealing_for(call, wish_of(call))
+    if sealing is not None:
+        meta = replace(meta, encryption=sealing.record)
     upload = Upload(secrets.token_urlsafe(24), call.there.id, call.key, call.now_ms, call.caller.principal.name, meta)
     name = call.bucket
     await call.plane.index.write(lambda transaction: uploads.begin(transaction, name, upload))
@@ -41,6 +44,7 @@ async def create_upload(call: Call) -> Response:
     )
     if meta.checksum:
         response.headers += [("x-amz-checksum-algorithm", meta.checksum[0]), ("x-amz-checksum-type", meta.checksum[2])]
+    response.headers += headers_for(meta.encryption, call.headers)
     return response
 
 
@@ -74,16 +78,20 @@ async def put_part(call: Call) -> Response:
         message = f"Checksum Type mismatch occurred, expected checksum Type: {upload.checksum[0].lower()}"
         raise S3Error("InvalidRequest", message)
     add_digest(promise, upload.checksum[0] if upload.checksum else None)
-    received = await call.plane.receiver.receive(call.request.body, promise, NEVER_INLINE)
+    # How the parts are encrypted was said when the upload was opened; a customer has to bring its key again.
+    key = data_key_of(call, bucket, call.key, upload.meta.encryption)
+    received = await call.plane.receiver.receive(call.request.body, promise, NEVER_INLINE, key)
     await _keep(call, upload, number, received)
-    headers = [("ETag", f'"{received.md5}"')]
+    headers = [("ETag", f'"{received.md5}"'), *headers_for(upload.meta.encryption, call.headers)]
     if received.checksum:
         headers.append((received.checksum[0].header, received.checksum[1]))
     return Response(200, headers)
 
 
 async def _copy_part(call: Call, upload: Upload, number: int) -> Response:
-    source = source_of(call).stored
+    found = source_of(call)
+    source, key = found.stored, data_key_of(call, call.there, call.key, upload.meta.encryption)
+    source_key = data_key_of(call, found.bucket, source.key, source.meta.encryption, SOURCE_CUSTOMER)
     start, count = 0, source.size
     if "x-amz-copy-source-range" in call.headers:
         text = call.headers["x-amz-copy-source-range"]
@@ -95,39 +103,15 @@ async def _copy_part(call: Call, upload: Upload, number: int) -> Response:
         start, count = piece
     if count > PART_BYTES_MAX:
         raise S3Error("EntityTooLarge")
-    received = await _copied(call, source, start, count, upload)
+    algorithm = upload.checksum[0] if upload.checksum else None
+    received = await copied(call.plane, source, source_key, (start, count), algorithm, key, is_part=True)
     await _keep(call, upload, number, received)
     content: list[tuple[str, Content]] = [("LastModified", timestamp(call.now_ms)), ("ETag", f'"{received.md5}"')]
     if received.checksum:
         content.append((f"Checksum{received.checksum[0].value}", received.checksum[1]))
-    return xml_response("CopyPartResult", *content)
-
-
-async def _copied(call: Call, source: Stored, start: int, count: int, upload: Upload) -> Received:
-    """The source's bytes as a new blob, copied in a thread of the receiver's."""
-    inline = (inline_data(call, source) or b"")[start : start + count]
-    segments = [(segment.blob, segment.size) for segment in source.segments if not segment.is_inline]
-    slices = BlobSlices(call.plane.blobs, segments, start, count if segments else 0)
-    algorithm = upload.checksum[0] if upload.checksum else None
-    loop = asyncio.get_running_loop()
-    receiver = call.plane.receiver
-    try:
-        return await loop.run_in_executor(receiver.pool, receiver.copy, _pieces(slices, inline), algorithm)
-    finally:
-        slices.close()
-
-
-def _pieces(slices: BlobSlices, inline: bytes) -> Iterator[bytes]:
-    """The bytes of slices, a mebibyte at a time."""
-    if inline:
-        yield inline
-    for descriptor, offset, count in slices:
-        while count:
-            piece = os.pread(descriptor, min(count, 2**20), offset)
-            if not piece:
-                raise OSError("a blob is shorter than its index says")
-            yield piece
-            offset, count = offset + len(piece), count - len(piece)
+    response = xml_response("CopyPartResult", *content)
+    response.headers += headers_for(upload.meta.encryption, call.headers)
+    return response
 
 
 async def _keep(call: Call, upload: Upload, number: int, received: Received) -> None:
@@ -143,11 +127,13 @@ async def _keep(call: Call, upload: Upload, number: int, received: Received) -> 
 
 async def complete_upload(call: Call) -> Response:
     """Makes the parts one object. Its size, its etag and its checksum follow from theirs."""
-    document = await call.xml("CompleteMultipartUpload")
+    # A checksum in the head is that of the object.
+    document = await call.xml("CompleteMultipartUpload", foreign=checksums.BY_HEADER)
     named = [_named_part(node) for node in document.all("Part")]
     condition, name, key, upload_id = write_condition(call.headers), call.bucket, call.key, call.query["uploadId"]
+    _check_customer(call)
     promised = next((call.headers[header] for header in checksums.BY_HEADER if header in call.headers), "")
-    new = NewObject(key, 0, "", call.now_ms, new_version(), Meta())
+    new = NewObject(key, 0, "", call.now_ms, new_version(), Meta(), event=COMPLETED)
     done, whole = await call.plane.index.write(
         lambda transaction: uploads.complete(transaction, name, key, upload_id, named, new, condition, promised)
     )
@@ -162,7 +148,18 @@ async def complete_upload(call: Call) -> Response:
         content += [(f"Checksum{algorithm}", value), ("ChecksumType", kind)]
     response = xml_response("CompleteMultipartUploadResult", *content)
     response.headers += new_version_header(done.bucket, done.version)
+    response.headers += expiration(done.bucket, key, whole.size, whole.meta, whole.modified_ms)
+    response.headers += headers_for(whole.meta.encryption, call.headers)
     return response
+
+
+def _check_customer(call: Call) -> None:
+    """Who completes must have the key of the parts. A completion that is asked again finds no upload and needs none."""
+    try:
+        upload = uploads.upload_of(call.plane.index, call.there.id, call.key, call.query["uploadId"])
+    except S3Error:
+        return
+    data_key_of(call, call.there, call.key, upload.meta.encryption)
 
 
 def _named_part(node: Node) -> NamedPart:

@@ -3,9 +3,10 @@
 import json
 from collections.abc import Mapping, Sequence
 
+from weyr.gateway.s3 import locks
 from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.index import Transaction
-from weyr.gateway.s3.records import Bucket, Rule, Versioning, bucket_named, segments_of
+from weyr.gateway.s3.records import Bucket, Meta, Rule, Versioning, bucket_named, segments_of
 from weyr.gateway.s3.writes import release
 
 REMOVED_AT_ONCE = 2000
@@ -27,17 +28,20 @@ def create(
     row = transaction.one("SELECT owner, settings FROM buckets WHERE name = ?", name)
     if row and is_lenient and row[0] == owner:
         wanted, kept = dict(settings or {}), json.loads(row[1])
-        if all(kept.get(key) == wanted.get(key) for key in ("acl", "ownershipControls")):
+        is_same = (locks.SETTING in kept) == (locks.SETTING in wanted)
+        if is_same and all(kept.get(key) == wanted.get(key) for key in ("acl", "ownershipControls")):
             return
         raise S3Error("BucketAlreadyExists", BucketName=name)
     if row:
         raise S3Error("BucketAlreadyOwnedByYou" if row[0] == owner else "BucketAlreadyExists", BucketName=name)
     transaction.run(
-        "INSERT INTO buckets (name, created_ms, owner, settings) VALUES (?, ?, ?, ?)",
+        "INSERT INTO buckets (name, created_ms, owner, settings, versioning) VALUES (?, ?, ?, ?, ?)",
         name,
         now_ms,
         owner,
         json.dumps(dict(settings or {})),
+        # What is locked are versions.
+        (Versioning.ENABLED if settings and locks.SETTING in settings else Versioning.OFF).value,
     )
 
 
@@ -65,7 +69,11 @@ def ensure(
 
 
 def set_versioning(transaction: Transaction, name: str, versioning: Versioning) -> None:
+    """Raises: S3Error InvalidBucketState where the bucket has object lock and would lose its versions."""
     bucket = bucket_named(transaction, name)
+    if locks.SETTING in bucket.settings and versioning is not Versioning.ENABLED:
+        message = "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed."
+        raise S3Error("InvalidBucketState", message)
     transaction.run("UPDATE buckets SET versioning = ? WHERE id = ?", versioning.value, bucket.id)
 
 
@@ -75,6 +83,14 @@ def set_setting(transaction: Transaction, name: str, setting: str, text: str | N
     settings = {**bucket.settings, setting: text}
     kept = {key: value for key, value in settings.items() if value is not None}
     transaction.run("UPDATE buckets SET settings = ? WHERE id = ?", json.dumps(kept), bucket.id)
+
+
+def keep_first(transaction: Transaction, name: str, setting: str, text: str) -> str:
+    """Keeps a setting unless there is one. Gives the one that is there then."""
+    kept = bucket_named(transaction, name).settings.get(setting)
+    if kept is None:
+        set_setting(transaction, name, setting, text)
+    return text if kept is None else kept
 
 
 def remove_empty(transaction: Transaction, name: str) -> None:
@@ -92,19 +108,23 @@ def remove_empty(transaction: Transaction, name: str) -> None:
     transaction.run("DELETE FROM buckets WHERE id = ?", bucket.id)
 
 
-def remove_some(transaction: Transaction, name: str, owner: str | None = None) -> bool:
+def remove_some(transaction: Transaction, name: str, now_ms: int, owner: str | None = None) -> bool:
     """Removes some of what is in a bucket, and the bucket itself once it is empty. Gives whether it is gone.
 
     Takes: `owner`, whose bucket is meant if it is given; one that somebody else made since is left alone.
+    Raises: S3Error AccessDenied where object lock keeps a version in it.
     """
-    row = transaction.one("SELECT id, owner FROM buckets WHERE name = ?", name)
+    row = transaction.one("SELECT id, owner, settings FROM buckets WHERE name = ?", name)
     if row is None or (owner is not None and row[1] != owner):
         return True
+    has_locks = locks.SETTING in json.loads(row[2])
     for table in ("objects", "history"):
         rows = transaction.all(
-            f"SELECT key, sequence, segments FROM {table} WHERE bucket = ? LIMIT ?", row[0], REMOVED_AT_ONCE
+            f"SELECT key, sequence, segments, meta FROM {table} WHERE bucket = ? LIMIT ?", row[0], REMOVED_AT_ONCE
         )
-        for key, sequence, segments in rows:
+        for key, sequence, segments, meta in rows:
+            if has_locks:
+                locks.check_may_go(Meta.of(meta), now_ms)
             values = row[0], key, sequence
             transaction.run(f"DELETE FROM {table} WHERE bucket = ? AND key = ? AND sequence = ?", *values)
             release(transaction, segments_of(segments))

@@ -1,7 +1,7 @@
 """What does an operation of the S3 API get to work with? The call: who asks for what, and the plane's parts."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote_to_bytes
 
@@ -10,6 +10,7 @@ from weyr.gateway.s3.accounts import Account, Accounts
 from weyr.gateway.s3.blobs import BlobStore
 from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.index import Index
+from weyr.gateway.s3.keyring import Keyring
 from weyr.gateway.s3.messages import Request, Response
 from weyr.gateway.s3.receive import Receiver, promise_of
 from weyr.gateway.s3.records import Bucket, Stored
@@ -29,10 +30,13 @@ class Plane:
     receiver: Receiver
     accounts: Accounts
     audit: AuditTrail
+    keyring: Keyring
     clock: Callable[[], float] = time.time
     region: str = REGION
     day_s: float = 86_400.0
     """How long a day of a lifecycle rule lasts."""
+    webhooks: Mapping[str, str] = field(default_factory=dict)
+    """Name → URL of those that buckets may tell of their objects."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +85,18 @@ class Call:
         error.is_audited = True
         raise error
 
-    async def xml(self, root: str) -> Node:
-        """The request's document. Raises: S3Error, also where the body is not what was signed."""
-        return parsed(await self.text(), root)
+    async def xml(self, root: str, foreign: Container[str] = ()) -> Node:
+        """The request's document. Raises: S3Error, also where the body is not what was signed.
 
-    async def text(self) -> bytes:
-        """The request's whole body, verified; at most as long as any document may be."""
+        Takes: `foreign`, the headers that are not about this body although they look so.
+        """
+        return parsed(await self.text(foreign), root)
+
+    async def text(self, foreign: Container[str] = ()) -> bytes:
+        """The request's whole body, verified; at most as long as any document may be. `foreign` as in `xml`."""
         if not self.kept_text:
-            promise = promise_of(self.headers, self.caller, DOCUMENT_BYTES_MAX)
+            headers = {name: value for name, value in self.headers.items() if name not in foreign}
+            promise = promise_of(headers, self.caller, DOCUMENT_BYTES_MAX)
             self.kept_text.append(await self.plane.receiver.read(self.request.body, promise))
         return self.kept_text[0]
 

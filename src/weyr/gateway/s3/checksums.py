@@ -86,13 +86,13 @@ def text_of(digest: bytes) -> str:
 
 
 def checked(algorithm: Algorithm, text: str) -> str:
-    """A checksum given by a client, if it can be one. Raises: InvalidRequest."""
+    """A checksum given by a client, if it can be one. Raises: BadDigest, as for one that is another's."""
     try:
         is_valid = len(base64.b64decode(text, validate=True)) == _SIZES[algorithm]
     except ValueError:
         is_valid = False
     if not is_valid:
-        raise S3Error("InvalidRequest", f"Value for {algorithm.header} header is invalid.")
+        raise S3Error("BadDigest", f"Value for {algorithm.header} header is invalid.")
     return text
 
 

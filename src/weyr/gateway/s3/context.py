@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from weyr.gateway.s3.call import Call, decoded
 from weyr.gateway.s3.errors import S3Error
+from weyr.gateway.s3.locks import DAY_MS, moment_ms
 from weyr.gateway.s3.metadata import tags_of
 from weyr.gateway.s3.policy_conditions import Context
 from weyr.gateway.s3.records import Bucket, Stored
@@ -45,6 +46,9 @@ def context_of(call: Call, bucket: Bucket, stored: Stored | None, tags: Mapping[
             context[key] = (headers[header],)
     context |= {f"s3:{name}": (headers[name],) for name in _HEADERS if name in headers}
     context |= {key: (headers[name],) for key, name in _LOCKS.items() if name in headers}
+    with suppress(ValueError, KeyError):  # a date that is none is refused where it is used
+        until_ms = moment_ms(headers["x-amz-object-lock-retain-until-date"])
+        context["s3:object-lock-remaining-retention-days"] = (str(-((call.now_ms - until_ms) // DAY_MS)),)
     # A request without a prefix lists everything, and a policy that names one must not take it for allowed.
     context |= {key: (call.query[name],) for key, name in _QUERY.items() if name in call.query}
     if "x-amz-copy-source" in headers:

@@ -105,10 +105,10 @@ class Control:
         query = parse_qs(request.query)
         if query.get("force") == ["1"]:
             owner = query.get("owner", [None])[0]
-            is_gone = False
+            is_gone, now_ms = False, int(self._plane.clock() * 1000)
             while not is_gone:
                 is_gone = await self._plane.index.write(
-                    lambda transaction: bucket_writes.remove_some(transaction, name, owner)
+                    lambda transaction: bucket_writes.remove_some(transaction, name, now_ms, owner)
                 )
         else:
             await self._plane.index.write(lambda transaction: bucket_writes.remove_empty(transaction, name))

@@ -12,7 +12,8 @@ from weyr.gateway.s3.blobs import BlobStore
 from weyr.gateway.s3.checksums import Digest
 from weyr.gateway.s3.chunked import Decoder
 from weyr.gateway.s3.errors import S3Error
-from weyr.gateway.s3.messages import Body, BodyBroken
+from weyr.gateway.s3.messages import BodyBroken, Stream
+from weyr.gateway.s3.sealing import Sealer
 
 WINDOW_BYTES = 2 * 2**20
 PIECE_BYTES = 256 * 1024
@@ -35,6 +36,7 @@ class Flow:
         decoder: Decoder | None,
         digests: Sequence[Digest],
         length: int,
+        sealer: Sealer | None = None,
     ) -> None:
         self.size = 0
         self.blob = blobs.new_id()
@@ -43,6 +45,7 @@ class Flow:
         self._decoder = decoder
         self._digests = digests
         self._length = length
+        self._sealer = sealer
         self._md5 = hashlib.md5(usedforsecurity=False)
         self._unhashed = 0
         self._unwritten = 0
@@ -51,7 +54,7 @@ class Flow:
         self._writing = Lane(pool, self._write, self._written)
         self._hashing = Lane(pool, self._hash, self._hashed)
 
-    async def run(self, body: Body) -> bytes:
+    async def run(self, body: Stream) -> bytes:
         """Raises: S3Error for a body that breaks off or is not well formed, OSError from the disk."""
         self._descriptor = self._blobs.begin(self.blob)
         is_kept = False
@@ -59,7 +62,7 @@ class Flow:
             await self._take(body)
             await self._idle()
             self._check()
-            await self._loop.run_in_executor(self._writing.pool, os.fsync, self._descriptor)
+            await self._loop.run_in_executor(self._writing.pool, self._finish)
             is_kept = True
         finally:
             await self._idle()
@@ -68,7 +71,7 @@ class Flow:
                 self._blobs.abandon(self.blob)
         return self._md5.digest()
 
-    async def _take(self, body: Body) -> None:
+    async def _take(self, body: Stream) -> None:
         try:
             while chunk := await body.chunk(PIECE_BYTES):
                 self._unwritten += len(chunk)
@@ -103,7 +106,16 @@ class Flow:
             self._loop.call_soon_threadsafe(self._to_hash, piece)
             for digest in self._digests:
                 digest.update(piece)
-            write_all(self._descriptor, piece)
+            if self._sealer is None:
+                write_all(self._descriptor, piece)
+                continue
+            for frame in self._sealer.feed(piece):
+                write_all(self._descriptor, frame)
+
+    def _finish(self) -> None:
+        for frame in self._sealer.end() if self._sealer else ():
+            write_all(self._descriptor, frame)
+        os.fsync(self._descriptor)
 
     def _hash(self, piece: Piece) -> None:
         self._md5.update(piece)

@@ -17,7 +17,7 @@ from typing import cast
 
 import httptools
 
-from weyr.gateway.s3.messages import Body, BodyBroken, FileSlices, Request, Response
+from weyr.gateway.s3.messages import Body, BodyBroken, FileSlices, Pieces, Request, Response
 
 HEAD_BYTES_MAX = 32 * 1024
 HEADERS_MAX = 200
@@ -248,7 +248,9 @@ class Connection(asyncio.Protocol):
         head = _head(response, is_last or is_cut, request.method == "HEAD")
         if response.status >= 400:
             self._site.errors += 1
-        if response.files is None:
+        if response.pieces is not None:
+            await self._send_pieces(head, response.pieces)
+        elif response.files is None:
             self.write(head + response.body)
             self._site.bytes_out += len(head) + len(response.body)
             if not self._can_write:
@@ -293,6 +295,18 @@ class Connection(asyncio.Protocol):
                 await self._send_slice(out.fileno(), descriptor, offset, count)
         finally:
             files.close()
+
+    async def _send_pieces(self, head: bytes, pieces: Pieces) -> None:
+        """Sends bytes as they are made; the next ones are only made once the client has taken most of the last."""
+        try:
+            self.write(head)
+            while piece := await pieces.next():
+                self.write(piece)
+                self._site.bytes_out += len(piece)
+                await self._drained()
+                self.moved_at = time.monotonic()
+        finally:
+            pieces.close()
 
     async def _send_slice(self, out: int, descriptor: int, offset: int, count: int) -> None:
         end = offset + count
@@ -361,5 +375,5 @@ def _head(response: Response, is_last: bool, is_head: bool) -> bytes:
     if is_last:
         lines.append("Connection: close")
     if is_head:
-        response.body, response.files = b"", None
+        response.body, response.files, response.pieces = b"", None, None
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")

@@ -1,69 +1,170 @@
-"""Which objects are past their time? The sweeper that removes them, rule by rule, a group at a time."""
+"""Which objects are past their time? The sweeper that removes them, a bounded piece of each rule in a turn.
+
+For each rule it remembers up to which age it has looked, and goes on from there along an index by age: what is not
+due yet is not looked at, and what was looked at and stays is not looked at again until the next whole pass, once a
+day (of the rules). A restart, or another document, begins a pass.
+"""
 
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 
-from weyr.gateway.s3.api_deletes import new_version
+from weyr.gateway.s3 import ended
 from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.index import Index, Transaction
-from weyr.gateway.s3.listing import PAST
-from weyr.gateway.s3.records import Bucket, Meta, Rule, buckets, current
-from weyr.gateway.s3.writes import NewObject, WriteCondition, delete
+from weyr.gateway.s3.lifecycle_rules import LifecycleRule, cutoff_ms, rules_of
+from weyr.gateway.s3.records import Bucket, Meta, buckets
 
 log = logging.getLogger("weyr.s3")
 
 GROUP = 500
+GROUPS_MAX = 20
+"""A turn looks at 10,000 keys of each rule."""
+AGAIN_S = 0.05
+
+Removal = Callable[[Transaction, list[str]], int]
+
+_SCANS = {
+    "objects": "SELECT modified_ms, key, key FROM objects WHERE bucket = ? AND (modified_ms, key) > (?, ?)"
+    " AND modified_ms < ? ORDER BY modified_ms, key LIMIT ?",
+    "history": "SELECT ended_ms, key, key FROM history WHERE bucket = ? AND (ended_ms, key) > (?, ?)"
+    " AND ended_ms < ? ORDER BY ended_ms, key LIMIT ?",
+    "uploads": "SELECT created_ms, id, key FROM uploads WHERE bucket = ? AND (created_ms, id) > (?, ?)"
+    " AND created_ms < ? ORDER BY created_ms, id LIMIT ?",
+    "markers": "SELECT 0, key, key FROM objects WHERE bucket = ? AND is_marker = 1 AND ? < 1 AND key > ?"
+    " AND ? > 0 ORDER BY key LIMIT ?",
+}
+"""Each along an index of its own: what lies behind the place where the last look ended, and is old enough."""
 
 
-async def sweep_forever(index: Index, every_s: float, clock: Callable[[], float]) -> None:
-    """Sweeps until it is cancelled. A sweep that fails is logged and tried again."""
-    while True:
-        await asyncio.sleep(every_s)
-        try:
-            await sweep(index, clock)
-        except (OSError, sqlite3.Error, S3Error) as e:
-            log.error("s3.sweep_failed %s", e)
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """One thing that one rule does: what is looked at, up to which moment, and how what is due is removed."""
+
+    bucket: int
+    rule: LifecycleRule
+    table: str
+    cutoff_ms: int
+    remove: Removal
+
+    @property
+    def name(self) -> tuple[int, LifecycleRule, str]:
+        return self.bucket, self.rule, self.table
 
 
-async def sweep(index: Index, clock: Callable[[], float]) -> int:
-    """Removes what every bucket's rules say is too old by now. Gives how many keys went."""
-    removed = 0
-    for bucket in buckets(index):
-        for rule in bucket.lifecycle:
-            removed += await _sweep_rule(index, bucket, rule, int(clock() * 1000))
-    return removed
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """How far a task has looked, and when the pass began."""
+
+    began_ms: int
+    at_ms: int = -1
+    key: str = ""
 
 
-async def _sweep_rule(index: Index, bucket: Bucket, rule: Rule, now_ms: int) -> int:
-    cutoff_ms = now_ms - int(rule.expire_after_s * 1000)
-    removed, after = 0, ""
-    while True:
-        keys = await index.aside(partial(_expired, bucket.id, rule.prefix, after, cutoff_ms))
-        if not keys:
-            return removed
-        after = keys[-1]
-        removed += await index.write(partial(_remove, bucket, keys, cutoff_ms, now_ms))
+class Sweeper:
+    """Sweeps every bucket. `clock` gives Unix seconds, `day_s` is how long a day of a rule lasts.
+
+    In a turn it looks at `groups_max` times `group` keys of a rule.
+    """
+
+    def __init__(
+        self,
+        index: Index,
+        clock: Callable[[], float],
+        day_s: float,
+        group: int = GROUP,
+        groups_max: int = GROUPS_MAX,
+    ) -> None:
+        self.looked_at = 0
+        self._group = group
+        self._groups_max = groups_max
+        self._index = index
+        self._clock = clock
+        self._day_s = day_s
+        self._places: dict[tuple[int, LifecycleRule, str], _Place] = {}
+
+    async def run(self, every_s: float) -> None:
+        """Sweeps until it is cancelled. A turn that fails is logged and tried again."""
+        has_more = False
+        while True:
+            await asyncio.sleep(AGAIN_S if has_more else every_s)
+            try:
+                _, has_more = await self.turn()
+            except (OSError, sqlite3.Error, S3Error) as e:
+                has_more = False
+                log.error("s3.sweep_failed %s", e)
+
+    async def turn(self) -> tuple[int, bool]:
+        """A piece of each rule. Gives how much went, and whether some rule has more to look at right now."""
+        now_ms = int(self._clock() * 1000)
+        places, removed, has_more = {}, 0, False
+        for bucket in buckets(self._index):
+            for task in _tasks(bucket, now_ms, self._day_s):
+                place = self._places.get(task.name)
+                if place is None or now_ms - place.began_ms >= self._day_s * 1000:
+                    place = _Place(now_ms)
+                count, is_done, place = await self._advance(task, place)
+                places[task.name] = place
+                removed += count
+                has_more |= not is_done
+        self._places = places  # rules that are gone are forgotten
+        return removed, has_more
+
+    async def _advance(self, task: _Task, place: _Place) -> tuple[int, bool, _Place]:
+        removed = 0
+        for _ in range(self._groups_max):
+            values = task.bucket, place.at_ms, place.key, task.cutoff_ms, self._group
+            rows = await self._index.aside(partial(_rows, _SCANS[task.table], values))
+            self.looked_at += len(rows)
+            prefix = task.rule.filter.prefix
+            chosen = list(dict.fromkeys(name for _, name, key in rows if key.startswith(prefix)))
+            if chosen and task.table == "objects" and not task.rule.filter.is_of_keys:
+                chosen = await self._index.aside(partial(_matching, task, chosen))
+            if chosen:
+                removed += await self._index.write(_removal(task, chosen))
+            if rows:
+                place = replace(place, at_ms=rows[-1][0], key=rows[-1][1])
+            if len(rows) < self._group:
+                return removed, True, place
+        return removed, False, place
 
 
-def _expired(bucket: int, prefix: str, after: str, cutoff_ms: int, db: sqlite3.Connection) -> list[str]:
-    sql = (
-        "SELECT key FROM objects WHERE bucket = ? AND key >= ? AND key > ? AND key < ? AND modified_ms < ?"
-        " AND is_marker = 0 ORDER BY key LIMIT ?"
-    )
-    return [row[0] for row in db.execute(sql, (bucket, prefix, after, prefix + PAST, cutoff_ms, GROUP))]
+def _removal(task: _Task, names: list[str]) -> Callable[[Transaction], int]:
+    return lambda transaction: task.remove(transaction, names)
 
 
-def _remove(bucket: Bucket, keys: list[str], cutoff_ms: int, now_ms: int, transaction: Transaction) -> int:
-    """Looks at each key again: one that was put anew meanwhile stays."""
-    removed = 0
+def _rows(sql: str, values: tuple[int | str, ...], db: sqlite3.Connection) -> list[tuple[int, str, str]]:
+    return db.execute(sql, values).fetchall()
+
+
+def _matching(task: _Task, keys: list[str], db: sqlite3.Connection) -> list[str]:
+    """Those of a group whose tags and sizes are the rule's, so that the writer is not asked about all others."""
+    sql = "SELECT size, meta FROM objects WHERE bucket = ? AND key = ?"
+    matching = []
     for key in keys:
-        there = current(transaction, bucket.id, key)
-        if there is None or there.is_marker or there.modified_ms >= cutoff_ms:
-            continue
-        marker = NewObject(key, 0, "", now_ms, new_version(), Meta())
-        delete(transaction, bucket.name, key, "", marker, WriteCondition())
-        removed += 1
-    return removed
+        row = db.execute(sql, (task.bucket, key)).fetchone()
+        if row is not None and task.rule.filter.tags and '"tags"' not in row[1]:
+            continue  # to read the JSON of all that have none takes most of the time
+        if row is not None and task.rule.filter.matches(key, row[0], Meta.of(row[1]).tags):
+            matching.append(key)
+    return matching
+
+
+def _tasks(bucket: Bucket, now_ms: int, day_s: float) -> Iterator[_Task]:
+    for rule in rules_of(bucket):
+        due_ms = rule.expiry_cutoff_ms(now_ms, day_s)
+        if due_ms is not None:
+            remove = partial(ended.expire, bucket=bucket, rule=rule, before_ms=due_ms, now_ms=now_ms)
+            yield _Task(bucket.id, rule, "objects", due_ms, remove)
+        if rule.noncurrent_days is not None:
+            before_ms = cutoff_ms(rule.noncurrent_days, now_ms, day_s)
+            versions = partial(ended.drop_versions, bucket=bucket, rule=rule, before_ms=before_ms, now_ms=now_ms)
+            yield _Task(bucket.id, rule, "history", before_ms, versions)
+        if rule.abort_days is not None:
+            before_ms = cutoff_ms(rule.abort_days, now_ms, day_s)
+            yield _Task(bucket.id, rule, "uploads", before_ms, partial(ended.abort, bucket=bucket))
+        if rule.expires_markers:
+            yield _Task(bucket.id, rule, "markers", now_ms + 1, partial(ended.drop_markers, bucket=bucket))

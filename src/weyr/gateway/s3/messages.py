@@ -19,6 +19,12 @@ class BodyBroken(Exception):
     """The connection ended before the body did."""
 
 
+class Stream(Protocol):
+    """Bytes that arrive: a request's body, or a part of it."""
+
+    async def chunk(self, at_least: int = 1) -> bytes: ...
+
+
 class Body:
     """The bytes of one request's body, in the order they came. `chunk` gives b"" once at the end."""
 
@@ -102,9 +108,16 @@ class FileSlices(Protocol):
     def close(self) -> None: ...
 
 
+class Pieces(Protocol):
+    """Bytes that are made while they are sent; b"" at the end. Closed by whoever sends them."""
+
+    async def next(self) -> bytes: ...
+    def close(self) -> None: ...
+
+
 @dataclass(slots=True)
 class Response:
-    """The answer. With `files`, `body` is empty and `length` says how many bytes they are together.
+    """The answer. With `files` or `pieces`, `body` is empty and `length` says how many bytes they are together.
 
     `length` alone (a HEAD) is announced and nothing is sent.
     """
@@ -113,5 +126,6 @@ class Response:
     headers: list[tuple[str, str]] = field(default_factory=list)
     body: bytes = b""
     files: FileSlices | None = None
+    pieces: Pieces | None = None
     length: int | None = None
     close: bool = False

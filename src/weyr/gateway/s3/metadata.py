@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
 from weyr.gateway.s3.errors import S3Error, not_implemented
+from weyr.gateway.s3.locks import HEADERS, lock_headers
 from weyr.gateway.s3.records import Meta, Stored
-from weyr.gateway.s3.sigv4 import Caller
 from weyr.gateway.s3.xml import Node
 
 USER_BYTES_MAX = 2048
@@ -21,7 +21,8 @@ _NAMES = {
     "expires": "Expires",
 }
 _KNOWN = {
-    "x-amz-acl", "x-amz-bypass-governance-retention", "x-amz-checksum-algorithm", "x-amz-checksum-crc32",
+    "x-amz-acl", "x-amz-bucket-object-lock-enabled", "x-amz-bypass-governance-retention",
+    "x-amz-checksum-algorithm", "x-amz-checksum-crc32",
     "x-amz-checksum-crc32c", "x-amz-confirm-remove-self-bucket-access", "x-amz-grant-full-control",
     "x-amz-grant-read", "x-amz-grant-read-acp", "x-amz-grant-write", "x-amz-grant-write-acp",
     "x-amz-checksum-crc64nvme", "x-amz-checksum-mode", "x-amz-checksum-sha1", "x-amz-checksum-sha256",
@@ -31,7 +32,13 @@ _KNOWN = {
     "x-amz-expected-bucket-owner", "x-amz-if-match-last-modified-time", "x-amz-if-match-size",
     "x-amz-metadata-directive", "x-amz-mp-object-size", "x-amz-object-attributes",
     "x-amz-max-parts", "x-amz-part-number-marker", "x-amz-object-ownership", "x-amz-optional-object-attributes",
+    *HEADERS,
     "x-amz-request-payer", "x-amz-sdk-checksum-algorithm", "x-amz-source-expected-bucket-owner",
+    "x-amz-copy-source-server-side-encryption-customer-algorithm",
+    "x-amz-copy-source-server-side-encryption-customer-key",
+    "x-amz-copy-source-server-side-encryption-customer-key-md5", "x-amz-server-side-encryption",
+    "x-amz-server-side-encryption-aws-kms-key-id", "x-amz-server-side-encryption-customer-algorithm",
+    "x-amz-server-side-encryption-customer-key", "x-amz-server-side-encryption-customer-key-md5",
     "x-amz-storage-class", "x-amz-tagging", "x-amz-tagging-directive", "x-amz-trailer", "x-amz-user-agent",
 }  # fmt: skip
 _OVERRIDES = {f"response-{name}": _NAMES[name] for name in _CONTENT}
@@ -46,11 +53,11 @@ def check_known(headers: Mapping[str, str]) -> None:
         raise not_implemented("storage classes other than STANDARD")
 
 
-def meta_of(headers: Mapping[str, str], caller: Caller) -> Meta:
+def meta_of(headers: Mapping[str, str]) -> Meta:
     """What is kept from a request that makes an object. Raises: S3Error MetadataTooLarge, InvalidTag."""
     kept = {name: headers[name] for name in _CONTENT if name in headers}
-    if caller.payload.startswith("STREAMING-") and "content-encoding" in kept:
-        # aws-chunked is how the body travels, not what it is.
+    if "content-encoding" in kept:
+        # aws-chunked is how a body travels, not what it is.
         encodings = [e.strip() for e in kept["content-encoding"].split(",") if e.strip() != "aws-chunked"]
         kept["content-encoding"] = ", ".join(encodings)
         if not encodings:
@@ -62,16 +69,19 @@ def meta_of(headers: Mapping[str, str], caller: Caller) -> Meta:
     return Meta(headers=kept | user, tags=tags_of(headers.get("x-amz-tagging", "")))
 
 
-def response_headers(stored: Stored, query: Mapping[str, str], with_checksum: bool) -> list[tuple[str, str]]:
-    """An object's headers as GET and HEAD give them; `response-…` in the query overrides."""
+def response_headers(
+    stored: Stored, query: Mapping[str, str], checksum: tuple[str, str, str] | None
+) -> list[tuple[str, str]]:
+    """An object's headers as GET and HEAD give them, with a checksum; `response-…` in the query overrides."""
     headers = {_NAMES.get(name, name): value for name, value in stored.meta.headers.items()}
     for name, header in _OVERRIDES.items():
         if name in query:
             headers[header] = one_line(query[name])
     headers |= {"ETag": f'"{stored.etag}"', "Accept-Ranges": "bytes"}
-    if with_checksum and stored.meta.checksum:
-        algorithm, value, kind = stored.meta.checksum
+    if checksum:
+        algorithm, value, kind = checksum
         headers |= {f"x-amz-checksum-{algorithm.lower()}": value, "x-amz-checksum-type": kind}
+    headers |= dict(lock_headers(stored.meta))
     if stored.meta.tags:
         headers["x-amz-tagging-count"] = str(len(stored.meta.tags))
     return list(headers.items())

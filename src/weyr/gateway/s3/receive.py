@@ -10,9 +10,9 @@ import asyncio
 import base64
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from weyr.gateway.s3 import checksums
 from weyr.gateway.s3.blobs import BlobStore
@@ -20,7 +20,8 @@ from weyr.gateway.s3.checksums import Algorithm
 from weyr.gateway.s3.chunked import Decoder, Streaming
 from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.flow import Flow, write_all
-from weyr.gateway.s3.messages import Body, BodyBroken
+from weyr.gateway.s3.messages import BodyBroken, Stream
+from weyr.gateway.s3.sealing import Sealer, sealed
 from weyr.gateway.s3.sigv4 import UNSIGNED, Caller, is_sha256
 from weyr.gateway.s3.writes import NewBlob
 
@@ -49,6 +50,8 @@ class Promise:
     sha256: str = ""
     algorithm: Algorithm | None = None
     value: str = ""
+    is_open: bool = False
+    """Only the greatest length is known before."""
     is_trailing: bool = False
     """The checksum's value comes behind the body."""
     digests: dict[Algorithm, checksums.Digest] = field(default_factory=dict)
@@ -135,16 +138,21 @@ class Receiver:
         self.loop = loop
         self.pool = ThreadPoolExecutor(THREADS, "s3-body")
 
-    async def receive(self, body: Body, promise: Promise, inline_max: int = INLINE_MAX) -> Received:
-        """The body as a blob. Raises: S3Error where it is not what was promised; nothing of it is left then."""
+    async def receive(
+        self, body: Stream, promise: Promise, inline_max: int = INLINE_MAX, key: bytes | None = None
+    ) -> Received:
+        """The body as a blob, encrypted where there is a key for it.
+
+        Raises: S3Error where it is not what was promised; nothing of it is left then.
+        """
         if promise.length > MIDDLING_MAX:
-            return await self._flow(body, promise)
+            return await self._flow(body, promise, key)
         raw = await _whole(body, promise)
         if promise.length <= inline_max:
-            return _received(promise, _payload(promise, raw), self.blobs.new_id())
-        return await self.loop.run_in_executor(self.pool, self._keep, promise, raw)
+            return _sealed(_received(promise, _payload(promise, raw), self.blobs.new_id()), key)
+        return await self.loop.run_in_executor(self.pool, self._keep, promise, raw, key)
 
-    async def read(self, body: Body, promise: Promise) -> bytes:
+    async def read(self, body: Stream, promise: Promise) -> bytes:
         """A body that is no object (an XML document): verified, and given back."""
         data = _payload(promise, await _whole(body, promise))
         return _received(promise, data, 0).blob.data or b""
@@ -154,41 +162,59 @@ class Receiver:
         if blob.data is None:
             self.blobs.abandon(blob.id)
 
-    def copy(self, pieces: Iterable[bytes], algorithm: Algorithm | None) -> Received:
-        """Bytes that are already ours as a new blob. To be called in a thread of the pool."""
+    def copy(
+        self, pieces: Iterable[bytes], algorithm: Algorithm | None, key: bytes | None = None, is_inline: bool = False
+    ) -> Received:
+        """Bytes that are already ours as a new blob, encrypted where there is a key.
+
+        To be called in a thread of the pool. Takes: `is_inline`, for few bytes that are to lie in the index.
+        """
         md5, checksum = hashlib.md5(usedforsecurity=False), checksums.new(algorithm) if algorithm else None
         blob, size = self.blobs.new_id(), 0
-        descriptor = self.blobs.begin(blob)
-        try:
+
+        def counted() -> Iterator[bytes]:
+            nonlocal size
             for piece in pieces:
                 md5.update(piece)
                 if checksum:
                     checksum.update(piece)
-                write_all(descriptor, piece)
                 size += len(piece)
+                yield piece
+
+        sealer = Sealer(key) if key else None
+        out = sealed(counted(), sealer) if sealer else counted()
+        if is_inline:
+            data = b"".join(out)
+            new = NewBlob(blob, size, data, sealer.size if sealer else 0)
+            return Received(new, md5.hexdigest(), _computed(algorithm, checksum))
+        descriptor = self.blobs.begin(blob)
+        try:
+            for piece in out:
+                write_all(descriptor, piece)
             os.fsync(descriptor)
         except BaseException:
             self.blobs.abandon(blob)
             raise
         finally:
             os.close(descriptor)
-        computed = (algorithm, checksums.text_of(checksum.digest())) if algorithm and checksum else None
-        return Received(NewBlob(blob, size), md5.hexdigest(), computed)
+        new = NewBlob(blob, size, sealed_size=sealer.size if sealer else 0)
+        return Received(new, md5.hexdigest(), _computed(algorithm, checksum))
 
     def close(self) -> None:
         self.pool.shutdown(wait=True)
 
-    async def _flow(self, body: Body, promise: Promise) -> Received:
-        flow = Flow(self.blobs, self.pool, self.loop, promise.decoder, list(promise.digests.values()), promise.length)
+    async def _flow(self, body: Stream, promise: Promise, key: bytes | None) -> Received:
+        sealer, digests = Sealer(key) if key else None, list(promise.digests.values())
+        flow = Flow(self.blobs, self.pool, self.loop, promise.decoder, digests, promise.length, sealer)
         md5 = await flow.run(body)
         try:
-            return verified(promise, NewBlob(flow.blob, flow.size), md5)
+            return verified(promise, NewBlob(flow.blob, flow.size, sealed_size=sealer.size if sealer else 0), md5)
         except S3Error:
             self.blobs.abandon(flow.blob)
             raise
 
-    def _keep(self, promise: Promise, raw: bytes) -> Received:
-        received = _received(promise, _payload(promise, raw), self.blobs.new_id())
+    def _keep(self, promise: Promise, raw: bytes, key: bytes | None) -> Received:
+        received = _sealed(_received(promise, _payload(promise, raw), self.blobs.new_id()), key)
         blob = received.blob
         assert blob.data is not None
         descriptor = self.blobs.begin(blob.id)
@@ -200,10 +226,10 @@ class Receiver:
             raise
         finally:
             os.close(descriptor)
-        return Received(NewBlob(blob.id, blob.size), received.md5, received.checksum)
+        return replace(received, blob=replace(blob, data=None))
 
 
-async def _whole(body: Body, promise: Promise) -> bytes:
+async def _whole(body: Stream, promise: Promise) -> bytes:
     """A body that fits in memory. The framing of aws-chunked may make it somewhat longer than its payload."""
     pieces, size, size_max = [], 0, 2 * promise.length + 16 * 1024
     try:
@@ -230,6 +256,19 @@ def _received(promise: Promise, data: bytes, blob: int) -> Received:
     return verified(promise, NewBlob(blob, len(data), data), md5.digest())
 
 
+def _sealed(received: Received, key: bytes | None) -> Received:
+    """A body in memory as it is to be kept."""
+    if key is None:
+        return received
+    assert received.blob.data is not None
+    data = Sealer(key).whole(received.blob.data)
+    return replace(received, blob=replace(received.blob, data=data, sealed_size=len(data)))
+
+
+def _computed(algorithm: Algorithm | None, digest: checksums.Digest | None) -> tuple[Algorithm, str] | None:
+    return (algorithm, checksums.text_of(digest.digest())) if algorithm and digest else None
+
+
 def verified(promise: Promise, blob: NewBlob, md5: bytes) -> Received:
     """Compares what came with what was promised. Raises: S3Error."""
     trailers: Mapping[str, str] = {}
@@ -237,7 +276,7 @@ def verified(promise: Promise, blob: NewBlob, md5: bytes) -> Received:
         if not promise.decoder.is_complete:
             raise S3Error("IncompleteBody")
         trailers = promise.decoder.trailers
-    if blob.size != promise.length:
+    if blob.size > promise.length or (blob.size < promise.length and not promise.is_open):
         raise S3Error("IncompleteBody")
     if promise.md5 is not None and promise.md5 != md5:
         raise S3Error("BadDigest", "The Content-MD5 you specified did not match what we received.")

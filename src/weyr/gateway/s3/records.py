@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from weyr.gateway.s3.errors import S3Error
 
@@ -61,6 +61,15 @@ class Segment:
     is_inline: bool = False
 
 
+class Encryption(NamedTuple):
+    """How an object is encrypted: the mode as `weyr.gateway.s3.encryption.Mode` has it, and its own key, wrapped."""
+
+    mode: str
+    by: str
+    """The id of the bucket's key, or the name of a named key, that wraps it; "" for a customer's."""
+    key: str
+
+
 @dataclass(frozen=True, slots=True)
 class Meta:
     """What is kept of an object beside its bytes. `headers` are given back as they came, user metadata among them."""
@@ -72,10 +81,18 @@ class Meta:
     upload: str = ""
     """The multipart upload this came from, so that a repeated completion is answered as the first was."""
     parts: int = 0
+    part_checksums: tuple[str, ...] = ()
+    """That of each part in order, where the upload asked for checksums. Their algorithm is that of the whole."""
     owner: str = ""
     """The account that owns it, "" for the bucket's owner."""
     acl: str = ""
     """Its access control list as `weyr.gateway.s3.acl.text_of` writes it, "" for a private one."""
+    lock_mode: str = ""
+    """GOVERNANCE or COMPLIANCE, until `lock_until_ms`; "" where it is not retained."""
+    lock_until_ms: int = 0
+    hold: str = ""
+    """A legal hold: ON, OFF, or "" where there never was one."""
+    encryption: Encryption | None = None
 
     def text(self) -> str:
         return json.dumps({name: value for name, value in asdict(self).items() if value}, separators=(",", ":"))
@@ -85,6 +102,10 @@ class Meta:
         fields = json.loads(text)
         if "checksum" in fields:
             fields["checksum"] = tuple(fields["checksum"])
+        if "part_checksums" in fields:
+            fields["part_checksums"] = tuple(fields["part_checksums"])
+        if "encryption" in fields:
+            fields["encryption"] = Encryption(*fields["encryption"])
         return cls(**fields)
 
 

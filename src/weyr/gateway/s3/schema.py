@@ -2,18 +2,21 @@
 
     buckets    one row per bucket; its counters are kept by triggers, so they cannot drift from the rows
     objects    the current version of each key, or its delete marker
-    history    the versions before it, of buckets that keep them; `sequence` rises with each version of a key
+    history    the versions before it, of buckets that keep them; `sequence` rises with each version of a key, and
+               `ended_ms` is when another took its place
     uploads    multipart uploads that are not finished, and `parts` what has come of them
+    events     what webhooks are still to be told, in order
     blobs      every blob with how often it is named; small ones lie here (`data`), the others in files
 
-`segments` names an object's blobs in order: `12:4096` is a file, `i12:4096` a row with data, joined with commas.
-`meta` is JSON: content headers, user metadata, checksums, tags.
+`segments` names an object's blobs in order: `12:4096` is a file, `i12:4096` a row with data, joined with commas; the
+size is that of the object's bytes, and `blobs.size` that on disk.
+`meta` is JSON: content headers, user metadata, checksums, tags, and an encrypted object's own key, wrapped.
 """
 
 import sqlite3
 from pathlib import Path
 
-VERSION = 3
+VERSION = 5
 
 _COLUMNS = """
     bucket INTEGER NOT NULL, key TEXT NOT NULL, sequence INTEGER NOT NULL, version TEXT NOT NULL,
@@ -31,17 +34,25 @@ CREATE TABLE buckets (
     objects INTEGER NOT NULL DEFAULT 0, size_bytes INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE objects ({_COLUMNS}, PRIMARY KEY (bucket, key)) WITHOUT ROWID;
-CREATE TABLE history ({_COLUMNS}, PRIMARY KEY (bucket, key, sequence DESC)) WITHOUT ROWID;
+CREATE TABLE history (
+    {_COLUMNS}, ended_ms INTEGER NOT NULL, PRIMARY KEY (bucket, key, sequence DESC)
+) WITHOUT ROWID;
+CREATE INDEX objects_by_age ON objects (bucket, modified_ms);
+CREATE INDEX history_by_age ON history (bucket, ended_ms);
+CREATE INDEX markers ON objects (bucket, key) WHERE is_marker = 1;
 CREATE TABLE blobs (id INTEGER PRIMARY KEY, refs INTEGER NOT NULL, size INTEGER NOT NULL, data BLOB);
 CREATE TABLE uploads (
     id TEXT PRIMARY KEY, bucket INTEGER NOT NULL, key TEXT NOT NULL, created_ms INTEGER NOT NULL,
     owner TEXT NOT NULL, meta TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX uploads_by_key ON uploads (bucket, key, id);
+CREATE INDEX uploads_by_age ON uploads (bucket, created_ms);
 CREATE TABLE parts (
     upload TEXT NOT NULL, number INTEGER NOT NULL, size INTEGER NOT NULL, etag TEXT NOT NULL,
     modified_ms INTEGER NOT NULL, segments TEXT NOT NULL, checksum TEXT NOT NULL, PRIMARY KEY (upload, number)
 ) WITHOUT ROWID;
+CREATE TABLE events (id INTEGER PRIMARY KEY, target TEXT NOT NULL, body TEXT NOT NULL);
+CREATE INDEX events_by_target ON events (target, id);
 CREATE TRIGGER objects_insert AFTER INSERT ON objects BEGIN
     UPDATE buckets SET size_bytes = size_bytes + NEW.size, objects = objects + 1 - NEW.is_marker WHERE id = NEW.bucket;
 END;

@@ -130,7 +130,7 @@ def _verified(request: Signable, claim: _Claim, keys: Keys, now: float) -> Calle
     canonical = _canonical(request, claim)
     digest = hashlib.sha256(canonical).hexdigest()
     to_sign = f"{ALGORITHM}\n{claim.date}\n{claim.scope}\n{digest}"
-    key = _signing_key(secret, claim.day, claim.region)
+    key = signing_key(secret, claim.day, claim.region)
     expected = hmac.new(key, to_sign.encode(), "sha256").hexdigest()
     if not hmac.compare_digest(expected.encode(), claim.signature.encode("latin-1", "replace")):
         fields = {"AWSAccessKeyId": claim.access_key, "StringToSign": to_sign, "SignatureProvided": claim.signature}
@@ -247,7 +247,8 @@ def _encoded_path(path: str) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _signing_key(secret: str, day: str, region: str) -> bytes:
+def signing_key(secret: str, day: str, region: str) -> bytes:
+    """What a secret signs with on one day in one region."""
     key = ("AWS4" + secret).encode()
     for part in (day, region, "s3", "aws4_request"):
         key = hmac.new(key, part.encode(), "sha256").digest()

@@ -10,9 +10,9 @@ import signal
 import socket
 import sqlite3
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import uvloop
@@ -22,15 +22,19 @@ from weyr.gateway.s3.accounts import Accounts
 from weyr.gateway.s3.blobs import BlobStore, sync_folder
 from weyr.gateway.s3.call import REGION, Plane
 from weyr.gateway.s3.control import Control
+from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.http import Site
 from weyr.gateway.s3.index import Index
-from weyr.gateway.s3.lifecycle import sweep_forever
+from weyr.gateway.s3.keyring import KeysUnusable, keyring_of
+from weyr.gateway.s3.lifecycle import Sweeper
 from weyr.gateway.s3.receive import Receiver
 from weyr.gateway.s3.service import Service
+from weyr.gateway.s3.teller import bound, tell_forever
 from weyr.wire.epochs import Epochs
 from weyr.wire.process import bound_log, write_info
 
 BACKLOG = 2048
+KEYS = "keys.json"
 GRACE_S = 10.0
 TIDY_EVERY_S = 5.0
 SWITCH_S = 0.0005
@@ -56,9 +60,15 @@ class Settings:
     """Unix socket to be steered through."""
     info: Path | None = None
     """File to write pid, port and url to once connections are accepted."""
+    keys: Path | None = None
+    """File of the keys that wrap those of buckets; `keys.json` among the data where it is not said."""
+    named_keys: tuple[str, ...] = ()
+    """Names of keys that objects may ask for."""
     sweep_every_s: float = 10.0
     day_s: float = 86_400.0
     """How long a day of a lifecycle rule lasts."""
+    webhooks: Mapping[str, str] = field(default_factory=dict)
+    """Name → URL of those that buckets may tell of their objects."""
 
 
 def serve(settings: Settings, accounts: Accounts, ready: Callable[[str], None]) -> None:
@@ -96,8 +106,9 @@ async def _run(settings: Settings, accounts: Accounts, ready: Callable[[str], No
         os.chmod(settings.control, 0o600)
     server = await loop.create_server(public.connect, sock=listener, backlog=BACKLOG)
     background = [
-        loop.create_task(sweep_forever(plane.index, settings.sweep_every_s, plane.clock)),
-        loop.create_task(_tidy(plane.blobs, *sites)),
+        loop.create_task(Sweeper(plane.index, plane.clock, plane.day_s).run(settings.sweep_every_s)),
+        loop.create_task(_tidy(plane, *sites)),
+        *(loop.create_task(tell_forever(plane.index, *webhook, plane.clock)) for webhook in settings.webhooks.items()),
     ]
     if settings.info is not None:
         write_info(settings.info, listener.getsockname()[1], url)
@@ -151,6 +162,7 @@ def _listener(host: str, port: int) -> socket.socket:
 
 def _plane(settings: Settings, accounts: Accounts, loop: asyncio.AbstractEventLoop) -> Plane:
     try:
+        keyring = keyring_of(settings.keys or settings.data / KEYS, settings.named_keys, settings.data)
         blobs = BlobStore(settings.data)
         index = Index(settings.data, blobs, loop)
         audit = AuditTrail(settings.audit, "s3")
@@ -158,15 +170,29 @@ def _plane(settings: Settings, accounts: Accounts, loop: asyncio.AbstractEventLo
         for folder in (settings.data, settings.data.parent):
             with suppress(PermissionError):  # a folder above ours may be closed to us; then its names are not new
                 sync_folder(folder)
+    except KeysUnusable as e:
+        raise CannotStart(str(e)) from e
     except (OSError, sqlite3.Error) as e:
         raise CannotStart(f"{settings.data} cannot be opened: {e}") from e
-    return Plane(index, blobs, Receiver(blobs, loop), accounts, audit, region=settings.region, day_s=settings.day_s)
+    return Plane(
+        index,
+        blobs,
+        Receiver(blobs, loop),
+        accounts,
+        audit,
+        keyring,
+        region=settings.region,
+        day_s=settings.day_s,
+        webhooks=settings.webhooks,
+    )
 
 
-async def _tidy(blobs: BlobStore, *sites: Site) -> None:
+async def _tidy(plane: Plane, *sites: Site) -> None:
     while True:
         await asyncio.sleep(TIDY_EVERY_S)
         bound_log()
         for site in sites:
             site.close_stalled()
-        blobs.remove(())  # those that had to stay while somebody copied
+        plane.blobs.remove(())  # those that had to stay while somebody copied
+        with suppress(OSError, sqlite3.Error, S3Error):  # where the index does not answer, others say so
+            await bound(plane.index)

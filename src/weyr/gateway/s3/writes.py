@@ -8,6 +8,9 @@ from dataclasses import dataclass, replace
 
 from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.index import Transaction
+from weyr.gateway.s3.keyring import BUCKET_KEY, BUCKET_MODE, id_in
+from weyr.gateway.s3.locks import check_may_go
+from weyr.gateway.s3.notices import tell
 from weyr.gateway.s3.records import (
     NULL_VERSION,
     OBJECT_COLUMNS,
@@ -23,6 +26,8 @@ from weyr.gateway.s3.records import (
     version_of,
 )
 
+REMOVED = "ObjectRemoved"
+
 
 @dataclass(frozen=True, slots=True)
 class NewBlob:
@@ -30,7 +35,10 @@ class NewBlob:
 
     id: int
     size: int
+    """Of the object's bytes."""
     data: bytes | None = None
+    sealed_size: int = 0
+    """What it takes on disk, where it is encrypted."""
 
     @property
     def segment(self) -> Segment:
@@ -49,6 +57,8 @@ class NewObject:
     meta: Meta
     blobs: tuple[NewBlob, ...] = ()
     segments: tuple[Segment, ...] = ()
+    event: str = "ObjectCreated:Put"
+    """What the bucket's webhooks are told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +134,15 @@ def insert(
 
     Gives the version's id.
     """
+    _check_key(bucket, new.meta)
     version = new.version if bucket.versioning == Versioning.ENABLED else NULL_VERSION
-    _displace(transaction, bucket, new.key, there, version)
+    _displace(transaction, bucket, new.key, there, version, new.modified_ms)
     _insert_row(
         transaction,
         bucket.id,
         Stored(new.key, _next_sequence(there), version, False, new.size, new.etag, new.modified_ms, segments, new.meta),
     )
+    tell(transaction, bucket, new.event, new.key, new.size, new.etag, version, new.modified_ms)
     return version
 
 
@@ -141,14 +153,17 @@ def delete(
     version: str,
     marker: NewObject,
     condition: WriteCondition,
+    is_bypassing: bool = False,
+    event: str = REMOVED,
 ) -> Deleted:
     """Deletes a key, or one version of it. `marker` is the delete marker to set where versions are kept.
 
+    Takes: `is_bypassing`, to pass over a GOVERNANCE retention of the version; `event`, as whose doing it is told.
     Promises: a key or version that is not there is no error.
     """
     bucket = bucket_named(transaction, bucket_name)
     if version:
-        return _delete_version(transaction, bucket, key, version, condition)
+        return delete_version(transaction, bucket, key, version, condition, marker.modified_ms, is_bypassing)
     there = current(transaction, bucket.id, key)
     condition.check_deleted(there)
     if there is None and condition != WriteCondition():
@@ -157,11 +172,13 @@ def delete(
         if there:
             _drop_current(transaction, bucket.id, there)
             release(transaction, there.segments)
+            tell(transaction, bucket, f"{event}:Delete", key, 0, "", "", marker.modified_ms)
         return Deleted()
     set_to = marker.version if bucket.versioning == Versioning.ENABLED else NULL_VERSION
-    _displace(transaction, bucket, key, there, set_to)
+    _displace(transaction, bucket, key, there, set_to, marker.modified_ms)
     row = Stored(key, _next_sequence(there), set_to, True, 0, "", marker.modified_ms, (), Meta())
     _insert_row(transaction, bucket.id, row)
+    tell(transaction, bucket, f"{event}:DeleteMarkerCreated", key, 0, "", set_to, marker.modified_ms)
     return Deleted(set_to, is_marker=True)
 
 
@@ -188,7 +205,7 @@ def change_meta(transaction: Transaction, bucket: int, key: str, version: str, c
 
 def add_blob(transaction: Transaction, blob: NewBlob) -> None:
     """Counts a blob that has arrived; a file gets its name before the commit."""
-    transaction.run("INSERT INTO blobs VALUES (?, 1, ?, ?)", blob.id, blob.size, blob.data)
+    transaction.run("INSERT INTO blobs VALUES (?, 1, ?, ?)", blob.id, blob.sealed_size or blob.size, blob.data)
     if blob.data is None:
         transaction.arrived.append(blob.id)
 
@@ -204,18 +221,30 @@ def release(transaction: Transaction, segments: tuple[Segment, ...]) -> None:
                 transaction.freed.append(segment.blob)
 
 
-def _delete_version(
-    transaction: Transaction, bucket: Bucket, key: str, version: str, condition: WriteCondition
+def delete_version(
+    transaction: Transaction,
+    bucket: Bucket,
+    key: str,
+    version: str,
+    condition: WriteCondition,
+    now_ms: int,
+    is_bypassing: bool = False,
 ) -> Deleted:
+    """Removes one version; where it was the current one, that before it becomes current.
+
+    Raises: S3Error AccessDenied where object lock keeps it.
+    """
     there = version_of(transaction, bucket.id, key, version)
     condition.check_deleted(there)
     if there is None:
         return Deleted(version)
+    check_may_go(there.meta, now_ms, is_bypassing)
     values = bucket.id, key, there.sequence
     if not transaction.run("DELETE FROM history WHERE bucket = ? AND key = ? AND sequence = ?", *values):
         _drop_current(transaction, bucket.id, there)
         _promote(transaction, bucket.id, key)
     release(transaction, there.segments)
+    tell(transaction, bucket, f"{REMOVED}:Delete", key, 0, "", version, now_ms)
     return Deleted(version, there.is_marker)
 
 
@@ -230,14 +259,24 @@ def _promote(transaction: Transaction, bucket: int, key: str) -> None:
         _insert_row(transaction, bucket, newest)
 
 
-def _displace(transaction: Transaction, bucket: Bucket, key: str, there: Stored | None, version: str) -> None:
+def _check_key(bucket: Bucket, meta: Meta) -> None:
+    """The bucket may have been removed and made again, with another key, while the bytes came."""
+    kept = bucket.settings.get(BUCKET_KEY)
+    is_by_bucket = meta.encryption is not None and meta.encryption.mode == BUCKET_MODE
+    if is_by_bucket and meta.encryption and (kept is None or id_in(kept) != meta.encryption.by):
+        raise S3Error("OperationAborted", "The bucket was made anew meanwhile.")
+
+
+def _displace(
+    transaction: Transaction, bucket: Bucket, key: str, there: Stored | None, version: str, now_ms: int
+) -> None:
     """Moves the current version into the history, or drops it where `version` takes its place."""
     if there is not None:
         _drop_current(transaction, bucket.id, there)
         if bucket.versioning == Versioning.OFF or there.version == version:
             release(transaction, there.segments)
         else:
-            _insert_row(transaction, bucket.id, there, "history")
+            _insert_row(transaction, bucket.id, there, now_ms)
     if bucket.versioning == Versioning.SUSPENDED:
         sql = f"SELECT {OBJECT_COLUMNS} FROM history WHERE bucket = ? AND key = ? AND version = ?"
         for row in transaction.all(sql, bucket.id, key, version):
@@ -251,9 +290,9 @@ def _drop_current(transaction: Transaction, bucket: int, there: Stored) -> None:
     transaction.run("DELETE FROM objects WHERE bucket = ? AND key = ?", bucket, there.key)
 
 
-def _insert_row(transaction: Transaction, bucket: int, row: Stored, table: str = "objects") -> None:
-    transaction.run(
-        f"INSERT INTO {table} (bucket, {OBJECT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+def _insert_row(transaction: Transaction, bucket: int, row: Stored, ended_ms: int | None = None) -> None:
+    """Writes the current version of a key, or with `ended_ms` one that was replaced then."""
+    values = (
         bucket,
         row.key,
         row.sequence,
@@ -265,6 +304,13 @@ def _insert_row(transaction: Transaction, bucket: int, row: Stored, table: str =
         segments_text(row.segments),
         row.meta.text(),
     )
+    if ended_ms is None:
+        transaction.run(
+            f"INSERT INTO objects (bucket, {OBJECT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", *values
+        )
+    else:
+        sql = f"INSERT INTO history (bucket, {OBJECT_COLUMNS}, ended_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        transaction.run(sql, *values, ended_ms)
 
 
 def _next_sequence(there: Stored | None) -> int:

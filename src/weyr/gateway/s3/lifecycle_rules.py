@@ -1,0 +1,261 @@
+"""What do a bucket's lifecycle rules say? Read from S3's document or the stack file, and asked about single objects.
+
+Pure. A rule's days end at midnight UTC, as S3's do; days that were made shorter, to see one end, have no midnight.
+Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/intro-lifecycle-rules.html (2026-11).
+"""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+
+from weyr.gateway.s3.errors import S3Error
+from weyr.gateway.s3.records import Bucket
+from weyr.gateway.s3.xml import Node, element, parsed, raw_document
+
+SETTING = "lifecycle"
+DAY_MS = 86_400_000
+RULES_MAX = 1000
+ID_MAX = 255
+NEWER_MAX = 100
+_ACTIONS = ("Expiration", "NoncurrentVersionExpiration", "AbortIncompleteMultipartUpload")
+_TRANSITIONS = ("Transition", "NoncurrentVersionTransition")
+_KNOWN = {"ID", "Status", "Prefix", "Filter", *_ACTIONS, *_TRANSITIONS}
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which objects a rule is about. All of it must hold."""
+
+    prefix: str = ""
+    tags: frozenset[tuple[str, str]] = frozenset()
+    size_above: int | None = None
+    size_below: int | None = None
+
+    @property
+    def is_of_keys(self) -> bool:
+        """Whether the key alone decides."""
+        return not self.tags and self.size_above is None and self.size_below is None
+
+    def matches(self, key: str, size: int, tags: Mapping[str, str]) -> bool:
+        return (
+            key.startswith(self.prefix)
+            and (self.size_above is None or size > self.size_above)
+            and (self.size_below is None or size < self.size_below)
+            and self.tags <= tags.items()
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LifecycleRule:
+    """One rule; None for what it does not do."""
+
+    id: str
+    filter: Filter
+    is_enabled: bool = True
+    expire_days: int | None = None
+    expire_at_ms: int | None = None
+    expire_after_s: float | None = None
+    """As the stack file has it: to the second, without midnights."""
+    expires_markers: bool = False
+    noncurrent_days: int | None = None
+    newer_kept: int = 0
+    """How many versions behind the current one stay, however old they are."""
+    abort_days: int | None = None
+
+    def expiry_cutoff_ms(self, now_ms: int, day_s: float) -> int | None:
+        """Current versions written before this are past their time; None where the rule expires none (yet)."""
+        if self.expire_after_s is not None:
+            return now_ms - int(self.expire_after_s * 1000)
+        if self.expire_at_ms is not None:
+            return now_ms + 1 if now_ms >= self.expire_at_ms else None
+        return None if self.expire_days is None else cutoff_ms(self.expire_days, now_ms, day_s)
+
+
+def cutoff_ms(days: int, now_ms: int, day_s: float) -> int:
+    """What began before this has its `days` behind it. Whole days end at the midnight after."""
+    day_ms = int(day_s * 1000)
+    return (now_ms - now_ms % DAY_MS if day_ms == DAY_MS else now_ms) - days * day_ms + 1
+
+
+def rules_of(bucket: Bucket) -> tuple[LifecycleRule, ...]:
+    """Every rule that is enabled for a bucket: those of its document, and those of the stack file."""
+    text = bucket.settings.get(SETTING)
+    own = tuple(rule for rule in kept_rules(text) if rule.is_enabled) if text else ()
+    stack = (LifecycleRule("", Filter(r.prefix), expire_after_s=r.expire_after_s) for r in bucket.lifecycle)
+    return (*own, *stack) if bucket.lifecycle else own
+
+
+@lru_cache(maxsize=256)
+def kept_rules(text: str) -> tuple[LifecycleRule, ...]:
+    """The rules of a document that was checked when it was put."""
+    return tuple(_rule(node) for node in parsed(text.encode(), "LifecycleConfiguration").all("Rule"))
+
+
+def expiry_header(bucket: Bucket, key: str, size: int, tags: Mapping[str, str], modified_ms: int) -> str:
+    """The `x-amz-expiration` of a current version, "" where no rule ends it.
+
+    It counts days of the calendar, also where `--lifecycle-day` lets them pass faster.
+    """
+    if SETTING not in bucket.settings:
+        return ""
+    ends: list[tuple[int, str]] = []
+    for rule in rules_of(bucket):
+        if rule.filter.matches(key, size, tags):
+            if rule.expire_days is not None:
+                at_ms = modified_ms + rule.expire_days * DAY_MS
+                ends.append((at_ms + -at_ms % DAY_MS, rule.id))
+            elif rule.expire_at_ms is not None:
+                ends.append((rule.expire_at_ms, rule.id))
+    if not ends:
+        return ""
+    at_ms, rule_id = min(ends)
+    date = datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%a, %d %b %Y %H:%M:%S GMT")
+    return f'expiry-date="{date}", rule-id="{rule_id}"'.encode().decode("latin-1")
+
+
+def checked_text(document: Node) -> str:
+    """The document as it is kept, with an ID for each rule. Raises: S3Error where a rule is none that is kept to."""
+    nodes = document.all("Rule")
+    if not 0 < len(nodes) <= RULES_MAX or any(child.name != "Rule" for child in document):
+        raise S3Error("MalformedXML")
+    ids = [rule.id for rule in map(_rule, nodes) if rule.id]
+    if len(set(ids)) != len(ids):
+        raise S3Error("InvalidArgument", "Rule ID must be unique. Found same ID for one or more rules")
+    return raw_document(document.name, "".join(_with_id(node) for node in nodes)).decode()
+
+
+def _with_id(node: Node) -> str:
+    # Spaces in a prefix count, so the text of a leaf is kept as it came.
+    given = "".join(_written(child) for child in node if child.name != "ID")
+    return f"<Rule>{element('ID', node.get('ID') or secrets.token_hex(12))}{given}</Rule>"
+
+
+def _written(node: Node) -> str:
+    children = list(node)
+    if not children:
+        return element(node.name, node.text)
+    return f"<{node.name}>{''.join(_written(child) for child in children)}</{node.name}>"
+
+
+def _rule(node: Node) -> LifecycleRule:
+    """Raises: S3Error."""
+    names = [child.name for child in node]
+    twice = len(set(names) - set(_TRANSITIONS)) != len([name for name in names if name not in _TRANSITIONS])
+    if twice or not set(names) <= _KNOWN or ("Filter" in names) == ("Prefix" in names):
+        raise S3Error("MalformedXML")
+    rule_id, status = node.get("ID") or "", node.get("Status")
+    if len(rule_id) > ID_MAX:
+        raise S3Error("InvalidArgument", f"ID length should not exceed allowed limit of {ID_MAX}")
+    if status not in ("Enabled", "Disabled"):
+        raise S3Error("MalformedXML")
+    _refuse_transitions(node)
+    if not set(names) & set(_ACTIONS):
+        raise S3Error("InvalidRequest", "At least one action needs to be specified in a rule")
+    filters = node.all("Filter")
+    chosen = _filter(filters[0]) if filters else Filter(node.need("Prefix"))
+    fields: dict[str, int | bool | None] = {}
+    for action in node:
+        match action.name:
+            case "Expiration":
+                fields |= _expiration(action, chosen)
+            case "NoncurrentVersionExpiration":
+                newer = _whole(action, "NewerNoncurrentVersions", NEWER_MAX) or 0
+                fields |= {"noncurrent_days": _whole_needed(action, "NoncurrentDays"), "newer_kept": newer}
+            case "AbortIncompleteMultipartUpload":
+                _only_keys(chosen, "AbortIncompleteMultipartUpload")
+                fields["abort_days"] = _whole_needed(action, "DaysAfterInitiation")
+    return LifecycleRule(rule_id, chosen, status == "Enabled", **fields)  # type: ignore[arg-type]  # by name above
+
+
+def _refuse_transitions(node: Node) -> None:
+    """There is one storage class, so that nothing can go to another."""
+    for transition in (*node.all("Transition"), *node.all("NoncurrentVersionTransition")):
+        if (date := transition.get("Date")) is not None:
+            _midnight_ms(date)
+        raise S3Error("InvalidStorageClass", "Every object is kept as STANDARD; there is nothing to move it to.")
+
+
+def _filter(node: Node) -> Filter:
+    """Conditions beside one another count together, as inside of an And."""
+    prefixes: list[str] = []
+    tags: list[tuple[str, str]] = []
+    above: list[int] = []
+    below: list[int] = []
+    for part in [*(child for child in node if child.name != "And"), *(c for a in node.all("And") for c in a)]:
+        match part.name:
+            case "Prefix":
+                prefixes.append(part.text)
+            case "Tag":
+                tags.append((part.need("Key"), part.need("Value")))
+            case "Tags":  # what some SDKs write for the list inside of an And
+                tags += [(tag.need("Key"), tag.need("Value")) for tag in part.all("Tag")]
+            case "ObjectSizeGreaterThan":
+                above.append(_size(part.text))
+            case "ObjectSizeLessThan":
+                below.append(_size(part.text))
+            case _:
+                raise S3Error("MalformedXML")
+    prefix = max(prefixes, key=len, default="")
+    if not all(prefix.startswith(other) for other in prefixes) or len(dict(tags)) != len(set(tags)):
+        raise S3Error("InvalidRequest", "No object can match all of the filter.")
+    size_above, size_below = max(above, default=None), min(below, default=None)
+    if size_above is not None and size_below is not None and size_above >= size_below - 1:
+        raise S3Error("InvalidRequest", "No object's size can match the filter.")
+    return Filter(prefix, frozenset(tags), size_above, size_below)
+
+
+def _expiration(action: Node, chosen: Filter) -> dict[str, int | bool | None]:
+    if len(list(action)) != 1:
+        raise S3Error("MalformedXML")
+    days, date, marker = (action.get(name) for name in ("Days", "Date", "ExpiredObjectDeleteMarker"))
+    if days is not None:
+        return {"expire_days": _whole_needed(action, "Days")}
+    if date is not None:
+        return {"expire_at_ms": _midnight_ms(date)}
+    if marker not in ("true", "false"):
+        raise S3Error("MalformedXML")
+    if marker == "true":
+        _only_keys(chosen, "ExpiredObjectDeleteMarker")
+    return {"expires_markers": marker == "true"}
+
+
+def _only_keys(chosen: Filter, action: str) -> None:
+    if not chosen.is_of_keys:
+        raise S3Error("InvalidRequest", f"{action} cannot be specified with tags or sizes.")
+
+
+def _whole_needed(node: Node, name: str) -> int:
+    found = _whole(node, name, 2**31 - 1)
+    if found is None:
+        raise S3Error("MalformedXML", f"<{name}> is missing in <{node.name}>")
+    return found
+
+
+def _whole(node: Node, name: str, highest: int) -> int | None:
+    text = node.get(name)
+    if text is None:
+        return None
+    text = text.strip()
+    if not text.isascii() or not text.isdigit() or len(text) > 10 or not 1 <= int(text) <= highest:
+        raise S3Error("InvalidArgument", f"'{name}' for {node.name} action must be a positive integer")
+    return int(text)
+
+
+def _size(text: str) -> int:
+    text = text.strip()
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
+        raise S3Error("InvalidArgument", "An object's size in a filter must be a whole number")
+    return int(text)
+
+
+def _midnight_ms(text: str) -> int:
+    try:
+        date = datetime.fromisoformat(text.strip())
+    except ValueError as e:
+        raise S3Error("MalformedXML") from e
+    at_ms = int((date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() * 1000)
+    if at_ms % DAY_MS:
+        raise S3Error("InvalidArgument", "'Date' must be at midnight GMT")
+    return at_ms
