@@ -104,7 +104,11 @@ class Sweeper:
         for bucket in buckets(self._index):
             for task in _tasks(bucket, now_ms, self._day_s):
                 place = self._places.get(task.name)
-                if place is None or now_ms - place.began_ms >= self._day_s * 1000:
+                if place is None:
+                    # Whoever put a rule can see what it will take, and take a wrong one back, before it begins.
+                    places[task.name] = _Place(now_ms)
+                    continue
+                if now_ms - place.began_ms >= self._day_s * 1000:
                     place = _Place(now_ms)
                 count, is_done, place = await self._advance(task, place)
                 places[task.name] = place

@@ -39,6 +39,7 @@ class World:
     async def rule(self, rules: str) -> None:
         text = f"<LifecycleConfiguration>{rules}</LifecycleConfiguration>"
         await self.index.write(lambda transaction: bucket_writes.set_setting(transaction, "lake", "lifecycle", text))
+        assert await self.sweeper.turn() == (0, False)
 
     async def put(self, key: str, meta: Meta | None = None) -> None:
         self._versions += 1
@@ -106,6 +107,19 @@ def test_what_was_put_anew_or_tagged_otherwise_stays(tmp_path: Path) -> None:
     played(tmp_path, play)
 
 
+def test_a_rule_begins_a_turn_after_it_was_put(tmp_path: Path) -> None:
+    """Also one that is due at once, so that a wrong one can be taken back."""
+
+    async def play(world: World) -> None:
+        await world.make(rule("<Expiration><Date>1970-01-01T00:00:00Z</Date></Expiration>"))
+        await world.put("k")
+        await world.rule(rule("<Expiration><Date>1970-01-01T00:00:00Z</Date></Expiration>", "<Prefix>k</Prefix>"))
+        assert world.keys() == ["k"]
+        assert await world.at(0) == 1
+
+    played(tmp_path, play)
+
+
 def test_versions_go_a_while_after_they_were_replaced(tmp_path: Path) -> None:
     """It counts when another took their place, not when they were written; and the newest of them stay."""
 
@@ -161,6 +175,7 @@ def test_a_turn_is_bounded_and_nothing_is_looked_at_twice(tmp_path: Path) -> Non
         for number in range(30):
             await world.put(f"k{number}")
         await world.put("z")
+        await sweeper.turn()
         world.now_ms += 2 * DAY_MS
         assert [await sweeper.turn() for _ in range(3)] == [(0, True), (0, True), (1, False)]
         assert sweeper.looked_at == 31
