@@ -46,7 +46,7 @@ def processes() -> Iterator[Row]:
         yield "server start: CPU", _cpu_s(pid), "s", None
         yield "server at rest: resident", _resident_bytes(pid) / 1e6, "MB", 150.0
         yield "weyr --version: CPU", _least(lambda: _run(str(WEYR), "--version")), "s", 0.2
-        yield "weyr get: CPU", _least(lambda: _run(str(WEYR), "--home", str(home), "get")), "s", None
+        yield "weyr get: CPU", _least(lambda: _run(str(WEYR), "--home", str(home), "get")), "s", 0.2
         code = "import sys; from weyr.cli import main as m; sys.argv[1:] = sys.argv[2:]\ntry: m.main()\n"
         code += "finally: print(len(sys.modules))"
         said = _run(sys.executable, "-c", code, "-", "--home", str(home), "get")
