@@ -79,14 +79,15 @@ def install_size() -> Iterator[Figure]:
     """An install by pip in a virtual environment of its own, pip left out; pip compiles all that it installs."""
     for name, extra in (("default install", ""), ("install of weyr[ml]", "[ml]")):
         with tempfile.TemporaryDirectory() as folder:
-            subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
-            package = f"{ROOT}{extra}"
-            command = [sys.executable, "-m", "pip", "--python", f"{folder}/bin/python", "install", "-q", package]
-            subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+            subprocess.run([sys.executable, "-m", "venv", folder], check=True)
             packages = next(Path(folder).glob("lib/python3.*/site-packages"))
+            before = {*packages.glob("*.dist-info")}
+            pip_bytes = sum(file.stat().st_size for file in packages.rglob("*") if file.is_file())
+            command = [f"{folder}/bin/python", "-B", "-m", "pip", "install", "-q", f"{ROOT}{extra}"]
+            subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
             size = sum(file.stat().st_size for file in packages.rglob("*") if file.is_file())
-            yield Figure(name, size / 1e6, "MB")
-            yield Figure("  packages", len(list(packages.glob("*.dist-info"))), "")
+            yield Figure(name, (size - pip_bytes) / 1e6, "MB")
+            yield Figure("  packages", len({*packages.glob("*.dist-info")} - before), "")
 
 
 def version_time() -> Iterator[Figure]:

@@ -164,7 +164,8 @@ def _ours(home: Path, count: int, running: int) -> None:
         by_command, by_api = [], []
         for number in range(ONES):
             file.write_text(f"stack: c{number}\njobs:\n  one: {{run: echo hello}}\n")
-            by_command.append(_seconds(lambda n=number: _ups(weyr, file, f"c{n}")))
+            with _up(weyr, file):
+                by_command.append(_seconds(lambda n=number: _until(lambda: "hello" in weyr.log(f"c{n}"))))
             by_api.append(_seconds(lambda n=number: _submits(weyr, f"a{n}")))
         _say("weyr  up → first log line", _spread(by_command))
         _say("weyr  API submit → first log line", _spread(by_api))
@@ -182,11 +183,12 @@ def _ours(home: Path, count: int, running: int) -> None:
         account.close()
 
 
-def _ups(weyr: Weyr, file: Path, stack: str) -> None:
+@contextmanager
+def _up(weyr: Weyr, file: Path) -> Iterator[None]:
+    """The command while it runs. It follows its stack until that rests, which is later than its job's first line."""
     command = [str(WEYR), "--home", str(weyr.home), "up", str(file), "--yes"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _until(lambda: "hello" in weyr.log(stack))
-    process.wait()
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+        yield
 
 
 def _submits(weyr: Weyr, stack: str) -> None:
