@@ -262,7 +262,7 @@ def _rate(name: str, account: Account, count: int, work: Callable[[], object]) -
 
 def _held(name: str, account: Account, running: int, before: int) -> None:
     cpu_s, began = account.cpu_s(), time.perf_counter()
-    time.sleep(10)
+    time.sleep(10)  # the time over which their upkeep is averaged; nothing is waited for
     load = (account.cpu_s() - cpu_s) / (time.perf_counter() - began)
     each = (account.memory_bytes("sleep") - before) / running
     _say(f"{name:5} {running} running", f"{each / 1e6:.2f} MB each, {load * 100:.1f} % of a CPU for all")
