@@ -54,6 +54,11 @@ BANS = {
     ),
     "a shell": Ban(r"\bshell=True", "pass argv as a list; a name with a space or a quote is then only a name"),
     "unpickling": Ban(r"\bpickle\.loads?\(", "write JSON; a pickle runs whatever it was told to", ("src",)),
+    "a change to the S3 index that cannot travel": Ban(
+        r"index\.write\(\s*lambda",
+        "functools.partial of a module's function: one process writes the index, others send it their operations",
+        ("src", "tests"),
+    ),
     "patching": Ban(
         r"unittest\.mock|\bMagicMock\b|\bmock\.patch\b|monkeypatch\.setattr",
         "use weyr.sim or a real process on the loopback; a patched path tests the patch",

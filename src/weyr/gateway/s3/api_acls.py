@@ -1,5 +1,7 @@
 """The operations on access control lists, of buckets and of objects: get and put."""
 
+from functools import partial
+
 from weyr.gateway.s3 import acl as acls
 from weyr.gateway.s3.access import Rules, rules_of
 from weyr.gateway.s3.acl import Acl
@@ -40,7 +42,7 @@ async def put_object_acl(call: Call) -> Response:
     owner = stored.meta.owner or call.plane.accounts.of(bucket.owner).id
     text = acls.text_of(await _wished(call, owner))
     key, version = call.key, stored.version
-    await call.plane.index.write(lambda transaction: set_acl(transaction, bucket.id, key, version, text))
+    await call.plane.index.write(partial(set_acl, bucket=bucket.id, key=key, version=version, acl=text))
     return Response(200, version_header(bucket, stored.version))
 
 

@@ -1,6 +1,7 @@
 """The operations on the service and on buckets: create, list, delete, locate, keep versions."""
 
 import re
+from functools import partial
 
 from weyr.gateway.s3 import acl as acls
 from weyr.gateway.s3 import bucket_writes, locks
@@ -64,7 +65,7 @@ async def create_bucket(call: Call) -> Response:
     name, owner, now_ms = call.bucket, call.caller.principal.name, call.now_ms
     is_lenient = call.plane.region == REGION
     await call.plane.index.write(
-        lambda transaction: bucket_writes.create(transaction, name, owner, now_ms, settings, is_lenient)
+        partial(bucket_writes.create, name=name, owner=owner, now_ms=now_ms, settings=settings, is_lenient=is_lenient)
     )
     return Response(200, [("Location", f"/{call.bucket}")])
 
@@ -111,7 +112,7 @@ def region_of(call: Call) -> str:
 async def delete_bucket(call: Call) -> Response:
     """Removes an empty bucket. Raises: S3Error BucketNotEmpty, also for old versions."""
     name = call.bucket
-    await call.plane.index.write(lambda transaction: bucket_writes.remove_empty(transaction, name))
+    await call.plane.index.write(partial(bucket_writes.remove_empty, name=name))
     return Response(204)
 
 
@@ -146,5 +147,5 @@ async def put_versioning(call: Call) -> Response:
     if status not in ("Enabled", "Suspended"):
         raise S3Error("IllegalVersioningConfigurationException")
     name, versioning = call.bucket, Versioning(status)
-    await call.plane.index.write(lambda transaction: bucket_writes.set_versioning(transaction, name, versioning))
+    await call.plane.index.write(partial(bucket_writes.set_versioning, name=name, versioning=versioning))
     return Response(200)

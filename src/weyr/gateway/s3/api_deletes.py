@@ -1,6 +1,8 @@
 """The operations that delete objects: one, or up to a thousand in a request."""
 
 import secrets
+from dataclasses import dataclass
+from functools import partial
 
 from weyr.gateway.s3.admit import is_bypassing, need
 from weyr.gateway.s3.call import Call, checked_key
@@ -16,6 +18,18 @@ DELETE_MAX = 1000
 CONDITIONS = ("x-amz-if-match-size", "x-amz-if-match-last-modified-time")
 
 
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """One key that is to go, and what was found out about it before the index is asked."""
+
+    key: str
+    version: str
+    condition: WriteCondition
+    marker: NewObject
+    is_granted: bool
+    is_bypassing: bool
+
+
 async def delete_object(call: Call) -> Response:
     """Deletes a key or a version of it; one that is not there is no error."""
     given = (call.headers.get(name) for name in ("if-match", *CONDITIONS))
@@ -23,7 +37,15 @@ async def delete_object(call: Call) -> Response:
     marker = NewObject(call.key, 0, "", call.now_ms, new_version(), Meta())
     name, key, may_bypass = call.bucket, call.key, bool(version) and is_bypassing(call, call.key, version)
     deleted = await call.plane.index.write(
-        lambda transaction: delete(transaction, name, key, version, marker, condition, may_bypass)
+        partial(
+            delete,
+            bucket_name=name,
+            key=key,
+            version=version,
+            marker=marker,
+            condition=condition,
+            is_bypassing=may_bypass,
+        )
     )
     headers = [("x-amz-version-id", deleted.version)] if deleted.version else []
     if deleted.is_marker:
@@ -39,29 +61,38 @@ async def delete_objects(call: Call) -> Response:
         raise S3Error("MalformedXML")
     is_quiet = document.get("Quiet") == "true"
     targets = [(node.need("Key"), node.get("VersionId") or "", _condition(node)) for node in wanted]
-    allowed = [_is_granted(call, key, version) for key, version, _ in targets]
-    bypassing = [bool(version) and is_bypassing(call, key, version) for key, version, _ in targets]
-    name, now_ms = call.bucket, call.now_ms
-    markers = [NewObject(key, 0, "", now_ms, new_version(), Meta()) for key, _, _ in targets]
-
-    def delete_all(transaction: Transaction) -> list[Deleted | S3Error]:
-        answers: list[Deleted | S3Error] = []
-        wanted = zip(targets, markers, allowed, bypassing, strict=True)
-        for (key, version, condition), marker, is_granted, may_bypass in wanted:
-            try:
-                if not is_granted:
-                    raise S3Error("AccessDenied")
-                checked_key(key)
-                answers.append(delete(transaction, name, key, version, marker, condition, may_bypass))
-            except S3Error as e:
-                answers.append(e)
-        return answers
-
-    answers = await call.plane.index.write(delete_all)
+    wishes = [
+        _Wish(
+            key,
+            version,
+            condition,
+            NewObject(key, 0, "", call.now_ms, new_version(), Meta()),
+            _is_granted(call, key, version),
+            bool(version) and is_bypassing(call, key, version),
+        )
+        for key, version, condition in targets
+    ]
+    answers = await call.plane.index.write(partial(_delete_all, bucket_name=call.bucket, wishes=wishes))
     rows = [
         _delete_row(target[0], target[1], answer, is_quiet) for target, answer in zip(targets, answers, strict=True)
     ]
     return Response(200, [("Content-Type", "application/xml")], raw_document("DeleteResult", "".join(rows)))
+
+
+def _delete_all(transaction: Transaction, bucket_name: str, wishes: list[_Wish]) -> list[Deleted | S3Error]:
+    answers: list[Deleted | S3Error] = []
+    for wish in wishes:
+        try:
+            if not wish.is_granted:
+                raise S3Error("AccessDenied")
+            checked_key(wish.key)
+            done = delete(
+                transaction, bucket_name, wish.key, wish.version, wish.marker, wish.condition, wish.is_bypassing
+            )
+            answers.append(done)
+        except S3Error as e:
+            answers.append(e)
+    return answers
 
 
 def _condition(node: Node) -> WriteCondition:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from weyr.gateway.s3 import locks
 from weyr.gateway.s3.admit import admit, is_bypassing
@@ -9,7 +10,6 @@ from weyr.gateway.s3.api_objects import located, version_header
 from weyr.gateway.s3.api_settings import Document
 from weyr.gateway.s3.call import Call, xml_response
 from weyr.gateway.s3.errors import S3Error
-from weyr.gateway.s3.index import Transaction
 from weyr.gateway.s3.messages import Response
 from weyr.gateway.s3.records import Meta
 from weyr.gateway.s3.writes import change_meta
@@ -51,12 +51,12 @@ async def put_retention(call: Call) -> Response:
     _need_lock(call)
     now_ms, may_bypass = call.now_ms, is_bypassing(call, call.key, call.query.get("versionId", ""))
     wanted = locks.wanted_retention(document, now_ms)
+    return await _change(call, partial(_retained, wanted=wanted, now_ms=now_ms, may_bypass=may_bypass))
 
-    def changed(meta: Meta) -> Meta:
-        locks.check_may_change(meta, wanted, now_ms, may_bypass)
-        return locks.with_retention(meta, wanted)
 
-    return await _change(call, changed)
+def _retained(meta: Meta, wanted: locks.Retention | None, now_ms: int, may_bypass: bool) -> Meta:
+    locks.check_may_change(meta, wanted, now_ms, may_bypass)
+    return locks.with_retention(meta, wanted)
 
 
 async def get_legal_hold(call: Call) -> Response:
@@ -75,7 +75,11 @@ async def put_legal_hold(call: Call) -> Response:
     _need_lock(call)
     if status not in ("ON", "OFF"):
         raise S3Error("MalformedXML")
-    return await _change(call, lambda meta: replace(meta, hold=status))
+    return await _change(call, partial(_held, status=status))
+
+
+def _held(meta: Meta, status: str) -> Meta:
+    return replace(meta, hold=status)
 
 
 def _with_headers(call: Call, *said: tuple[str, str | None]) -> Call:
@@ -87,11 +91,7 @@ def _with_headers(call: Call, *said: tuple[str, str | None]) -> Call:
 async def _change(call: Call, change: Callable[[Meta], Meta]) -> Response:
     bucket, stored = located(call)
     key, version = call.key, stored.version
-
-    def write(transaction: Transaction) -> None:
-        change_meta(transaction, bucket.id, key, version, change)
-
-    await call.plane.index.write(write)
+    await call.plane.index.write(partial(change_meta, bucket=bucket.id, key=key, version=version, change=change))
     return Response(200, version_header(bucket, stored.version))
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from email.utils import formatdate
-from functools import lru_cache
+from functools import lru_cache, partial
 from urllib.parse import parse_qs
 
 from weyr.gateway.s3 import acl as acls
@@ -62,7 +62,7 @@ async def store(call: Call, promise: Promise, body: Stream, event: str = "Object
     new = NewObject(call.key, blob.size, received.md5, call.now_ms, new_version(), meta, (blob,), event=event)
     name = call.bucket
     try:
-        done = await call.plane.index.write(lambda transaction: put(transaction, name, new, condition))
+        done = await call.plane.index.write(partial(put, bucket_name=name, new=new, condition=condition))
     except Exception:
         call.plane.receiver.discard(blob)
         raise
@@ -94,7 +94,7 @@ async def copy_object(call: Call) -> Response:
     if (source_key is None) != (sealing is None) or _is_checksum_missing(call, stored):
         new = await _written_anew(call, new, source, source_key, sealing.key if sealing else None)
     try:
-        done = await call.plane.index.write(lambda transaction: put(transaction, name, new, condition))
+        done = await call.plane.index.write(partial(put, bucket_name=name, new=new, condition=condition))
     except Exception:
         for blob in new.blobs:
             call.plane.receiver.discard(blob)

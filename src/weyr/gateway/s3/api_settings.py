@@ -6,6 +6,7 @@ enforced have a line in `weyr.gateway.s3.routes`; whoever enforces one reads it 
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 
 from weyr.gateway.s3 import bucket_writes
 from weyr.gateway.s3.call import Call
@@ -69,4 +70,4 @@ def deleter(document: Document) -> Handler:
 async def keep(call: Call, name: str, text: str | None) -> None:
     """Writes one setting of the call's bucket, or removes it."""
     bucket = call.bucket
-    await call.plane.index.write(lambda transaction: bucket_writes.set_setting(transaction, bucket, name, text))
+    await call.plane.index.write(partial(bucket_writes.set_setting, name=bucket, setting=name, text=text))

@@ -1,6 +1,7 @@
 """The operations on tags, of objects and of buckets: get, put, delete."""
 
 from collections.abc import Mapping
+from functools import partial
 
 from weyr.gateway.s3.api_objects import located, version_header
 from weyr.gateway.s3.api_settings import Document
@@ -33,7 +34,7 @@ async def delete_tags(call: Call) -> Response:
 async def _set(call: Call, tags: dict[str, str], status: int) -> Response:
     bucket, stored = located(call)
     key, version = call.key, stored.version
-    await call.plane.index.write(lambda transaction: set_tags(transaction, bucket.id, key, version, tags))
+    await call.plane.index.write(partial(set_tags, bucket=bucket.id, key=key, version=version, tags=tags))
     return Response(status, version_header(bucket, stored.version))
 
 

@@ -3,6 +3,7 @@
 import re
 import secrets
 from dataclasses import replace
+from functools import partial
 
 from weyr.gateway.s3 import checksums, uploads
 from weyr.gateway.s3.api_deletes import new_version
@@ -38,7 +39,7 @@ async def create_upload(call: Call) -> Response:
         meta = replace(meta, encryption=sealing.record)
     upload = Upload(secrets.token_urlsafe(24), call.there.id, call.key, call.now_ms, call.caller.principal.name, meta)
     name = call.bucket
-    await call.plane.index.write(lambda transaction: uploads.begin(transaction, name, upload))
+    await call.plane.index.write(partial(uploads.begin, bucket_name=name, upload=upload))
     response = xml_response(
         "InitiateMultipartUploadResult", ("Bucket", call.bucket), ("Key", call.key), ("UploadId", upload.id)
     )
@@ -119,7 +120,7 @@ async def _keep(call: Call, upload: Upload, number: int, received: Received) -> 
     blob = received.blob
     part = Part(number, blob.size, received.md5, call.now_ms, (blob.segment,), checksum)
     try:
-        await call.plane.index.write(lambda transaction: uploads.put_part(transaction, upload, part, blob))
+        await call.plane.index.write(partial(uploads.put_part, upload=upload, part=part, blob=blob))
     except Exception:
         call.plane.receiver.discard(blob)
         raise
@@ -135,7 +136,16 @@ async def complete_upload(call: Call) -> Response:
     promised = next((call.headers[header] for header in checksums.BY_HEADER if header in call.headers), "")
     new = NewObject(key, 0, "", call.now_ms, new_version(), Meta(), event=COMPLETED)
     done, whole = await call.plane.index.write(
-        lambda transaction: uploads.complete(transaction, name, key, upload_id, named, new, condition, promised)
+        partial(
+            uploads.complete,
+            bucket_name=name,
+            key=key,
+            upload_id=upload_id,
+            named=named,
+            new=new,
+            condition=condition,
+            promised=promised,
+        )
     )
     content: list[tuple[str, Content]] = [
         ("Location", f"http://{call.headers.get('host', '')}/{name}/{key}"),
@@ -172,5 +182,5 @@ def _named_part(node: Node) -> NamedPart:
 
 async def abort_upload(call: Call) -> Response:
     name, key, upload_id = call.bucket, call.key, call.query["uploadId"]
-    await call.plane.index.write(lambda transaction: uploads.abort(transaction, name, key, upload_id))
+    await call.plane.index.write(partial(uploads.abort, bucket_name=name, key=key, upload_id=upload_id))
     return Response(204)

@@ -6,6 +6,7 @@ GET /health · GET /stats · GET /buckets · GET|PUT|DELETE /buckets/NAME
 import json
 import sqlite3
 from collections.abc import Mapping
+from functools import partial
 from urllib.parse import parse_qs, unquote
 
 from weyr.gateway.s3 import bucket_writes
@@ -93,7 +94,7 @@ class Control:
         owner, now_ms = str(document.get("owner") or "admin"), int(self._plane.clock() * 1000)
         generation = int(document.get("generation", 0))
         bucket = await self._plane.index.write(
-            lambda transaction: bucket_writes.ensure(transaction, name, owner, generation, rules, now_ms)
+            partial(bucket_writes.ensure, name=name, owner=owner, generation=generation, rules=rules, now_ms=now_ms)
         )
         return _json(200, _shown(bucket))
 
@@ -108,10 +109,10 @@ class Control:
             is_gone, now_ms = False, int(self._plane.clock() * 1000)
             while not is_gone:
                 is_gone = await self._plane.index.write(
-                    lambda transaction: bucket_writes.remove_some(transaction, name, now_ms, owner)
+                    partial(bucket_writes.remove_some, name=name, now_ms=now_ms, owner=owner)
                 )
         else:
-            await self._plane.index.write(lambda transaction: bucket_writes.remove_empty(transaction, name))
+            await self._plane.index.write(partial(bucket_writes.remove_empty, name=name))
         return Response(204)
 
 

@@ -10,6 +10,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 
 from weyr.gateway.s3 import bucket_writes
 from weyr.gateway.s3.call import Call
@@ -192,7 +193,7 @@ async def _bucket_key(call: Call) -> tuple[str, bytes]:
     if kept is None:
         fresh = keyring.closed(name, new_key())
         kept = await call.plane.index.write(
-            lambda transaction: bucket_writes.keep_first(transaction, name, BUCKET_KEY, fresh)
+            partial(bucket_writes.keep_first, name=name, setting=BUCKET_KEY, text=fresh)
         )
     try:
         return keyring.opened(name, kept)

@@ -75,10 +75,10 @@ def _drop_lone_marker(transaction: Transaction, bucket: Bucket, marker: Stored, 
     return 1
 
 
-def abort(transaction: Transaction, ids: list[str], bucket: Bucket) -> int:
+def abort(transaction: Transaction, keys: list[str], bucket: Bucket) -> int:
     """Uploads that were begun and not finished."""
     removed = 0
-    for upload_id in ids:
+    for upload_id in keys:
         row = transaction.one("SELECT key FROM uploads WHERE id = ? AND bucket = ?", upload_id, bucket.id)
         if row is not None:
             uploads.abort(transaction, bucket.name, row[0], upload_id)

@@ -99,6 +99,10 @@ class S3Error(Exception):
         """A refusal is written to the audit trail once, by whoever knows most about it."""
         super().__init__(f"{code}: {self.message}")
 
+    def __reduce__(self) -> "tuple[type[S3Error], tuple[str, str], dict[str, object]]":
+        """A refusal crosses from the process that writes to the one that answers."""
+        return S3Error, (self.code, self.message), dict(self.__dict__)
+
 
 def not_implemented(what: str) -> S3Error:
     """The answer to everything that Weyr knows and does not do: it is refused, never ignored."""

@@ -102,6 +102,8 @@ class Index:
     def write(self, operation: Callable[[Transaction], T]) -> "asyncio.Future[T]":
         """Runs `operation` in the next group; the future resolves after the commit that holds it.
 
+        Takes: a function of a module, with its arguments bound by `functools.partial`: it has to be picklable, since
+        another process may carry it out.
         The operation may raise to refuse; then nothing of it remains, and the others of its group are not touched.
         Raises: S3Error SlowDown where too many are waiting.
         """

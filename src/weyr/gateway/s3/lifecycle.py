@@ -14,7 +14,7 @@ from functools import partial
 
 from weyr.gateway.s3 import ended
 from weyr.gateway.s3.errors import S3Error
-from weyr.gateway.s3.index import Index, Transaction
+from weyr.gateway.s3.index import Index
 from weyr.gateway.s3.lifecycle_rules import LifecycleRule, cutoff_ms, rules_of
 from weyr.gateway.s3.records import Bucket, Meta, buckets
 
@@ -25,7 +25,8 @@ GROUPS_MAX = 20
 """A turn looks at 10,000 keys of each rule."""
 AGAIN_S = 0.05
 
-Removal = Callable[[Transaction, list[str]], int]
+Removal = Callable[..., int]
+"""Takes the writer's transaction and `keys`, those that are due."""
 
 _SCANS = {
     "objects": "SELECT modified_ms, key, key FROM objects WHERE bucket = ? AND (modified_ms, key) > (?, ?)"
@@ -128,16 +129,12 @@ class Sweeper:
             if chosen and task.table == "objects" and not task.rule.filter.is_of_keys:
                 chosen = await self._index.aside(partial(_matching, task, chosen))
             if chosen:
-                removed += await self._index.write(_removal(task, chosen))
+                removed += await self._index.write(partial(task.remove, keys=chosen))
             if rows:
                 place = replace(place, at_ms=rows[-1][0], key=rows[-1][1])
             if len(rows) < self._group:
                 return removed, True, place
         return removed, False, place
-
-
-def _removal(task: _Task, names: list[str]) -> Callable[[Transaction], int]:
-    return lambda transaction: task.remove(transaction, names)
 
 
 def _rows(sql: str, values: tuple[int | str, ...], db: sqlite3.Connection) -> list[tuple[int, str, str]]:

@@ -10,10 +10,11 @@ import logging
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import urlsplit
 
 from weyr.gateway.s3.errors import S3Error
-from weyr.gateway.s3.index import Index
+from weyr.gateway.s3.index import Index, Transaction
 from weyr.gateway.s3.notices import WAITING_MAX
 
 log = logging.getLogger("weyr.s3")
@@ -58,8 +59,7 @@ async def _tell(index: Index, name: str, url: str, patience: _Patience, clock: C
             break
         taken.append(event)
     if taken:
-        marks = ",".join("?" * len(taken))
-        await index.write(lambda transaction: transaction.run(f"DELETE FROM events WHERE id IN ({marks})", *taken))
+        await index.write(partial(_forget, events=taken))
         patience.wait_s = FIRST_WAIT_S
     if problem:
         if patience.wait_s == FIRST_WAIT_S:
@@ -89,5 +89,14 @@ async def bound(index: Index, waiting_max: int = WAITING_MAX) -> None:
     """Lets the oldest events go where too many wait; a webhook that is gone for good must not fill the disk."""
     row = index.one("SELECT max(id) - ? FROM events", waiting_max)
     if row and row[0] is not None and index.one("SELECT 1 FROM events WHERE id <= ? LIMIT 1", row[0]):
-        gone = await index.write(lambda transaction: transaction.run("DELETE FROM events WHERE id <= ?", row[0]))
+        gone = await index.write(partial(_forget_up_to, event=row[0]))
         log.error("s3.events_lost %d, since more than %d wait for a webhook", gone, waiting_max)
+
+
+def _forget(transaction: Transaction, events: list[int]) -> None:
+    marks = ",".join("?" * len(events))
+    transaction.run(f"DELETE FROM events WHERE id IN ({marks})", *events)
+
+
+def _forget_up_to(transaction: Transaction, event: int) -> int:
+    return transaction.run("DELETE FROM events WHERE id <= ?", event)

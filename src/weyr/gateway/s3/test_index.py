@@ -32,7 +32,7 @@ def test_the_index_agrees_with_a_dictionary(steps: list[tuple[str, str, int]]) -
 async def _agree(folder: Path, steps: list[tuple[str, str, int]]) -> None:
     blobs, model = BlobStore(folder), dict[str, int]()
     index = opened(folder, blobs)
-    await index.write(lambda transaction: bucket_writes.create(transaction, "lake", "me", 0))
+    await index.write(partial(bucket_writes.create, name="lake", owner="me", now_ms=0))
     for act, key, size in steps:
         match act:
             case "put":
@@ -42,9 +42,7 @@ async def _agree(folder: Path, steps: list[tuple[str, str, int]]) -> None:
             case "delete":
                 marker = NewObject(key, 0, "", 1, "v", Meta())
                 await index.write(
-                    lambda transaction, key=key, marker=marker: delete(  # type: ignore[misc]
-                        transaction, "lake", key, "", marker, WriteCondition()
-                    )
+                    partial(delete, bucket_name="lake", key=key, version="", marker=marker, condition=WriteCondition())
                 )
                 model.pop(key, None)
             case _:
@@ -93,7 +91,7 @@ def test_one_refused_operation_leaves_its_group_alone(tmp_path: Path) -> None:
     async def run() -> None:
         blobs = BlobStore(tmp_path)
         index = opened(tmp_path, blobs)
-        await index.write(lambda transaction: bucket_writes.create(transaction, "lake", "me", 0))
+        await index.write(partial(bucket_writes.create, name="lake", owner="me", now_ms=0))
 
         def new(key: str) -> NewObject:
             return NewObject(key, 1, "e", 1, "v", Meta(), (NewBlob(blobs.new_id(), 1, b"x"),))
@@ -101,9 +99,9 @@ def test_one_refused_operation_leaves_its_group_alone(tmp_path: Path) -> None:
         never = WriteCondition(if_match="other")
         a, b, c = new("a"), new("b"), new("c")
         waiting = [
-            index.write(lambda transaction: put(transaction, "lake", a, WriteCondition())),
-            index.write(lambda transaction: put(transaction, "lake", b, never)),
-            index.write(lambda transaction: put(transaction, "lake", c, WriteCondition())),
+            index.write(partial(put, bucket_name="lake", new=a, condition=WriteCondition())),
+            index.write(partial(put, bucket_name="lake", new=b, condition=never)),
+            index.write(partial(put, bucket_name="lake", new=c, condition=WriteCondition())),
         ]
         answers = await asyncio.gather(*waiting, return_exceptions=True)
 

@@ -32,13 +32,13 @@ class World:
         self._versions = 0
 
     async def make(self, rules: str, versioning: Versioning = Versioning.OFF) -> None:
-        await self.index.write(lambda transaction: bucket_writes.create(transaction, "lake", "me", 0))
-        await self.index.write(lambda transaction: bucket_writes.set_versioning(transaction, "lake", versioning))
+        await self.index.write(partial(bucket_writes.create, name="lake", owner="me", now_ms=0))
+        await self.index.write(partial(bucket_writes.set_versioning, name="lake", versioning=versioning))
         await self.rule(rules)
 
     async def rule(self, rules: str) -> None:
         text = f"<LifecycleConfiguration>{rules}</LifecycleConfiguration>"
-        await self.index.write(lambda transaction: bucket_writes.set_setting(transaction, "lake", "lifecycle", text))
+        await self.index.write(partial(bucket_writes.set_setting, name="lake", setting="lifecycle", text=text))
         assert await self.sweeper.turn() == (0, False)
 
     async def put(self, key: str, meta: Meta | None = None) -> None:
@@ -50,7 +50,9 @@ class World:
     async def delete(self, key: str) -> None:
         self._versions += 1
         marker = NewObject(key, 0, "", self.now_ms, f"v{self._versions}", Meta())
-        await self.index.write(lambda transaction: delete(transaction, "lake", key, "", marker, WriteCondition()))
+        await self.index.write(
+            partial(delete, bucket_name="lake", key=key, version="", marker=marker, condition=WriteCondition())
+        )
 
     async def at(self, day: float) -> int:
         """A turn when `day` days have passed since the beginning. Gives how much went."""

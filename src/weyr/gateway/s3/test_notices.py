@@ -1,6 +1,7 @@
 """What a bucket's notifications are read as, and which events become rows."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -66,14 +67,21 @@ def test_events_for_a_webhook_that_never_answers_are_bounded(tmp_path: Path) -> 
     async def play() -> list[int]:
         index = Index(tmp_path, BlobStore(tmp_path), asyncio.get_running_loop())
         index.start()
-        await index.write(lambda transaction: bucket_writes.create(transaction, "lake", "me", 0))
+        await index.write(partial(bucket_writes.create, name="lake", owner="me", now_ms=0))
         text = f"<{ROOT}>{entry()}</{ROOT}>"
-        await index.write(lambda transaction: bucket_writes.set_setting(transaction, "lake", SETTING, text))
+        await index.write(partial(bucket_writes.set_setting, name="lake", setting=SETTING, text=text))
         lake = bucket_named(index, "lake")
         for number in range(10):
             await index.write(
-                lambda transaction, key=str(number): tell(  # type: ignore[misc]
-                    transaction, lake, "ObjectCreated:Put", key, 1, "e", "", 0
+                partial(
+                    tell,
+                    bucket=lake,
+                    event="ObjectCreated:Put",
+                    key=str(number),
+                    size=1,
+                    etag="e",
+                    version="",
+                    at_ms=0,
                 )
             )
         await bound(index, 4)
