@@ -6,9 +6,10 @@ from dataclasses import replace
 from functools import partial
 
 from weyr.gateway.s3 import checksums, uploads
+from weyr.gateway.s3.api_copies import source_of
 from weyr.gateway.s3.api_deletes import new_version
 from weyr.gateway.s3.api_lifecycle import expiration
-from weyr.gateway.s3.api_objects import new_version_header, owned, source_of
+from weyr.gateway.s3.api_objects import new_version_header, owned
 from weyr.gateway.s3.call import Call, xml_response
 from weyr.gateway.s3.checksums import ChecksumType
 from weyr.gateway.s3.conditions import range_of, write_condition
