@@ -1,6 +1,7 @@
 """The operations that copy an object: what they read from, and what is written anew for them."""
 
 from dataclasses import replace
+from functools import partial
 from urllib.parse import parse_qs
 
 from weyr.gateway.s3.admit import need_source
