@@ -48,6 +48,13 @@ def serve(
         Path | None, typer.Option("--users-file", help="A file with one NAME:ACCESS_KEY:SECRET a line.")
     ] = None,
     region: Annotated[str, typer.Option(help="The region that buckets say they are in.")] = "us-east-1",
+    domain: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="A name of this machine before which clients put the bucket's (BUCKET.NAME); once per name.",
+        ),
+    ] = None,
     kms_key: Annotated[
         list[str] | None,
         typer.Option(
@@ -83,6 +90,7 @@ def serve(
         named_keys=tuple(kms_key or ()),
         sweep_every_s=min(10.0, max(0.2, lifecycle_day / 4)),
         day_s=lifecycle_day,
+        domains=tuple(domain or ()),
         webhooks=dict(_webhook(text) for text in webhook or []),
     )
     try:

@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from urllib.parse import quote
 
+from weyr.gateway.s3.addresses import url_of
 from weyr.gateway.s3.admit import admit
 from weyr.gateway.s3.api_objects import store
 from weyr.gateway.s3.call import Call, checked_key
@@ -87,8 +88,7 @@ def _headers(call: Call, form: Form, length: int) -> dict[str, str]:
 
 def _answer(call: Call, form: Form, key: str, stored: Response) -> Response:
     etag = dict(stored.headers)["ETag"]
-    host = call.headers.get("host", "")
-    location = f"http://{host}/{call.bucket}/{quote(key, safe='/-_.~')}"
+    location = url_of(call.request, call.bucket, key)
     redirect = form.fields.get("success_action_redirect") or form.fields.get("redirect", "")
     if _REDIRECT.fullmatch(redirect):
         mark = "&" if "?" in redirect else "?"

@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 
 from weyr.gateway.s3 import checksums, uploads
+from weyr.gateway.s3.addresses import url_of
 from weyr.gateway.s3.api_copies import source_of
 from weyr.gateway.s3.api_deletes import new_version
 from weyr.gateway.s3.api_lifecycle import expiration
@@ -149,7 +150,7 @@ async def complete_upload(call: Call) -> Response:
         )
     )
     content: list[tuple[str, Content]] = [
-        ("Location", f"http://{call.headers.get('host', '')}/{name}/{key}"),
+        ("Location", url_of(call.request, name, key)),
         ("Bucket", name),
         ("Key", key),
         ("ETag", f'"{whole.etag}"'),

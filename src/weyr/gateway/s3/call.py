@@ -37,6 +37,8 @@ class Plane:
     """How long a day of a lifecycle rule lasts."""
     webhooks: Mapping[str, str] = field(default_factory=dict)
     """Name → URL of those that buckets may tell of their objects."""
+    domains: tuple[str, ...] = ()
+    """Under which a host's name begins with a bucket's."""
 
 
 @dataclass(frozen=True, slots=True)

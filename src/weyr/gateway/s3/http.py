@@ -160,7 +160,10 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         self._is_in_head = False
-        path, _, query = self._target.decode("latin-1").partition("?")
+        target = self._target.decode("latin-1")
+        if not target.startswith("/"):
+            target = _origin_of(target, self._headers)
+        path, _, query = target.partition("?")
         body = Body(self, self._headers.get("expect", "").lower() == "100-continue")
         method = self._parser.get_method().decode()
         self._incoming = body
@@ -351,6 +354,16 @@ class Connection(asyncio.Protocol):
     def _release(waiter: "asyncio.Future[None] | None") -> None:
         if waiter and not waiter.done():
             waiter.set_result(None)
+
+
+def _origin_of(target: str, headers: dict[str, str]) -> str:
+    """The path and query of a target that names its host too, as clients of a proxy send it (RFC 9112, 3.2.2)."""
+    scheme, mark, rest = target.partition("://")
+    if not mark or scheme.lower() not in ("http", "https"):
+        return target
+    end = next((at for at, sign in enumerate(rest) if sign in "/?"), len(rest))
+    headers["host"] = rest[:end]
+    return rest[end:] if rest[end:].startswith("/") else f"/{rest[end:]}"
 
 
 _REASONS = {status.value: status.phrase for status in HTTPStatus}

@@ -98,6 +98,8 @@ class Request:
     keep_alive: bool = True
     peer: str = ""
     """The address of the client."""
+    sent_path: str = ""
+    """The path as it was sent, where the bucket was in the host's name and `path` has it now; "" where it is `path`."""
 
 
 class FileSlices(Protocol):

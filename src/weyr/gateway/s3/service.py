@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from weyr.gateway.s3 import api_buckets, api_cors, sigv2
+from weyr.gateway.s3.addresses import Domains
 from weyr.gateway.s3.admit import admit
 from weyr.gateway.s3.call import Call, Plane, checked_key, decoded
 from weyr.gateway.s3.conditions import NotModified
@@ -31,11 +32,13 @@ class Service:
 
     def __init__(self, plane: Plane) -> None:
         self._plane = plane
+        self._domains = Domains(plane.domains, plane.region)
         self._ids = itertools.count(int(plane.clock() * 1000))
 
     async def handle(self, request: Request) -> Response:
         """Answers every request; what goes wrong becomes an S3 error."""
         request_id = f"{next(self._ids):016X}"
+        request = self._domains.addressed(request)
         try:
             response = await self._answer(request)
         except NotModified as e:
@@ -94,12 +97,15 @@ class Service:
     def _caller(self, request: Request, query: list[tuple[str, str]], now: float) -> Caller:
         """Who sent it. Raises: S3Error, written to the audit trail."""
         try:
-            signable = Signable(request.method, request.path, query, request.headers)
+            signable = Signable(request.method, request.sent_path or request.path, query, request.headers)
             check = authenticate
             if sigv2.is_presigned({name for name, _ in query}):
                 check = sigv2.presigned
             elif request.headers.get("authorization", "").startswith(f"{sigv2.SCHEME} "):
                 check = sigv2.in_header
+            if check is not authenticate:
+                # Version 2 signs the bucket in the path, wherever it was sent.
+                signable = replace(signable, path=request.path)
             return check(signable, self._plane.accounts, now)
         except Refused as e:
             self._plane.audit.refused(e.who, f"s3:{request.method}", request.path, e.error.code)

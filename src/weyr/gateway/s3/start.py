@@ -69,6 +69,8 @@ class Settings:
     """How long a day of a lifecycle rule lasts."""
     webhooks: Mapping[str, str] = field(default_factory=dict)
     """Name → URL of those that buckets may tell of their objects."""
+    domains: tuple[str, ...] = ()
+    """Under which a host's name begins with a bucket's, beside those of the own machine."""
 
 
 def serve(settings: Settings, accounts: Accounts, ready: Callable[[str], None]) -> None:
@@ -184,6 +186,7 @@ def _plane(settings: Settings, accounts: Accounts, loop: asyncio.AbstractEventLo
         region=settings.region,
         day_s=settings.day_s,
         webhooks=settings.webhooks,
+        domains=settings.domains,
     )
 
 
