@@ -1,6 +1,6 @@
 # Every target sets .venv up by itself; on a set-up tree that takes no time.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check soak torture faults figures s3-tests lint format constraints clean venv
+.PHONY: help demo test check soak torture s3-torture faults figures s3-tests lint format constraints clean venv
 BIN := .venv/bin
 # Two workers: the suite starts real processes, and more of them than cores only wait for each other.
 WORKERS ?= 2
@@ -8,8 +8,10 @@ PYTEST_ARGS ?=
 # How many simulated worlds `make soak` plays, and the seed of the first.
 WORLDS ?= 10000
 FIRST ?= 0
-# How often `make torture` kills each process.
+# How often `make torture` kills each process of the demo, and the object store; and cuts the power of its disk.
 MOMENTS ?= 20
+KILLS ?= 200
+CUTS ?= 200
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +39,10 @@ figures: venv ## fail if anything has become half as slow again, by counts and C
 
 torture: venv ## kill each process of the demo with SIGKILL at MOMENTS random moments; half an hour
 	@nice $(BIN)/python tests/torture/torture.py --moments $(MOMENTS) --seed $(FIRST)
+
+s3-torture: venv ## kill the object store KILLS times under load, and cut its disk's power CUTS times; a quarter of an hour
+	@nice $(BIN)/pytest tests/clients/test_s3_crash.py --kills $(KILLS) $(PYTEST_ARGS)
+	@nice $(BIN)/pytest tests/faults/test_power_cut_s3.py --cuts $(CUTS) $(PYTEST_ARGS)
 
 lint: venv ## ruff, mypy --strict, the import contracts
 	@$(BIN)/ruff check --quiet

@@ -10,3 +10,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """`pytest --update-plans` writes what is there into the golden files; the reviewer reads the difference."""
     parser.addoption("--update-plans", action="store_true", help="rewrite golden plans and diagnostics")
     parser.addoption("--every-fault", action="store_true", help="fail at every write, not at a sample of them")
+    parser.addoption("--cuts", type=int, default=4, help="how often the power of the object store's disk is cut")
+    parser.addoption("--kills", type=int, default=8, help="how often the object store is killed under load")
+
+
+@pytest.fixture
+def cuts(request: pytest.FixtureRequest) -> int:
+    return int(request.config.getoption("--cuts"))
+
+
+@pytest.fixture
+def kills(request: pytest.FixtureRequest) -> int:
+    return int(request.config.getoption("--kills"))
