@@ -44,6 +44,34 @@ def test_a_folder_goes_up_and_comes_back(s3: S3Plane, tmp_path: Path) -> None:
     assert "Total Objects: 4" in aws(s3, "ls", "--recursive", "--summarize", "s3://lake")
 
 
+def test_a_thousand_files_go_up_change_and_come_back(s3: S3Plane, tmp_path: Path) -> None:
+    """Both ways; what was removed on one side is removed on the other when `--delete` says so."""
+    there, back = tmp_path / "there", tmp_path / "back"
+    for number in range(1000):
+        file = there / f"{number % 10}" / f"{number:04}.json"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(os.urandom(number))
+    aws(s3, "mb", "s3://thousand")
+
+    assert aws(s3, "sync", "--no-progress", str(there), "s3://thousand").count("upload: ") == 1000
+    assert aws(s3, "sync", "--no-progress", "s3://thousand", str(back)).count("download: ") == 1000
+
+    names = sorted(path.relative_to(there) for path in there.rglob("*.json"))
+    assert names == sorted(path.relative_to(back) for path in back.rglob("*.json"))
+    assert all((there / name).read_bytes() == (back / name).read_bytes() for name in names)
+    (back / "0" / "0010.json").unlink()
+    (back / "1" / "0001.json").write_bytes(b"changed and longer")
+    said = aws(s3, "sync", "--no-progress", "--delete", str(back), "s3://thousand").splitlines()
+    assert sorted(line.split(":")[0] for line in said) == ["delete", "upload"]
+    aws(s3, "sync", "--no-progress", "--delete", "s3://thousand", str(there))
+    assert (there / "1" / "0001.json").read_bytes() == b"changed and longer"
+    assert not (there / "0" / "0010.json").exists()
+    assert aws(s3, "rm", "--recursive", "s3://thousand/9/").count("delete: ") == 100
+    assert "Total Objects: 899" in aws(s3, "ls", "--recursive", "--summarize", "s3://thousand")
+    aws(s3, "rb", "--force", "s3://thousand")
+    assert "thousand" not in aws(s3, "ls")
+
+
 def test_files_are_copied_presigned_and_removed(s3: S3Plane, tmp_path: Path) -> None:
     """The rest of the usual life."""
     file = tmp_path / "f"

@@ -8,6 +8,7 @@ from weyr.gateway.s3.locks import HEADERS, lock_headers
 from weyr.gateway.s3.records import Meta, Stored
 from weyr.gateway.s3.xml import Node
 
+API_VERSION = "2006-03-01"
 USER_BYTES_MAX = 2048
 TAGS_MAX = 10
 USER = "x-amz-meta-"
@@ -21,7 +22,7 @@ _NAMES = {
     "expires": "Expires",
 }
 _KNOWN = {
-    "x-amz-acl", "x-amz-bucket-object-lock-enabled", "x-amz-bypass-governance-retention",
+    "x-amz-acl", "x-amz-api-version", "x-amz-bucket-object-lock-enabled", "x-amz-bypass-governance-retention",
     "x-amz-checksum-algorithm", "x-amz-checksum-crc32",
     "x-amz-checksum-crc32c", "x-amz-confirm-remove-self-bucket-access", "x-amz-grant-full-control",
     "x-amz-grant-read", "x-amz-grant-read-acp", "x-amz-grant-write", "x-amz-grant-write-acp",
@@ -51,6 +52,9 @@ def check_known(headers: Mapping[str, str]) -> None:
             raise not_implemented(f"the header {name}")
     if headers.get("x-amz-storage-class", "STANDARD") != "STANDARD":
         raise not_implemented("storage classes other than STANDARD")
+    # The SDK for C++, and with it pyarrow, says with every request which S3 it speaks. There is one.
+    if headers.get("x-amz-api-version", API_VERSION) != API_VERSION:
+        raise not_implemented("another version of the API")
 
 
 def meta_of(headers: Mapping[str, str]) -> Meta:
