@@ -23,7 +23,7 @@ from weyr.gateway.s3.encryption import (
 from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.messages import Response
 from weyr.gateway.s3.metadata import meta_of
-from weyr.gateway.s3.reading import copied
+from weyr.gateway.s3.reading import Reading, copied
 from weyr.gateway.s3.receive import promise_of
 from weyr.gateway.s3.records import Bucket, Stored, Versioning, bucket_named
 from weyr.gateway.s3.writes import NewObject, put
@@ -109,7 +109,8 @@ async def _written_anew(
         raise S3Error("InvalidRequest", f"{message} {COPY_BYTES_MAX}")
     asked = call.headers.get("x-amz-checksum-algorithm") or (new.meta.checksum[0] if new.meta.checksum else None)
     algorithm = algorithm_named(asked) if asked else None
-    received = await copied(call.plane, source.stored, source_key, (0, new.size), algorithm, key, is_part=False)
+    what = Reading(call.plane, source.bucket, source.stored, source_key)
+    received = await copied(what, (0, new.size), algorithm, key, is_part=False)
     checksum = (received.checksum[0].value, received.checksum[1], "FULL_OBJECT") if received.checksum else None
     meta = replace(new.meta, parts=0, part_checksums=(), checksum=checksum)
     return replace(new, etag=received.md5, meta=meta, blobs=(received.blob,), segments=())

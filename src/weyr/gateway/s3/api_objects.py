@@ -21,9 +21,9 @@ from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.locks import locked
 from weyr.gateway.s3.messages import Response, Stream
 from weyr.gateway.s3.metadata import meta_of, response_headers
-from weyr.gateway.s3.reading import inline_data, put_body
+from weyr.gateway.s3.reading import Reading, inline_data, put_body
 from weyr.gateway.s3.receive import Promise
-from weyr.gateway.s3.records import Bucket, Meta, Stored, Versioning, current, look, version_of
+from weyr.gateway.s3.records import Bucket, Inline, Meta, Stored, Versioning, current, look, version_of
 from weyr.gateway.s3.writes import NewObject, put
 
 LOOKS_MAX = 5
@@ -62,11 +62,11 @@ async def get_object(call: Call) -> Response:
         if response.status == 304 or not count:
             return response
         try:
-            await put_body(call.plane, response, stored, data, key, start, count)
+            await put_body(Reading(call.plane, bucket, stored, key), response, data, start, count)
         except FileNotFoundError:
             continue
         return response
-    raise S3Error("InternalError", "The object's data is missing on disk.")
+    raise S3Error("InternalError", "The object is replaced faster than it can be read.")
 
 
 async def head_object(call: Call) -> Response:
@@ -78,7 +78,7 @@ async def head_object(call: Call) -> Response:
     return response
 
 
-def _found(call: Call, is_again: bool = False) -> tuple[Bucket, Stored, bytes | None]:
+def _found(call: Call, is_again: bool = False) -> tuple[Bucket, Stored, Inline | None]:
     version = call.query.get("versionId", "")
     if version:
         stored = found(call, call.there, call.key, version)

@@ -18,7 +18,7 @@ from weyr.gateway.s3.encryption import SOURCE_CUSTOMER, data_key_of, headers_for
 from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.messages import Response
 from weyr.gateway.s3.metadata import meta_of
-from weyr.gateway.s3.reading import copied
+from weyr.gateway.s3.reading import Reading, copied
 from weyr.gateway.s3.receive import Received, add_digest, promise_of
 from weyr.gateway.s3.records import Meta
 from weyr.gateway.s3.uploads import NamedPart, Part, Upload
@@ -107,7 +107,8 @@ async def _copy_part(call: Call, upload: Upload, number: int) -> Response:
     if count > PART_BYTES_MAX:
         raise S3Error("EntityTooLarge")
     algorithm = upload.checksum[0] if upload.checksum else None
-    received = await copied(call.plane, source, source_key, (start, count), algorithm, key, is_part=True)
+    what = Reading(call.plane, found.bucket, source, source_key)
+    received = await copied(what, (start, count), algorithm, key, is_part=True)
     await _keep(call, upload, number, received)
     content: list[tuple[str, Content]] = [("LastModified", timestamp(call.now_ms)), ("ETag", f'"{received.md5}"')]
     if received.checksum:

@@ -202,7 +202,9 @@ class BlobSlices:
         self._store = store
         self._pinned = [blob for blob, _ in segments]
         self._descriptor = -1
-        self._pieces = _pieces(segments, start, count)
+        self.blob = 0
+        """Whose piece was given last."""
+        self._pieces = pieces_of(segments, start, count)
         store.pin(self._pinned)
         try:
             self._first = self._next()
@@ -228,7 +230,7 @@ class BlobSlices:
     def _next(self) -> tuple[int, int, int] | None:
         self._close_file()
         for blob, offset, count in self._pieces:
-            self._descriptor = self._store.open(blob)
+            self.blob, self._descriptor = blob, self._store.open(blob)
             return self._descriptor, offset, count
         return None
 
@@ -238,7 +240,7 @@ class BlobSlices:
             self._descriptor = -1
 
 
-def _pieces(segments: list[tuple[int, int]], start: int, count: int) -> Iterator[tuple[int, int, int]]:
+def pieces_of(segments: list[tuple[int, int]], start: int, count: int) -> Iterator[tuple[int, int, int]]:
     """(blob, offset, count) of the segments' bytes from `start` on. Segments are (blob, size) pairs."""
     for blob, size in segments:
         if count <= 0:
@@ -250,3 +252,11 @@ def _pieces(segments: list[tuple[int, int]], start: int, count: int) -> Iterator
             start = 0
         else:
             start -= size
+
+
+def read_at(descriptor: int, count: int, offset: int) -> bytes:
+    """As many bytes as asked for, unless the file ends."""
+    data = os.pread(descriptor, count, offset)
+    while len(data) < count and (more := os.pread(descriptor, count - len(data), offset + len(data))):
+        data += more
+    return data

@@ -13,7 +13,7 @@ from weyr.gateway.s3.index import Index
 from weyr.gateway.s3.keyring import Keyring
 from weyr.gateway.s3.messages import Request, Response
 from weyr.gateway.s3.receive import Receiver, promise_of
-from weyr.gateway.s3.records import Bucket, Stored
+from weyr.gateway.s3.records import Bucket, Inline, Stored
 from weyr.gateway.s3.sigv4 import Caller
 from weyr.gateway.s3.xml import DOCUMENT_BYTES_MAX, Content, Node, document, parsed
 
@@ -55,7 +55,7 @@ class Call:
     query: Mapping[str, str]
     now_ms: int
     there_or_none: Bucket | None = None
-    looked_up: tuple[Stored | None, bytes | None] | None = None
+    looked_up: tuple[Stored | None, Inline | None] | None = None
     """The key's current version and its bytes, where they were looked up together with the bucket."""
     kept_text: list[bytes] = field(default_factory=list)
 

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from weyr.gateway.s3.blobs import BlobStore
 from weyr.gateway.s3.checksums import Digest
 from weyr.gateway.s3.chunked import Decoder
+from weyr.gateway.s3.digests import Digests
 from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.messages import BodyBroken, Stream
 from weyr.gateway.s3.sealing import Sealer
@@ -39,6 +40,8 @@ class Flow:
         sealer: Sealer | None = None,
     ) -> None:
         self.size = 0
+        self.digests = b""
+        """Of what is on disk, once it has run."""
         self.blob = blobs.new_id()
         self._blobs = blobs
         self._loop = loop
@@ -47,6 +50,7 @@ class Flow:
         self._length = length
         self._sealer = sealer
         self._md5 = hashlib.md5(usedforsecurity=False)
+        self._on_disk = Digests()
         self._unhashed = 0
         self._unwritten = 0
         self._room: asyncio.Future[None] | None = None
@@ -106,16 +110,18 @@ class Flow:
             self._loop.call_soon_threadsafe(self._to_hash, piece)
             for digest in self._digests:
                 digest.update(piece)
-            if self._sealer is None:
-                write_all(self._descriptor, piece)
-                continue
-            for frame in self._sealer.feed(piece):
-                write_all(self._descriptor, frame)
+            for frame in self._sealer.feed(piece) if self._sealer else (piece,):
+                self._keep(frame)
 
     def _finish(self) -> None:
         for frame in self._sealer.end() if self._sealer else ():
-            write_all(self._descriptor, frame)
+            self._keep(frame)
         os.fsync(self._descriptor)
+        self.digests = self._on_disk.done()
+
+    def _keep(self, piece: Piece) -> None:
+        self._on_disk.feed(piece)
+        write_all(self._descriptor, piece)
 
     def _hash(self, piece: Piece) -> None:
         self._md5.update(piece)

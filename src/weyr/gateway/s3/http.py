@@ -294,8 +294,8 @@ class Connection(asyncio.Protocol):
                 await self._drained()
             out = self._own_socket()
             await self._sent(lambda data: out.send(data, socket.MSG_MORE), head)
-            for descriptor, offset, count in files:
-                await self._send_slice(out.fileno(), descriptor, offset, count)
+            while piece := await files.next():
+                await self._send_slice(out.fileno(), *piece)
         finally:
             files.close()
 

@@ -103,10 +103,10 @@ class Request:
 
 
 class FileSlices(Protocol):
-    """Open files to send pieces of: (descriptor, offset, count) in order; closed by whoever sends them."""
+    """Open files to send pieces of: (descriptor, offset, count) in order, None at the end. Closed by whoever sends
+    them."""
 
-    def __iter__(self) -> "FileSlices": ...
-    def __next__(self) -> tuple[int, int, int]: ...
+    async def next(self) -> tuple[int, int, int] | None: ...
     def close(self) -> None: ...
 
 

@@ -1,79 +1,118 @@
 """How do an object's bytes come out? As files that the kernel sends, or opened a few frames at a time.
 
-What is encrypted is opened in the receiver's threads while it is sent, a quarter of a mebibyte at a time.
+What lies plain is read and compared with its digests before the kernel sends it, the next window in a thread while the
+last one is on its way. What is encrypted is opened in the receiver's threads, a quarter of a mebibyte at a time, and
+proves itself. What is damaged is never sent: what has not begun is refused, what has is cut off, and where the bucket
+is kept elsewhere too the reader waits for the blob to be mended.
 """
 
 import asyncio
-import hashlib
-import os
-from collections.abc import Iterator
-from concurrent.futures import Executor
+import sqlite3
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
 
-from weyr.gateway.s3.blobs import BlobSlices
+from weyr.gateway.s3.blobs import BlobSlices, read_at
 from weyr.gateway.s3.call import Plane
+from weyr.gateway.s3.care.rot import is_mended
+from weyr.gateway.s3.checked import CheckedFiles
 from weyr.gateway.s3.checksums import Algorithm
+from weyr.gateway.s3.digests import Rotten, check_data, read_checked
 from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.messages import Response
 from weyr.gateway.s3.receive import INLINE_MAX, Received
-from weyr.gateway.s3.records import Stored
-from weyr.gateway.s3.sealing import Read, opened, opened_whole
+from weyr.gateway.s3.records import Bucket, Inline, Stored
+from weyr.gateway.s3.sealing import opened, opened_whole
 
-PIECE_BYTES = 2**20
+FEW = 64
+"""So many blobs' digests are looked up on the loop."""
 
 
-def inline_data(plane: Plane, stored: Stored) -> bytes | None:
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What is to be read: a version of an object, and what opens it; no key where it lies plain."""
+
+    plane: Plane
+    bucket: Bucket
+    stored: Stored
+    key: bytes | None
+
+    async def is_mended(self, rotten: Rotten) -> bool:
+        """Whether what was met is whole by now, and worth another look."""
+        plane = self.plane
+        return await is_mended(plane.index, self.bucket, self.stored.key, rotten, int(plane.clock() * 1000))
+
+    @property
+    def segments(self) -> list[tuple[int, int]]:
+        return [(segment.blob, segment.size) for segment in self.stored.segments]
+
+
+def inline_data(plane: Plane, stored: Stored) -> Inline | None:
     """The bytes of an object that the index holds itself, None where they are in files."""
     if not stored.segments or not stored.segments[0].is_inline:
         return None
-    row = plane.index.one("SELECT data FROM blobs WHERE id = ?", stored.segments[0].blob)
-    return row[0] if row else None
+    row = plane.index.one("SELECT id, data, digests FROM blobs WHERE id = ?", stored.segments[0].blob)
+    return Inline(*row) if row else None
 
 
-async def put_body(
-    plane: Plane, response: Response, stored: Stored, data: bytes | None, key: bytes | None, start: int, count: int
-) -> None:
+async def put_body(what: Reading, response: Response, data: Inline | None, start: int, count: int) -> None:
     """Gives the response `count` bytes of the object from `start` on.
 
-    Takes: `data`, what the index holds of it; `key`, that opens it, None where it lies plain.
-    Raises: FileNotFoundError where the object was removed meanwhile; S3Error where it does not open.
+    Takes: `data`, what the index holds of it.
+    Raises: FileNotFoundError where the object was removed meanwhile; S3Error where its beginning is damaged.
     """
+    try:
+        await _put_body(what, response, data, start, count)
+    except Rotten as e:
+        if not await what.is_mended(e):
+            raise damaged() from e
+        await _put_body(what, response, inline_data(what.plane, what.stored), start, count)
+
+
+async def _put_body(what: Reading, response: Response, data: Inline | None, start: int, count: int) -> None:
     if data is not None:
-        if key is None:
-            _check(stored, data)
-        response.body = data if key is None and count == stored.size else opened_whole(data, key, start, count)
+        check_data(data.data, data.blob, data.digests)
+        is_whole = what.key is None and count == what.stored.size
+        response.body = data.data if is_whole else opened_whole(data.data, what.key, start, count)
         return
-    slices = _slices(plane, stored, start, count)
-    if key is None:
-        response.files, response.length = slices, count
-        return
-    pieces = OpenedPieces(slices, key, plane.receiver.pool)
     # What is damaged at its beginning, or all of it where it is small, is found before anything is promised.
+    if what.key is None:
+        plane = what.plane
+        files = CheckedFiles(plane.blobs, plane.index, plane.receiver.pool, what.segments, start, count)
+        files.mended = what.is_mended
+        await files.begin()
+        response.files, response.length = files, count
+        return
+    pieces = OpenedPieces(what, start, count)
     await pieces.begin()
     response.pieces, response.length = pieces, count
 
 
-def _check(stored: Stored, data: bytes) -> None:
-    """Whether what the index holds is still what was put: its etag is the MD5, and that of 1 KiB takes 2 us.
-
-    Raises: S3Error InternalError.
-    """
-    if hashlib.md5(data, usedforsecurity=False).hexdigest() != stored.etag:
-        raise S3Error("InternalError", "The object's bytes in the index are not what was put: they were damaged.")
+def damaged() -> S3Error:
+    """What is answered for an object that is not what was put."""
+    return S3Error("InternalError", "The object's bytes are not what was put: they were damaged where they are kept.")
 
 
 class OpenedPieces:
     """The plain bytes of encrypted blobs, each piece opened in a thread when it is asked for."""
 
-    def __init__(self, slices: BlobSlices, key: bytes, pool: Executor) -> None:
-        self._slices = slices
-        self._pieces = _pieces(slices, key)
-        self._pool = pool
+    def __init__(self, what: Reading, start: int, count: int) -> None:
+        self._what = what
+        self._start = start
+        self._end = start + count
+        self._open()
         self._first = b""
 
+    def _open(self) -> None:
+        count = self._end - self._start
+        self._slices = BlobSlices(self._what.plane.blobs, self._what.segments, self._start, count)
+        assert self._what.key is not None
+        self._pieces = _opened(self._slices, self._what.key)
+
     async def begin(self) -> None:
-        """Opens the first piece. Raises: S3Error, OSError; the files are let go then."""
+        """Opens the first piece. Raises: Rotten; the files are let go then."""
         try:
-            self._first = await self._opened()
+            self._first = await self._piece()
         except BaseException:
             self.close()
             raise
@@ -82,66 +121,89 @@ class OpenedPieces:
         if self._first:
             first, self._first = self._first, b""
             return first
-        return await self._opened()
+        try:
+            return await self._piece()
+        except Rotten as e:
+            if not await self._what.is_mended(e):
+                raise ConnectionResetError("what was promised is damaged") from e
+        self.close()
+        self._open()
+        return await self._piece()
 
     def close(self) -> None:
         self._slices.close()
 
-    async def _opened(self) -> bytes:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, next, self._pieces, b"")
+    async def _piece(self) -> bytes:
+        piece = await asyncio.get_running_loop().run_in_executor(self._what.plane.receiver.pool, self._taken)
+        self._start += len(piece)
+        return piece
+
+    def _taken(self) -> bytes:
+        return next(self._pieces, b"")
 
 
 async def copied(
-    plane: Plane,
-    source: Stored,
-    source_key: bytes | None,
-    piece: tuple[int, int],
-    algorithm: Algorithm | None,
-    key: bytes | None,
-    is_part: bool,
+    what: Reading, piece: tuple[int, int], algorithm: Algorithm | None, key: bytes | None, is_part: bool
 ) -> Received:
-    """A piece of an object, (start, count), as a new blob: opened with `source_key`, closed with `key`."""
+    """A piece of an object, (start, count), as a new blob, closed with `key`. Raises: S3Error where it is damaged."""
+    try:
+        return await _copied(what, piece, algorithm, key, is_part)
+    except Rotten as e:
+        if not await what.is_mended(e):
+            raise damaged() from e
+    try:
+        return await _copied(what, piece, algorithm, key, is_part)
+    except Rotten as e:
+        raise damaged() from e
+
+
+async def _copied(
+    what: Reading, piece: tuple[int, int], algorithm: Algorithm | None, key: bytes | None, is_part: bool
+) -> Received:
     start, count = piece
-    inline = inline_data(plane, source)
-    receiver = plane.receiver
+    inline = inline_data(what.plane, what.stored)
+    receiver = what.plane.receiver
     loop = asyncio.get_running_loop()
     if inline is not None:
-        plain = opened_whole(inline, source_key, start, count)
+        check_data(inline.data, inline.blob, inline.digests)
+        plain = opened_whole(inline.data, what.key, start, count)
         return await loop.run_in_executor(receiver.pool, receiver.copy, [plain], algorithm, key, not is_part)
-    slices = _slices(plane, source, start, count)
+    is_inline = count <= INLINE_MAX and not is_part
+    digests = {} if what.key else await _digests(what)
+    slices = BlobSlices(what.plane.blobs, what.segments, start, count)
     try:
-        is_inline = count <= INLINE_MAX and not is_part
-        pieces = _pieces(slices, source_key)
+        pieces = _opened(slices, what.key) if what.key else _compared(slices, digests)
         return await loop.run_in_executor(receiver.pool, receiver.copy, pieces, algorithm, key, is_inline)
     finally:
         slices.close()
 
 
-def _slices(plane: Plane, stored: Stored, start: int, count: int) -> BlobSlices:
-    segments = [(segment.blob, segment.size) for segment in stored.segments]
-    return BlobSlices(plane.blobs, segments, start, count)
+async def _digests(what: Reading) -> Mapping[int, bytes]:
+    blobs = [blob for blob, _ in what.segments]
+    return await what.plane.index.aside(partial(_digests_of, blobs))
 
 
-def _pieces(slices: BlobSlices, key: bytes | None) -> Iterator[bytes]:
-    """The plain bytes of slices; their offsets are those of plain bytes too."""
+def _digests_of(blobs: list[int], db: sqlite3.Connection) -> dict[int, bytes]:
+    """Raises: FileNotFoundError where one was removed meanwhile."""
+    found = {}
+    for blob in blobs:
+        row = db.execute("SELECT digests FROM blobs WHERE id = ?", (blob,)).fetchone()
+        if row is None:
+            raise FileNotFoundError(f"blob {blob}")
+        found[blob] = row[0]
+    return found
+
+
+def _opened(slices: BlobSlices, key: bytes) -> Iterator[bytes]:
+    """The plain bytes of encrypted slices, whose offsets are those of plain bytes. Raises: Rotten."""
     for descriptor, offset, count in slices:
-        if key is not None:
-            yield from opened(_reader(descriptor), key, offset, count)
-            continue
-        while count:
-            piece = os.pread(descriptor, min(count, PIECE_BYTES), offset)
-            if not piece:
-                raise OSError("a blob is shorter than its index says")
-            yield piece
-            offset, count = offset + len(piece), count - len(piece)
+        try:
+            yield from opened(partial(read_at, descriptor), key, offset, count)
+        except (S3Error, OSError) as e:
+            raise Rotten(slices.blob, "it does not open with the key that closed it") from e
 
 
-def _reader(descriptor: int) -> Read:
-    def read(count: int, offset: int) -> bytes:
-        """As many bytes as asked for, unless the file ends."""
-        data = os.pread(descriptor, count, offset)
-        while len(data) < count and (more := os.pread(descriptor, count - len(data), offset + len(data))):
-            data += more
-        return data
-
-    return read
+def _compared(slices: BlobSlices, digests: Mapping[int, bytes]) -> Iterator[bytes]:
+    """The bytes of plain slices. Raises: Rotten."""
+    for descriptor, offset, count in slices:
+        yield from read_checked(descriptor, slices.blob, digests[slices.blob], offset, count)

@@ -18,6 +18,7 @@ from weyr.gateway.s3 import checksums
 from weyr.gateway.s3.blobs import BlobStore
 from weyr.gateway.s3.checksums import Algorithm
 from weyr.gateway.s3.chunked import Decoder, Streaming
+from weyr.gateway.s3.digests import Digests, digests_of
 from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.flow import Flow, write_all
 from weyr.gateway.s3.messages import BodyBroken, Stream
@@ -187,9 +188,10 @@ class Receiver:
             data = b"".join(out)
             new = NewBlob(blob, size, data, sealer.size if sealer else 0)
             return Received(new, md5.hexdigest(), _computed(algorithm, checksum))
-        descriptor = self.blobs.begin(blob)
+        descriptor, digests = self.blobs.begin(blob), Digests()
         try:
             for piece in out:
+                digests.feed(piece)
                 write_all(descriptor, piece)
             os.fsync(descriptor)
         except BaseException:
@@ -197,7 +199,7 @@ class Receiver:
             raise
         finally:
             os.close(descriptor)
-        new = NewBlob(blob, size, sealed_size=sealer.size if sealer else 0)
+        new = NewBlob(blob, size, sealed_size=sealer.size if sealer else 0, digests=digests.done())
         return Received(new, md5.hexdigest(), _computed(algorithm, checksum))
 
     def close(self) -> None:
@@ -208,7 +210,8 @@ class Receiver:
         flow = Flow(self.blobs, self.pool, self.loop, promise.decoder, digests, promise.length, sealer)
         md5 = await flow.run(body)
         try:
-            return verified(promise, NewBlob(flow.blob, flow.size, sealed_size=sealer.size if sealer else 0), md5)
+            blob = NewBlob(flow.blob, flow.size, sealed_size=sealer.size if sealer else 0, digests=flow.digests)
+            return verified(promise, blob, md5)
         except S3Error:
             self.blobs.abandon(flow.blob)
             raise
@@ -226,7 +229,7 @@ class Receiver:
             raise
         finally:
             os.close(descriptor)
-        return replace(received, blob=replace(blob, data=None))
+        return replace(received, blob=replace(blob, data=None, digests=digests_of(blob.data)))
 
 
 async def _whole(body: Stream, promise: Promise) -> bytes:

@@ -15,6 +15,14 @@ Row = tuple[Any, ...]
 NULL_VERSION = "null"
 
 
+class Inline(NamedTuple):
+    """A blob that the index holds itself, with the digests of what was written."""
+
+    blob: int
+    data: bytes
+    digests: bytes
+
+
 class Reader(Protocol):
     """The index as either thread sees it."""
 
@@ -128,8 +136,8 @@ _BUCKET_COLUMNS = "id, name, created_ms, owner, generation, versioning, lifecycl
 _BUCKET = f"SELECT {_BUCKET_COLUMNS} FROM buckets"
 OBJECT_COLUMNS = "key, sequence, version, is_marker, size, etag, modified_ms, segments, meta"
 _LOOK = (
-    "SELECT b." + _BUCKET_COLUMNS.replace(", ", ", b.") + ", o." + OBJECT_COLUMNS.replace(", ", ", o.") + ", d.data"
-    " FROM buckets b LEFT JOIN objects o ON o.bucket = b.id AND o.key = ?"
+    f"SELECT b.{_BUCKET_COLUMNS.replace(', ', ', b.')}, o.{OBJECT_COLUMNS.replace(', ', ', o.')}"
+    ", d.id, d.data, d.digests FROM buckets b LEFT JOIN objects o ON o.bucket = b.id AND o.key = ?"
     " LEFT JOIN blobs d ON o.segments >= 'i' AND d.id = CAST(substr(o.segments, 2) AS INTEGER) WHERE b.name = ?"
 )
 
@@ -153,7 +161,7 @@ def current(reader: Reader, bucket: int, key: str) -> Stored | None:
     return stored_of(row) if row else None
 
 
-def look(reader: Reader, bucket_name: str, key: str) -> tuple[Bucket, Stored | None, bytes | None]:
+def look(reader: Reader, bucket_name: str, key: str) -> tuple[Bucket, Stored | None, Inline | None]:
     """A bucket, the current version of a key, and its bytes if the index holds them: one question instead of three.
 
     Raises: S3Error NoSuchBucket.
@@ -161,7 +169,8 @@ def look(reader: Reader, bucket_name: str, key: str) -> tuple[Bucket, Stored | N
     row = reader.one(_LOOK, key, bucket_name)
     if row is None:
         raise S3Error("NoSuchBucket", BucketName=bucket_name)
-    return _bucket_of(row[:10]), None if row[10] is None else stored_of(row[10:19]), row[19]
+    stored = None if row[10] is None else stored_of(row[10:19])
+    return _bucket_of(row[:10]), stored, None if row[20] is None else Inline(*row[19:])
 
 
 def version_of(reader: Reader, bucket: int, key: str, version: str) -> Stored | None:

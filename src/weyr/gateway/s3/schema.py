@@ -6,7 +6,10 @@
                `ended_ms` is when another took its place
     uploads    multipart uploads that are not finished, and `parts` what has come of them
     events     what webhooks are still to be told, in order
-    blobs      every blob with how often it is named; small ones lie here (`data`), the others in files
+    blobs      every blob with how often it is named; small ones lie here (`data`), the others in files; `digests` are
+               of its bytes as they lie there, eight for each mebibyte (`weyr.gateway.s3.digests`)
+    rot        the blobs that are known to be damaged (`weyr.gateway.s3.care.rot`)
+    care       what the scrubber remembers: a JSON text for each name
 
 `segments` names an object's blobs in order: `12:4096` is a file, `i12:4096` a row with data, joined with commas; the
 size is that of the object's bytes, and `blobs.size` that on disk.
@@ -16,7 +19,7 @@ size is that of the object's bytes, and `blobs.size` that on disk.
 import sqlite3
 from pathlib import Path
 
-VERSION = 5
+VERSION = 6
 
 _COLUMNS = """
     bucket INTEGER NOT NULL, key TEXT NOT NULL, sequence INTEGER NOT NULL, version TEXT NOT NULL,
@@ -40,7 +43,14 @@ CREATE TABLE history (
 CREATE INDEX objects_by_age ON objects (bucket, modified_ms);
 CREATE INDEX history_by_age ON history (bucket, ended_ms);
 CREATE INDEX markers ON objects (bucket, key) WHERE is_marker = 1;
-CREATE TABLE blobs (id INTEGER PRIMARY KEY, refs INTEGER NOT NULL, size INTEGER NOT NULL, data BLOB);
+CREATE TABLE blobs (
+    id INTEGER PRIMARY KEY, refs INTEGER NOT NULL, size INTEGER NOT NULL, digests BLOB NOT NULL, data BLOB
+);
+CREATE TABLE rot (
+    blob INTEGER PRIMARY KEY, found_ms INTEGER NOT NULL, why TEXT NOT NULL, state TEXT NOT NULL
+);
+CREATE TRIGGER blobs_delete AFTER DELETE ON blobs BEGIN DELETE FROM rot WHERE blob = OLD.id; END;
+CREATE TABLE care (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE uploads (
     id TEXT PRIMARY KEY, bucket INTEGER NOT NULL, key TEXT NOT NULL, created_ms INTEGER NOT NULL,
     owner TEXT NOT NULL, meta TEXT NOT NULL

@@ -6,6 +6,7 @@ Each looks, refuses or changes, inside the caller's transaction. Time and new id
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from weyr.gateway.s3.digests import digests_length, digests_of
 from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.index import Transaction
 from weyr.gateway.s3.keyring import BUCKET_KEY, BUCKET_MODE, id_in
@@ -39,6 +40,8 @@ class NewBlob:
     data: bytes | None = None
     sealed_size: int = 0
     """What it takes on disk, where it is encrypted."""
+    digests: bytes = b""
+    """Of its bytes as they lie on disk; those of `data` follow from it."""
 
     @property
     def segment(self) -> Segment:
@@ -205,7 +208,10 @@ def change_meta(transaction: Transaction, bucket: int, key: str, version: str, c
 
 def add_blob(transaction: Transaction, blob: NewBlob) -> None:
     """Counts a blob that has arrived; a file gets its name before the commit."""
-    transaction.run("INSERT INTO blobs VALUES (?, 1, ?, ?)", blob.id, blob.sealed_size or blob.size, blob.data)
+    size = blob.sealed_size or blob.size
+    digests = blob.digests if blob.data is None else digests_of(blob.data)
+    assert len(digests) == digests_length(size), "a blob came without its digests"
+    transaction.run("INSERT INTO blobs VALUES (?, 1, ?, ?, ?)", blob.id, size, digests, blob.data)
     if blob.data is None:
         transaction.arrived.append(blob.id)
 
