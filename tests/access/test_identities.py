@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from weyr.access.identities import Access, admin_credentials
+from weyr.access.credentials import admin_credentials
+from weyr.access.identities import Access
 from weyr.core.diagnostic import UserError
 from weyr.core.grants import Principal
 from weyr.store.database import Database

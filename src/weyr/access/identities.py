@@ -6,15 +6,15 @@ planes read; it is written anew and whole before a change is reported as done, a
 
 import base64
 import hashlib
-import hmac
 import json
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Connection
 
+from weyr.access.credentials import IssuedCredentials, admin_credentials, text_of
 from weyr.access.envelope import Random, envelope_of
 from weyr.access.private_files import create_private, read_private, replace_private
 from weyr.core.diagnostic import Diagnostic, Place, UserError
@@ -27,15 +27,6 @@ ADMIN_NAME = "admin"
 TOKEN_BYTES = 32
 TOKEN_PREFIX = "weyr_"
 """Lets people and secret scanners recognise a token."""
-
-
-@dataclass(frozen=True, slots=True)
-class IssuedCredentials:
-    """What a caller proves itself with. Shown once: only who was given it has the token."""
-
-    token: str = field(repr=False)
-    access_key_id: str
-    secret_access_key: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +93,9 @@ class Access:
 
     def _drawn(self) -> IssuedCredentials:
         return IssuedCredentials(
-            token=TOKEN_PREFIX + _text(self._random(TOKEN_BYTES)),
+            token=TOKEN_PREFIX + text_of(self._random(TOKEN_BYTES)),
             access_key_id="WEYR" + base64.b32encode(self._random(10)).decode(),
-            secret_access_key=_text(self._random(30)),
+            secret_access_key=text_of(self._random(30)),
         )
 
     def _row(self, principal: str, grants: tuple[str, ...], keys: IssuedCredentials) -> CredentialRow:
@@ -145,17 +136,11 @@ class Access:
         return self.envelope.open(row.sealed_secret, ("s3 key", row.access_key_id)).decode()
 
 
-def admin_credentials(token: str) -> IssuedCredentials:
-    """The administrator's credentials. The S3 keys follow from the token: one thing to keep, and to change."""
-    key_id = base64.b32encode(_derived(token, "s3 access key id")[:10]).decode()
-    return IssuedCredentials(token, f"WEYR{key_id}", _text(_derived(token, "s3 secret access key")[:30]))
-
-
 def _admin(file: Path, random: Random) -> IssuedCredentials:
     """Reads the administrator's token, which is made if there is none. Raises: UserError."""
     content = read_private(file)
     if content is None:
-        create_private(file, f"{TOKEN_PREFIX}{_text(random(TOKEN_BYTES))}\n".encode())
+        create_private(file, f"{TOKEN_PREFIX}{text_of(random(TOKEN_BYTES))}\n".encode())
         content = read_private(file) or b""
     token = content.decode(errors="replace").strip()
     if len(token) < TOKEN_BYTES or not token.isascii() or not token.isprintable() or " " in token:
@@ -166,14 +151,6 @@ def _admin(file: Path, random: Random) -> IssuedCredentials:
     return admin_credentials(token)
 
 
-def _derived(token: str, purpose: str) -> bytes:
-    return hmac.digest(token.encode(), f"weyr {purpose}".encode(), "sha256")
-
-
 def _digest(token: str) -> str:
     # A plain hash is enough: a token is 32 random bytes, and cannot be guessed the way a password can.
     return hashlib.sha256(token.encode(errors="replace")).hexdigest()
-
-
-def _text(random_bytes: bytes) -> str:
-    return base64.urlsafe_b64encode(random_bytes).decode().rstrip("=")

@@ -34,6 +34,20 @@ def run_ids(ctx: typer.Context, incomplete: str) -> list[str]:
     return [run for run in found if run.startswith(incomplete)]
 
 
+def addresses(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Buckets of stacks as they are written in an address, and files."""
+    listed = _asked(ctx, "/v1/objects").get("objects") or []
+    found = {f"{fields.get('name')}:" for fields in listed if fields.get("kind") == "bucket"}
+    folder, _, begun = incomplete.rpartition("/")
+    above = f"{folder}/" if "/" in incomplete else ""
+    try:
+        files = {f"{above}{path.name}{'/' if path.is_dir() else ''}" for path in Path(above or ".").iterdir()}
+    except OSError:
+        files = set()
+    shown = {name for name in files if begun or not name.removeprefix(above).startswith(".")}
+    return sorted(name for name in found | shown if name.startswith(incomplete))
+
+
 def _asked(ctx: typer.Context, path: str) -> Answer:
     root: Any = ctx.find_root()
     home = Path(root.params.get("home") or "~/.weyr").expanduser().absolute()

@@ -38,6 +38,12 @@ VERBS: VerbTable = {
         "audit": "Show who was refused what.",
         "explain": "Print the reference of a kind or of one of its fields.",
     },
+    "Buckets": {
+        "ls": "List buckets, or what is in one. It exits with 1 where there is nothing.",
+        "cp": "Copy files into buckets, out of them and between them.",
+        "sync": "Copy what differs between a folder and a bucket, or two buckets.",
+        "rm": "Delete objects. In a bucket that keeps versions they can be had back.",
+    },
     "Run": {
         "s3": "Serve buckets over S3, without a stack.",
         "server": "Start, stop and inspect the server.",

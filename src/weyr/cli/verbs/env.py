@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from weyr.access.identities import admin_credentials
+from weyr.access.credentials import admin_credentials
 from weyr.cli.connect import writer
 from weyr.cli.group import Session, verb, verb_app
 from weyr.cli.options import AsJson
