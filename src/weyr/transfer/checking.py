@@ -7,15 +7,12 @@ encrypted them, and that of the MD5s of its parts where it was uploaded in parts
 import base64
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from anycrc import Model  # type: ignore[import-untyped]
-
-from weyr.gateway.s3.checksums import Algorithm, Digest, new, text_of
+from weyr.gateway.s3.checksums import Algorithm, ChecksumType, Digest, joined, new, text_of
 from weyr.transfer.client import PIECE_BYTES, opened
 
-_CRC32 = Model("CRC32")
 _MD5 = re.compile(r"([0-9a-f]{32})(?:-([0-9]{1,5}))?")
 _BEST_FIRST = (Algorithm.CRC64NVME, Algorithm.CRC32C, Algorithm.CRC32, Algorithm.SHA256, Algorithm.SHA1)
 JOINABLE = frozenset({Algorithm.CRC32, Algorithm.CRC32C, Algorithm.CRC64NVME})
@@ -30,30 +27,20 @@ def pieces(path: Path, offset: int, size: int) -> Iterator[bytes]:
             yield piece
 
 
-def crc_of(path: Path, offset: int, size: int) -> int:
-    """The CRC32 of a part of a file."""
-    value = 0
-    for piece in pieces(path, offset, size):
-        value = _CRC32.calc(piece, value)
-    return value
+def crc_of(path: Path, offset: int, size: int) -> str:
+    """The CRC32 of a part of a file, as S3 writes it."""
+    return digest_of(path, Algorithm.CRC32, offset, size)
 
 
-def crc_of_bytes(data: bytes) -> int:
-    value: int = _CRC32.calc(data, 0)
-    return value
+def crc_of_bytes(data: bytes) -> str:
+    digest = new(Algorithm.CRC32)
+    digest.update(data)
+    return text_of(digest.digest())
 
 
-def crc_text(value: int) -> str:
-    """A CRC32 as S3 writes it in headers."""
-    return text_of(value.to_bytes(4, "big"))
-
-
-def joined_crc(parts: Iterator[tuple[int, int]]) -> int:
+def joined_crc(parts: Iterable[tuple[str, int]]) -> str:
     """The CRC32 of a whole from its parts' (CRC32, size), in order."""
-    total = 0
-    for value, size in parts:
-        total = _CRC32.combine(total, value, size)
-    return total
+    return joined(Algorithm.CRC32, ChecksumType.FULL_OBJECT, parts)
 
 
 def digest_of(path: Path, algorithm: Algorithm, offset: int, size: int) -> str:

@@ -10,7 +10,7 @@ from typing import BinaryIO
 from weyr.transfer import calls
 from weyr.transfer.address import Remote
 from weyr.transfer.calls import Arrived
-from weyr.transfer.checking import crc_of, crc_of_bytes, crc_text, joined_crc, md5_of, md5_promised, pieces
+from weyr.transfer.checking import crc_of, crc_of_bytes, joined_crc, md5_of, md5_promised, pieces
 from weyr.transfer.client import Answer, Body, FilePart, LocalTrouble, S3Refused
 from weyr.transfer.crew import PART_BYTES, PARTS_MAX, Crew, part_bytes_of, spans_of
 from weyr.transfer.journal import Journal
@@ -28,7 +28,7 @@ class Differs(LocalTrouble):
 class _Sent:
     number: int
     etag: str
-    crc: int
+    crc: str
     size: int
     is_verified: bool
     is_kept: bool = False
@@ -74,7 +74,7 @@ def upload_stream(crew: Crew, stream: BinaryIO, target: Remote) -> bool:
 
 
 def _put(crew: Crew, data: bytes, target: Remote, content_type: str) -> bool:
-    crc = crc_text(crc_of_bytes(data))
+    crc = crc_of_bytes(data)
     answer = calls.put(crew.client, target.bucket, target.key, data, crc, content_type)
     return _is_confirmed(answer, data, crc, str(target))
 
@@ -131,16 +131,16 @@ def _begun(crew: Crew, target: Remote) -> tuple[str, str, str]:
     return target.bucket, target.key, calls.begin_upload(crew.client, target.bucket, target.key, headers)
 
 
-def _part(crew: Crew, place: tuple[str, str, str], number: int, body: Body, crc: int, size: int) -> _Sent:
-    answer = calls.put_part(crew.client, place, number, body, crc_text(crc))
-    is_verified = _is_confirmed(answer, body, crc_text(crc), f"part {number} of s3://{place[0]}/{place[1]}")
+def _part(crew: Crew, place: tuple[str, str, str], number: int, body: Body, crc: str, size: int) -> _Sent:
+    answer = calls.put_part(crew.client, place, number, body, crc)
+    is_verified = _is_confirmed(answer, body, crc, f"part {number} of s3://{place[0]}/{place[1]}")
     return _Sent(number, answer.headers.get("etag", "").strip('"'), crc, size, is_verified)
 
 
 def _finished(crew: Crew, place: tuple[str, str, str], sent: list[_Sent]) -> bool:
     """Completes the upload. Raises: Differs where the server made something else of it."""
-    said = calls.complete_upload(crew.client, place, [(part.number, part.etag, crc_text(part.crc)) for part in sent])
-    whole = crc_text(joined_crc((part.crc, part.size) for part in sent))
+    said = calls.complete_upload(crew.client, place, [(part.number, part.etag, part.crc) for part in sent])
+    whole = joined_crc((part.crc, part.size) for part in sent)
     if said and "-" not in said and said != whole:
         raise Differs(f"s3://{place[0]}/{place[1]} has the CRC32 {said} at the server, and {whole} here")
     return all(part.is_verified for part in sent)
@@ -159,11 +159,11 @@ def _is_confirmed(answer: Answer, body: Body, crc: str, what: str) -> bool:
     return True
 
 
-def _is_that(part: Arrived, source: Path, offset: int, size: int, crc: int) -> bool:
+def _is_that(part: Arrived, source: Path, offset: int, size: int, crc: str) -> bool:
     """Whether a part that arrived is what the file has there."""
     if part.size != size:
         return False
-    return part.crc == crc_text(crc) if part.crc else part.etag == md5_of(source, offset, size).hex()
+    return part.crc == crc if part.crc else part.etag == md5_of(source, offset, size).hex()
 
 
 def _md5_of(body: Body) -> bytes:
