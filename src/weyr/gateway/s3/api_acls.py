@@ -54,6 +54,9 @@ async def _wished(call: Call, owner: str) -> Acl:
     find = call.plane.accounts.found
     bucket_owner = call.plane.accounts.of(call.there.owner).id
     acl = acls.asked_in(call.headers, owner, bucket_owner, find)
+    body = await call.text()
+    if acl is not None and body:
+        raise S3Error("UnexpectedContent", "This request does not support content")
     if acl is None:
         acl = acls.read(await call.xml("AccessControlPolicy"), owner, find)
     check_public(rules, acl)

@@ -46,12 +46,10 @@ def _checksum(stored: Stored) -> Content:
 
 def _parts(call: Call, stored: Stored) -> Content:
     """A page of the parts that a multipart upload was completed from, each with its checksum if there were any."""
+    after = _number(call, "x-amz-part-number-marker", 0)
+    limit = min(_number(call, "x-amz-max-parts", PARTS_MAX), PARTS_MAX)
     if not stored.meta.parts:
         return None
-    after, limit = (
-        _number(call, "x-amz-part-number-marker", 0),
-        min(_number(call, "x-amz-max-parts", PARTS_MAX), PARTS_MAX),
-    )
     numbered = list(enumerate(stored.segments, 1))[after : after + limit]
     last = numbered[-1][0] if numbered else after
     content: list[tuple[str, Content]] = [

@@ -34,6 +34,9 @@ async def list_buckets(call: Call) -> Response:
     prefix, after = call.query.get("prefix", ""), from_token(call.query.get("continuation-token", ""))
     limit = call.number("max-buckets", 10_000, 10_000)
     mine = [b for b in buckets(call.plane.index) if b.name.startswith(prefix) and b.name > after]
+    if "bucket-region" in call.query:
+        wished = call.query["bucket-region"]
+        mine = [b for b in mine if b.settings.get(LOCATION, call.plane.region) == wished]
     mine = [b for b in mine if call.plane.accounts.of(b.owner) == call.account and may(call, "s3:ListBucket", b)]
     shown = mine[:limit]
     rows: Content = [("Bucket", _bucket_content(bucket, call.plane.region)) for bucket in shown]

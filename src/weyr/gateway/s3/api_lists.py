@@ -41,7 +41,7 @@ async def list_objects(call: Call) -> Response:
     if delimiter and call.query.get("allow-unordered") == "true":
         raise S3Error("InvalidArgument", "A list with a delimiter is in order.", ArgumentName="allow-unordered")
     after = (from_token(token) if token else start) if is_v2 else call.query.get("marker", "")
-    owners = Owners(call, is_shown=not is_v2 or call.query.get("fetch-owner") == "true")
+    owners = Owners(call, is_shown=not is_v2 or _is_fetching_owners(call))
     page = listing.page(call.plane.index, bucket.id, prefix, delimiter, after, limit, owners.is_looked_up)
     head: list[tuple[str, Content]] = [
         ("Name", call.bucket),
@@ -81,6 +81,9 @@ async def list_versions(call: Call) -> Response:
     encode = encoder_of(call)
     limit = call.number("max-keys", PAGE_MAX, PAGE_MAX)
     marker = call.query.get("key-marker", ""), call.query.get("version-id-marker", "")
+    if marker[1] and not marker[0]:
+        message = "A version-id marker cannot be specified without a key marker."
+        raise S3Error("InvalidArgument", message, ArgumentName="version-id-marker", ArgumentValue=marker[1])
     owners = Owners(call, is_shown=True)
     page = listing.version_page(call.plane.index, bucket.id, prefix, delimiter, marker, limit, owners.is_looked_up)
     head: list[tuple[str, Content]] = [
@@ -128,6 +131,13 @@ def encoder_of(call: Call) -> Encoder:
             return url_encoded
         case _:
             raise S3Error("InvalidArgument", "Invalid Encoding Method specified in Request")
+
+
+def _is_fetching_owners(call: Call) -> bool:
+    text = call.query.get("fetch-owner", "").lower()
+    if text not in ("", "true", "false"):
+        raise S3Error("InvalidArgument", "fetch-owner is true or false.", ArgumentName="fetch-owner")
+    return text == "true"
 
 
 def _is_text(prefix: str) -> bool:

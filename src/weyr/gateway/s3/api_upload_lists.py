@@ -4,6 +4,7 @@ from weyr.gateway.s3 import uploads
 from weyr.gateway.s3.accounts import Account
 from weyr.gateway.s3.api_lists import Encoder, encoder_of
 from weyr.gateway.s3.call import Call, owner_content, xml_response
+from weyr.gateway.s3.encryption import CUSTOMER, customer_key, data_key_of
 from weyr.gateway.s3.messages import Response
 from weyr.gateway.s3.uploads import Part, Upload
 from weyr.gateway.s3.xml import Content, timestamp
@@ -14,6 +15,8 @@ PAGE_MAX = 1000
 async def list_parts(call: Call) -> Response:
     bucket = call.there
     upload = uploads.upload_of(call.plane.index, bucket.id, call.key, call.query["uploadId"])
+    if customer_key(call.headers, CUSTOMER) is not None:
+        data_key_of(call, bucket, call.key, upload.meta.encryption)  # whoever brings a key brings the upload's
     after, limit = call.number("part-number-marker", 0, 10_000), call.number("max-parts", PAGE_MAX, PAGE_MAX)
     found = uploads.parts_after(call.plane.index, upload.id, after, limit + 1)
     shown = found[:limit]

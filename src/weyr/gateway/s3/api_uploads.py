@@ -21,7 +21,7 @@ from weyr.gateway.s3.metadata import meta_of
 from weyr.gateway.s3.reading import Reading, copied
 from weyr.gateway.s3.receive import Received, add_digest, promise_of
 from weyr.gateway.s3.records import Meta
-from weyr.gateway.s3.uploads import NamedPart, Part, Upload
+from weyr.gateway.s3.uploads import NamedPart, Part, Promised, Upload
 from weyr.gateway.s3.writes import NewObject
 from weyr.gateway.s3.xml import Content, Node, timestamp
 
@@ -136,7 +136,7 @@ async def complete_upload(call: Call) -> Response:
     named = [_named_part(node) for node in document.all("Part")]
     condition, name, key, upload_id = write_condition(call.headers), call.bucket, call.key, call.query["uploadId"]
     _check_customer(call)
-    promised = next((call.headers[header] for header in checksums.BY_HEADER if header in call.headers), "")
+    promised = _promised(call)
     new = NewObject(key, 0, "", call.now_ms, new_version(), Meta(), event=COMPLETED)
     done, whole = await call.plane.index.write(
         partial(
@@ -164,6 +164,20 @@ async def complete_upload(call: Call) -> Response:
     response.headers += expiration(done.bucket, key, whole.size, whole.meta, whole.modified_ms)
     response.headers += headers_for(whole.meta.encryption, call.headers)
     return response
+
+
+def _promised(call: Call) -> Promised:
+    """What the request's headers say of the whole. Raises: S3Error."""
+    header = next((header for header in checksums.BY_HEADER if header in call.headers), None)
+    size = call.headers.get("x-amz-mp-object-size")
+    if size is not None and not re.fullmatch("[0-9]{1,18}", size):
+        raise S3Error("InvalidArgument", "x-amz-mp-object-size must be a whole number.", ArgumentValue=size)
+    return Promised(
+        algorithm=checksums.BY_HEADER[header].value if header else "",
+        checksum=call.headers[header] if header else "",
+        kind=call.headers.get("x-amz-checksum-type", "").upper(),
+        size_bytes=None if size is None else int(size),
+    )
 
 
 def _check_customer(call: Call) -> None:

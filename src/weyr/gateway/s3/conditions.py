@@ -29,6 +29,10 @@ def check_read(headers: Mapping[str, str], etag: str, modified_ms: int, prefix: 
     Raises: S3Error PreconditionFailed; NotModified where the reader has it already.
     """
     modified = modified_ms // 1000
+    for name in ("if-modified-since", "if-unmodified-since") if prefix else ():
+        text = headers.get(prefix + name)
+        if text and _seconds_of(text) is None:
+            raise S3Error("InvalidArgument", f"{prefix}{name} is not a date.", ArgumentName=prefix + name)
     match, since = headers.get(f"{prefix}if-match"), _seconds_of(headers.get(f"{prefix}if-unmodified-since"))
     if match is not None:
         if not _names(match, etag):

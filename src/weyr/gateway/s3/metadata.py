@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
+from weyr.gateway.s3.checksums import Algorithm
 from weyr.gateway.s3.errors import S3Error, not_implemented
 from weyr.gateway.s3.locks import HEADERS, lock_headers
 from weyr.gateway.s3.records import Meta, Stored
 from weyr.gateway.s3.xml import Node
 
-API_VERSION = "2006-03-01"
 USER_BYTES_MAX = 2048
 TAGS_MAX = 10
 USER = "x-amz-meta-"
@@ -42,19 +42,36 @@ _KNOWN = {
     "x-amz-server-side-encryption-customer-key", "x-amz-server-side-encryption-customer-key-md5",
     "x-amz-storage-class", "x-amz-tagging", "x-amz-tagging-directive", "x-amz-trailer", "x-amz-user-agent",
 }  # fmt: skip
+_TRUTH = ("true", "false")
+_ONE_OF = {
+    # The SDK for C++, and with it pyarrow, says with every request which S3 it speaks. There is one.
+    "x-amz-api-version": ("2006-03-01",),
+    "x-amz-bucket-object-lock-enabled": _TRUTH,
+    "x-amz-bypass-governance-retention": _TRUTH,
+    "x-amz-checksum-mode": ("enabled",),
+    "x-amz-confirm-remove-self-bucket-access": _TRUTH,
+    "x-amz-optional-object-attributes": ("restorestatus",),
+    "x-amz-request-payer": ("requester",),
+    # What an SDK says it computed; the checksum itself is in a header or a trailer of its own, and is compared.
+    "x-amz-sdk-checksum-algorithm": tuple(algorithm.lower() for algorithm in Algorithm),
+}
+"""Headers that have one of a few values, in lower case."""
 _OVERRIDES = {f"response-{name}": _NAMES[name] for name in _CONTENT}
 
 
 def check_known(headers: Mapping[str, str]) -> None:
-    """Refuses every x-amz header that would be ignored otherwise. Raises: S3Error NotImplemented."""
-    for name in headers:
+    """Refuses every x-amz header that would be ignored otherwise.
+
+    Raises: S3Error NotImplemented for one that is not known, InvalidArgument for a value that is none of its own.
+    """
+    for name, value in headers.items():
         if name.startswith("x-amz-") and name not in _KNOWN and not name.startswith(USER):
             raise not_implemented(f"the header {name}")
+        if name in _ONE_OF and value.strip().lower() not in _ONE_OF[name]:
+            message = f"The value of {name} is not one of those that are known."
+            raise S3Error("InvalidArgument", message, ArgumentName=name, ArgumentValue=value)
     if headers.get("x-amz-storage-class", "STANDARD") != "STANDARD":
         raise not_implemented("storage classes other than STANDARD")
-    # The SDK for C++, and with it pyarrow, says with every request which S3 it speaks. There is one.
-    if headers.get("x-amz-api-version", API_VERSION) != API_VERSION:
-        raise not_implemented("another version of the API")
 
 
 def meta_of(headers: Mapping[str, str]) -> Meta:

@@ -35,13 +35,24 @@ from weyr.gateway.s3.messages import Response
 Operation = Callable[[Call], Awaitable[Response]]
 
 SUBRESOURCES = (
-    "accelerate", "acl", "analytics", "attributes", "cors", "delete", "encryption", "intelligent-tiering",
-    "inventory", "legal-hold", "lifecycle", "list-type", "location", "logging", "metadataConfiguration", "metrics",
-    "notification", "object-lock", "ownershipControls", "policy", "policyStatus", "publicAccessBlock", "renameObject",
-    "replication", "requestPayment", "restore", "retention", "select", "session", "tagging", "torrent", "uploadId",
-    "uploads", "versioning", "versions", "website",
+    "abac", "accelerate", "acl", "analytics", "annotation", "attributes", "cors", "delete", "encryption",
+    "intelligent-tiering", "inventory", "legal-hold", "lifecycle", "list-type", "location", "logging",
+    "metadataAnnotationTable", "metadataConfiguration", "metadataInventoryTable", "metadataJournalTable",
+    "metadataTable", "metrics", "notification", "object-lock", "ownershipControls", "policy", "policyStatus",
+    "publicAccessBlock", "renameObject", "replication", "requestPayment", "restore", "retention", "select", "session",
+    "tagging", "torrent", "uploadId", "uploads", "versioning", "versions", "website",
 )  # fmt: skip
 """Query names that make a request another one. Others are parameters."""
+
+_PARAMETERS = frozenset((
+    "AWSAccessKeyId", "Expires", "Signature", "allow-unordered", "bucket-region", "continuation-token", "delimiter",
+    "encoding-type", "fetch-owner", "key-marker", "marker", "max-buckets", "max-keys", "max-parts",
+    "max-uploads", "part-number-marker",
+    "partNumber", "prefix", "response-cache-control", "response-content-disposition", "response-content-encoding",
+    "response-content-language", "response-content-type", "response-expires", "start-after", "upload-id-marker",
+    "version-id-marker", "versionId",
+))  # fmt: skip
+"""Query names that say more of a request. So do those that begin with `x-`, which are of signatures and clients."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +139,7 @@ ROUTES: Mapping[tuple[str, str, str], Route] = {**_OWN, **_of_documents()}
 def route_of(method: str, bucket: str, key: str, query: Mapping[str, str]) -> Route:
     """Raises: S3Error NotImplemented for what S3 has and weyr has not, MethodNotAllowed for what S3 has not either."""
     level = "object" if key else "bucket" if bucket else "service"
+    _check_parameters(method, query)
     asked = [name for name in SUBRESOURCES if name in query]
     subresource = asked[0] if asked else ""
     route = ROUTES.get((level, method, subresource))
@@ -136,3 +148,15 @@ def route_of(method: str, bucket: str, key: str, query: Mapping[str, str]) -> Ro
             raise not_implemented(f"{method} of {'&'.join(asked) or 'this'} on a {level}")
         raise S3Error("MethodNotAllowed", Method=method, ResourceType=level.upper())
     return route
+
+
+def _check_parameters(method: str, query: Mapping[str, str]) -> None:
+    """A name that is not known may be a subresource that S3 has by now: `DELETE key?new` must not delete the key.
+
+    One with a value, in a request that only reads, is ignored as S3 does: pages break caches with them.
+    """
+    for name, value in query.items():
+        if name in _PARAMETERS or name in SUBRESOURCES or name.lower().startswith("x-"):
+            continue
+        if not value or method not in ("GET", "HEAD"):
+            raise not_implemented(f"the parameter {name}")

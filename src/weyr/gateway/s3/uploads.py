@@ -28,6 +28,16 @@ LAST_ID = "\U0010ffff"
 
 
 @dataclass(frozen=True, slots=True)
+class Promised:
+    """What a completion says of the whole; "" and None where it says nothing."""
+
+    algorithm: str = ""
+    checksum: str = ""
+    kind: str = ""
+    size_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Upload:
     """An upload that is not finished. `meta` becomes the object's; its checksum says what the parts' are to be."""
 
@@ -158,11 +168,11 @@ def complete(
     named: Sequence[NamedPart],
     new: NewObject,
     condition: WriteCondition,
-    promised: str = "",
+    promised: Promised = Promised(),  # frozen
 ) -> tuple[Put, NewObject]:
     """Makes the named parts one object, without touching their bytes. Gives what was done, and the object.
 
-    Takes: `promised`, the whole's checksum if the client gave one.
+    Takes: `promised`, what the client says of the whole.
     Promises: asked again after it succeeded, and while its object stands, it gives the same answer.
     """
     bucket = bucket_named(transaction, bucket_name)
@@ -175,10 +185,13 @@ def complete(
     parts = _chosen(parts_after(transaction, upload_id, 0, PARTS_MAX), named)
     md5 = hashlib.md5(b"".join(bytes.fromhex(part.etag) for part in parts), usedforsecurity=False)
     checksum = _checksum(upload, parts, promised)
+    size = sum(part.size for part in parts)
+    if promised.size_bytes not in (None, size):
+        raise S3Error("InvalidRequest", f"The parts are {size} bytes, and x-amz-mp-object-size is another number.")
     of_parts = tuple(part.checksum for part in parts) if checksum else ()
     meta = replace(upload.meta, upload=upload_id, parts=len(parts), checksum=checksum, part_checksums=of_parts)
     segments = tuple(segment for part in parts for segment in part.segments)
-    whole = replace(new, size=sum(p.size for p in parts), etag=f"{md5.hexdigest()}-{len(parts)}", meta=meta)
+    whole = replace(new, size=size, etag=f"{md5.hexdigest()}-{len(parts)}", meta=meta)
     _drop(transaction, upload, kept={part.number for part in parts})
     return Put(bucket, insert(transaction, bucket, whole, segments, there)), whole
 
@@ -200,14 +213,17 @@ def _chosen(have: Sequence[Part], named: Sequence[NamedPart]) -> list[Part]:
     return parts
 
 
-def _checksum(upload: Upload, parts: Sequence[Part], promised: str) -> tuple[str, str, str] | None:
-    if upload.checksum is None:
+def _checksum(upload: Upload, parts: Sequence[Part], promised: Promised) -> tuple[str, str, str] | None:
+    """The whole's, where the upload asked for one. Raises: S3Error where one is promised and is another, or is none."""
+    if upload.checksum is None or not all(part.checksum for part in parts):
+        if promised.checksum or promised.kind:
+            raise S3Error("InvalidRequest", "A checksum is promised, and the upload was begun without one.")
         return None
     algorithm, kind = upload.checksum
-    if not all(part.checksum for part in parts):
-        return None
+    if promised.kind not in ("", kind.value) or promised.algorithm not in ("", algorithm.value):
+        raise S3Error("InvalidRequest", f"The upload was begun with {algorithm}, {kind}, and another is promised.")
     value = checksums.joined(algorithm, kind, [(part.checksum, part.size) for part in parts])
-    if promised not in ("", value, value.partition("-")[0]):
+    if promised.checksum not in ("", value, value.partition("-")[0]):
         raise S3Error("BadDigest", f"The {algorithm} you specified did not match the calculated checksum.")
     return algorithm.value, value, kind.value
 
