@@ -83,6 +83,14 @@ class BlobStore:
         for number in folders:
             os.fsync(self._folder(number))
 
+    def put_back(self, blob: int) -> None:
+        """Gives an arrived and fsynced blob the place of a damaged one of the same number, durably. Raises: OSError."""
+        path = self.path_of(blob)
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        os.rename(self._incoming / str(blob), path)
+        sync_folder(path.parent)
+        sync_folder(self._blobs)
+
     def open(self, blob: int) -> int:
         """A descriptor to read the blob with. Raises: FileNotFoundError where it was removed meanwhile."""
         return os.open(self.path_of(blob), os.O_RDONLY | os.O_CLOEXEC)

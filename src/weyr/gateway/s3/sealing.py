@@ -64,8 +64,9 @@ def unwrapped(key: bytes, text: str, *bound_to: str) -> bytes:
 class Sealer:
     """Plain bytes of one blob in, what goes to disk out; at most a frame waits for the rest of itself."""
 
-    def __init__(self, key: bytes) -> None:
-        salt = secrets.token_bytes(SALT_BYTES)
+    def __init__(self, key: bytes, salt: bytes = b"") -> None:
+        """Takes: `salt`, only to make the same bytes once more that were made with it before."""
+        salt = salt or secrets.token_bytes(SALT_BYTES)
         self._cipher = _cipher(key, salt, b"blob")
         self._head = MAGIC + salt
         self._rest = bytearray()

@@ -55,6 +55,11 @@ def write_down(transaction: Transaction, rotten: tuple[tuple[int, str], ...], no
     return new
 
 
+def try_again(transaction: Transaction) -> int:
+    """Has those that nobody could mend tried once more. Gives how many."""
+    return transaction.run("UPDATE rot SET state = ? WHERE state = ?", State.FOUND, State.LOST)
+
+
 def settle(transaction: Transaction, blob: int, state: State | None) -> None:
     """What came of it; None where it is whole again."""
     if state is None:
