@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from remote_places import KEYS, place
 
+from weyr.gateway.s3.remote.objects import PART_BYTES
 from weyr.gateway.s3.remote.place import PlaceProblem, keys_for, place_of
 from weyr.gateway.s3.remote.problems import RemoteAbsent, RemoteCannot, RemoteChanged, RemoteRefused, RemoteSilent
-from weyr.gateway.s3.remote.store import PART_BYTES, Remote
+from weyr.gateway.s3.remote.store import Remote
 
 KINDS = ("folder", "weyr", "moto")
 LONG = bytes(range(256)) * (PART_BYTES // 256 * 2) + b"tail"

@@ -14,6 +14,7 @@ import typer
 
 from weyr.cli.group import verb, verb_app
 from weyr.cli.options import AsJson, seconds
+from weyr.cli.outside import REMOTE_HELP, TIER_HELP, reach_of
 from weyr.cli.screen import put, say
 from weyr.core.diagnostic import Diagnostic, UserError
 from weyr.gateway.s3.accounts import User, Users, kept_user
@@ -76,11 +77,27 @@ def serve(
         list[str] | None,
         typer.Option(metavar="NAME=URL", help="Whom buckets may tell of their objects; once per webhook."),
     ] = None,
+    remote: Annotated[list[str] | None, typer.Option(metavar="NAME=URL", help=REMOTE_HELP)] = None,
+    tier: Annotated[list[str] | None, typer.Option(metavar="CLASS=URL", help=TIER_HELP)] = None,
+    remote_keys: Annotated[
+        Path | None,
+        typer.Option("--remote-keys", help="A JSON file of what opens places elsewhere: {NAME: {access_key_id: …}}."),
+    ] = None,
+    cache_size: Annotated[
+        str, typer.Option("--cache-size", metavar="SIZE", help="How much of what is elsewhere is cached here.")
+    ] = "10GiB",
     as_json: AsJson = False,
 ) -> None:
     """Serve S3 in the foreground until Ctrl-C. Each user owns what it makes and sees nothing of the others'."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     folder = data.expanduser().absolute()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        users = _users(user or [], users_file, folder)
+        accounts = Users(users)
+        reach = reach_of(remote or [], tier or [], remote_keys, cache_size, users[0].name)
+    except (OSError, ValueError) as e:
+        raise _cannot(f"{e}.") from e
     settings = Settings(
         data=folder,
         audit=folder / "audit.jsonl",
@@ -91,14 +108,9 @@ def serve(
         sweep_every_s=min(10.0, max(0.2, lifecycle_day / 4)),
         day_s=lifecycle_day,
         domains=tuple(domain or ()),
+        reach=reach,
         webhooks=dict(_webhook(text) for text in webhook or []),
     )
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        users = _users(user or [], users_file, folder)
-        accounts = Users(users)
-    except (OSError, ValueError) as e:
-        raise _cannot(f"{e}.") from e
 
     def ready(url: str) -> None:
         if as_json:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from weyr.gateway.credentials import Credentials
 from weyr.gateway.s3.accounts import OneAccount
+from weyr.gateway.s3.remote.reach import CACHE_BYTES, Reach
 from weyr.gateway.s3.start import CannotStart, Settings, serve
 
 
@@ -24,6 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
         keys=options.keys,
         named_keys=tuple(options.kms_key),
         sweep_every_s=options.sweep_every_s,
+        reach=Reach(keys=options.remote_keys, cache_bytes=options.cache_bytes),
     )
     try:
         serve(settings, OneAccount(Credentials(options.credentials)), ready=lambda url: None)
@@ -42,6 +44,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--info", type=Path, required=True, help="file to write pid, port and url to when ready")
     parser.add_argument("--keys", type=Path, help="file of the keys that encrypted buckets open with")
     parser.add_argument("--kms-key", action="append", default=[], help="name of a key that objects may ask for")
+    parser.add_argument("--remote-keys", type=Path, help="file of the keys that open places elsewhere")
+    parser.add_argument("--cache-bytes", type=int, default=CACHE_BYTES, help="how much of them is cached here")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=0, help="port to listen on; 0 takes a free one")
     parser.add_argument("--sweep-every-s", type=float, default=10.0, help="how often expired objects are looked for")

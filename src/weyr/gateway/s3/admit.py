@@ -11,6 +11,7 @@ from weyr.gateway.s3.context import context_of
 from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.metadata import tags_in
 from weyr.gateway.s3.records import Bucket, Stored, current, version_of
+from weyr.gateway.s3.remote.reach import SETTING
 
 ANONYMOUS = "anonymous"
 """Owns what nobody signed for."""
@@ -66,7 +67,14 @@ def refused(
         is_in_hand = key == call.key and call.looked_up is not None and not version
         stored = call.found if is_in_hand else _looked_up(call, bucket, key, version)
     reason = _refused_at(call, action, bucket, name, key, stored, tags)
-    if bucket is None or stored is not None or not action.startswith("s3:GetObject") or _is_own(call, bucket):
+    is_elsewhere = bucket is not None and SETTING in bucket.settings  # whether it is there, only its place knows
+    if (
+        bucket is None
+        or is_elsewhere
+        or stored is not None
+        or not action.startswith("s3:GetObject")
+        or _is_own(call, bucket)
+    ):
         return reason
     # Whoever may list is told that a key is not there; the others are not told that either.
     asked = _asked(call, "s3:ListBucket", name, "", prefix=key)

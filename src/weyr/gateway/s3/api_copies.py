@@ -20,12 +20,13 @@ from weyr.gateway.s3.encryption import (
     sealing_for,
     wish_of,
 )
-from weyr.gateway.s3.errors import S3Error
+from weyr.gateway.s3.errors import S3Error, not_implemented
 from weyr.gateway.s3.messages import Response
 from weyr.gateway.s3.metadata import meta_of
 from weyr.gateway.s3.reading import Reading, copied
 from weyr.gateway.s3.receive import promise_of
 from weyr.gateway.s3.records import Bucket, Stored, Versioning, bucket_named
+from weyr.gateway.s3.remote.reach import SETTING
 from weyr.gateway.s3.writes import NewObject, put
 from weyr.gateway.s3.xml import Content, timestamp
 
@@ -116,14 +117,21 @@ async def _written_anew(
     return replace(new, etag=received.md5, meta=meta, blobs=(received.blob,), segments=())
 
 
-def source_of(call: Call) -> Source:
-    """The object that x-amz-copy-source names. Raises: S3Error."""
+def source_named(call: Call) -> tuple[str, str, str]:
+    """The bucket, the key and the version ("" for the current one) that x-amz-copy-source names. Raises: S3Error."""
     path, _, query = call.headers["x-amz-copy-source"].partition("?")
     name, slash, key = decoded(path).removeprefix("/").partition("/")
     if not slash or not name or not key:
         raise S3Error("InvalidArgument", "Copy Source must mention the source bucket and key: sourcebucket/sourcekey")
-    version = (parse_qs(query).get("versionId") or [""])[0]
+    return name, key, (parse_qs(query).get("versionId") or [""])[0]
+
+
+def source_of(call: Call) -> Source:
+    """The object of our own that x-amz-copy-source names. Raises: S3Error."""
+    name, key, version = source_named(call)
     bucket = bucket_named(call.plane.index, name)
+    if SETTING in bucket.settings:
+        raise not_implemented("copies out of a bucket that is elsewhere into one that is here; get and put it")
     there = version_or_current(call, bucket, checked_key(key), version)
     need_source(call, bucket, key, None if there is None or there.is_marker else there, version)
     stored = found(call, bucket, key, version)

@@ -55,27 +55,20 @@ async def delete_object(call: Call) -> Response:
 
 async def delete_objects(call: Call) -> Response:
     """DeleteObjects: up to a thousand keys, each with an answer of its own."""
-    document = await call.xml("Delete")
-    wanted = document.all("Object")
-    if not 0 < len(wanted) <= DELETE_MAX:
-        raise S3Error("MalformedXML")
-    is_quiet = document.get("Quiet") == "true"
-    targets = [(node.need("Key"), node.get("VersionId") or "", _condition(node)) for node in wanted]
+    targets, is_quiet = wanted_in(await call.xml("Delete"))
     wishes = [
         _Wish(
             key,
             version,
             condition,
             NewObject(key, 0, "", call.now_ms, new_version(), Meta()),
-            _is_granted(call, key, version),
+            is_granted(call, key, version),
             bool(version) and is_bypassing(call, key, version),
         )
         for key, version, condition in targets
     ]
     answers = await call.plane.index.write(partial(_delete_all, bucket_name=call.bucket, wishes=wishes))
-    rows = [
-        _delete_row(target[0], target[1], answer, is_quiet) for target, answer in zip(targets, answers, strict=True)
-    ]
+    rows = [delete_row(target[0], target[1], answer, is_quiet) for target, answer in zip(targets, answers, strict=True)]
     return Response(200, [("Content-Type", "application/xml")], raw_document("DeleteResult", "".join(rows)))
 
 
@@ -95,11 +88,20 @@ def _delete_all(transaction: Transaction, bucket_name: str, wishes: list[_Wish])
     return answers
 
 
+def wanted_in(document: Node) -> tuple[list[tuple[str, str, WriteCondition]], bool]:
+    """(key, version, condition) of each object to go, and whether only failures are answered. Raises: S3Error."""
+    wanted = document.all("Object")
+    if not 0 < len(wanted) <= DELETE_MAX:
+        raise S3Error("MalformedXML")
+    targets = [(node.need("Key"), node.get("VersionId") or "", _condition(node)) for node in wanted]
+    return targets, document.get("Quiet") == "true"
+
+
 def _condition(node: Node) -> WriteCondition:
     return delete_condition(node.get("ETag"), node.get("Size"), node.get("LastModifiedTime"))
 
 
-def _is_granted(call: Call, key: str, version: str) -> bool:
+def is_granted(call: Call, key: str, version: str) -> bool:
     """Whether this one key may be deleted; a refusal goes to the audit trail and not to the others."""
     try:
         need(call, "s3:DeleteObjectVersion" if version else "s3:DeleteObject", key, version)
@@ -108,7 +110,8 @@ def _is_granted(call: Call, key: str, version: str) -> bool:
     return True
 
 
-def _delete_row(key: str, version: str, answer: Deleted | S3Error, is_quiet: bool) -> str:
+def delete_row(key: str, version: str, answer: Deleted | S3Error, is_quiet: bool) -> str:
+    """The answer for one key."""
     if isinstance(answer, S3Error):
         pairs: Content = [
             ("Key", key),

@@ -7,6 +7,7 @@ from weyr.gateway.s3 import listing
 from weyr.gateway.s3.call import Call, owner_content
 from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.messages import Response
+from weyr.gateway.s3.remote.reach import SETTING
 from weyr.gateway.s3.xml import Content, element, escaped, raw_document, timestamp, url_encoded
 
 PAGE_MAX = 1000
@@ -42,7 +43,10 @@ async def list_objects(call: Call) -> Response:
         raise S3Error("InvalidArgument", "A list with a delimiter is in order.", ArgumentName="allow-unordered")
     after = (from_token(token) if token else start) if is_v2 else call.query.get("marker", "")
     owners = Owners(call, is_shown=not is_v2 or _is_fetching_owners(call))
-    page = listing.page(call.plane.index, bucket.id, prefix, delimiter, after, limit, owners.is_looked_up)
+    if SETTING in bucket.settings:
+        page = await call.plane.outside.page(bucket, prefix, delimiter, after, limit)
+    else:
+        page = listing.page(call.plane.index, bucket.id, prefix, delimiter, after, limit, owners.is_looked_up)
     head: list[tuple[str, Content]] = [
         ("Name", call.bucket),
         ("Prefix", encode(prefix) if is_v2 or not _is_text(prefix) else prefix),

@@ -133,10 +133,10 @@ async def complete_upload(call: Call) -> Response:
     """Makes the parts one object. Its size, its etag and its checksum follow from theirs."""
     # A checksum in the head is that of the object.
     document = await call.xml("CompleteMultipartUpload", foreign=checksums.BY_HEADER)
-    named = [_named_part(node) for node in document.all("Part")]
+    named = named_parts(document)
     condition, name, key, upload_id = write_condition(call.headers), call.bucket, call.key, call.query["uploadId"]
     _check_customer(call)
-    promised = _promised(call)
+    promised = promised_in(call)
     new = NewObject(key, 0, "", call.now_ms, new_version(), Meta(), event=COMPLETED)
     done, whole = await call.plane.index.write(
         partial(
@@ -166,7 +166,7 @@ async def complete_upload(call: Call) -> Response:
     return response
 
 
-def _promised(call: Call) -> Promised:
+def promised_in(call: Call) -> Promised:
     """What the request's headers say of the whole. Raises: S3Error."""
     header = next((header for header in checksums.BY_HEADER if header in call.headers), None)
     size = call.headers.get("x-amz-mp-object-size")
@@ -187,6 +187,11 @@ def _check_customer(call: Call) -> None:
     except S3Error:
         return
     data_key_of(call, call.there, call.key, upload.meta.encryption)
+
+
+def named_parts(document: Node) -> list[NamedPart]:
+    """The parts that a completion names. Raises: S3Error MalformedXML."""
+    return [_named_part(node) for node in document.all("Part")]
 
 
 def _named_part(node: Node) -> NamedPart:

@@ -59,6 +59,10 @@ class BlobStore:
     def path_of(self, blob: int) -> Path:
         return self._blobs / f"{blob // PER_FOLDER:08x}" / f"{blob:08x}"
 
+    def begun(self, blob: int) -> Path:
+        """The file of a blob that has arrived, or is arriving, and has not got its name."""
+        return self._incoming / str(blob)
+
     def begin(self, blob: int) -> int:
         """Opens the arriving blob for writing. Gives a descriptor, which the caller closes."""
         return os.open(self._incoming / str(blob), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

@@ -7,6 +7,7 @@ from weyr.gateway.s3 import locks
 from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.index import Transaction
 from weyr.gateway.s3.records import Bucket, Meta, Rule, Versioning, bucket_named, segments_of
+from weyr.gateway.s3.remote.reach import SETTING
 from weyr.gateway.s3.writes import release
 
 REMOVED_AT_ONCE = 2000
@@ -46,26 +47,49 @@ def create(
 
 
 def ensure(
-    transaction: Transaction, name: str, owner: str, generation: int, rules: Sequence[Rule] | None, now_ms: int
+    transaction: Transaction,
+    name: str,
+    owner: str,
+    generation: int,
+    rules: Sequence[Rule] | None,
+    now_ms: int,
+    url: str = "",
 ) -> Bucket:
     """The bucket with these settings, made if it is missing; None leaves its rules as they are.
+
+    Takes: `url`, of the place that its objects are at, "" for here.
 
     Raises: S3Error BucketAlreadyExists where somebody else owns it, OperationAborted where a newer
     generation of its owner's wish came before.
     """
     row = transaction.one("SELECT owner, generation FROM buckets WHERE name = ?", name)
     if row is None:
-        create(transaction, name, owner, now_ms)
+        create(transaction, name, owner, now_ms, {SETTING: url} if url else None)
     elif row[0] != owner:
         raise S3Error("BucketAlreadyExists", f"the bucket {name} belongs to {row[0]}", BucketName=name)
     elif generation < row[1]:
         older = f"generation {generation} is older than {row[1]}, which is here already"
         raise S3Error("OperationAborted", older, BucketName=name)
+    elif bucket_named(transaction, name).settings.get(SETTING, "") != url:
+        raise S3Error("BucketAlreadyExists", f"the bucket {name} is there, and is at another place", BucketName=name)
     transaction.run("UPDATE buckets SET generation = ? WHERE name = ?", generation, name)
     if rules is not None:
         text = json.dumps([[rule.prefix, rule.expire_after_s] for rule in rules])
         transaction.run("UPDATE buckets SET lifecycle = ? WHERE name = ?", text, name)
     return bucket_named(transaction, name)
+
+
+def mount(transaction: Transaction, name: str, owner: str, url: str, now_ms: int) -> None:
+    """The bucket whose objects are at `url`, made if it is missing; its owner and its access rules stay.
+
+    Raises: S3Error BucketAlreadyExists where there is one of that name whose objects are here.
+    """
+    if transaction.one("SELECT 1 FROM buckets WHERE name = ?", name) is None:
+        create(transaction, name, owner, now_ms, {SETTING: url})
+    elif SETTING not in bucket_named(transaction, name).settings:
+        raise S3Error("BucketAlreadyExists", f"there is a bucket {name} whose objects are here", BucketName=name)
+    else:
+        set_setting(transaction, name, SETTING, url)
 
 
 def set_versioning(transaction: Transaction, name: str, versioning: Versioning) -> None:

@@ -14,6 +14,7 @@ from weyr.gateway.s3.keyring import Keyring
 from weyr.gateway.s3.messages import Request, Response
 from weyr.gateway.s3.receive import Receiver, promise_of
 from weyr.gateway.s3.records import Bucket, Inline, Stored
+from weyr.gateway.s3.remote.outside import Outside
 from weyr.gateway.s3.sigv4 import Caller
 from weyr.gateway.s3.xml import DOCUMENT_BYTES_MAX, Content, Node, document, parsed
 
@@ -33,6 +34,8 @@ class Plane:
     keyring: Keyring
     clock: Callable[[], float] = time.time
     region: str = REGION
+    outside: Outside = field(default_factory=Outside)
+    """The places elsewhere that buckets and tiers are at."""
     day_s: float = 86_400.0
     """How long a day of a lifecycle rule lasts."""
     webhooks: Mapping[str, str] = field(default_factory=dict)

@@ -16,6 +16,7 @@ from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.http import Site
 from weyr.gateway.s3.messages import BodyBroken, Request, Response
 from weyr.gateway.s3.records import Bucket, Rule, bucket_named, buckets
+from weyr.gateway.s3.remote.reach import SETTING
 from weyr.wire.epochs import HEADER, Epochs
 
 BODY_MAX = 1024 * 1024
@@ -94,9 +95,24 @@ class Control:
         owner, now_ms = str(document.get("owner") or "admin"), int(self._plane.clock() * 1000)
         generation = int(document.get("generation", 0))
         bucket = await self._plane.index.write(
-            partial(bucket_writes.ensure, name=name, owner=owner, generation=generation, rules=rules, now_ms=now_ms)
+            partial(
+                bucket_writes.ensure,
+                name=name,
+                owner=owner,
+                generation=generation,
+                rules=rules,
+                now_ms=now_ms,
+                url=self._url_of(name, document),
+            )
         )
         return _json(200, _shown(bucket))
+
+    def _url_of(self, name: str, document: Mapping[str, object]) -> str:
+        """Where the bucket's objects are to be, "" for here. Raises: S3Error where that cannot be used."""
+        url = str(document.get("url") or "")
+        if url:
+            self._plane.outside.check(name, url)
+        return url
 
     async def _delete(self, request: Request, name: str) -> Response:
         """Without `force` only an empty bucket goes; with it everything in it goes too, and absence is a success.
@@ -141,6 +157,7 @@ def _shown(bucket: Bucket) -> dict[str, object]:
         "generation": bucket.generation,
         "size_bytes": bucket.size_bytes,
         "objects": bucket.objects,
+        "url": bucket.settings.get(SETTING, ""),
         "lifecycle": [[rule.prefix, rule.expire_after_s] for rule in bucket.lifecycle],
         "versioning": bucket.versioning.value,
         "created_at": bucket.created_ms / 1000,

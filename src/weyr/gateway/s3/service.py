@@ -15,7 +15,9 @@ from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.messages import BodyBroken, Request, Response
 from weyr.gateway.s3.metadata import check_known
 from weyr.gateway.s3.records import bucket_named, look
-from weyr.gateway.s3.routes import Route, route_of
+from weyr.gateway.s3.remote.door import operation_at
+from weyr.gateway.s3.remote.reach import SETTING
+from weyr.gateway.s3.routes import Operation, Route, route_of
 from weyr.gateway.s3.sigv4 import Caller, Refused, Signable, authenticate
 from weyr.gateway.s3.xml import error_document
 
@@ -88,7 +90,7 @@ class Service:
             call = Call(self._plane, request, caller, account, bucket, key, names, int(now * 1000))
             call = _at_bucket(call, route)
             await admit(call, route.action_for(names))
-            return await route.operation(call)
+            return await _operation_of(call, route)(call)
         except S3Error as e:
             if e.status == 403 and not e.is_audited:
                 self._plane.audit.refused(caller.principal.name, f"s3:{request.method}", request.path, e.code)
@@ -124,11 +126,19 @@ def _at_bucket(call: Call, route: Route) -> Call:
     return replace(call, there_or_none=bucket, looked_up=(stored, data))
 
 
+def _operation_of(call: Call, route: Route) -> Operation:
+    """What answers: for a bucket that is elsewhere its place does, or nothing."""
+    if call.there_or_none is None or SETTING not in call.there.settings:
+        return route.operation
+    return operation_at(route.operation, route.action)
+
+
 def _pairs_of(query: str) -> list[tuple[str, str]]:
     if not query:
         return []
     pairs = []
-    for part in query.split("&"):
+    # A space may come as a plus, as forms have it: some clients sign it as %20 and send it so.
+    for part in query.replace("+", "%20").split("&"):
         name, _, value = part.partition("=")
         if name:
             pairs.append((decoded(name), decoded(value)))

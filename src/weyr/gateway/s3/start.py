@@ -13,11 +13,13 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import uvloop
 
 from weyr.gateway.audit import AuditTrail
+from weyr.gateway.s3 import bucket_writes
 from weyr.gateway.s3.accounts import Accounts
 from weyr.gateway.s3.blobs import BlobStore, sync_folder
 from weyr.gateway.s3.call import REGION, Plane
@@ -28,6 +30,8 @@ from weyr.gateway.s3.index import Index
 from weyr.gateway.s3.keyring import KeysUnusable, keyring_of
 from weyr.gateway.s3.lifecycle import Sweeper
 from weyr.gateway.s3.receive import Receiver
+from weyr.gateway.s3.remote.outside import Outside
+from weyr.gateway.s3.remote.reach import CACHE, NOWHERE, Reach
 from weyr.gateway.s3.service import Service
 from weyr.gateway.s3.teller import bound, tell_forever
 from weyr.wire.epochs import Epochs
@@ -69,6 +73,8 @@ class Settings:
     """How long a day of a lifecycle rule lasts."""
     webhooks: Mapping[str, str] = field(default_factory=dict)
     """Name → URL of those that buckets may tell of their objects."""
+    reach: Reach = NOWHERE
+    """The places elsewhere."""
     domains: tuple[str, ...] = ()
     """Under which a host's name begins with a bucket's, beside those of the own machine."""
 
@@ -97,6 +103,7 @@ async def _run(settings: Settings, accounts: Accounts, ready: Callable[[str], No
     public = Site(Service(plane).handle)
     sites = [public]
     plane.index.start()
+    await _prepare_outside(plane, settings.reach)
     control = None
     if settings.control is not None:
         steering = Site(
@@ -128,6 +135,7 @@ async def _run(settings: Settings, accounts: Accounts, ready: Callable[[str], No
         control.close()
     for site in sites:
         await site.stop(GRACE_S if site is public else 1.0)
+    plane.outside.close()
     plane.receiver.close()
     plane.index.close()
     plane.blobs.close()
@@ -137,6 +145,19 @@ async def _run(settings: Settings, accounts: Accounts, ready: Callable[[str], No
             path.unlink(missing_ok=True)
     os.close(lock)
     log.info("s3.stopped")
+
+
+async def _prepare_outside(plane: Plane, reach: Reach) -> None:
+    """Makes the buckets that are elsewhere, and tidies what is cached of them. Raises: CannotStart."""
+    plane.outside.recover()
+    for name, place in reach.buckets.items():
+        now_ms = int(plane.clock() * 1000)
+        try:
+            await plane.index.write(
+                partial(bucket_writes.mount, name=name, owner=reach.owner, url=place.given, now_ms=now_ms)
+            )
+        except S3Error as e:
+            raise CannotStart(f"The bucket {name} cannot be at {place.url}: {e.message}") from e
 
 
 def _locked(folder: Path) -> int:
@@ -184,6 +205,7 @@ def _plane(settings: Settings, accounts: Accounts, loop: asyncio.AbstractEventLo
         audit,
         keyring,
         region=settings.region,
+        outside=Outside(settings.reach, settings.data / CACHE),
         day_s=settings.day_s,
         webhooks=settings.webhooks,
         domains=settings.domains,

@@ -182,9 +182,9 @@ def complete(
         return Put(bucket, there.version), again
     upload = upload_of(transaction, bucket.id, key, upload_id)
     condition.check(there)
-    parts = _chosen(parts_after(transaction, upload_id, 0, PARTS_MAX), named)
+    parts = chosen(parts_after(transaction, upload_id, 0, PARTS_MAX), named)
     md5 = hashlib.md5(b"".join(bytes.fromhex(part.etag) for part in parts), usedforsecurity=False)
-    checksum = _checksum(upload, parts, promised)
+    checksum = whole_checksum(upload, parts, promised)
     size = sum(part.size for part in parts)
     if promised.size_bytes not in (None, size):
         raise S3Error("InvalidRequest", f"The parts are {size} bytes, and x-amz-mp-object-size is another number.")
@@ -196,7 +196,8 @@ def complete(
     return Put(bucket, insert(transaction, bucket, whole, segments, there)), whole
 
 
-def _chosen(have: Sequence[Part], named: Sequence[NamedPart]) -> list[Part]:
+def chosen(have: Sequence[Part], named: Sequence[NamedPart]) -> list[Part]:
+    """The parts that a completion names, of those there are. Raises: S3Error."""
     by_number = {part.number: part for part in have}
     if not named:
         raise S3Error("MalformedXML")
@@ -213,7 +214,7 @@ def _chosen(have: Sequence[Part], named: Sequence[NamedPart]) -> list[Part]:
     return parts
 
 
-def _checksum(upload: Upload, parts: Sequence[Part], promised: Promised) -> tuple[str, str, str] | None:
+def whole_checksum(upload: Upload, parts: Sequence[Part], promised: Promised) -> tuple[str, str, str] | None:
     """The whole's, where the upload asked for one. Raises: S3Error where one is promised and is another, or is none."""
     if upload.checksum is None or not all(part.checksum for part in parts):
         if promised.checksum or promised.kind:

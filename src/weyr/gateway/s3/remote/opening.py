@@ -55,7 +55,7 @@ def _s3(place: Place) -> Any:  # of obstore's own declared type
         "region": place.region or REGION,
         # A bucket's name may have dots, and a server of one's own has one name only.
         "virtual_hosted_style_request": not place.endpoint and "." not in place.bucket,
-        **place.keys,
+        **dict(place.keys),
     }
     if place.endpoint:
         config["endpoint"] = place.endpoint
@@ -72,7 +72,7 @@ def _gs(place: Place) -> Any:  # of obstore's own declared type
                        "private_key_id": ""}  # fmt: skip
             config = {"service_account_key": json.dumps(account)}
         return config
-    given = place.keys.get("service_account", "")
+    given = dict(place.keys).get("service_account", "")
     if not given:
         return {}
     return {"service_account_key" if given.lstrip().startswith("{") else "service_account": given}
@@ -84,8 +84,9 @@ def _az(place: Place) -> Any:  # of obstore's own declared type
         config["endpoint"] = place.endpoint
     if place.who == ANONYMOUS:
         config["skip_signature"] = True
-    if "account_key" in place.keys:
-        config["account_key"] = place.keys["account_key"]
-    if "sas_token" in place.keys:
-        config["sas_key"] = place.keys["sas_token"]
+    keys = dict(place.keys)
+    if "account_key" in keys:
+        config["account_key"] = keys["account_key"]
+    if "sas_token" in keys:
+        config["sas_key"] = keys["sas_token"]
     return config

@@ -11,7 +11,7 @@ a public place, `credentials=machine` for the machine's own role.
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -58,8 +58,10 @@ class Place:
     """Whose container it is, of az."""
     who: str = ""
     """ANONYMOUS or MACHINE, "" where keys open it."""
-    keys: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Never shown."""
+    keys: frozenset[tuple[str, str]] = field(default=frozenset(), repr=False)
+    """Names and values; never shown."""
+    given: str = ""
+    """The URL as it was given, with its options."""
 
     @property
     def url(self) -> str:
@@ -106,7 +108,7 @@ def place_of(name: str, url: str, keys: Mapping[str, str] | None = None) -> Plac
     if who not in ("", ANONYMOUS, MACHINE):
         raise PlaceProblem(f"credentials={who} of {name} is neither {ANONYMOUS} nor {MACHINE}")
     account = options.get("account", "") or (keys or {}).get("account", "")
-    place = Place(name, scheme, parts.netloc, prefix, endpoint, options.get("region", ""), account, who)
+    place = Place(name, scheme, parts.netloc, prefix, endpoint, options.get("region", ""), account, who, given=url)
     return _opened_by(place, {key: value for key, value in (keys or {}).items() if key != "account"})
 
 
@@ -144,15 +146,4 @@ def _opened_by(place: Place, keys: Mapping[str, str]) -> Place:
     if set(keys) not in [set(choice) for choice in known]:
         wanted = " or ".join(" and ".join(f"{variables(place.name)}{key.upper()}" for key in c) for c in known)
         raise PlaceProblem(f"{place.name} ({place.url}) needs {wanted} in the environment, or credentials={ANONYMOUS}")
-    # Replaced field by field: a dataclass's repr must never meet the keys on the way.
-    return Place(
-        place.name,
-        place.scheme,
-        place.bucket,
-        place.prefix,
-        place.endpoint,
-        place.region,
-        place.account,
-        "",
-        dict(keys),
-    )
+    return replace(place, keys=frozenset(keys.items()))

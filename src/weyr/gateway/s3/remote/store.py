@@ -8,13 +8,13 @@ import asyncio
 import heapq
 import os
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import obstore
 
 from weyr.gateway.s3.blobs import sync_folder
+from weyr.gateway.s3.remote.objects import LIST_PAGE, PART_BYTES, PARTS_AT_ONCE, PARTS_MAX, RemoteObject, RemotePage
 from weyr.gateway.s3.remote.opening import client_of
 from weyr.gateway.s3.remote.place import Place, Scheme
 from weyr.gateway.s3.remote.problems import RemoteAbsent, RemoteCannot, RemoteSilent
@@ -22,33 +22,6 @@ from weyr.gateway.s3.remote.said import told
 
 if TYPE_CHECKING:
     from obstore import ObjectMeta  # declared for type checkers, absent at run time
-
-PART_BYTES = 8 * 2**20
-PARTS_AT_ONCE = 4
-PARTS_MAX = 10_000
-ONE_PUT_MAX = 64 * 2**20
-LIST_PAGE = 1000
-HEADERS = ("Content-Type", "Content-Disposition", "Content-Encoding", "Content-Language", "Cache-Control")
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteObject:
-    """An object outside, as a list or a HEAD tells of it. `etag` is without quotes."""
-
-    key: str
-    size: int
-    etag: str
-    modified_ms: int
-    headers: Mapping[str, str] = field(default_factory=dict)
-    """Content headers by their own names, user metadata by their keys; a list has none."""
-
-
-@dataclass(frozen=True, slots=True)
-class RemotePage:
-    """Objects and common prefixes together in order of their keys, and whether there are more."""
-
-    items: tuple[RemoteObject | str, ...]
-    is_truncated: bool
 
 
 class Remote:

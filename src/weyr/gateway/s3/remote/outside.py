@@ -1,0 +1,117 @@
+"""What does this plane know outside? The places of its buckets and tiers, and the cache before them.
+
+Nothing is loaded, opened or asked before a request needs it, so a plane that knows nothing outside pays nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from weyr.gateway.s3.errors import S3Error
+from weyr.gateway.s3.remote import lists
+from weyr.gateway.s3.remote.blocks import Blocks
+from weyr.gateway.s3.remote.cache import Cache
+from weyr.gateway.s3.remote.place import Place, PlaceProblem, keys_for, place_of
+from weyr.gateway.s3.remote.problems import RemoteProblem
+from weyr.gateway.s3.remote.reach import NOWHERE, SETTING, Reach
+from weyr.gateway.s3.remote.refusals import refused
+
+if TYPE_CHECKING:
+    from weyr.gateway.s3.listing import Page
+    from weyr.gateway.s3.records import Bucket
+    from weyr.gateway.s3.remote.store import Remote
+
+log = logging.getLogger("weyr.s3")
+
+
+class Outside:
+    """The places of one process. Takes: `folder`, where the cache is kept."""
+
+    def __init__(self, reach: Reach = NOWHERE, folder: Path = Path()) -> None:
+        self._reach = reach
+        self._folder = folder
+        self._opened: dict[Place, Remote] = {}
+        self._blocks: Blocks | None = None
+
+    @property
+    def tiers(self) -> Mapping[str, Place]:
+        return self._reach.tiers
+
+    @property
+    def blocks(self) -> Blocks:
+        """The blocks of whatever is outside, through the cache."""
+        if self._blocks is None:
+            self._blocks = Blocks(_cache(self._folder, self._reach.cache_bytes))
+        return self._blocks
+
+    def of_bucket(self, bucket: Bucket) -> Remote:
+        """Where a bucket's objects are. Raises: S3Error where that is not known any more, or cannot be used."""
+        url = bucket.settings[SETTING]
+        place = self._reach.buckets.get(bucket.name)
+        if place is None or place.given != url:
+            try:
+                place = place_of(bucket.name, url, keys_for(bucket.name, {}, self._reach.keys))
+            except PlaceProblem as e:
+                log.warning("s3.remote_unusable bucket=%s: %s", bucket.name, e)
+                raise S3Error("ServiceUnavailable", f"The bucket's place cannot be used: {e}") from e
+        return self._remote(place)
+
+    def check(self, name: str, url: str) -> None:
+        """Raises: S3Error InvalidArgument where a bucket cannot be at a place, in words for whoever wanted it."""
+        try:
+            place_of(name, url, keys_for(name, {}, self._reach.keys))
+        except PlaceProblem as e:
+            raise S3Error("InvalidArgument", str(e)) from e
+
+    async def page(self, bucket: Bucket, prefix: str, delimiter: str, after: str, limit: int) -> Page:
+        """A page of a bucket that is elsewhere. Raises: S3Error."""
+        return await lists.page(self.of_bucket(bucket), prefix, delimiter, after, limit)
+
+    def of_tier(self, name: str) -> Remote:
+        """Where a tier is. Raises: S3Error where the plane was not told."""
+        place = self._reach.tiers.get(name)
+        if place is None:
+            raise S3Error("ServiceUnavailable", f"The plane was started without its tier {name}.")
+        return self._remote(place)
+
+    def recover(self) -> None:
+        """Tidies the cache that an earlier run left. For the first process, before anybody reads."""
+        if (self._folder / "blocks").exists():
+            cache = _cache(self._folder, self._reach.cache_bytes, is_first=True)
+            if cache is not None:
+                cache.close()
+
+    def close(self) -> None:
+        if self._blocks is not None:
+            self._blocks.close()
+
+    def _remote(self, place: Place) -> Remote:
+        remote = self._opened.get(place)
+        if remote is None:
+            try:
+                remote = self._opened[place] = _store().Remote(place)
+            except RemoteProblem as e:
+                raise refused(e) from e
+        return remote
+
+
+def _cache(folder: Path, bytes_max: int, is_first: bool = False) -> Cache | None:
+    if not bytes_max:
+        return None
+    try:
+        cache = Cache(folder, bytes_max)
+        if is_first:
+            cache.recover()
+    except OSError as e:
+        log.warning("s3.cache_unusable %s: blocks pass through without being kept", e)
+        return None
+    return cache
+
+
+def _store() -> Any:
+    """The module that loads obstore: 30 ms and some megabytes, which only planes with a place elsewhere pay."""
+    return importlib.import_module("weyr.gateway.s3.remote.store")

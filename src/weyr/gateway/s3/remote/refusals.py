@@ -1,0 +1,30 @@
+"""What is a caller told of what went wrong at a place outside?"""
+
+import logging
+
+from weyr.gateway.s3.errors import S3Error, not_implemented
+from weyr.gateway.s3.remote.problems import (
+    RemoteAbsent,
+    RemoteCannot,
+    RemoteChanged,
+    RemoteProblem,
+    RemoteRefused,
+)
+
+log = logging.getLogger("weyr.s3")
+
+
+def refused(problem: RemoteProblem, key: str = "") -> S3Error:
+    """What a caller is told. Silence is no absence: it is worth another try."""
+    match problem:
+        case RemoteAbsent():
+            return S3Error("NoSuchKey", Key=key)
+        case RemoteChanged():
+            return S3Error("PreconditionFailed")
+        case RemoteRefused():
+            return S3Error("AccessDenied", f"The bucket's own place refuses: {problem}")
+        case RemoteCannot():
+            return not_implemented(f"this on a bucket that is elsewhere: {problem}")
+        case _:
+            log.warning("s3.remote_silent %s", problem)
+            return S3Error("ServiceUnavailable", "The bucket's own place does not answer. Please try again.")
