@@ -43,6 +43,13 @@ class S3Plane:
         return self.sockets / "s3.sock"
 
     @property
+    def pids(self) -> list[int]:
+        """Of all processes of the plane: that which was started, that which writes the index, and the workers."""
+        assert self.process is not None
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        return [self.process.pid, *map(int, children.split())]
+
+    @property
     def audit(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in (self.folder / "audit.jsonl").read_text().splitlines()]
 

@@ -191,7 +191,7 @@ def test_no_blob_goes_while_somebody_copies(tmp_path: Path) -> None:
     store = BlobStore(tmp_path)
     for blob in (1, 2):
         os.close(store.begin(blob))
-    store.publish([1, 2])
+    store.publish([(1, ""), (2, "")])
 
     with kept_for_copying(tmp_path):
         store.remove([1])

@@ -85,6 +85,28 @@ def bound_log(bytes_max: int = LOG_BYTES_MAX) -> None:
         return
 
 
+def log_file() -> Path | None:
+    """The file that our standard error goes into, None where it is none."""
+    try:
+        return Path(os.readlink("/proc/self/fd/2")) if stat.S_ISREG(os.fstat(2).st_mode) else None
+    except OSError:
+        return None
+
+
+def follow_log(path: Path | None) -> None:
+    """Goes on in the new file where another process has moved the log at `path` aside, as `bound_log` does."""
+    try:
+        if path is None or path.stat().st_ino == os.fstat(2).st_ino:
+            return
+        fresh = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        try:
+            os.dup2(fresh, 2)
+        finally:
+            os.close(fresh)
+    except OSError:
+        return
+
+
 def started_ticks() -> int:
     """When this process began, in the kernel's ticks: with the pid it names one process for ever."""
     stat = Path("/proc/self/stat").read_bytes()

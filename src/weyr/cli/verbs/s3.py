@@ -19,7 +19,7 @@ from weyr.cli.screen import put, say
 from weyr.core.diagnostic import Diagnostic, UserError
 from weyr.gateway.s3.accounts import User, Users, kept_user
 from weyr.gateway.s3.keyring import KeysUnusable, rotate
-from weyr.gateway.s3.start import KEYS, CannotStart, Settings
+from weyr.gateway.s3.start import KEYS, WORKERS_MAX, CannotStart, Settings, usual_workers
 from weyr.gateway.s3.start import serve as run
 
 app = verb_app("Serve buckets over S3, without a stack.")
@@ -86,6 +86,14 @@ def serve(
     cache_size: Annotated[
         str, typer.Option("--cache-size", metavar="SIZE", help="How much of what is elsewhere is cached here.")
     ] = "10GiB",
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=WORKERS_MAX,
+            help="Processes that answer requests: as many as this machine has cores, at most 4, where it is not said.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Serve S3 in the foreground until Ctrl-C. Each user owns what it makes and sees nothing of the others'."""
@@ -110,6 +118,7 @@ def serve(
         domains=tuple(domain or ()),
         reach=reach,
         webhooks=dict(_webhook(text) for text in webhook or []),
+        workers=workers or usual_workers(),
     )
 
     def ready(url: str) -> None:

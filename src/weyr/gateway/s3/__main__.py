@@ -8,7 +8,7 @@ from pathlib import Path
 from weyr.gateway.credentials import Credentials
 from weyr.gateway.s3.accounts import OneAccount
 from weyr.gateway.s3.remote.reach import CACHE_BYTES, Reach
-from weyr.gateway.s3.start import CannotStart, Settings, serve
+from weyr.gateway.s3.start import WORKERS_MAX, CannotStart, Settings, serve, usual_workers
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -26,6 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
         named_keys=tuple(options.kms_key),
         sweep_every_s=options.sweep_every_s,
         reach=Reach(keys=options.remote_keys, cache_bytes=options.cache_bytes),
+        workers=options.workers,
     )
     try:
         serve(settings, OneAccount(Credentials(options.credentials)), ready=lambda url: None)
@@ -49,6 +50,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=0, help="port to listen on; 0 takes a free one")
     parser.add_argument("--sweep-every-s", type=float, default=10.0, help="how often expired objects are looked for")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=usual_workers(),
+        choices=range(1, WORKERS_MAX + 1),
+        metavar="N",
+        help="processes that answer requests",
+    )
     return parser
 
 

@@ -2,6 +2,7 @@
 
     blobs/0000002a/0002a07f    the blob 172159: folders hold 4,096 blobs each, in the order they were begun
     incoming/172160            a blob that is still arriving; whatever lies here at start is removed
+    incoming/172161-7          the same, in the seventh worker process that was started
     copying                    an empty file: who holds a shared lock on it copies blobs, and none is removed meanwhile
 
 It refuses to know which object a blob belongs to: that is the index's knowledge.
@@ -14,6 +15,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from weyr.gateway.s3.shared import Numbers
+
 PER_FOLDER = 4096
 """Blobs begun one after the other share a folder, so one fsync of it covers a whole group of them."""
 
@@ -21,10 +24,13 @@ PER_FOLDER = 4096
 class BlobStore:
     """The blob files under one folder. Numbers are given out in order and never twice.
 
+    Takes: `name`, of the process, where several take in blobs.
     Promises: `publish` makes finished blobs durable under their names; a file under blobs/ is always whole.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, numbers: Numbers | None = None, name: str = "") -> None:
+        self._numbers = numbers or Numbers()
+        self._name = name
         self._blobs = folder / "blobs"
         self._incoming = folder / "incoming"
         self._folders: dict[int, int] = {}
@@ -32,7 +38,6 @@ class BlobStore:
         self._unwanted: set[int] = set()
         self._stuck: set[Path] = set()
         self._lock = threading.Lock()
-        self._next = 1
         self._blobs.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._incoming.mkdir(mode=0o700, exist_ok=True)
         self._copying = _copying(folder)
@@ -42,8 +47,9 @@ class BlobStore:
         for entry in os.scandir(self._incoming):
             os.unlink(entry.path)
         newest = max((int(entry.name, 16) for entry in os.scandir(self._blobs)), default=0)
-        self._next = max(highest_known, (newest + 1) * PER_FOLDER) + 1
-        return self._next
+        first = max(highest_known, (newest + 1) * PER_FOLDER) + 1
+        self._numbers.begin(first)
+        return first
 
     def has_any(self) -> bool:
         """Whether any blob has its name."""
@@ -51,10 +57,7 @@ class BlobStore:
 
     def new_id(self) -> int:
         """The number for a new blob."""
-        with self._lock:
-            number = self._next
-            self._next += 1
-            return number
+        return self._numbers.next()
 
     def path_of(self, blob: int) -> Path:
         return self._blobs / f"{blob // PER_FOLDER:08x}" / f"{blob:08x}"
@@ -65,25 +68,36 @@ class BlobStore:
 
     def begin(self, blob: int) -> int:
         """Opens the arriving blob for writing. Gives a descriptor, which the caller closes."""
-        return os.open(self._incoming / str(blob), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        return os.open(self._arriving(blob, self._name), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
 
     def abandon(self, blob: int) -> None:
         """Removes an arriving blob, if it is there."""
         with self._lock:
-            path = self._incoming / str(blob)
+            path = self._arriving(blob, self._name)
             if not _drop(path):
                 self._stuck.add(path)
 
-    def publish(self, blobs: Iterable[int]) -> None:
-        """Gives arrived and fsynced blobs their names, durably.
+    def remove_arriving(self, name: str) -> None:
+        """Removes all that a process of this name has begun to take in."""
+        for entry in os.scandir(self._incoming):
+            if entry.name.endswith(f"-{name}"):
+                with self._lock:
+                    if not _drop(Path(entry.path)):
+                        self._stuck.add(Path(entry.path))
+
+    def _arriving(self, blob: int, name: str) -> Path:
+        return self._incoming / (f"{blob}-{name}" if name else str(blob))
+
+    def publish(self, blobs: Iterable[tuple[int, str]]) -> None:
+        """Gives arrived and fsynced blobs their names, durably. Takes: each with the process that took it in.
 
         Raises: OSError; some of the blobs may then have their names, and none may be acknowledged.
         """
         folders = set()
-        for blob in blobs:
+        for blob, name in blobs:
             folders.add(blob // PER_FOLDER)
             self._folder(blob // PER_FOLDER)
-            os.rename(self._incoming / str(blob), self.path_of(blob))
+            os.rename(self._arriving(blob, name), self.path_of(blob))
         for number in folders:
             os.fsync(self._folder(number))
 
@@ -204,55 +218,7 @@ def sync_folder(path: Path) -> None:
         os.close(descriptor)
 
 
-class BlobSlices:
-    """The pieces of files that make up a range of an object, opened one after the other while it is sent.
-
-    Raises: FileNotFoundError from the constructor where the object was removed meanwhile; the caller looks again.
-    """
-
-    def __init__(self, store: BlobStore, segments: list[tuple[int, int]], start: int, count: int) -> None:
-        self._store = store
-        self._pinned = [blob for blob, _ in segments]
-        self._descriptor = -1
-        self.blob = 0
-        """Whose piece was given last."""
-        self._pieces = pieces_of(segments, start, count)
-        store.pin(self._pinned)
-        try:
-            self._first = self._next()
-        except FileNotFoundError:
-            self.close()
-            raise
-
-    def __iter__(self) -> "BlobSlices":
-        return self
-
-    def __next__(self) -> tuple[int, int, int]:
-        piece, self._first = self._first or self._next(), None
-        if piece is None:
-            raise StopIteration
-        return piece
-
-    def close(self) -> None:
-        """Lets the files go. Safe to call twice."""
-        self._close_file()
-        pinned, self._pinned = self._pinned, []
-        self._store.unpin(pinned)
-
-    def _next(self) -> tuple[int, int, int] | None:
-        self._close_file()
-        for blob, offset, count in self._pieces:
-            self.blob, self._descriptor = blob, self._store.open(blob)
-            return self._descriptor, offset, count
-        return None
-
-    def _close_file(self) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
-
-
-def pieces_of(segments: list[tuple[int, int]], start: int, count: int) -> Iterator[tuple[int, int, int]]:
+def pieces_of(segments: Iterable[tuple[int, int]], start: int, count: int) -> Iterator[tuple[int, int, int]]:
     """(blob, offset, count) of the segments' bytes from `start` on. Segments are (blob, size) pairs."""
     for blob, size in segments:
         if count <= 0:

@@ -9,7 +9,7 @@ from weyr.gateway.audit import AuditTrail
 from weyr.gateway.s3.accounts import Account, Accounts
 from weyr.gateway.s3.blobs import BlobStore
 from weyr.gateway.s3.errors import S3Error
-from weyr.gateway.s3.index import Index
+from weyr.gateway.s3.index import AnyIndex
 from weyr.gateway.s3.keyring import Keyring
 from weyr.gateway.s3.messages import Request, Response
 from weyr.gateway.s3.receive import Receiver, promise_of
@@ -26,7 +26,7 @@ KEY_BYTES_MAX = 1024
 class Plane:
     """The parts of the running plane."""
 
-    index: Index
+    index: AnyIndex
     blobs: BlobStore
     receiver: Receiver
     accounts: Accounts

@@ -11,14 +11,13 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 
-from weyr.gateway.s3.blobs import BlobStore, pieces_of
 from weyr.gateway.s3.digests import CHUNK_BYTES, Rotten, check_file
-from weyr.gateway.s3.index import Index
+from weyr.gateway.s3.index import AnyIndex
+from weyr.gateway.s3.kept import Kept
 
 WINDOW_BYTES = 4 * CHUNK_BYTES
 AT_ONCE_BYTES = 256 * 1024
 """A blob up to this is compared on the loop: to hand it to a thread and back takes as long."""
-ROWS_MAX = 500
 
 
 @dataclass(slots=True)
@@ -40,34 +39,24 @@ async def _never(rotten: Rotten) -> bool:
 class CheckedFiles:
     """The files of a range of an object, in windows that are known to be good when they are given.
 
-    Raises: FileNotFoundError from the constructor where the object was removed meanwhile.
+    `close` lets go of `kept`.
     """
 
     def __init__(
         self,
-        store: BlobStore,
-        index: Index,
+        kept: Kept,
+        index: AnyIndex,
         pool: Executor,
-        segments: list[tuple[int, int]],
-        start: int,
-        count: int,
+        pieces: list[tuple[int, int, int]],
     ) -> None:
         self.mended: Callable[[Rotten], Awaitable[bool]] = _never
         """Whether a damaged blob is whole again."""
-        self._store = store
+        self._kept = kept
         self._index = index
         self._pool = pool
-        pieces = list(pieces_of(segments, start, count))
-        self._blobs = [blob for blob, _, _ in pieces]
         self._windows = _windows(pieces)
         self._ahead: _Window | None = None
         self._sent: _Window | None = None
-        store.pin(self._blobs)
-        try:
-            self._digests = self._looked_up()
-        except BaseException:
-            self.close()
-            raise
 
     async def begin(self) -> None:
         """Compares the first window. Raises: Rotten, FileNotFoundError; the files are let go then."""
@@ -99,6 +88,7 @@ class CheckedFiles:
         _let_go(window)
         if not await self.mended(rotten):
             raise ConnectionResetError("what was promised is damaged") from rotten
+        self._kept.renew(window.blob)
         self._open(window)
         try:
             await self._done(window)
@@ -110,18 +100,7 @@ class CheckedFiles:
         for window in (self._sent, self._ahead):
             _let_go(window)
         self._sent = self._ahead = None
-        blobs, self._blobs = self._blobs, []
-        self._store.unpin(blobs)
-
-    def _looked_up(self) -> dict[int, bytes]:
-        digests: dict[int, bytes] = {}
-        for first in range(0, len(self._blobs), ROWS_MAX):
-            some = self._blobs[first : first + ROWS_MAX]
-            marks = ",".join("?" * len(some))
-            digests |= dict(self._index.all(f"SELECT id, digests FROM blobs WHERE id IN ({marks})", *some))
-        if len(digests) < len(set(self._blobs)):
-            raise FileNotFoundError("the object was removed meanwhile")
-        return digests
+        self._kept.close()
 
     def _begun(self) -> _Window | None:
         piece = next(self._windows, None)
@@ -135,11 +114,11 @@ class CheckedFiles:
         """Opens a window's file and has it compared; what is wrong is said by `_done`."""
         window.checked, window.rotten = None, None
         try:
-            window.descriptor = self._store.open(window.blob)
+            window.descriptor = self._kept.open(window.blob)
         except FileNotFoundError:
             window.rotten = Rotten(window.blob, "its file is missing")
             return
-        arguments = window.descriptor, window.blob, self._digests[window.blob], window.offset
+        arguments = window.descriptor, window.blob, self._kept.digests[window.blob], window.offset
         end = window.offset + window.count
         if end - window.offset // CHUNK_BYTES * CHUNK_BYTES <= AT_ONCE_BYTES:
             try:

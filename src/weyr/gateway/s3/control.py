@@ -13,10 +13,11 @@ from weyr.gateway.s3 import bucket_writes
 from weyr.gateway.s3.api_buckets import is_bucket_name
 from weyr.gateway.s3.call import Plane
 from weyr.gateway.s3.errors import S3Error
-from weyr.gateway.s3.http import Site
+from weyr.gateway.s3.index import Index
 from weyr.gateway.s3.messages import BodyBroken, Request, Response
 from weyr.gateway.s3.records import Bucket, Rule, bucket_named, buckets
 from weyr.gateway.s3.remote.reach import SETTING
+from weyr.gateway.s3.shared import Shared
 from weyr.wire.epochs import HEADER, Epochs
 
 BODY_MAX = 1024 * 1024
@@ -24,12 +25,13 @@ RULES_MAX = 1000
 
 
 class Control:
-    """The control interface of one plane. `public` is the S3 door's site, whose counters /stats gives."""
+    """The control interface of one plane. `shared` has what its processes count, which /stats gives."""
 
-    def __init__(self, plane: Plane, public: Site, url: str, epochs: Epochs) -> None:
+    def __init__(self, plane: Plane, index: Index, shared: Shared, url: str, epochs: Epochs) -> None:
         self._epochs = epochs
         self._plane = plane
-        self._public = public
+        self._index = index
+        self._shared = shared
         self._url = url
 
     async def handle(self, request: Request) -> Response:
@@ -72,19 +74,19 @@ class Control:
             "url": self._url,
             "credentials_generation": generation,
             "credentials_problem": accounts.problem,
-            "audit_lost": self._plane.audit.lost,
+            "audit_lost": self._plane.audit.lost + self._shared.total().audit_lost,
         }
 
     def _stats(self) -> dict[str, int]:
-        site, index = self._public, self._plane.index
+        total = self._shared.total()
         return {
-            "requests": site.requests,
-            "errors": site.errors,
-            "bytes_in": site.bytes_in,
-            "bytes_out": site.bytes_out,
-            "connections": len(site.connections),
-            "writes": index.writes,
-            "commits": index.commits,
+            "requests": total.requests,
+            "errors": total.errors,
+            "bytes_in": total.bytes_in,
+            "bytes_out": total.bytes_out,
+            "connections": total.connections,
+            "writes": self._index.writes,
+            "commits": self._index.commits,
         }
 
     async def _put(self, request: Request, name: str) -> Response:

@@ -11,13 +11,13 @@ import socket
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
-from email.utils import formatdate
-from http import HTTPStatus
 from typing import cast
 
 import httptools
 
+from weyr.gateway.s3.heads import head_of
 from weyr.gateway.s3.messages import Body, BodyBroken, FileSlices, Pieces, Request, Response
+from weyr.gateway.s3.shared import Counter
 
 HEAD_BYTES_MAX = 32 * 1024
 HEADERS_MAX = 200
@@ -35,16 +35,26 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 class Site:
-    """What the connections of one listening socket share: the handler, the counters, and who is connected."""
+    """What the connections of one listening socket share: the handler, the counter, and who is connected."""
 
-    def __init__(self, handler: Handler) -> None:
+    def __init__(self, handler: Handler, counter: Counter) -> None:
         self.handler = handler
         self.connections: set[Connection] = set()
-        self.requests = 0
-        self.errors = 0
-        self.bytes_in = 0
-        self.bytes_out = 0
+        self.counter = counter
+        self.count = self.counter.now
         self.is_stopping = False
+
+    def met(self, connection: "Connection") -> None:
+        self.connections.add(connection)
+        self._count_connections()
+
+    def left(self, connection: "Connection") -> None:
+        self.connections.discard(connection)
+        self._count_connections()
+
+    def _count_connections(self) -> None:
+        self.count.connections = len(self.connections)
+        self.counter.show()
 
     def connect(self) -> "Connection":
         return Connection(self)
@@ -100,12 +110,12 @@ class Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         peer = transport.get_extra_info("peername")
         self._peer = str(peer[0]) if isinstance(peer, tuple) else ""
-        self._site.connections.add(self)
+        self._site.met(self)
         self._task = asyncio.get_running_loop().create_task(self._serve())
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._is_lost = True
-        self._site.connections.discard(self)
+        self._site.left(self)
         gone = BodyBroken("the client closed the connection")
         for request in self._queue:
             request.body.end(gone)
@@ -121,7 +131,7 @@ class Connection(asyncio.Protocol):
         # While a head is arriving the clock runs on: one byte a second would hold a connection for hours.
         if not self._is_in_head:
             self.moved_at = time.monotonic()
-        self._site.bytes_in += len(data)
+        self._site.count.bytes_in += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
@@ -228,10 +238,12 @@ class Connection(asyncio.Protocol):
                 continue
             request = self._queue.popleft()
             self._is_busy = True
-            self._site.requests += 1
+            self._site.count.requests += 1
             try:
                 response = await self._site.handler(request)
+                self._site.counter.show()
                 await self._answer(request, response)
+                self._site.counter.show()
             except (BodyBroken, ConnectionError):
                 break
             except Exception:  # the connection's edge: nobody answers on it any more, so its client must not wait
@@ -248,14 +260,14 @@ class Connection(asyncio.Protocol):
         # A client that was never told to continue does not send its body, and one with a long way to go is cut off.
         is_last = response.close or not request.keep_alive or self._site.is_stopping
         is_cut = rest.is_awaited or not (rest.is_complete or await self._discard(rest, 64 * 1024))
-        head = _head(response, is_last or is_cut, request.method == "HEAD")
+        head = head_of(response, is_last or is_cut, request.method == "HEAD")
         if response.status >= 400:
-            self._site.errors += 1
+            self._site.count.errors += 1
         if response.pieces is not None:
             await self._send_pieces(head, response.pieces)
         elif response.files is None:
             self.write(head + response.body)
-            self._site.bytes_out += len(head) + len(response.body)
+            self._site.count.bytes_out += len(head) + len(response.body)
             if not self._can_write:
                 await self._drained()
         else:
@@ -305,7 +317,7 @@ class Connection(asyncio.Protocol):
             self.write(head)
             while piece := await pieces.next():
                 self.write(piece)
-                self._site.bytes_out += len(piece)
+                self._site.count.bytes_out += len(piece)
                 await self._drained()
                 self.moved_at = time.monotonic()
         finally:
@@ -323,7 +335,7 @@ class Connection(asyncio.Protocol):
                 # The head promised more than the file holds: the only honest end is a broken connection.
                 raise ConnectionResetError("a blob is shorter than its index says")
             offset += sent
-            self._site.bytes_out += sent
+            self._site.count.bytes_out += sent
             self.moved_at = time.monotonic()
 
     async def _sent(self, send: Callable[[bytes], int], data: bytes) -> None:
@@ -364,29 +376,3 @@ def _origin_of(target: str, headers: dict[str, str]) -> str:
     end = next((at for at, sign in enumerate(rest) if sign in "/?"), len(rest))
     headers["host"] = rest[:end]
     return rest[end:] if rest[end:].startswith("/") else f"/{rest[end:]}"
-
-
-_REASONS = {status.value: status.phrase for status in HTTPStatus}
-_date_text = (0, "")
-
-
-def _date_now() -> str:
-    """The Date header, formatted once a second."""
-    global _date_text
-    now = int(time.time())
-    if now != _date_text[0]:
-        _date_text = (now, formatdate(now, usegmt=True))
-    return _date_text[1]
-
-
-def _head(response: Response, is_last: bool, is_head: bool) -> bytes:
-    lines = [f"HTTP/1.1 {response.status} {_REASONS.get(response.status, '')}", f"Date: {_date_now()}", "Server: weyr"]
-    lines += [f"{name}: {value}" for name, value in response.headers]
-    if response.status not in (204, 304):
-        length = response.length if response.length is not None else len(response.body)
-        lines.append(f"Content-Length: {length}")
-    if is_last:
-        lines.append("Connection: close")
-    if is_head:
-        response.body, response.files, response.pieces = b"", None, None
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")

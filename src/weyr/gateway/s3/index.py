@@ -10,11 +10,13 @@ import logging
 import queue
 import sqlite3
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from weyr.gateway.s3.blobs import BlobStore
 from weyr.gateway.s3.errors import S3Error
@@ -49,42 +51,32 @@ class Transaction:
         return self.db.execute(sql, values).rowcount
 
 
+Answer = Callable[[Any, Exception | None], None]
+"""Takes an operation's result or what it raised, on the loop, after the commit."""
+
+
 @dataclass(slots=True)
-class _Pending(Generic[T]):
-    operation: Callable[[Transaction], T]
-    future: "asyncio.Future[T]"
-    result: T | None = None
+class _Pending:
+    operation: Callable[[Transaction], object]
+    answer: Answer
+    source: str = ""
+    """The process whose blobs it names, as it marks them while they arrive."""
+    result: object = None
     error: Exception | None = None
 
 
-class Index:
-    """The index in `folder`/index.db. To be made on the event loop's thread; `close` ends the writer.
+class AnyIndex(ABC):
+    """The index in `folder`/index.db, as a process has it that answers requests. To be made on the loop's thread.
 
     Raises: sqlite3.Error where the file cannot be opened or is not an index of ours.
     """
 
-    def __init__(self, folder: Path, blobs: BlobStore, loop: asyncio.AbstractEventLoop) -> None:
-        self._blobs = blobs
+    def __init__(self, folder: Path, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._queue: queue.SimpleQueue[_Pending[Any] | None] = queue.SimpleQueue()
         self._path = folder / "index.db"
-        _refuse_to_begin_anew(self._path, blobs)
-        self._writer_db = opened(self._path)
         self._reader = opened(self._path)
-        self._reaper = ThreadPoolExecutor(1, "s3-reaper")
         self._asking = ThreadPoolExecutor(1, "s3-aside")
         self._aside_db: sqlite3.Connection | None = None
-        self._failed: list[int] = []
-        self._writer = threading.Thread(target=self._write_groups, name="s3-index", daemon=True)
-        self.commits = 0
-        self.writes = 0
-
-    def start(self) -> None:
-        """Recovers and begins to take writes. Blobs that nobody names are removed in the background."""
-        row = self.one("SELECT max(id) FROM blobs")
-        first = self._blobs.recover((row and row[0]) or 0)
-        self._writer.start()
-        self._reaper.submit(self._remove_unnamed, first)
 
     def one(self, sql: str, *values: object) -> Row | None:
         """The first row of a query, None where there is none. Sees everything that was acknowledged."""
@@ -99,19 +91,89 @@ class Index:
         """The rows of a query as they are taken; what is not taken is not looked for."""
         return self._reader.execute(sql, values)
 
+    async def aside(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        """Asks a question that may scan many rows, in a thread of its own."""
+        return await self._loop.run_in_executor(self._asking, self._ask, question)
+
+    def _ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        if self._aside_db is None:
+            self._aside_db = opened(self._path)
+        return question(self._aside_db)
+
+    @abstractmethod
     def write(self, operation: Callable[[Transaction], T]) -> "asyncio.Future[T]":
         """Runs `operation` in the next group; the future resolves after the commit that holds it.
 
         Takes: a function of a module, with its arguments bound by `functools.partial`: it has to be picklable, since
         another process may carry it out.
+
         The operation may raise to refuse; then nothing of it remains, and the others of its group are not touched.
         Raises: S3Error SlowDown where too many are waiting.
         """
+
+    @abstractmethod
+    async def pin(self, blobs: list[int]) -> None:
+        """Keeps those of the blobs that are still there until `unpin` of the same ones, or until this process ends."""
+
+    @abstractmethod
+    def unpin(self, blobs: list[int]) -> None: ...
+
+    def close(self) -> None:
+        self._asking.shutdown(wait=True)
+        if self._aside_db is not None:
+            self._aside_db.close()
+        self._reader.close()
+
+
+class Index(AnyIndex):
+    """The index in the one process that writes it. `close` ends the writer."""
+
+    def __init__(self, folder: Path, blobs: BlobStore, loop: asyncio.AbstractEventLoop) -> None:
+        _refuse_to_begin_anew(folder / "index.db", blobs)
+        super().__init__(folder, loop)
+        self._blobs = blobs
+        self._queue: queue.SimpleQueue[_Pending | None] = queue.SimpleQueue()
+        self._writer_db = opened(self._path)
+        self._reaper = ThreadPoolExecutor(1, "s3-reaper")
+        self._failed: list[int] = []
+        self._writer = threading.Thread(target=self._write_groups, name="s3-index", daemon=True)
+        self.commits = 0
+        self.writes = 0
+
+    def start(self) -> None:
+        """Recovers and begins to take writes. Blobs that nobody names are removed in the background."""
+        row = self.one("SELECT max(id) FROM blobs")
+        first = self._blobs.recover((row and row[0]) or 0)
+        self._writer.start()
+        self._reaper.submit(self._remove_unnamed, first)
+
+    def write(self, operation: Callable[[Transaction], T]) -> "asyncio.Future[T]":
         if self._queue.qsize() > QUEUE_MAX:
             raise S3Error("SlowDown")
         future: asyncio.Future[T] = self._loop.create_future()
-        self._queue.put(_Pending(operation, future))
+        self._queue.put(_Pending(operation, partial(_settle, future)))
         return future
+
+    def submit(self, operation: Callable[[Transaction], object], answer: Answer, source: str) -> None:
+        """As `write`, for another process: `source` is the name that the blobs carry which it has taken in."""
+        if self._queue.qsize() > QUEUE_MAX:
+            answer(None, S3Error("SlowDown"))
+            return
+        self._queue.put(_Pending(operation, answer, source))
+
+    async def pin(self, blobs: list[int]) -> None:
+        self._blobs.pin(blobs)
+
+    def unpin(self, blobs: list[int]) -> None:
+        self._blobs.unpin(blobs)
+
+    def forget_arriving(self, source: str) -> None:
+        """Removes what a process that has died had begun to take in, once all that it asked for is done."""
+
+        def remove(result: object, error: Exception | None) -> None:
+            self._reaper.submit(self._blobs.remove_arriving, source)
+
+        self._queue.put(_Pending(_nothing, remove))
 
     def close(self) -> None:
         """Waits for the writes that are queued and lets the file go."""
@@ -119,10 +181,7 @@ class Index:
         if self._writer.is_alive():
             self._writer.join()
         self._reaper.shutdown(wait=True)
-        self._asking.shutdown(wait=True)
-        if self._aside_db is not None:
-            self._aside_db.close()
-        self._reader.close()
+        super().close()
         self._writer_db.close()
 
     # --- the writer's thread
@@ -138,14 +197,16 @@ class Index:
             if pending:
                 self._write_group(pending)
 
-    def _write_group(self, group: list[_Pending[Any]]) -> None:
+    def _write_group(self, group: list[_Pending]) -> None:
         transaction = Transaction(self._writer_db)
+        arrived: list[tuple[int, str]] = []
         try:
             self._writer_db.execute("BEGIN IMMEDIATE")
             for pending in group:
                 self._run(transaction, pending)
-            if transaction.arrived:
-                self._blobs.publish(transaction.arrived)
+                arrived += [(blob, pending.source) for blob in transaction.arrived[len(arrived) :]]
+            if arrived:
+                self._blobs.publish(arrived)
             self._writer_db.execute("COMMIT")
             self.commits += 1
             self.writes += len(group)
@@ -184,7 +245,7 @@ class Index:
         busy: int = self._writer_db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         return not busy
 
-    def _run(self, transaction: Transaction, pending: _Pending[Any]) -> None:
+    def _run(self, transaction: Transaction, pending: _Pending) -> None:
         marks = len(transaction.arrived), len(transaction.freed)
         db = transaction.db
         db.execute("SAVEPOINT operation")
@@ -195,17 +256,6 @@ class Index:
             db.execute("ROLLBACK TO operation")
             del transaction.arrived[marks[0] :], transaction.freed[marks[1] :]
         db.execute("RELEASE operation")
-
-    # --- beside the writer and the loop
-
-    async def aside(self, question: Callable[[sqlite3.Connection], T]) -> T:
-        """Asks a question that may scan many rows, in a thread of its own."""
-        return await self._loop.run_in_executor(self._asking, self._ask, question)
-
-    def _ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
-        if self._aside_db is None:
-            self._aside_db = opened(self._path)
-        return question(self._aside_db)
 
     def _remove_unnamed(self, below: int) -> int:
         """Removes the blobs that a crash left without a row: never published, or freed and not yet removed.
@@ -237,11 +287,18 @@ def _refuse_to_begin_anew(path: Path, blobs: BlobStore) -> None:
         )
 
 
-def _resolve(group: list[_Pending[Any]]) -> None:
+def _resolve(group: list[_Pending]) -> None:
     for pending in group:
-        if pending.future.done():
-            continue
-        if pending.error is not None:
-            pending.future.set_exception(pending.error)
-        else:
-            pending.future.set_result(pending.result)
+        pending.answer(pending.result, pending.error)
+
+
+def _settle(future: "asyncio.Future[T]", result: T, error: Exception | None) -> None:
+    if future.done():
+        return
+    if error is not None:
+        future.set_exception(error)
+    else:
+        future.set_result(result)
+
+
+def _nothing(transaction: Transaction) -> None: ...

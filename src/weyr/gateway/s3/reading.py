@@ -7,25 +7,22 @@ is kept elsewhere too the reader waits for the blob to be mended.
 """
 
 import asyncio
-import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from weyr.gateway.s3.blobs import BlobSlices, read_at
+from weyr.gateway.s3.blobs import pieces_of, read_at
 from weyr.gateway.s3.call import Plane
 from weyr.gateway.s3.care.rot import is_mended
 from weyr.gateway.s3.checked import CheckedFiles
 from weyr.gateway.s3.checksums import Algorithm
 from weyr.gateway.s3.digests import Rotten, check_data, read_checked
 from weyr.gateway.s3.errors import S3Error
+from weyr.gateway.s3.kept import BlobSlices, Kept
 from weyr.gateway.s3.messages import Response
 from weyr.gateway.s3.receive import INLINE_MAX, Received
 from weyr.gateway.s3.records import Bucket, Inline, Stored
 from weyr.gateway.s3.sealing import opened, opened_whole
-
-FEW = 64
-"""So many blobs' digests are looked up on the loop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +39,16 @@ class Reading:
         plane = self.plane
         return await is_mended(plane.index, self.bucket, self.stored.key, rotten, int(plane.clock() * 1000))
 
-    @property
-    def segments(self) -> list[tuple[int, int]]:
-        return [(segment.blob, segment.size) for segment in self.stored.segments]
+    async def kept(self, start: int, count: int) -> tuple[Kept, list[tuple[int, int, int]]]:
+        """What holds a range of it, kept until it is closed, and the pieces (blob, offset, count) that make it up.
+
+        Raises: FileNotFoundError where the object was removed meanwhile.
+        """
+        segments = ((segment.blob, segment.size) for segment in self.stored.segments)
+        pieces = list(pieces_of(segments, start, count))
+        kept = Kept(self.plane.blobs, self.plane.index)
+        await kept.keep([blob for blob, _, _ in pieces])
+        return kept, pieces
 
 
 def inline_data(plane: Plane, stored: Stored) -> Inline | None:
@@ -77,15 +81,15 @@ async def _put_body(what: Reading, response: Response, data: Inline | None, star
         return
     # What is damaged at its beginning, or all of it where it is small, is found before anything is promised.
     if what.key is None:
-        plane = what.plane
-        files = CheckedFiles(plane.blobs, plane.index, plane.receiver.pool, what.segments, start, count)
+        kept, pieces = await what.kept(start, count)
+        files = CheckedFiles(kept, what.plane.index, what.plane.receiver.pool, pieces)
         files.mended = what.is_mended
         await files.begin()
         response.files, response.length = files, count
         return
-    pieces = OpenedPieces(what, start, count)
-    await pieces.begin()
-    response.pieces, response.length = pieces, count
+    opening = OpenedPieces(what, start, count)
+    await opening.begin()
+    response.pieces, response.length = opening, count
 
 
 def damaged() -> S3Error:
@@ -100,17 +104,18 @@ class OpenedPieces:
         self._what = what
         self._start = start
         self._end = start + count
-        self._open()
+        self._slices: BlobSlices
+        self._pieces: Iterator[bytes]
         self._first = b""
 
-    def _open(self) -> None:
-        count = self._end - self._start
-        self._slices = BlobSlices(self._what.plane.blobs, self._what.segments, self._start, count)
+    async def _open(self) -> None:
         assert self._what.key is not None
+        self._slices = BlobSlices(*await self._what.kept(self._start, self._end - self._start))
         self._pieces = _opened(self._slices, self._what.key)
 
     async def begin(self) -> None:
-        """Opens the first piece. Raises: Rotten; the files are let go then."""
+        """Opens the first piece. Raises: Rotten, FileNotFoundError; the files are let go then."""
+        await self._open()
         try:
             self._first = await self._piece()
         except BaseException:
@@ -127,7 +132,7 @@ class OpenedPieces:
             if not await self._what.is_mended(e):
                 raise ConnectionResetError("what was promised is damaged") from e
         self.close()
-        self._open()
+        await self._open()
         return await self._piece()
 
     def close(self) -> None:
@@ -169,29 +174,13 @@ async def _copied(
         plain = opened_whole(inline.data, what.key, start, count)
         return await loop.run_in_executor(receiver.pool, receiver.copy, [plain], algorithm, key, not is_part)
     is_inline = count <= INLINE_MAX and not is_part
-    digests = {} if what.key else await _digests(what)
-    slices = BlobSlices(what.plane.blobs, what.segments, start, count)
+    kept, pieces_there = await what.kept(start, count)
+    slices = BlobSlices(kept, pieces_there)
     try:
-        pieces = _opened(slices, what.key) if what.key else _compared(slices, digests)
+        pieces = _opened(slices, what.key) if what.key else _compared(slices, kept.digests)
         return await loop.run_in_executor(receiver.pool, receiver.copy, pieces, algorithm, key, is_inline)
     finally:
         slices.close()
-
-
-async def _digests(what: Reading) -> Mapping[int, bytes]:
-    blobs = [blob for blob, _ in what.segments]
-    return await what.plane.index.aside(partial(_digests_of, blobs))
-
-
-def _digests_of(blobs: list[int], db: sqlite3.Connection) -> dict[int, bytes]:
-    """Raises: FileNotFoundError where one was removed meanwhile."""
-    found = {}
-    for blob in blobs:
-        row = db.execute("SELECT digests FROM blobs WHERE id = ?", (blob,)).fetchone()
-        if row is None:
-            raise FileNotFoundError(f"blob {blob}")
-        found[blob] = row[0]
-    return found
 
 
 def _opened(slices: BlobSlices, key: bytes) -> Iterator[bytes]:

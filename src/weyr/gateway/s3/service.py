@@ -32,10 +32,11 @@ _OF_THE_SIGNATURE = {
 class Service:
     """The S3 door: `handle` is what the HTTP site calls."""
 
-    def __init__(self, plane: Plane) -> None:
+    def __init__(self, plane: Plane, place: int = 0) -> None:
+        """Takes: `place`, of the process among those that answer, so that no two give the same id to a request."""
         self._plane = plane
         self._domains = Domains(plane.domains, plane.region)
-        self._ids = itertools.count(int(plane.clock() * 1000))
+        self._ids = itertools.count((place << 48) + int(plane.clock() * 1000))
 
     async def handle(self, request: Request) -> Response:
         """Answers every request; what goes wrong becomes an S3 error."""

@@ -121,7 +121,7 @@ def test_blobs_that_nobody_names_are_removed_at_start(tmp_path: Path) -> None:
         lost = blobs.new_id()
         for blob in (lost, blobs.new_id()):
             (tmp_path / "incoming" / str(blob)).write_bytes(b"x")
-        blobs.publish([lost])
+        blobs.publish([(lost, "")])
         index.close()
 
         again = BlobStore(tmp_path)

@@ -12,7 +12,7 @@ from enum import StrEnum
 from functools import partial
 
 from weyr.gateway.s3.digests import Rotten
-from weyr.gateway.s3.index import Index, Transaction
+from weyr.gateway.s3.index import AnyIndex, Transaction
 from weyr.gateway.s3.records import Bucket, Reader
 
 log = logging.getLogger("weyr.s3")
@@ -80,7 +80,7 @@ def counts(reader: Reader) -> dict[State, int]:
     return {state: rows.get(state.value, 0) for state in State}
 
 
-async def is_mended(index: Index, bucket: Bucket, key: str, rotten: Rotten, now_ms: int) -> bool:
+async def is_mended(index: AnyIndex, bucket: Bucket, key: str, rotten: Rotten, now_ms: int) -> bool:
     """Writes down what a reader met and waits for it to be mended, where the bucket is kept elsewhere too.
 
     Gives whether the blob is worth another look.

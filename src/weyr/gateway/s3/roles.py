@@ -1,0 +1,204 @@
+"""What do the processes of a plane do? One does everything; or one writes the index and does all that is done beside,
+and the others answer requests."""
+
+import asyncio
+import os
+import socket
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from weyr.gateway.audit import AuditTrail
+from weyr.gateway.s3 import bucket_writes
+from weyr.gateway.s3.acceptor import Acceptor
+from weyr.gateway.s3.accounts import Accounts
+from weyr.gateway.s3.blobs import BlobStore, sync_folder
+from weyr.gateway.s3.call import Plane
+from weyr.gateway.s3.control import Control
+from weyr.gateway.s3.errors import S3Error
+from weyr.gateway.s3.far_index import FarIndex, Lines, NearLine
+from weyr.gateway.s3.http import Site
+from weyr.gateway.s3.index import AnyIndex, Index
+from weyr.gateway.s3.keeper import READY
+from weyr.gateway.s3.keyring import Keyring
+from weyr.gateway.s3.lifecycle import Sweeper
+from weyr.gateway.s3.receive import Receiver
+from weyr.gateway.s3.remote.outside import Outside
+from weyr.gateway.s3.remote.reach import CACHE, Reach
+from weyr.gateway.s3.service import Service
+from weyr.gateway.s3.settings import CannotStart, Settings
+from weyr.gateway.s3.shared import Counter, Numbers, Shared
+from weyr.gateway.s3.teller import bound, tell_forever
+from weyr.wire.epochs import Epochs
+from weyr.wire.process import bound_log, follow_log, stop_signal
+
+GRACE_S = 10.0
+TIDY_EVERY_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """What every process of the plane begins with; it is there before they are forked."""
+
+    settings: Settings
+    accounts: Accounts
+    keyring: Keyring
+    listener: socket.socket
+    url: str
+    shared: Shared
+    log: Path | None
+
+
+async def alone(common: Common, ready: Callable[[], None]) -> None:
+    """Everything in one process."""
+    blobs = BlobStore(common.settings.data)
+    async with _writing(common, blobs) as (plane, _), _answering(common, plane, 0):
+        stop = asyncio.ensure_future(stop_signal())
+        await asyncio.sleep(0)  # from here on a signal ends us in order
+        ready()
+        await stop
+
+
+async def write(common: Common, hand: socket.socket) -> None:
+    """The process that writes the index, for the workers that come by `hand`, and does all that is done beside."""
+    loop = asyncio.get_running_loop()
+    blobs = BlobStore(common.settings.data, Numbers(common.shared))
+    common.listener.close()
+    async with _writing(common, blobs) as (_, index):
+        lines = Lines(hand, lambda name: NearLine(index, blobs, name), loop)
+        hand.send(READY)
+        await stop_signal()
+        lines.close()
+
+
+async def answer(common: Common, place: int, name: str, line: socket.socket) -> None:
+    """A worker."""
+    loop = asyncio.get_running_loop()
+    data = common.settings.data
+    blobs, index = BlobStore(data, Numbers(common.shared), name), FarIndex(data, loop)
+    await loop.create_unix_connection(lambda: index.line, sock=line)
+    plane = _plane(common, index, blobs)
+    async with _answering(common, plane, place):
+        await stop_signal()
+    _close(plane)
+
+
+@asynccontextmanager
+async def _writing(common: Common, blobs: BlobStore) -> AsyncIterator[tuple[Plane, Index]]:
+    """The index is written, the control socket is listened on, and what is done in the background goes on."""
+    settings, loop = common.settings, asyncio.get_running_loop()
+    try:
+        index = Index(settings.data, blobs, loop)
+        plane = _plane(common, index, blobs)
+        # The names of what was just made must be on disk before anything in them is acknowledged.
+        for folder in (settings.data, settings.data.parent):
+            with suppress(PermissionError):  # a folder above ours may be closed to us; then its names are not new
+                sync_folder(folder)
+    except (OSError, sqlite3.Error) as e:
+        raise CannotStart(f"{settings.data} cannot be opened: {e}") from e
+    index.start()
+    await _prepare_outside(plane, settings.reach)
+    control = None
+    sites: list[Site] = []
+    if settings.control is not None:
+        epochs = Epochs((settings.info or settings.control).with_name("epoch"))
+        steering = Site(Control(plane, index, common.shared, common.url, epochs).handle, Counter(Shared(1), 0))
+        settings.control.unlink(missing_ok=True)
+        control = await loop.create_unix_server(steering.connect, path=str(settings.control))
+        os.chmod(settings.control, 0o600)
+        sites.append(steering)
+    background = [loop.create_task(work) for work in _background(plane, index, blobs, settings, sites)]
+    yield plane, index
+    for task in background:
+        task.cancel()
+    if control is not None:
+        control.close()
+    for site in sites:
+        await site.stop(1.0)
+    _close(plane)
+    if settings.control is not None:
+        settings.control.unlink(missing_ok=True)
+
+
+def _background(
+    plane: Plane, index: Index, blobs: BlobStore, settings: Settings, sites: list[Site]
+) -> Iterator[Coroutine[None, None, None]]:
+    """All that goes on beside the answering. There is one process that does it, that which writes the index."""
+    yield Sweeper(index, plane.clock, plane.day_s).run(settings.sweep_every_s)
+    yield _tidy(index, blobs, sites)
+    for name, url in settings.webhooks.items():
+        yield tell_forever(index, name, url, plane.clock)
+
+
+@asynccontextmanager
+async def _answering(common: Common, plane: Plane, place: int) -> AsyncIterator[None]:
+    """Connections are taken and requests answered."""
+    counter = Counter(common.shared, place)
+    site = Site(Service(plane, place).handle, counter)
+    acceptor = Acceptor(common.listener, site)
+    tidying = asyncio.get_running_loop().create_task(_tidy_site(common, plane, site))
+    yield
+    tidying.cancel()
+    acceptor.close()
+    await site.stop(GRACE_S)
+
+
+def _plane(common: Common, index: AnyIndex, blobs: BlobStore) -> Plane:
+    settings = common.settings
+    return Plane(
+        index,
+        blobs,
+        Receiver(blobs, asyncio.get_running_loop()),
+        common.accounts,
+        AuditTrail(settings.audit, "s3"),
+        common.keyring,
+        region=settings.region,
+        outside=Outside(settings.reach, settings.data / CACHE),
+        day_s=settings.day_s,
+        webhooks=settings.webhooks,
+        domains=settings.domains,
+    )
+
+
+def _close(plane: Plane) -> None:
+    plane.outside.close()
+    plane.receiver.close()
+    plane.index.close()
+    plane.blobs.close()
+    plane.audit.close()
+
+
+async def _tidy(index: Index, blobs: BlobStore, sites: list[Site]) -> None:
+    while True:
+        await asyncio.sleep(TIDY_EVERY_S)
+        bound_log()
+        for site in sites:
+            site.close_stalled()
+        blobs.remove(())  # those that had to stay while somebody copied
+        with suppress(OSError, sqlite3.Error, S3Error):  # where the index does not answer, others say so
+            await bound(index)
+
+
+async def _tidy_site(common: Common, plane: Plane, site: Site) -> None:
+    while True:
+        await asyncio.sleep(TIDY_EVERY_S)
+        follow_log(common.log)
+        site.close_stalled()
+        plane.blobs.remove(())
+        site.count.audit_lost = plane.audit.lost
+
+
+async def _prepare_outside(plane: Plane, reach: Reach) -> None:
+    """Makes the buckets that are elsewhere, and tidies what is cached of them. Raises: CannotStart."""
+    plane.outside.recover()
+    for name, place in reach.buckets.items():
+        now_ms = int(plane.clock() * 1000)
+        try:
+            await plane.index.write(
+                partial(bucket_writes.mount, name=name, owner=reach.owner, url=place.given, now_ms=now_ms)
+            )
+        except S3Error as e:
+            raise CannotStart(f"The bucket {name} cannot be at {place.url}: {e.message}") from e
