@@ -63,17 +63,17 @@ class BlobStore:
         return self._blobs / f"{blob // PER_FOLDER:08x}" / f"{blob:08x}"
 
     def begun(self, blob: int) -> Path:
-        """The file of a blob that has arrived, or is arriving, and has not got its name."""
-        return self._incoming / str(blob)
+        """The file of a blob that has arrived, or is arriving, in this process, and has not got its name."""
+        return self._arriving(blob, self._name)
 
     def begin(self, blob: int) -> int:
         """Opens the arriving blob for writing. Gives a descriptor, which the caller closes."""
-        return os.open(self._arriving(blob, self._name), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        return os.open(self.begun(blob), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
 
     def abandon(self, blob: int) -> None:
         """Removes an arriving blob, if it is there."""
         with self._lock:
-            path = self._arriving(blob, self._name)
+            path = self.begun(blob)
             if not _drop(path):
                 self._stuck.add(path)
 
@@ -105,7 +105,7 @@ class BlobStore:
         """Gives an arrived and fsynced blob the place of a damaged one of the same number, durably. Raises: OSError."""
         path = self.path_of(blob)
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        os.rename(self._incoming / str(blob), path)
+        os.rename(self.begun(blob), path)
         sync_folder(path.parent)
         sync_folder(self._blobs)
 
