@@ -15,10 +15,12 @@ import typer
 from weyr.cli.group import verb, verb_app
 from weyr.cli.options import AsJson, seconds
 from weyr.cli.outside import REMOTE_HELP, TIER_HELP, reach_of
+from weyr.cli.s3_replicas import replicate, replication
 from weyr.cli.screen import put, say
 from weyr.core.diagnostic import Diagnostic, UserError
 from weyr.gateway.s3.accounts import User, Users, kept_user
 from weyr.gateway.s3.keyring import KeysUnusable, rotate
+from weyr.gateway.s3.remote.place import ENVIRONMENT
 from weyr.gateway.s3.start import KEYS, WORKERS_MAX, CannotStart, Settings, usual_workers
 from weyr.gateway.s3.start import serve as run
 
@@ -94,6 +96,14 @@ def serve(
             help="Processes that answer requests: as many as this machine has cores, at most 4, where it is not said.",
         ),
     ] = None,
+    replica: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=URL",
+            help="Where buckets may be replicated to: file:///folder, http://host:port of another Weyr, s3://, gs://,"
+            " az://; once per place. $WEYR_REMOTE_<NAME>_… hold its keys.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Serve S3 in the foreground until Ctrl-C. Each user owns what it makes and sees nothing of the others'."""
@@ -119,6 +129,8 @@ def serve(
         reach=reach,
         webhooks=dict(_webhook(text) for text in webhook or []),
         workers=workers or usual_workers(),
+        replicas=dict(_replica(text) for text in replica or []),
+        remote_environment={name: value for name, value in os.environ.items() if name.startswith(ENVIRONMENT)},
     )
 
     def ready(url: str) -> None:
@@ -151,6 +163,10 @@ def rotate_key(
     say(f"A new key wraps those of {count} encrypted {'bucket' if count == 1 else 'buckets'}. The old one is gone.")
 
 
+verb(app, "weyr s3 replicate lake --to backup --endpoint http://127.0.0.1:9000")(replicate)
+verb(app, "weyr s3 replication --data buckets")(replication)
+
+
 def _users(given: list[str], file: Path | None, folder: Path) -> list[User]:
     """Who may call: from the line, the file and the environment; one is made where there is none."""
     lines = [*given, *os.environ.get(USERS, "").split()]
@@ -171,6 +187,14 @@ def _webhook(text: str) -> tuple[str, str]:
     parts = urlsplit(url)
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name) or parts.scheme not in ("http", "https") or not parts.hostname:
         raise _cannot(f"A webhook is NAME=URL, and {name!r} is not one.")
+    return name, url
+
+
+def _replica(text: str) -> tuple[str, str]:
+    """The name and the URL of `NAME=URL`. Raises: UserError."""
+    name, _, url = text.partition("=")
+    if not name or not url:
+        raise _cannot("A replica is NAME=URL.")
     return name, url
 
 

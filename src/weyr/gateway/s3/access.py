@@ -25,7 +25,7 @@ READS = {
 WRITES = {
     "s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:PutObjectTagging", "s3:PutObjectVersionTagging",
     "s3:DeleteObjectTagging", "s3:DeleteObjectVersionTagging", "s3:AbortMultipartUpload",
-    "s3:ListMultipartUploadParts",
+    "s3:ListMultipartUploadParts", "s3:ReplicateObject", "s3:ReplicateDelete",
 }  # fmt: skip
 LISTS = {
     "s3:ListBucket", "s3:ListBucketVersions", "s3:ListBucketMultipartUploads", "s3:GetBucketLocation",

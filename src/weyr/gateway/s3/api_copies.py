@@ -27,6 +27,7 @@ from weyr.gateway.s3.reading import Reading, copied
 from weyr.gateway.s3.receive import promise_of
 from weyr.gateway.s3.records import Bucket, Stored, Versioning, bucket_named
 from weyr.gateway.s3.remote.reach import SETTING
+from weyr.gateway.s3.replication.received import moment_ms
 from weyr.gateway.s3.writes import NewObject, put
 from weyr.gateway.s3.xml import Content, timestamp
 
@@ -73,7 +74,9 @@ async def copy_object(call: Call) -> Response:
     source_key = data_key_of(call, source.bucket, stored.key, kept.encryption, SOURCE_CUSTOMER)
     sealing = await sealing_for(call, wish, source_key)
     meta = replace(meta, encryption=sealing.record if sealing else None)
-    new = NewObject(call.key, stored.size, stored.etag, call.now_ms, new_version(), meta, (), stored.segments, COPIED)
+    new = NewObject(
+        call.key, stored.size, stored.etag, moment_ms(call), new_version(), meta, (), stored.segments, COPIED
+    )
     if (source_key is None) != (sealing is None) or _is_checksum_missing(call, stored):
         new = await _written_anew(call, new, source, source_key, sealing.key if sealing else None)
     try:

@@ -11,6 +11,7 @@ from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.index import Transaction
 from weyr.gateway.s3.messages import Response
 from weyr.gateway.s3.records import Meta
+from weyr.gateway.s3.replication.received import moment_ms, origin_of
 from weyr.gateway.s3.writes import Deleted, NewObject, WriteCondition, delete
 from weyr.gateway.s3.xml import Content, Node, element, raw_document
 
@@ -34,7 +35,7 @@ async def delete_object(call: Call) -> Response:
     """Deletes a key or a version of it; one that is not there is no error."""
     given = (call.headers.get(name) for name in ("if-match", *CONDITIONS))
     version, condition = call.query.get("versionId", ""), delete_condition(*given)
-    marker = NewObject(call.key, 0, "", call.now_ms, new_version(), Meta())
+    marker = NewObject(call.key, 0, "", moment_ms(call), new_version(), Meta(replica=origin_of(call)))
     name, key, may_bypass = call.bucket, call.key, bool(version) and is_bypassing(call, call.key, version)
     deleted = await call.plane.index.write(
         partial(

@@ -12,7 +12,7 @@ from weyr.gateway.s3.call import Call, xml_response
 from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.messages import Response
 from weyr.gateway.s3.records import Meta
-from weyr.gateway.s3.writes import change_meta
+from weyr.gateway.s3.writes import set_lock
 from weyr.gateway.s3.xml import timestamp
 
 
@@ -91,7 +91,9 @@ def _with_headers(call: Call, *said: tuple[str, str | None]) -> Call:
 async def _change(call: Call, change: Callable[[Meta], Meta]) -> Response:
     bucket, stored = located(call)
     key, version = call.key, stored.version
-    await call.plane.index.write(partial(change_meta, bucket=bucket.id, key=key, version=version, change=change))
+    await call.plane.index.write(
+        partial(set_lock, bucket=bucket.id, key=key, version=version, change=change, now_ms=call.now_ms)
+    )
     return Response(200, version_header(bucket, stored.version))
 
 

@@ -24,6 +24,8 @@ from weyr.gateway.s3.metadata import meta_of, response_headers
 from weyr.gateway.s3.reading import Reading, inline_data, put_body
 from weyr.gateway.s3.receive import Promise
 from weyr.gateway.s3.records import Bucket, Inline, Meta, Stored, Versioning, current, look, version_of
+from weyr.gateway.s3.replication.queue import state_of
+from weyr.gateway.s3.replication.received import moment_ms, origin_of
 from weyr.gateway.s3.writes import NewObject, put
 
 LOOKS_MAX = 5
@@ -43,7 +45,7 @@ async def store(call: Call, promise: Promise, body: Stream, event: str = "Object
         meta = replace(meta, checksum=(algorithm.value, value, "FULL_OBJECT"))
         headers += [(algorithm.header, value), ("x-amz-checksum-type", "FULL_OBJECT")]
     blob = received.blob
-    new = NewObject(call.key, blob.size, received.md5, call.now_ms, new_version(), meta, (blob,), event=event)
+    new = NewObject(call.key, blob.size, received.md5, moment_ms(call), new_version(), meta, (blob,), event=event)
     name = call.bucket
     try:
         done = await call.plane.index.write(partial(put, bucket_name=name, new=new, condition=condition))
@@ -97,7 +99,7 @@ def located(call: Call) -> tuple[Bucket, Stored]:
 def owned(call: Call, meta: Meta) -> Meta:
     """What is kept of an object that the call puts, with whose it will be and how it is locked. Raises: S3Error."""
     owner, acl = acl_for(call)
-    meta = replace(meta, owner=owner, acl="" if acl is None else acls.text_of(acl))
+    meta = replace(meta, owner=owner, acl="" if acl is None else acls.text_of(acl), replica=origin_of(call))
     return locked(call.there, call.headers, meta, call.now_ms)
 
 
@@ -140,6 +142,7 @@ def _described(call: Call, bucket: Bucket, stored: Stored) -> tuple[Response, in
         *version_header(bucket, stored.version),
     ]
     if "versionId" not in call.query:
+        headers += _replication(call, bucket, stored)
         headers += expiration(bucket, stored.key, stored.size, stored.meta, stored.modified_ms)
     check_read(call.headers, stored.etag, stored.modified_ms)
     start, count, status = 0, stored.size, 200
@@ -157,6 +160,12 @@ def _described(call: Call, bucket: Bucket, stored: Stored) -> tuple[Response, in
     key = data_key_of(call, bucket, stored.key, stored.meta.encryption)
     headers += response_headers(stored, call.query, checksum) + headers_for(stored.meta.encryption, call.headers)
     return Response(status, headers), start, count, key
+
+
+def _replication(call: Call, bucket: Bucket, stored: Stored) -> list[tuple[str, str]]:
+    """Whether the replicas have the current version."""
+    state = state_of(call.plane.index, bucket, stored.key, stored.meta, stored.modified_ms)
+    return [("x-amz-replication-status", state)] if state else []
 
 
 @lru_cache(maxsize=4096)

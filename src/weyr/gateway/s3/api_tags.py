@@ -34,7 +34,9 @@ async def delete_tags(call: Call) -> Response:
 async def _set(call: Call, tags: dict[str, str], status: int) -> Response:
     bucket, stored = located(call)
     key, version = call.key, stored.version
-    await call.plane.index.write(partial(set_tags, bucket=bucket.id, key=key, version=version, tags=tags))
+    await call.plane.index.write(
+        partial(set_tags, bucket=bucket.id, key=key, version=version, tags=tags, now_ms=call.now_ms)
+    )
     return Response(status, version_header(bucket, stored.version))
 
 

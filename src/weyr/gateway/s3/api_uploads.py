@@ -21,6 +21,7 @@ from weyr.gateway.s3.metadata import meta_of
 from weyr.gateway.s3.reading import Reading, copied
 from weyr.gateway.s3.receive import Received, add_digest, promise_of
 from weyr.gateway.s3.records import Meta
+from weyr.gateway.s3.replication.received import moment_ms
 from weyr.gateway.s3.uploads import NamedPart, Part, Promised, Upload
 from weyr.gateway.s3.writes import NewObject
 from weyr.gateway.s3.xml import Content, Node, timestamp
@@ -137,7 +138,7 @@ async def complete_upload(call: Call) -> Response:
     condition, name, key, upload_id = write_condition(call.headers), call.bucket, call.key, call.query["uploadId"]
     _check_customer(call)
     promised = promised_in(call)
-    new = NewObject(key, 0, "", call.now_ms, new_version(), Meta(), event=COMPLETED)
+    new = NewObject(key, 0, "", moment_ms(call), new_version(), Meta(), event=COMPLETED)
     done, whole = await call.plane.index.write(
         partial(
             uploads.complete,

@@ -8,6 +8,7 @@ from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.index import Transaction
 from weyr.gateway.s3.records import Bucket, Meta, Rule, Versioning, bucket_named, segments_of
 from weyr.gateway.s3.remote.reach import SETTING
+from weyr.gateway.s3.replication import queue, rules
 from weyr.gateway.s3.writes import release
 
 REMOVED_AT_ONCE = 2000
@@ -109,6 +110,12 @@ def set_setting(transaction: Transaction, name: str, setting: str, text: str | N
     transaction.run("UPDATE buckets SET settings = ? WHERE id = ?", json.dumps(kept), bucket.id)
 
 
+def set_replication(transaction: Transaction, name: str, text: str | None, now_ms: int) -> None:
+    """Keeps a bucket's replication rules, or removes them, and begins or ends with their targets."""
+    set_setting(transaction, name, rules.SETTING, text)
+    queue.follow(transaction, bucket_named(transaction, name), now_ms)
+
+
 def keep_first(transaction: Transaction, name: str, setting: str, text: str) -> str:
     """Keeps a setting unless there is one. Gives the one that is there then."""
     kept = bucket_named(transaction, name).settings.get(setting)
@@ -129,6 +136,7 @@ def remove_empty(transaction: Transaction, name: str) -> None:
     while _remove_some_parts(transaction, bucket.id):
         pass
     transaction.run("DELETE FROM uploads WHERE bucket = ?", bucket.id)
+    queue.forget_bucket(transaction, bucket.id)
     transaction.run("DELETE FROM buckets WHERE id = ?", bucket.id)
 
 

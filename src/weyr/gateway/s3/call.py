@@ -40,6 +40,8 @@ class Plane:
     """How long a day of a lifecycle rule lasts."""
     webhooks: Mapping[str, str] = field(default_factory=dict)
     """Name → URL of those that buckets may tell of their objects."""
+    replicas: Mapping[str, str] = field(default_factory=dict)
+    """Name → URL of the places that buckets may be replicated to."""
     domains: tuple[str, ...] = ()
     """Under which a host's name begins with a bucket's."""
 

@@ -13,7 +13,7 @@ from enum import StrEnum
 from functools import partial
 
 from weyr.gateway.s3 import bucket_writes
-from weyr.gateway.s3.call import Call
+from weyr.gateway.s3.call import Call, Plane
 from weyr.gateway.s3.errors import S3Error, not_implemented
 from weyr.gateway.s3.keyring import BUCKET_KEY, BUCKET_MODE
 from weyr.gateway.s3.records import Bucket, Encryption
@@ -62,7 +62,7 @@ async def sealing_for(call: Call, wish: Wish | None, data_key: bytes | None = No
         case Mode.BUCKET:
             by, key = await _bucket_key(call)
         case Mode.NAMED:
-            by, key = wish.by, _named_key(call, wish.by)
+            by, key = wish.by, _named_key(call.plane, wish.by)
         case Mode.CUSTOMER:
             by, key = "", wish.key
     return Sealing(Encryption(wish.mode.value, by, wrapped(key, data_key, call.bucket, call.key)), data_key)
@@ -145,7 +145,7 @@ def data_key_of(
             "The object was stored using a form of Server Side Encryption. The correct parameters must be provided.",
         )
     try:
-        return unwrapped(_opener(call, bucket, encryption, customer), encryption.key, bucket.name, key)
+        return unwrapped(_opener(call.plane, bucket, encryption, customer), encryption.key, bucket.name, key)
     except WrongKey as e:
         if customer is not None:
             message = "The provided encryption parameters did not match the ones used originally."
@@ -153,13 +153,26 @@ def data_key_of(
         raise S3Error("InternalError", f"The key of the object does not open: {e}") from e
 
 
-def _opener(call: Call, bucket: Bucket, encryption: Encryption, customer: bytes | None) -> bytes:
+def opened_by_plane(plane: Plane, bucket: Bucket, key: str, encryption: Encryption | None) -> bytes | None:
+    """The key that opens an object without a caller, None where its bytes lie plain. Not for customers' keys.
+
+    Raises: S3Error where it does not open.
+    """
+    if encryption is None:
+        return None
+    try:
+        return unwrapped(_opener(plane, bucket, encryption, None), encryption.key, bucket.name, key)
+    except WrongKey as e:
+        raise S3Error("InternalError", f"The key of the object does not open: {e}") from e
+
+
+def _opener(plane: Plane, bucket: Bucket, encryption: Encryption, customer: bytes | None) -> bytes:
     """The key that wraps an object's data key."""
     match Mode(encryption.mode):
         case Mode.BUCKET:
-            return call.plane.keyring.opened(bucket.name, bucket.settings[BUCKET_KEY])[1]
+            return plane.keyring.opened(bucket.name, bucket.settings[BUCKET_KEY])[1]
         case Mode.NAMED:
-            return _named_key(call, encryption.by)
+            return _named_key(plane, encryption.by)
         case Mode.CUSTOMER:
             assert customer is not None, "who brings no key was refused"
             return customer
@@ -201,8 +214,8 @@ async def _bucket_key(call: Call) -> tuple[str, bytes]:
         raise S3Error("InternalError", f"The bucket's key does not open: {e}") from e
 
 
-def _named_key(call: Call, name: str) -> bytes:
-    key = call.plane.keyring.named.get(name)
+def _named_key(plane: Plane, name: str) -> bytes:
+    key = plane.keyring.named.get(name)
     if key is None:
         raise S3Error("KMS.NotFoundException", f"This plane has no key that is named {name}.")
     return key

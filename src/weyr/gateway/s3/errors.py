@@ -69,6 +69,7 @@ _CODES: dict[str, tuple[int, str]] = {
     "OperationAborted": (409, "A conflicting conditional operation is in progress against this resource."),
     "OwnershipControlsNotFoundError": (404, "The bucket ownership controls were not found."),
     "PreconditionFailed": (412, "At least one of the preconditions that you specified did not hold."),
+    "ReplicationConfigurationNotFoundError": (404, "The replication configuration was not found."),
     "RequestTimeTooSkewed": (403, "The difference between the request time and the server's time is too large."),
     "RequestTimeout": (400, "The body did not arrive in time."),
     "ServerSideEncryptionConfigurationNotFoundError": (

@@ -78,17 +78,18 @@ class BlobSlices:
         return self
 
     def __next__(self) -> tuple[int, int, int]:
-        self._close_file()
+        self.close_file()
         self.blob, offset, count = next(self._pieces)
         self._descriptor = self._kept.open(self.blob)
         return self._descriptor, offset, count
 
     def close(self) -> None:
         """Lets the files go. Safe to call twice."""
-        self._close_file()
+        self.close_file()
         self._kept.close()
 
-    def _close_file(self) -> None:
+    def close_file(self) -> None:
+        """Lets go of the file whose turn it is; the others stay kept."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1

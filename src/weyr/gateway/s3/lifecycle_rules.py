@@ -128,15 +128,16 @@ def checked_text(document: Node) -> str:
 
 def _with_id(node: Node) -> str:
     # Spaces in a prefix count, so the text of a leaf is kept as it came.
-    given = "".join(_written(child) for child in node if child.name != "ID")
+    given = "".join(written(child) for child in node if child.name != "ID")
     return f"<Rule>{element('ID', node.get('ID') or secrets.token_hex(12))}{given}</Rule>"
 
 
-def _written(node: Node) -> str:
+def written(node: Node) -> str:
+    """An element as it came, the spaces of a leaf among it."""
     children = list(node)
     if not children:
         return element(node.name, node.text)
-    return f"<{node.name}>{''.join(_written(child) for child in children)}</{node.name}>"
+    return f"<{node.name}>{''.join(written(child) for child in children)}</{node.name}>"
 
 
 def _rule(node: Node) -> LifecycleRule:

@@ -41,6 +41,7 @@ _KNOWN = {
     "x-amz-server-side-encryption-aws-kms-key-id", "x-amz-server-side-encryption-customer-algorithm",
     "x-amz-server-side-encryption-customer-key", "x-amz-server-side-encryption-customer-key-md5",
     "x-amz-storage-class", "x-amz-tagging", "x-amz-tagging-directive", "x-amz-trailer", "x-amz-user-agent",
+    "x-amz-weyr-replica",
 }  # fmt: skip
 _TRUTH = ("true", "false")
 _ONE_OF = {

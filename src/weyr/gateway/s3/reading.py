@@ -111,7 +111,7 @@ class OpenedPieces:
     async def _open(self) -> None:
         assert self._what.key is not None
         self._slices = BlobSlices(*await self._what.kept(self._start, self._end - self._start))
-        self._pieces = _opened(self._slices, self._what.key)
+        self._pieces = opened_pieces(self._slices, self._what.key)
 
     async def begin(self) -> None:
         """Opens the first piece. Raises: Rotten, FileNotFoundError; the files are let go then."""
@@ -177,13 +177,13 @@ async def _copied(
     kept, pieces_there = await what.kept(start, count)
     slices = BlobSlices(kept, pieces_there)
     try:
-        pieces = _opened(slices, what.key) if what.key else _compared(slices, kept.digests)
+        pieces = opened_pieces(slices, what.key) if what.key else compared_pieces(slices, kept.digests)
         return await loop.run_in_executor(receiver.pool, receiver.copy, pieces, algorithm, key, is_inline)
     finally:
         slices.close()
 
 
-def _opened(slices: BlobSlices, key: bytes) -> Iterator[bytes]:
+def opened_pieces(slices: BlobSlices, key: bytes) -> Iterator[bytes]:
     """The plain bytes of encrypted slices, whose offsets are those of plain bytes. Raises: Rotten."""
     for descriptor, offset, count in slices:
         try:
@@ -192,7 +192,7 @@ def _opened(slices: BlobSlices, key: bytes) -> Iterator[bytes]:
             raise Rotten(slices.blob, "it does not open with the key that closed it") from e
 
 
-def _compared(slices: BlobSlices, digests: Mapping[int, bytes]) -> Iterator[bytes]:
+def compared_pieces(slices: BlobSlices, digests: Mapping[int, bytes]) -> Iterator[bytes]:
     """The bytes of plain slices. Raises: Rotten."""
     for descriptor, offset, count in slices:
         yield from read_checked(descriptor, slices.blob, digests[slices.blob], offset, count)

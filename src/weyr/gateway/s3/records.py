@@ -101,6 +101,8 @@ class Meta:
     hold: str = ""
     """A legal hold: ON, OFF, or "" where there never was one."""
     encryption: Encryption | None = None
+    replica: str = ""
+    """The plane that this is a copy from, where replication wrote it."""
 
     def text(self) -> str:
         return json.dumps({name: value for name, value in asdict(self).items() if value}, separators=(",", ":"))
@@ -148,6 +150,12 @@ def bucket_named(reader: Reader, name: str) -> Bucket:
     if row is None:
         raise S3Error("NoSuchBucket", BucketName=name)
     return _bucket_of(row)
+
+
+def bucket_of_id(reader: Reader, number: int) -> Bucket | None:
+    """The bucket with this id, None where it was removed."""
+    row = reader.one(f"{_BUCKET} WHERE id = ?", number)
+    return _bucket_of(row) if row else None
 
 
 def buckets(reader: Reader) -> list[Bucket]:

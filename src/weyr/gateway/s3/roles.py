@@ -5,7 +5,7 @@ import asyncio
 import os
 import socket
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -28,6 +28,13 @@ from weyr.gateway.s3.lifecycle import Sweeper
 from weyr.gateway.s3.receive import Receiver
 from weyr.gateway.s3.remote.outside import Outside
 from weyr.gateway.s3.remote.reach import CACHE, Reach
+from weyr.gateway.s3.care.healing import Mender
+from weyr.gateway.s3.remote.place import PlaceProblem
+from weyr.gateway.s3.replication.healer import Replicas
+from weyr.gateway.s3.replication.opening import opened
+from weyr.gateway.s3.replication.replicator import Replicator
+from weyr.gateway.s3.replication.source import key_of
+from weyr.gateway.s3.replication.target import Target
 from weyr.gateway.s3.service import Service
 from weyr.gateway.s3.settings import CannotStart, Settings
 from weyr.gateway.s3.shared import Counter, Numbers, Shared
@@ -99,6 +106,7 @@ async def _writing(common: Common, blobs: BlobStore) -> AsyncIterator[tuple[Plan
                 sync_folder(folder)
     except (OSError, sqlite3.Error) as e:
         raise CannotStart(f"{settings.data} cannot be opened: {e}") from e
+    targets = _targets(settings, loop)
     index.start()
     await _prepare_outside(plane, settings.reach)
     control = None
@@ -110,7 +118,7 @@ async def _writing(common: Common, blobs: BlobStore) -> AsyncIterator[tuple[Plan
         control = await loop.create_unix_server(steering.connect, path=str(settings.control))
         os.chmod(settings.control, 0o600)
         sites.append(steering)
-    background = [loop.create_task(work) for work in _background(plane, index, blobs, settings, sites)]
+    background = [loop.create_task(work) for work in _background(plane, index, blobs, settings, sites, targets)]
     yield plane, index
     for task in background:
         task.cancel()
@@ -124,13 +132,28 @@ async def _writing(common: Common, blobs: BlobStore) -> AsyncIterator[tuple[Plan
 
 
 def _background(
-    plane: Plane, index: Index, blobs: BlobStore, settings: Settings, sites: list[Site]
+    plane: Plane,
+    index: Index,
+    blobs: BlobStore,
+    settings: Settings,
+    sites: list[Site],
+    targets: Mapping[str, Target],
 ) -> Iterator[Coroutine[None, None, None]]:
     """All that goes on beside the answering. There is one process that does it, that which writes the index."""
     yield Sweeper(index, plane.clock, plane.day_s).run(settings.sweep_every_s)
     yield _tidy(index, blobs, sites)
     for name, url in settings.webhooks.items():
         yield tell_forever(index, name, url, plane.clock)
+    if targets:
+        yield Replicator(plane, targets).run()
+        yield Mender(index, blobs, Replicas(index, targets), partial(key_of, plane)).run()
+
+
+def _targets(settings: Settings, loop: asyncio.AbstractEventLoop) -> dict[str, Target]:
+    try:
+        return opened(settings.replicas, settings.remote_environment, settings.reach.keys, settings.data, loop)
+    except PlaceProblem as e:
+        raise CannotStart(f"{e}.") from e
 
 
 @asynccontextmanager
@@ -159,6 +182,7 @@ def _plane(common: Common, index: AnyIndex, blobs: BlobStore) -> Plane:
         outside=Outside(settings.reach, settings.data / CACHE),
         day_s=settings.day_s,
         webhooks=settings.webhooks,
+        replicas=settings.replicas,
         domains=settings.domains,
     )
 

@@ -31,6 +31,7 @@ from weyr.gateway.s3.api_settings import Document
 from weyr.gateway.s3.call import Call
 from weyr.gateway.s3.errors import S3Error, not_implemented
 from weyr.gateway.s3.messages import Response
+from weyr.gateway.s3.replication import api as replicating
 
 Operation = Callable[[Call], Awaitable[Response]]
 
@@ -85,6 +86,7 @@ _OWN: Mapping[tuple[str, str, str], Route] = {
     ("bucket", "GET", "location"): Route(api_buckets.get_location, "s3:GetBucketLocation"),
     ("bucket", "GET", "policyStatus"): Route(api_policies.get_policy_status, "s3:GetBucketPolicyStatus"),
     ("bucket", "GET", "notification"): Route(api_notices.get_notification, "s3:GetBucketNotification"),
+    ("bucket", "GET", "replication"): Route(replicating.get_replication, "s3:GetReplicationConfiguration"),
     ("bucket", "GET", "requestPayment"): Route(api_buckets.get_request_payment, "s3:GetBucketRequestPayment"),
     ("bucket", "GET", "uploads"): Route(api_upload_lists.list_uploads, "s3:ListBucketMultipartUploads"),
     ("bucket", "GET", "versioning"): Route(api_buckets.get_versioning, "s3:GetBucketVersioning"),
@@ -93,8 +95,10 @@ _OWN: Mapping[tuple[str, str, str], Route] = {
     ("bucket", "PUT", ""): Route(api_buckets.create_bucket, "s3:CreateBucket"),
     ("bucket", "PUT", "acl"): Route(api_acls.put_bucket_acl, "s3:PutBucketAcl"),
     ("bucket", "PUT", "notification"): Route(api_notices.put_notification, "s3:PutBucketNotification"),
+    ("bucket", "PUT", "replication"): Route(replicating.put_replication, "s3:PutReplicationConfiguration"),
     ("bucket", "PUT", "versioning"): Route(api_buckets.put_versioning, "s3:PutBucketVersioning"),
     ("bucket", "DELETE", ""): Route(api_buckets.delete_bucket, "s3:DeleteBucket"),
+    ("bucket", "DELETE", "replication"): Route(replicating.delete_replication, "s3:PutReplicationConfiguration"),
     ("bucket", "POST", ""): Route(api_forms.post_object, ""),
     ("bucket", "POST", "delete"): Route(api_deletes.delete_objects, ""),
     ("object", "GET", ""): Route(api_objects.get_object, "s3:GetObject", "s3:GetObjectVersion"),

@@ -6,6 +6,7 @@
                `ended_ms` is when another took its place
     uploads    multipart uploads that are not finished, and `parts` what has come of them
     events     what webhooks are still to be told, in order
+    replicas   how far each target of a bucket's replication is, and `replications` what is still to be sent to it
     blobs      every blob with how often it is named; small ones lie here (`data`), the others in files; `digests` are
                of its bytes as they lie there, eight for each mebibyte (`weyr.gateway.s3.digests`)
     rot        the blobs that are known to be damaged (`weyr.gateway.s3.care.rot`)
@@ -19,7 +20,7 @@ size is that of the object's bytes, and `blobs.size` that on disk.
 import sqlite3
 from pathlib import Path
 
-VERSION = 6
+VERSION = 7
 
 _COLUMNS = """
     bucket INTEGER NOT NULL, key TEXT NOT NULL, sequence INTEGER NOT NULL, version TEXT NOT NULL,
@@ -63,6 +64,35 @@ CREATE TABLE parts (
 ) WITHOUT ROWID;
 CREATE TABLE events (id INTEGER PRIMARY KEY, target TEXT NOT NULL, body TEXT NOT NULL);
 CREATE INDEX events_by_target ON events (target, id);
+CREATE TABLE replicas (
+    bucket INTEGER NOT NULL, target TEXT NOT NULL, began_ms INTEGER NOT NULL, scan TEXT,
+    waiting INTEGER NOT NULL DEFAULT 0, waiting_bytes INTEGER NOT NULL DEFAULT 0, failing INTEGER NOT NULL DEFAULT 0,
+    sent INTEGER NOT NULL DEFAULT 0, sent_bytes INTEGER NOT NULL DEFAULT 0, last_sent_ms INTEGER NOT NULL DEFAULT 0,
+    last_error TEXT NOT NULL DEFAULT '', PRIMARY KEY (bucket, target)
+) WITHOUT ROWID;
+CREATE TABLE replications (
+    bucket INTEGER NOT NULL, key TEXT NOT NULL, target TEXT NOT NULL, number INTEGER NOT NULL,
+    since_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL, newest_ms INTEGER NOT NULL, size INTEGER NOT NULL,
+    what INTEGER NOT NULL, due_ms INTEGER NOT NULL, failures INTEGER NOT NULL DEFAULT 0,
+    error TEXT NOT NULL DEFAULT '', upload TEXT NOT NULL DEFAULT '', upload_of TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (bucket, key, target)
+) WITHOUT ROWID;
+CREATE INDEX replications_by_turn ON replications (target, due_ms);
+CREATE INDEX replications_by_age ON replications (target, bucket, since_ms);
+CREATE TRIGGER replications_insert AFTER INSERT ON replications BEGIN
+    UPDATE replicas SET waiting = waiting + 1, waiting_bytes = waiting_bytes + NEW.size
+    WHERE bucket = NEW.bucket AND target = NEW.target;
+END;
+CREATE TRIGGER replications_delete AFTER DELETE ON replications BEGIN
+    UPDATE replicas SET waiting = waiting - 1, waiting_bytes = waiting_bytes - OLD.size,
+        failing = failing - (OLD.failures > 0)
+    WHERE bucket = OLD.bucket AND target = OLD.target;
+END;
+CREATE TRIGGER replications_update AFTER UPDATE OF size, failures ON replications BEGIN
+    UPDATE replicas SET waiting_bytes = waiting_bytes - OLD.size + NEW.size,
+        failing = failing - (OLD.failures > 0) + (NEW.failures > 0)
+    WHERE bucket = NEW.bucket AND target = NEW.target;
+END;
 CREATE TRIGGER objects_insert AFTER INSERT ON objects BEGIN
     UPDATE buckets SET size_bytes = size_bytes + NEW.size, objects = objects + 1 - NEW.is_marker WHERE id = NEW.bucket;
 END;

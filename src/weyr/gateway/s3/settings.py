@@ -34,6 +34,10 @@ class Settings:
     """How long a day of a lifecycle rule lasts."""
     webhooks: Mapping[str, str] = field(default_factory=dict)
     """Name → URL of those that buckets may tell of their objects."""
+    replicas: Mapping[str, str] = field(default_factory=dict)
+    """Name → URL of the places that buckets may be replicated to."""
+    remote_environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Variables that hold keys to places outside."""
     reach: Reach = NOWHERE
     """The places elsewhere."""
     domains: tuple[str, ...] = ()

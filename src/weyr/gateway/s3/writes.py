@@ -21,11 +21,14 @@ from weyr.gateway.s3.records import (
     Stored,
     Versioning,
     bucket_named,
+    bucket_of_id,
     current,
     segments_text,
     stored_of,
     version_of,
 )
+from weyr.gateway.s3.replication import queue
+from weyr.gateway.s3.replication.order import moment_of
 
 REMOVED = "ObjectRemoved"
 
@@ -138,6 +141,8 @@ def insert(
     Gives the version's id.
     """
     _check_key(bucket, new.meta)
+    origin, now_ms = new.meta.replica, new.modified_ms
+    new = replace(new, modified_ms=moment_of(transaction, bucket, new.key, origin, (new.modified_ms, new.etag), there))
     version = new.version if bucket.versioning == Versioning.ENABLED else NULL_VERSION
     _displace(transaction, bucket, new.key, there, version, new.modified_ms)
     _insert_row(
@@ -146,6 +151,7 @@ def insert(
         Stored(new.key, _next_sequence(there), version, False, new.size, new.etag, new.modified_ms, segments, new.meta),
     )
     tell(transaction, bucket, new.event, new.key, new.size, new.etag, version, new.modified_ms)
+    queue.note(transaction, bucket, new.key, new.size, new.meta, new.modified_ms, now_ms)
     return version
 
 
@@ -171,6 +177,10 @@ def delete(
     condition.check_deleted(there)
     if there is None and condition != WriteCondition():
         return Deleted()  # no marker over nothing, where only what was seen was to go
+    origin, now_ms = marker.meta.replica, marker.modified_ms
+    at_ms = moment_of(transaction, bucket, key, origin, (now_ms, ""), there)
+    if not origin and (there is not None or bucket.versioning != Versioning.OFF):
+        queue.note_end(transaction, bucket, key, at_ms, now_ms)
     if bucket.versioning == Versioning.OFF:
         if there:
             _drop_current(transaction, bucket.id, there)
@@ -179,15 +189,24 @@ def delete(
         return Deleted()
     set_to = marker.version if bucket.versioning == Versioning.ENABLED else NULL_VERSION
     _displace(transaction, bucket, key, there, set_to, marker.modified_ms)
-    row = Stored(key, _next_sequence(there), set_to, True, 0, "", marker.modified_ms, (), Meta())
+    row = Stored(key, _next_sequence(there), set_to, True, 0, "", at_ms, (), marker.meta)
     _insert_row(transaction, bucket.id, row)
     tell(transaction, bucket, f"{event}:DeleteMarkerCreated", key, 0, "", set_to, marker.modified_ms)
     return Deleted(set_to, is_marker=True)
 
 
-def set_tags(transaction: Transaction, bucket: int, key: str, version: str, tags: dict[str, str]) -> None:
+def set_tags(transaction: Transaction, bucket: int, key: str, version: str, tags: dict[str, str], now_ms: int) -> None:
     """Replaces the tags of one version. Raises: S3Error NoSuchKey where it went meanwhile."""
-    change_meta(transaction, bucket, key, version, lambda meta: replace(meta, tags=tags))
+    stored = change_meta(transaction, bucket, key, version, lambda meta: replace(meta, tags=tags))
+    _note_change(transaction, bucket, stored, queue.TAGS, now_ms)
+
+
+def set_lock(
+    transaction: Transaction, bucket: int, key: str, version: str, change: Callable[[Meta], Meta], now_ms: int
+) -> None:
+    """Changes the lock of one version. Raises: S3Error NoSuchKey where it went meanwhile."""
+    stored = change_meta(transaction, bucket, key, version, change)
+    _note_change(transaction, bucket, stored, queue.WHOLE, now_ms)
 
 
 def set_acl(transaction: Transaction, bucket: int, key: str, version: str, acl: str) -> None:
@@ -195,15 +214,30 @@ def set_acl(transaction: Transaction, bucket: int, key: str, version: str, acl: 
     change_meta(transaction, bucket, key, version, lambda meta: replace(meta, acl=acl))
 
 
-def change_meta(transaction: Transaction, bucket: int, key: str, version: str, change: Callable[[Meta], Meta]) -> None:
-    """Changes what is kept beside one version's bytes. Raises: S3Error NoSuchKey where it went meanwhile."""
+def _note_change(transaction: Transaction, bucket: int, stored: Stored, what: int, now_ms: int) -> None:
+    """Replicas hear of what changed beside the bytes of a current version."""
+    there = bucket_of_id(transaction, bucket)
+    now_current = current(transaction, bucket, stored.key)
+    if there is not None and now_current is not None and now_current.sequence == stored.sequence:
+        queue.note(transaction, there, stored.key, stored.size, stored.meta, stored.modified_ms, now_ms, what)
+
+
+def change_meta(
+    transaction: Transaction, bucket: int, key: str, version: str, change: Callable[[Meta], Meta]
+) -> Stored:
+    """Changes what is kept beside one version's bytes. Gives the version as it is then.
+
+    Raises: S3Error NoSuchKey where it went meanwhile.
+    """
     stored = version_of(transaction, bucket, key, version)
     if stored is None:
         raise S3Error("NoSuchKey")
-    meta = change(stored.meta).text()
+    changed = replace(stored, meta=change(stored.meta))
+    meta = changed.meta.text()
     for table in ("objects", "history"):
         sql = f"UPDATE {table} SET meta = ? WHERE bucket = ? AND key = ? AND sequence = ?"
         transaction.run(sql, meta, bucket, key, stored.sequence)
+    return changed
 
 
 def add_blob(transaction: Transaction, blob: NewBlob) -> None:
@@ -248,13 +282,18 @@ def delete_version(
     values = bucket.id, key, there.sequence
     if not transaction.run("DELETE FROM history WHERE bucket = ? AND key = ? AND sequence = ?", *values):
         _drop_current(transaction, bucket.id, there)
-        _promote(transaction, bucket.id, key)
+        newest = _promote(transaction, bucket.id, key)
+        at_ms = max(now_ms, there.modified_ms + 1)
+        if newest is not None and not newest.is_marker:
+            queue.note(transaction, bucket, key, newest.size, newest.meta, at_ms, now_ms)
+        elif not there.is_marker:
+            queue.note_end(transaction, bucket, key, at_ms, now_ms)
     release(transaction, there.segments)
     tell(transaction, bucket, f"{REMOVED}:Delete", key, 0, "", version, now_ms)
     return Deleted(version, there.is_marker)
 
 
-def _promote(transaction: Transaction, bucket: int, key: str) -> None:
+def _promote(transaction: Transaction, bucket: int, key: str) -> Stored | None:
     """Makes the newest version that is left the current one."""
     sql = f"SELECT {OBJECT_COLUMNS} FROM history WHERE bucket = ? AND key = ? ORDER BY sequence DESC LIMIT 1"
     row = transaction.one(sql, bucket, key)
@@ -263,6 +302,8 @@ def _promote(transaction: Transaction, bucket: int, key: str) -> None:
         values = bucket, key, newest.sequence
         transaction.run("DELETE FROM history WHERE bucket = ? AND key = ? AND sequence = ?", *values)
         _insert_row(transaction, bucket, newest)
+        return newest
+    return None
 
 
 def _check_key(bucket: Bucket, meta: Meta) -> None:
