@@ -21,6 +21,11 @@ _CORS = {"CORSRules": [{"AllowedMethods": ["GET"], "AllowedOrigins": ["*"]}]}
 _BLOCK = {"BlockPublicAcls": True}
 _TARGET = {"QueueConfigurations": [{"QueueArn": "arn:aws:sqs:us-east-1::hook", "Events": ["s3:ObjectCreated:*"]}]}
 
+_REPLICATION = {
+    "Role": "arn:aws:iam::1:role/any",
+    "Rules": [{"Status": "Enabled", "Prefix": "", "Destination": {"Bucket": "arn:aws:s3:::folder"}}],
+}
+
 
 @dataclass
 class Lake:
@@ -59,6 +64,7 @@ ARGUMENTS: Mapping[str, Callable[[Lake], Fields]] = {
     "PutBucketNotificationConfiguration": lambda lake: {"NotificationConfiguration": _TARGET},
     "PutBucketOwnershipControls": lambda lake: {"OwnershipControls": _OWNERSHIP},
     "PutBucketPolicy": lambda lake: {"Policy": _POLICY % lake.bucket},
+    "PutBucketReplication": lambda lake: {"ReplicationConfiguration": _REPLICATION},
     "PutBucketTagging": lambda lake: {"Tagging": _TAGS},
     "PutBucketVersioning": lambda lake: {"VersioningConfiguration": {"Status": "Enabled"}},
     "PutObjectAcl": lambda lake: {"ACL": "private"},
@@ -80,6 +86,7 @@ BEFORE: Mapping[str, str] = {
     "GetBucketOwnershipControls": "PutBucketOwnershipControls",
     "GetBucketPolicy": "PutBucketPolicy",
     "GetBucketPolicyStatus": "PutBucketPolicy",
+    "GetBucketReplication": "PutBucketReplication",
     "GetBucketTagging": "PutBucketTagging",
     "GetObjectLegalHold": "PutObjectLegalHold",
     "GetObjectLockConfiguration": "PutObjectLockConfiguration",

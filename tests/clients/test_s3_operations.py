@@ -30,8 +30,8 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         keys = {"aws_access_key_id": "ANNKEY", "aws_secret_access_key": SECRETS["ann"], "region_name": "us-east-1"}
         return boto3.client("s3", endpoint_url=running.url, config=config, **keys)
 
-    hook = "--webhook=hook=http://127.0.0.1:9/"
-    with served(tmp_path_factory.mktemp("serve") / "buckets", *USERS, hook) as running:
+    targets = ["--webhook=hook=http://127.0.0.1:9/", f"--replica=folder=file://{tmp_path_factory.mktemp('folder')}"]
+    with served(tmp_path_factory.mktemp("serve") / "buckets", *USERS, *targets) as running:
         yield made(running)
 
 

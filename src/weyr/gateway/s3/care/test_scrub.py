@@ -17,6 +17,7 @@ from weyr.gateway.s3.care.scrub import Pass, Scrubber, keep_pass, kept_pass
 from weyr.gateway.s3.index import Index
 from weyr.gateway.s3.receive import INLINE_MAX, Receiver
 from weyr.gateway.s3.records import Bucket, Meta, Stored, bucket_named, current
+from weyr.gateway.s3.replication.rules import simple_document
 from weyr.gateway.s3.sealing import HEAD_BYTES, new_key
 from weyr.gateway.s3.writes import NewObject, WriteCondition, put
 
@@ -24,6 +25,8 @@ MIB = 2**20
 FAST = 1e12
 KEY = new_key()
 SIZES = {"in the index": 100, "one chunk": 70_000, "three chunks": 2 * MIB + 9}
+
+ELSEWHERE = simple_document("elsewhere", "", sends_deletes=True).decode()
 
 
 @dataclass
@@ -63,7 +66,7 @@ class World:
 
     async def make(self) -> None:
         await self.index.write(partial(bucket_writes.create, name="lake", owner="me", now_ms=0))
-        await self.index.write(partial(bucket_writes.set_setting, name="lake", setting=HEALED_BY, text="elsewhere"))
+        await self.index.write(partial(bucket_writes.set_setting, name="lake", setting=HEALED_BY, text=ELSEWHERE))
 
     async def put(self, key: str, data: bytes) -> int:
         """Stores it here and there. Gives its blob."""

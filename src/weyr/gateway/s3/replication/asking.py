@@ -10,7 +10,6 @@ from weyr.gateway.s3.replication.signing import Keys, path_of, query_of, signed
 from weyr.gateway.s3.replication.target import Refused, TargetAway
 
 ANSWER_MAX = 4 * 2**20
-PIECE_BYTES = 2**20
 _AWAY = {401, 403, 408, 429}
 """These are about whoever asks and not about the object: it is tried again once somebody has mended that."""
 
@@ -38,7 +37,6 @@ class Door:
         headers: Mapping[str, str] | None = None,
         body: Body = b"",
         taken: tuple[int, ...] = (200,),
-        take: Callable[[bytes], None] | None = None,
     ) -> tuple[HTTPResponse, bytes]:
         """One request and its answer, whose status is one of `taken`. Raises: TargetAway, Refused.
 
@@ -49,23 +47,20 @@ class Door:
         if isinstance(body, bytes) and (body or method in ("PUT", "POST")):
             given["content-length"] = str(len(body))
         try:
-            answer, content = self._answered(method, f"{path}?{text}" if text else path, given, body, take)
+            answer, content = self._answered(method, f"{path}?{text}" if text else path, given, body)
         except (OSError, HTTPException) as e:
             raise TargetAway(f"{self.host}: {str(e) or type(e).__name__}") from e
         if answer.status not in taken:
             self._refuse(answer, content)
         return answer, content
 
-    def _answered(
-        self, method: str, url: str, headers: Mapping[str, str], body: Body, take: Callable[[bytes], None] | None
-    ) -> tuple[HTTPResponse, bytes]:
+    def _answered(self, method: str, url: str, headers: Mapping[str, str], body: Body) -> tuple[HTTPResponse, bytes]:
         """Asks over a connection that is kept open, and over a fresh one where the other side had closed that."""
         for is_last in (False, True):
-            # What is taken cannot be given back, so that is asked once.
-            connection, is_fresh = self._connections.take(is_fresh=take is not None)
+            connection, is_fresh = self._connections.take()
             try:
                 answer = _sent(connection, method, url, headers, body)
-                content = _read(answer, take if answer.status == 200 else None)
+                content = _read(answer)
             except (ConnectionError, HTTPException):
                 self._connections.drop(connection)
                 if is_fresh or is_last:
@@ -108,15 +103,11 @@ def _send(connection: HTTPConnection, body: Iterator[bytes]) -> None:
         return
 
 
-def _read(answer: HTTPResponse, take: Callable[[bytes], None] | None) -> bytes:
-    if take is None:
-        content = answer.read(ANSWER_MAX)
-        if not answer.isclosed():
-            raise HTTPException("the answer is too long")
-        return content
-    while data := answer.read(PIECE_BYTES):
-        take(data)
-    return b""
+def _read(answer: HTTPResponse) -> bytes:
+    content = answer.read(ANSWER_MAX)
+    if not answer.isclosed():
+        raise HTTPException("the answer is too long")
+    return content
 
 
 def texts(text: bytes, name: str) -> list[str]:

@@ -6,14 +6,14 @@ upload in parts, the checksum, `Expires`) goes along as JSON in the user metadat
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from weyr.gateway.s3.remote.problems import RemoteAbsent, RemoteCannot, RemoteProblem
 from weyr.gateway.s3.remote.store import HEADERS, ONE_PUT_MAX, Remote
-from weyr.gateway.s3.replication.target import Item, Progress, Refused, TargetAway
-from weyr.gateway.s3.replication.verifying import EtagSum, verified
+from weyr.gateway.s3.replication.target import Item, Progress, Refused, TargetAway, Wanted
+from weyr.gateway.s3.replication.verifying import verified
 
 NOTE = "weyr_replica"
 USER = "x-amz-meta-"
@@ -59,20 +59,20 @@ class CloudTarget:
     def delete(self, bucket: str, key: str, at_ms: int) -> None:
         self._ask(self._remote.delete(key))
 
-    def fetch(self, item: Item, write: Callable[[bytes], object]) -> bool:
-        digest = EtagSum(item.parts)
+    def fetch(self, wanted: Wanted) -> Iterator[bytes] | None:
         try:
-            found = self._ask(self._remote.head(item.key))
-            if found.size != item.size:
-                return False
-            for start in range(0, item.size, FETCH_BYTES):
-                count = min(FETCH_BYTES, item.size - start)
-                data = self._ask(self._remote.get(item.key, start, count, found.etag))
-                digest.update(data)
-                write(data)
+            found = self._ask(self._remote.head(wanted.key))
         except Refused:
-            return False
-        return digest.etag() == item.etag
+            return None
+        # The cloud's own etag is another where it got the object in parts of its own.
+        if found.size != wanted.size or wanted.etag not in (found.etag, _noted_etag(found.headers)):
+            return None
+        return self._pieces(wanted, found.etag)
+
+    def _pieces(self, wanted: Wanted, etag: str) -> Iterator[bytes]:
+        end = wanted.start + wanted.count
+        for start in range(wanted.start, end, FETCH_BYTES):
+            yield self._ask(self._remote.get(wanted.key, start, min(FETCH_BYTES, end - start), etag))
 
     def close(self) -> None:
         self._is_closed = True
@@ -109,6 +109,13 @@ def headers_of(item: Item) -> dict[str, str]:
     if user + len(NOTE) + len(text) <= USER_BYTES_MAX:
         headers[NOTE] = text
     return headers
+
+
+def _noted_etag(headers: Mapping[str, str]) -> str:
+    try:
+        return str(json.loads(headers.get(NOTE, "{}")).get("etag", ""))
+    except (ValueError, AttributeError):
+        return ""
 
 
 async def _aside(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:

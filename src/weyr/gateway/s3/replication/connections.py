@@ -22,12 +22,12 @@ class Connections:
         self._busy: set[HTTPConnection] = set()
         self._is_closed = False
 
-    def take(self, is_fresh: bool = False) -> tuple[HTTPConnection, bool]:
+    def take(self) -> tuple[HTTPConnection, bool]:
         """A connection, and whether it is a fresh one. Raises: OSError once they are closed."""
         with self._lock:
             if self._is_closed:
                 raise ConnectionAbortedError("the plane stops")
-            while self._idle and not is_fresh:
+            while self._idle:
                 kept, since = self._idle.pop()
                 if time.monotonic() - since < IDLE_MAX_S:
                     self._busy.add(kept)

@@ -5,7 +5,7 @@ earlier try began is gone on with: parts that the other side has, of the same si
 """
 
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from http.client import HTTPResponse
 from urllib.parse import quote_plus
@@ -14,11 +14,12 @@ from weyr.gateway.s3.encryption import KMS_KEY, SSE, Mode
 from weyr.gateway.s3.locks import lock_headers
 from weyr.gateway.s3.replication.asking import Body, Door, texts
 from weyr.gateway.s3.replication.received import HEADER, header_for
-from weyr.gateway.s3.replication.target import Item, Progress, SourceDamaged, TargetAway
+from weyr.gateway.s3.replication.target import Item, Progress, SourceDamaged, TargetAway, Wanted
 from weyr.gateway.s3.replication.verifying import DAMAGED, EtagSum, etag_of_parts, verified
 from weyr.gateway.s3.xml import Content, document
 
 PAGE = 1000
+FETCH_BYTES = 2 * 2**20
 _CONTENT = ("content-type", "content-disposition", "content-encoding", "content-language", "cache-control", "expires")
 
 
@@ -88,16 +89,19 @@ class DoorTarget:
         headers = {HEADER: header_for(self._origin, at_ms)}
         self._door.ask("DELETE", self.bucket_for(bucket), key, headers=headers, taken=(204, 404, 412))
 
-    def fetch(self, item: Item, write: Callable[[bytes], object]) -> bool:
-        digest = EtagSum(item.parts)
+    def fetch(self, wanted: Wanted) -> Iterator[bytes] | None:
+        bucket, key, quoted = self.bucket_for(wanted.bucket), wanted.key, f'"{wanted.etag}"'
+        answer, _ = self._door.ask("HEAD", bucket, key, headers={"if-match": quoted}, taken=(200, 404, 405, 412))
+        if answer.status != 200 or answer.headers.get("Content-Length") != str(wanted.size):
+            return None
+        return self._pieces(bucket, wanted, quoted)
 
-        def take(data: bytes) -> None:
-            digest.update(data)
-            write(data)
-
-        headers = {"if-match": f'"{item.etag}"'}
-        answer, _ = self._ask("GET", item, headers=headers, taken=(200, 404, 405, 412), take=take)
-        return answer.status == 200 and digest.etag() == item.etag
+    def _pieces(self, bucket: str, wanted: Wanted, etag: str) -> Iterator[bytes]:
+        end = wanted.start + wanted.count
+        for start in range(wanted.start, end, FETCH_BYTES):
+            last = min(start + FETCH_BYTES, end) - 1
+            headers = {"if-match": etag, "range": f"bytes={start}-{last}"}
+            yield self._door.ask("GET", bucket, wanted.key, headers=headers, taken=(206,))[1]
 
     def close(self) -> None:
         self._door.close()
@@ -202,7 +206,6 @@ class DoorTarget:
         headers: Mapping[str, str] | None = None,
         body: Body = b"",
         taken: tuple[int, ...] = (200,),
-        take: Callable[[bytes], None] | None = None,
     ) -> tuple[HTTPResponse, bytes]:
         """As `Door.ask`, about one object."""
-        return self._door.ask(method, self.bucket_for(item.bucket), item.key, query, headers, body, taken, take)
+        return self._door.ask(method, self.bucket_for(item.bucket), item.key, query, headers, body, taken)

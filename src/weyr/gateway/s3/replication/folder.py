@@ -12,12 +12,12 @@ its size and its moment, which the file has as its time of change, so that after
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from weyr.gateway.s3.blobs import sync_folder
-from weyr.gateway.s3.replication.target import Item, Progress, TargetAway
-from weyr.gateway.s3.replication.verifying import EtagSum, verified
+from weyr.gateway.s3.replication.target import Item, Progress, TargetAway, Wanted
+from weyr.gateway.s3.replication.verifying import verified
 
 OWN = ".weyr"
 TRIES_MAX = 5
@@ -128,20 +128,12 @@ class FolderTarget:
         except OSError as e:
             raise TargetAway(f"{self._path}: {e.strerror or e}") from e
 
-    def fetch(self, item: Item, write: Callable[[bytes], object]) -> bool:
-        root = self._path / item.bucket
-        there = _read(_note_path(root, item.key))
-        if there is None or there["etag"] != item.etag or there["size"] != item.size:
-            return False
-        digest = EtagSum(item.parts)
-        try:
-            with (root / str(there["file"])).open("rb") as file:
-                while piece := file.read(PIECE_BYTES):
-                    digest.update(piece)
-                    write(piece)
-        except OSError:
-            return False
-        return digest.etag() == item.etag
+    def fetch(self, wanted: Wanted) -> Iterator[bytes] | None:
+        root = self._path / wanted.bucket
+        there = _read(_note_path(root, wanted.key))
+        if there is None or (there["etag"], there["size"]) != (wanted.etag, wanted.size):
+            return None
+        return _piece(root / str(there["file"]), wanted.start, wanted.count)
 
     def close(self) -> None:
         """Nothing is held."""
@@ -165,6 +157,14 @@ class FolderTarget:
     def _arriving(self, root: Path, key: str) -> Path:
         # A key is worked on by one thread at a time, so its name is nobody else's.
         return root / OWN / "incoming" / _hash(key)
+
+
+def _piece(path: Path, start: int, count: int) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        file.seek(start)
+        while count and (data := file.read(min(count, PIECE_BYTES))):
+            yield data
+            count -= len(data)
 
 
 def _renamed(root: Path, arriving: Path, place: str) -> bool:

@@ -47,6 +47,18 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """A piece of an object: `count` of its bytes from `start` on."""
+
+    bucket: str
+    key: str
+    etag: str
+    size: int
+    start: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """A multipart upload at the target that an earlier try began, and how to remember another."""
 
@@ -77,8 +89,11 @@ class Target(Protocol):
     def delete(self, bucket: str, key: str, at_ms: int) -> None:
         """Ends the key, or puts a delete marker over it; one that is not there is no error."""
 
-    def fetch(self, item: Item, write: Callable[[bytes], object]) -> bool:
-        """Gives the bytes of an object with the item's etag and size. False where it is not there."""
+    def fetch(self, wanted: Wanted) -> Iterator[bytes] | None:
+        """The bytes of a piece of an object that has the wanted etag and size; None where it is not there.
+
+        Whoever asks compares them with what it knows. Raises: TargetAway, Refused.
+        """
 
     def bucket_for(self, bucket: str) -> str:
         """Where a bucket's objects go; no two buckets may go to the same."""
