@@ -10,8 +10,9 @@ from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
+from weyr.gateway.s3.remote.objects import CONTENT, PART_BYTES
 from weyr.gateway.s3.remote.problems import RemoteAbsent, RemoteCannot, RemoteProblem
-from weyr.gateway.s3.remote.store import HEADERS, ONE_PUT_MAX, Remote
+from weyr.gateway.s3.remote.store import Remote
 from weyr.gateway.s3.replication.target import Item, Progress, Refused, TargetAway, Wanted
 from weyr.gateway.s3.replication.verifying import verified
 
@@ -20,7 +21,7 @@ USER = "x-amz-meta-"
 USER_BYTES_MAX = 2048
 """Of all user metadata together, as S3 has it."""
 FETCH_BYTES = 8 * 2**20
-_NAMES = {name.lower(): name for name in HEADERS}
+_NAMES = {name.lower(): name for name in CONTENT}
 
 T = TypeVar("T")
 
@@ -39,7 +40,7 @@ class CloudTarget:
 
     def put(self, item: Item, progress: Progress) -> None:
         headers = headers_of(item)
-        if item.size <= ONE_PUT_MAX // 8:
+        if item.size <= PART_BYTES:
             self._ask(self._remote.put(item.key, b"".join(verified(item)), headers))
             return
         self._ask(self._remote.put_stream(item.key, _aside(verified(item)), item.size, headers))
@@ -105,7 +106,7 @@ def headers_of(item: Item) -> dict[str, str]:
     note |= {"checksum": meta.checksum} if meta.checksum else {}
     note |= {"expires": meta.headers["expires"]} if "expires" in meta.headers else {}
     text = json.dumps(note, separators=(",", ":"))
-    user = sum(len(name) + len(value) for name, value in headers.items() if name not in HEADERS)
+    user = sum(len(name) + len(value) for name, value in headers.items() if name not in CONTENT)
     if user + len(NOTE) + len(text) <= USER_BYTES_MAX:
         headers[NOTE] = text
     return headers

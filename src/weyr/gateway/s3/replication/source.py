@@ -10,7 +10,7 @@ from weyr.gateway.s3.encryption import Mode, opened_by_plane
 from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.reading import Reading, compared_pieces, digests_of, inline_data, opened_pieces
 from weyr.gateway.s3.records import Bucket, Inline, Stored
-from weyr.gateway.s3.replication.target import Item, Refused, SourceDamaged, SourceGone
+from weyr.gateway.s3.replication.target import Item, SourceDamaged, SourceGone
 from weyr.gateway.s3.replication.verifying import DAMAGED
 from weyr.gateway.s3.sealing import opened_whole
 
@@ -47,12 +47,17 @@ class Source:
             slices.close()
 
 
-async def item_of(plane: Plane, bucket: Bucket, stored: Stored, moment_ms: int) -> Item:
-    """What is sent of a version. Raises: Refused where only the customer can open it, SourceGone, S3Error."""
+def key_of(plane: Plane, bucket: Bucket, stored: Stored) -> bytes | None:
+    """What opens a version, None where it lies plain. Raises: S3Error where only the customer can."""
     encryption = stored.meta.encryption
     if encryption is not None and encryption.mode == Mode.CUSTOMER:
-        raise Refused("It is encrypted with a customer's key (SSE-C), which is kept nowhere.")
-    what = Reading(plane, bucket, stored, opened_by_plane(plane, bucket, stored.key, encryption))
+        raise S3Error("InvalidRequest", "It is encrypted with a customer's key (SSE-C), which is kept nowhere.")
+    return opened_by_plane(plane, bucket, stored.key, encryption)
+
+
+async def item_of(plane: Plane, bucket: Bucket, stored: Stored, moment_ms: int) -> Item:
+    """What is sent of a version. Raises: SourceGone, S3Error where only the customer can open it."""
+    what = Reading(plane, bucket, stored, key_of(plane, bucket, stored))
     inline = inline_data(plane, stored)
     try:
         digests = {} if inline or what.key else await digests_of(what)
