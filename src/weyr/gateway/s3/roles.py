@@ -17,6 +17,7 @@ from weyr.gateway.s3.acceptor import Acceptor
 from weyr.gateway.s3.accounts import Accounts
 from weyr.gateway.s3.blobs import BlobStore, sync_folder
 from weyr.gateway.s3.call import Plane
+from weyr.gateway.s3.care.healing import Mender
 from weyr.gateway.s3.control import Control
 from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.far_index import FarIndex, Lines, NearLine
@@ -27,9 +28,8 @@ from weyr.gateway.s3.keyring import Keyring
 from weyr.gateway.s3.lifecycle import Sweeper
 from weyr.gateway.s3.receive import Receiver
 from weyr.gateway.s3.remote.outside import Outside
-from weyr.gateway.s3.remote.reach import CACHE, Reach
-from weyr.gateway.s3.care.healing import Mender
 from weyr.gateway.s3.remote.place import PlaceProblem
+from weyr.gateway.s3.remote.reach import CACHE, Reach
 from weyr.gateway.s3.replication.healer import Replicas
 from weyr.gateway.s3.replication.opening import opened
 from weyr.gateway.s3.replication.replicator import Replicator

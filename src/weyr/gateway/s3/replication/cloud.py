@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from weyr.gateway.s3.remote.objects import CONTENT, PART_BYTES
+from weyr.gateway.s3.remote.place import Place
 from weyr.gateway.s3.remote.problems import RemoteAbsent, RemoteCannot, RemoteProblem
 from weyr.gateway.s3.remote.store import Remote
 from weyr.gateway.s3.replication.target import Item, Progress, Refused, TargetAway, Wanted
@@ -94,6 +95,11 @@ class CloudTarget:
             except TimeoutError as e:
                 if future.done() or self._is_closed:
                     raise TargetAway("no answer") from e
+
+
+def cloud_target(name: str, place: Place, loop: asyncio.AbstractEventLoop) -> CloudTarget:
+    """The target at a place. Raises: RemoteProblem."""
+    return CloudTarget(name, Remote(place), loop)
 
 
 def headers_of(item: Item) -> dict[str, str]:

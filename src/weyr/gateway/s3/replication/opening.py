@@ -7,6 +7,7 @@ s3:// gs:// az://                    as `weyr.gateway.s3.remote.place` has them
 
 import asyncio
 import hashlib
+import importlib
 import re
 import socket
 from collections.abc import Mapping
@@ -66,13 +67,12 @@ def _door(name: str, url: str, keys: Mapping[str, str], origin: str) -> DoorTarg
 
 def _cloud(name: str, place: Place, loop: asyncio.AbstractEventLoop) -> Target:
     # Only who has a place in a cloud loads its client (4 MB of memory, measured 2026-11).
-    from weyr.gateway.s3.remote.store import Remote
-    from weyr.gateway.s3.replication.cloud import CloudTarget
-
+    module = importlib.import_module("weyr.gateway.s3.replication.cloud")
     try:
-        return CloudTarget(name, Remote(place), loop)
+        target: Target = module.cloud_target(name, place, loop)
     except RemoteProblem as e:
         raise PlaceProblem(str(e)) from e
+    return target
 
 
 def _folder(name: str, folder: Path, data: Path) -> FolderTarget:

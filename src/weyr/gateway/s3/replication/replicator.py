@@ -21,7 +21,7 @@ from weyr.gateway.s3.replication import queue
 from weyr.gateway.s3.replication.queue import Waiting
 from weyr.gateway.s3.replication.rules import rules_of, targets_of, targets_of_deleted
 from weyr.gateway.s3.replication.source import item_of
-from weyr.gateway.s3.replication.target import Progress, Refused, SourceGone, Target, TargetAway
+from weyr.gateway.s3.replication.target import Item, Progress, Refused, SourceGone, Target, TargetAway
 
 T = TypeVar("T")
 
@@ -166,6 +166,12 @@ class Replicator:
         if stored.meta.replica or target.name not in targets_of(rules_of(bucket.settings), row.key, stored.meta.tags):
             return None
         item = await item_of(self._plane, bucket, stored, row.newest_ms)
+        try:
+            return await self._put(target, row, item)
+        finally:
+            item.close()
+
+    async def _put(self, target: Target, row: Waiting, item: Item) -> int | None:
         if row.what == queue.CHECK and await self._in_thread(target, partial(target.has, item)):
             return None
         if row.what == queue.TAGS and await self._in_thread(target, partial(target.put_tags, item)):

@@ -1,14 +1,15 @@
 """What are an object's bytes, for whoever sends it on? Opened without a caller, as far as the plane can alone."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from weyr.gateway.s3.blobs import BlobSlices
+from weyr.gateway.s3.blobs import pieces_of
 from weyr.gateway.s3.call import Plane
 from weyr.gateway.s3.digests import Rotten, check_data
 from weyr.gateway.s3.encryption import Mode, opened_by_plane
 from weyr.gateway.s3.errors import S3Error
-from weyr.gateway.s3.reading import Reading, compared_pieces, digests_of, inline_data, opened_pieces
+from weyr.gateway.s3.kept import BlobSlices, Kept
+from weyr.gateway.s3.reading import Reading, compared_pieces, inline_data, opened_pieces
 from weyr.gateway.s3.records import Bucket, Inline, Stored
 from weyr.gateway.s3.replication.target import Item, SourceDamaged, SourceGone
 from weyr.gateway.s3.replication.verifying import DAMAGED
@@ -17,34 +18,39 @@ from weyr.gateway.s3.sealing import opened_whole
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The bytes of one version. What the index holds is read when it is made, the files while they are sent."""
+    """The bytes of one version: in the index, or in files that are kept until they are sent."""
 
     what: Reading
     inline: Inline | None
-    digests: Mapping[int, bytes]
+    kept: Kept | None
 
     def read(self, start: int, count: int) -> Iterator[bytes]:
-        """The plain bytes. To be called in a thread. Raises: SourceGone, SourceDamaged."""
+        """The plain bytes. To be called in a thread. Raises: SourceDamaged."""
         try:
             yield from self._read(start, count)
-        except FileNotFoundError as e:
-            raise SourceGone from e
         except (Rotten, OSError, S3Error) as e:
             raise SourceDamaged(f"{DAMAGED} {e}") from e
 
     def _read(self, start: int, count: int) -> Iterator[bytes]:
-        what = self.what
+        key = self.what.key
         if not count:
             return
         if self.inline is not None:
             check_data(self.inline.data, self.inline.blob, self.inline.digests)
-            yield opened_whole(self.inline.data, what.key, start, count)
+            yield opened_whole(self.inline.data, key, start, count)
             return
-        slices = BlobSlices(what.plane.blobs, what.segments, start, count)
+        assert self.kept is not None
+        segments = [(segment.blob, segment.size) for segment in self.what.stored.segments]
+        slices = BlobSlices(self.kept, pieces_of(segments, start, count))
         try:
-            yield from opened_pieces(slices, what.key) if what.key else compared_pieces(slices, self.digests)
+            yield from opened_pieces(slices, key) if key else compared_pieces(slices, self.kept.digests)
         finally:
-            slices.close()
+            slices.close_file()
+
+    def close(self) -> None:
+        """Lets the files go. To be called on the loop."""
+        if self.kept is not None:
+            self.kept.close()
 
 
 def key_of(plane: Plane, bucket: Bucket, stored: Stored) -> bytes | None:
@@ -58,11 +64,13 @@ def key_of(plane: Plane, bucket: Bucket, stored: Stored) -> bytes | None:
 async def item_of(plane: Plane, bucket: Bucket, stored: Stored, moment_ms: int) -> Item:
     """What is sent of a version. Raises: SourceGone, S3Error where only the customer can open it."""
     what = Reading(plane, bucket, stored, key_of(plane, bucket, stored))
-    inline = inline_data(plane, stored)
-    try:
-        digests = {} if inline or what.key else await digests_of(what)
-    except FileNotFoundError as e:
-        raise SourceGone from e
+    inline, kept = inline_data(plane, stored), None
+    if inline is None and stored.size:
+        try:
+            kept, _ = await what.kept(0, stored.size)
+        except FileNotFoundError as e:
+            raise SourceGone from e
+    source = Source(what, inline, kept)
     parts = tuple(segment.size for segment in stored.segments) if stored.meta.parts else ()
     return Item(
         bucket.name,
@@ -73,5 +81,6 @@ async def item_of(plane: Plane, bucket: Bucket, stored: Stored, moment_ms: int) 
         max(stored.modified_ms, moment_ms),
         stored.meta,
         parts,
-        Source(what, inline, digests).read,
+        source.read,
+        source.close,
     )

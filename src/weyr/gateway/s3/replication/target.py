@@ -43,7 +43,9 @@ class Item:
     meta: Meta
     parts: tuple[int, ...]
     read: Callable[[int, int], Iterator[bytes]]
-    """(start, count) → the plain bytes, a piece at a time. Raises: SourceGone, SourceDamaged."""
+    """(start, count) → the plain bytes, a piece at a time. Raises: SourceDamaged."""
+    close: Callable[[], None]
+    """Lets go of what is kept for reading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ class Target(Protocol):
         """Makes the object what it is here; answered once it is durable there.
 
         Promises: done twice it is as done once; cut at any moment, the object there is what it was or what it will be.
-        Raises: TargetAway, Refused, SourceGone.
+        Raises: TargetAway, Refused.
         """
 
     def put_tags(self, item: Item) -> bool:
