@@ -60,6 +60,9 @@ ARGUMENTS: Mapping[str, Callable[[Lake], Fields]] = {
     "PutBucketEncryption": lambda lake: {"ServerSideEncryptionConfiguration": _ENCRYPTION},
     "PutBucketLifecycle": lambda lake: {"LifecycleConfiguration": {"Rules": [_old_rule()]}},
     "PutBucketLifecycleConfiguration": lambda lake: {"LifecycleConfiguration": _LIFECYCLE},
+    "PutBucketLogging": lambda lake: {
+        "BucketLoggingStatus": {"LoggingEnabled": {"TargetBucket": lake.bucket, "TargetPrefix": "log/"}}
+    },
     "PutBucketNotification": lambda lake: {"NotificationConfiguration": {}},
     "PutBucketNotificationConfiguration": lambda lake: {"NotificationConfiguration": _TARGET},
     "PutBucketOwnershipControls": lambda lake: {"OwnershipControls": _OWNERSHIP},
@@ -83,6 +86,7 @@ BEFORE: Mapping[str, str] = {
     "GetBucketEncryption": "PutBucketEncryption",
     "GetBucketLifecycle": "PutBucketLifecycle",
     "GetBucketLifecycleConfiguration": "PutBucketLifecycleConfiguration",
+    "GetBucketLogging": "PutBucketLogging",
     "GetBucketOwnershipControls": "PutBucketOwnershipControls",
     "GetBucketPolicy": "PutBucketPolicy",
     "GetBucketPolicyStatus": "PutBucketPolicy",

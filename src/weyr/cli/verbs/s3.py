@@ -104,6 +104,15 @@ def serve(
             " az://; once per place. $WEYR_REMOTE_<NAME>_… hold its keys.",
         ),
     ] = None,
+    access_logs_every: Annotated[
+        float,
+        typer.Option(
+            "--access-logs-every",
+            parser=seconds,
+            metavar="DURATION",
+            help="How often the access logs of buckets that have one are delivered.",
+        ),
+    ] = "60s",  # type: ignore[assignment] # as above
     as_json: AsJson = False,
 ) -> None:
     """Serve S3 in the foreground until Ctrl-C. Each user owns what it makes and sees nothing of the others'."""
@@ -127,6 +136,7 @@ def serve(
         day_s=lifecycle_day,
         domains=tuple(domain or ()),
         reach=reach,
+        logs_every_s=access_logs_every,
         webhooks=dict(_webhook(text) for text in webhook or []),
         workers=workers or usual_workers(),
         replicas=dict(_replica(text) for text in replica or []),

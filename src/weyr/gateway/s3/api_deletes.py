@@ -69,6 +69,9 @@ async def delete_objects(call: Call) -> Response:
         for key, version, condition in targets
     ]
     answers = await call.plane.index.write(partial(_delete_all, bucket_name=call.bucket, wishes=wishes))
+    for (key, version, _), answer in zip(targets, answers, strict=True):
+        status, error = (answer.status, answer.code) if isinstance(answer, S3Error) else (204, "")
+        call.removed.append((key, version, status, error))
     rows = [delete_row(target[0], target[1], answer, is_quiet) for target, answer in zip(targets, answers, strict=True)]
     return Response(200, [("Content-Type", "application/xml")], raw_document("DeleteResult", "".join(rows)))
 

@@ -1,8 +1,10 @@
 """What does an operation of the S3 API get to work with? The call: who asks for what, and the plane's parts."""
 
+import os
 import time
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
 from weyr.gateway.audit import AuditTrail
@@ -44,6 +46,9 @@ class Plane:
     """Name → URL of the places that buckets may be replicated to."""
     domains: tuple[str, ...] = ()
     """Under which a host's name begins with a bucket's."""
+    logs: Path = Path(os.devnull)
+    """Folder in which the lines of access logs wait."""
+    logs_every_s: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,8 @@ class Call:
     looked_up: tuple[Stored | None, Inline | None] | None = None
     """The key's current version and its bytes, where they were looked up together with the bucket."""
     kept_text: list[bytes] = field(default_factory=list)
+    removed: list[tuple[str, str, int, str]] = field(default_factory=list)
+    """What became of each key of a DeleteObjects request: key, version, status and error, for the access log."""
 
     @property
     def headers(self) -> Mapping[str, str]:

@@ -41,6 +41,7 @@ _CODES: dict[str, tuple[int, str]] = {
     "InvalidRetentionPeriod": (400, "Default retention period must be a positive integer value."),
     "InvalidStorageClass": (400, "The storage class that you specified is not valid."),
     "InvalidTag": (400, "The tag provided was not a valid tag."),
+    "InvalidTargetBucketForLogging": (400, "The target bucket for logging is not one that logs can go to."),
     "InvalidURI": (400, "The specified URI could not be parsed."),
     "KMS.NotFoundException": (400, "The key that you named does not exist."),
     "KeyTooLongError": (400, "Your key is too long."),

@@ -16,7 +16,7 @@ from typing import cast
 import httptools
 
 from weyr.gateway.s3.heads import head_of
-from weyr.gateway.s3.messages import Body, BodyBroken, FileSlices, Pieces, Request, Response
+from weyr.gateway.s3.messages import Body, BodyBroken, FileSlices, Pieces, Request, Response, origin_of
 from weyr.gateway.s3.shared import Counter
 
 HEAD_BYTES_MAX = 32 * 1024
@@ -101,6 +101,7 @@ class Connection(asyncio.Protocol):
         self._incoming: Body | None = None
         self._is_in_head = False
         self._peer = ""
+        self._body_bytes = 0
         self.moved_at = time.monotonic()
 
     # --- what asyncio and the parser call
@@ -172,7 +173,7 @@ class Connection(asyncio.Protocol):
         self._is_in_head = False
         target = self._target.decode("latin-1")
         if not target.startswith("/"):
-            target = _origin_of(target, self._headers)
+            target = origin_of(target, self._headers)
         path, _, query = target.partition("?")
         body = Body(self, self._headers.get("expect", "").lower() == "100-continue")
         method = self._parser.get_method().decode()
@@ -263,20 +264,29 @@ class Connection(asyncio.Protocol):
         head = head_of(response, is_last or is_cut, request.method == "HEAD")
         if response.status >= 400:
             self._site.count.errors += 1
-        if response.pieces is not None:
-            await self._send_pieces(head, response.pieces)
-        elif response.files is None:
-            self.write(head + response.body)
-            self._site.count.bytes_out += len(head) + len(response.body)
-            if not self._can_write:
-                await self._drained()
-        else:
-            await self._send_files(head, response.files)
+        self._body_bytes = 0
+        try:
+            await self._send(head, response)
+        finally:
+            if response.done is not None:
+                response.done(self._body_bytes)
         if is_cut and not rest.is_awaited:
             self._transport.write_eof()
             await self._discard(rest, DISCARD_MAX)
         if is_last or is_cut:
             raise ConnectionResetError("this was the connection's last answer")
+
+    async def _send(self, head: bytes, response: Response) -> None:
+        if response.pieces is not None:
+            await self._send_pieces(head, response.pieces)
+        elif response.files is not None:
+            await self._send_files(head, response.files)
+        else:
+            self.write(head + response.body)
+            self._site.count.bytes_out += len(head) + len(response.body)
+            self._body_bytes = len(response.body)
+            if not self._can_write:
+                await self._drained()
 
     async def _discard(self, body: Body, bytes_max: int) -> bool:
         """Reads what is left of a body nobody wants. Gives whether it came to its end within `bytes_max`."""
@@ -318,6 +328,7 @@ class Connection(asyncio.Protocol):
             while piece := await pieces.next():
                 self.write(piece)
                 self._site.count.bytes_out += len(piece)
+                self._body_bytes += len(piece)
                 await self._drained()
                 self.moved_at = time.monotonic()
         finally:
@@ -336,6 +347,7 @@ class Connection(asyncio.Protocol):
                 raise ConnectionResetError("a blob is shorter than its index says")
             offset += sent
             self._site.count.bytes_out += sent
+            self._body_bytes += sent
             self.moved_at = time.monotonic()
 
     async def _sent(self, send: Callable[[bytes], int], data: bytes) -> None:
@@ -366,13 +378,3 @@ class Connection(asyncio.Protocol):
     def _release(waiter: "asyncio.Future[None] | None") -> None:
         if waiter and not waiter.done():
             waiter.set_result(None)
-
-
-def _origin_of(target: str, headers: dict[str, str]) -> str:
-    """The path and query of a target that names its host too, as clients of a proxy send it (RFC 9112, 3.2.2)."""
-    scheme, mark, rest = target.partition("://")
-    if not mark or scheme.lower() not in ("http", "https"):
-        return target
-    end = next((at for at, sign in enumerate(rest) if sign in "/?"), len(rest))
-    headers["host"] = rest[:end]
-    return rest[end:] if rest[end:].startswith("/") else f"/{rest[end:]}"

@@ -1,6 +1,8 @@
 """What are a request and its answer? The values between the HTTP protocol and whoever answers."""
 
 import asyncio
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -28,11 +30,13 @@ class Stream(Protocol):
 class Body:
     """The bytes of one request's body, in the order they came. `chunk` gives b"" once at the end."""
 
-    __slots__ = ("_chunks", "_connection", "_ended", "_waiter", "_wanted", "buffered", "is_awaited", "taken")
+    __slots__ = ("_chunks", "_connection", "_ended", "_waiter", "_wanted", "buffered", "ended_s", "is_awaited", "taken")
 
     def __init__(self, connection: Reading, is_awaited: bool) -> None:
         self.buffered = 0
         self.taken = 0
+        self.ended_s = 0.0
+        """When the last byte had come, on the clock that only rises."""
         self.is_awaited = is_awaited
         """The client waits for `100 Continue` before it sends anything."""
         self._connection = connection
@@ -79,6 +83,7 @@ class Body:
 
     def end(self, broken: BodyBroken | None = None) -> None:
         self._ended = self._ended or broken or True
+        self.ended_s = time.monotonic()
         self._wake()
 
     def _wake(self) -> None:
@@ -131,3 +136,15 @@ class Response:
     pieces: Pieces | None = None
     length: int | None = None
     close: bool = False
+    done: Callable[[int], None] | None = None
+    """Called with how many bytes of the body went out, once that is over, however it ended."""
+
+
+def origin_of(target: str, headers: dict[str, str]) -> str:
+    """The path and query of a target that names its host too, as clients of a proxy send it (RFC 9112, 3.2.2)."""
+    scheme, mark, rest = target.partition("://")
+    if not mark or scheme.lower() not in ("http", "https"):
+        return target
+    end = next((at for at, sign in enumerate(rest) if sign in "/?"), len(rest))
+    headers["host"] = rest[:end]
+    return rest[end:] if rest[end:].startswith("/") else f"/{rest[end:]}"

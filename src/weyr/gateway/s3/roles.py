@@ -26,6 +26,7 @@ from weyr.gateway.s3.index import AnyIndex, Index
 from weyr.gateway.s3.keeper import READY
 from weyr.gateway.s3.keyring import Keyring
 from weyr.gateway.s3.lifecycle import Sweeper
+from weyr.gateway.s3.logs.delivery import Deliverer
 from weyr.gateway.s3.receive import Receiver
 from weyr.gateway.s3.remote.outside import Outside
 from weyr.gateway.s3.remote.place import PlaceProblem
@@ -42,6 +43,7 @@ from weyr.gateway.s3.teller import bound, tell_forever
 from weyr.wire.epochs import Epochs
 from weyr.wire.process import bound_log, follow_log, stop_signal
 
+LOGS = "access"
 GRACE_S = 10.0
 TIDY_EVERY_S = 5.0
 
@@ -142,6 +144,7 @@ def _background(
     """All that goes on beside the answering. There is one process that does it, that which writes the index."""
     yield Sweeper(index, plane.clock, plane.day_s).run(settings.sweep_every_s)
     yield _tidy(index, blobs, sites)
+    yield Deliverer(plane, plane.logs, plane.logs_every_s).run()
     for name, url in settings.webhooks.items():
         yield tell_forever(index, name, url, plane.clock)
     if targets:
@@ -184,6 +187,8 @@ def _plane(common: Common, index: AnyIndex, blobs: BlobStore) -> Plane:
         webhooks=settings.webhooks,
         replicas=settings.replicas,
         domains=settings.domains,
+        logs=settings.data / LOGS,
+        logs_every_s=settings.logs_every_s,
     )
 
 

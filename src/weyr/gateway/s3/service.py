@@ -3,6 +3,7 @@
 import itertools
 import logging
 import sqlite3
+import time
 from contextlib import suppress
 from dataclasses import replace
 
@@ -12,6 +13,9 @@ from weyr.gateway.s3.admit import admit
 from weyr.gateway.s3.call import Call, Plane, checked_key, decoded
 from weyr.gateway.s3.conditions import NotModified
 from weyr.gateway.s3.errors import S3Error
+from weyr.gateway.s3.logs.follow import Follower
+from weyr.gateway.s3.logs.line import Seen
+from weyr.gateway.s3.logs.spool import Spool
 from weyr.gateway.s3.messages import BodyBroken, Request, Response
 from weyr.gateway.s3.metadata import check_known
 from weyr.gateway.s3.records import bucket_named, look
@@ -36,21 +40,25 @@ class Service:
         """Takes: `place`, of the process among those that answer, so that no two give the same id to a request."""
         self._plane = plane
         self._domains = Domains(plane.domains, plane.region)
+        self._follower = Follower(plane, Spool(plane.logs, plane.logs_every_s, plane.clock))
         self._ids = itertools.count((place << 48) + int(plane.clock() * 1000))
 
     async def handle(self, request: Request) -> Response:
         """Answers every request; what goes wrong becomes an S3 error."""
         request_id = f"{next(self._ids):016X}"
         request = self._domains.addressed(request)
+        seen = Seen(request, request_id, self._plane.clock(), time.monotonic())
         try:
-            response = await self._answer(request)
+            response = await self._answer(request, seen)
         except NotModified as e:
             response = Response(304, [("ETag", f'"{e.etag}"')])
         except S3Error as e:
+            seen.error = e.code
             response = _refusal(e, request, request_id)
         except (OSError, sqlite3.Error, MemoryError) as e:
             if isinstance(e, ConnectionError):
                 raise
+            seen.error = "ServiceUnavailable"
             log.error("s3.disk %s %s: %s", request.method, request.path, e)
             response = _refusal(
                 S3Error("ServiceUnavailable", f"The machine refused: {str(e) or 'out of memory'}"), request, request_id
@@ -58,11 +66,13 @@ class Service:
         except BodyBroken:
             raise
         except Exception as e:  # the door's edge: one request may fail, the others go on
+            seen.error = "InternalError"
             log.exception("s3.bug %s %s", request.method, request.path)
             response = _refusal(S3Error("InternalError", f"This is a fault of weyr: {e!r}"), request, request_id)
         response.headers.append(("x-amz-request-id", request_id))
         if "origin" in request.headers and request.method != "OPTIONS":
             self._allow_origin(request, response)
+        self._follower.follow(seen, response)
         return response
 
     def _allow_origin(self, request: Request, response: Response) -> None:
@@ -73,23 +83,23 @@ class Service:
                 settings = bucket_named(self._plane.index, bucket).settings
                 response.headers += api_cors.headers_for(settings, request.method, request.headers)
 
-    async def _answer(self, request: Request) -> Response:
+    async def _answer(self, request: Request, seen: Seen) -> Response:
         query = _pairs_of(request.query)
-        bucket, key = _target_of(request.path)
+        bucket, key = seen.bucket, seen.key = _target_of(request.path)
         if request.method == "OPTIONS" and bucket:
             return api_cors.preflight(bucket_named(self._plane.index, bucket).settings, request.headers)
         now = self._plane.clock()
         caller = self._caller(request, query, now)
-        names = dict(query)
+        names = seen.query = dict(query)
         if "Signature" in names or "X-Amz-Signature" in names:
             _take_hoisted(request, query)
+        account = None if caller.is_anonymous else self._plane.accounts.of(caller.principal.name)
+        seen.call = call = Call(self._plane, request, caller, account, bucket, key, names, int(now * 1000))
         try:
             route = route_of(request.method, bucket, key, names)
             check_known(request.headers)
             checked_key(key)
-            account = None if caller.is_anonymous else self._plane.accounts.of(caller.principal.name)
-            call = Call(self._plane, request, caller, account, bucket, key, names, int(now * 1000))
-            call = _at_bucket(call, route)
+            seen.call = call = _at_bucket(call, route)
             await admit(call, route.action_for(names))
             return await _operation_of(call, route)(call)
         except S3Error as e:

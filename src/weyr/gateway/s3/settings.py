@@ -42,5 +42,7 @@ class Settings:
     """The places elsewhere."""
     domains: tuple[str, ...] = ()
     """Under which a host's name begins with a bucket's, beside those of the own machine."""
+    logs_every_s: float = 60.0
+    """How often access logs are delivered."""
     workers: int = 1
     """Processes that answer requests; with more than one there is one more, which writes the index."""
