@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import typer
 
+from weyr.cli import s3_care
 from weyr.cli.group import verb, verb_app
 from weyr.cli.options import AsJson, seconds
 from weyr.cli.outside import REMOTE_HELP, TIER_HELP, reach_of
@@ -175,6 +176,8 @@ def rotate_key(
 
 verb(app, "weyr s3 replicate lake --to backup --endpoint http://127.0.0.1:9000")(replicate)
 verb(app, "weyr s3 replication --data buckets")(replication)
+verb(app, "weyr s3 scrub --data buckets")(s3_care.scrub)
+verb(app, "weyr s3 fsck --data buckets")(s3_care.fsck)
 
 
 def _users(given: list[str], file: Path | None, folder: Path) -> list[User]:

@@ -1,0 +1,180 @@
+"""`weyr s3 fsck` and `weyr s3 scrub` over real folders: what they find, what they mend, and what they leave alone."""
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from s3_plane import S3Plane, running_s3
+from test_s3_rot import blobs_of, file_of, turn_bit, uploaded
+
+WEYR = Path(sys.executable).with_name("weyr")
+WHOLE, FAILED, MENDED, DAMAGED = 0, 1, 3, 4
+MIB = 2**20
+BODIES = {"small": b"in the index", "large": os.urandom(300_000), "other": os.urandom(200_000)}
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A stopped store with objects of every kind, versions, and an upload that is not finished."""
+    with running_s3(tmp_path_factory.mktemp("fsck")) as plane:
+        client = plane.client()
+        for bucket in ("lake", "versions"):
+            client.create_bucket(Bucket=bucket)
+        client.put_bucket_versioning(Bucket="versions", VersioningConfiguration={"Status": "Enabled"})
+        for key, body in BODIES.items():
+            client.put_object(Bucket="lake", Key=key, Body=body)
+            client.put_object(Bucket="versions", Key="key", Body=body)
+        client.put_object(Bucket="lake", Key="sealed", Body=BODIES["large"], ServerSideEncryption="AES256")
+        client.copy_object(Bucket="lake", Key="copy", CopySource="lake/large")
+        uploaded(client, "parts", [os.urandom(5 * MIB), b"the rest"])
+        upload = client.create_multipart_upload(Bucket="lake", Key="open")["UploadId"]
+        client.upload_part(Bucket="lake", Key="open", UploadId=upload, PartNumber=1, Body=b"so far")
+        client.delete_object(Bucket="versions", Key="key")
+        plane.stop()
+        yield plane.folder
+
+
+@pytest.fixture
+def store(original: Path, tmp_path: Path) -> S3Plane:
+    """A copy of it, stopped."""
+    shutil.copytree(original, tmp_path / "plane")
+    return S3Plane(tmp_path / "plane", 0, tmp_path, {})
+
+
+def weyr(*arguments: str) -> tuple[int, dict[str, Any], str]:
+    done = subprocess.run([str(WEYR), "s3", *arguments, "--json"], capture_output=True, text=True, timeout=60)
+    assert "Traceback" not in done.stderr, done.stderr
+    return done.returncode, json.loads(done.stdout) if done.stdout else {}, done.stderr
+
+
+def fsck(store: S3Plane, *arguments: str) -> tuple[int, list[str]]:
+    """The exit status, and the kinds of what was found."""
+    code, said, _ = weyr("fsck", "--data", str(store.folder / "s3"), *arguments)
+    return code, [finding["kind"] for finding in said["findings"]]
+
+
+def change(store: S3Plane, sql: str, *values: object) -> None:
+    with sqlite3.connect(store.folder / "s3" / "index.db") as db:
+        db.execute(sql, values)
+    db.close()
+
+
+def test_a_store_that_was_stopped_is_whole(store: S3Plane) -> None:
+    assert fsck(store) == (WHOLE, [])
+    assert fsck(store, "--repair") == (WHOLE, [])
+    code, said, _ = weyr("scrub", "--data", str(store.folder / "s3"))
+    assert (code, said["damaged"]) == (WHOLE, [])
+
+
+BOOKKEEPING: dict[str, tuple[str, str]] = {
+    "a count that is too high": ("UPDATE blobs SET refs = refs + 1 WHERE data IS NOT NULL", "count"),
+    "a count that is too low": ("UPDATE blobs SET refs = refs - 1 WHERE refs > 1", "count"),
+    "a bucket's objects": ("UPDATE buckets SET objects = objects + 7 WHERE name = 'lake'", "counter"),
+    "a bucket's bytes": ("UPDATE buckets SET size_bytes = 0 WHERE name = 'versions'", "counter"),
+    "a part of no upload": ("DELETE FROM uploads", "homeless"),
+    "a bucket that is gone": ("DELETE FROM buckets WHERE name = 'versions'", "homeless"),
+    "a blob that is not counted": ("DELETE FROM blobs WHERE data IS NULL AND refs = 2", "uncounted"),
+}
+
+
+@pytest.mark.parametrize("case", BOOKKEEPING)
+def test_bookkeeping_is_found_and_mended(store: S3Plane, case: str) -> None:
+    """Afterwards all is well, and every object is read as it was put."""
+    sql, kind = BOOKKEEPING[case]
+    change(store, sql)
+    code, kinds = fsck(store)
+    assert code == DAMAGED
+    assert kind in kinds
+
+    assert fsck(store, "--repair")[0] == MENDED
+    assert fsck(store) == (WHOLE, [])
+    with running_s3(store.folder) as plane:
+        for key, body in BODIES.items():
+            assert plane.client().get_object(Bucket="lake", Key=key)["Body"].read() == body
+        buckets = {bucket["Name"] for bucket in plane.client().list_buckets()["Buckets"]}
+        assert len(buckets) == 2
+
+
+def flip(store: S3Plane, key: str) -> None:
+    turn_bit(file_of(store, blobs_of(store, key)[0]), 77)
+
+
+DAMAGES: dict[str, Callable[[S3Plane], None]] = {
+    "plain": lambda store: flip(store, "other"),
+    "encrypted": lambda store: flip(store, "sealed"),
+    "a part": lambda store: flip(store, "parts"),
+    "cut": lambda store: os.truncate(file_of(store, blobs_of(store, "other")[0]), 100),
+    "longer": lambda store: os.truncate(file_of(store, blobs_of(store, "other")[0]), 300_001),
+    "gone": lambda store: file_of(store, blobs_of(store, "other")[0]).unlink(),
+    "in the index": lambda store: change(
+        store, "UPDATE blobs SET data = CAST('in the IndeX' AS BLOB) WHERE id = ?", blobs_of(store, "small")[0]
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_bytes_are_told_by_their_object_and_never_thrown_away(store: S3Plane, damage: str) -> None:
+    """What is there of them is in lost+found afterwards; the object is refused, and can be deleted."""
+    DAMAGES[damage](store)
+    data = store.folder / "s3"
+    code, said, _ = weyr("scrub", "--data", str(data))
+    assert code == DAMAGED
+    (finding,) = said["damaged"]
+    assert finding["objects"]
+    assert finding["objects"][0].startswith("lake/")
+
+    assert fsck(store) == (DAMAGED, ["damaged"])
+    there = sum(path.stat().st_size for path in (data / "blobs").glob("*/*"))
+    assert fsck(store, "--repair") == (DAMAGED, ["damaged"])
+    lost = sum(path.stat().st_size for path in (data / "lost+found").glob("*")) if damage != "gone" else 0
+    kept = sum(path.stat().st_size for path in (data / "blobs").glob("*/*"))
+    assert kept + lost == there if damage != "in the index" else lost == len(BODIES["small"])
+    key = finding["objects"][0].removeprefix("lake/")
+    with running_s3(store.folder) as plane:
+        client = plane.client()
+        with pytest.raises(client.exceptions.ClientError, match="InternalError"):
+            client.get_object(Bucket="lake", Key=key)
+        client.delete_object(Bucket="lake", Key=key)
+        plane.stop()
+    assert fsck(store) == (WHOLE, [])
+
+
+def test_what_no_answer_ever_named_is_removed(store: S3Plane) -> None:
+    """A body that was still coming, and a file without a row: the kinds of rest that a crash leaves."""
+    data = store.folder / "s3"
+    (data / "incoming" / "99999999").write_bytes(b"half of a b")
+    (data / "blobs" / "0000ffff").mkdir()
+    (data / "blobs" / "0000ffff" / "0ffff001").write_bytes(b"nobody's")
+    (data / "blobs" / "0000ffff" / "notes.txt").write_bytes(b"somebody's, and no blob")
+
+    assert sorted(fsck(store)[1]) == ["leftover", "orphan", "orphan"]
+    assert fsck(store, "--repair")[0] == MENDED
+    assert fsck(store) == (WHOLE, [])
+    assert [path.name for path in (data / "lost+found").iterdir()] == ["notes.txt"]
+
+
+def test_a_store_that_is_served_is_not_checked(original: Path, store: S3Plane) -> None:
+    """It would find what is only on its way, and mend what nobody broke; scrubbing goes on beside."""
+    with running_s3(store.folder) as plane:
+        code, _, said = weyr("fsck", "--data", str(plane.folder / "s3"), "--repair")
+        assert code == FAILED
+        assert "Stop it first" in said
+        flip(plane, "other")
+        code, found, _ = weyr("scrub", "--data", str(plane.folder / "s3"))
+        assert code == DAMAGED
+        assert found["damaged"][0]["objects"] == ["lake/other"]
+
+
+def test_a_folder_that_is_none_is_said_to_be_none(tmp_path: Path) -> None:
+    for verb in ("fsck", "scrub"):
+        code, _, said = weyr(verb, "--data", str(tmp_path))
+        assert code == FAILED
+        assert str(tmp_path) in said
+    assert not list(tmp_path.iterdir())
