@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -178,3 +179,62 @@ def test_a_folder_that_is_none_is_said_to_be_none(tmp_path: Path) -> None:
         assert code == FAILED
         assert str(tmp_path) in said
     assert not list(tmp_path.iterdir())
+
+
+INDEX_LOSSES: dict[str, Callable[[Path], object]] = {
+    "gone": Path.unlink,
+    "empty": lambda index: os.truncate(index, 0),
+    "cut in half": lambda index: os.truncate(index, index.stat().st_size // 2),
+    "overwritten": lambda index: index.write_bytes(os.urandom(100_000)),
+}
+
+
+@pytest.mark.parametrize("loss", INDEX_LOSSES)
+def test_a_lost_index_begins_again_from_the_copy_that_the_plane_keeps(store: S3Plane, loss: str) -> None:
+    """What was put after the copy has no name any more: its bytes are in lost+found, and nothing is thrown away."""
+    data = store.folder / "s3"
+    copy = (data / "index.backup.db").read_bytes()
+    late = os.urandom(50_000)
+    with running_s3(store.folder) as plane:
+        plane.client().put_object(Bucket="lake", Key="late", Body=late)
+        plane.stop()
+    (data / "index.backup.db").write_bytes(copy)
+    INDEX_LOSSES[loss](data / "index.db")
+
+    code, kinds = fsck(store)
+    assert (code, kinds) == (DAMAGED, ["index"])
+    assert fsck(store, "--repair") == (MENDED, ["index", "orphan"])
+    assert fsck(store) == (WHOLE, [])
+    assert late in [path.read_bytes() for path in (data / "lost+found").iterdir()]
+    with running_s3(store.folder) as plane:
+        for key, body in BODIES.items():
+            assert plane.client().get_object(Bucket="lake", Key=key)["Body"].read() == body
+        body = plane.client().get_object(Bucket="lake", Key="sealed")["Body"].read()
+        assert body == BODIES["large"], "what opens encrypted buckets is in the copy too"
+
+
+def test_without_a_copy_a_lost_index_is_said_to_be_lost(store: S3Plane) -> None:
+    data = store.folder / "s3"
+    (data / "index.backup.db").unlink()
+    (data / "index.db").write_bytes(b"not a database at all")
+    before = sorted(str(path) for path in data.rglob("*"))
+
+    code, _, said = weyr("fsck", "--data", str(data), "--repair")
+    assert code == FAILED
+    assert "index.backup.db" in said
+    assert sorted(str(path) for path in data.rglob("*") if "lock" not in path.name) == [
+        path for path in before if not path.endswith("/lock")
+    ]
+
+
+def test_a_served_store_is_scrubbed_in_the_background(store: S3Plane) -> None:
+    """A bit that turned is found without anybody reading the object, and /stats counts it."""
+    flip(store, "other")
+    with running_s3(store.folder, arguments=["--scrub-every-s", "0.5"]) as plane:
+        deadline = time.monotonic() + 20
+        while plane.ask("GET", "/stats")[1]["rot"]["found"] != 1:
+            assert time.monotonic() < deadline, "the scrubber did not find it"
+            time.sleep(0.05)
+        while plane.ask("GET", "/stats")[1]["scrub"]["damaged"] != 1:
+            assert time.monotonic() < deadline, "the scrubber did not come to its end"
+            time.sleep(0.05)

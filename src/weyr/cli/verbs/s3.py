@@ -76,6 +76,15 @@ def serve(
             help="How long a day of a lifecycle rule lasts; a few seconds let tests see one end.",
         ),
     ] = "24h",  # type: ignore[assignment] # Typer parses the default as it parses what is given
+    scrub_every: Annotated[
+        float,
+        typer.Option(
+            "--scrub-every",
+            parser=seconds,
+            metavar="DURATION",
+            help="How often all that is kept is read and compared with what was written.",
+        ),
+    ] = "7d",  # type: ignore[assignment] # as above
     webhook: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME=URL", help="Whom buckets may tell of their objects; once per webhook."),
@@ -135,6 +144,7 @@ def serve(
         named_keys=tuple(kms_key or ()),
         sweep_every_s=min(10.0, max(0.2, lifecycle_day / 4)),
         day_s=lifecycle_day,
+        scrub_every_s=scrub_every,
         domains=tuple(domain or ()),
         reach=reach,
         logs_every_s=access_logs_every,

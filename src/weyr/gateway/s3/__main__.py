@@ -25,6 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
         keys=options.keys,
         named_keys=tuple(options.kms_key),
         sweep_every_s=options.sweep_every_s,
+        scrub_every_s=options.scrub_every_s,
         reach=Reach(keys=options.remote_keys, cache_bytes=options.cache_bytes),
         workers=options.workers,
     )
@@ -49,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--cache-bytes", type=int, default=CACHE_BYTES, help="how much of them is cached here")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=0, help="port to listen on; 0 takes a free one")
+    parser.add_argument("--scrub-every-s", type=float, default=7 * 86_400.0, help="how often all blobs are read")
     parser.add_argument("--sweep-every-s", type=float, default=10.0, help="how often expired objects are looked for")
     parser.add_argument(
         "--workers",

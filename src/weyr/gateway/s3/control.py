@@ -12,6 +12,8 @@ from urllib.parse import parse_qs, unquote
 from weyr.gateway.s3 import bucket_writes
 from weyr.gateway.s3.api_buckets import is_bucket_name
 from weyr.gateway.s3.call import Plane
+from weyr.gateway.s3.care.rot import counts
+from weyr.gateway.s3.care.scrub import scrub_shown
 from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.index import Index
 from weyr.gateway.s3.messages import BodyBroken, Request, Response
@@ -77,7 +79,7 @@ class Control:
             "audit_lost": self._plane.audit.lost + self._shared.total().audit_lost,
         }
 
-    def _stats(self) -> dict[str, int]:
+    def _stats(self) -> dict[str, object]:
         total = self._shared.total()
         return {
             "requests": total.requests,
@@ -87,6 +89,8 @@ class Control:
             "connections": total.connections,
             "writes": self._index.writes,
             "commits": self._index.commits,
+            "rot": {state.value: count for state, count in counts(self._index).items()},
+            "scrub": scrub_shown(self._index),
         }
 
     async def _put(self, request: Request, name: str) -> Response:

@@ -282,7 +282,8 @@ def _refuse_to_begin_anew(path: Path, blobs: BlobStore) -> None:
     removed as nobody's. Raises: sqlite3.Error."""
     if (not path.exists() or path.stat().st_size == 0) and blobs.has_any():
         raise sqlite3.DatabaseError(
-            f"{path} is gone or empty, and there are objects beside it. Restore it from a backup, or move "
+            f"{path} is gone or empty, and there are objects beside it. `weyr s3 fsck --data "
+            f"{path.parent} --repair` begins from the copy that the plane kept; or restore it from a backup, or move "
             f"{path.parent} away to begin without them"
         )
 

@@ -18,6 +18,8 @@ from weyr.gateway.s3.accounts import Accounts
 from weyr.gateway.s3.blobs import BlobStore, sync_folder
 from weyr.gateway.s3.call import Plane
 from weyr.gateway.s3.care.healing import Mender
+from weyr.gateway.s3.care.scrub import Scrubber
+from weyr.gateway.s3.care.snapshots import Copies
 from weyr.gateway.s3.control import Control
 from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.far_index import FarIndex, Lines, NearLine
@@ -120,7 +122,9 @@ async def _writing(common: Common, blobs: BlobStore) -> AsyncIterator[tuple[Plan
         control = await loop.create_unix_server(steering.connect, path=str(settings.control))
         os.chmod(settings.control, 0o600)
         sites.append(steering)
+    copies = Copies(settings.data, lambda: index.commits, plane.clock)
     background = [loop.create_task(work) for work in _background(plane, index, blobs, settings, sites, targets)]
+    background.append(loop.create_task(copies.run()))
     yield plane, index
     for task in background:
         task.cancel()
@@ -129,6 +133,7 @@ async def _writing(common: Common, blobs: BlobStore) -> AsyncIterator[tuple[Plan
     for site in sites:
         await site.stop(1.0)
     _close(plane)
+    copies.copy_at_stop()
     if settings.control is not None:
         settings.control.unlink(missing_ok=True)
 
@@ -143,6 +148,7 @@ def _background(
 ) -> Iterator[Coroutine[None, None, None]]:
     """All that goes on beside the answering. There is one process that does it, that which writes the index."""
     yield Sweeper(index, plane.clock, plane.day_s).run(settings.sweep_every_s)
+    yield Scrubber(index, blobs, plane.clock, settings.scrub_every_s).run()
     yield _tidy(index, blobs, sites)
     yield Deliverer(plane, plane.logs, plane.logs_every_s).run()
     for name, url in settings.webhooks.items():

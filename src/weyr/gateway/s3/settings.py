@@ -44,5 +44,7 @@ class Settings:
     """Under which a host's name begins with a bucket's, beside those of the own machine."""
     logs_every_s: float = 60.0
     """How often access logs are delivered."""
+    scrub_every_s: float = 7 * 86_400.0
+    """From the beginning of one walk over all blobs to that of the next."""
     workers: int = 1
     """Processes that answer requests; with more than one there is one more, which writes the index."""

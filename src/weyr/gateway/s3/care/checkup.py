@@ -8,7 +8,8 @@ from pathlib import Path
 
 from weyr.gateway.s3.blobs import BlobStore
 from weyr.gateway.s3.care.fsck import CHECKS, Finding, Kind, Look, OnProgress, soundness
-from weyr.gateway.s3.care.repair import INDEX, Repair, index_from_backup
+from weyr.gateway.s3.care.repair import Repair, index_from_backup
+from weyr.gateway.s3.copying import INDEX
 from weyr.gateway.s3.schema import opened
 
 

@@ -7,9 +7,8 @@ from pathlib import Path
 from weyr.gateway.s3.blobs import BlobStore, kept_for_copying
 from weyr.gateway.s3.care.fsck import Finding, OnProgress, damages, soundness
 from weyr.gateway.s3.care.rot import State
+from weyr.gateway.s3.copying import INDEX
 from weyr.gateway.s3.schema import opened
-
-INDEX = "index.db"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,13 +15,13 @@ from pathlib import Path
 from weyr.gateway.s3.blobs import sync_folder
 from weyr.gateway.s3.care.fsck import COUNTED, Finding, Kind, Look
 from weyr.gateway.s3.care.rot import HEALED_BY, State
+from weyr.gateway.s3.care.snapshots import BACKUP
+from weyr.gateway.s3.copying import INDEX
 from weyr.gateway.s3.digests import CHUNK_BYTES, Digests, digests_length
 from weyr.gateway.s3.records import segments_of
 from weyr.gateway.s3.schema import opened
 
 LOST = "lost+found"
-INDEX = "index.db"
-BACKUP = "index.backup.db"
 
 
 class Unmendable(Exception):

@@ -17,6 +17,7 @@ from weyr.gateway.s3.care.looking import Counted, counted, counted_after, look
 from weyr.gateway.s3.care.rot import try_again, write_down
 from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.index import Index, Transaction
+from weyr.gateway.s3.records import Reader
 
 log = logging.getLogger("weyr.s3")
 
@@ -45,6 +46,13 @@ class Pass:
 def kept_pass(db: sqlite3.Connection) -> Pass | None:
     row = db.execute("SELECT value FROM care WHERE name = ?", (PASS,)).fetchone()
     return Pass(**json.loads(row[0])) if row else None
+
+
+def scrub_shown(reader: Reader) -> dict[str, int] | None:
+    """How far the scrubber is, or was when it last wrote it down; None before its first walk."""
+    row = reader.one("SELECT value FROM care WHERE name = ?", PASS)
+    shown: dict[str, int] | None = json.loads(row[0]) if row else None
+    return shown
 
 
 def keep_pass(transaction: Transaction, state: Pass) -> None:
