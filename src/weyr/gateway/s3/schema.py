@@ -20,7 +20,7 @@ size is that of the object's bytes, and `blobs.size` that on disk.
 import sqlite3
 from pathlib import Path
 
-VERSION = 7
+VERSION = 8
 
 _COLUMNS = """
     bucket INTEGER NOT NULL, key TEXT NOT NULL, sequence INTEGER NOT NULL, version TEXT NOT NULL,
@@ -78,6 +78,7 @@ CREATE TABLE replications (
     PRIMARY KEY (bucket, key, target)
 ) WITHOUT ROWID;
 CREATE INDEX replications_by_turn ON replications (target, due_ms);
+CREATE INDEX replications_failing ON replications (bucket, target) WHERE failures > 0;
 CREATE INDEX replications_by_age ON replications (target, bucket, since_ms);
 CREATE TRIGGER replications_insert AFTER INSERT ON replications BEGIN
     UPDATE replicas SET waiting = waiting + 1, waiting_bytes = waiting_bytes + NEW.size

@@ -249,7 +249,11 @@ def forget_bucket(transaction: Transaction, bucket: int) -> None:
 _LAGS = """
 SELECT b.name, r.target, r.waiting, r.waiting_bytes, r.failing,
        (SELECT min(since_ms) FROM replications q WHERE q.target = r.target AND q.bucket = r.bucket),
-       r.scan IS NOT NULL, r.began_ms, r.sent, r.sent_bytes, r.last_error, r.last_sent_ms
+       r.scan IS NOT NULL, r.began_ms, r.sent, r.sent_bytes, r.last_sent_ms,
+       CASE WHEN r.last_error = '' AND r.failing > 0 THEN (
+           SELECT q.key || ': ' || q.error FROM replications q
+           WHERE q.bucket = r.bucket AND q.target = r.target AND q.failures > 0 LIMIT 1
+       ) ELSE r.last_error END
 FROM replicas r JOIN buckets b ON b.id = r.bucket {where} ORDER BY b.name, r.target
 """
 
@@ -269,7 +273,7 @@ def lags_in(db: sqlite3.Connection, now_ms: int) -> list[Lag]:
 
 
 def _lag(row: Row, now_ms: int) -> Lag:
-    name, target, waiting, waiting_bytes, failing, since, is_scanning, began, sent, sent_bytes, error, sent_ms = row
+    name, target, waiting, waiting_bytes, failing, since, is_scanning, began, sent, sent_bytes, sent_ms, error = row
     oldest = min((at for at in (since, began if is_scanning else None) if at is not None), default=now_ms)
     lag_s = max(0, now_ms - oldest) / 1000
     return Lag(

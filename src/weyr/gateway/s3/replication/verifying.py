@@ -29,6 +29,7 @@ class EtagSum:
             if not view:
                 return
         self._part.update(view)
+        self._room -= len(view) if self._room > 0 else 0
 
     def etag(self) -> str:
         return _joined(self._digests, self._count) if self._count else self._part.hexdigest()

@@ -1,0 +1,158 @@
+"""A replica in a folder that people can read, and one in somebody else's S3."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from remote_places import KEYS, moto
+from s3_replicas import everything, replicate, shown, until, waiting
+from test_s3_replication import PART, put_in_parts
+from test_s3_serve import USERS, code_of, served
+
+HOSTILE = (
+    "../../etc/passwd", "..", ".", "/absolute", "a//b", "ends/", "./here", "x/../y", ".weyr/objects/00/x.json",
+    "case", "Case", "é", "é", "n" * 300, "tab\tand\x01bell", "file", "file/below", "file/below/deeper", "CON", "nul\\x",
+)  # fmt: skip
+
+
+def described(root: Path) -> dict[str, dict[str, Any]]:
+    """Key → what lies beside its bytes, for every object of a bucket's folder."""
+    notes = [json.loads(path.read_text()) for path in (root / ".weyr" / "objects").rglob("*.json")]
+    return {note["key"]: note for note in notes}
+
+
+def test_a_folder_has_plain_files_and_what_belongs_to_each(tmp_path: Path) -> None:
+    """Whoever has only the folder finds the bytes under their keys, and type, tags and checksum beside them."""
+    folder = tmp_path / "backup"
+    folder.mkdir()
+    with served(tmp_path / "data", *USERS, f"--replica=disk=file://{folder}") as s3:
+        client = s3.client("ann")
+        client.create_bucket(Bucket="lake")
+        client.put_object(Bucket="lake", Key="before", Body=b"old")
+        replicate(client, "lake", "disk")
+        client.put_object(
+            Bucket="lake", Key="a/b.txt", Body=b"text", ContentType="text/plain", Tagging="k=v", Metadata={"who": "ann"}
+        )
+        client.put_object(Bucket="lake", Key="closed", Body=b"secret", ServerSideEncryption="AES256")
+        digest = put_in_parts(client, "lake", "parts")
+        until(lambda: not waiting(tmp_path / "data", "lake"), "all is there")
+        assert (folder / "lake/before").read_bytes() == b"old"
+        assert (folder / "lake/a/b.txt").read_bytes() == b"text"
+        assert (folder / "lake/closed").read_bytes() == b"secret"
+        assert hashlib.md5((folder / "lake/parts").read_bytes()).hexdigest() == digest
+        notes = described(folder / "lake")
+        assert notes["a/b.txt"]["headers"] == {"content-type": "text/plain", "x-amz-meta-who": "ann"}
+        assert notes["a/b.txt"]["tags"] == {"k": "v"}
+        assert notes["parts"]["parts"] == [PART, PART + 1, 10]
+        assert notes["parts"]["checksum"][0] == "CRC32C"
+
+        client.put_object_tagging(Bucket="lake", Key="a/b.txt", Tagging={"TagSet": []})
+        client.delete_object(Bucket="lake", Key="before")
+        client.delete_object(Bucket="lake", Key="parts")
+        until(lambda: not waiting(tmp_path / "data", "lake"), "the changes are there")
+        assert described(folder / "lake").keys() == {"a/b.txt", "closed"}
+        assert described(folder / "lake")["a/b.txt"]["tags"] == {}
+        assert {p.name for p in (folder / "lake").iterdir()} == {"a", "closed", ".weyr"}
+        assert not list((folder / "lake/.weyr/incoming").iterdir())
+
+
+def test_no_key_leaves_the_folder(tmp_path: Path) -> None:
+    """Each hostile key has its bytes below the bucket's folder, and none takes another's place."""
+    folder = tmp_path / "deep" / "backup"
+    folder.mkdir(parents=True)
+    with served(tmp_path / "data", *USERS, f"--replica=disk=file://{folder}") as s3:
+        client = s3.client("ann")
+        client.create_bucket(Bucket="lake")
+        replicate(client, "lake", "disk")
+        for key in HOSTILE:
+            client.put_object(Bucket="lake", Key=key, Body=key.encode())
+        until(lambda: not waiting(tmp_path / "data", "lake"), "all is there")
+        notes = described(folder / "lake")
+        assert notes.keys() == set(HOSTILE)
+        for key, note in notes.items():
+            path = (folder / "lake" / note["file"]).resolve()
+            assert path.is_relative_to(folder / "lake"), key
+            assert path.read_bytes() == key.encode(), key
+        assert sorted(os.listdir(tmp_path / "deep")) == ["backup"]
+        assert os.listdir(folder) == ["lake"]
+        for key in HOSTILE:
+            client.delete_object(Bucket="lake", Key=key)
+        until(lambda: not waiting(tmp_path / "data", "lake"), "all is gone")
+        assert [p for p in folder.rglob("*") if p.is_file()] == []
+
+
+def test_a_foreign_s3_gets_bytes_types_metadata_and_what_it_has_no_place_for(tmp_path: Path) -> None:
+    """And a key that it would keep under another name is refused, shown, and holds up nobody."""
+    with moto(tmp_path / "moto") as url:
+        keys = {"aws_access_key_id": KEYS["access_key_id"], "aws_secret_access_key": KEYS["secret_access_key"]}
+        far = boto3.client("s3", endpoint_url=url, region_name="us-east-1", **keys)
+        far.create_bucket(Bucket="far")
+        environment = {f"WEYR_REMOTE_CLOUD_{name.upper()}": value for name, value in KEYS.items()}
+        with served(tmp_path / "data", *USERS, f"--replica=cloud=s3://far/in/it?endpoint={url}", **environment) as s3:
+            client = s3.client("ann")
+            client.create_bucket(Bucket="lake")
+            client.put_object(Bucket="lake", Key="a//b", Body=b"odd")
+            client.put_object(Bucket="lake", Key="before", Body=b"old")
+            replicate(client, "lake", "cloud")
+            client.put_object(
+                Bucket="lake", Key="a/b", Body=b"text", ContentType="text/x", Tagging="k=v", Metadata={"who": "ann"}
+            )
+            client.put_object(Bucket="lake", Key="gone", Body=b"x")
+            digest = put_in_parts(client, "lake", "parts")
+            client.delete_object(Bucket="lake", Key="gone")
+            until(lambda: waiting(tmp_path / "data", "lake") == 1, "only the odd key waits")
+            assert everything(far, "far").keys() == {"in/it/a/b", "in/it/before", "in/it/parts"}
+            found = far.get_object(Bucket="far", Key="in/it/a/b")
+            assert (found["Body"].read(), found["ContentType"], found["Metadata"]["who"]) == (b"text", "text/x", "ann")
+            assert json.loads(found["Metadata"]["weyr_replica"])["tags"] == {"k": "v"}
+            body = far.get_object(Bucket="far", Key="in/it/parts")["Body"].read()
+            assert hashlib.md5(body).hexdigest() == digest
+            assert client.head_object(Bucket="lake", Key="a//b")["ReplicationStatus"] == "FAILED"
+            assert client.head_object(Bucket="lake", Key="a/b")["ReplicationStatus"] == "COMPLETED"
+            (lag,) = shown(tmp_path / "data")
+            assert (lag["waiting"], lag["failing"], lag["target"]) == (1, 1, "cloud")
+            assert "a//b" in lag["last_error"]
+
+
+REFUSED = {
+    "a target that nobody named": ({"Destination": {"Bucket": "arn:aws:s3:::nobody"}}, "InvalidRequest"),
+    "a destination that is no ARN": ({"Destination": {"Bucket": "lake"}}, "InvalidArgument"),
+    "another storage class": (
+        {"Destination": {"Bucket": "arn:aws:s3:::disk", "StorageClass": "GLACIER"}},
+        "NotImplemented",
+    ),
+    "a promise of minutes": (
+        {
+            "Destination": {
+                "Bucket": "arn:aws:s3:::disk",
+                "ReplicationTime": {"Status": "Enabled", "Time": {"Minutes": 15}},
+                "Metrics": {"Status": "Enabled"},
+            }
+        },
+        "NotImplemented",
+    ),
+    "changes of replicas": (
+        {"SourceSelectionCriteria": {"ReplicaModifications": {"Status": "Enabled"}}},
+        "NotImplemented",
+    ),
+    "deletes of what has tags": ({"Filter": {"Tag": {"Key": "a", "Value": "b"}}}, "InvalidRequest"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_nothing_is_accepted_that_will_not_be_done(case: str, tmp_path: Path) -> None:
+    rule, expected = REFUSED[case]
+    folder = tmp_path / "backup"
+    folder.mkdir()
+    with served(tmp_path / "data", *USERS, f"--replica=disk=file://{folder}") as s3:
+        client = s3.client("ann")
+        client.create_bucket(Bucket="lake")
+        assert code_of(replicate, client, "lake", "disk", **rule)[0] == expected
+        missing = ("ReplicationConfigurationNotFoundError", 404)
+        assert code_of(client.get_bucket_replication, Bucket="lake") == missing
+        denied = ("AccessDenied", 403)
+        assert code_of(replicate, s3.client("bob"), "lake", "disk") == denied
