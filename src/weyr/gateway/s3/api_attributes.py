@@ -23,7 +23,7 @@ async def get_attributes(call: Call) -> Response:
         "ETag": stored.etag,
         "Checksum": _checksum(stored),
         "ObjectParts": _parts(call, stored),
-        "StorageClass": "STANDARD",
+        "StorageClass": stored.meta.storage_class or "STANDARD",
         "ObjectSize": stored.size,
     }
     response = xml_response(

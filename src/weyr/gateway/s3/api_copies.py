@@ -116,7 +116,7 @@ async def _written_anew(
     what = Reading(call.plane, source.bucket, source.stored, source_key)
     received = await copied(what, (0, new.size), algorithm, key, is_part=False)
     checksum = (received.checksum[0].value, received.checksum[1], "FULL_OBJECT") if received.checksum else None
-    meta = replace(new.meta, parts=0, part_checksums=(), checksum=checksum)
+    meta = replace(new.meta, parts=0, part_checksums=(), checksum=checksum, storage_class="")
     return replace(new, etag=received.md5, meta=meta, blobs=(received.blob,), segments=())
 
 

@@ -7,7 +7,7 @@ from weyr.gateway.s3.records import Bucket, Meta
 
 
 async def _checked(call: Call) -> str:
-    return checked_text(await call.xml("LifecycleConfiguration"))
+    return checked_text(await call.xml("LifecycleConfiguration"), call.plane.outside.tiers)
 
 
 LIFECYCLE = Document(

@@ -74,7 +74,7 @@ def _item(item: listing.Entry | str, encode: Encoder, owners: "Owners") -> str:
     return (
         f"<Contents><Key>{escaped(encode(item.key))}</Key><LastModified>{timestamp(item.modified_ms)}</LastModified>"
         f"<ETag>&quot;{item.etag}&quot;</ETag><Size>{item.size}</Size>{owners.of(item.owner)}"
-        "<StorageClass>STANDARD</StorageClass></Contents>"
+        f"<StorageClass>{item.storage_class or 'STANDARD'}</StorageClass></Contents>"
     )
 
 
@@ -121,7 +121,7 @@ def _version_item(item: listing.VersionEntry | str, encode: Encoder, owners: "Ow
         + element("LastModified", timestamp(item.modified_ms))
         + ("" if item.is_marker else element("ETag", f'"{item.etag}"'))
         + element("Size", size)
-        + ("" if item.is_marker else "<StorageClass>STANDARD</StorageClass>")
+        + ("" if item.is_marker else element("StorageClass", item.storage_class or "STANDARD"))
         + f"{owners.of(item.owner)}</{name}>"
     )
 

@@ -6,7 +6,7 @@ Each looks again at what it was told to remove: what was put anew, tagged otherw
 from weyr.gateway.s3 import uploads
 from weyr.gateway.s3.api_deletes import new_version
 from weyr.gateway.s3.index import Transaction
-from weyr.gateway.s3.lifecycle_rules import LifecycleRule
+from weyr.gateway.s3.lifecycle_rules import LifecycleRule, Transition
 from weyr.gateway.s3.locks import is_locked
 from weyr.gateway.s3.notices import tell
 from weyr.gateway.s3.records import OBJECT_COLUMNS, Bucket, Meta, Stored, current, stored_of
@@ -56,6 +56,43 @@ def drop_versions(
             tell(transaction, bucket, f"{EXPIRED}:Delete", key, 0, "", there.version, now_ms)
             removed += 1
     return removed
+
+
+def mark_current(
+    transaction: Transaction, keys: list[str], bucket: Bucket, rule: LifecycleRule, tier: str, before_ms: int
+) -> int:
+    """Current versions that are due for a tier: they are written down, and moved by whoever carries that out."""
+    marked = 0
+    for key in keys:
+        there = current(transaction, bucket.id, key)
+        if there is not None and there.modified_ms < before_ms and rule.moves(key, there.size, there.meta.tags):
+            marked += _mark(transaction, bucket, there, tier)
+    return marked
+
+
+def mark_versions(
+    transaction: Transaction, keys: list[str], bucket: Bucket, rule: LifecycleRule, move: Transition, before_ms: int
+) -> int:
+    """The same of versions that were replaced, but for the newest that the rule keeps."""
+    marked = 0
+    sql = (
+        f"SELECT {OBJECT_COLUMNS}, ended_ms FROM history WHERE bucket = ? AND key = ?"
+        " ORDER BY sequence DESC LIMIT ? OFFSET ?"
+    )
+    for key in keys:
+        for *row, ended_ms in transaction.all(sql, bucket.id, key, VERSIONS_AT_ONCE, move.newer_kept):
+            there = stored_of(tuple(row))
+            if ended_ms < before_ms and rule.moves(key, there.size, there.meta.tags):
+                marked += _mark(transaction, bucket, there, move.tier)
+    return marked
+
+
+def _mark(transaction: Transaction, bucket: Bucket, there: Stored, tier: str) -> int:
+    if there.is_marker or there.meta.storage_class == tier or not there.segments or there.segments[0].is_inline:
+        return 0
+    # What was deleted and put anew may have the same sequence; then the row is of another object.
+    values = bucket.id, there.key, there.sequence, there.modified_ms, tier
+    return transaction.run("INSERT OR REPLACE INTO moves VALUES (?, ?, ?, ?, ?)", *values)
 
 
 def drop_markers(transaction: Transaction, keys: list[str], bucket: Bucket) -> int:

@@ -41,6 +41,9 @@ _SCANS = {
 """Each along an index of its own: what lies behind the place where the last look ended, and is old enough."""
 
 
+_Name = tuple[int, LifecycleRule, str, str]
+
+
 @dataclass(frozen=True, slots=True)
 class _Task:
     """One thing that one rule does: what is looked at, up to which moment, and how what is due is removed."""
@@ -50,10 +53,12 @@ class _Task:
     table: str
     cutoff_ms: int
     remove: Removal
+    tier: str = ""
+    """Where what is due goes, "" where it ends."""
 
     @property
-    def name(self) -> tuple[int, LifecycleRule, str]:
-        return self.bucket, self.rule, self.table
+    def name(self) -> "_Name":
+        return self.bucket, self.rule, self.table, self.tier
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +90,7 @@ class Sweeper:
         self._index = index
         self._clock = clock
         self._day_s = day_s
-        self._places: dict[tuple[int, LifecycleRule, str], _Place] = {}
+        self._places: dict[_Name, _Place] = {}
 
     async def run(self, every_s: float) -> None:
         """Sweeps until it is cancelled. A turn that fails is logged and tried again."""
@@ -167,5 +172,14 @@ def _tasks(bucket: Bucket, now_ms: int, day_s: float) -> Iterator[_Task]:
         if rule.abort_days is not None:
             before_ms = cutoff_ms(rule.abort_days, now_ms, day_s)
             yield _Task(bucket.id, rule, "uploads", before_ms, partial(ended.abort, bucket=bucket))
+        for move in rule.transitions:
+            due_ms = move.cutoff_ms(now_ms, day_s)
+            if due_ms is not None:
+                mark = partial(ended.mark_current, bucket=bucket, rule=rule, tier=move.tier, before_ms=due_ms)
+                yield _Task(bucket.id, rule, "objects", due_ms, mark, move.tier)
+        for move in rule.noncurrent_transitions:
+            before_ms = cutoff_ms(move.days or 0, now_ms, day_s)
+            mark = partial(ended.mark_versions, bucket=bucket, rule=rule, move=move, before_ms=before_ms)
+            yield _Task(bucket.id, rule, "history", before_ms, mark, move.tier)
         if rule.expires_markers:
             yield _Task(bucket.id, rule, "markers", now_ms + 1, partial(ended.drop_markers, bucket=bucket))

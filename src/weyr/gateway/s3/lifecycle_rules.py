@@ -5,7 +5,7 @@ Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/intro-lifecycle-ru
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -19,9 +19,28 @@ DAY_MS = 86_400_000
 RULES_MAX = 1000
 ID_MAX = 255
 NEWER_MAX = 100
-_ACTIONS = ("Expiration", "NoncurrentVersionExpiration", "AbortIncompleteMultipartUpload")
 _TRANSITIONS = ("Transition", "NoncurrentVersionTransition")
-_KNOWN = {"ID", "Status", "Prefix", "Filter", *_ACTIONS, *_TRANSITIONS}
+_ACTIONS = ("Expiration", "NoncurrentVersionExpiration", "AbortIncompleteMultipartUpload", *_TRANSITIONS)
+_KNOWN = {"ID", "Status", "Prefix", "Filter", *_ACTIONS}
+MOVED_MIN_BYTES = 128 * 1024
+"""Smaller objects are not moved to a tier, as S3 has it, unless the rule's filter speaks of sizes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """Where a rule moves versions that are old enough. Of current ones days or a date, of others `newer_kept`."""
+
+    tier: str
+    days: int | None = None
+    at_ms: int | None = None
+    newer_kept: int = 0
+
+    def cutoff_ms(self, now_ms: int, day_s: float) -> int | None:
+        """Versions from before this are due; None where none is (yet)."""
+        if self.at_ms is not None:
+            return now_ms + 1 if now_ms >= self.at_ms else None
+        assert self.days is not None
+        return cutoff_ms(self.days, now_ms, day_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +82,13 @@ class LifecycleRule:
     newer_kept: int = 0
     """How many versions behind the current one stay, however old they are."""
     abort_days: int | None = None
+    transitions: tuple[Transition, ...] = ()
+    noncurrent_transitions: tuple[Transition, ...] = ()
+
+    def moves(self, key: str, size: int, tags: Mapping[str, str]) -> bool:
+        """Whether an object is one that the rule moves, if it is old enough."""
+        is_of_any_size = self.filter.size_above is None and self.filter.size_below is None
+        return self.filter.matches(key, size, tags) and (size >= MOVED_MIN_BYTES or not is_of_any_size)
 
     def expiry_cutoff_ms(self, now_ms: int, day_s: float) -> int | None:
         """Current versions written before this are past their time; None where the rule expires none (yet)."""
@@ -115,11 +141,16 @@ def expiry_header(bucket: Bucket, key: str, size: int, tags: Mapping[str, str], 
     return f'expiry-date="{date}", rule-id="{rule_id}"'.encode().decode("latin-1")
 
 
-def checked_text(document: Node) -> str:
-    """The document as it is kept, with an ID for each rule. Raises: S3Error where a rule is none that is kept to."""
+def checked_text(document: Node, tiers: Container[str] = ()) -> str:
+    """The document as it is kept, with an ID for each rule. Raises: S3Error where a rule is none that is kept to.
+
+    Takes: `tiers`, the storage classes that objects can be moved to.
+    """
     nodes = document.all("Rule")
     if not 0 < len(nodes) <= RULES_MAX or any(child.name != "Rule" for child in document):
         raise S3Error("MalformedXML")
+    for node in nodes:
+        _refuse_unknown_tiers(node, tiers)
     ids = [rule.id for rule in map(_rule, nodes) if rule.id]
     if len(set(ids)) != len(ids):
         raise S3Error("InvalidArgument", "Rule ID must be unique. Found same ID for one or more rules")
@@ -151,12 +182,11 @@ def _rule(node: Node) -> LifecycleRule:
         raise S3Error("InvalidArgument", f"ID length should not exceed allowed limit of {ID_MAX}")
     if status not in ("Enabled", "Disabled"):
         raise S3Error("MalformedXML")
-    _refuse_transitions(node)
     if not set(names) & set(_ACTIONS):
         raise S3Error("InvalidRequest", "At least one action needs to be specified in a rule")
     filters = node.all("Filter")
     chosen = _filter(filters[0]) if filters else Filter(node.need("Prefix"))
-    fields: dict[str, int | bool | None] = {}
+    fields: dict[str, int | bool | tuple[Transition, ...] | None] = {}
     for action in node:
         match action.name:
             case "Expiration":
@@ -167,15 +197,36 @@ def _rule(node: Node) -> LifecycleRule:
             case "AbortIncompleteMultipartUpload":
                 _only_keys(chosen, "AbortIncompleteMultipartUpload")
                 fields["abort_days"] = _whole_needed(action, "DaysAfterInitiation")
+    fields["transitions"] = tuple(_transition(action) for action in node.all("Transition"))
+    fields["noncurrent_transitions"] = tuple(
+        _noncurrent_transition(action) for action in node.all("NoncurrentVersionTransition")
+    )
     return LifecycleRule(rule_id, chosen, status == "Enabled", **fields)  # type: ignore[arg-type]  # by name above
 
 
-def _refuse_transitions(node: Node) -> None:
-    """There is one storage class, so that nothing can go to another."""
+def _refuse_unknown_tiers(node: Node, tiers: Container[str]) -> None:
+    """Objects can only be moved to where there is a place for them."""
     for transition in (*node.all("Transition"), *node.all("NoncurrentVersionTransition")):
         if (date := transition.get("Date")) is not None:
             _midnight_ms(date)
-        raise S3Error("InvalidStorageClass", "Every object is kept as STANDARD; there is nothing to move it to.")
+        name = transition.get("StorageClass") or ""
+        if name not in tiers:
+            raise S3Error("InvalidStorageClass", f"There is no tier {name!r} here that objects could be moved to.")
+
+
+def _transition(action: Node) -> Transition:
+    names = sorted(child.name for child in action)
+    if names not in (["Days", "StorageClass"], ["Date", "StorageClass"]):
+        raise S3Error("MalformedXML")
+    if (date := action.get("Date")) is not None:
+        return Transition(action.need("StorageClass"), at_ms=_midnight_ms(date))
+    return Transition(action.need("StorageClass"), _whole(action, "Days", 2**31 - 1, lowest=0))
+
+
+def _noncurrent_transition(action: Node) -> Transition:
+    days = _whole_needed(action, "NoncurrentDays")
+    newer = _whole(action, "NewerNoncurrentVersions", NEWER_MAX) or 0
+    return Transition(action.need("StorageClass"), days, newer_kept=newer)
 
 
 def _filter(node: Node) -> Filter:
@@ -207,7 +258,7 @@ def _filter(node: Node) -> Filter:
     return Filter(prefix, frozenset(tags), size_above, size_below)
 
 
-def _expiration(action: Node, chosen: Filter) -> dict[str, int | bool | None]:
+def _expiration(action: Node, chosen: Filter) -> dict[str, int | bool | tuple[Transition, ...] | None]:
     if len(list(action)) != 1:
         raise S3Error("MalformedXML")
     days, date, marker = (action.get(name) for name in ("Days", "Date", "ExpiredObjectDeleteMarker"))
@@ -234,12 +285,12 @@ def _whole_needed(node: Node, name: str) -> int:
     return found
 
 
-def _whole(node: Node, name: str, highest: int) -> int | None:
+def _whole(node: Node, name: str, highest: int, lowest: int = 1) -> int | None:
     text = node.get(name)
     if text is None:
         return None
     text = text.strip()
-    if not text.isascii() or not text.isdigit() or len(text) > 10 or not 1 <= int(text) <= highest:
+    if not text.isascii() or not text.isdigit() or len(text) > 10 or not lowest <= int(text) <= highest:
         raise S3Error("InvalidArgument", f"'{name}' for {node.name} action must be a positive integer")
     return int(text)
 

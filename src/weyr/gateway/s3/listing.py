@@ -29,6 +29,8 @@ class Entry:
     modified_ms: int
     owner: str = ""
     """The account that owns it, where that was asked for and is not the bucket's owner."""
+    storage_class: str = ""
+    """The tier that it is at, "" where it is here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +67,18 @@ def _folded(
     while position is not None:
         found = _from(rows, bucket, prefix, position, with_owner)
         position = None
-        for key, size, etag, modified_ms, owner in found:
+        for key, size, etag, modified_ms, owner, storage_class in found:
             cut = key.find(delimiter, len(prefix)) if delimiter else -1
             if cut >= 0:
                 common = key[: cut + len(delimiter)]
                 yield common
                 position = common + PAST
                 break
-            yield Entry(key, size, etag, modified_ms, owner or "")
+            yield Entry(key, size, etag, modified_ms, owner or "", storage_class or "")
+
+
+_CLASS = "CASE WHEN segments BETWEEN 'a' AND 'b' THEN json_extract(meta, '$.storage_class') END"
+"""Only what is at a tier has one, and its segments say so: the JSON of all others is not looked into."""
 
 
 def _owner(with_owner: bool) -> str:
@@ -83,7 +89,7 @@ def _owner(with_owner: bool) -> str:
 def _from(rows: Rows, bucket: int, prefix: str, after: str, with_owner: bool) -> Iterator[Row]:
     compare, low = (">", after) if after >= prefix else (">=", prefix)
     sql = (
-        f"SELECT key, size, etag, modified_ms, {_owner(with_owner)} FROM objects"
+        f"SELECT key, size, etag, modified_ms, {_owner(with_owner)}, {_CLASS} FROM objects"
         f" WHERE bucket = ? AND key {compare} ? AND key < ?"
         " AND is_marker = 0 ORDER BY key"
     )
@@ -103,6 +109,7 @@ class VersionEntry:
     modified_ms: int
     sequence: int
     owner: str = ""
+    storage_class: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +146,8 @@ def version_page(
 
 
 _VERSIONS = """
-    SELECT key, version, is_marker, {latest}, size, etag, modified_ms, sequence, {owner} FROM {table}
+    SELECT key, version, is_marker, {latest}, size, etag, modified_ms, sequence, {owner}, {storage_class}
+    FROM {table}
     WHERE bucket = ? AND key {compare} ? AND key < ?
 """
 
@@ -155,7 +163,7 @@ def _versions(
         low, op = (position, compare) if position >= prefix else (prefix, ">=")
         position, compare = None, ">"
         selects = [
-            _VERSIONS.format(latest=latest, table=table, compare=op, owner=_owner(with_owner))
+            _VERSIONS.format(latest=latest, table=table, compare=op, owner=_owner(with_owner), storage_class=_CLASS)
             for latest, table in ((1, "objects"), (0, "history"))
         ]
         values = (bucket, low, prefix + PAST)
@@ -171,4 +179,6 @@ def _versions(
                 yield common
                 position = common + PAST
                 break
-            yield VersionEntry(key, row[1], bool(row[2]), bool(row[3]), row[4], row[5], row[6], row[7], row[8] or "")
+            yield VersionEntry(
+                key, row[1], bool(row[2]), bool(row[3]), row[4], row[5], row[6], row[7], row[8] or "", row[9] or ""
+            )

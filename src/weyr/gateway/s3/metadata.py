@@ -104,6 +104,8 @@ def response_headers(
         algorithm, value, kind = checksum
         headers |= {f"x-amz-checksum-{algorithm.lower()}": value, "x-amz-checksum-type": kind}
     headers |= dict(lock_headers(stored.meta))
+    if stored.meta.storage_class:
+        headers["x-amz-storage-class"] = stored.meta.storage_class
     if stored.meta.tags:
         headers["x-amz-tagging-count"] = str(len(stored.meta.tags))
     return list(headers.items())

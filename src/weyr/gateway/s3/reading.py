@@ -22,6 +22,8 @@ from weyr.gateway.s3.kept import BlobSlices, Kept
 from weyr.gateway.s3.messages import Response
 from weyr.gateway.s3.receive import INLINE_MAX, Received
 from weyr.gateway.s3.records import Bucket, Inline, Stored
+from weyr.gateway.s3.remote import away
+from weyr.gateway.s3.remote.tiers import is_away
 from weyr.gateway.s3.sealing import opened, opened_whole
 
 
@@ -65,6 +67,9 @@ async def put_body(what: Reading, response: Response, data: Inline | None, start
     Takes: `data`, what the index holds of it.
     Raises: FileNotFoundError where the object was removed meanwhile; S3Error where its beginning is damaged.
     """
+    if is_away(what.stored):
+        await away.put_body(what.plane, what.stored, what.key, response, start, count)
+        return
     try:
         await _put_body(what, response, data, start, count)
     except Rotten as e:
@@ -174,6 +179,9 @@ async def _copied(
         plain = opened_whole(inline.data, what.key, start, count)
         return await loop.run_in_executor(receiver.pool, receiver.copy, [plain], algorithm, key, not is_part)
     is_inline = count <= INLINE_MAX and not is_part
+    if is_away(what.stored):
+        coming = (await away.bytes_of(what.plane, what.stored)).read(what.key, start, count)
+        return await loop.run_in_executor(receiver.pool, receiver.copy, coming, algorithm, key, is_inline)
     kept, pieces_there = await what.kept(start, count)
     slices = BlobSlices(kept, pieces_there)
     try:

@@ -62,11 +62,13 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One blob of an object. An inline one is a row of the index with the bytes in it, the others are files."""
+    """One blob of an object. An inline one is a row of the index with the bytes in it, one that is away lies at a tier
+    (and its number is of the index's table of those), the others are files."""
 
     blob: int
     size: int
     is_inline: bool = False
+    is_away: bool = False
 
 
 class Encryption(NamedTuple):
@@ -103,6 +105,8 @@ class Meta:
     encryption: Encryption | None = None
     replica: str = ""
     """The plane that this is a copy from, where replication wrote it."""
+    storage_class: str = ""
+    """The tier that its bytes are at, "" where they are here."""
 
     def text(self) -> str:
         return json.dumps({name: value for name, value in asdict(self).items() if value}, separators=(",", ":"))
@@ -205,13 +209,14 @@ def segments_of(text: str) -> tuple[Segment, ...]:
     segments = []
     for entry in text.split(","):
         blob, _, size = entry.partition(":")
-        segments.append(Segment(int(blob.removeprefix("i")), int(size), blob.startswith("i")))
+        is_inline, is_away = blob.startswith("i"), blob.startswith("a")
+        segments.append(Segment(int(blob[is_inline or is_away :]), int(size), is_inline, is_away))
     return tuple(segments)
 
 
 def segments_text(segments: tuple[Segment, ...]) -> str:
     """The `segments` column for these blobs."""
-    return ",".join(f"{'i' if s.is_inline else ''}{s.blob}:{s.size}" for s in segments)
+    return ",".join(f"{'i' if s.is_inline else 'a' if s.is_away else ''}{s.blob}:{s.size}" for s in segments)
 
 
 def _bucket_of(row: Row) -> Bucket:

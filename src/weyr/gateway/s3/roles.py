@@ -30,6 +30,7 @@ from weyr.gateway.s3.keyring import Keyring
 from weyr.gateway.s3.lifecycle import Sweeper
 from weyr.gateway.s3.logs.delivery import Deliverer
 from weyr.gateway.s3.receive import Receiver
+from weyr.gateway.s3.remote.mover import EVERY_S, Mover
 from weyr.gateway.s3.remote.outside import Outside
 from weyr.gateway.s3.remote.place import PlaceProblem
 from weyr.gateway.s3.remote.reach import CACHE, Reach
@@ -153,6 +154,8 @@ def _background(
     yield Deliverer(plane, plane.logs, plane.logs_every_s).run()
     for name, url in settings.webhooks.items():
         yield tell_forever(index, name, url, plane.clock)
+    if settings.reach.tiers:
+        yield Mover(plane, min(EVERY_S, settings.sweep_every_s)).run()
     if targets:
         yield Replicator(plane, targets).run()
         yield Mender(index, blobs, Replicas(index, targets), partial(key_of, plane)).run()

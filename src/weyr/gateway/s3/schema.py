@@ -9,10 +9,14 @@
     replicas   how far each target of a bucket's replication is, and `replications` what is still to be sent to it
     blobs      every blob with how often it is named; small ones lie here (`data`), the others in files; `digests` are
                of its bytes as they lie there, eight for each mebibyte (`weyr.gateway.s3.digests`)
+    away       what lies at a tier elsewhere instead: under which key, how often it is named, its size and digests there
+    moves      the versions that a lifecycle rule has found due for a tier
+    removals   keys at tiers that nobody names (any more): written before they are put, and gone once they are removed
     rot        the blobs that are known to be damaged (`weyr.gateway.s3.care.rot`)
     care       what the scrubber remembers: a JSON text for each name
 
-`segments` names an object's blobs in order: `12:4096` is a file, `i12:4096` a row with data, joined with commas; the
+`segments` names an object's blobs in order: `12:4096` is a file, `i12:4096` a row with data, `a12:4096` a row of
+`away`, joined with commas; the
 size is that of the object's bytes, and `blobs.size` that on disk.
 `meta` is JSON: content headers, user metadata, checksums, tags, and an encrypted object's own key, wrapped.
 """
@@ -62,6 +66,16 @@ CREATE TABLE parts (
     upload TEXT NOT NULL, number INTEGER NOT NULL, size INTEGER NOT NULL, etag TEXT NOT NULL,
     modified_ms INTEGER NOT NULL, segments TEXT NOT NULL, checksum TEXT NOT NULL, PRIMARY KEY (upload, number)
 ) WITHOUT ROWID;
+CREATE TABLE away (
+    id INTEGER PRIMARY KEY, refs INTEGER NOT NULL, tier TEXT NOT NULL, key TEXT NOT NULL, size INTEGER NOT NULL,
+    digests BLOB NOT NULL
+);
+CREATE TABLE moves (
+    bucket INTEGER NOT NULL, key TEXT NOT NULL, sequence INTEGER NOT NULL, modified_ms INTEGER NOT NULL,
+    tier TEXT NOT NULL, PRIMARY KEY (bucket, key, sequence)
+) WITHOUT ROWID;
+CREATE TABLE removals (tier TEXT NOT NULL, key TEXT NOT NULL, size INTEGER NOT NULL, PRIMARY KEY (tier, key))
+    WITHOUT ROWID;
 CREATE TABLE events (id INTEGER PRIMARY KEY, target TEXT NOT NULL, body TEXT NOT NULL);
 CREATE INDEX events_by_target ON events (target, id);
 CREATE TABLE replicas (

@@ -127,7 +127,8 @@ def put(transaction: Transaction, bucket_name: str, new: NewObject, condition: W
     for blob in new.blobs:
         add_blob(transaction, blob)
     for segment in new.segments:
-        if not transaction.run("UPDATE blobs SET refs = refs + 1 WHERE id = ?", segment.blob):
+        table = "away" if segment.is_away else "blobs"
+        if not transaction.run(f"UPDATE {table} SET refs = refs + 1 WHERE id = ?", segment.blob):
             raise S3Error("NoSuchKey", "The source was removed while it was copied.")
     segments = tuple(blob.segment for blob in new.blobs) + new.segments
     return Put(bucket, insert(transaction, bucket, new, segments, there))
@@ -253,12 +254,24 @@ def add_blob(transaction: Transaction, blob: NewBlob) -> None:
 def release(transaction: Transaction, segments: tuple[Segment, ...]) -> None:
     """Lets go of blobs once; one that nothing names any more is removed after the commit."""
     for segment in segments:
+        if segment.is_away:
+            _release_away(transaction, segment.blob)
+            continue
         row = transaction.one("UPDATE blobs SET refs = refs - 1 WHERE id = ? RETURNING refs", segment.blob)
         assert row is not None, "a segment names a blob that is not counted"
         if row[0] == 0:
             transaction.run("DELETE FROM blobs WHERE id = ?", segment.blob)
             if not segment.is_inline:
                 transaction.freed.append(segment.blob)
+
+
+def _release_away(transaction: Transaction, number: int) -> None:
+    """The same of bytes at a tier: what nothing names is removed there by whoever carries out `removals`."""
+    row = transaction.one("UPDATE away SET refs = refs - 1 WHERE id = ? RETURNING refs", number)
+    assert row is not None, "a segment names what is not counted"
+    if row[0] == 0:
+        transaction.run("INSERT INTO removals SELECT tier, key, size FROM away WHERE id = ?", number)
+        transaction.run("DELETE FROM away WHERE id = ?", number)
 
 
 def delete_version(

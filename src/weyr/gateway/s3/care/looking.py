@@ -103,6 +103,6 @@ def _of_row(row: Row, blob: int, is_current: bool) -> Iterator[Named]:
     bucket, key, version, segments = row
     start = 0
     for segment in segments_of(segments):
-        if segment.blob == blob:
+        if segment.blob == blob and not segment.is_away:
             yield Named(bucket, key, version, start, segment.size, is_current)
         start += segment.size

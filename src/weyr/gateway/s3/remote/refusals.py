@@ -28,3 +28,9 @@ def refused(problem: RemoteProblem, key: str = "") -> S3Error:
         case _:
             log.warning("s3.remote_silent %s", problem)
             return S3Error("ServiceUnavailable", "The bucket's own place does not answer. Please try again.")
+
+
+def silent(problem: RemoteProblem) -> S3Error:
+    """What is told of a tier: its objects are ours, so nothing that goes wrong there is an absence or a right."""
+    log.warning("s3.tier_silent %s", problem)
+    return S3Error("ServiceUnavailable", "The object is at a tier that does not answer. Please try again.")

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from weyr.gateway.s3 import uploads
@@ -24,6 +23,7 @@ from weyr.gateway.s3.checksums import BY_HEADER
 from weyr.gateway.s3.conditions import check_read, write_condition
 from weyr.gateway.s3.encryption import SOURCE_CUSTOMER, data_key_of
 from weyr.gateway.s3.errors import S3Error, not_implemented
+from weyr.gateway.s3.kept import Kept
 from weyr.gateway.s3.messages import Response
 from weyr.gateway.s3.metadata import USER, meta_of
 from weyr.gateway.s3.reading import Reading, copied
@@ -82,7 +82,8 @@ async def _handed_on(
                 data = await asyncio.to_thread(plane.blobs.begun(blob.id).read_bytes)
             is_new = condition.if_none_match == "*"
             return await remote.put(call.key, data, headers, condition.if_match, is_new)
-        pieces = _file_pieces([(plane.blobs.begun(blob.id), blob.size)])
+        path = plane.blobs.begun(blob.id)
+        pieces = _file_pieces([(partial(os.open, path, os.O_RDONLY | os.O_CLOEXEC), blob.size)])
         return await remote.put_stream(call.key, pieces, blob.size, headers)
     except RemoteProblem as e:
         raise _refused_write(e) from e
@@ -155,18 +156,19 @@ async def complete_upload(call: Call) -> Response:
     checksum, size = uploads.whole_checksum(upload, parts, promised), sum(part.size for part in parts)
     if promised.size_bytes not in (None, size):
         raise S3Error("InvalidRequest", f"The parts are {size} bytes, and x-amz-mp-object-size is another number.")
-    blobs = [segment.blob for part in parts for segment in part.segments]
-    files = [(plane.blobs.path_of(segment.blob), segment.size) for part in parts for segment in part.segments]
-    plane.blobs.pin(blobs)
+    segments = [segment for part in parts for segment in part.segments]
+    kept = Kept(plane.blobs, plane.index)
     try:
-        headers = _kept(upload.meta.headers, remote)
-        etag = await remote.put_stream(call.key, _file_pieces(files), size, headers)
+        await kept.keep([segment.blob for segment in segments])
     except FileNotFoundError as e:
         raise S3Error("NoSuchUpload", UploadId=upload_id) from e
+    try:
+        files = [(partial(kept.open, segment.blob), segment.size) for segment in segments]
+        etag = await remote.put_stream(call.key, _file_pieces(files), size, _kept(upload.meta.headers, remote))
     except RemoteProblem as e:
         raise _refused_write(e) from e
     finally:
-        plane.blobs.unpin(blobs)
+        kept.close()
     try:
         await plane.index.write(partial(uploads.abort, bucket_name=call.bucket, key=call.key, upload_id=upload_id))
     except S3Error as e:
@@ -261,16 +263,16 @@ def _refused_write(problem: RemoteProblem) -> S3Error:
     return refused(problem)
 
 
-async def _file_pieces(files: list[tuple[Path, int]]) -> AsyncIterator[bytes]:
-    """The bytes of files in order. Raises: OSError where one is shorter than it should be."""
-    for path, size in files:
-        descriptor = await asyncio.to_thread(os.open, path, os.O_RDONLY | os.O_CLOEXEC)
+async def _file_pieces(files: Sequence[tuple[Callable[[], int], int]]) -> AsyncIterator[bytes]:
+    """The bytes of files in order, each opened for its turn. Raises: OSError where one is shorter than it should be."""
+    for opened, size in files:
+        descriptor = await asyncio.to_thread(opened)
         try:
             offset = 0
             while offset < size:
                 piece = await asyncio.to_thread(os.pread, descriptor, min(READ_BYTES, size - offset), offset)
                 if not piece:
-                    raise OSError(f"{path} is shorter than its index says")
+                    raise OSError("a blob is shorter than its index says")
                 yield piece
                 offset += len(piece)
         finally:

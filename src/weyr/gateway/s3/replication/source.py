@@ -11,6 +11,8 @@ from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.kept import BlobSlices, Kept
 from weyr.gateway.s3.reading import Reading, compared_pieces, inline_data, opened_pieces
 from weyr.gateway.s3.records import Bucket, Inline, Stored
+from weyr.gateway.s3.remote.away import AwayBytes, bytes_of
+from weyr.gateway.s3.remote.tiers import is_away
 from weyr.gateway.s3.replication.target import Item, SourceDamaged, SourceGone
 from weyr.gateway.s3.replication.verifying import DAMAGED
 from weyr.gateway.s3.sealing import opened_whole
@@ -23,6 +25,7 @@ class Source:
     what: Reading
     inline: Inline | None
     kept: Kept | None
+    away: AwayBytes | None = None
 
     def read(self, start: int, count: int) -> Iterator[bytes]:
         """The plain bytes. To be called in a thread. Raises: SourceDamaged."""
@@ -38,6 +41,9 @@ class Source:
         if self.inline is not None:
             check_data(self.inline.data, self.inline.blob, self.inline.digests)
             yield opened_whole(self.inline.data, key, start, count)
+            return
+        if self.away is not None:
+            yield from self.away.read(key, start, count)
             return
         assert self.kept is not None
         segments = [(segment.blob, segment.size) for segment in self.what.stored.segments]
@@ -64,13 +70,16 @@ def key_of(plane: Plane, bucket: Bucket, stored: Stored) -> bytes | None:
 async def item_of(plane: Plane, bucket: Bucket, stored: Stored, moment_ms: int) -> Item:
     """What is sent of a version. Raises: SourceGone, S3Error where only the customer can open it."""
     what = Reading(plane, bucket, stored, key_of(plane, bucket, stored))
-    inline, kept = inline_data(plane, stored), None
+    inline, kept, away = inline_data(plane, stored), None, None
     if inline is None and stored.size:
         try:
-            kept, _ = await what.kept(0, stored.size)
+            if is_away(stored):
+                away = await bytes_of(plane, stored)
+            else:
+                kept, _ = await what.kept(0, stored.size)
         except FileNotFoundError as e:
             raise SourceGone from e
-    source = Source(what, inline, kept)
+    source = Source(what, inline, kept, away)
     parts = tuple(segment.size for segment in stored.segments) if stored.meta.parts else ()
     return Item(
         bucket.name,
