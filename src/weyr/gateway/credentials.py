@@ -50,17 +50,23 @@ class Credentials:
 
     def token(self, bearer: str) -> Principal | None:
         """The owner of a bearer token, None where nobody has it."""
-        return self._current().tokens.get(hashlib.sha256(bearer.encode()).hexdigest())
+        digest = hashlib.sha256(bearer.encode()).hexdigest()
+        return self._current().tokens.get(digest) or self._newest().tokens.get(digest)
 
     def key(self, access_key_id: str) -> tuple[str, Principal] | None:
         """The secret that signs for this access key id and its owner, None where nobody has it."""
-        return self._current().keys.get(access_key_id)
+        return self._current().keys.get(access_key_id) or self._newest().keys.get(access_key_id)
 
     def _current(self) -> _Snapshot:
         now = self._clock()
         if now - self._checked_at >= CHECK_EVERY_S:
             self._checked_at = now
             self._follow()
+        return self._snapshot
+
+    def _newest(self) -> _Snapshot:
+        """What the file says right now: who is not known may be new, and another process may know him already."""
+        self._follow()
         return self._snapshot
 
     def _follow(self) -> None:

@@ -86,3 +86,34 @@ def test_a_refusal_is_one_json_line(tmp_path: Path) -> None:
         ("", False, "unknown key"),
     ]
     assert (tmp_path / "s3.jsonl").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_trail_of_several_processes_is_moved_aside_once(tmp_path: Path) -> None:
+    """Nothing that one of them wrote is lost when another finds the file too long."""
+    path = tmp_path / "s3.jsonl"
+    trails = [AuditTrail(path, f"worker-{n}", lambda: 1.0, rotate_at_bytes=4_000) for n in range(3)]
+    moved = 0
+    for n in range(300):
+        trails[n % 3].refused("somebody", "s3:read", f"lake/{n}", "not granted")
+        if (aside := path.with_name("s3.jsonl.1")).exists() and aside.stat().st_size > 4_000:
+            moved += 1
+            kept = [json.loads(line)["resource"] for line in aside.read_text().splitlines()]
+            kept += [json.loads(line)["resource"] for line in path.read_text().splitlines()] if path.exists() else []
+            assert kept == [f"lake/{i}" for i in range(n + 1 - len(kept), n + 1)]
+    assert moved > 100
+    for trail in trails:
+        trail.close()
+
+
+def test_a_key_that_is_new_is_known_at_once(tmp_path: Path) -> None:
+    """Whoever is told of a new key may ask any process with it, and none may say that it is unknown."""
+    clock, path = Clock(), tmp_path / "credentials.json"
+    written(path, {"AK": {"secret": "s", "principal": "admin"}})
+    credentials = Credentials(path, clock)
+    assert credentials.key("AK")
+    assert credentials.key("NEW") is None
+
+    written(path, {"NEW": {"secret": "s", "principal": "admin"}}, token="n")
+
+    assert credentials.key("NEW")
+    assert credentials.token("n")
