@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,7 @@ def test_a_foreign_s3_gets_bytes_types_metadata_and_what_it_has_no_place_for(tmp
             assert "a//b" in lag["last_error"]
 
 
-REFUSED = {
+REFUSED: Mapping[str, tuple[dict[str, Any], str]] = {
     "a target that nobody named": ({"Destination": {"Bucket": "arn:aws:s3:::nobody"}}, "InvalidRequest"),
     "a destination that is no ARN": ({"Destination": {"Bucket": "lake"}}, "InvalidArgument"),
     "another storage class": (

@@ -160,10 +160,9 @@ def away(transaction: Transaction, target: str, error: str) -> None:
     transaction.run("UPDATE replicas SET last_error = ? WHERE target = ?", error, target)
 
 
-def again(transaction: Transaction, now_ms: int, target: str | None = None) -> int:
+def again(transaction: Transaction, now_ms: int) -> int:
     """Has everything tried now that was refused. Gives how many keys."""
-    sql = "UPDATE replications SET due_ms = ? WHERE failures > 0"
-    return transaction.run(f"{sql} AND target = ?", now_ms, target) if target else transaction.run(sql, now_ms)
+    return transaction.run("UPDATE replications SET due_ms = ? WHERE failures > 0", now_ms)
 
 
 def uploading(transaction: Transaction, row: Waiting, upload: str, upload_of: str) -> None:

@@ -55,8 +55,12 @@ class Replicator:
         self._pools = {name: ThreadPoolExecutor(AT_ONCE, f"s3-to-{name}") for name in targets}
 
     async def run(self) -> None:
-        """Runs until it is cancelled; what is being sent then is sent again at the next start."""
+        """Runs until it is cancelled; what is being sent then is sent again at the next start.
+
+        A start is a good moment to try again what was refused: somebody may have mended it.
+        """
         try:
+            await self._plane.index.write(partial(queue.again, now_ms=int(self._plane.clock() * 1000)))
             async with asyncio.TaskGroup() as group:
                 for target in self._targets.values():
                     group.create_task(self._serve(target))
