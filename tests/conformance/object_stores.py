@@ -1,6 +1,7 @@
 """The object stores under trial: the real S3 plane, and the simulated one."""
 
 import tempfile
+import threading
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -31,6 +32,10 @@ class ObjectStore(PlaneService):
         return f"{id.ref.stack}-{id.ref.name}"
 
     @abstractmethod
+    def let_time_pass(self) -> None:
+        """A moment, for an engine that counts what is asked of it a little later."""
+
+    @abstractmethod
     def fill(self, bucket: str, sizes: Mapping[str, int]) -> None:
         """Somebody puts objects of these sizes."""
 
@@ -49,6 +54,9 @@ class LocalObjectStore(ObjectStore):
         for key, size in sizes.items():
             self.client().put_object(Bucket=bucket, Key=key, Body=b"x" * size)
 
+    def let_time_pass(self) -> None:
+        threading.Event().wait(0.05)
+
     def go_down(self) -> None:
         self.plane.stop()
 
@@ -65,6 +73,10 @@ class SimObjectStore(SimService[SimBuckets], ObjectStore):
 
     def fill(self, bucket: str, sizes: Mapping[str, int]) -> None:
         self.provider.fill(bucket, sum(sizes.values()), len(sizes))
+        self.provider.ask(bucket, writes=len(sizes))
+
+    def let_time_pass(self) -> None:
+        self.clock.advance(0.05)
 
 
 OBJECT_STORES: Mapping[str, Callable[[], ObjectStore]] = {

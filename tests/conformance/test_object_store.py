@@ -1,12 +1,14 @@
 """What may be relied on of every engine that holds buckets, beside what holds of every service."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from object_stores import TASK_KEY, LocalObjectStore, ObjectStore
 
 from weyr.core.capability import BucketBody, Wanted
-from weyr.core.seen import Absent, BucketFacts
+from weyr.core.ref import ThingId
+from weyr.core.seen import Absent, BucketFacts, BucketUse
 
 
 @pytest.fixture
@@ -16,12 +18,48 @@ def local() -> Iterator[LocalObjectStore]:
     store.close()
 
 
+def facts(store: ObjectStore, id: ThingId) -> BucketFacts:
+    """What is seen of it beside its use."""
+    found = store.present(id).facts
+    assert isinstance(found, BucketFacts)
+    return replace(found, use=None)
+
+
+def used(store: ObjectStore, id: ThingId) -> BucketUse:
+    found = store.present(id).facts
+    assert isinstance(found, BucketFacts)
+    assert found.use is not None
+    return found.use
+
+
+def test_what_is_asked_of_a_bucket_is_counted_and_begins_anew_with_it(store: ObjectStore) -> None:
+    """The bill counts requests by what is seen, and tells a new bucket of the name by since when it is there."""
+    id = store.make()
+    before = used(store, id)
+    store.fill(store.name(id), {"a": 10, "b": 20})
+    for _ in range(200):
+        counted = used(store, id)
+        if counted.writes == 2:
+            break
+        store.let_time_pass()
+    assert (counted.writes, counted.since) == (2, before.since)
+    store.release(id)
+    assert store.observe(id) == Absent()
+    store.let_time_pass()
+    store.make()
+
+    after = used(store, id)
+
+    assert (before.writes, after.writes) == (0, 0)
+    assert after.since > before.since
+
+
 def test_a_bucket_is_seen_with_what_it_holds(store: ObjectStore) -> None:
     """The bill counts stored bytes by what is seen."""
     id = store.make()
-    assert store.present(id).facts == BucketFacts(0, 0, (("tmp/", 60.0),))
+    assert facts(store, id) == BucketFacts(0, 0, (("tmp/", 60.0),))
     store.fill(store.name(id), {"a": 10, "b": 20})
-    assert store.present(id).facts == BucketFacts(30, 2, (("tmp/", 60.0),))
+    assert facts(store, id) == BucketFacts(30, 2, (("tmp/", 60.0),))
 
 
 def test_a_newer_wish_changes_the_rules_and_keeps_the_objects(store: ObjectStore) -> None:
@@ -29,7 +67,7 @@ def test_a_newer_wish_changes_the_rules_and_keeps_the_objects(store: ObjectStore
     id = store.make()
     store.fill(store.name(id), {"a": 10})
     assert store.ensure(Wanted(id, 2, BucketBody(store.name(id)))) == {}
-    assert store.present(id).facts == BucketFacts(10, 1)
+    assert facts(store, id) == BucketFacts(10, 1)
 
 
 def test_a_full_bucket_is_released_with_what_it_holds(store: ObjectStore) -> None:
@@ -39,7 +77,7 @@ def test_a_full_bucket_is_released_with_what_it_holds(store: ObjectStore) -> Non
     store.release(id)
     assert store.observe(id) == Absent()
     store.make()
-    assert store.present(id).facts == BucketFacts(0, 0, (("tmp/", 60.0),))
+    assert facts(store, id) == BucketFacts(0, 0, (("tmp/", 60.0),))
 
 
 def test_a_name_belongs_to_one_thing(store: ObjectStore) -> None:

@@ -137,3 +137,24 @@ jobs:
     (user.folder / "go").touch()
     user.up(text.replace("0.000010", "1"))
     assert user.row("job/spend")["phase"] == "done"
+
+
+def test_what_is_asked_of_a_bucket_is_on_the_bill(user: User) -> None:
+    """A program that reads in small pieces sees what that would have cost; a budget counts it like everything else."""
+    user.up("stack: asked\nbuckets:\n  lake: {}\n")
+    folder = user.folder / "many"
+    folder.mkdir()
+    for number in range(400):
+        (folder / str(number)).write_bytes(b"x" * 1000)
+    user.weyr("sync", str(folder), "lake:many/")
+
+    def micros() -> int:
+        return sum(row["micros"] for row in user.asked("cost", "--by", "object")["rows"])
+
+    until(lambda: micros() >= 400 * 5, "400 writes and a list at 5 millionths each")
+    user.weyr("down", "--stack", "asked", "--yes")
+
+    lines = dict(user.rows("SELECT sku, sum(CAST(used AS INTEGER)) FROM journal WHERE stack = 'asked' GROUP BY sku"))
+    assert lines["requests.write"] >= 401 * 1000
+    assert lines.get("egress.far", 0) == 0, "it never left this machine"
+    assert user.asked("cost")["rate_micros_per_hour"] == 0

@@ -38,7 +38,8 @@ class Meter:
 
     `settled` is what was used up to `run_from_ms`; since then `quantity` has been in use until
     `until_ms`, or is still. `run_since_ms` is the engine's own record of the start, by which a run is
-    told from the next one of the same thing. `posted`, `posted_micros` and `posted_until_ms` say how
+    told from the next one of the same thing. A counter has no `quantity`: all that it has used is in `settled`, and
+    `counted` is its highest reading. `posted`, `posted_micros` and `posted_until_ms` say how
     far the journal has come and `lines` how many lines that took. `price` None: no price is known.
     """
 
@@ -57,6 +58,7 @@ class Meter:
     posted_micros: int = 0
     posted_until_ms: int = 0
     lines: int = 0
+    counted: int = 0
     closed_ms: int | None = None
 
     @property

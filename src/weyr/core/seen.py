@@ -70,12 +70,25 @@ class TaskFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class BucketUse:
+    """What was asked of a bucket since it was made (`since`, Unix seconds), in the classes that clouds price: writes
+    and lists, and everything else but deletes. Bytes are those that left, to its own machine and beyond it."""
+
+    since: float
+    writes: int = 0
+    reads: int = 0
+    local_bytes: int = 0
+    far_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class BucketFacts:
-    """A bucket as seen: what it holds now, and the settings it has."""
+    """A bucket as seen: what it holds now, the settings it has, and its use where the engine counts that."""
 
     size_bytes: int = 0
     objects: int = 0
     lifecycle: tuple[tuple[str, float], ...] = ()
+    use: BucketUse | None = None
     of: Literal["bucket"] = "bucket"
 
 

@@ -135,13 +135,19 @@ class Ledger:
 
     def _not_billed(self, connection: Connection, ref: Ref, usages: Sequence[Usage]) -> list[Usage]:
         """Those of `usages` whose run is on no meter yet, closed ones too: a late record is not billed twice."""
-        newest: dict[str, int] = {}
+        newest: dict[tuple[str, str], int] = {}
         for meter in self._store.all_meters_of(connection, ref):
             if meter.run_since_ms is not None and not meters.is_level(meter.sku):
-                newest[meter.thing.part] = max(meter.run_since_ms, newest.get(meter.thing.part, 0))
-        return [u for u in usages if u.since is None or ms(u.since) > newest.get(u.part, -1)]
+                run = _run_of(meter.thing.part, meter.sku)
+                newest[run] = max(meter.run_since_ms, newest.get(run, 0))
+        return [u for u in usages if u.since is None or ms(u.since) > newest.get(_run_of(u.part, u.sku), -1)]
 
     def _save(self, connection: Connection, before: Meter, posting: meters.Posting) -> None:
         after, lines = posting
         if after != before:
             self._store.save(connection, before, after, lines)
+
+
+def _run_of(part: str, sku: str) -> tuple[str, str]:
+    """What a run is told by: all that a task uses ends with it, each counter goes by itself."""
+    return part, sku if meters.is_counter(sku) else ""

@@ -1,9 +1,10 @@
 """How does a meter follow what an engine saw? Pure: a meter and a reading give a meter and lines.
 
-Two sorts of SKU. A *recorded* one (tasks) counts between the engine's own records of start and
+Three sorts of SKU. A *recorded* one (tasks) counts between the engine's own records of start and
 end: without a start nothing ran, and a record that comes late or twice changes nothing but the
 interval it names. A *level* (stored bytes) is a step function: what was seen holds until something
-else is seen. While nothing is known a meter gets no reading and stays open.
+else is seen. A *counter* (requests, bytes that left) only grows while its thing lives: what it is above its
+highest reading is used. While nothing is known a meter gets no reading and stays open.
 """
 
 from dataclasses import dataclass, replace
@@ -20,6 +21,9 @@ POST_EVERY_MS = 60_000
 """A running meter posts a line a minute: half a million a year, and a kill costs no line but the last."""
 
 _LEVELS = ("storage.",)
+_COUNTERS = ("requests.", "egress.")
+COUNTED = 1000
+"""A counter's unit counts as if it were used for a second: prices, lines and sums need not know the sort."""
 
 Posting = tuple[Meter, tuple[Line, ...]]
 
@@ -48,6 +52,11 @@ def is_level(sku: str) -> bool:
     return sku.startswith(_LEVELS)
 
 
+def is_counter(sku: str) -> bool:
+    """Whether the SKU counts events, whose number the engine gives since the thing came to be (its `since`)."""
+    return sku.startswith(_COUNTERS)
+
+
 def used(meter: Meter, at_ms: int) -> int:
     """Quantity x milliseconds that the meter has counted at a moment, as far as is known."""
     return used_at(meter, end_of(meter, at_ms))
@@ -62,6 +71,8 @@ def read(meter: Meter, reading: Reading, now_ms: int) -> Posting:
     """Takes one reading. A closed meter, and a reading older than the last, are left as they are."""
     if meter.closed_ms is not None:
         return meter, ()
+    if is_counter(meter.sku):
+        return _counted(meter, reading, now_ms)
     if is_level(meter.sku):
         since_ms = now_ms if reading.since_ms is None else reading.since_ms
         reading = replace(reading, since_ms=since_ms if meter.run_since_ms is None else meter.run_since_ms)
@@ -84,13 +95,14 @@ def end(meter: Meter, at_ms: int) -> Posting:
     """The run ended at `at_ms`: posts the rest of it. Whatever was posted beyond is taken back."""
     if not meter.is_running:
         return meter, ()
-    until_ms = max(at_ms, meter.run_from_ms)
+    # What a counter used is not undone by an end before it was last posted.
+    until_ms = max(at_ms, meter.posted_until_ms if is_counter(meter.sku) else meter.run_from_ms)
     return post(replace(meter, until_ms=until_ms), until_ms, is_last=True)
 
 
 def next_line_at(meter: Meter, now_ms: int) -> float:
     """When a meter that nothing else is read of owes its next line (Unix milliseconds); never, if it does not run."""
-    if not meter.is_running or meter.price is None:
+    if not meter.is_running or meter.price is None or (is_counter(meter.sku) and meter.settled == meter.posted):
         return inf
     due_ms = meter.posted_until_ms + POST_EVERY_MS
     # Overdue because what was used is not worth a micro-unit yet: it is weighed again a line's time later.
@@ -112,6 +124,33 @@ def clock_was_set(meter: Meter, unset_ms: int, now_ms: int) -> Posting:
     meter, lines = post(meter, unset_ms, is_last=False)
     settled = used_at(meter, unset_ms)
     return replace(meter, settled=settled, run_from_ms=now_ms, posted_until_ms=now_ms), lines
+
+
+def _counted(meter: Meter, reading: Reading, now_ms: int) -> Posting:
+    """Takes what a counter shows. Used is what it shows above the highest that it ever showed of this thing.
+
+    So a reading that comes late or twice adds nothing, nor does one of a backup that was restored, until the counter
+    is where it was: what was paid once is not paid again. A later `since` is another thing of that name, which
+    began from nothing.
+    """
+    since_ms = reading.since_ms if reading.since_ms is not None else meter.run_since_ms or 0
+    if meter.run_since_ms is None:
+        meter = replace(meter, run_from_ms=now_ms, posted_until_ms=now_ms)
+    elif since_ms < meter.run_since_ms:
+        return meter, ()
+    shown = meter.counted if meter.run_since_ms == since_ms else 0
+    meter = replace(meter, run_since_ms=since_ms, counted=max(shown, reading.quantity))
+    if meter.counted == shown:
+        return _due(meter, now_ms)
+    lines: tuple[Line, ...] = ()
+    midnight_ms = now_ms // DAY_MS * DAY_MS
+    if meter.posted_until_ms < midnight_ms:
+        # It counts for the day on which it was seen; what was seen before is of the days before.
+        meter, lines = post(meter, midnight_ms, is_last=False)
+        meter = replace(meter, posted_until_ms=midnight_ms)
+    meter = replace(meter, settled=meter.settled + (meter.counted - shown) * COUNTED)
+    meter, due = _due(meter, now_ms)
+    return meter, lines + due
 
 
 def _in_run(meter: Meter, since_ms: int, quantity: int) -> Posting:

@@ -23,14 +23,18 @@ DEFAULT_BOOK = "aws/fargate"
 CPU, MEMORY = "task.cpu", "task.memory"
 CPU_SPOT, MEMORY_SPOT = "task.cpu.spot", "task.memory.spot"
 STORAGE = "storage.standard"
+REQUESTS_WRITE, REQUESTS_READ = "requests.write", "requests.read"
+EGRESS_LOCAL, EGRESS_FAR = "egress.local", "egress.far"
 
 _UNITS = {
     CPU: (1000, HOUR_S), CPU_SPOT: (1000, HOUR_S),
     MEMORY: (1000, HOUR_S), MEMORY_SPOT: (1000, HOUR_S),
     STORAGE: (2**30, MONTH_S),
+    REQUESTS_WRITE: (1000, 1), REQUESTS_READ: (1000, 1),
+    EGRESS_LOCAL: (2**30, 1), EGRESS_FAR: (2**30, 1),
 }  # fmt: skip
 """For which quantity and how many seconds a book's amount is: tasks count in thousandths of a
-vCPU or GiB, storage in bytes."""
+vCPU or GiB, storage in bytes. Of a counter (requests, bytes that left) each counts for a second."""
 
 _OWN_SKUS = {
     "cpu_hour": CPU,
@@ -41,6 +45,8 @@ _OWN_SKUS = {
 }
 _WHOLE = ((CPU, MEMORY), (CPU_SPOT, MEMORY_SPOT))
 _INCLUDED = Price(0, 1, 1)
+_FREE_AT_HOME = (REQUESTS_WRITE, REQUESTS_READ, EGRESS_LOCAL, EGRESS_FAR)
+"""Who owns the machine has paid for these with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +139,7 @@ def own_book(amounts: Mapping[str, Money]) -> PriceBook:
     for spot, on_demand in ((CPU_SPOT, CPU), (MEMORY_SPOT, MEMORY)):
         if on_demand in prices:
             prices.setdefault(spot, prices[on_demand])
+    prices |= dict.fromkeys(_FREE_AT_HOME, _INCLUDED)
     return PriceBook("own", prices, title="stated by the owner of the machine")
 
 
@@ -153,7 +160,7 @@ def _price(sku: str, micros: int) -> Price:
 
 def _micros(amount: str) -> int:
     micros = Decimal(amount) * MICROS
-    assert micros == int(micros) > 0, f"{amount} is not a positive number of millionths"
+    assert micros == int(micros) >= 0, f"{amount} is not a number of millionths"
     return int(micros)
 
 

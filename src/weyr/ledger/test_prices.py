@@ -6,7 +6,21 @@ import pytest
 
 from weyr.core.diagnostic import UserError
 from weyr.core.units import Money
-from weyr.ledger.prices import CPU, CPU_SPOT, DEFAULT_BOOK, MEMORY, MEMORY_SPOT, STORAGE, Catalogue, own_book
+from weyr.ledger.meters import COUNTED
+from weyr.ledger.prices import (
+    CPU,
+    CPU_SPOT,
+    DEFAULT_BOOK,
+    EGRESS_FAR,
+    EGRESS_LOCAL,
+    MEMORY,
+    MEMORY_SPOT,
+    REQUESTS_READ,
+    REQUESTS_WRITE,
+    STORAGE,
+    Catalogue,
+    own_book,
+)
 
 CATALOGUE = Catalogue.shipped()
 
@@ -26,8 +40,21 @@ def test_no_spot_price_is_above_on_demand_and_none_is_a_sentinel() -> None:
             full, less = book.price(on_demand), book.price(spot)
             if full and less:
                 assert 0 < less.micros <= full.micros, book.name
-        for price in book.prices.values():
-            assert 0 < price.micros < 200_000_000, book.name
+        for sku, price in book.prices.items():
+            assert sku == EGRESS_LOCAL or price.micros > 0, book.name
+            assert price.micros < 200_000_000, book.name
+
+
+@pytest.mark.parametrize(
+    ("sku", "count", "micros"),
+    [(REQUESTS_WRITE, 1_000_000, 5_000_000), (REQUESTS_READ, 1_000_000, 400_000), (REQUESTS_READ, 2, 0),
+     (REQUESTS_READ, 3, 1), (EGRESS_FAR, 2**30, 90_000), (EGRESS_LOCAL, 2**40, 0)],
+)  # fmt: skip
+def test_what_is_counted_costs_what_the_list_says(sku: str, count: int, micros: int) -> None:
+    """A request costs less than a millionth of a dollar, and a million of them do not cost nothing."""
+    price = CATALOGUE.price(DEFAULT_BOOK, sku)
+    assert price is not None
+    assert price.cost_micros(count * COUNTED) == micros
 
 
 @pytest.mark.parametrize(
@@ -78,6 +105,7 @@ def test_an_owner_states_own_costs() -> None:
     assert book.monthly_micros(CPU, 2000, 10) == 400_000
     assert book.price(CPU_SPOT) == book.price(CPU)
     assert book.price(STORAGE) is None
+    assert book.price(REQUESTS_READ) is not None, "whoever owns the machine has paid for its requests"
 
 
 def test_every_unknown_word_and_currency_is_reported_at_once() -> None:

@@ -9,6 +9,7 @@ from weyr.core.ref import ThingId
 from weyr.core.seen import (
     Absent,
     BucketFacts,
+    BucketUse,
     ModelFacts,
     NoticeFacts,
     Present,
@@ -31,9 +32,21 @@ class SimBuckets(Shelf):
     def __init__(self, clock: VirtualClock, faults: Faults) -> None:
         super().__init__(clock, faults)
         self._holds: dict[str, tuple[int, int]] = {}
+        self._uses: dict[str, BucketUse] = {}
 
     def fill(self, name: str, size_bytes: int, objects: int = 1) -> None:
         self._holds[name] = (size_bytes, objects)
+
+    def ask(self, name: str, writes: int = 0, reads: int = 0, local_bytes: int = 0, far_bytes: int = 0) -> None:
+        """Somebody asks this of a bucket that is there."""
+        use = self._uses[name]
+        self._uses[name] = replace(
+            use,
+            writes=use.writes + writes,
+            reads=use.reads + reads,
+            local_bytes=use.local_bytes + local_bytes,
+            far_bytes=use.far_bytes + far_bytes,
+        )
 
     def _begin(self, want: Wanted, prior: Wanted | None) -> Refused | None:
         name = _bucket(want).name
@@ -45,12 +58,17 @@ class SimBuckets(Shelf):
 
     def _let_go(self, id: ThingId) -> bool:
         self._holds.pop(_bucket(self._wanted[id]).name, None)
+        self._uses.pop(_bucket(self._wanted[id]).name, None)
         return True
 
     def _facts(self, want: Wanted) -> BucketFacts:
         body = _bucket(want)
         size_bytes, objects = self._holds.get(body.name, (0, 0))
-        return BucketFacts(size_bytes, objects, body.lifecycle)
+        return BucketFacts(size_bytes, objects, body.lifecycle, self._uses.get(body.name))
+
+    def _keep(self, want: Wanted) -> None:
+        super()._keep(want)
+        self._uses.setdefault(_bucket(want).name, BucketUse(since=self._clock.now()))
 
 
 class SimModels(Shelf):

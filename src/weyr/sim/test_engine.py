@@ -5,7 +5,17 @@ import pytest
 from weyr.core.capability import BucketBody, Capability, CheckpointBody, ModelBody, NoticeBody, TaskBody, Wanted
 from weyr.core.diagnostic import EngineSilent
 from weyr.core.ref import Ref, ThingId
-from weyr.core.seen import Absent, BucketFacts, EndReason, ModelFacts, NoticeFacts, Present, TaskFacts, TaskState
+from weyr.core.seen import (
+    Absent,
+    BucketFacts,
+    BucketUse,
+    EndReason,
+    ModelFacts,
+    NoticeFacts,
+    Present,
+    TaskFacts,
+    TaskState,
+)
 from weyr.sim import Script, SimEngine, VirtualClock
 from weyr.sim.faults import FaultRates
 from weyr.sim.scripts import Signals, ending_of
@@ -155,12 +165,17 @@ def test_a_task_that_succeeds_registers_its_model() -> None:
 
 def test_a_bucket_has_one_owner_and_a_notice_is_sent_once() -> None:
     """The small capabilities keep the promises of the large ones."""
-    engine = SimEngine(VirtualClock())
+    clock = VirtualClock()
+    engine = SimEngine(clock)
     first, second = thing("", "bucket"), ThingId(Ref("other", "bucket", "lake"))
     assert engine.buckets.ensure([Wanted(first, 1, BucketBody("lake"))]) == {}
     assert second in engine.buckets.ensure([Wanted(second, 1, BucketBody("lake"))])
     engine.buckets.fill("lake", 99)
-    assert engine.buckets.observe([first])[first] == Present(BucketFacts(99, 1), 1)
+    assert engine.buckets.observe([first])[first] == Present(BucketFacts(99, 1, use=BucketUse(clock.now())), 1)
+    engine.buckets.ask("lake", writes=2, far_bytes=7)
+    assert engine.buckets.observe([first])[first] == Present(
+        BucketFacts(99, 1, use=BucketUse(clock.now(), 2, 0, 0, 7)), 1
+    )
     notice = thing("80", "budget")
     for _ in range(3):
         engine.notices.ensure([Wanted(notice, 1, NoticeBody("80 % is spent"))])

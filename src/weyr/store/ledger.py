@@ -179,6 +179,7 @@ def _meter_of(row: Row[Any]) -> Meter:
         posted_micros=row.posted_micros,
         posted_until_ms=row.posted_until_ms,
         lines=row.lines,
+        counted=row.counted,
         closed_ms=row.closed_ms,
     )
 

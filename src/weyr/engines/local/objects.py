@@ -8,7 +8,7 @@ from urllib.parse import quote
 from weyr.core.capability import BucketBody, Capability, Refused, Wanted
 from weyr.core.diagnostic import EngineSilent
 from weyr.core.ref import NAME, ThingId
-from weyr.core.seen import Absent, BucketFacts, Present, Seen
+from weyr.core.seen import Absent, BucketFacts, BucketUse, Present, Seen
 from weyr.engines.local.control import NoAnswer, PlaneDown, ask
 
 
@@ -96,4 +96,5 @@ def _seen(bucket: Any) -> Seen:
     if bucket is None:
         return Absent()
     rules = tuple((str(prefix), float(age_s)) for prefix, age_s in bucket["lifecycle"])
-    return Present(BucketFacts(bucket["size_bytes"], bucket["objects"], rules), bucket["generation"])
+    use = BucketUse(float(bucket["created_at"]), **bucket["used"])
+    return Present(BucketFacts(bucket["size_bytes"], bucket["objects"], rules, use), bucket["generation"])

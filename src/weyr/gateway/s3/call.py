@@ -18,6 +18,7 @@ from weyr.gateway.s3.receive import Receiver, promise_of
 from weyr.gateway.s3.records import Bucket, Inline, Stored
 from weyr.gateway.s3.remote.outside import Outside
 from weyr.gateway.s3.sigv4 import Caller
+from weyr.gateway.s3.usage import Counters
 from weyr.gateway.s3.xml import DOCUMENT_BYTES_MAX, Content, Node, document, parsed
 
 REGION = "us-east-1"
@@ -40,6 +41,7 @@ class Plane:
     """The places elsewhere that buckets and tiers are at."""
     day_s: float = 86_400.0
     """How long a day of a lifecycle rule lasts."""
+    counters: Counters = field(default_factory=Counters)
     webhooks: Mapping[str, str] = field(default_factory=dict)
     """Name → URL of those that buckets may tell of their objects."""
     replicas: Mapping[str, str] = field(default_factory=dict)

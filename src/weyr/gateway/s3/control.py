@@ -6,6 +6,7 @@ GET /health · GET /stats · GET /buckets · GET|PUT|DELETE /buckets/NAME
 import json
 import sqlite3
 from collections.abc import Mapping
+from dataclasses import asdict
 from functools import partial
 from urllib.parse import parse_qs, unquote
 
@@ -20,6 +21,7 @@ from weyr.gateway.s3.messages import BodyBroken, Request, Response
 from weyr.gateway.s3.records import Bucket, Rule, bucket_named, buckets
 from weyr.gateway.s3.remote.reach import SETTING
 from weyr.gateway.s3.shared import Shared
+from weyr.gateway.s3.usage import Use, used
 from weyr.wire.epochs import HEADER, Epochs
 
 BODY_MAX = 1024 * 1024
@@ -58,9 +60,12 @@ class Control:
             case "GET", "stats", "":
                 return _json(200, self._stats())
             case "GET", "buckets", "":
-                return _json(200, {"buckets": [_shown(bucket) for bucket in buckets(self._plane.index)]})
+                uses = used(self._plane.index)
+                listed = buckets(self._plane.index)
+                return _json(200, {"buckets": [_shown(bucket, uses.get(bucket.id, Use())) for bucket in listed]})
             case "GET", "buckets", bucket:
-                return _json(200, _shown(bucket_named(self._plane.index, bucket)))
+                there = bucket_named(self._plane.index, bucket)
+                return _json(200, _shown(there, used(self._plane.index).get(there.id, Use())))
             case "PUT", "buckets", bucket if bucket:
                 return await self._put(request, bucket)
             case "DELETE", "buckets", bucket if bucket:
@@ -111,7 +116,7 @@ class Control:
                 url=self._url_of(name, document),
             )
         )
-        return _json(200, _shown(bucket))
+        return _json(200, _shown(bucket, used(self._plane.index).get(bucket.id, Use())))
 
     def _url_of(self, name: str, document: Mapping[str, object]) -> str:
         """Where the bucket's objects are to be, "" for here. Raises: S3Error where that cannot be used."""
@@ -156,7 +161,7 @@ def _rules(pairs: list[list[object]]) -> tuple[Rule, ...]:
     return rules
 
 
-def _shown(bucket: Bucket) -> dict[str, object]:
+def _shown(bucket: Bucket, use: Use) -> dict[str, object]:
     return {
         "name": bucket.name,
         "owner": bucket.owner,
@@ -167,6 +172,7 @@ def _shown(bucket: Bucket) -> dict[str, object]:
         "lifecycle": [[rule.prefix, rule.expire_after_s] for rule in bucket.lifecycle],
         "versioning": bucket.versioning.value,
         "created_at": bucket.created_ms / 1000,
+        "used": asdict(use),
     }
 
 

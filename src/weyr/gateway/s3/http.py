@@ -268,8 +268,8 @@ class Connection(asyncio.Protocol):
         try:
             await self._send(head, response)
         finally:
-            if response.done is not None:
-                response.done(self._body_bytes)
+            for told in response.done:
+                told(self._body_bytes)
         if is_cut and not rest.is_awaited:
             self._transport.write_eof()
             await self._discard(rest, DISCARD_MAX)

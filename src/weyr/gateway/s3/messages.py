@@ -136,8 +136,8 @@ class Response:
     pieces: Pieces | None = None
     length: int | None = None
     close: bool = False
-    done: Callable[[int], None] | None = None
-    """Called with how many bytes of the body went out, once that is over, however it ended."""
+    done: tuple[Callable[[int], None], ...] = ()
+    """Each is called with how many bytes of the body went out, once that is over, however it ended."""
 
 
 def origin_of(target: str, headers: dict[str, str]) -> str:

@@ -174,11 +174,14 @@ async def _answering(common: Common, plane: Plane, place: int) -> AsyncIterator[
     counter = Counter(common.shared, place)
     site = Site(Service(plane, place).handle, counter)
     acceptor = Acceptor(common.listener, site)
-    tidying = asyncio.get_running_loop().create_task(_tidy_site(common, plane, site))
+    beside = [_tidy_site(common, plane, site), plane.counters.run(plane.index)]
+    tasks = [asyncio.get_running_loop().create_task(work) for work in beside]
     yield
-    tidying.cancel()
+    for task in tasks:
+        task.cancel()
     acceptor.close()
     await site.stop(GRACE_S)
+    await plane.counters.flush(plane.index)
 
 
 def _plane(common: Common, index: AnyIndex, blobs: BlobStore) -> Plane:

@@ -1,6 +1,7 @@
 """How is the index laid out? Its tables, and how the file is opened so that a commit is on disk.
 
-    buckets    one row per bucket; its counters are kept by triggers, so they cannot drift from the rows
+    buckets    one row per bucket; what it holds is kept by triggers, so it cannot drift from the rows, and what it was
+               used for (`writes`, `reads` and bytes that left) is added once a second
     objects    the current version of each key, or its delete marker
     history    the versions before it, of buckets that keep them; `sequence` rises with each version of a key, and
                `ended_ms` is when another took its place
@@ -24,7 +25,7 @@ size is that of the object's bytes, and `blobs.size` that on disk.
 import sqlite3
 from pathlib import Path
 
-VERSION = 8
+VERSION = 9
 
 _COLUMNS = """
     bucket INTEGER NOT NULL, key TEXT NOT NULL, sequence INTEGER NOT NULL, version TEXT NOT NULL,
@@ -39,7 +40,9 @@ CREATE TABLE buckets (
     id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, created_ms INTEGER NOT NULL, owner TEXT NOT NULL,
     generation INTEGER NOT NULL DEFAULT 0,
     versioning TEXT NOT NULL DEFAULT '', lifecycle TEXT NOT NULL DEFAULT '[]', settings TEXT NOT NULL DEFAULT '{{}}',
-    objects INTEGER NOT NULL DEFAULT 0, size_bytes INTEGER NOT NULL DEFAULT 0
+    objects INTEGER NOT NULL DEFAULT 0, size_bytes INTEGER NOT NULL DEFAULT 0,
+    writes INTEGER NOT NULL DEFAULT 0, reads INTEGER NOT NULL DEFAULT 0,
+    local_bytes INTEGER NOT NULL DEFAULT 0, far_bytes INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE objects ({_COLUMNS}, PRIMARY KEY (bucket, key)) WITHOUT ROWID;
 CREATE TABLE history (

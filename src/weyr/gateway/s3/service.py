@@ -6,6 +6,7 @@ import sqlite3
 import time
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 
 from weyr.gateway.s3 import api_buckets, api_cors, sigv2
 from weyr.gateway.s3.addresses import Domains
@@ -101,7 +102,7 @@ class Service:
             checked_key(key)
             seen.call = call = _at_bucket(call, route)
             await admit(call, route.action_for(names))
-            return await _operation_of(call, route)(call)
+            return await _carried_out(call, route)
         except S3Error as e:
             if e.status == 403 and not e.is_audited:
                 self._plane.audit.refused(caller.principal.name, f"s3:{request.method}", request.path, e.code)
@@ -124,6 +125,23 @@ class Service:
             self._plane.audit.refused(e.who, f"s3:{request.method}", request.path, e.error.code)
             e.error.is_audited = True
             raise e.error from None
+
+
+async def _carried_out(call: Call, route: Route) -> Response:
+    """The answer to a call that was let in, which its bucket is charged with."""
+    bucket, counters = call.there_or_none, call.plane.counters
+    try:
+        response = await _operation_of(call, route)(call)
+    except (S3Error, NotModified) as e:
+        # Some operations ask for themselves who may; whom they turn away has cost the bucket nothing.
+        if bucket is not None and not (isinstance(e, S3Error) and e.status == 403):
+            counters.asked(bucket, call.request.method, route.action)
+        raise
+    if bucket is not None:
+        counters.asked(bucket, call.request.method, route.action)
+        if call.request.method == "GET":
+            response.done += (partial(counters.left, bucket, call.request.peer),)
+    return response
 
 
 def _at_bucket(call: Call, route: Route) -> Call:

@@ -29,6 +29,7 @@ meters = Table(
     Column("posted_micros", BigInteger, nullable=False),
     Column("posted_until_ms", BigInteger, nullable=False),
     Column("lines", INT64, nullable=False),
+    Column("counted", BigInteger, nullable=False, server_default="0"),
     Column("closed_ms", BigInteger),
 )
 

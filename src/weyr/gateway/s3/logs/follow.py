@@ -28,7 +28,7 @@ class Follower:
             return
         seen.subresource = next((name for name in SUBRESOURCES if name in seen.query), "")
         logging = Logging.of(bucket.settings[SETTING])
-        response.done = partial(self._write, seen, response, bucket, logging, time.monotonic())
+        response.done += (partial(self._write, seen, response, bucket, logging, time.monotonic()),)
 
     def _bucket_of(self, seen: Seen, response: Response) -> Bucket | None:
         if seen.call is not None and seen.call.there_or_none is not None:

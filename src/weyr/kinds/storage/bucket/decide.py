@@ -8,7 +8,7 @@ from weyr.core.capability import BucketBody, Capability
 from weyr.core.decision import Condition, ConditionType, Decision, Ensure, Note, Release, Thing, View, Want
 from weyr.core.kind import Estimate, Usage
 from weyr.core.ref import Ref
-from weyr.core.seen import Absent, BucketFacts, Present, Unknown
+from weyr.core.seen import Absent, BucketFacts, BucketUse, Present, Unknown
 from weyr.core.units import HOUR_S, MONTH_S
 from weyr.kinds.storage.bucket.spec import BucketSpec
 
@@ -17,6 +17,8 @@ BUCKET = ""
 
 
 SKU = "storage.standard"
+WRITES, READS, LOCAL, FAR = "requests.write", "requests.read", "egress.local", "egress.far"
+METERS = tuple((sku, 0) for sku in (SKU, WRITES, READS, LOCAL, FAR))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ def decide(want: Want[BucketSpec], view: View[BucketMemory]) -> Decision[BucketM
     if want.spec is None:
         return _remove(thing, view.memory)
     body = body_of(want.ref, want.spec)
-    ensure = Ensure(Capability.OBJECTS, BUCKET, body, want.generation, meters=((SKU, 0),))
+    ensure = Ensure(Capability.OBJECTS, BUCKET, body, want.generation, meters=METERS)
     memory = view.memory or BucketMemory()
     if thing and thing.refusal and thing.generation >= want.generation:
         failed = Condition(ConditionType.FAILED, True, "Refused", thing.refusal)
@@ -74,12 +76,19 @@ def bucket_name(ref: Ref) -> str:
 
 
 def usage(_spec: BucketSpec, things: Mapping[str, Thing]) -> tuple[Usage, ...]:
-    """Stored bytes, from when they are first seen until the bucket is proved absent."""
+    """Stored bytes, from when they are first seen until the bucket is proved absent; and what was asked of it."""
     match things[BUCKET].seen if BUCKET in things else Absent():
-        case Present(facts=BucketFacts(size_bytes=size)):
-            return (Usage(BUCKET, SKU, size, since=None),)
+        case Present(facts=BucketFacts(size_bytes=size, use=use)):
+            return (Usage(BUCKET, SKU, size, since=None), *_counted(use))
         case _:
             return ()
+
+
+def _counted(use: BucketUse | None) -> tuple[Usage, ...]:
+    if use is None:
+        return ()
+    counts = ((WRITES, use.writes), (READS, use.reads), (LOCAL, use.local_bytes), (FAR, use.far_bytes))
+    return tuple(Usage(BUCKET, sku, count, since=use.since) for sku, count in counts)
 
 
 def estimate(_spec: BucketSpec) -> tuple[Estimate, ...]:

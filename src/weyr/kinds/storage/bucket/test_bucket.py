@@ -12,10 +12,10 @@ from weyr.core.checking import Proposal
 from weyr.core.decision import Decision, Ensure, Phase, Release, Thing, View, Want, phase_of
 from weyr.core.ref import Ref
 from weyr.core.schema import from_plain
-from weyr.core.seen import Absent, BucketFacts, Present, SecretFacts, Seen, Unknown
+from weyr.core.seen import Absent, BucketFacts, BucketUse, Present, SecretFacts, Seen, Unknown
 from weyr.kinds.storage.bucket import KIND
 from weyr.kinds.storage.bucket.checks import checks
-from weyr.kinds.storage.bucket.decide import BucketMemory, decide, estimate, usage
+from weyr.kinds.storage.bucket.decide import METERS, BucketMemory, decide, estimate, usage
 from weyr.kinds.storage.bucket.spec import BucketSpec
 
 LAKE = Ref("digits", "bucket", "lake")
@@ -155,6 +155,23 @@ def test_stored_bytes_are_metered_while_they_are_seen() -> None:
 
     assert [[(line.sku, line.quantity) for line in found] for found in lines] == [[("storage.standard", 2**30)], [], []]
     assert usage(bucket(), {}) == ()
+
+
+def test_what_was_asked_of_it_is_metered_since_it_was_made() -> None:
+    """Requests and bytes that left are counted by the engine; one that counts nothing is not billed for it."""
+    facts = BucketFacts(0, use=BucketUse(1_000.0, writes=3, reads=5, local_bytes=70, far_bytes=90))
+
+    counted = [line for line in usage(bucket(), {"": thing(Present(facts))}) if line.sku != "storage.standard"]
+
+    assert [(line.sku, line.quantity) for line in counted] == [
+        ("requests.write", 3), ("requests.read", 5), ("egress.local", 70), ("egress.far", 90),
+    ]  # fmt: skip
+    assert {line.since for line in counted} == {1_000.0}
+    assert {sku for sku, _ in METERS} == {"storage.standard", *(line.sku for line in counted)}
+
+
+def test_a_plan_says_what_it_takes_a_bucket_to_hold() -> None:
+    """A price without its assumption is a guess."""
     assert [line.note for line in estimate(bucket())] == ["if it holds 1 GiB"]
 
 

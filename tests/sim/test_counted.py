@@ -1,0 +1,63 @@
+"""What is asked of a bucket is on the bill once, in worlds that lose replies, kill the server and cut the power."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from weyr.compose.kinds import KINDS
+from weyr.core.units import MICROS
+from weyr.ledger.meters import COUNTED
+from weyr.sim.chance import chance_of
+from weyr.sim.trouble import drawn_trouble
+from weyr.sim.world import SimWorld
+from weyr.store.ledger import LedgerStore
+
+LAKE = "stack: digits\nbuckets: {lake: {}}\n"
+WORLDS = 40
+MILLION = 1_000_000
+
+
+def posted(world: SimWorld) -> Counter[str]:
+    """How many of each the journal has, and the money under "micros"."""
+    found: Counter[str] = Counter()
+    with world.db.read() as connection:
+        for line in LedgerStore(world.db).lines(connection, lines_max=100_000):
+            if not line.sku.startswith("storage."):
+                found[line.sku] += line.used
+                found["micros"] += line.signed_micros
+    return found
+
+
+@pytest.mark.parametrize("seed", range(WORLDS))
+def test_every_request_is_billed_once(folder: Path, seed: int) -> None:
+    """However often the server dies between counting and posting, or hears an old answer; never more than was asked."""
+    chance = chance_of(seed, "requests")
+    world = SimWorld(KINDS, folder, seed, drawn_trouble(chance_of(seed, "trouble")))
+    asked: Counter[str] = Counter()
+    world.up(LAKE)
+    for turn in range(20):
+        world.run(chance.expovariate(1 / 30))
+        if world.engine.buckets.held():
+            writes, reads, far = chance.randrange(MILLION), chance.randrange(MILLION), chance.randrange(2**34)
+            world.engine.buckets.ask("digits-lake", writes, reads, far_bytes=far)
+            asked.update({"requests.write": writes, "requests.read": reads, "egress.far": far})
+        else:
+            world.up(LAKE)  # the power was cut before it was kept that anybody wanted it
+        if turn % 5 == 3:
+            world.crash()
+        assert all(count <= asked[sku] * COUNTED for sku, count in posted(world).items() if sku != "micros")
+    world.stop_faults()
+    world.up(LAKE)
+    world.check_settled(900)
+    world.run(120)
+    world.down("digits")
+    world.check_settled(900)
+
+    bill = posted(world)
+    micros = bill.pop("micros")
+    world.db.close()
+    assert bill == {sku: count * COUNTED for sku, count in asked.items()}
+    per_unit = {"requests.write": 5000 / 1000, "requests.read": 400 / 1000, "egress.far": 90_000 / 2**30}
+    exact = sum(count * per_unit[sku] for sku, count in asked.items())
+    assert exact - len(asked) <= micros <= exact < 1e6 * MICROS
