@@ -43,6 +43,8 @@ class Kind(StrEnum):
     """A row of a bucket or an upload that is not there."""
     SIZE = "size"
     """An object that is not as long as its blobs."""
+    AWAY = "away"
+    """What lies at a tier is named more or less often than is counted, or is not counted."""
     LEFTOVER = "leftover"
     """A body that was still arriving when the plane died."""
 
@@ -110,15 +112,20 @@ def _count_names(db: sqlite3.Connection) -> None:
     db.execute("PRAGMA temp_store = FILE")
     db.execute("DROP TABLE IF EXISTS temp.named")
     db.execute("CREATE TEMP TABLE named (blob INTEGER PRIMARY KEY, refs INTEGER, size INTEGER, is_inline INTEGER)")
+    db.execute("DROP TABLE IF EXISTS temp.named_away")
+    db.execute("CREATE TEMP TABLE named_away (id INTEGER PRIMARY KEY, refs INTEGER)")
 
-    def names() -> Iterator[tuple[int, int, bool]]:
+    def names(is_away: bool) -> Iterator[tuple[int, int, bool]]:
         for table in ("objects", "history", "parts"):
             for (text,) in db.execute(f"SELECT segments FROM {table}"):
                 for segment in segments_of(text):
-                    yield segment.blob, segment.size, segment.is_inline
+                    if segment.is_away is is_away:
+                        yield segment.blob, segment.size, segment.is_inline
 
     sql = "INSERT INTO named VALUES (?, 1, ?, ?) ON CONFLICT (blob) DO UPDATE SET refs = refs + 1"
-    db.executemany(sql, names())
+    db.executemany(sql, names(is_away=False))
+    sql = "INSERT INTO named_away VALUES (?, 1) ON CONFLICT (id) DO UPDATE SET refs = refs + 1"
+    db.executemany(sql, ((number,) for number, _, _ in names(is_away=True)))
 
 
 def _counts(look: Look) -> Iterator[Finding]:
@@ -133,6 +140,19 @@ def _counts(look: Look) -> Iterator[Finding]:
     )
     for blob, refs, named in db.execute(sql):
         yield Finding(Kind.COUNT, f"blob {blob} is named {named} times and counted {refs}", blob=blob)
+
+
+def _away(look: Look) -> Iterator[Finding]:
+    db = look.db
+    for (number,) in db.execute("SELECT id FROM named_away WHERE id NOT IN (SELECT id FROM away) ORDER BY id"):
+        yield Finding(Kind.AWAY, f"what is away as {number} is named and not counted: where it lies is not known")
+    sql = (
+        "SELECT a.id, a.refs, coalesce(n.refs, 0) FROM away a LEFT JOIN named_away n ON n.id = a.id"
+        " WHERE a.refs <> coalesce(n.refs, 0) ORDER BY a.id"
+    )
+    for number, refs, named in db.execute(sql):
+        what = f"what is away as {number} is named {named} times and counted {refs}"
+        yield Finding(Kind.AWAY, what, blob=number)
 
 
 def _damaged(look: Look) -> Iterator[Finding]:
@@ -227,12 +247,12 @@ def _where(db: sqlite3.Connection, blob: int) -> tuple[str, ...]:
         " WHERE p.segments LIKE ? LIMIT ?"
     )
     for bucket, key, number, text in db.execute(sql, (f"%{blob}:%", NAMES_MAX)):
-        if any(segment.blob == blob for segment in segments_of(text)):
+        if any(segment.blob == blob and not segment.is_away for segment in segments_of(text)):
             shown.append(f"{names.get(bucket, bucket)}/{key} (part {number} of an upload)")
     return tuple(shown)
 
 
 CHECKS: tuple[Callable[[Look], Iterator[Finding]], ...] = (
-    _homeless, _counts, _damaged, _orphans, _sizes, _counters, _leftovers
+    _homeless, _counts, _away, _damaged, _orphans, _sizes, _counters, _leftovers
 )  # fmt: skip
 """In the order in which what they find can be mended: each relies on what those before it have looked at."""

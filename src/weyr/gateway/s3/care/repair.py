@@ -81,12 +81,13 @@ class Repair:
             Kind.COUNTER: self._set_counters,
             Kind.HOMELESS: self._house,
             Kind.LEFTOVER: self._clear_leftover,
+            Kind.AWAY: self._set_away,
         }
 
     def mended(self, finding: Finding) -> Finding:
         """The finding, with what was done about it. Raises: OSError, sqlite3.Error."""
         way = self._ways.get(finding.kind)
-        if way is None:
+        if way is None or (finding.kind is Kind.AWAY and not finding.blob):
             return finding
         with self._db:
             self._db.execute("BEGIN IMMEDIATE")
@@ -115,7 +116,7 @@ class Repair:
             if f'"{HEALED_BY}"' in settings:
                 sql = "SELECT segments FROM objects WHERE bucket = ? AND segments LIKE ?"
                 for (text,) in self._db.execute(sql, (bucket, f"%{blob}:%")):
-                    if any(segment.blob == blob for segment in segments_of(text)):
+                    if any(segment.blob == blob and not segment.is_away for segment in segments_of(text)):
                         return True
         return False
 
@@ -129,6 +130,16 @@ class Repair:
         values = finding.blob, refs, path.stat().st_size if is_there else size, digests, b"" if is_inline else None
         self._db.execute("INSERT INTO blobs VALUES (?, ?, ?, ?, ?)", values)
         return "it is counted, with digests of what is there now" if is_there else "it is counted, without its bytes"
+
+    def _set_away(self, finding: Finding) -> str:
+        row = self._db.execute("SELECT refs FROM named_away WHERE id = ?", (finding.blob,)).fetchone()
+        if row is not None:
+            self._db.execute("UPDATE away SET refs = ? WHERE id = ?", (row[0], finding.blob))
+            return "it is counted as often as it is named"
+        sql = "INSERT OR REPLACE INTO removals SELECT tier, key, size FROM away WHERE id = ?"
+        self._db.execute(sql, (finding.blob,))
+        self._db.execute("DELETE FROM away WHERE id = ?", (finding.blob,))
+        return "the plane removes it from its tier"
 
     def _set_count(self, finding: Finding) -> str:
         row = self._db.execute("SELECT refs FROM named WHERE blob = ?", (finding.blob,)).fetchone()
