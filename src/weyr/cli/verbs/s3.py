@@ -16,10 +16,12 @@ from weyr.cli import s3_care
 from weyr.cli.group import verb, verb_app
 from weyr.cli.options import AsJson, seconds
 from weyr.cli.outside import REMOTE_HELP, TIER_HELP, reach_of
+from weyr.cli.s3_environment import said_in
 from weyr.cli.s3_replicas import replicate, replication
 from weyr.cli.screen import put, say
 from weyr.core.diagnostic import Diagnostic, UserError
 from weyr.gateway.s3.accounts import User, Users, kept_user
+from weyr.gateway.s3.call import REGION
 from weyr.gateway.s3.keyring import KeysUnusable, rotate
 from weyr.gateway.s3.remote.place import ENVIRONMENT
 from weyr.gateway.s3.start import KEYS, WORKERS_MAX, CannotStart, Settings, usual_workers
@@ -38,25 +40,43 @@ def s3() -> None:
 
 @verb(app, "weyr s3 serve --data buckets --port 9000 --user alice:ALICEKEY:alices-secret")
 def serve(
-    data: Annotated[Path, typer.Option("--data", help="Folder of the buckets; it is made if it is not there.")],
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Where to listen; 0 for any free port.")] = 9000,
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", help="Folder of the buckets; it is made if it is not there. $MINIO_VOLUMES counts too."),
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=65535,
+            help="Where to listen; 0 for any free port. Without it, that of $MINIO_ADDRESS, $GATEWAY_LISTEN, or 9000.",
+        ),
+    ] = None,
+    host: Annotated[
+        str | None,
+        typer.Option(help="The address to listen on. Without it, that of the same variables, or 127.0.0.1."),
+    ] = None,
     user: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME:ACCESS_KEY:SECRET",
-            help=f"Somebody who may call; give it once per user. ${USERS} and --users-file keep secrets off the line.",
+            help=f"Somebody who may call; give it once per user. ${USERS}, --users-file and $MINIO_ROOT_USER with "
+            "$MINIO_ROOT_PASSWORD keep secrets off the line.",
         ),
     ] = None,
     users_file: Annotated[
         Path | None, typer.Option("--users-file", help="A file with one NAME:ACCESS_KEY:SECRET a line.")
     ] = None,
-    region: Annotated[str, typer.Option(help="The region that buckets say they are in.")] = "us-east-1",
+    region: Annotated[
+        str | None,
+        typer.Option(help="The region that buckets say they are in: $MINIO_SITE_REGION or us-east-1 without it."),
+    ] = None,
     domain: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="A name of this machine before which clients put the bucket's (BUCKET.NAME); once per name.",
+            help="A name of this machine before which clients put the bucket's (BUCKET.NAME); once per name. "
+            "$MINIO_DOMAIN counts too.",
         ),
     ] = None,
     kms_key: Annotated[
@@ -127,10 +147,11 @@ def serve(
 ) -> None:
     """Serve S3 in the foreground until Ctrl-C. Each user owns what it makes and sees nothing of the others'."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
-    folder = data.expanduser().absolute()
     try:
+        said = said_in(os.environ)
+        folder = _folder(data or said.data)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        users = _users(user or [], users_file, folder)
+        users = _users(user or [], users_file, folder, said.user)
         accounts = Users(users)
         reach = reach_of(remote or [], tier or [], remote_keys, cache_size, users[0].name)
     except (OSError, ValueError) as e:
@@ -138,14 +159,14 @@ def serve(
     settings = Settings(
         data=folder,
         audit=folder / "audit.jsonl",
-        host=host,
-        port=port,
-        region=region,
+        host=host or said.host or "127.0.0.1",
+        port=port if port is not None else said.port if said.port is not None else 9000,
+        region=region or said.region or REGION,
         named_keys=tuple(kms_key or ()),
         sweep_every_s=min(10.0, max(0.2, lifecycle_day / 4)),
         day_s=lifecycle_day,
         scrub_every_s=scrub_every,
-        domains=tuple(domain or ()),
+        domains=(*(domain or ()), *said.domains),
         reach=reach,
         logs_every_s=access_logs_every,
         webhooks=dict(_webhook(text) for text in webhook or []),
@@ -153,6 +174,11 @@ def serve(
         replicas=dict(_replica(text) for text in replica or []),
         remote_environment={name: value for name, value in os.environ.items() if name.startswith(ENVIRONMENT)},
     )
+
+    if said.read:
+        say(f"Read from the environment: {', '.join(said.read)}.")
+    if said.unread:
+        say(f"Not read, since nothing here does what they ask for: {', '.join(said.unread)}.")
 
     def ready(url: str) -> None:
         if as_json:
@@ -190,13 +216,22 @@ verb(app, "weyr s3 scrub --data buckets")(s3_care.scrub)
 verb(app, "weyr s3 fsck --data buckets")(s3_care.fsck)
 
 
-def _users(given: list[str], file: Path | None, folder: Path) -> list[User]:
+def _folder(data: Path | None) -> Path:
+    if data is None:
+        raise _cannot("Nothing says where the buckets are to be: --data DIR.")
+    return data.expanduser().absolute()
+
+
+def _users(given: list[str], file: Path | None, folder: Path, root: User | None) -> list[User]:
     """Who may call: from the line, the file and the environment; one is made where there is none."""
     lines = [*given, *os.environ.get(USERS, "").split()]
     if file is not None:
         lines += [line for line in file.read_text().splitlines() if line.strip() and not line.startswith("#")]
-    if lines:
-        return [User.of(line) for line in lines]
+    users = [User.of(line) for line in lines]
+    if root is not None and root not in users:
+        users.append(root)
+    if users:
+        return users
     user, is_new = kept_user(folder / KEPT_USER)
     if is_new:
         say(f"A user was made, and is kept in {folder / KEPT_USER}:")

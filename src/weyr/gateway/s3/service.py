@@ -14,6 +14,7 @@ from weyr.gateway.s3.admit import admit
 from weyr.gateway.s3.call import Call, Plane, checked_key, decoded
 from weyr.gateway.s3.conditions import NotModified
 from weyr.gateway.s3.errors import S3Error
+from weyr.gateway.s3.health import FIRST, health
 from weyr.gateway.s3.logs.follow import Follower
 from weyr.gateway.s3.logs.line import Seen
 from weyr.gateway.s3.logs.spool import Spool
@@ -87,6 +88,8 @@ class Service:
     async def _answer(self, request: Request, seen: Seen) -> Response:
         query = _pairs_of(request.query)
         bucket, key = seen.bucket, seen.key = _target_of(request.path)
+        if bucket in FIRST and (well := health(request, self._plane.index)) is not None:
+            return well
         if request.method == "OPTIONS" and bucket:
             return api_cors.preflight(bucket_named(self._plane.index, bucket).settings, request.headers)
         now = self._plane.clock()
