@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from typing import Any
 import boto3
 import pytest
 from remote_places import KEYS, moto
-from s3_replicas import everything, replicate, shown, until, waiting
+from s3_plane import running_s3
+from s3_replicas import WEYR, everything, replicate, shown, until, waiting
 from test_s3_replication import PART, put_in_parts
 from test_s3_serve import USERS, code_of, served
 
@@ -117,6 +119,34 @@ def test_a_foreign_s3_gets_bytes_types_metadata_and_what_it_has_no_place_for(tmp
             (lag,) = shown(tmp_path / "data")
             assert (lag["waiting"], lag["failing"], lag["target"]) == (1, 1, "cloud")
             assert "a//b" in lag["last_error"]
+
+
+def test_how_far_behind_a_replica_is_can_be_asked_in_every_place(tmp_path: Path) -> None:
+    """On the control socket: of the plane, and of the bucket; and by the command, which also asks for replication."""
+    folder = tmp_path / "backup"
+    folder.mkdir()
+    with running_s3(tmp_path / "plane", arguments=["--replica", f"disk=file://{folder}"]) as s3:
+        client = s3.client()
+        client.create_bucket(Bucket="lake")
+        client.put_object(Bucket="lake", Key="in/a", Body=b"12345")
+        client.put_object(Bucket="lake", Key="out", Body=b"x")
+        asked = ["lake", "--to", "disk", "--prefix", "in/", "--keep-deleted"]
+        done = subprocess.run([str(WEYR), "s3", "replicate", *asked], env=s3.environment(), check=False, timeout=60)
+        assert done.returncode == 0
+        until(lambda: s3.ask("GET", "/buckets/lake")[1]["replication"][0]["sent"], "it is there")
+        until(lambda: s3.ask("GET", "/stats")[1]["replication"][0]["lag_s"] == 0, "nothing waits")
+        client.delete_object(Bucket="lake", Key="in/a")
+        shown_there = s3.ask("GET", "/stats")[1]["replication"]
+        assert [(r["bucket"], r["target"], r["sent_bytes"]) for r in shown_there] == [("lake", "disk", 5)]
+        assert described(folder / "lake").keys() == {"in/a"}
+        asked[2] = "nobody"
+        refused = subprocess.run(
+            [str(WEYR), "s3", "replicate", *asked], env=s3.environment(), capture_output=True, text=True, timeout=60
+        )
+        assert refused.returncode == 1
+        assert "was not started with a replica 'nobody'" in " ".join(refused.stderr.split())
+        client.delete_bucket_replication(Bucket="lake")
+        assert s3.ask("GET", "/buckets/lake")[1]["replication"] == []
 
 
 REFUSED: Mapping[str, tuple[dict[str, Any], str]] = {

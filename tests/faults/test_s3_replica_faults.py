@@ -26,10 +26,7 @@ def killed(s3: Served) -> None:
 
 def objects(client: Any, bucket: str, count: int) -> None:
     with ThreadPoolExecutor(8) as pool:
-        for done in [
-            pool.submit(client.put_object, Bucket=bucket, Key=f"k{n:04}", Body=b"%d" % n) for n in range(count)
-        ]:
-            done.result()
+        list(pool.map(lambda n: client.put_object(Bucket=bucket, Key=f"k{n:04}", Body=b"%d" % n), range(count)))
 
 
 def test_nothing_is_missed_while_the_target_is_away_and_the_source_is_killed(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
         named_keys=tuple(options.kms_key),
         sweep_every_s=options.sweep_every_s,
         scrub_every_s=options.scrub_every_s,
+        replicas=dict(text.split("=", 1) for text in options.replica),
         reach=Reach(keys=options.remote_keys, cache_bytes=options.cache_bytes),
         workers=options.workers,
     )
@@ -46,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--info", type=Path, required=True, help="file to write pid, port and url to when ready")
     parser.add_argument("--keys", type=Path, help="file of the keys that encrypted buckets open with")
     parser.add_argument("--kms-key", action="append", default=[], help="name of a key that objects may ask for")
+    parser.add_argument("--replica", action="append", default=[], metavar="NAME=URL", help="where buckets can go too")
     parser.add_argument("--remote-keys", type=Path, help="file of the keys that open places elsewhere")
     parser.add_argument("--cache-bytes", type=int, default=CACHE_BYTES, help="how much of them is cached here")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")

@@ -20,6 +20,7 @@ from weyr.gateway.s3.index import Index
 from weyr.gateway.s3.messages import BodyBroken, Request, Response
 from weyr.gateway.s3.records import Bucket, Rule, bucket_named, buckets
 from weyr.gateway.s3.remote.reach import SETTING
+from weyr.gateway.s3.replication.queue import lags as replication_lags
 from weyr.gateway.s3.shared import Shared
 from weyr.gateway.s3.usage import Use, used
 from weyr.wire.epochs import HEADER, Epochs
@@ -60,12 +61,9 @@ class Control:
             case "GET", "stats", "":
                 return _json(200, self._stats())
             case "GET", "buckets", "":
-                uses = used(self._plane.index)
-                listed = buckets(self._plane.index)
-                return _json(200, {"buckets": [_shown(bucket, uses.get(bucket.id, Use())) for bucket in listed]})
+                return _json(200, {"buckets": self._shown_all(buckets(self._plane.index))})
             case "GET", "buckets", bucket:
-                there = bucket_named(self._plane.index, bucket)
-                return _json(200, _shown(there, used(self._plane.index).get(there.id, Use())))
+                return _json(200, self._shown_all([bucket_named(self._plane.index, bucket)])[0])
             case "PUT", "buckets", bucket if bucket:
                 return await self._put(request, bucket)
             case "DELETE", "buckets", bucket if bucket:
@@ -96,7 +94,20 @@ class Control:
             "commits": self._index.commits,
             "rot": {state.value: count for state, count in counts(self._index).items()},
             "scrub": scrub_shown(self._index),
+            "replication": self._lags(),
         }
+
+    def _lags(self, bucket: str | None = None) -> list[dict[str, object]]:
+        """How far behind the replicas are, of one bucket or of all."""
+        return [asdict(lag) for lag in replication_lags(self._index, int(self._plane.clock() * 1000), bucket)]
+
+    def _shown_all(self, listed: list[Bucket]) -> list[dict[str, object]]:
+        """Buckets as they are shown, each with its use and with how far its replicas are."""
+        lags, uses = self._lags(listed[0].name if len(listed) == 1 else None), used(self._plane.index)
+        return [
+            {**_shown(b, uses.get(b.id, Use())), "replication": [lag for lag in lags if lag["bucket"] == b.name]}
+            for b in listed
+        ]
 
     async def _put(self, request: Request, name: str) -> Response:
         if not is_bucket_name(name):
