@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from weyr.cli import s3_care
+from weyr.cli import s3_care, s3_carry
 from weyr.cli.group import verb, verb_app
 from weyr.cli.options import AsJson, seconds
 from weyr.cli.outside import REMOTE_HELP, TIER_HELP, reach_of
@@ -214,6 +214,8 @@ verb(app, "weyr s3 replicate lake --to backup --endpoint http://127.0.0.1:9000")
 verb(app, "weyr s3 replication --data buckets")(replication)
 verb(app, "weyr s3 scrub --data buckets")(s3_care.scrub)
 verb(app, "weyr s3 fsck --data buckets")(s3_care.fsck)
+verb(app, "weyr s3 export lake lake-files --data buckets")(s3_carry.export)
+verb(app, "weyr s3 import lake-files lake --data buckets", "import")(s3_carry.bring)
 
 
 def _folder(data: Path | None) -> Path:
