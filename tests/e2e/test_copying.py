@@ -22,5 +22,7 @@ def test_files_go_into_the_stacks_bucket_by_its_name(user: User) -> None:
     wrong = user.weyr("ls", "lak:", status=1)
     assert "No such bucket" in wrong.err
     assert "lake" in wrong.err
+    (report,) = user.asked("bucket", "report", "lake", "--if", "prefix=in/ expire_after=1s")["buckets"]
+    assert (report["bucket"], report["current"]["count"]) == ("small-lake", 1)
     user.weyr("rm", "-r", "lake:in/", "--yes")
     assert user.weyr("ls", "lake:in/", status=1).out == ""

@@ -43,6 +43,7 @@ VERBS: VerbTable = {
         "cp": "Copy files into buckets, out of them and between them.",
         "sync": "Copy what differs between a folder and a bucket, or two buckets.",
         "rm": "Delete objects. In a bucket that keeps versions they can be had back.",
+        "bucket": "Show what fills a bucket, and what a rule would save.",
     },
     "Run": {
         "s3": "Serve buckets over S3, without a stack.",
