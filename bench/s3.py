@@ -1,305 +1,227 @@
-"""How fast is the S3 plane beside a peer and beside the limits of this machine?
+"""How fast is the S3 door beside its peers and beside the limits of this machine, all in one run?
 
-    python bench/s3.py [--seconds 2] [--peers moto] [--rows get-4KiB-8,put-1MiB-8]
+    python bench/s3.py [--rows put-4KiB,list-10k] [--peers moto,ministack] [--peer-python moto=PATH] [--npm-prefix DIR]
 
-Each row is a load of one kind: one generator process, so many connections, signed requests with the body's real
-SHA-256 (as SDKs send over http). Ours answers a PUT once it is fsynced; moto keeps it in memory. Limits:
-`bare` is a uvloop protocol that parses nothing and answers a constant; `disk` writes and fsyncs files and does no more.
+A row is a load of one kind: one generator process with signed requests whose digest is the body's, as SDKs send over
+http. Ours answers a PUT once it is fsynced; what the peers promise is said below the table. Peers are installed into a
+virtual environment for the run, or named with --peer-python; s3rver runs where an npm prefix that has it is given.
+
+Limits: `disk` writes and fsyncs files from as many threads; `bare` answers without parsing, larger ones by sendfile;
+`hash` is what all cores can digest (MD5 for the etag and SHA-256 for the signature), which bounds every server alike.
+Lists are of keys of one byte, a hundred to a folder: ours are put through the index's own operations before the start,
+peers' by PUTs, as many as they take in --fill-seconds.
 """
 
 import argparse
-import asyncio
-import hashlib
 import json
-import multiprocessing
-import os
-import socket
-import subprocess
-import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import httptools
 import psutil
-import uvloop
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from s3_load import LOADS, MIB, Load, Measured, Place, fill_by_puts, listed, measured, page_in_the_middle
+from s3_places import (
+    NODE_PEER,
+    PEERS,
+    bare,
+    digest_rate,
+    disk_limit,
+    hash_limit,
+    keeps,
+    made,
+    node_peer,
+    ours,
+    peer,
+    python_of,
+)
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "clients"))
-from s3_plane import ADMIN, running_s3
+from weyr.gateway.s3.start import usual_workers
 
-KIB, MIB = 1024, 1024 * 1024
-SIZES = {"4KiB": 4 * KIB, "1MiB": MIB, "64MiB": 64 * MIB}
-KEYS_PER_CONNECTION = 8
-
-
-@dataclass(frozen=True)
-class Load:
-    method: str
-    size: str
-    connections: int
-
-    @property
-    def name(self) -> str:
-        return f"{self.method.lower()}-{self.size}-{self.connections}"
-
-
-LOADS = [
-    Load(m, s, c)
-    for s, c in (("4KiB", 1), ("4KiB", 8), ("4KiB", 32), ("1MiB", 8), ("64MiB", 1))
-    for m in ("PUT", "GET")
-]
+LISTS = {"10k": 10_000, "100k": 100_000, "1M": 1_000_000}
+OURS = "weyr"
+Row = Load | str
+Cell = Measured | str
 
 
-@dataclass(frozen=True)
-class Measured:
-    operations_per_s: float
-    server_cpu_ms: float
+@dataclass
+class Table:
+    """What was measured: row → server or limit → figure, or why there is none."""
 
-    def text(self, load: Load) -> str:
-        rate = f"{self.operations_per_s * 64:,.0f} MiB/s" if load.size == "64MiB" else f"{self.operations_per_s:,.0f}/s"
-        return f"{rate} [{self.server_cpu_ms:.2f} ms]" if self.server_cpu_ms else rate
+    cells: dict[str, dict[str, Cell]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
-
-def signed(url: str, method: str, path: str, body: bytes) -> bytes:
-    """A whole request's bytes; its signature holds for a quarter of an hour."""
-    headers = {"x-amz-content-sha256": hashlib.sha256(body).hexdigest()}
-    request = AWSRequest(method, url + path, headers=headers, data=body)
-    SigV4Auth(Credentials(*ADMIN), "s3", "us-east-1").add_auth(request)
-    lines = [f"{method} {path} HTTP/1.1", f"Host: {url.removeprefix('http://')}", f"Content-Length: {len(body)}"]
-    lines += [f"{name}: {value}" for name, value in request.headers.items() if name.lower() != "host"]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode() + body
+    def put(self, row: str, column: str, cell: Cell) -> None:
+        self.cells.setdefault(row, {})[column] = cell
 
 
-class Client(asyncio.Protocol):
-    """One connection that sends its requests in turn, the next when the last was answered."""
+def rows_wanted(text: str) -> tuple[list[Load], list[str]]:
+    """The loads and the lists whose names begin with one of the words; all for none."""
+    words = tuple(word for word in text.split(",") if word)
 
-    def __init__(self, requests: list[bytes], stop_at: float) -> None:
-        self.done = 0
-        self.ended = asyncio.get_running_loop().create_future()
-        self._requests = requests
-        self._stop_at = stop_at
-        self._parser = httptools.HttpResponseParser(self)
+    def is_wanted(name: str) -> bool:
+        return not words or any(name == word or name.startswith(f"{word}-") for word in words)
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
-        transport.write(self._requests[0])  # type: ignore[attr-defined]
-
-    def data_received(self, data: bytes) -> None:
-        self._parser.feed_data(data)
-
-    def on_message_complete(self) -> None:
-        if self._parser.get_status_code() != 200:
-            raise SystemExit(f"the server answered {self._parser.get_status_code()}")
-        self.done += 1
-        is_kept = self._parser.should_keep_alive()
-        self._parser = httptools.HttpResponseParser(self)
-        if time.monotonic() > self._stop_at or not is_kept:
-            self._transport.close()
-        else:
-            self._transport.write(self._requests[self.done % len(self._requests)])  # type: ignore[attr-defined]
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if not self.ended.done():
-            self.ended.set_result(exc)
+    return [load for load in LOADS if is_wanted(load.name)], [size for size in LISTS if is_wanted(f"list-{size}")]
 
 
-async def drive(host: str, port: int, requests: list[bytes], stop_at: float) -> int:
-    """One connection at a time until the end; some peers close theirs after every answer."""
-    done = 0
-    while time.monotonic() < stop_at:
-        make = asyncio.get_running_loop().create_connection(lambda: Client(requests, stop_at), host, port)
-        _, client = await make
-        await client.ended
-        done += client.done
-    return done
+def run_server(
+    name: str,
+    start: AbstractContextManager[Place],
+    loads: list[Load],
+    lists: list[str],
+    options: argparse.Namespace,
+    table: Table,
+    step: Callable[[str], None],
+) -> None:
+    try:
+        with start as place:
+            for load in loads:
+                step(f"{name}: {load.name}")
+                if load.method == "GET" and Load("PUT", load.size, load.connections) not in loads:
+                    measured(place, Load("PUT", load.size, load.connections), 0)
+                with peak_of(place.pid, table, f"{name}: {load.name}", is_kept=load.name == "put-64MiB-32"):
+                    table.put(load.name, name, attempt(lambda load=load: measured(place, load, options.seconds)))  # type: ignore[misc]
+            for size in lists:
+                step(f"{name}: list-{size}")
+                run_list(name, place, size, options.fill_seconds, table)
+    except RuntimeError as e:
+        table.notes.append(f"{name} could not be run: {e}")
 
 
-def generate(url: str, load: Load, seconds: float, results: "multiprocessing.Queue[tuple[int, float]]") -> None:
-    """The generator's process."""
-    body = os.urandom(SIZES[load.size]) if load.method == "PUT" else b""
-    host, port = url.removeprefix("http://").split(":")
-    keys = 1 if load.size == "64MiB" else KEYS_PER_CONNECTION
-
-    async def run() -> None:
-        sets = [
-            [signed(url, load.method, f"/bench/{load.size}/{c}/{k}", body) for k in range(keys)]
-            for c in range(load.connections)
-        ]
-        started = time.monotonic()
-        done = await asyncio.gather(*(drive(host, int(port), requests, started + seconds) for requests in sets))
-        results.put((sum(done), time.monotonic() - started))
-
-    uvloop.run(run())
+def run_list(name: str, place: Place, size: str, fill_s: float, table: Table) -> None:
+    count, bucket = LISTS[size], f"list-{size.lower()}"
+    if name != OURS:
+        made(place, bucket)
+        deadline = time.monotonic() + fill_s
+        if not fill_by_puts(place, range(count), bucket, lambda: time.monotonic() > deadline):
+            for row in (f"list-{size}", f"page-{size}"):
+                table.put(row, name, f"takes no {size} keys in {fill_s:.0f} s")
+            return
+    table.put(f"list-{size}", name, attempt(lambda: listed(place, count, bucket)))
+    table.put(f"page-{size}", name, attempt(lambda: page_in_the_middle(place, count, bucket)))
 
 
-def measured(url: str, pid: int, load: Load, seconds: float) -> Measured:
-    results: multiprocessing.Queue[tuple[int, float]] = multiprocessing.Queue()
-    before = cpu_s(pid)
-    process = multiprocessing.Process(target=generate, args=(url, load, seconds, results))
-    process.start()
-    while results.empty():
-        assert process.is_alive() or not results.empty(), f"the generator of {load.name} failed"
-        time.sleep(0.05)
-    done, took_s = results.get()
-    process.join()
-    used_s = cpu_s(pid) - before
-    return Measured(done / took_s, used_s / done * 1000)
-
-
-def cpu_s(pid: int) -> float:
-    if not pid:
-        return 0.0
-    process = psutil.Process(pid)
-    return sum(sum(p.cpu_times()[:2]) for p in [process, *process.children(recursive=True)])
+def attempt(measure: Callable[[], Measured]) -> Cell:
+    try:
+        return measure()
+    except (RuntimeError, OSError, EOFError) as e:
+        return f"failed: {str(e)[:160]}"
 
 
 @contextmanager
-def ours() -> Iterator[tuple[str, int]]:
-    with tempfile.TemporaryDirectory() as folder, running_s3(Path(folder)) as s3:
-        s3.client().create_bucket(Bucket="bench")
-        assert s3.process
-        yield s3.url, s3.process.pid
-
-
-@contextmanager
-def moto() -> Iterator[tuple[str, int]]:
-    command = [sys.executable, "-m", "moto.server", "-p", str(port := free_port())]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        deadline = time.monotonic() + 60
-        while not answers(port):
-            assert time.monotonic() < deadline, "moto did not start"
-            time.sleep(0.1)
-        import boto3
-
-        keys = {"aws_access_key_id": ADMIN[0], "aws_secret_access_key": ADMIN[1]}
-        boto3.client("s3", endpoint_url=url, region_name="us-east-1", **keys).create_bucket(Bucket="bench")
-        yield url, process.pid
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def answers(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def limit(load: Load, seconds: float) -> Measured:
-    """What this machine could do at best: the disk for a PUT, a server that thinks nothing for a GET."""
-    if load.method == "PUT":
-        return disk_limit(SIZES[load.size], seconds)
-    process = multiprocessing.Process(target=bare_server, args=(port := free_port(), SIZES[load.size]), daemon=True)
-    process.start()
-    while not answers(port):
-        time.sleep(0.02)
-    try:
-        return measured(f"http://127.0.0.1:{port}", process.pid or 0, load, seconds)
-    finally:
-        process.terminate()
-        process.join()
-
-
-def disk_limit(size: int, seconds: float) -> Measured:
-    body, done = os.urandom(size), 0
-    with tempfile.TemporaryDirectory() as folder:
-        started = time.monotonic()
-        while time.monotonic() - started < seconds:
-            descriptor = os.open(f"{folder}/{done % 64}", os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
-            os.write(descriptor, body)
-            os.fsync(descriptor)
-            os.close(descriptor)
-            done += 1
-        return Measured(done / (time.monotonic() - started), 0.0)
-
-
-def bare_server(port: int, size: int) -> None:
-    head = f"HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n".encode()
-    if size > MIB:
-        sendfile_server(port, head, size)
+def peak_of(pid: int, table: Table, what: str, is_kept: bool) -> Iterator[None]:
+    """Notes how much memory the server's processes had at most, and before."""
+    if not is_kept:
+        yield
         return
-    answer = head + os.urandom(size)
-
-    class Bare(asyncio.Protocol):
-        def connection_made(self, transport: asyncio.BaseTransport) -> None:
-            self._write: Callable[[bytes], None] = transport.write  # type: ignore[attr-defined]
-
-        def data_received(self, data: bytes) -> None:
-            self._write(answer)
-
-    async def run() -> None:
-        server = await asyncio.get_running_loop().create_server(Bare, "127.0.0.1", port)
-        await server.serve_forever()
-
-    uvloop.run(run())
+    pids = [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
+    before = sum(memory(pid, "VmRSS") for pid in pids)
+    for each in pids:
+        Path(f"/proc/{each}/clear_refs").write_text("5")
+    yield
+    peak = sum(memory(pid, "VmHWM") for pid in pids)
+    table.notes.append(
+        f"{what}: {before / MIB:,.0f} MiB resident before, at most {peak / MIB:,.0f} MiB during 32 x 64 MiB"
+        f" ({len(pids)} {'process' if len(pids) == 1 else 'processes'}, shared pages counted in each)"
+    )
 
 
-def sendfile_server(port: int, head: bytes, size: int) -> None:
-    """A blocking thread per connection: sendfile and nothing else."""
-    file = tempfile.TemporaryFile()  # noqa: SIM115  it lives as long as the process
-    file.write(os.urandom(size))
-    file.flush()
-
-    def serve(connection: socket.socket) -> None:
-        while connection.recv(65536):
-            connection.sendall(head)
-            sent = 0
-            while sent < size:
-                sent += os.sendfile(connection.fileno(), file.fileno(), sent, size - sent)
-
-    with socket.create_server(("127.0.0.1", port)) as listener:
-        while True:
-            threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+def memory(pid: int, name: str) -> int:
+    lines = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return int(lines[name].split()[0]) * 1024
 
 
-PEERS = {"moto": moto}
+def run_limits(loads: list[Load], seconds: float, table: Table, step: Callable[[str], None]) -> None:
+    for load in loads:
+        step(f"limit: {load.name}")
+        if load.method == "PUT":
+            with tempfile.TemporaryDirectory(prefix="weyr-bench-") as folder:
+                table.put(load.name, "limit", disk_limit(load, seconds, Path(folder)))
+            table.put(load.name, "hash", hash_limit(load))
+        else:
+            with bare(load.bytes) as place:
+                table.put(load.name, "limit", attempt(lambda load=load, place=place: measured(place, load, seconds)))  # type: ignore[misc]
+
+
+def shown(row: str, cell: Cell | None) -> str:
+    if not isinstance(cell, Measured):
+        return cell or "-"
+    if "64MiB" in row:
+        rate = f"{cell.per_s * 64:,.0f} MiB/s"
+    elif row.startswith("page"):
+        rate = f"{1000 / cell.per_s:,.1f} ms"
+    else:
+        rate = f"{cell.per_s:,.0f}/s"
+    return f"{rate} [{cell.server_cpu_ms:.2f}]" if cell.server_cpu_ms else rate
+
+
+def print_table(table: Table, servers: list[str]) -> None:
+    columns = [*servers, "limit", "hash"]
+    print(f"{'row':<14}" + "".join(f"{name:>24}" for name in columns) + f"{'weyr / best peer':>18}{'limit / weyr':>14}")
+    for row, cells in table.cells.items():
+        mine = cells.get(OURS)
+        others = [cell.per_s for name, cell in cells.items() if name in servers[1:] and isinstance(cell, Measured)]
+        limit = cells.get("limit")
+        ratio = f"{mine.per_s / max(others):.1f}" if isinstance(mine, Measured) and others else "-"
+        to_limit = (
+            f"{limit.per_s / mine.per_s:.2f}" if isinstance(mine, Measured) and isinstance(limit, Measured) else "-"
+        )
+        text = "".join(f"{shown(row, cells.get(name))[:23]:>24}" for name in columns)
+        print(f"{row:<14}{text}{ratio:>18}{to_limit:>14}")
+    print("\n[..] is CPU of the server's processes in ms for each operation, or for each page of a list.")
+    print("A PUT is kept: " + "; ".join(f"{name} {keeps(name)}" for name in servers) + ".")
+    for note in table.notes:
+        print(note)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=2.0, help="how long each row runs")
-    parser.add_argument("--peers", default="moto", help="peers to run beside, separated by commas; empty for none")
-    parser.add_argument("--rows", default="", help="rows to run, separated by commas; all if empty")
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=3.0, help="how long each row runs, and one operation at least")
+    parser.add_argument("--peers", default="moto,ministack", help=f"of {', '.join(PEERS)}; empty for none")
+    parser.add_argument(
+        "--peer-python", action="append", default=[], metavar="PEER=PYTHON", help="has the peer already"
+    )
+    parser.add_argument("--npm-prefix", type=Path, help="where `npm install s3rver` was run; it needs node")
+    parser.add_argument("--rows", default="", help="rows, or beginnings of their names, separated by commas")
+    parser.add_argument("--workers", type=int, default=usual_workers(), help="processes of ours that answer")
+    parser.add_argument("--fill-seconds", type=float, default=60.0, help="how long a peer may take to be filled")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     options = parser.parse_args()
-    loads = [load for load in LOADS if not options.rows or load.name in options.rows.split(",")]
-    table: dict[str, dict[str, Measured]] = {load.name: {} for load in loads}
-    servers = {"weyr": ours, **{name: PEERS[name] for name in options.peers.split(",") if name}}
-    for name, start in servers.items():
-        with start() as (url, pid):
-            for load in loads:
-                table[load.name][name] = measured(url, pid, load, options.seconds)
-    for load in loads:
-        table[load.name]["limit"] = limit(load, options.seconds)
+    loads, lists = rows_wanted(options.rows)
+    given = dict(text.split("=", 1) for text in options.peer_python)
+    names = [name for name in options.peers.split(",") if name]
+    servers = [OURS, *names, *([NODE_PEER] if options.npm_prefix else [])]
+    table = Table()
+    for digest in ("md5", "sha256"):
+        table.notes.append(f"One core digests {digest_rate(digest) / MIB:,.0f} MiB/s of {digest.upper()}.")
+    bar = Progress(TextColumn("{task.description:<32}"), BarColumn(), TimeElapsedColumn(), console=Console(stderr=True))
+    with bar:
+        task = bar.add_task("", total=(len(loads) + len(lists)) * len(servers) + len(loads))
+
+        def step(what: str) -> None:
+            bar.update(task, description=what, advance=1)
+
+        filled = {f"list-{size.lower()}": LISTS[size] for size in lists}
+        run_server(OURS, ours(options.workers, filled), loads, lists, options, table, step)
+        for name in names:
+            with python_of(name, given) as python:
+                run_server(name, peer(name, python), loads, lists, options, table, step)
+        if options.npm_prefix:
+            run_server(NODE_PEER, node_peer(options.npm_prefix), loads, lists, options, table, step)
+        run_limits(loads, options.seconds, table, step)
     if options.json:
-        print(json.dumps({row: {n: vars(m) for n, m in cells.items()} for row, cells in table.items()}, indent=1))
+        cells = {
+            row: {name: cell if isinstance(cell, str) else asdict(cell) for name, cell in found.items()}
+            for row, found in table.cells.items()
+        }
+        print(json.dumps({"rows": cells, "notes": table.notes}, indent=1))
         return
-    print(
-        f"{'row':<16}"
-        + "".join(f"{name:>28}" for name in [*servers, "limit"])
-        + f"{'weyr / peers':>16}{'limit / weyr':>14}"
-    )
-    for load in loads:
-        cells = table[load.name]
-        best = max((cells[name].operations_per_s for name in servers if name != "weyr"), default=0.0)
-        mine = cells["weyr"].operations_per_s
-        ratio = f"{mine / best:.1f}" if best else "-"
-        row = "".join(f"{cells[name].text(load):>28}" for name in [*servers, "limit"])
-        print(f"{load.name:<16}{row}{ratio:>16}{cells['limit'].operations_per_s / mine:>14.2f}")
+    print_table(table, servers)
 
 
 if __name__ == "__main__":
