@@ -13,6 +13,7 @@ from weyr.cli.boundary import FAILED
 from weyr.cli.options import AsJson
 from weyr.cli.screen import put_json, say
 from weyr.core.diagnostic import Diagnostic, UserError
+from weyr.gateway.s3.api_buckets import is_bucket_name
 from weyr.gateway.s3.care.checkup import InUse, held
 from weyr.gateway.s3.care.export import Target, exported
 from weyr.gateway.s3.care.imports import Malformed, imported
@@ -23,10 +24,30 @@ from weyr.gateway.s3.keyring import KeysUnusable, keyring_of
 from weyr.gateway.s3.start import KEYS
 
 SHOWN_MAX = 20
+FOLDER_HELP = (
+    "A folder of plain files that is a bucket, read-only: every signed user may read it; once per folder. No link in "
+    "it is followed."
+)
 Data = Annotated[Path, typer.Option("--data", help="Folder of the buckets.")]
 Keys = Annotated[
     Path | None, typer.Option("--keys", help="File of the keys, where it is not keys.json in that folder.")
 ]
+
+
+def folder_bucket(text: str, data: Path) -> tuple[str, Path]:
+    """The bucket and the folder of `NAME=PATH`. Raises: UserError."""
+    name, equals, given = text.partition("=")
+    path = Path(given).expanduser().resolve()
+    summary, why = "The S3 plane cannot start", ""
+    if not equals or not is_bucket_name(name):
+        why = f"A folder is given as NAME=PATH, and {text!r} is not: NAME has to be a bucket's."
+    elif not path.is_dir():
+        why = f"{path} is no folder."
+    elif path in (data, *data.parents) or data in path.parents:
+        why = f"{path} has to do with the buckets' own data in {data}: it would show what the door protects."
+    if why:
+        raise _cannot(summary, why, "serve")
+    return name, path
 
 
 def export(

@@ -110,6 +110,9 @@ def serve(
         typer.Option(metavar="NAME=URL", help="Whom buckets may tell of their objects; once per webhook."),
     ] = None,
     remote: Annotated[list[str] | None, typer.Option(metavar="NAME=URL", help=REMOTE_HELP)] = None,
+    plain_folder: Annotated[
+        list[str] | None, typer.Option("--folder", metavar="NAME=PATH", help=s3_carry.FOLDER_HELP)
+    ] = None,
     tier: Annotated[list[str] | None, typer.Option(metavar="CLASS=URL", help=TIER_HELP)] = None,
     remote_keys: Annotated[
         Path | None,
@@ -168,6 +171,7 @@ def serve(
         scrub_every_s=scrub_every,
         domains=(*(domain or ()), *said.domains),
         reach=reach,
+        folders=dict(s3_carry.folder_bucket(text, folder) for text in plain_folder or []),
         logs_every_s=access_logs_every,
         webhooks=dict(_webhook(text) for text in webhook or []),
         workers=workers or usual_workers(),

@@ -9,6 +9,7 @@ from weyr.gateway.s3.acl import Acl
 from weyr.gateway.s3.call import Call
 from weyr.gateway.s3.context import context_of
 from weyr.gateway.s3.errors import S3Error
+from weyr.gateway.s3.folders.setting import FOLDER
 from weyr.gateway.s3.metadata import tags_in
 from weyr.gateway.s3.records import Bucket, Stored, current, version_of
 from weyr.gateway.s3.remote.reach import SETTING
@@ -67,7 +68,8 @@ def refused(
         is_in_hand = key == call.key and call.looked_up is not None and not version
         stored = call.found if is_in_hand else _looked_up(call, bucket, key, version)
     reason = _refused_at(call, action, bucket, name, key, stored, tags)
-    is_elsewhere = bucket is not None and SETTING in bucket.settings  # whether it is there, only its place knows
+    # Whether it is there, only its place knows.
+    is_elsewhere = bucket is not None and (SETTING in bucket.settings or FOLDER in bucket.settings)
     if (
         bucket is None
         or is_elsewhere

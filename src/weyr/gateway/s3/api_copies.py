@@ -21,6 +21,7 @@ from weyr.gateway.s3.encryption import (
     wish_of,
 )
 from weyr.gateway.s3.errors import S3Error, not_implemented
+from weyr.gateway.s3.folders.setting import FOLDER
 from weyr.gateway.s3.messages import Response
 from weyr.gateway.s3.metadata import meta_of
 from weyr.gateway.s3.reading import Reading, copied
@@ -133,7 +134,7 @@ def source_of(call: Call) -> Source:
     """The object of our own that x-amz-copy-source names. Raises: S3Error."""
     name, key, version = source_named(call)
     bucket = bucket_named(call.plane.index, name)
-    if SETTING in bucket.settings:
+    if SETTING in bucket.settings or FOLDER in bucket.settings:
         raise not_implemented("copies out of a bucket that is elsewhere into one that is here; get and put it")
     there = version_or_current(call, bucket, checked_key(key), version)
     need_source(call, bucket, key, None if there is None or there.is_marker else there, version)

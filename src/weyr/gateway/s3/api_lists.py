@@ -6,6 +6,7 @@ from collections.abc import Callable
 from weyr.gateway.s3 import listing
 from weyr.gateway.s3.call import Call, owner_content
 from weyr.gateway.s3.errors import S3Error
+from weyr.gateway.s3.folders.setting import FOLDER, page_of
 from weyr.gateway.s3.messages import Response
 from weyr.gateway.s3.remote.reach import SETTING
 from weyr.gateway.s3.xml import Content, element, escaped, raw_document, timestamp, url_encoded
@@ -43,7 +44,9 @@ async def list_objects(call: Call) -> Response:
         raise S3Error("InvalidArgument", "A list with a delimiter is in order.", ArgumentName="allow-unordered")
     after = (from_token(token) if token else start) if is_v2 else call.query.get("marker", "")
     owners = Owners(call, is_shown=not is_v2 or _is_fetching_owners(call))
-    if SETTING in bucket.settings:
+    if FOLDER in bucket.settings:
+        page = await page_of(bucket, call.plane.folders, prefix, delimiter, after, limit)
+    elif SETTING in bucket.settings:
         page = await call.plane.outside.page(bucket, prefix, delimiter, after, limit)
     else:
         page = listing.page(call.plane.index, bucket.id, prefix, delimiter, after, limit, owners.is_looked_up)

@@ -39,6 +39,8 @@ class Plane:
     region: str = REGION
     outside: Outside = field(default_factory=Outside)
     """The places elsewhere that buckets and tiers are at."""
+    folders: Mapping[str, Path] = field(default_factory=dict)
+    """Bucket → the folder of plain files that it is."""
     day_s: float = 86_400.0
     """How long a day of a lifecycle rule lasts."""
     counters: Counters = field(default_factory=Counters)

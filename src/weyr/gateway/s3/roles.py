@@ -23,6 +23,7 @@ from weyr.gateway.s3.care.snapshots import Copies
 from weyr.gateway.s3.control import Control
 from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.far_index import FarIndex, Lines, NearLine
+from weyr.gateway.s3.folders.door import mount as mount_folder
 from weyr.gateway.s3.http import Site
 from weyr.gateway.s3.index import AnyIndex, Index
 from weyr.gateway.s3.keeper import READY
@@ -114,6 +115,7 @@ async def _writing(common: Common, blobs: BlobStore) -> AsyncIterator[tuple[Plan
     targets = _targets(settings, loop)
     index.start()
     await _prepare_outside(plane, settings.reach)
+    await _prepare_folders(plane, settings)
     control = None
     sites: list[Site] = []
     if settings.control is not None:
@@ -195,6 +197,7 @@ def _plane(common: Common, index: AnyIndex, blobs: BlobStore) -> Plane:
         common.keyring,
         region=settings.region,
         outside=Outside(settings.reach, settings.data / CACHE),
+        folders=settings.folders,
         day_s=settings.day_s,
         webhooks=settings.webhooks,
         replicas=settings.replicas,
@@ -230,6 +233,16 @@ async def _tidy_site(common: Common, plane: Plane, site: Site) -> None:
         site.close_stalled()
         plane.blobs.remove(())
         site.count.audit_lost = plane.audit.lost
+
+
+async def _prepare_folders(plane: Plane, settings: Settings) -> None:
+    """Makes the buckets that are folders of plain files. Raises: CannotStart."""
+    for name, path in settings.folders.items():
+        now_ms, owner = int(plane.clock() * 1000), settings.reach.owner
+        try:
+            await plane.index.write(partial(mount_folder, name=name, owner=owner, path=str(path), now_ms=now_ms))
+        except S3Error as e:
+            raise CannotStart(f"The bucket {name} cannot be the folder {path}: {e.message}") from e
 
 
 async def _prepare_outside(plane: Plane, reach: Reach) -> None:

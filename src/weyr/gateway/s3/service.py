@@ -14,6 +14,8 @@ from weyr.gateway.s3.admit import admit
 from weyr.gateway.s3.call import Call, Plane, checked_key, decoded
 from weyr.gateway.s3.conditions import NotModified
 from weyr.gateway.s3.errors import S3Error
+from weyr.gateway.s3.folders import door as folder_door
+from weyr.gateway.s3.folders.setting import FOLDER
 from weyr.gateway.s3.health import FIRST, health
 from weyr.gateway.s3.logs.follow import Follower
 from weyr.gateway.s3.logs.line import Seen
@@ -159,7 +161,9 @@ def _at_bucket(call: Call, route: Route) -> Call:
 
 
 def _operation_of(call: Call, route: Route) -> Operation:
-    """What answers: for a bucket that is elsewhere its place does, or nothing."""
+    """What answers: for a bucket that is elsewhere its place does, for a folder its files, or nothing."""
+    if call.there_or_none is not None and FOLDER in call.there.settings:
+        return folder_door.operation_at(route.operation, call.request.method, route.action)
     if call.there_or_none is None or SETTING not in call.there.settings:
         return route.operation
     return operation_at(route.operation, route.action)

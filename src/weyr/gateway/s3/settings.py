@@ -40,6 +40,8 @@ class Settings:
     """Variables that hold keys to places outside."""
     reach: Reach = NOWHERE
     """The places elsewhere."""
+    folders: Mapping[str, Path] = field(default_factory=dict)
+    """Bucket → the folder of plain files that it is, served read-only."""
     domains: tuple[str, ...] = ()
     """Under which a host's name begins with a bucket's, beside those of the own machine."""
     logs_every_s: float = 60.0

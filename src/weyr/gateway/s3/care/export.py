@@ -190,8 +190,10 @@ class _Export:
 
     def _pieces(self, stored: Stored) -> Iterator[bytes]:
         """The plain bytes. Raises: Unreadable."""
+        if any(segment.is_away for segment in stored.segments):
+            raise Unreadable("its bytes are at a tier, and are read through the door only")
         if sum(segment.size for segment in stored.segments) != stored.size:
-            raise Unreadable("its bytes are in another place (a tier)")
+            raise Unreadable("it is not as long as its blobs: weyr s3 fsck")
         key = self._key(stored)
         for segment in stored.segments:
             blob = counted(self._snapshot.db, segment.blob)

@@ -11,7 +11,6 @@ import json
 import mimetypes
 import os
 import secrets
-import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -25,6 +24,7 @@ from weyr.gateway.s3.call import KEY_BYTES_MAX
 from weyr.gateway.s3.care.export import FORMAT, MANIFEST
 from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.index import Index
+from weyr.gateway.s3.inside import NotInside, open_inside
 from weyr.gateway.s3.receive import BODY_MAX, INLINE_MAX, Received, Receiver
 from weyr.gateway.s3.records import Bucket, Meta, Versioning, bucket_named, current, version_of
 from weyr.gateway.s3.writes import NewObject, WriteCondition, delete, put
@@ -135,7 +135,7 @@ class _Import:
                 await self._mark(one)
             else:
                 await self._put(one)
-        except (Malformed, S3Error, OSError) as e:
+        except (Malformed, NotInside, S3Error, OSError) as e:
             self._done.refused.append((one.key, str(e) or type(e).__name__))
         self._bytes += one.size
         self._on_progress(self._bytes, self._total)
@@ -204,26 +204,6 @@ class _Import:
 
 def _version() -> str:
     return secrets.token_urlsafe(24)
-
-
-def open_inside(folder: Path, name: str) -> int:
-    """A descriptor of a plain file below `folder`, part by part and through no link. Raises: Malformed, OSError."""
-    parts = name.split("/")
-    if any(part in ("", ".", "..") or "\0" in part for part in parts):
-        raise Malformed(f"{name!r} does not name a file below the folder")
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        for position, part in enumerate(parts):
-            kind = os.O_NONBLOCK if position == len(parts) - 1 else os.O_DIRECTORY
-            inner = os.open(part, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | kind, dir_fd=descriptor)
-            os.close(descriptor)
-            descriptor = inner
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise Malformed(f"{name!r} is no plain file")
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor
 
 
 def _read(folder: Path) -> tuple[dict[str, Any], list[Incoming]]:
