@@ -14,6 +14,7 @@ DOCUMENT_BYTES_MAX = 2 * 2**20
 DEPTH_MAX = 16
 
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;", '"': "&quot;"})
+_SHOWN = {code: f"%{code:02X}" for code in (*range(32), 0xFFFE, 0xFFFF) if chr(code) not in "\t\n\r"}
 
 Content = str | int | bool | None | Iterable["tuple[str, Content]"]
 
@@ -52,7 +53,9 @@ def raw_document(name: str, inner: str) -> bytes:
 def error_document(error: S3Error, resource: str, request_id: str) -> bytes:
     """The error document; S3 writes it without a namespace."""
     pairs = [("Code", error.code), ("Message", error.message), *error.fields.items()]
-    inner = "".join(element(n, v) for n, v in [*pairs, ("Resource", resource), ("RequestId", request_id)])
+    pairs += [("Resource", resource), ("RequestId", request_id)]
+    # A key may hold what XML cannot, and a client that cannot read the document does not learn what was wrong.
+    inner = "".join(element(n, v.translate(_SHOWN)) for n, v in pairs)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{inner}</Error>'.encode()
 
 
