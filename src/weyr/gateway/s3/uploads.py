@@ -24,6 +24,7 @@ from weyr.gateway.s3.writes import NewBlob, NewObject, Put, WriteCondition, add_
 
 PART_MIN_BYTES = 5 * 2**20
 PARTS_MAX = 10_000
+FOLDED_BATCH = 16
 LAST_ID = "\U0010ffff"
 
 
@@ -97,8 +98,10 @@ def upload_of(reader: Reader, bucket: int, key: str, upload_id: str) -> Upload:
 
 def uploads_after(reader: Reader, bucket: int, after: tuple[str, str], prefix: str, limit: int) -> list[Upload]:
     """Uploads of keys with `prefix`, by key and id, behind the `after` pair."""
-    sql = f"{_UPLOAD} WHERE bucket = ? AND (key, id) > (?, ?) AND substr(key, 1, ?) = ? ORDER BY key, id LIMIT ?"
-    return [_upload_of(row) for row in reader.all(sql, bucket, *after, len(prefix), prefix, limit)]
+    # What is before the prefix is jumped over; the comparison of pairs goes along the index where it begins behind.
+    low = after if after[0] >= prefix else (prefix, "")
+    sql = f"{_UPLOAD} WHERE bucket = ? AND (key, id) > (?, ?) AND key < ? ORDER BY key, id LIMIT ?"
+    return [_upload_of(row) for row in reader.all(sql, bucket, *low, prefix + PAST, limit)]
 
 
 def page(reader: Reader, bucket: int, prefix: str, delimiter: str, marker: tuple[str, str], limit: int) -> UploadPage:
@@ -111,7 +114,9 @@ def page(reader: Reader, bucket: int, prefix: str, delimiter: str, marker: tuple
     items: list[Upload | str] = []
     last = marker
     while len(items) <= limit:
-        found = uploads_after(reader, bucket, after, prefix, limit + 1 - len(items))
+        wanted = limit + 1 - len(items)
+        # Where keys fold, all but the first of what is read may be thrown away.
+        found = uploads_after(reader, bucket, after, prefix, min(wanted, FOLDED_BATCH) if delimiter else wanted)
         if not found or limit == 0:
             return UploadPage(tuple(items), False)
         for upload_there in found:
