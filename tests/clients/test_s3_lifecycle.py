@@ -55,6 +55,27 @@ def test_rules_are_kept_shown_and_removed(s3: Served) -> None:
     assert code_of(client.get_bucket_lifecycle_configuration, Bucket="shown") == missing
 
 
+def test_an_upload_says_when_it_will_be_aborted(s3: Served) -> None:
+    """At the midnight after its days, by the first rule that is about its key."""
+    client = s3.client("ann")
+    client.create_bucket(Bucket="begun")
+    rules = [
+        {"Filter": {"Prefix": prefix}, "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": days}}
+        for prefix, days in (("tmp/", 300), ("", 900))
+    ]
+    put_rules(client, "begun", *rules)
+    for key, rule, days in (("tmp/a", "r0", 300), ("b", "r1", 900)):
+        made = client.create_multipart_upload(Bucket="begun", Key=key)
+        listed = client.list_parts(Bucket="begun", Key=key, UploadId=made["UploadId"])
+        assert listed["AbortDate"] == made["AbortDate"]
+        assert (made["AbortRuleId"], listed["AbortRuleId"]) == (rule, rule)
+        ahead = made["AbortDate"].timestamp() - time.time()
+        assert days * 86_400 <= ahead + 60 <= (days + 1) * 86_400 + 60
+        assert made["AbortDate"].timestamp() % 86_400 == 0
+    client.delete_bucket_lifecycle(Bucket="begun")
+    assert "AbortDate" not in client.create_multipart_upload(Bucket="begun", Key="c")
+
+
 def test_objects_go_by_prefix_tag_and_size(s3: Served) -> None:
     client = s3.client("ann")
     client.create_bucket(Bucket="going")

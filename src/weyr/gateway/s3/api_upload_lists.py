@@ -2,6 +2,7 @@
 
 from weyr.gateway.s3 import uploads
 from weyr.gateway.s3.accounts import Account
+from weyr.gateway.s3.api_lifecycle import abortion
 from weyr.gateway.s3.api_lists import Encoder, encoder_of
 from weyr.gateway.s3.call import Call, owner_content, xml_response
 from weyr.gateway.s3.encryption import CUSTOMER, customer_key, data_key_of
@@ -35,7 +36,10 @@ async def list_parts(call: Call) -> Response:
         ("MaxParts", limit),
         ("IsTruncated", len(found) > limit),
     ]
-    return xml_response("ListPartsResult", *content, *(("Part", _part_content(part, algorithm)) for part in shown))
+    rows = (("Part", _part_content(part, algorithm)) for part in shown)
+    response = xml_response("ListPartsResult", *content, *rows)
+    response.headers += abortion(bucket, call.key, upload.created_ms)
+    return response
 
 
 def _part_content(part: Part, algorithm: str) -> Content:

@@ -9,7 +9,7 @@ from weyr.gateway.s3 import checksums, uploads
 from weyr.gateway.s3.addresses import url_of
 from weyr.gateway.s3.api_copies import source_of
 from weyr.gateway.s3.api_deletes import new_version
-from weyr.gateway.s3.api_lifecycle import expiration
+from weyr.gateway.s3.api_lifecycle import abortion, expiration
 from weyr.gateway.s3.api_objects import new_version_header, owned
 from weyr.gateway.s3.call import Call, xml_response
 from weyr.gateway.s3.checksums import ChecksumType
@@ -48,7 +48,7 @@ async def create_upload(call: Call) -> Response:
     )
     if meta.checksum:
         response.headers += [("x-amz-checksum-algorithm", meta.checksum[0]), ("x-amz-checksum-type", meta.checksum[2])]
-    response.headers += headers_for(meta.encryption, call.headers)
+    response.headers += headers_for(meta.encryption, call.headers) + abortion(call.there, call.key, call.now_ms)
     return response
 
 

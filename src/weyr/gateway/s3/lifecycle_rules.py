@@ -137,8 +137,29 @@ def expiry_header(bucket: Bucket, key: str, size: int, tags: Mapping[str, str], 
     if not ends:
         return ""
     at_ms, rule_id = min(ends)
-    date = datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%a, %d %b %Y %H:%M:%S GMT")
-    return f'expiry-date="{date}", rule-id="{rule_id}"'.encode().decode("latin-1")
+    return f'expiry-date="{_http_date(at_ms)}", rule-id="{rule_id}"'.encode().decode("latin-1")
+
+
+def abort_of(bucket: Bucket, key: str, begun_ms: int) -> tuple[str, str] | None:
+    """When an upload that is not finished will be aborted, and the id of the rule that does it; None where none does.
+
+    It counts days as `expiry_header` does.
+    """
+    if SETTING not in bucket.settings:
+        return None
+    ends = [
+        (begun_ms + rule.abort_days * DAY_MS, rule.id)
+        for rule in rules_of(bucket)
+        if rule.abort_days is not None and key.startswith(rule.filter.prefix)
+    ]
+    if not ends:
+        return None
+    at_ms, rule_id = min(ends)
+    return _http_date(at_ms + -at_ms % DAY_MS), rule_id.encode().decode("latin-1")
+
+
+def _http_date(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%a, %d %b %Y %H:%M:%S GMT")
 
 
 def checked_text(document: Node, tiers: Container[str] = ()) -> str:
