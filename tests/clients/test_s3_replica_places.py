@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,19 +49,37 @@ def test_a_folder_has_plain_files_and_what_belongs_to_each(tmp_path: Path) -> No
         assert (folder / "lake/closed").read_bytes() == b"secret"
         assert hashlib.md5((folder / "lake/parts").read_bytes()).hexdigest() == digest
         notes = described(folder / "lake")
-        assert notes["a/b.txt"]["headers"] == {"content-type": "text/plain", "x-amz-meta-who": "ann"}
-        assert notes["a/b.txt"]["tags"] == {"k": "v"}
+        meta = notes["a/b.txt"]["meta"]
+        assert meta["headers"] == {"content-type": "text/plain", "x-amz-meta-who": "ann"}
+        assert meta["tags"] == {"k": "v"}
+        check_comes_back(tmp_path, folder / "lake", client)
         assert notes["parts"]["parts"] == [PART, PART + 1, 10]
-        assert notes["parts"]["checksum"][0] == "CRC32C"
+        assert notes["parts"]["meta"]["checksum"][0] == "CRC32C"
 
         client.put_object_tagging(Bucket="lake", Key="a/b.txt", Tagging={"TagSet": []})
         client.delete_object(Bucket="lake", Key="before")
         client.delete_object(Bucket="lake", Key="parts")
         until(lambda: not waiting(tmp_path / "data", "lake"), "the changes are there")
         assert described(folder / "lake").keys() == {"a/b.txt", "closed"}
-        assert described(folder / "lake")["a/b.txt"]["tags"] == {}
+        assert "tags" not in described(folder / "lake")["a/b.txt"]["meta"]
         assert {p.name for p in (folder / "lake").iterdir()} == {"a", "closed", ".weyr"}
         assert not list((folder / "lake/.weyr/incoming").iterdir())
+
+
+def check_comes_back(tmp_path: Path, folder: Path, client: Any) -> None:
+    """`weyr s3 import` makes the bucket again out of the folder, with what belonged to each object."""
+    data = tmp_path / "again"
+    with served(data, *USERS):
+        pass  # only so that there is a store
+    command = [str(WEYR), "s3", "import", str(folder), "lake", "--data", str(data), "--owner", "ann"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    with served(data, *USERS) as again:
+        found = again.client("ann")
+        assert everything(found, "lake") == everything(client, "lake")
+        first, second = (c.get_object(Bucket="lake", Key="a/b.txt", ChecksumMode="ENABLED") for c in (client, found))
+        for name in ("ContentType", "Metadata", "TagCount", "LastModified", "ChecksumCRC32"):
+            assert first[name] == second[name], name
 
 
 def test_no_key_leaves_the_folder(tmp_path: Path) -> None:
@@ -119,6 +138,26 @@ def test_a_foreign_s3_gets_bytes_types_metadata_and_what_it_has_no_place_for(tmp
             (lag,) = shown(tmp_path / "data")
             assert (lag["waiting"], lag["failing"], lag["target"]) == (1, 1, "cloud")
             assert "a//b" in lag["last_error"]
+
+
+def test_what_is_at_a_tier_is_replicated_too(tmp_path: Path) -> None:
+    """A replica that was asked for late gets it from there."""
+    for name in ("tier", "backup"):
+        (tmp_path / name).mkdir()
+    places = [f"--tier=COLD=file://{tmp_path / 'tier'}", f"--replica=disk=file://{tmp_path / 'backup'}"]
+    with served(tmp_path / "data", *USERS, *places, "--lifecycle-day=1s") as s3:
+        client = s3.client("ann")
+        client.create_bucket(Bucket="lake")
+        body = os.urandom(3 * 2**20)
+        client.put_object(Bucket="lake", Key="plain", Body=body)
+        client.put_object(Bucket="lake", Key="closed", Body=body, ServerSideEncryption="AES256")
+        move = {"ID": "r", "Status": "Enabled", "Filter": {}, "Transitions": [{"Days": 1, "StorageClass": "COLD"}]}
+        client.put_bucket_lifecycle_configuration(Bucket="lake", LifecycleConfiguration={"Rules": [move]})
+        heads = partial(map, lambda key: client.head_object(Bucket="lake", Key=key), ("plain", "closed"))
+        until(lambda: all(head.get("StorageClass") == "COLD" for head in heads()), "both moved")
+        replicate(client, "lake", "disk")
+        until(lambda: not waiting(tmp_path / "data", "lake"), "all is there")
+        assert [(tmp_path / "backup/lake" / key).read_bytes() == body for key in ("plain", "closed")] == [True, True]
 
 
 def test_how_far_behind_a_replica_is_can_be_asked_in_every_place(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from weyr.gateway.s3.digests import Rotten, check_data, read_checked
 from weyr.gateway.s3.encryption import Mode
 from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.keyring import BUCKET_KEY, Keyring
-from weyr.gateway.s3.records import OBJECT_COLUMNS, Bucket, Row, Stored, bucket_named, stored_of
+from weyr.gateway.s3.records import OBJECT_COLUMNS, Bucket, Meta, Row, Stored, bucket_named, stored_of
 from weyr.gateway.s3.sealing import WrongKey, opened, opened_whole, unwrapped
 
 MANIFEST = "manifest.jsonl"
@@ -239,9 +239,15 @@ class _File:
 
 def described(stored: Stored, is_current: bool) -> dict[str, Any]:
     """A version's line of the manifest, without its file."""
-    kept = json.loads(stored.meta.text())
-    for inner in ("encryption", "upload", "parts", "part_checksums"):
-        kept.pop(inner, None)
+    kept = described_meta(stored.meta)
     line = {"key": stored.key, "version": stored.version, "size": stored.size, "etag": stored.etag}
     line |= {"modified_ms": stored.modified_ms, "is_current": is_current, "meta": kept}
     return line | ({"is_marker": True} if stored.is_marker else {})
+
+
+def described_meta(meta: Meta) -> dict[str, Any]:
+    """What is kept beside an object's bytes, as far as it means something in another place."""
+    kept: dict[str, Any] = json.loads(meta.text())
+    for inner in ("encryption", "upload", "parts", "part_checksums", "replica", "storage_class"):
+        kept.pop(inner, None)
+    return kept

@@ -1,4 +1,4 @@
-"""How does a bucket come back from plain files? From an export with its manifest, or from any folder as it is.
+"""How does a bucket come back from plain files? From an export with its manifest, a replica, or any folder as it is.
 
 Each file is compared with the manifest's SHA-256 while it is taken in, and nothing outside the folder is ever read: not
 through `..`, not by an absolute path, not through a symbolic link. What is there already is passed over, so an import
@@ -27,6 +27,7 @@ from weyr.gateway.s3.index import Index
 from weyr.gateway.s3.inside import NotInside, open_inside
 from weyr.gateway.s3.receive import BODY_MAX, INLINE_MAX, Received, Receiver
 from weyr.gateway.s3.records import Bucket, Meta, Versioning, bucket_named, current, version_of
+from weyr.gateway.s3.replication.folder import NOTES
 from weyr.gateway.s3.writes import NewObject, WriteCondition, delete, put
 
 AT_ONCE = 16
@@ -214,6 +215,8 @@ def _read(folder: Path) -> tuple[dict[str, Any], list[Incoming]]:
         return _of_manifest(folder / MANIFEST)
     if (folder / f"{MANIFEST}.unfinished").exists():
         raise Malformed(f"{folder} is an export that was cut off. Export it again: it goes on.")
+    if (folder / NOTES).is_dir():
+        return {}, list(_of_replica(folder))
     return {}, list(_plain(folder))
 
 
@@ -231,6 +234,16 @@ def _of_manifest(path: Path) -> tuple[dict[str, Any], list[Incoming]]:
             except (ValueError, KeyError, TypeError, AttributeError) as e:
                 raise Malformed(f"{path}:{number} is not understood: {e!r}") from e
     return head, incoming
+
+
+def _of_replica(folder: Path) -> Iterator[Incoming]:
+    """A bucket's folder as replication keeps it: a note for each object, named by its key's digest."""
+    for note in sorted((folder / NOTES).rglob("*.json")):
+        try:
+            line = json.loads(note.read_text(encoding="utf-8"))
+            yield replace(_of_line(line), file=line["file"], version="")
+        except (ValueError, KeyError, TypeError, AttributeError) as e:
+            raise Malformed(f"{note} is not understood: {e!r}") from e
 
 
 def _of_line(line: dict[str, Any]) -> Incoming:

@@ -16,13 +16,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from weyr.gateway.s3.blobs import sync_folder
+from weyr.gateway.s3.care.export import described_meta
 from weyr.gateway.s3.replication.target import Item, Progress, TargetAway, Wanted
 from weyr.gateway.s3.replication.verifying import verified
 
 OWN = ".weyr"
+NOTES = f"{OWN}/objects"
 TRIES_MAX = 5
 PIECE_BYTES = 2**20
 _PART_MAX = 255
+_FIELDS = {"key", "file", "size", "etag", "modified_ms", "sha256", "meta"}
 
 
 class FolderTarget:
@@ -48,15 +51,17 @@ class FolderTarget:
         note = _note_path(root, item.key)
         there = _read(note)
         arriving = self._arriving(root, item.key)
+        digest = hashlib.sha256()
         try:
             with arriving.open("wb") as file:
                 for piece in verified(item):
+                    digest.update(piece)
                     file.write(piece)
                 file.flush()
                 os.utime(file.fileno(), ns=(item.modified_ms * 10**6,) * 2)
                 os.fsync(file.fileno())
             place = self._placed(root, item.key, arriving, there)
-            self._describe(root, note, item, place)
+            self._describe(root, note, item, {"file": place, "sha256": digest.hexdigest()})
         finally:
             arriving.unlink(missing_ok=True)
 
@@ -68,20 +73,17 @@ class FolderTarget:
                 return place
         raise TargetAway(f"{root}: the names for {key!r} change under our hands")
 
-    def _describe(self, root: Path, note: Path, item: Item, place: str) -> None:
+    def _describe(self, root: Path, note: Path, item: Item, there: Mapping[str, object]) -> None:
         arriving = self._arriving(root, item.key).with_suffix(".json")
-        meta = item.meta
         fields = {
             "key": item.key,
-            "file": place,
+            **there,
             "size": item.size,
             "etag": item.etag,
             "parts": list(item.parts),
             "version": item.version,
             "modified_ms": item.modified_ms,
-            "headers": meta.headers,
-            "tags": meta.tags,
-            "checksum": list(meta.checksum) if meta.checksum else None,
+            "meta": described_meta(item.meta),
         }
         with arriving.open("w", encoding="utf-8") as file:
             json.dump(fields, file, indent=1)
@@ -98,7 +100,7 @@ class FolderTarget:
             there = _read(note)
             if there is None or there["etag"] != item.etag or not _is_whole(root, there):
                 return False
-            self._describe(root, note, item, str(there["file"]))
+            self._describe(root, note, item, {name: there[name] for name in ("file", "sha256")})
         except OSError as e:
             raise TargetAway(f"{self._path}: {e.strerror or e}") from e
         return True
@@ -108,7 +110,7 @@ class FolderTarget:
         there = _read(_note_path(root, item.key))
         if there is None or there["etag"] != item.etag or not _is_whole(root, there):
             return False
-        return there.get("headers") == item.meta.headers and there.get("tags") == item.meta.tags
+        return there["meta"] == described_meta(item.meta)
 
     def delete(self, bucket: str, key: str, at_ms: int) -> None:
         try:
@@ -226,14 +228,14 @@ def _aside(key: str) -> str:
 
 def _note_path(root: Path, key: str) -> Path:
     name = _hash(key)
-    return root / OWN / "objects" / name[:2] / f"{name}.json"
+    return root / NOTES / name[:2] / f"{name}.json"
 
 
 def _read(note: Path) -> dict[str, object] | None:
     """What belongs to an object, None where there is nothing or nothing that can be read."""
     try:
         found = json.loads(note.read_text(encoding="utf-8"))
-        return found if isinstance(found, dict) and {"file", "etag", "size", "modified_ms"} <= found.keys() else None
+        return found if isinstance(found, dict) and found.keys() >= _FIELDS else None
     except (OSError, ValueError):
         return None
 

@@ -13,7 +13,7 @@ from weyr.gateway.s3.reading import Reading, compared_pieces, inline_data, opene
 from weyr.gateway.s3.records import Bucket, Inline, Stored
 from weyr.gateway.s3.remote.away import AwayBytes, bytes_of
 from weyr.gateway.s3.remote.tiers import is_away
-from weyr.gateway.s3.replication.target import Item, SourceDamaged, SourceGone
+from weyr.gateway.s3.replication.target import Item, Refused, SourceDamaged, SourceGone
 from weyr.gateway.s3.replication.verifying import DAMAGED
 from weyr.gateway.s3.sealing import opened_whole
 
@@ -31,7 +31,11 @@ class Source:
         """The plain bytes. To be called in a thread. Raises: SourceDamaged."""
         try:
             yield from self._read(start, count)
-        except (Rotten, OSError, S3Error) as e:
+        except S3Error as e:
+            if self.away is not None:
+                raise Refused(f"Its bytes do not come from the tier: {e.message}") from e
+            raise SourceDamaged(f"{DAMAGED} {e}") from e
+        except (Rotten, OSError) as e:
             raise SourceDamaged(f"{DAMAGED} {e}") from e
 
     def _read(self, start: int, count: int) -> Iterator[bytes]:
