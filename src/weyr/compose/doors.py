@@ -3,6 +3,7 @@
 import os
 import socket
 from collections.abc import Mapping
+from pathlib import Path
 
 from weyr.core.diagnostic import Diagnostic, UserError
 from weyr.engines.local.planes import Plane
@@ -34,10 +35,15 @@ def planes_of(home: Home) -> dict[str, Plane]:
     # Beside the other keys: what copies buckets does not copy what opens them.
     keys = str(home.path / "keys" / "s3.json")
     own = {
-        "s3": ("--data", str(home.objects), "--keys", keys),
+        "s3": ("--data", str(home.objects), "--keys", keys, "--remote-keys", str(remote_keys_of(home))),
         "inference": ("--routes", str(home.routes)),
     }
     return {name: Plane(name, arguments(name, *own[name]), home.info(name), home.log(name)) for name in own}
+
+
+def remote_keys_of(home: Home) -> Path:
+    """The file of what opens the buckets that are elsewhere."""
+    return home.path / "keys" / "places.json"
 
 
 def server_door(home: Home, wanted: int | None) -> socket.socket:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from weyr.access.identities import Access
 from weyr.access.secrets import Secrets
-from weyr.compose.doors import PORTS, planes_of, url_of
+from weyr.compose.doors import PORTS, planes_of, remote_keys_of, url_of
 from weyr.compose.kinds import KINDS
 from weyr.compose.remains import refuse_lost_store
 from weyr.compose.stores import store_of
@@ -173,7 +173,7 @@ def _providers(
     known = [thing for things in world.things.values() for thing in things.values()]
     return {
         Capability.TASKS: Line(tracked, Room(os.cpu_count() or 1, machine_memory_bytes()), now, known),
-        Capability.OBJECTS: LocalObjects(home.sockets / "s3.sock", epoch),
+        Capability.OBJECTS: LocalObjects(home.sockets / "s3.sock", epoch, secrets, remote_keys_of(home)),
         Capability.REGISTRY: LocalRegistry(tracking),
         Capability.TRAFFIC: LocalRouter(
             home.routes, home.sockets / "inference.sock", lambda: url_of(ports["inference"]), epoch

@@ -67,10 +67,16 @@ class TaskBody:
 
 @dataclass(frozen=True, slots=True)
 class BucketBody:
-    """`name` is the bucket's name at the S3 door; `lifecycle` are (prefix, expire after s) rules."""
+    """`name` is the bucket's name at the S3 door; `lifecycle` are (prefix, expire after s) rules.
+
+    `url` is the place that its objects are at, "" for the engine's own; `keys` maps the names of what opens that place
+    to the refs of secrets.
+    """
 
     name: str
     lifecycle: tuple[tuple[str, float], ...] = ()
+    url: str = ""
+    keys: Mapping[str, Ref] = field(default_factory=dict)
     of: Literal["bucket"] = "bucket"
 
 

@@ -116,7 +116,12 @@ def serve(
     tier: Annotated[list[str] | None, typer.Option(metavar="CLASS=URL", help=TIER_HELP)] = None,
     remote_keys: Annotated[
         Path | None,
-        typer.Option("--remote-keys", help="A JSON file of what opens places elsewhere: {NAME: {access_key_id: …}}."),
+        typer.Option(
+            "--remote-keys",
+            exists=True,
+            dir_okay=False,
+            help="A JSON file of what opens places elsewhere: {NAME: {access_key_id: …}}.",
+        ),
     ] = None,
     cache_size: Annotated[
         str, typer.Option("--cache-size", metavar="SIZE", help="How much of what is elsewhere is cached here.")

@@ -10,6 +10,8 @@ from weyr.core.diagnostic import EngineSilent
 from weyr.core.ref import NAME, ThingId
 from weyr.core.seen import Absent, BucketFacts, BucketUse, Present, Seen
 from weyr.engines.local.control import NoAnswer, PlaneDown, ask
+from weyr.engines.local.place_keys import keep_keys
+from weyr.engines.local.task_env import SecretReader
 
 
 class LocalObjects:
@@ -17,13 +19,17 @@ class LocalObjects:
 
     The plane keeps a bucket's owner and generation with it, and checks both in the transaction that changes it.
 
+    Takes: `keys`, the file in which the plane finds what opens places elsewhere.
     Promises: a bucket that somebody else made with a client is never taken over and never removed.
     """
 
     capability = Capability.OBJECTS
 
-    def __init__(self, control: Path, epoch: int = 0) -> None:
+    def __init__(
+        self, control: Path, epoch: int = 0, secrets: SecretReader | None = None, keys: Path | None = None
+    ) -> None:
         self._control, self._epoch = control, epoch
+        self._secrets, self._keys = secrets, keys
 
     def observe(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Seen]:
         """Absence is proved by the plane's whole list, of which none belongs to the thing."""
@@ -49,13 +55,29 @@ class LocalObjects:
         if bucket and bucket["name"] != body.name:
             return f"its bucket is called {bucket['name']}, and a bucket cannot be renamed"
         lifecycle = [list(rule) for rule in body.lifecycle]
-        document = {"owner": str(want.id), "generation": want.generation, "lifecycle": lifecycle}
+        document = {"owner": str(want.id), "generation": want.generation, "lifecycle": lifecycle, "url": body.url}
+        if body.keys and (why := self._hand_over(body)):
+            return why
         return _refusal(*self._ask("PUT", f"/buckets/{quote(body.name, safe='')}", document))
+
+    def _hand_over(self, body: BucketBody) -> str:
+        """Puts the values of a bucket's keys where the plane reads them. Gives why not, or nothing."""
+        if self._secrets is None or self._keys is None:
+            return "this object store opens no places elsewhere"
+        read = {name: self._secrets.read(ref) for name, ref in body.keys.items()}
+        missing = sorted(str(body.keys[name]) for name, value in read.items() if value is None)
+        if missing:
+            return f"{', '.join(missing)} has no value yet"
+        keep_keys(self._keys, body.name, {name: value.decode() for name, value in read.items() if value is not None})
+        return ""
 
     def _remove(self, bucket: Any) -> str:
         """Why not, or nothing. The plane compares the owner again: the name may be somebody else's by then."""
         path = f"/buckets/{quote(bucket['name'], safe='')}?force=1&owner={quote(bucket['owner'], safe='')}"
-        return _refusal(*self._ask("DELETE", path))
+        why = _refusal(*self._ask("DELETE", path))
+        if not why and bucket.get("url") and self._keys is not None:
+            keep_keys(self._keys, bucket["name"], None)
+        return why
 
     def _owned(self) -> dict[ThingId, Any]:
         """The buckets that things made. Raises: EngineSilent where the plane gives no list."""

@@ -113,9 +113,12 @@ def place_of(name: str, url: str, keys: Mapping[str, str] | None = None) -> Plac
 
 
 def keys_for(name: str, environment: Mapping[str, str], file: Path | None = None) -> dict[str, str]:
-    """What the environment and the credentials file have for a place. Raises: PlaceProblem where the file is none."""
+    """What the environment and the credentials file have for a place; a file that is not there has nothing.
+
+    Raises: PlaceProblem where the file is none of names and keys.
+    """
     keys: dict[str, str] = {}
-    if file is not None:
+    if file is not None and file.exists():
         try:
             kept = json.loads(file.read_text())
             keys = {str(key): str(value) for key, value in kept.get(name, {}).items()}

@@ -17,6 +17,6 @@ KIND = Kind(
     memory=BucketMemory,
     usage=usage,
     estimate=estimate,
-    replaces=frozenset({"name"}),
+    replaces=frozenset({"name", "url"}),
     checks=checks,
 )

@@ -67,7 +67,8 @@ def decide(want: Want[BucketSpec], view: View[BucketMemory]) -> Decision[BucketM
 def body_of(ref: Ref, spec: BucketSpec) -> BucketBody:
     """The bucket to have. Its name is the stack's and its own, unless the spec names it."""
     rules = tuple((rule.prefix, rule.expire_after) for rule in spec.lifecycle)
-    return BucketBody(spec.name or bucket_name(ref), rules)
+    keys = {name: secret.ref(ref.stack) for name, secret in spec.keys.items()}
+    return BucketBody(spec.name or bucket_name(ref), rules, spec.url or "", keys)
 
 
 def bucket_name(ref: Ref) -> str:
@@ -91,7 +92,10 @@ def _counted(use: BucketUse | None) -> tuple[Usage, ...]:
     return tuple(Usage(BUCKET, sku, count, since=use.since) for sku, count in counts)
 
 
-def estimate(_spec: BucketSpec) -> tuple[Estimate, ...]:
+def estimate(spec: BucketSpec) -> tuple[Estimate, ...]:
+    """Of a bucket that is elsewhere, its place sends the bill."""
+    if spec.url is not None:
+        return ()
     return (Estimate(SKU, 2**30, MONTH_S / HOUR_S, "if it holds 1 GiB"),)
 
 

@@ -1,6 +1,8 @@
 """What may be said of a bucket."""
 
-from weyr.core.schema import Duration, Spec, SpecPart, field
+from typing import Annotated
+
+from weyr.core.schema import Duration, Reference, Spec, SpecPart, field, to
 
 
 class LifecycleRule(SpecPart):
@@ -17,5 +19,16 @@ class BucketSpec(Spec):
         None,
         description="The bucket's name at the S3 door; by default the stack's name, a dash and this object's name.",
         pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
+    )
+    url: str | None = field(
+        None,
+        description="The place elsewhere that its objects are at; by default this engine's own. Options follow a ?, "
+        "such as endpoint, region, account and credentials=anonymous.",
+        pattern=r"^(file:///|(s3|gs|az)://)[^\s#@]+$",
+        examples=["s3://models/llama?region=eu-west-1", "gs://models", "az://models?account=acme"],
+        max_length=1024,
+    )
+    keys: dict[str, Annotated[Reference, to("secret")]] = field(
+        {}, description="What opens the place at `url`: NAME: secret/name, such as access_key_id and secret_access_key."
     )
     lifecycle: tuple[LifecycleRule, ...] = field((), description="Rules that delete objects by age.", max_length=100)

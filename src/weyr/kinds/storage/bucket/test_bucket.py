@@ -184,6 +184,65 @@ def test_two_buckets_of_one_name_are_refused_in_the_plan() -> None:
     assert [finding.ref.name for finding in checks(Proposal(specs, {}))] == ["b"]
 
 
+PLACES: dict[str, tuple[dict[str, Any], list[str]]] = {
+    # what is said: (fields, summaries of what the plan refuses)
+    "a folder": ({"url": "file:///srv/models"}, []),
+    "a public bucket": ({"url": "s3://open?credentials=anonymous"}, []),
+    "a bucket and its keys": (
+        {"url": "s3://b/p", "keys": {"access_key_id": "secret/a", "secret_access_key": "secret/b"}},
+        [],
+    ),
+    "a container by its key": ({"url": "az://c?account=acme", "keys": {"account_key": "secret/a"}}, []),
+    "no keys": ({"url": "s3://b"}, ["A place that cannot be opened"]),
+    "half of the keys": ({"url": "s3://b", "keys": {"access_key_id": "secret/a"}}, ["A place that cannot be opened"]),
+    "keys of another kind": ({"url": "gs://b", "keys": {"account_key": "secret/a"}}, ["A place that cannot be opened"]),
+    "keys for a public one": (
+        {"url": "gs://b?credentials=anonymous", "keys": {"service_account": "secret/a"}},
+        ["A place that cannot be opened"],
+    ),
+    "keys without a place": ({"keys": {"account_key": "secret/a"}}, ["Keys without a place"]),
+    "rules that the place would not keep": (
+        {"url": "file:///srv", "lifecycle": [WEEK]},
+        ["Rules for a bucket that is elsewhere"],
+    ),
+    "an option that there is none of": ({"url": "file:///srv?speed=high"}, ["Unknown options in a url"]),
+    "a container of nobody": (
+        {"url": "az://c", "keys": {"sas_token": "secret/a"}},
+        ["A container without its account"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", PLACES)
+def test_a_place_elsewhere_is_checked_in_the_plan(case: str) -> None:
+    """Whoever forgets a key is told before anything is changed, and not by the first job that reads."""
+    fields, summaries = PLACES[case]
+
+    found = list(checks(Proposal({LAKE: bucket(**fields)}, {})))
+
+    assert [finding.summary for finding in found] == summaries
+    assert all(finding.ref == LAKE for finding in found)
+
+
+@pytest.mark.parametrize("url", ["ftp://b", "s3:/b", "s3://", "s3://key:secret@b", "file://relative", "s3://a b"])
+def test_what_is_no_url_of_a_place_is_refused(url: str) -> None:
+    """A secret in a URL would be in the plan and in every log."""
+    with pytest.raises(ValueError, match="url"):
+        bucket(url=url)
+
+
+def test_a_bucket_elsewhere_is_asked_for_with_its_keys_names_and_costs_nothing_here() -> None:
+    """The values of secrets never come near; and its place sends the bill."""
+    spec = bucket(url="s3://b/p", keys={"access_key_id": "secret/a", "secret_access_key": "secret/b"})
+    (action,) = look(spec).actions
+
+    assert isinstance(action, Ensure)
+    assert isinstance(action.body, BucketBody)
+    assert action.body.url == "s3://b/p"
+    assert action.body.keys["access_key_id"] == Ref("digits", "secret", "a")
+    assert estimate(spec) == ()
+
+
 FACTS = st.builds(BucketFacts, st.just(0), st.just(0), st.sampled_from(((), WEEK_RULES)))
 SPECS = st.sampled_from((bucket(), bucket(lifecycle=[WEEK]), None))
 
