@@ -8,8 +8,10 @@ from weyr.gateway.s3.admit import refused
 from weyr.gateway.s3.api_settings import keep
 from weyr.gateway.s3.call import Call, xml_response
 from weyr.gateway.s3.errors import S3Error, not_implemented
+from weyr.gateway.s3.folders.setting import FOLDER
 from weyr.gateway.s3.messages import Response
-from weyr.gateway.s3.records import bucket_named
+from weyr.gateway.s3.records import Bucket, bucket_named
+from weyr.gateway.s3.remote.reach import SETTING as ELSEWHERE
 from weyr.gateway.s3.xml import Content, Node
 
 SETTING = "logging"
@@ -90,6 +92,11 @@ def _logging_of(node: Node) -> Logging:
     raise S3Error("MalformedXML")
 
 
+def is_here(bucket: Bucket) -> bool:
+    """Whether the plane itself keeps the bucket's objects."""
+    return FOLDER not in bucket.settings and ELSEWHERE not in bucket.settings
+
+
 def _check_target(call: Call, logging: Logging) -> None:
     """The target is the same account's, and the caller may write what the log will. Raises: S3Error."""
     try:
@@ -97,6 +104,9 @@ def _check_target(call: Call, logging: Logging) -> None:
     except S3Error as e:
         message = "The target bucket for logging does not exist"
         raise S3Error("InvalidTargetBucketForLogging", message, TargetBucket=logging.target) from e
+    if not is_here(target):
+        message = "The target bucket for logging must be one whose objects are here."
+        raise S3Error("InvalidTargetBucketForLogging", message, TargetBucket=logging.target)
     accounts = call.plane.accounts
     if accounts.of(target.owner) != accounts.of(call.there.owner):
         message = "The owner for the bucket to be logged and the target bucket must be the same."

@@ -17,6 +17,7 @@ from pathlib import Path
 from weyr.core.grants import ADMIN, Principal
 from weyr.gateway.s3.admit import admit
 from weyr.gateway.s3.api_buckets import LOCATION
+from weyr.gateway.s3.api_logging import is_here
 from weyr.gateway.s3.api_objects import store
 from weyr.gateway.s3.call import Call, Plane
 from weyr.gateway.s3.errors import S3Error
@@ -74,14 +75,14 @@ class Deliverer:
         target, owner = place[0], place[4]
         try:
             bucket = bucket_named(self._plane.index, target)
-            if self._plane.accounts.of(bucket.owner) != self._plane.accounts.of(owner):
+            if not is_here(bucket) or self._plane.accounts.of(bucket.owner) != self._plane.accounts.of(owner):
                 raise S3Error("AccessDenied")
             call = _call(self._plane, bucket, owner, key, text)
             await admit(call, "s3:PutObject")
             await store(call, promise_of(call.headers, call.caller), call.request.body)
         except S3Error as e:
-            if e.status >= 500:
-                raise
+            if e.status in (500, 503):
+                raise  # it may be well again soon
             log.warning("s3.access_log_dropped target=%s source=%s %s", target, place[3], e.code)
 
 
