@@ -25,8 +25,8 @@ class Owners:
         self._owner = element("Owner", owner_content(call.owner)) if is_shown else ""
         self.is_looked_up = is_shown and self._accounts.are_many
 
-    def of(self, owner: str) -> str:
-        """Takes an account's id, "" for the bucket's owner."""
+    def of(self, owner: str | None) -> str:
+        """Takes an account's id, nothing for the bucket's owner."""
         if not owner or not self._is_shown:
             return self._owner
         return element("Owner", owner_content(self._accounts.of(owner)))

@@ -5,7 +5,8 @@ A page looks at no more rows than it returns: where keys fold into one common pr
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from itertools import islice
+from typing import NamedTuple, Protocol
 
 from weyr.gateway.s3.records import Row
 
@@ -19,18 +20,17 @@ class Rows(Protocol):
     def rows(self, sql: str, *values: object) -> Iterator[Row]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One current object in a listing."""
+class Entry(NamedTuple):
+    """One current object in a listing. A tuple, which a thousand of are made in a third of the time of a dataclass."""
 
     key: str
     size: int
     etag: str
     modified_ms: int
-    owner: str = ""
+    owner: str | None = None
     """The account that owns it, where that was asked for and is not the bucket's owner."""
-    storage_class: str = ""
-    """The tier that it is at, "" where it is here."""
+    storage_class: str | None = None
+    """The tier that it is at, None where it is here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +46,16 @@ def page(
     rows: Rows, bucket: int, prefix: str, delimiter: str, after: str, limit: int, with_owner: bool = False
 ) -> Page:
     """The keys behind `after` that begin with `prefix`. An `after` that is a common prefix skips all it stands for."""
-    items: list[Entry | str] = []
     if delimiter and after.startswith(prefix) and after.endswith(delimiter) and len(after) > len(prefix):
         after += PAST
-    found = _folded(rows, bucket, prefix, delimiter, after, with_owner)
     if limit == 0:
         return Page((), False)
-    for item in found:
-        if len(items) == limit:
-            last = items[-1]
-            return Page(tuple(items), True, last if isinstance(last, str) else last.key)
-        items.append(item)
-    return Page(tuple(items), False)
+    found = _folded(rows, bucket, prefix, delimiter, after, with_owner)
+    items = list(islice(found, limit + 1))
+    if len(items) <= limit:
+        return Page(tuple(items), False)
+    last = items[limit - 1]
+    return Page(tuple(items[:limit]), True, last if isinstance(last, str) else last.key)
 
 
 def _folded(
@@ -67,14 +65,17 @@ def _folded(
     while position is not None:
         found = _from(rows, bucket, prefix, position, with_owner)
         position = None
+        if not delimiter:
+            yield from map(Entry._make, found)
+            return
         for key, size, etag, modified_ms, owner, storage_class in found:
-            cut = key.find(delimiter, len(prefix)) if delimiter else -1
+            cut = key.find(delimiter, len(prefix))
             if cut >= 0:
                 common = key[: cut + len(delimiter)]
                 yield common
                 position = common + PAST
                 break
-            yield Entry(key, size, etag, modified_ms, owner or "", storage_class or "")
+            yield Entry(key, size, etag, modified_ms, owner, storage_class)
 
 
 _CLASS = "CASE WHEN segments BETWEEN 'a' AND 'b' THEN json_extract(meta, '$.storage_class') END"

@@ -1,7 +1,9 @@
 """How are S3's XML documents written and read? A tiny writer, and expat with everything exotic refused."""
 
+import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from functools import lru_cache
 from urllib.parse import quote
 from xml.etree import ElementTree
 
@@ -16,12 +18,15 @@ DEPTH_MAX = 16
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;", '"': "&quot;"})
 _SHOWN = {code: f"%{code:02X}" for code in (*range(32), 0xFFFE, 0xFFFF) if chr(code) not in "\t\n\r"}
 
+_is_special = re.compile(r'[&<>\r"]').search
+"""Most keys need no escapes, and to look is a fifth of what it is to translate."""
+
 Content = str | int | bool | None | Iterable["tuple[str, Content]"]
 
 
 def escaped(text: str) -> str:
     """Text as element content."""
-    return text.translate(_ESCAPES)
+    return text.translate(_ESCAPES) if _is_special(text) else text
 
 
 def element(name: str, content: Content) -> str:
@@ -61,7 +66,12 @@ def error_document(error: S3Error, resource: str, request_id: str) -> bytes:
 
 def timestamp(at_ms: int) -> str:
     """Unix milliseconds as S3 writes time: `2026-11-22T11:52:04.125Z`."""
-    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at_ms % 1000:03d}Z"
+    return f"{_second(at_ms // 1000)}{at_ms % 1000:03d}Z"
+
+
+@lru_cache(maxsize=4096)
+def _second(at_s: int) -> str:
+    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%S.")
 
 
 def url_encoded(text: str) -> str:
