@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
 from weyr.gateway.s3.errors import S3Error
+from weyr.gateway.s3.values import Value
 
 Row = tuple[Any, ...]
 NULL_VERSION = "null"
@@ -37,7 +38,7 @@ class Versioning(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Value):
     """Objects whose key begins with `prefix` go once they are older than `expire_after_s`."""
 
     prefix: str
@@ -45,7 +46,7 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Bucket:
+class Bucket(Value):
     """`generation` is of the newest wish that its owner sent over the control socket."""
 
     id: int
@@ -61,7 +62,7 @@ class Bucket:
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(Value):
     """One blob of an object. An inline one is a row of the index with the bytes in it, one that is away lies at a tier
     (and its number is of the index's table of those), the others are files."""
 
@@ -81,7 +82,7 @@ class Encryption(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Meta:
+class Meta(Value):
     """What is kept of an object beside its bytes. `headers` are given back as they came, user metadata among them."""
 
     headers: dict[str, str] = field(default_factory=dict)

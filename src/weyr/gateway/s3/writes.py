@@ -29,12 +29,13 @@ from weyr.gateway.s3.records import (
 )
 from weyr.gateway.s3.replication import queue
 from weyr.gateway.s3.replication.order import moment_of
+from weyr.gateway.s3.values import Value
 
 REMOVED = "ObjectRemoved"
 
 
 @dataclass(frozen=True, slots=True)
-class NewBlob:
+class NewBlob(Value):
     """A blob that has arrived: a file that is whole and fsynced, or `data` for the index itself."""
 
     id: int
@@ -52,7 +53,7 @@ class NewBlob:
 
 
 @dataclass(frozen=True, slots=True)
-class NewObject:
+class NewObject(Value):
     """An object to be put: over `blobs` that have just arrived, or `segments` that the index already names."""
 
     key: str
@@ -68,7 +69,7 @@ class NewObject:
 
 
 @dataclass(frozen=True, slots=True)
-class WriteCondition:
+class WriteCondition(Value):
     """What must hold of the current version: each is an etag, `*`, or "" to ask nothing."""
 
     if_match: str = ""
@@ -104,7 +105,7 @@ class WriteCondition:
 
 
 @dataclass(frozen=True, slots=True)
-class Deleted:
+class Deleted(Value):
     """What a delete did: which version is gone, or which marker was set. "" where the bucket keeps no versions."""
 
     version: str = ""
@@ -112,7 +113,7 @@ class Deleted:
 
 
 @dataclass(frozen=True, slots=True)
-class Put:
+class Put(Value):
     """What a put did: into which bucket, and which version it made."""
 
     bucket: Bucket
