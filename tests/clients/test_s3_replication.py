@@ -1,11 +1,13 @@
 """A bucket is in a second place: another Weyr, kept up with boto3's own words for it."""
 
 import hashlib
+import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from s3_replicas import BACK_KEYS, everything, free_port, pair, replicate, until, waiting
-from test_s3_serve import USERS, served
+from s3_replicas import BACK_KEYS, everything, free_port, pair, replicate, shown, until, waiting
+from test_s3_serve import USERS, code_of, served
 
 PART = 5 * 2**20
 
@@ -126,3 +128,62 @@ def test_two_planes_that_replicate_into_each_other_end_with_the_same(tmp_path: P
             assert everything(clients[0], "both")
             versions = [len(c.list_object_versions(Bucket="both")["Versions"]) for c in clients]
             assert max(versions) <= 40, "each state came at most once"
+
+
+def test_locks_arrive_and_what_only_the_customer_can_open_is_refused(tmp_path: Path) -> None:
+    """A bucket there without object lock takes nothing that is locked: that is shown, and mended by making it anew."""
+    until_then = datetime.now(UTC) + timedelta(days=1)
+    with pair(tmp_path) as (front, back):
+        here, there = front.client("ann"), back.client("ann")
+        for client in (here, there):
+            client.create_bucket(Bucket="lake", ObjectLockEnabledForBucket=True)
+        replicate(here, "lake")
+        lock = {"ObjectLockMode": "GOVERNANCE", "ObjectLockRetainUntilDate": until_then}
+        here.put_object(Bucket="lake", Key="held", Body=b"x", **lock)
+        here.put_object(Bucket="lake", Key="later", Body=b"x")
+        here.put_object_legal_hold(Bucket="lake", Key="later", LegalHold={"Status": "ON"})
+        key = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": "k" * 32}
+        here.put_object(Bucket="lake", Key="theirs", Body=b"x", **key)
+        until(lambda: waiting(tmp_path / "front", "lake") == 1, "all but one is there")
+        assert everything(there, "lake").keys() == {"held", "later"}
+        held = there.head_object(Bucket="lake", Key="held")
+        assert held["ObjectLockMode"] == "GOVERNANCE"
+        assert abs(held["ObjectLockRetainUntilDate"] - until_then) < timedelta(seconds=1)
+        assert there.head_object(Bucket="lake", Key="later")["ObjectLockLegalHoldStatus"] == "ON"
+        assert here.head_object(Bucket="lake", Key="theirs", **key)["ReplicationStatus"] == "FAILED"
+
+
+def test_only_who_may_replicate_writes_as_a_replica(tmp_path: Path) -> None:
+    """Whoever may only put cannot give an object an older moment, or hide it from the bucket's own replicas."""
+    with served(tmp_path / "data", *USERS) as s3:
+        ann, bob = s3.client("ann"), s3.client("bob")
+        ann.create_bucket(Bucket="lake")
+        put = {"Effect": "Allow", "Principal": "*", "Action": "s3:PutObject", "Resource": "arn:aws:s3:::lake/*"}
+        ann.put_bucket_policy(Bucket="lake", Policy=json.dumps({"Version": "2012-10-17", "Statement": [put]}))
+        bob.put_object(Bucket="lake", Key="plain", Body=b"x")
+
+        def mark(request: Any, **_: Any) -> None:
+            request.headers["x-amz-weyr-replica"] = "weyr-other 1000"
+
+        for client in (ann, bob):
+            client.meta.events.register("before-sign.s3.PutObject", mark)
+        assert code_of(bob.put_object, Bucket="lake", Key="marked", Body=b"x") == ("AccessDenied", 403)
+        ann.put_object(Bucket="lake", Key="marked", Body=b"x")
+        found = ann.head_object(Bucket="lake", Key="marked")
+        assert (found["ReplicationStatus"], found["LastModified"].timestamp()) == ("REPLICA", 1)
+
+
+def test_a_replica_that_the_server_does_not_know_any_more_is_shown(tmp_path: Path) -> None:
+    """What changes meanwhile waits for it, and is sent once it is named again."""
+    (tmp_path / "disk").mkdir()
+    named = f"--replica=disk=file://{tmp_path / 'disk'}"
+    with served(tmp_path / "data", *USERS, named) as s3:
+        s3.client("ann").create_bucket(Bucket="lake")
+        replicate(s3.client("ann"), "lake", "disk")
+    with served(tmp_path / "data", *USERS) as s3:
+        s3.client("ann").put_object(Bucket="lake", Key="a", Body=b"x")
+        until(lambda: "not started with" in shown(tmp_path / "data")[0]["last_error"], "it is shown")
+        assert waiting(tmp_path / "data", "lake")
+    with served(tmp_path / "data", *USERS, named):
+        until(lambda: not waiting(tmp_path / "data", "lake"), "it is there")
+    assert (tmp_path / "disk/lake/a").read_bytes() == b"x"

@@ -110,10 +110,15 @@ def set_setting(transaction: Transaction, name: str, setting: str, text: str | N
     transaction.run("UPDATE buckets SET settings = ? WHERE id = ?", json.dumps(kept), bucket.id)
 
 
-def set_replication(transaction: Transaction, name: str, text: str | None, now_ms: int) -> None:
-    """Keeps a bucket's replication rules, or removes them, and begins or ends with their targets."""
+def set_replication(
+    transaction: Transaction, name: str, text: str | None, now_ms: int, single: frozenset[str] = frozenset()
+) -> None:
+    """Keeps a bucket's replication rules, or removes them, and begins or ends with their targets.
+
+    Takes: `single`, the targets that have room for one bucket. Raises: S3Error InvalidRequest where one has none.
+    """
     set_setting(transaction, name, rules.SETTING, text)
-    queue.follow(transaction, bucket_named(transaction, name), now_ms)
+    queue.follow(transaction, bucket_named(transaction, name), now_ms, single)
 
 
 def keep_first(transaction: Transaction, name: str, setting: str, text: str) -> str:

@@ -158,9 +158,8 @@ def _background(
         yield tell_forever(index, name, url, plane.clock)
     if settings.reach.tiers:
         yield Mover(plane, min(EVERY_S, settings.sweep_every_s)).run()
-    if targets:
-        yield Replicator(plane, targets).run()
-        yield Mender(index, blobs, Replicas(index, targets), partial(key_of, plane)).run()
+    yield Replicator(plane, targets).run()
+    yield Mender(index, blobs, Replicas(index, targets), partial(key_of, plane)).run()
 
 
 def _targets(settings: Settings, loop: asyncio.AbstractEventLoop) -> dict[str, Target]:

@@ -7,6 +7,7 @@ from weyr.gateway.s3.call import Call
 from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.messages import Response
 from weyr.gateway.s3.replication import rules
+from weyr.gateway.s3.replication.target import is_single
 
 
 async def get_replication(call: Call) -> Response:
@@ -17,7 +18,7 @@ async def get_replication(call: Call) -> Response:
 
 
 async def put_replication(call: Call) -> Response:
-    """Raises: S3Error InvalidRequest for a destination that the plane does not know."""
+    """Raises: S3Error InvalidRequest for a destination that the plane does not know, or that another bucket has."""
     text = rules.checked_text(await call.xml(rules.ROOT), call.plane.replicas)
     await _keep(call, text)
     return Response(200)
@@ -30,4 +31,7 @@ async def delete_replication(call: Call) -> Response:
 
 
 async def _keep(call: Call, text: str | None) -> None:
-    await call.plane.index.write(partial(set_replication, name=call.bucket, text=text, now_ms=call.now_ms))
+    single = frozenset(name for name, url in call.plane.replicas.items() if is_single(url))
+    await call.plane.index.write(
+        partial(set_replication, name=call.bucket, text=text, now_ms=call.now_ms, single=single)
+    )

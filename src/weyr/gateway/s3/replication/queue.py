@@ -13,6 +13,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.index import Transaction
 from weyr.gateway.s3.records import Bucket, Meta, Reader, Row
 from weyr.gateway.s3.replication.rules import SETTING, ReplicationRule, rules_of, targets_of, targets_of_deleted
@@ -160,9 +161,12 @@ def away(transaction: Transaction, target: str, error: str) -> None:
     transaction.run("UPDATE replicas SET last_error = ? WHERE target = ?", error, target)
 
 
-def again(transaction: Transaction, now_ms: int) -> int:
-    """Has everything tried now that was refused. Gives how many keys."""
-    return transaction.run("UPDATE replications SET due_ms = ? WHERE failures > 0", now_ms)
+def begin(transaction: Transaction, targets: tuple[str, ...], now_ms: int) -> None:
+    """A plane starts that knows these targets: what was refused is tried again, and who is unknown is shown."""
+    transaction.run("UPDATE replications SET due_ms = ? WHERE failures > 0", now_ms)
+    for (target,) in transaction.all("SELECT DISTINCT target FROM replicas"):
+        known = "" if target in targets else f"The server was not started with a replica {target!r}."
+        transaction.run("UPDATE replicas SET last_error = ? WHERE target = ?", known, target)
 
 
 def uploading(transaction: Transaction, row: Waiting, upload: str, upload_of: str) -> None:
@@ -180,10 +184,12 @@ def uploading(transaction: Transaction, row: Waiting, upload: str, upload_of: st
 # --- what is there already
 
 
-def follow(transaction: Transaction, bucket: Bucket, now_ms: int) -> None:
+def follow(transaction: Transaction, bucket: Bucket, now_ms: int, single: frozenset[str] = frozenset()) -> None:
     """Begins with the targets of the bucket's document and ends with those it no longer names.
 
     A target whose rules changed is looked through again where a rule sends what is there already.
+    Takes: `single`, the targets that have room for one bucket.
+    Raises: S3Error InvalidRequest where another bucket goes to one of these.
     """
     rules = [rule for rule in rules_of(bucket.settings) if rule.is_enabled]
     kept = {rule.target for rule in rules}
@@ -192,6 +198,9 @@ def follow(transaction: Transaction, bucket: Bucket, now_ms: int) -> None:
             transaction.run("DELETE FROM replications WHERE bucket = ? AND target = ?", bucket.id, target)
             transaction.run("DELETE FROM replicas WHERE bucket = ? AND target = ?", bucket.id, target)
     for target in sorted(kept):
+        sql = "SELECT 1 FROM replicas WHERE target = ? AND bucket <> ?"
+        if target in single and transaction.one(sql, target, bucket.id):
+            raise S3Error("InvalidRequest", f"The replica {target!r} is one bucket, and another bucket goes there.")
         scan = "" if any(rule.sends_existing for rule in rules if rule.target == target) else None
         transaction.run(
             "INSERT INTO replicas (bucket, target, began_ms, scan) VALUES (?, ?, ?, ?)"

@@ -60,7 +60,8 @@ class Replicator:
         A start is a good moment to try again what was refused: somebody may have mended it.
         """
         try:
-            await self._plane.index.write(partial(queue.again, now_ms=int(self._plane.clock() * 1000)))
+            now_ms = int(self._plane.clock() * 1000)
+            await self._plane.index.write(partial(queue.begin, targets=tuple(self._targets), now_ms=now_ms))
             async with asyncio.TaskGroup() as group:
                 for target in self._targets.values():
                     group.create_task(self._serve(target))
@@ -129,6 +130,7 @@ class Replicator:
         except TargetAway as e:
             await self._wait(target, patience, str(e))
         except (Refused, S3Error) as e:
+            patience.problem, patience.wait_s = "", FIRST_WAIT_S  # it answers, if only to refuse
             await self._refused(target, row, str(e))
         else:
             now_ms = int(self._plane.clock() * 1000)

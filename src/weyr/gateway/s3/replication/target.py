@@ -10,6 +10,7 @@ Every method may block and is called in a thread. A target knows nothing of queu
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from weyr.gateway.s3.records import Meta
 
@@ -70,6 +71,12 @@ class Progress:
     remember: Callable[[str, str], None]
 
 
+def is_single(url: str) -> bool:
+    """Whether a target is one bucket, which takes the objects of one bucket only."""
+    parts = urlsplit(url)
+    return parts.scheme in ("s3", "gs", "az") or (parts.scheme != "file" and bool(parts.path.strip("/")))
+
+
 class Target(Protocol):
     """One place. `name` is what rules call it."""
 
@@ -98,6 +105,6 @@ class Target(Protocol):
         """
 
     def bucket_for(self, bucket: str) -> str:
-        """Where a bucket's objects go; no two buckets may go to the same."""
+        """What a bucket's objects are under there."""
 
     def close(self) -> None: ...
