@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from test_s3_serve import USERS, Served, client, code_of, fetched, served
 
 # The expression that AWS documents for Athena, with the fields' names of its page on the format.
@@ -84,10 +85,12 @@ def test_each_answer_is_a_line_that_says_what_happened(s3: Served) -> None:
     ann.delete_objects(Bucket="watched", Delete={"Objects": [{"Key": "copy"}, {"Key": "k" * 1025}]})
     url = ann.generate_presigned_url("list_objects_v2", {"Bucket": "watched", "Prefix": "dir/"})
     assert fetched(url)[0] == 200
+    form = ann.generate_presigned_post("watched", "posted")
+    assert requests.post(form["url"], form["fields"], files={"file": b"12345"}, timeout=20).status_code == 204
 
-    lines = waited(ann, "logs", lambda lines: len(lines) >= 14)
+    lines = waited(ann, "logs", lambda lines: len(lines) >= 15)
 
-    assert len(lines) == 14, "one for each request since the log was turned on, and two for the keys of the batch"
+    assert len(lines) == 15, "one for each request since the log was turned on, and two for the keys of the batch"
     found = by_operation(lines)
     line = found["REST.PUT.OBJECT 200"]
     assert (line["owner"], line["bucket"], line["requester"], line["ip"]) == ("ann", "watched", "ann", "127.0.0.1")
@@ -117,6 +120,8 @@ def test_each_answer_is_a_line_that_says_what_happened(s3: Served) -> None:
     assert found["BATCH.DELETE.OBJECT 400"]["error"] == "KeyTooLongError"
     line = found["REST.GET.BUCKET 200"]
     assert (line["auth"], "prefix=dir" in line["request_uri"]) == ("QueryString", True)
+    line = found["REST.POST.OBJECT 204"]
+    assert (line["key"], line["requester"], line["signature"], line["auth"]) == ("posted", "ann", "SigV4", "-")
     assert not [line for line in lines if line["bucket"] != "watched"]
     assert len({line["request_id"] for line in lines}) == len(lines) - 2, "two of the lines are of one request's keys"
 

@@ -83,3 +83,17 @@ def test_versions_are_paged_too(client: Any) -> None:
     assert [key for key, _ in whole] == sorted(key for key, _ in made)
     for size in (1, 2, 3):
         assert listed(PaginationConfig={"PageSize": size}) == whole
+
+
+def test_buckets_are_listed_in_pages_by_prefix_and_region(s3: S3Plane) -> None:
+    """Each page says where the next one begins, and nothing is in two."""
+    client = s3.client()
+    for number in range(5):
+        client.create_bucket(Bucket=f"paged-{number}")
+    client.create_bucket(Bucket="paged-away", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    pages = client.get_paginator("list_buckets").paginate(Prefix="paged-", PaginationConfig={"PageSize": 2})
+    found = [[bucket["Name"] for bucket in page["Buckets"]] for page in pages]
+    assert found == [["paged-0", "paged-1"], ["paged-2", "paged-3"], ["paged-4", "paged-away"]]
+    away = client.list_buckets(Prefix="paged-", BucketRegion="eu-west-1")
+    assert [(b["Name"], b["BucketRegion"]) for b in away["Buckets"]] == [("paged-away", "eu-west-1")]
+    assert "ContinuationToken" not in away

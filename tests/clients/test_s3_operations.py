@@ -12,7 +12,7 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from s3_operations import Lake, arguments_of, bucket_for, call
+from s3_operations import Lake, bucket_for, call
 from test_s3_serve import SECRETS, USERS, Served, served
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "s3-operations.md"
@@ -33,6 +33,11 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     targets = ["--webhook=hook=http://127.0.0.1:9/", f"--replica=folder=file://{tmp_path_factory.mktemp('folder')}"]
     with served(tmp_path_factory.mktemp("serve") / "buckets", *USERS, *targets) as running:
         yield made(running)
+
+
+@pytest.fixture(scope="module")
+def lakes() -> dict[str, Lake]:
+    return {}
 
 
 def test_the_table_names_every_operation_of_s3() -> None:
@@ -96,10 +101,13 @@ def _members() -> list[tuple[str, str, str]]:
 
 
 @pytest.mark.parametrize(("name", "where", "sent_as"), _members())
-def test_nothing_that_s3_knows_is_passed_over(client: Any, name: str, where: str, sent_as: str) -> None:
+def test_nothing_that_s3_knows_is_passed_over(
+    client: Any, lakes: dict[str, Lake], name: str, where: str, sent_as: str
+) -> None:
     """Each header and parameter of each supported operation, sent with nonsense in it: what counts is refused."""
-    lake = Lake(client, bucket_for(f"{name} {where} {sent_as}")).fill()
-    arguments = arguments_of(name, lake)
+    if name not in lakes:  # what is refused leaves it as it was, for the next
+        lakes[name] = Lake(client, bucket_for(f"poisoned {name}")).fill()
+    lake = lakes[name]
 
     def poison(request: Any, **_: Any) -> None:
         if where == "header":
@@ -118,4 +126,4 @@ def test_nothing_that_s3_knows_is_passed_over(client: Any, name: str, where: str
     finally:
         client.meta.events.unregister(event, poison)
     status = refused.value.response["ResponseMetadata"]["HTTPStatusCode"]
-    assert 400 <= status < 502, (status, arguments)
+    assert status in (400, 403, 404, 412, 416, 501)

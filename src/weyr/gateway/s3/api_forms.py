@@ -55,6 +55,7 @@ async def post_object(call: Call) -> Response:
     account = None if caller.is_anonymous else call.plane.accounts.of(caller.principal.name)
     request = replace(call.request, headers=_headers(call, form, int(length)))
     put = replace(call, request=request, caller=caller, account=account, key=key)
+    call.became.append(put)
     check_known(put.headers)
     await admit(put, "s3:PutObject")
     promise = promise_of(put.headers, caller)

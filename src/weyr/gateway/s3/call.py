@@ -72,6 +72,8 @@ class Call:
     looked_up: tuple[Stored | None, Inline | None] | None = None
     """The key's current version and its bytes, where they were looked up together with the bucket."""
     kept_text: list[bytes] = field(default_factory=list)
+    became: list["Call"] = field(default_factory=list)
+    """The PUT that a form turned out to be, for the access log."""
     removed: list[tuple[str, str, int, str]] = field(default_factory=list)
     """What became of each key of a DeleteObjects request: key, version, status and error, for the access log."""
 

@@ -26,6 +26,9 @@ class Follower:
         bucket = self._bucket_of(seen, response)
         if bucket is None or SETTING not in bucket.settings:
             return
+        if seen.call is not None and seen.call.became:
+            seen.call = seen.call.became[0]
+            seen.key = seen.call.key
         seen.subresource = next((name for name in SUBRESOURCES if name in seen.query), "")
         logging = Logging.of(bucket.settings[SETTING])
         response.done += (partial(self._write, seen, response, bucket, logging, time.monotonic()),)

@@ -114,9 +114,10 @@ def _head(seen: Seen, owner: str, operation: str, key: str) -> list[str]:
 def _tail(seen: Seen, version: str) -> list[str]:
     headers = seen.request.headers
     signature = _VERSIONS.get(seen.call.caller.version, NOTHING) if seen.call else NOTHING
-    by = NOTHING
-    if signature != NOTHING:
-        by = "AuthHeader" if "authorization" in headers else "QueryString"
+    is_in_query = not seen.query.keys().isdisjoint(("X-Amz-Signature", "Signature"))
+    by = "AuthHeader" if "authorization" in headers else "QueryString" if is_in_query else NOTHING
+    if signature == NOTHING:  # whatever was sent, nobody was known by it
+        by = NOTHING
     host = _word(headers.get("host", "")) or NOTHING
     referrer, agent = _quoted(headers.get("referer", "")), _quoted(headers.get("user-agent", ""))
     return [
