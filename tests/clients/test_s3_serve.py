@@ -248,7 +248,7 @@ HOSTILE = {
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_document_is_refused_in_s3s_words(s3: Served, name: str) -> None:
     """Whatever is sent for a document, the answer is a refusal that SDKs understand, and nothing is kept."""
-    for subresource in ("acl", "cors", "policy", "publicAccessBlock", "ownershipControls", "tagging"):
+    for subresource in ("acl", "cors", "logging", "policy", "publicAccessBlock", "ownershipControls", "tagging"):
         request = AWSRequest("PUT", f"{s3.url}/anns?{subresource}", data=HOSTILE[name])
         request.headers["x-amz-content-sha256"] = hashlib.sha256(HOSTILE[name]).hexdigest()
         SigV4Auth(Credentials("ANNKEY", SECRETS["ann"]), "s3", "us-east-1").add_auth(request)

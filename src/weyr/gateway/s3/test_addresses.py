@@ -21,6 +21,9 @@ HOSTS = {
     "a bucket with dots": ("my.lake.s3.example.com", "my.lake"),
     "a name given that would be a bucket": ("minio.localhost", ""),
     "the longest name counts": ("lake.s3.localhost", "lake"),
+    "nothing before the name": (".localhost", ""),
+    "dots before the name": ("..localhost", "."),
+    "what is no name": ("%2e%2e\x00/\xff.localhost", "%2e%2e\x00/\xff"),
     "somebody else's name": ("lakes3.example.com", ""),
 }
 
@@ -44,6 +47,8 @@ def test_the_bucket_moves_into_the_path_and_its_address_stays_in_style() -> None
     moved = DOMAINS.addressed(sent)
     assert (moved.path, moved.sent_path) == ("/lake/a%20b", "/a%20b")
     assert url_of(moved, "lake", "a b") == "http://lake.s3.example.com/a%20b"
+    odd = DOMAINS.addressed(Request("GET", "/k", "", {"host": "a/b?c.localhost"}, body))
+    assert odd.path == "/a%2Fb%3Fc/k", "no sign in a name leads anywhere else"
     plain = Request("GET", "/lake/a", "", {"host": "127.0.0.1:9000"}, body)
     assert DOMAINS.addressed(plain) is plain
     assert url_of(plain, "lake", "a") == "http://127.0.0.1:9000/lake/a"
