@@ -74,6 +74,8 @@ class Blocks:
         self.is_passing = cache is None
         """Whether blocks pass through memory: then nobody has more than one."""
         self._flights: dict[str, asyncio.Task[Held]] = {}
+        self._keeping: dict[str, asyncio.Task[Held | None]] = {}
+        """Blocks that have come and are still being written; their flights stay until they are."""
         self._slots = asyncio.Semaphore(FETCHED_AT_ONCE)
         self._room = asyncio.Semaphore(PASSING_MAX)
         self._pool = ThreadPoolExecutor(THREADS, "s3-cache")
@@ -89,8 +91,8 @@ class Blocks:
         return await asyncio.shield(flight)
 
     def close(self) -> None:
-        for flight in self._flights.values():
-            flight.cancel()
+        for task in (*self._flights.values(), *self._keeping.values()):
+            task.cancel()
         self._pool.shutdown(wait=True)
         if self.cache is not None:
             self.cache.close()
@@ -108,13 +110,20 @@ class Blocks:
             data = await outer.remote.get(key, start, count, outer.version if outer.is_compared else "")
             if outer.sums and digests_of(data) != outer.sums_of(block):
                 raise RemoteSilent(f"{key} at {outer.remote.place.url} has other bytes than were put there")
-            if self.cache is not None:
-                kept = await loop.run_in_executor(self._pool, self.cache.keep, name, data)
-                if kept is not None:
-                    self.is_passing = False
-                    return kept
-            self.is_passing = True
-            return await self._passing(data, loop)
+            if self.cache is None:
+                return await self._passing(data, loop)
+            keeping = loop.create_task(self._kept(self.cache, name, data, loop))
+            if not self._room.locked():
+                # A disk that is busy does not hold the reader up; until it is kept, the flight hands it out.
+                self._keeping[name] = keeping
+                keeping.add_done_callback(partial(self._forget_kept, name))
+                return await self._passing(data, loop)
+            return await keeping or await self._passing(data, loop)
+
+    async def _kept(self, cache: Cache, name: str, data: bytes, loop: asyncio.AbstractEventLoop) -> Held | None:
+        kept = await loop.run_in_executor(self._pool, cache.keep, name, data)
+        self.is_passing = kept is None
+        return kept
 
     async def _passing(self, data: bytes, loop: asyncio.AbstractEventLoop) -> Held:
         """A block that stays in memory while it is sent; it waits until there are not too many of these."""
@@ -124,12 +133,20 @@ class Blocks:
         except TimeoutError as e:
             raise RemoteSilent("too many clients take too long over what cannot be kept here") from e
         # A file may be let go in any thread; the loop's end frees what is left.
-        return passing(data, partial(_release, loop, self._room))
+        on_close = partial(_release, loop, self._room)
+        return await loop.run_in_executor(self._pool, passing, data, on_close)
 
     def _forget(self, name: str, flight: asyncio.Task[Held]) -> None:
-        del self._flights[name]
-        if not flight.cancelled():
-            flight.exception()  # seen, also where nobody waits any more
+        if name not in self._keeping:
+            del self._flights[name]
+        _seen(flight)  # also where nobody waits any more
+
+    def _forget_kept(self, name: str, keeping: asyncio.Task[Held | None]) -> None:
+        del self._keeping[name]
+        flight = self._flights.get(name)
+        if flight is not None and flight.done():
+            del self._flights[name]
+        _seen(keeping)
 
 
 class ComingSlices:
@@ -236,6 +253,6 @@ def _release(loop: asyncio.AbstractEventLoop, room: asyncio.Semaphore) -> None:
         loop.call_soon_threadsafe(room.release)
 
 
-def _seen(task: asyncio.Task[Held]) -> None:
+def _seen(task: asyncio.Task[Held] | asyncio.Task[Held | None]) -> None:
     if not task.cancelled():
         task.exception()
