@@ -82,6 +82,28 @@ def test_a_transfer_that_is_cut_goes_on_and_leaves_nothing_behind(victim: str, t
         assert cut_at > 0
 
 
+def test_a_folder_has_whole_files_only_whenever_the_plane_is_killed(tmp_path: Path) -> None:
+    """What was arriving is cleared away at the next start, and arrives."""
+    folder = tmp_path / "backup"
+    folder.mkdir()
+    incoming = folder / "lake" / ".weyr" / "incoming"
+    named = f"--replica=disk=file://{folder}"
+    with served(tmp_path / "data", *USERS, named) as s3:
+        client = s3.client("ann")
+        client.create_bucket(Bucket="lake")
+        in_parts(client, "large", 30)
+        replicate(client, "lake", "disk")
+        until(lambda: incoming.is_dir() and any(path.stat().st_size for path in incoming.iterdir()), "it arrives")
+        killed(s3)
+    there = (folder / "lake/large").exists()
+    assert there or any(incoming.iterdir())
+    with served(tmp_path / "data", *USERS, named) as s3:
+        until(lambda: not waiting(tmp_path / "data", "lake"), "it is there")
+        client = s3.client("ann")
+        assert (folder / "lake/large").read_bytes() == client.get_object(Bucket="lake", Key="large")["Body"].read()
+        assert not list(incoming.iterdir())
+
+
 def in_parts(client: Any, key: str, count: int) -> None:
     upload = client.create_multipart_upload(Bucket="lake", Key=key)["UploadId"]
     parts = []
