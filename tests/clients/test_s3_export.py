@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import tarfile
@@ -250,3 +251,17 @@ def test_a_part_is_read_from_all_blobs(s3: S3Plane, tmp_path: Path) -> None:
         assert weyr("import", tmp_path / "out", "lake", "--data", other.folder / "s3", "--owner", "admin")[0] == 0
         other.start()
         assert all_of(other.client(), "lake") == before
+
+
+def test_what_is_not_here_is_not_exported_as_nothing(s3: S3Plane, tmp_path: Path) -> None:
+    """An empty export of a bucket that is elsewhere would look like a full one."""
+    code, _, said = weyr("export", "nowhere", tmp_path / "out", "--data", s3.folder / "s3")
+    assert code == 1
+    assert "does not exist" in said
+    with sqlite3.connect(s3.folder / "s3" / "index.db", timeout=20) as db:
+        db.execute(
+            "INSERT INTO buckets (name, created_ms, owner, settings) VALUES ('far', 0, 'x', ?)", ['{"remote":"s3://b"}']
+        )
+    code, _, said = weyr("export", "far", tmp_path / "out", "--data", s3.folder / "s3")
+    assert code == 1
+    assert "elsewhere" in said

@@ -25,8 +25,10 @@ from weyr.gateway.s3.copying import copy_index
 from weyr.gateway.s3.digests import Rotten, check_data, read_checked
 from weyr.gateway.s3.encryption import Mode
 from weyr.gateway.s3.errors import S3Error
+from weyr.gateway.s3.folders.setting import FOLDER
 from weyr.gateway.s3.keyring import BUCKET_KEY, Keyring
 from weyr.gateway.s3.records import OBJECT_COLUMNS, Bucket, Meta, Row, Stored, bucket_named, stored_of
+from weyr.gateway.s3.remote.reach import SETTING
 from weyr.gateway.s3.sealing import WrongKey, opened, opened_whole, unwrapped
 
 MANIFEST = "manifest.jsonl"
@@ -102,6 +104,8 @@ def exported(
         snapshot, store = Snapshot(aside), BlobStore(folder)
         try:
             bucket = bucket_named(snapshot, bucket_name)
+            if not {SETTING, FOLDER}.isdisjoint(bucket.settings):
+                raise S3Error("InvalidRequest", "Its objects are not here but elsewhere; `weyr sync` copies them.")
             return _Export(snapshot, store, bucket, keyring, target, on_progress).run(with_versions)
         finally:
             store.close()

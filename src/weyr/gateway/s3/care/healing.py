@@ -15,7 +15,7 @@ from typing import Protocol
 
 from weyr.gateway.s3.blobs import BlobStore
 from weyr.gateway.s3.care.looking import Counted, Named, counted, look, naming
-from weyr.gateway.s3.care.rot import HEALED_BY, Damage, State, damages, settle
+from weyr.gateway.s3.care.rot import HEALED_BY, Damage, State, counts, damages, settle, try_again
 from weyr.gateway.s3.digests import Digests
 from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.flow import write_all
@@ -66,9 +66,15 @@ class Mender:
 
     async def run(self) -> None:
         """Mends until it is cancelled."""
+        loop = asyncio.get_running_loop()
+        tried_at = loop.time()
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
             try:
+                if loop.time() - tried_at > AGAIN_AFTER_S:
+                    tried_at = loop.time()
+                    if counts(self._index)[State.LOST]:
+                        await self._index.write(try_again)
                 await self.turn()
             except (OSError, sqlite3.Error, S3Error) as e:
                 log.error("s3.mending_failed %s", e)

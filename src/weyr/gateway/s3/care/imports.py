@@ -23,10 +23,12 @@ from weyr.gateway.s3.blobs import BlobStore
 from weyr.gateway.s3.call import KEY_BYTES_MAX
 from weyr.gateway.s3.care.export import FORMAT, MANIFEST
 from weyr.gateway.s3.errors import S3Error
+from weyr.gateway.s3.folders.setting import FOLDER
 from weyr.gateway.s3.index import Index
 from weyr.gateway.s3.inside import NotInside, open_inside
 from weyr.gateway.s3.receive import BODY_MAX, INLINE_MAX, Received, Receiver
 from weyr.gateway.s3.records import Bucket, Meta, Versioning, bucket_named, current, version_of
+from weyr.gateway.s3.remote.reach import SETTING
 from weyr.gateway.s3.replication.folder import NOTES
 from weyr.gateway.s3.writes import NewObject, WriteCondition, delete, put
 
@@ -95,6 +97,8 @@ async def _bucket(index: Index, name: str, owner: str, now_ms: int, head: dict[s
         if versioning != Versioning.OFF:
             await index.write(partial(bucket_writes.set_versioning, name=name, versioning=versioning))
         there = bucket_named(index, name)
+    if not {SETTING, FOLDER}.isdisjoint(there.settings):
+        raise Malformed(f"The objects of {name} are not here but elsewhere: use `weyr sync`.")
     if "encryption" in there.settings:
         raise Malformed(f"The bucket {name} encrypts what comes, which its door does: use `weyr sync`.")
     return there

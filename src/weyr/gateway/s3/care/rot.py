@@ -86,7 +86,8 @@ async def is_mended(index: AnyIndex, bucket: Bucket, key: str, rotten: Rotten, n
     Gives whether the blob is worth another look.
     """
     log.error("s3.rot blob=%d bucket=%s key=%r: %s", rotten.blob, bucket.name, key, rotten.why)
-    await index.write(partial(write_down, rotten=((rotten.blob, rotten.why),), now_ms=now_ms))
+    if index.one("SELECT 1 FROM rot WHERE blob = ?", rotten.blob) is None:  # who asks again and again costs no commits
+        await index.write(partial(write_down, rotten=((rotten.blob, rotten.why),), now_ms=now_ms))
     if HEALED_BY not in bucket.settings:
         return False
     until = time.monotonic() + MENDED_IN_S
