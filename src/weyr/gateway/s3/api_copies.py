@@ -138,6 +138,11 @@ def source_of(call: Call) -> Source:
         raise not_implemented("copies out of a bucket that is elsewhere into one that is here; get and put it")
     there = version_or_current(call, bucket, checked_key(key), version)
     need_source(call, bucket, key, None if there is None or there.is_marker else there, version)
+    if there is not None and there.is_marker and version:
+        raise S3Error(
+            "InvalidRequest",
+            "The source of a copy request may not specifically refer to a delete marker by version id.",
+        )
     stored = found(call, bucket, key, version)
     check_read(call.headers, stored.etag, stored.modified_ms, "x-amz-copy-source-")
     return Source(bucket, stored, is_current=not version)

@@ -46,7 +46,7 @@ def page(
     rows: Rows, bucket: int, prefix: str, delimiter: str, after: str, limit: int, with_owner: bool = False
 ) -> Page:
     """The keys behind `after` that begin with `prefix`. An `after` that is a common prefix skips all it stands for."""
-    if delimiter and after.startswith(prefix) and after.endswith(delimiter) and len(after) > len(prefix):
+    if is_common(after, prefix, delimiter):
         after += PAST
     if limit == 0:
         return Page((), False)
@@ -56,6 +56,15 @@ def page(
         return Page(tuple(items), False)
     last = items[limit - 1]
     return Page(tuple(items[:limit]), True, last if isinstance(last, str) else last.key)
+
+
+def is_common(marker: str, prefix: str, delimiter: str) -> bool:
+    """Whether a marker is a common prefix of this listing, so that what it stands for has been listed. `a/b/` is none
+    where `a/` stands for both."""
+    if not delimiter or not marker.startswith(prefix):
+        return False
+    cut = marker.find(delimiter, len(prefix))
+    return cut >= 0 and cut + len(delimiter) == len(marker)
 
 
 def _folded(
@@ -133,7 +142,7 @@ def version_page(
 ) -> VersionPage:
     """The versions behind `after`: keys in order, the newest version of each first."""
     key, version = after
-    if delimiter and key.startswith(prefix) and key.endswith(delimiter) and len(key) > len(prefix):
+    if is_common(key, prefix, delimiter):
         key, version = key + PAST, ""
     items: list[VersionEntry | str] = []
     if limit == 0:

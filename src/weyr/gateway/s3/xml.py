@@ -15,10 +15,14 @@ DOCUMENT_BYTES_MAX = 2 * 2**20
 
 DEPTH_MAX = 16
 
-_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;", '"': "&quot;"})
-_SHOWN = {code: f"%{code:02X}" for code in (*range(32), 0xFFFE, 0xFFFF) if chr(code) not in "\t\n\r"}
+_UNREADABLE = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+"""What no XML 1.0 document may hold, and a key may. S3 writes references to them all the same, which many readers
+refuse: `encoding-type=url` is for that."""
+_ESCAPES = {code: f"&#x{code:X};" for code in (*range(9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF)} | str.maketrans(
+    {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;", '"': "&quot;"}
+)
 
-_is_special = re.compile(r'[&<>\r"]').search
+_is_special = re.compile('[&<>"\0-\x08\x0b-\x1f\ufffe\uffff]').search
 """Most keys need no escapes, and to look is a fifth of what it is to translate."""
 
 Content = str | int | bool | None | Iterable["tuple[str, Content]"]
@@ -56,11 +60,11 @@ def raw_document(name: str, inner: str) -> bytes:
 
 
 def error_document(error: S3Error, resource: str, request_id: str) -> bytes:
-    """The error document; S3 writes it without a namespace."""
+    """The error document; S3 writes it without a namespace. It can be read whatever the key: a client that cannot
+    read why it was refused takes its own guess."""
     pairs = [("Code", error.code), ("Message", error.message), *error.fields.items()]
     pairs += [("Resource", resource), ("RequestId", request_id)]
-    # A key may hold what XML cannot, and a client that cannot read the document does not learn what was wrong.
-    inner = "".join(element(n, v.translate(_SHOWN)) for n, v in pairs)
+    inner = "".join(element(n, _UNREADABLE.sub(lambda found: quote(found[0]), v)) for n, v in pairs)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{inner}</Error>'.encode()
 
 
