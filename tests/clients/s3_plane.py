@@ -68,6 +68,10 @@ class S3Plane:
             config=Config(**settings),
         )
 
+    def connection(self) -> socket.socket:
+        """A connection to send what no SDK would."""
+        return socket.create_connection(("127.0.0.1", self.port), timeout=START_S)
+
     def environment(self) -> dict[str, str]:
         """What the AWS CLI and SDKs need to find the plane, over this process's own environment."""
         named = {"AWS_ENDPOINT_URL": self.url, "AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1"}
@@ -109,10 +113,15 @@ class S3Plane:
         self.port = json.loads(info.read_text())["port"]
 
     def stop(self, with_signal: int = signal.SIGTERM) -> int:
-        """Ends the process; gives its exit code."""
+        """Ends the process, and waits until its children have ended with it; gives its exit code."""
         assert self.process is not None
+        children = self.pids[1:]
         self.process.send_signal(with_signal)
         code = self.process.wait(START_S)
+        deadline = time.monotonic() + START_S
+        while any(Path(f"/proc/{pid}").exists() for pid in children):
+            assert time.monotonic() < deadline, f"{children} outlive their parent"
+            time.sleep(0.002)
         self.process = None
         return code
 

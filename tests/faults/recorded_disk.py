@@ -154,7 +154,7 @@ def mounted(image: Path, at: Path) -> Iterator[Path]:
     try:
         yield at
     finally:
-        _run("umount", str(at))
+        _run("umount", "--lazy", str(at))
 
 
 def mount(image: Path, at: Path) -> None:

@@ -1,6 +1,7 @@
 """What does an operation of the S3 API get to work with? The call: who asks for what, and the plane's parts."""
 
 import os
+import re
 import time
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from weyr.gateway.s3.xml import DOCUMENT_BYTES_MAX, Content, Node, document, par
 
 REGION = "us-east-1"
 KEY_BYTES_MAX = 1024
+_BAD_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,11 @@ class Call:
         """The request's whole body, verified; at most as long as any document may be. `foreign` as in `xml`."""
         if not self.kept_text:
             headers = {name: value for name, value in self.headers.items() if name not in foreign}
-            promise = promise_of(headers, self.caller, DOCUMENT_BYTES_MAX)
+            if "transfer-encoding" not in headers:
+                headers.setdefault(
+                    "content-length", "0"
+                )  # documents may be left out; an object must say how long it is
+            promise = promise_of(headers, self.caller, DOCUMENT_BYTES_MAX, "MaxMessageLengthExceeded")
             self.kept_text.append(await self.plane.receiver.read(self.request.body, promise))
         return self.kept_text[0]
 
@@ -141,9 +147,11 @@ def xml_response(name: str, *content: tuple[str, Content]) -> Response:
 
 
 def decoded(text: str) -> str:
-    """A percent-encoded part of a path or query. Raises: S3Error InvalidURI where it is not UTF-8."""
+    """A percent-encoded part of a path or query. Raises: S3Error InvalidURI where it is neither that nor UTF-8."""
     if "%" not in text and text.isascii():
         return text
+    if _BAD_PERCENT.search(text):
+        raise S3Error("InvalidURI")
     try:
         return unquote_to_bytes(text.encode("latin-1")).decode()
     except UnicodeError as e:

@@ -5,6 +5,7 @@ Source: https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html (20
 
 import hashlib
 import hmac
+import re
 from enum import StrEnum
 
 from weyr.gateway.s3.errors import S3Error
@@ -13,6 +14,7 @@ from weyr.gateway.s3.sigv4 import Signing
 LINE_MAX = 4096
 TRAILERS_MAX = 8
 CHUNK_BYTES_MAX = 5 * 2**30
+_SIZE = re.compile("[0-9A-Fa-f]{1,16}")
 _EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
 
 
@@ -101,11 +103,10 @@ class Decoder:
 
     def _begin_chunk(self, line: str) -> None:
         size, _, extension = line.partition(";")
-        try:
-            self._left = int(size, 16)
-        except ValueError as e:
-            raise S3Error("InvalidRequest", "A chunk's size is not a number.") from e
-        if not 0 <= self._left <= CHUNK_BYTES_MAX:
+        if not _SIZE.fullmatch(size.strip()):
+            raise S3Error("InvalidRequest", "A chunk's size is not a number.")
+        self._left = int(size, 16)
+        if self._left > CHUNK_BYTES_MAX:
             raise S3Error("InvalidRequest", "A chunk's size is out of range.")
         name, _, self._chunk_signature = extension.partition("=")
         if self._signing and name.strip() != "chunk-signature":

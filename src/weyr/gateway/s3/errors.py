@@ -50,6 +50,7 @@ _CODES: dict[str, tuple[int, str]] = {
     "MalformedPolicy": (400, "Your policy contains a principal, an action or a condition that is not valid."),
     "MalformedTrailerError": (400, "The trailers of the request are not well formed."),
     "MalformedXML": (400, "The XML that you provided was not well formed or did not validate against our schema."),
+    "MaxMessageLengthExceeded": (400, "Your request was too large."),
     "MaxPostPreDataLengthExceededError": (400, "Your POST request fields preceding the file were too large."),
     "MetadataTooLarge": (400, "Your metadata headers exceed the maximum allowed metadata size."),
     "MethodNotAllowed": (405, "The specified method is not allowed against this resource."),
@@ -71,6 +72,7 @@ _CODES: dict[str, tuple[int, str]] = {
     "OwnershipControlsNotFoundError": (404, "The bucket ownership controls were not found."),
     "PreconditionFailed": (412, "At least one of the preconditions that you specified did not hold."),
     "ReplicationConfigurationNotFoundError": (404, "The replication configuration was not found."),
+    "RequestHeaderSectionTooLarge": (400, "Your request header section exceeds the maximum allowed size."),
     "RequestTimeTooSkewed": (403, "The difference between the request time and the server's time is too large."),
     "RequestTimeout": (400, "The body did not arrive in time."),
     "ServerSideEncryptionConfigurationNotFoundError": (

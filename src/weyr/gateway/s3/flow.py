@@ -84,7 +84,7 @@ class Flow:
                     await self._until(WINDOW_BYTES // 2)
                 self._check()
         except BodyBroken as e:
-            raise S3Error("IncompleteBody") from e
+            raise S3Error(e.code) from e
 
     def _check(self) -> None:
         error = self._writing.error or self._hashing.error

@@ -112,7 +112,7 @@ class _Head:
             try:
                 more = await self._body.chunk()
             except BodyBroken as e:
-                raise S3Error("IncompleteBody") from e
+                raise S3Error(e.code) from e
             if not more:
                 raise S3Error("MalformedPOSTRequest")
             self.taken += len(more)

@@ -1,5 +1,6 @@
 """How does an answer's head read? Its status line and headers."""
 
+import re
 import time
 from email.utils import formatdate
 from http import HTTPStatus
@@ -7,6 +8,7 @@ from http import HTTPStatus
 from weyr.gateway.s3.messages import Response
 
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
+_BREAKS = re.compile("[\0\r\n]")
 _date_text = (0, "")
 
 
@@ -22,7 +24,8 @@ def _date_now() -> str:
 def head_of(response: Response, is_last: bool, is_head: bool) -> bytes:
     """The bytes before the body. An answer to a HEAD loses its body here."""
     lines = [f"HTTP/1.1 {response.status} {_REASONS.get(response.status, '')}", f"Date: {_date_now()}", "Server: weyr"]
-    lines += [f"{name}: {value}" for name, value in response.headers]
+    # What a client chose (a key, a header that the URL overrides) must not become a line of its own.
+    lines += [_BREAKS.sub(" ", f"{name}: {value}") for name, value in response.headers]
     if response.status not in (204, 304):
         length = response.length if response.length is not None else len(response.body)
         lines.append(f"Content-Length: {length}")

@@ -15,68 +15,45 @@ from typing import cast
 
 import httptools
 
+from weyr.gateway.s3.arriving import Head, HeadRefused
+from weyr.gateway.s3.crowd import Crowd
 from weyr.gateway.s3.heads import head_of
-from weyr.gateway.s3.messages import Body, BodyBroken, FileSlices, Pieces, Request, Response, origin_of
+from weyr.gateway.s3.messages import Body, BodyBroken, BodyStalled, FileSlices, Pieces, Request, Response
 from weyr.gateway.s3.shared import Counter
 
-HEAD_BYTES_MAX = 32 * 1024
-HEADERS_MAX = 200
 PIPELINED_MAX = 8
 SENDFILE_BYTES_MAX = 4 * 2**20
 IDLE_S = 75.0
 HEAD_S = 20.0
 STALLED_S = 60.0
+STEP_BYTES = 1024
+"""A body that brings less than this in `STALLED_S` stands still: a byte now and then would hold a connection."""
+REST_MAX = 64 * 1024
+"""What is left of a refused body up to this is read and thrown away, so that the connection lives on."""
 DISCARD_MAX = 16 * 2**20
-"""A refused body up to this is read and thrown away, so that the connection lives on; a longer one is cut off."""
+"""Of a longer one so much is read after the answer, so that a client that does not listen while it sends gets it."""
 
 log = logging.getLogger("weyr.s3")
 
 Handler = Callable[[Request], Awaitable[Response]]
+Refusal = Callable[[bool], Response]
+"""The answer to what is no request at all; whether because its head is too long."""
 
 
-class Site:
-    """What the connections of one listening socket share: the handler, the counter, and who is connected."""
+def _plain_refusal(_is_too_long: bool) -> Response:
+    return Response(400)
 
-    def __init__(self, handler: Handler, counter: Counter) -> None:
+
+class Site(Crowd):
+    """What the connections of one listening socket share: the handler, and who is connected."""
+
+    def __init__(self, handler: Handler, counter: Counter, refusal: Refusal = _plain_refusal) -> None:
+        super().__init__(counter)
         self.handler = handler
-        self.connections: set[Connection] = set()
-        self.counter = counter
-        self.count = self.counter.now
-        self.is_stopping = False
-
-    def met(self, connection: "Connection") -> None:
-        self.connections.add(connection)
-        self._count_connections()
-
-    def left(self, connection: "Connection") -> None:
-        self.connections.discard(connection)
-        self._count_connections()
-
-    def _count_connections(self) -> None:
-        self.count.connections = len(self.connections)
-        self.counter.show()
+        self.refusal = refusal
 
     def connect(self) -> "Connection":
         return Connection(self)
-
-    def close_stalled(self) -> None:
-        """Ends connections that have stood still for too long. To be called every few seconds."""
-        now = time.monotonic()
-        for connection in list(self.connections):
-            if now - connection.moved_at > connection.patience_s:
-                connection.abort()
-
-    async def stop(self, grace_s: float) -> None:
-        """Lets running requests finish for up to `grace_s` and ends every connection."""
-        self.is_stopping = True
-        for connection in list(self.connections):
-            if connection.is_idle:
-                connection.abort()
-        deadline = time.monotonic() + grace_s
-        while self.connections and time.monotonic() < deadline:
-            await asyncio.sleep(0.02)
-        for connection in list(self.connections):
-            connection.abort()
 
 
 class Connection(asyncio.Protocol):
@@ -95,9 +72,10 @@ class Connection(asyncio.Protocol):
         self._is_paused = False
         self._is_busy = False
         self._can_write = True
-        self._head_bytes = 0
-        self._target = b""
-        self._headers: dict[str, str] = {}
+        self._head = Head()
+        self._last_words: bytes | None = None
+        """What ends the connection once all requests before it are answered."""
+        self._since_moved = 0
         self._incoming: Body | None = None
         self._is_in_head = False
         self._peer = ""
@@ -129,15 +107,43 @@ class Connection(asyncio.Protocol):
             self._socket.close()
 
     def data_received(self, data: bytes) -> None:
-        # While a head is arriving the clock runs on: one byte a second would hold a connection for hours.
-        if not self._is_in_head:
-            self.moved_at = time.monotonic()
+        if self._last_words is not None:
+            return
         self._site.count.bytes_in += len(data)
         try:
-            self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            self.write(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
-            self._transport.close()
+            self._feed(data)
+        except httptools.HttpParserError as e:
+            reason = e.__context__
+            self._end_with(self._site.refusal(isinstance(reason, HeadRefused) and reason.is_too_long))
+        # While a head is arriving the clock runs on: one byte a second would hold a connection for hours.
+        self._since_moved += len(data)
+        if not self._is_in_head and (self._incoming is None or self._since_moved >= STEP_BYTES):
+            self.moved_at, self._since_moved = time.monotonic(), 0
+
+    def _feed(self, data: bytes) -> None:
+        """To change to another protocol is an offer, which we do not take up."""
+        while True:
+            try:
+                return self._parser.feed_data(data)
+            except httptools.HttpParserUpgrade as e:
+                asked = self._queue[-1]
+                if asked.method == "CONNECT" or asked.headers.get("content-length", "0") != "0":
+                    # The parser takes what follows for the other protocol, a body too.
+                    self._queue.pop()
+                    return self._end_with(self._site.refusal(False))
+                data = data[e.args[0] :]
+
+    def _end_with(self, refusal: Response) -> None:
+        """Nothing more can be understood on this connection. What was understood is answered first."""
+        self._is_in_head = False
+        self._last_words = b""
+        if self._incoming:  # then it is that request's body, and its answer is the last
+            self._incoming.end(BodyBroken("the body is not well formed"))
+            self._incoming = None
+        else:
+            self._last_words = head_of(refusal, True, False) + refusal.body
+            self._site.count.errors += 1
+        self._release(self._waiter)
 
     def eof_received(self) -> bool:
         return False
@@ -150,37 +156,20 @@ class Connection(asyncio.Protocol):
         self._release(self._writable)
 
     def on_message_begin(self) -> None:
-        self._target, self._headers, self._head_bytes, self._is_in_head = b"", {}, 0, True
+        self._head, self._is_in_head = Head(), True
 
     def on_url(self, url: bytes) -> None:
-        self._target += url
-        self._count_head(len(url))
+        self._head.take_target(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._count_head(len(name) + len(value))
-        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
-        known = self._headers.get(key)
-        self._headers[key] = text if known is None else f"{known},{text}"
-        if len(self._headers) > HEADERS_MAX:
-            raise ValueError("too many headers")
-
-    def _count_head(self, size: int) -> None:
-        self._head_bytes += size
-        if self._head_bytes > HEAD_BYTES_MAX:
-            raise ValueError("the request's head is too long")
+        self._head.take_header(name, value)
 
     def on_headers_complete(self) -> None:
-        self._is_in_head = False
-        target = self._target.decode("latin-1")
-        if not target.startswith("/"):
-            target = origin_of(target, self._headers)
-        path, _, query = target.partition("?")
-        body = Body(self, self._headers.get("expect", "").lower() == "100-continue")
-        method = self._parser.get_method().decode()
-        self._incoming = body
-        self._queue.append(
-            Request(method, path, query, self._headers, body, self._parser.should_keep_alive(), self._peer)
-        )
+        parser, headers = self._parser, self._head.headers
+        body = Body(self, headers.get("expect", "").lower() == "100-continue")
+        method, version = parser.get_method().decode(), parser.get_http_version()
+        self._queue.append(self._head.request(method, version, body, parser.should_keep_alive(), self._peer))
+        self._is_in_head, self._incoming = False, body
         if len(self._queue) > PIPELINED_MAX:
             self.pause()
         self._release(self._waiter)
@@ -228,11 +217,22 @@ class Connection(asyncio.Protocol):
     def abort(self) -> None:
         self._transport.abort()
 
+    def give_up(self) -> None:
+        """Ends a connection that has stood still. A client whose body does not come is told so, once."""
+        if self._incoming and not self._incoming.is_broken:
+            self._incoming.end(BodyStalled("the body does not arrive"))
+            self.moved_at = time.monotonic()
+        else:
+            self.abort()
+
     # --- the requests in turn
 
     async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
         while not self._is_lost:
+            if not self._queue and self._last_words is not None:
+                self.write(self._last_words)
+                break
             if not self._queue:
                 self._waiter = loop.create_future()
                 await self._waiter
@@ -260,7 +260,7 @@ class Connection(asyncio.Protocol):
         rest = request.body
         # A client that was never told to continue does not send its body, and one with a long way to go is cut off.
         is_last = response.close or not request.keep_alive or self._site.is_stopping
-        is_cut = rest.is_awaited or not (rest.is_complete or await self._discard(rest, 64 * 1024))
+        is_cut = rest.is_awaited or request.bytes_left > REST_MAX
         head = head_of(response, is_last or is_cut, request.method == "HEAD")
         if response.status >= 400:
             self._site.count.errors += 1
@@ -272,7 +272,8 @@ class Connection(asyncio.Protocol):
                 told(self._body_bytes)
         if is_cut and not rest.is_awaited:
             self._transport.write_eof()
-            await self._discard(rest, DISCARD_MAX)
+        if not rest.is_awaited:
+            await self._discard(rest, DISCARD_MAX if is_cut else REST_MAX)
         if is_last or is_cut:
             raise ConnectionResetError("this was the connection's last answer")
 
@@ -288,13 +289,11 @@ class Connection(asyncio.Protocol):
             if not self._can_write:
                 await self._drained()
 
-    async def _discard(self, body: Body, bytes_max: int) -> bool:
-        """Reads what is left of a body nobody wants. Gives whether it came to its end within `bytes_max`."""
+    async def _discard(self, body: Body, bytes_max: int) -> None:
+        """Reads what is left of a body that nobody wants, up to a bound."""
         start = body.taken
-        while not body.is_complete:
-            if body.taken - start > bytes_max or not await body.chunk():
-                return body.is_complete
-        return True
+        while not body.is_complete and body.taken - start <= bytes_max:
+            await body.chunk()
 
     async def _drained(self) -> None:
         while not self._can_write and not self._is_lost:

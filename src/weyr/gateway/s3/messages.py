@@ -20,6 +20,14 @@ class Reading(Protocol):
 class BodyBroken(Exception):
     """The connection ended before the body did."""
 
+    code = "IncompleteBody"
+
+
+class BodyStalled(BodyBroken):
+    """The body does not arrive."""
+
+    code = "RequestTimeout"
+
 
 class Stream(Protocol):
     """Bytes that arrive: a request's body, or a part of it."""
@@ -49,6 +57,16 @@ class Body:
     def is_complete(self) -> bool:
         """Every byte has been received and taken."""
         return self._ended is True and not self._chunks
+
+    @property
+    def is_ended(self) -> bool:
+        """Every byte has been received."""
+        return self._ended is True
+
+    @property
+    def is_broken(self) -> bool:
+        """It will never be complete."""
+        return isinstance(self._ended, BodyBroken)
 
     async def chunk(self, at_least: int = 1) -> bytes:
         """All bytes that have come since the last call, waiting until there are `at_least` or all the rest.
@@ -103,6 +121,15 @@ class Request:
     keep_alive: bool = True
     peer: str = ""
     """The address of the client."""
+
+    @property
+    def bytes_left(self) -> float:
+        """How much of the body has not been received; infinite where nobody says how long it is."""
+        announced = self.headers.get("content-length", "")
+        if self.body.is_ended:
+            return 0
+        return int(announced) - self.body.taken - self.body.buffered if announced.isdigit() else float("inf")
+
     sent_path: str = ""
     """The path as it was sent, where the bucket was in the host's name and `path` has it now; "" where it is `path`."""
 
@@ -138,13 +165,3 @@ class Response:
     close: bool = False
     done: tuple[Callable[[int], None], ...] = ()
     """Each is called with how many bytes of the body went out, once that is over, however it ended."""
-
-
-def origin_of(target: str, headers: dict[str, str]) -> str:
-    """The path and query of a target that names its host too, as clients of a proxy send it (RFC 9112, 3.2.2)."""
-    scheme, mark, rest = target.partition("://")
-    if not mark or scheme.lower() not in ("http", "https"):
-        return target
-    end = next((at for at, sign in enumerate(rest) if sign in "/?"), len(rest))
-    headers["host"] = rest[:end]
-    return rest[end:] if rest[end:].startswith("/") else f"/{rest[end:]}"

@@ -58,8 +58,11 @@ class Promise:
     digests: dict[Algorithm, checksums.Digest] = field(default_factory=dict)
 
 
-def promise_of(headers: Mapping[str, str], caller: Caller, length_max: int = BODY_MAX) -> Promise:
-    """Reads the head. Raises: S3Error where it contradicts itself or asks for what S3 does not have."""
+def promise_of(
+    headers: Mapping[str, str], caller: Caller, length_max: int = BODY_MAX, too_long: str = "EntityTooLarge"
+) -> Promise:
+    """Reads the head. Raises: S3Error where it contradicts itself or asks for what S3 does not have, `too_long` where
+    more than `length_max` bytes are to come."""
     promise = Promise(length=0)
     if caller.payload in tuple(Streaming):
         is_signed = caller.payload != Streaming.UNSIGNED_TRAILER
@@ -72,7 +75,7 @@ def promise_of(headers: Mapping[str, str], caller: Caller, length_max: int = BOD
         elif caller.payload != UNSIGNED:
             raise S3Error("InvalidArgument", "x-amz-content-sha256 must be a SHA-256 or a known word for a stream.")
     if promise.length > length_max:
-        raise S3Error("EntityTooLarge", MaxSizeAllowed=str(length_max), ProposedSize=str(promise.length))
+        raise S3Error(too_long, MaxSizeAllowed=str(length_max), ProposedSize=str(promise.length))
     _promise_digests(promise, headers)
     return promise
 
@@ -80,8 +83,6 @@ def promise_of(headers: Mapping[str, str], caller: Caller, length_max: int = BOD
 def _length(headers: Mapping[str, str], name: str) -> int:
     text = headers.get(name, "")
     if not text.isascii() or not text.isdigit() or len(text) > 18:
-        if name == "content-length" and "transfer-encoding" not in headers and not text:
-            return 0
         raise S3Error("MissingContentLength")
     return int(text)
 
@@ -242,7 +243,7 @@ async def _whole(body: Stream, promise: Promise) -> bytes:
             if size > size_max:
                 raise S3Error("IncompleteBody", "The body is longer than announced.")
     except BodyBroken as e:
-        raise S3Error("IncompleteBody") from e
+        raise S3Error(e.code) from e
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 

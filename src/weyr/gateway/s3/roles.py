@@ -40,7 +40,7 @@ from weyr.gateway.s3.replication.opening import opened
 from weyr.gateway.s3.replication.replicator import Replicator
 from weyr.gateway.s3.replication.source import key_of
 from weyr.gateway.s3.replication.target import Target
-from weyr.gateway.s3.service import Service
+from weyr.gateway.s3.service import Service, not_a_request
 from weyr.gateway.s3.settings import CannotStart, Settings
 from weyr.gateway.s3.shared import Counter, Numbers, Shared
 from weyr.gateway.s3.teller import bound, tell_forever
@@ -173,7 +173,7 @@ def _targets(settings: Settings, loop: asyncio.AbstractEventLoop) -> dict[str, T
 async def _answering(common: Common, plane: Plane, place: int) -> AsyncIterator[None]:
     """Connections are taken and requests answered."""
     counter = Counter(common.shared, place)
-    site = Site(Service(plane, place).handle, counter)
+    site = Site(Service(plane, place).handle, counter, not_a_request)
     acceptor = Acceptor(common.listener, site)
     beside = [_tidy_site(common, plane, site), plane.counters.run(plane.index)]
     tasks = [asyncio.get_running_loop().create_task(work) for work in beside]

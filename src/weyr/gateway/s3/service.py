@@ -209,6 +209,12 @@ def _refusal(error: S3Error, request: Request, request_id: str) -> Response:
     return Response(error.status, headers, body)
 
 
+def not_a_request(is_too_long: bool) -> Response:
+    """The answer to what no request can be read from. Takes: whether it is because its head has no end."""
+    error = S3Error("RequestHeaderSectionTooLarge" if is_too_long else "BadRequest")
+    return Response(error.status, [("Content-Type", "application/xml")], error_document(error, "", ""))
+
+
 def decoded_or_raw(path: str) -> str:
     """A path for an error document, which must be written whatever the path is."""
     try:

@@ -145,7 +145,7 @@ def _header_claim(request: Signable, authorization: str) -> _Claim:
     if method != ALGORITHM:
         raise Refused(S3Error("InvalidArgument", "Unsupported Authorization Type"))
     fields = dict(part.strip().partition("=")[::2] for part in rest.split(","))
-    if not fields.keys() >= {"Credential", "SignedHeaders", "Signature"}:
+    if fields.keys() != {"Credential", "SignedHeaders", "Signature"}:
         raise Refused(S3Error("AuthorizationHeaderMalformed"))
     payload = request.headers.get("x-amz-content-sha256")
     if payload is None:
@@ -189,7 +189,7 @@ def _date_of(headers: Mapping[str, str]) -> str:
         return headers["x-amz-date"]
     try:
         return parsedate_to_datetime(headers["date"]).astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
-    except (KeyError, ValueError) as e:
+    except (KeyError, ValueError, OverflowError) as e:
         message = "AWS authentication requires a valid Date or x-amz-date header"
         raise Refused(S3Error("AccessDenied", message)) from e
 

@@ -115,8 +115,11 @@ class Node:
         return [child for child in self if child.name == name]
 
     def get(self, name: str) -> str | None:
-        """The text of the first child of that name, None where there is none."""
-        return next((child.text for child in self if child.name == name), None)
+        """The text of the child of that name, None where there is none. Raises: MalformedXML where there are more."""
+        found = self.all(name)
+        if len(found) > 1:
+            raise S3Error("MalformedXML", f"<{name}> is there more than once in <{self.name}>")
+        return found[0].text if found else None
 
     def need(self, name: str) -> str:
         """As `get`. Raises: MalformedXML where it is missing."""
@@ -127,7 +130,12 @@ class Node:
 
 
 def parsed(text: bytes, root: str) -> Node:
-    """The document's root. Raises: MalformedXML, also for document types (entity bombs) and another root."""
+    """The document's root. Raises: MalformedXML, also for document types (entity bombs) and another root.
+
+    Only encodings that write ASCII as it is are read: in UTF-16 a document type would not be seen here.
+    """
+    if b"\0" in text:
+        raise S3Error("MalformedXML", "the document is not in UTF-8")
     if b"<!DOCTYPE" in text or b"<!ENTITY" in text:
         raise S3Error("MalformedXML", "a document type is not accepted")
     try:
