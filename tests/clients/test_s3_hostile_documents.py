@@ -10,7 +10,8 @@ from s3_wire import ask, head, received, signed
 NS = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
 LAUGHS = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
 BOMB = f'<?xml version="1.0"?><!DOCTYPE d [<!ENTITY l0 "ha">{LAUGHS}]><Delete><Object><Key>&l9;</Key></Object></Delete>'
-OUTSIDE = '<?xml version="1.0"?><!DOCTYPE d [<!ENTITY f SYSTEM "file:///etc/passwd">]><Delete><Object><Key>&f;</Key></Object></Delete>'
+ONE = "<Delete><Object><Key>{}</Key></Object></Delete>"
+OUTSIDE = f'<?xml version="1.0"?><!DOCTYPE d [<!ENTITY f SYSTEM "file:///etc/passwd">]>{ONE.format("&f;")}'
 
 HEAD = b'<?xml version="1.0" encoding="utf-16"?>'
 DELETES: dict[str, bytes] = {

@@ -21,26 +21,11 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from s3_chances import KEYS, bodies, conditions, delimiters, keys, metadata, prefixes, some_keys, tags
 from s3_model import PART_BYTES_MIN, Model, Refusal, Upload, Version, version_of
 from s3_plane import S3Plane, running_s3
 
-KEYS = (
-    "a", "A", "a/", "a//", "a/b", "a/b/", "a/b/c", "a//b", "b", "/a", "//", ".", "..", "../a", "a/../b", "ä", "a\u0308",
-    "a b+c%2Fd", "a\x01\x1f", "\n", "\0", "&<>\"'", "con", "\U0001f600", "\uffff", "a" * 1024,
-)  # fmt: skip
-PREFIXES = ("", "a", "a/", "a//", "/", "ä", "..", "\U0001f600", "zz")
-DELIMITERS = ("", "/", "//", "b", "\u0308")
-SIZES = (0, 1, 100, 16_384, 16_385, 70_000)
 NUMBERS = itertools.count(1)
-
-keys = st.sampled_from(KEYS)
-prefixes, delimiters = st.sampled_from(PREFIXES), st.sampled_from(DELIMITERS)
-some_keys = st.sampled_from(KEYS[:8])
-bodies = st.builds(lambda size, seed: hashlib.sha256(bytes([seed])).digest() * (size // 32 + 1), st.sampled_from(SIZES),
-                   st.integers(0, 9))  # fmt: skip
-metadata = st.dictionaries(st.sampled_from(["a", "b-c"]), st.sampled_from(["1", "x y", "Z;=,"]), max_size=2)
-tags = st.dictionaries(st.sampled_from(["k", "l:m", "ü"]), st.sampled_from(["", "1", "x +-=._:/@"]), max_size=2)
-conditions = st.sampled_from(["", "", "", "match", "match other", "none", "none other"])
 
 
 class Store(RuleBasedStateMachine):
@@ -250,7 +235,7 @@ class Store(RuleBasedStateMachine):
         self.s3.abort_multipart_upload(**to)
         del self.model.uploads[upload]
 
-    @rule(prefix=st.sampled_from(PREFIXES), limit=st.sampled_from([1, 2, 1000]))
+    @rule(prefix=prefixes, limit=st.sampled_from([1, 2, 1000]))
     def list_uploads(self, prefix: str, limit: int) -> None:
         asked = {"Bucket": self.bucket, "Prefix": prefix, "PaginationConfig": {"PageSize": limit}}
         pages = list(self.s3.get_paginator("list_multipart_uploads").paginate(**asked))
