@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -85,7 +86,7 @@ def run_server(
                 if load.method == "GET" and Load("PUT", load.size, load.connections) not in loads:
                     measured(place, Load("PUT", load.size, load.connections), 0)
                 with peak_of(place.pid, table, f"{name}: {load.name}", is_kept=load.name == "put-64MiB-32"):
-                    table.put(load.name, name, attempt(lambda load=load: measured(place, load, options.seconds)))  # type: ignore[misc]
+                    table.put(load.name, name, attempt(partial(measured, place, load, options.seconds)))
             for size in lists:
                 step(f"{name}: list-{size}")
                 run_list(name, place, size, options.fill_seconds, table)
@@ -145,7 +146,7 @@ def run_limits(loads: list[Load], seconds: float, table: Table, step: Callable[[
             table.put(load.name, "hash", hash_limit(load))
         else:
             with bare(load.bytes) as place:
-                table.put(load.name, "limit", attempt(lambda load=load, place=place: measured(place, load, seconds)))  # type: ignore[misc]
+                table.put(load.name, "limit", attempt(partial(measured, place, load, seconds)))
 
 
 def shown(row: str, cell: Cell | None) -> str:

@@ -27,7 +27,8 @@ from weyr.gateway.s3.sigv4 import UNSIGNED, Caller, is_sha256
 from weyr.gateway.s3.writes import NewBlob
 
 INLINE_MAX = 16 * 1024
-MIDDLING_MAX = 2**20
+MIDDLING_MAX = 256 * 1024
+"""What is larger is digested while the rest of it arrives, by two threads: 1 MiB alone took a third less time."""
 BODY_MAX = 5 * 2**30
 THREADS = 8
 
