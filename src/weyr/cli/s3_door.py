@@ -20,11 +20,11 @@ from weyr.cli.connect import reader
 from weyr.cli.objects import rows_of
 from weyr.cli.place import admin_token, running
 from weyr.core.diagnostic import Diagnostic, UserError, did_you_mean
+from weyr.gateway.s3.signing import Keys
 from weyr.transfer.address import Remote
 from weyr.transfer.client import S3Client, S3Refused, Unreachable
 from weyr.transfer.crew import Crew
 from weyr.transfer.documents import NotS3
-from weyr.transfer.signing import Keys
 from weyr.transfer.tally import Tally
 
 HANDS = 8

@@ -18,8 +18,8 @@ from weyr.core.units import duration_text, size_text
 from weyr.gateway.s3.replication.asking import Door
 from weyr.gateway.s3.replication.queue import Lag, lags_in
 from weyr.gateway.s3.replication.rules import simple_document
-from weyr.gateway.s3.replication.signing import Keys
 from weyr.gateway.s3.replication.target import Refused, TargetAway
+from weyr.gateway.s3.signing import Keys
 
 ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 
@@ -41,8 +41,9 @@ def replicate(
         raise _cannot(f"{url} is no http:// or https:// address.")
     if not access_key or not secret:
         raise _cannot("$AWS_ACCESS_KEY_ID and $AWS_SECRET_ACCESS_KEY are not set.")
+    token = os.environ.get("AWS_SESSION_TOKEN", "")
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
-    door = Door(parts.netloc, parts.scheme == "https", Keys(access_key, secret, region))
+    door = Door(parts.netloc, parts.scheme == "https", Keys(access_key, secret, region, token))
     try:
         document = simple_document(to, prefix, sends_deletes=not keep_deleted)
         door.ask("PUT", bucket, "", [("replication", "")], body=document)

@@ -16,8 +16,8 @@ from typing import BinaryIO, Protocol
 from urllib.parse import quote, urlsplit
 
 from weyr.core.diagnostic import WeyrError
+from weyr.gateway.s3.signing import UNSIGNED, Keys, query_text, signed
 from weyr.transfer.documents import error_of
-from weyr.transfer.signing import UNSIGNED, Keys, query_text, signed
 
 TIMEOUT_S = 60.0
 TRIES = 5

@@ -3,11 +3,12 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from http.client import HTTPConnection, HTTPException, HTTPResponse
+from urllib.parse import quote
 from xml.etree import ElementTree
 
 from weyr.gateway.s3.replication.connections import Connections
-from weyr.gateway.s3.replication.signing import Keys, path_of, query_of, signed
 from weyr.gateway.s3.replication.target import Refused, TargetAway
+from weyr.gateway.s3.signing import UNSIGNED, Keys, query_text, signed
 
 ANSWER_MAX = 4 * 2**20
 _AWAY = {401, 403, 408, 429}
@@ -42,8 +43,9 @@ class Door:
 
         A connection that was kept open may have been closed by the other side: what can be sent again is.
         """
-        path, text = path_of(bucket, key) if key else path_of(bucket), query_of(query)
-        given = signed(self._keys, method, self.host, path, text, headers or {}, time.time())
+        path, text = quote(f"/{bucket}/{key}" if key else f"/{bucket}", safe="/-_.~"), query_text(query)
+        named = {**(headers or {}), "host": self.host, "x-amz-content-sha256": UNSIGNED}
+        given = signed(self._keys, method, path, query, named, time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()))
         if isinstance(body, bytes) and (body or method in ("PUT", "POST")):
             given["content-length"] = str(len(body))
         try:

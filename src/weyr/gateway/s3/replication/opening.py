@@ -19,8 +19,8 @@ from weyr.gateway.s3.remote.problems import RemoteProblem
 from weyr.gateway.s3.replication.asking import Door
 from weyr.gateway.s3.replication.door import DoorTarget
 from weyr.gateway.s3.replication.folder import FolderTarget
-from weyr.gateway.s3.replication.signing import Keys
 from weyr.gateway.s3.replication.target import Target
+from weyr.gateway.s3.signing import Keys
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _DOOR_KEYS = {"access_key_id", "secret_access_key", "region"}

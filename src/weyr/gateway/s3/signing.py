@@ -1,4 +1,4 @@
-"""How is a request signed? AWS Signature Version 4, in its header.
+"""How is a request signed that we send? AWS Signature Version 4, in its header.
 
 Source: https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html (2026-11).
 """
@@ -27,7 +27,7 @@ class Keys:
 def signed(
     keys: Keys, method: str, path: str, query: Sequence[tuple[str, str]], headers: Mapping[str, str], date: str
 ) -> dict[str, str]:
-    """The headers with those of the signature.
+    """The headers with those of the signature. Values are as they are sent, a character for each byte.
 
     Takes: `path` as it will be sent, `headers` in lower case with host and x-amz-content-sha256, `date` such as
     `20261122T115204Z`.
@@ -40,7 +40,7 @@ def signed(
     lines += [f"{name}:{' '.join(named[name].split())}" for name in sorted(named)]
     lines += ["", names, named["x-amz-content-sha256"]]
     scope = f"{date[:8]}/{keys.region}/s3/aws4_request"
-    digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    digest = hashlib.sha256("\n".join(lines).encode("latin-1")).hexdigest()
     to_sign = f"{ALGORITHM}\n{date}\n{scope}\n{digest}"
     signature = hmac.new(signing_key(keys.secret, date[:8], keys.region), to_sign.encode(), "sha256").hexdigest()
     credential = f"{keys.access_key}/{scope}"
