@@ -124,5 +124,5 @@ def test_the_command_alone_shows_what_there_is(shell: Shell) -> None:
 def test_explain_shows_every_kind_and_field(shell: Shell) -> None:
     """The reference is made from the spec itself, lists and nested fields included."""
     assert all(kind in shell.weyr("explain").out for kind in ("bucket", "job", "model", "endpoint", "secret", "budget"))
-    assert "required" in shell.weyr("explain", "bucket.lifecycle.expire_after").out
+    assert "required" in shell.weyr("explain", "job.run").out
     assert "a duration such as 30s or 5m" in shell.weyr("explain", "job.checkpoint.every").out

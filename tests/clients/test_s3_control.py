@@ -24,7 +24,8 @@ def s3(tmp_path: Path) -> Iterator[S3Plane]:
 
 def test_a_bucket_is_made_kept_and_removed(s3: S3Plane) -> None:
     """Idempotent both ways: the engine restates what it wants for as long as it wants it."""
-    rules = [["checkpoints/", 604800.0]]
+    ages = {"expire_after_s": 604800.0, "noncurrent_after_s": None, "abort_after_s": 60.0}
+    rules = [{"prefix": "checkpoints/", "tags": [["of", "a job"]], **ages}]
     for _ in range(2):
         status, bucket = s3.ask("PUT", "/buckets/digits-lake", {"owner": OWNER, "lifecycle": rules})
         assert (status, bucket["owner"], bucket["lifecycle"]) == (200, OWNER, rules)
@@ -51,7 +52,7 @@ def test_a_bucket_is_made_kept_and_removed(s3: S3Plane) -> None:
 
 def test_objects_past_their_time_go(s3: S3Plane) -> None:
     """Only those under the rule's prefix, and only once they are old enough."""
-    s3.ask("PUT", "/buckets/lake", {"owner": OWNER, "lifecycle": [["tmp/", 1.0]]})
+    s3.ask("PUT", "/buckets/lake", {"owner": OWNER, "lifecycle": [{"prefix": "tmp/", "expire_after_s": 1.0}]})
     client = s3.client()
     for key in ("tmp/old", "tmp", "kept"):
         client.put_object(Bucket="lake", Key=key, Body=b"x")
@@ -65,6 +66,29 @@ def test_objects_past_their_time_go(s3: S3Plane) -> None:
     assert [entry["Key"] for entry in client.list_objects_v2(Bucket="lake")["Contents"]] == ["kept", "tmp"]
 
 
+def test_each_part_of_a_rule_of_the_stack_file_ends_what_it_says(s3: S3Plane) -> None:
+    """Versions after they were replaced, uploads after they were begun, and of objects only those with the tag."""
+    rules = [{"noncurrent_after_s": 0.5, "abort_after_s": 0.5}, {"tags": [["stage", "tmp"]], "expire_after_s": 0.5}]
+    document = {"owner": OWNER, "lifecycle": rules, "keeps_versions": True}
+    assert s3.ask("PUT", "/buckets/lake", document)[1]["versioning"] == "Enabled"
+    client = s3.client()
+    for body in (b"1", b"2"):
+        client.put_object(Bucket="lake", Key="kept", Body=body)
+    client.put_object(Bucket="lake", Key="tagged", Body=b"x", Tagging="stage=tmp")
+    client.create_multipart_upload(Bucket="lake", Key="cut")
+
+    def left() -> tuple[list[str], int, int]:
+        keys = [row["Key"] for row in client.list_objects_v2(Bucket="lake").get("Contents", [])]
+        versions = client.list_object_versions(Bucket="lake").get("Versions", [])
+        return keys, len(versions), len(client.list_multipart_uploads(Bucket="lake").get("Uploads", []))
+
+    deadline = time.monotonic() + 20
+    while left() != (["kept"], 1, 0):
+        assert time.monotonic() < deadline, left()
+        time.sleep(0.05)
+    assert client.get_object(Bucket="lake", Key="kept")["Body"].read() == b"2"
+
+
 def test_health_and_stats_tell_what_goes_on(s3: S3Plane) -> None:
     """The engine looks here; the socket is its owner's alone."""
     assert s3.ask("GET", "/health")[1]["ok"] is True
@@ -74,7 +98,7 @@ def test_health_and_stats_tell_what_goes_on(s3: S3Plane) -> None:
     assert stats["bytes_in"] > 0
     assert s3.control.stat().st_mode & 0o777 == 0o600
     assert s3.ask("GET", "/nothing")[0] == 404
-    assert s3.ask("PUT", "/buckets/lake", {"lifecycle": [["a", -1]]})[0] == 400
+    assert s3.ask("PUT", "/buckets/lake", {"lifecycle": [{"prefix": "a", "expire_after_s": -1}]})[0] == 400
 
 
 def test_a_clean_stop_leaves_no_claim(s3: S3Plane) -> None:

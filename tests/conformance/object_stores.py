@@ -14,9 +14,11 @@ from services import SIM_LUCK, PlaneService, SimService
 
 from weyr.core.capability import BucketBody, Wanted
 from weyr.core.ref import ThingId
+from weyr.core.seen import BucketRule
 from weyr.engines.local.objects import LocalObjects
 from weyr.sim.services import SimBuckets
 
+RULE = BucketRule("tmp/", 60.0, (("of", "a job"),), 120.0, 180.0)
 TASK_KEY = "TASK:DIGITS:JOB/TRAIN#2"
 """The plane's test principals are named like their keys in lower case, so this one is a task's."""
 
@@ -25,7 +27,7 @@ class ObjectStore(PlaneService):
     kind = "bucket"
 
     def want(self, id: ThingId, generation: int = 1) -> Wanted:
-        return Wanted(id, generation, BucketBody(self.name(id), (("tmp/", 60.0),)))
+        return Wanted(id, generation, BucketBody(self.name(id), (RULE,)))
 
     @staticmethod
     def name(id: ThingId) -> str:

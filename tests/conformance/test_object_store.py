@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from object_stores import TASK_KEY, LocalObjectStore, ObjectStore
+from object_stores import RULE, TASK_KEY, LocalObjectStore, ObjectStore
 
 from weyr.core.capability import BucketBody, Wanted
 from weyr.core.ref import ThingId
-from weyr.core.seen import Absent, BucketFacts, BucketUse
+from weyr.core.seen import Absent, BucketFacts, BucketRule, BucketUse
 
 
 @pytest.fixture
@@ -57,9 +57,9 @@ def test_what_is_asked_of_a_bucket_is_counted_and_begins_anew_with_it(store: Obj
 def test_a_bucket_is_seen_with_what_it_holds(store: ObjectStore) -> None:
     """The bill counts stored bytes by what is seen."""
     id = store.make()
-    assert facts(store, id) == BucketFacts(0, 0, (("tmp/", 60.0),))
+    assert facts(store, id) == BucketFacts(0, 0, (RULE,))
     store.fill(store.name(id), {"a": 10, "b": 20})
-    assert facts(store, id) == BucketFacts(30, 2, (("tmp/", 60.0),))
+    assert facts(store, id) == BucketFacts(30, 2, (RULE,))
 
 
 def test_a_newer_wish_changes_the_rules_and_keeps_the_objects(store: ObjectStore) -> None:
@@ -70,6 +70,17 @@ def test_a_newer_wish_changes_the_rules_and_keeps_the_objects(store: ObjectStore
     assert facts(store, id) == BucketFacts(10, 1)
 
 
+def test_versions_are_kept_once_they_are_wanted_and_left_alone_where_nothing_is_said(store: ObjectStore) -> None:
+    """Turned on in place, kept by a wish that does not speak of it, and suspended again."""
+    id = store.make()
+    kept = []
+    for generation, wish in enumerate((True, None, False, None), start=2):
+        assert store.ensure(Wanted(id, generation, BucketBody(store.name(id), keeps_versions=wish))) == {}
+        kept.append(facts(store, id).keeps_versions)
+    assert kept[0] is True
+    assert kept[2] is False
+
+
 def test_a_full_bucket_is_released_with_what_it_holds(store: ObjectStore) -> None:
     """The plan said so, and was confirmed; a new bucket of that name is empty."""
     id = store.make()
@@ -77,7 +88,7 @@ def test_a_full_bucket_is_released_with_what_it_holds(store: ObjectStore) -> Non
     store.release(id)
     assert store.observe(id) == Absent()
     store.make()
-    assert facts(store, id) == BucketFacts(0, 0, (("tmp/", 60.0),))
+    assert facts(store, id) == BucketFacts(0, 0, (RULE,))
 
 
 def test_a_name_belongs_to_one_thing(store: ObjectStore) -> None:
@@ -136,6 +147,6 @@ def test_a_name_that_cannot_be_is_refused_alone(local: LocalObjectStore, name: s
 def test_a_rule_that_cannot_be_is_refused_alone(local: LocalObjectStore) -> None:
     """An object cannot expire before it was written."""
     wrong, right = local.id("wrong"), local.id("right")
-    refused = local.ensure(Wanted(wrong, 1, BucketBody("wrong", (("a", -1.0),))), local.want(right))
+    refused = local.ensure(Wanted(wrong, 1, BucketBody("wrong", (BucketRule("a", -1.0),))), local.want(right))
     assert list(refused) == [wrong]
     assert local.inventory() == [right]

@@ -100,7 +100,8 @@ bucket.lifecycle.expire_after
 Age at which an object is deleted.
 
   write    a duration such as 30s or 5m
-  needed   yes
+  default  none
+  allowed  more than 0s
   example  7d
 """,
     "budget.then": """\

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Literal, Protocol
 
 from weyr.core.ref import Ref, ThingId
-from weyr.core.seen import Seen, Unknown
+from weyr.core.seen import BucketRule, Seen, Unknown
 
 
 class Capability(StrEnum):
@@ -67,14 +67,15 @@ class TaskBody:
 
 @dataclass(frozen=True, slots=True)
 class BucketBody:
-    """`name` is the bucket's name at the S3 door; `lifecycle` are (prefix, expire after s) rules.
+    """`name` is the bucket's name at the S3 door; `lifecycle` says what ends in it. `keeps_versions` None: as it is.
 
     `url` is the place that its objects are at, "" for the engine's own; `keys` maps the names of what opens that place
     to the refs of secrets.
     """
 
     name: str
-    lifecycle: tuple[tuple[str, float], ...] = ()
+    lifecycle: tuple[BucketRule, ...] = ()
+    keeps_versions: bool | None = None
     url: str = ""
     keys: Mapping[str, Ref] = field(default_factory=dict)
     of: Literal["bucket"] = "bucket"

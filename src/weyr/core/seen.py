@@ -70,6 +70,18 @@ class TaskFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class BucketRule:
+    """What ends in a bucket, each after so many seconds: objects by age under `prefix` with all of `tags`, versions
+    since they were replaced, uploads that were not finished. None: never."""
+
+    prefix: str = ""
+    expire_after_s: float | None = None
+    tags: tuple[tuple[str, str], ...] = ()
+    noncurrent_after_s: float | None = None
+    abort_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class BucketUse:
     """What was asked of a bucket since it was made (`since`, Unix seconds), in the classes that clouds price: writes
     and lists, and everything else but deletes. Bytes are those that left, to its own machine and beyond it."""
@@ -87,8 +99,9 @@ class BucketFacts:
 
     size_bytes: int = 0
     objects: int = 0
-    lifecycle: tuple[tuple[str, float], ...] = ()
+    lifecycle: tuple[BucketRule, ...] = ()
     use: BucketUse | None = None
+    keeps_versions: bool = False
     of: Literal["bucket"] = "bucket"
 
 

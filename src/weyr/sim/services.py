@@ -64,7 +64,8 @@ class SimBuckets(Shelf):
     def _facts(self, want: Wanted) -> BucketFacts:
         body = _bucket(want)
         size_bytes, objects = self._holds.get(body.name, (0, 0))
-        return BucketFacts(size_bytes, objects, body.lifecycle, self._uses.get(body.name))
+        use, keeps = self._uses.get(body.name), bool(body.keeps_versions)
+        return BucketFacts(size_bytes, objects, body.lifecycle, use, keeps)
 
     def _keep(self, want: Wanted) -> None:
         super()._keep(want)

@@ -1,6 +1,7 @@
 """How does a bucket come to be on this machine? By asking the S3 plane over its control socket."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -8,7 +9,7 @@ from urllib.parse import quote
 from weyr.core.capability import BucketBody, Capability, Refused, Wanted
 from weyr.core.diagnostic import EngineSilent
 from weyr.core.ref import NAME, ThingId
-from weyr.core.seen import Absent, BucketFacts, BucketUse, Present, Seen
+from weyr.core.seen import Absent, BucketFacts, BucketRule, BucketUse, Present, Seen
 from weyr.engines.local.control import NoAnswer, PlaneDown, ask
 from weyr.engines.local.place_keys import keep_keys
 from weyr.engines.local.task_env import SecretReader
@@ -54,8 +55,9 @@ class LocalObjects:
             return f"an object store cannot hold a {body.of}"
         if bucket and bucket["name"] != body.name:
             return f"its bucket is called {bucket['name']}, and a bucket cannot be renamed"
-        lifecycle = [list(rule) for rule in body.lifecycle]
+        lifecycle = [asdict(rule) for rule in body.lifecycle]
         document = {"owner": str(want.id), "generation": want.generation, "lifecycle": lifecycle, "url": body.url}
+        document["keeps_versions"] = body.keeps_versions
         if body.keys and (why := self._hand_over(body)):
             return why
         return _refusal(*self._ask("PUT", f"/buckets/{quote(body.name, safe='')}", document))
@@ -117,6 +119,11 @@ def _refusal(status: int, answer: Any) -> str:
 def _seen(bucket: Any) -> Seen:
     if bucket is None:
         return Absent()
-    rules = tuple((str(prefix), float(age_s)) for prefix, age_s in bucket["lifecycle"])
+    rules = tuple(
+        BucketRule(**{**rule, "tags": tuple((name, value) for name, value in rule["tags"])})
+        for rule in bucket["lifecycle"]
+    )
     use = BucketUse(float(bucket["created_at"]), **bucket["used"])
-    return Present(BucketFacts(bucket["size_bytes"], bucket["objects"], rules, use), bucket["generation"])
+    keeps_versions = bucket["versioning"] == "Enabled"
+    facts = BucketFacts(bucket["size_bytes"], bucket["objects"], rules, use, keeps_versions)
+    return Present(facts, bucket["generation"])

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 
 from weyr.gateway.s3 import locks
 from weyr.gateway.s3.errors import S3Error
@@ -55,8 +56,9 @@ def ensure(
     rules: Sequence[Rule] | None,
     now_ms: int,
     url: str = "",
+    keeps_versions: bool | None = None,
 ) -> Bucket:
-    """The bucket with these settings, made if it is missing; None leaves its rules as they are.
+    """The bucket with these settings, made if it is missing; None leaves its rules, or its versioning, as they are.
 
     Takes: `url`, of the place that its objects are at, "" for here.
 
@@ -75,9 +77,21 @@ def ensure(
         raise S3Error("BucketAlreadyExists", f"the bucket {name} is there, and is at another place", BucketName=name)
     transaction.run("UPDATE buckets SET generation = ? WHERE name = ?", generation, name)
     if rules is not None:
-        text = json.dumps([[rule.prefix, rule.expire_after_s] for rule in rules])
+        text = json.dumps([asdict(rule) for rule in rules])
         transaction.run("UPDATE buckets SET lifecycle = ? WHERE name = ?", text, name)
+    if keeps_versions is not None:
+        _keep_versions(transaction, bucket_named(transaction, name), keeps_versions)
     return bucket_named(transaction, name)
+
+
+def _keep_versions(transaction: Transaction, bucket: Bucket, is_wanted: bool) -> None:
+    """Raises: S3Error as `set_versioning`, and where the bucket's objects are elsewhere."""
+    if is_wanted == (bucket.versioning is Versioning.ENABLED):
+        return
+    if SETTING in bucket.settings:
+        message = f"the objects of {bucket.name} are at another place, and whether versions are kept is set there"
+        raise S3Error("InvalidBucketState", message)
+    set_versioning(transaction, bucket.name, Versioning.ENABLED if is_wanted else Versioning.SUSPENDED)
 
 
 def mount(transaction: Transaction, name: str, owner: str, url: str, now_ms: int) -> None:

@@ -125,6 +125,7 @@ class Control:
                 rules=rules,
                 now_ms=now_ms,
                 url=self._url_of(name, document),
+                keeps_versions=_flag(document, "keeps_versions"),
             )
         )
         return _json(200, _shown(bucket, used(self._plane.index).get(bucket.id, Use())))
@@ -163,12 +164,22 @@ async def _body(request: Request) -> bytes:
     return body
 
 
-def _rules(pairs: list[list[object]]) -> tuple[Rule, ...]:
-    if len(pairs) > RULES_MAX:
+def _flag(document: Mapping[str, object], name: str) -> bool | None:
+    """Raises: ValueError for what is neither true nor false nor left out."""
+    value = document.get(name)
+    if value is None or isinstance(value, bool):
+        return value
+    raise ValueError(f"{name} is true or false")
+
+
+def _rules(listed: list[dict[str, object]]) -> tuple[Rule, ...]:
+    if len(listed) > RULES_MAX:
         raise ValueError(f"at most {RULES_MAX} lifecycle rules")
-    rules = tuple(Rule(str(prefix), float(str(expire_after_s))) for prefix, expire_after_s in pairs)
-    if not all(rule.expire_after_s > 0 for rule in rules):
-        raise ValueError("a lifecycle rule must expire after some seconds")
+    rules = tuple(Rule.of(fields) for fields in listed)
+    for rule in rules:
+        ages = [age for age in (rule.expire_after_s, rule.noncurrent_after_s, rule.abort_after_s) if age is not None]
+        if not ages or min(ages) <= 0:
+            raise ValueError("a lifecycle rule must end something after some seconds")
     return rules
 
 
@@ -180,7 +191,7 @@ def _shown(bucket: Bucket, use: Use) -> dict[str, object]:
         "size_bytes": bucket.size_bytes,
         "objects": bucket.objects,
         "url": bucket.settings.get(SETTING, ""),
-        "lifecycle": [[rule.prefix, rule.expire_after_s] for rule in bucket.lifecycle],
+        "lifecycle": [asdict(rule) for rule in bucket.lifecycle],
         "versioning": bucket.versioning.value,
         "created_at": bucket.created_ms / 1000,
         "used": asdict(use),

@@ -165,12 +165,12 @@ def _tasks(bucket: Bucket, now_ms: int, day_s: float) -> Iterator[_Task]:
         if due_ms is not None:
             remove = partial(ended.expire, bucket=bucket, rule=rule, before_ms=due_ms, now_ms=now_ms)
             yield _Task(bucket.id, rule, "objects", due_ms, remove)
-        if rule.noncurrent_days is not None:
-            before_ms = cutoff_ms(rule.noncurrent_days, now_ms, day_s)
+        before_ms = rule.noncurrent_cutoff_ms(now_ms, day_s)
+        if before_ms is not None:
             versions = partial(ended.drop_versions, bucket=bucket, rule=rule, before_ms=before_ms, now_ms=now_ms)
             yield _Task(bucket.id, rule, "history", before_ms, versions)
-        if rule.abort_days is not None:
-            before_ms = cutoff_ms(rule.abort_days, now_ms, day_s)
+        before_ms = rule.abort_cutoff_ms(now_ms, day_s)
+        if before_ms is not None:
             yield _Task(bucket.id, rule, "uploads", before_ms, partial(ended.abort, bucket=bucket))
         for move in rule.transitions:
             due_ms = move.cutoff_ms(now_ms, day_s)

@@ -76,7 +76,9 @@ class LifecycleRule:
     expire_days: int | None = None
     expire_at_ms: int | None = None
     expire_after_s: float | None = None
-    """As the stack file has it: to the second, without midnights."""
+    """As the stack file has it: to the second, without midnights. So are the two below."""
+    noncurrent_after_s: float | None = None
+    abort_after_s: float | None = None
     expires_markers: bool = False
     noncurrent_days: int | None = None
     newer_kept: int = 0
@@ -89,6 +91,14 @@ class LifecycleRule:
         """Whether an object is one that the rule moves, if it is old enough."""
         is_of_any_size = self.filter.size_above is None and self.filter.size_below is None
         return self.filter.matches(key, size, tags) and (size >= MOVED_MIN_BYTES or not is_of_any_size)
+
+    def noncurrent_cutoff_ms(self, now_ms: int, day_s: float) -> int | None:
+        """Versions that were replaced before this are past their time; None where the rule ends none."""
+        return _cutoff_ms(self.noncurrent_after_s, self.noncurrent_days, now_ms, day_s)
+
+    def abort_cutoff_ms(self, now_ms: int, day_s: float) -> int | None:
+        """Uploads that were begun before this are given up; None where the rule ends none."""
+        return _cutoff_ms(self.abort_after_s, self.abort_days, now_ms, day_s)
 
     def expiry_cutoff_ms(self, now_ms: int, day_s: float) -> int | None:
         """Current versions written before this are past their time; None where the rule expires none (yet)."""
@@ -105,11 +115,26 @@ def cutoff_ms(days: int, now_ms: int, day_s: float) -> int:
     return (now_ms - now_ms % DAY_MS if day_ms == DAY_MS else now_ms) - days * day_ms + 1
 
 
+def _cutoff_ms(after_s: float | None, days: int | None, now_ms: int, day_s: float) -> int | None:
+    if after_s is not None:
+        return now_ms - int(after_s * 1000)
+    return None if days is None else cutoff_ms(days, now_ms, day_s)
+
+
 def rules_of(bucket: Bucket) -> tuple[LifecycleRule, ...]:
     """Every rule that is enabled for a bucket: those of its document, and those of the stack file."""
     text = bucket.settings.get(SETTING)
     own = tuple(rule for rule in kept_rules(text) if rule.is_enabled) if text else ()
-    stack = (LifecycleRule("", Filter(r.prefix), expire_after_s=r.expire_after_s) for r in bucket.lifecycle)
+    stack = (
+        LifecycleRule(
+            "",
+            Filter(r.prefix, frozenset(r.tags)),
+            expire_after_s=r.expire_after_s,
+            noncurrent_after_s=r.noncurrent_after_s,
+            abort_after_s=r.abort_after_s,
+        )
+        for r in bucket.lifecycle
+    )
     return (*own, *stack) if bucket.lifecycle else own
 
 

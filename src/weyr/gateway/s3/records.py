@@ -39,10 +39,21 @@ class Versioning(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule(Value):
-    """Objects whose key begins with `prefix` go once they are older than `expire_after_s`."""
+    """A rule of a stack's file: what goes, each after so many seconds, and None for what does not."""
 
-    prefix: str
-    expire_after_s: float
+    prefix: str = ""
+    expire_after_s: float | None = None
+    tags: tuple[tuple[str, str], ...] = ()
+    noncurrent_after_s: float | None = None
+    abort_after_s: float | None = None
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> "Rule":
+        """Raises: ValueError, TypeError for what is no rule."""
+        known: dict[str, Any] = {name: value for name, value in fields.items() if value is not None}
+        tags = tuple((str(name), str(value)) for name, value in known.pop("tags", ()))
+        known |= {name: float(age) for name, age in known.items() if name.endswith("_after_s")}
+        return cls(tags=tags, **known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +234,6 @@ def segments_text(segments: tuple[Segment, ...]) -> str:
 def _bucket_of(row: Row) -> Bucket:
     number, name, created_ms, owner, generation, versioning, lifecycle, settings, objects, size_bytes = row
     # Most buckets have neither rules nor settings, and this is done for every request.
-    rules = () if lifecycle == "[]" else tuple(Rule(*pair) for pair in json.loads(lifecycle))
+    rules = () if lifecycle == "[]" else tuple(Rule.of(fields) for fields in json.loads(lifecycle))
     kept = {} if settings == "{}" else json.loads(settings)
     return Bucket(number, name, created_ms, owner, generation, Versioning(versioning), rules, kept, objects, size_bytes)

@@ -1,4 +1,4 @@
-"""What is impossible among buckets, though each of them is right?"""
+"""What is impossible or unwise among buckets, though each field is right?"""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ from weyr.core.checking import Finding, Proposal, shared_names
 from weyr.core.diagnostic import Severity
 from weyr.core.ref import Ref
 from weyr.kinds.storage.bucket.decide import body_of
-from weyr.kinds.storage.bucket.spec import BucketSpec
+from weyr.kinds.storage.bucket.spec import BucketSpec, LifecycleRule
 
 OPTIONS = {"endpoint", "region", "account", "credentials"}
 OPENED_BY: dict[str, list[frozenset[str]]] = {
@@ -22,11 +22,28 @@ OPENED_BY: dict[str, list[frozenset[str]]] = {
 
 
 def checks(proposal: Proposal) -> Iterator[Finding]:
-    """Buckets that would be one and the same at the S3 door."""
+    """Buckets that would be one and the same at the S3 door, and rules that would not do what they say."""
     buckets = {ref: spec for ref, spec in proposal.specs.items() if isinstance(spec, BucketSpec)}
     yield from shared_names({ref: body_of(ref, spec).name for ref, spec in buckets.items()})
     for ref, spec in buckets.items():
         yield from _of_place(ref, spec)
+        for number, rule in enumerate(spec.lifecycle):
+            yield from _of_rule(ref, number, rule)
+        expires = any(rule.expire_after is not None for rule in spec.lifecycle)
+        if spec.versioning and expires and not any(rule.noncurrent_expire_after for rule in spec.lifecycle):
+            detail = f"{ref} keeps versions, so that what expires becomes an old version, and costs as much as before."
+            suggestion = "noncurrent_expire_after: 30d"
+            yield Finding(ref, ("lifecycle",), Severity.WARN, "Expiry that frees nothing", detail, suggestion)
+
+
+def _of_rule(ref: Ref, number: int, rule: LifecycleRule) -> Iterator[Finding]:
+    others = rule.noncurrent_expire_after is not None or rule.abort_uploads_after is not None
+    if rule.expire_after is None and not others:
+        detail = f"A lifecycle rule of {ref} says of nothing when it ends."
+        yield Finding(ref, ("lifecycle", number), Severity.FATAL, "Rule that ends nothing", detail, "expire_after: 7d")
+    if rule.tags and others:
+        detail = f"Tags are of current objects, and a lifecycle rule of {ref} asks for them of versions or uploads."
+        yield Finding(ref, ("lifecycle", number, "tags"), Severity.FATAL, "Tags of what has none", detail)
 
 
 def _of_place(ref: Ref, spec: BucketSpec) -> Iterator[Finding]:
@@ -35,6 +52,9 @@ def _of_place(ref: Ref, spec: BucketSpec) -> Iterator[Finding]:
         if spec.keys:
             yield _fatal(ref, "keys", "Keys without a place", f"{ref} has keys, and no url that they would open.")
         return
+    if spec.versioning is not None:
+        detail = f"{ref} has its objects at {_shown(spec.url)}, where it is set whether versions are kept."
+        yield _fatal(ref, "versioning", "Versioning of a bucket that is elsewhere", detail)
     if spec.lifecycle:
         detail = f"{ref} has its objects at {_shown(spec.url)}, which ends them by rules of its own; set them there."
         yield _fatal(ref, "lifecycle", "Rules for a bucket that is elsewhere", detail)

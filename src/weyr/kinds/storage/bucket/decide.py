@@ -8,7 +8,7 @@ from weyr.core.capability import BucketBody, Capability
 from weyr.core.decision import Condition, ConditionType, Decision, Ensure, Note, Release, Thing, View, Want
 from weyr.core.kind import Estimate, Usage
 from weyr.core.ref import Ref
-from weyr.core.seen import Absent, BucketFacts, BucketUse, Present, Unknown
+from weyr.core.seen import Absent, BucketFacts, BucketRule, BucketUse, Present, Unknown
 from weyr.core.units import HOUR_S, MONTH_S
 from weyr.kinds.storage.bucket.spec import BucketSpec
 
@@ -47,9 +47,8 @@ def decide(want: Want[BucketSpec], view: View[BucketMemory]) -> Decision[BucketM
         case Present(facts=BucketFacts() as facts):
             # Before the engine took on the newest rules, a difference is nobody's doing but ours.
             is_settled = thing is not None and thing.is_accepted and thing.generation >= want.generation
-            if facts.lifecycle != body.lifecycle and is_settled:
-                memory = replace(memory, was_there=True)
-                return _drifted(ensure, memory, "its lifecycle rules were changed outside Weyr", body.name)
+            if is_settled and (what := _difference(body, facts)):
+                return _drifted(ensure, replace(memory, was_there=True), what, body.name)
             ready = Condition(ConditionType.READY, True, "Serving", f"bucket {body.name}")
             return Decision((ensure,), (ready,), {"name": body.name}, BucketMemory(was_there=True))
         case Unknown(reason=reason):
@@ -66,9 +65,18 @@ def decide(want: Want[BucketSpec], view: View[BucketMemory]) -> Decision[BucketM
 
 def body_of(ref: Ref, spec: BucketSpec) -> BucketBody:
     """The bucket to have. Its name is the stack's and its own, unless the spec names it."""
-    rules = tuple((rule.prefix, rule.expire_after) for rule in spec.lifecycle)
+    rules = tuple(
+        BucketRule(
+            rule.prefix,
+            rule.expire_after,
+            tuple(sorted((rule.tags or {}).items())),
+            rule.noncurrent_expire_after,
+            rule.abort_uploads_after,
+        )
+        for rule in spec.lifecycle
+    )
     keys = {name: secret.ref(ref.stack) for name, secret in spec.keys.items()}
-    return BucketBody(spec.name or bucket_name(ref), rules, spec.url or "", keys)
+    return BucketBody(spec.name or bucket_name(ref), rules, spec.versioning, spec.url or "", keys)
 
 
 def bucket_name(ref: Ref) -> str:
@@ -97,6 +105,15 @@ def estimate(spec: BucketSpec) -> tuple[Estimate, ...]:
     if spec.url is not None:
         return ()
     return (Estimate(SKU, 2**30, MONTH_S / HOUR_S, "if it holds 1 GiB"),)
+
+
+def _difference(body: BucketBody, facts: BucketFacts) -> str:
+    """What somebody changed outside, "" where nothing is."""
+    if facts.lifecycle != body.lifecycle:
+        return "its lifecycle rules were changed outside Weyr"
+    if body.keeps_versions is not None and facts.keeps_versions != body.keeps_versions:
+        return "its versioning was changed outside Weyr"
+    return ""
 
 
 def _remove(thing: Thing | None, memory: BucketMemory | None) -> Decision[BucketMemory]:

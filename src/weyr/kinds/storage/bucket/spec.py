@@ -6,10 +6,19 @@ from weyr.core.schema import Duration, Reference, Spec, SpecPart, field, to
 
 
 class LifecycleRule(SpecPart):
-    """Objects whose key begins with `prefix` are deleted when they are older than `expire_after`."""
+    """What ends by itself under `prefix`: objects by age, versions since they were replaced, unfinished uploads."""
 
     prefix: str = field("", description="Keys that begin with this; empty means every object.", max_length=512)
-    expire_after: Duration = field(description="Age at which an object is deleted.", gt=0, examples=["7d"])
+    tags: dict[str, str] | None = field(
+        None, description="Only objects that have all of these tags.", min_length=1, max_length=10
+    )
+    expire_after: Duration | None = field(None, description="Age at which an object is deleted.", gt=0, examples=["7d"])
+    noncurrent_expire_after: Duration | None = field(
+        None, description="How long a version is kept after another took its place.", gt=0, examples=["30d"]
+    )
+    abort_uploads_after: Duration | None = field(
+        None, description="Age at which an upload that was not finished is given up.", gt=0, examples=["7d"]
+    )
 
 
 class BucketSpec(Spec):
@@ -31,4 +40,8 @@ class BucketSpec(Spec):
     keys: dict[str, Annotated[Reference, to("secret")]] = field(
         {}, description="What opens the place at `url`: NAME: secret/name, such as access_key_id and secret_access_key."
     )
-    lifecycle: tuple[LifecycleRule, ...] = field((), description="Rules that delete objects by age.", max_length=100)
+    versioning: bool | None = field(
+        None,
+        description="Keep the versions that a write or a delete replaces. By default it is left as a client set it.",
+    )
+    lifecycle: tuple[LifecycleRule, ...] = field((), description="Rules by which objects end.", max_length=100)

@@ -12,7 +12,7 @@ from weyr.core.checking import Proposal
 from weyr.core.decision import Decision, Ensure, Phase, Release, Thing, View, Want, phase_of
 from weyr.core.ref import Ref
 from weyr.core.schema import from_plain
-from weyr.core.seen import Absent, BucketFacts, BucketUse, Present, SecretFacts, Seen, Unknown
+from weyr.core.seen import Absent, BucketFacts, BucketRule, BucketUse, Present, SecretFacts, Seen, Unknown
 from weyr.kinds.storage.bucket import KIND
 from weyr.kinds.storage.bucket.checks import checks
 from weyr.kinds.storage.bucket.decide import METERS, BucketMemory, decide, estimate, usage
@@ -20,7 +20,7 @@ from weyr.kinds.storage.bucket.spec import BucketSpec
 
 LAKE = Ref("digits", "bucket", "lake")
 WEEK = {"prefix": "tmp/", "expire_after": "7d"}
-WEEK_RULES = (("tmp/", 604800.0),)
+WEEK_RULES = (BucketRule("tmp/", 604800.0),)
 KNOWN = BucketMemory(was_there=True)
 
 
@@ -35,8 +35,8 @@ def thing(seen: Seen, **fields: Any) -> Thing:
     )
 
 
-def there(*rules: tuple[str, float], size_bytes: int = 0) -> Present:
-    return Present(BucketFacts(size_bytes, lifecycle=rules))
+def there(*rules: BucketRule, size_bytes: int = 0, keeps_versions: bool = False) -> Present:
+    return Present(BucketFacts(size_bytes, lifecycle=rules, keeps_versions=keeps_versions))
 
 
 def look(
@@ -100,6 +100,60 @@ def test_rules_on_their_way_are_no_drift() -> None:
 
     assert [phase(decision) for decision in (before, on_its_way)] == [Phase.READY, Phase.READY]
     assert undone.conditions[0].reason == "ChangedOutside"
+
+
+def test_versioning_is_kept_as_it_is_written_and_left_alone_where_it_is_not() -> None:
+    """A client that set it is not overruled by a file that does not say."""
+    drifts = {
+        (wanted, seen): look(bucket(versioning=wanted), thing(there(keeps_versions=seen)), memory=KNOWN)
+        for wanted in (None, True, False)
+        for seen in (True, False)
+    }
+
+    changed = {case for case, decision in drifts.items() if decision.conditions[0].reason == "ChangedOutside"}
+    assert changed == {(True, False), (False, True)}
+    assert "versioning" in drifts[True, False].conditions[0].message
+
+
+def test_every_part_of_a_rule_reaches_the_engine() -> None:
+    """What is accepted in the file and not carried out would be found out by the bill."""
+    rule = {
+        "prefix": "a/", "expire_after": "1d", "noncurrent_expire_after": "2d", "abort_uploads_after": "3d",
+        "tags": {"b": "2", "a": "1"},
+    }  # fmt: skip
+    (action,) = look(bucket(lifecycle=[rule], versioning=True)).actions
+
+    assert isinstance(action, Ensure)
+    assert isinstance(action.body, BucketBody)
+    day = 86_400.0
+    assert action.body.lifecycle == (BucketRule("a/", day, (("a", "1"), ("b", "2")), 2 * day, 3 * day),)
+    assert action.body.keeps_versions is True
+
+
+RULE_FINDINGS: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "a rule that ends nothing": ({"lifecycle": [{"prefix": "a/"}]}, ["Rule that ends nothing"]),
+    "tags of versions": (
+        {"lifecycle": [{"tags": {"a": "1"}, "noncurrent_expire_after": "1d"}]},
+        ["Tags of what has none"],
+    ),
+    "expiry where versions are kept": (
+        {"versioning": True, "lifecycle": [{"expire_after": "1d"}]},
+        ["Expiry that frees nothing"],
+    ),
+    "expiry and an end of versions": (
+        {"versioning": True, "lifecycle": [{"expire_after": "1d"}, {"noncurrent_expire_after": "1d"}]},
+        [],
+    ),
+    "uploads that are given up": ({"lifecycle": [{"abort_uploads_after": "7d"}]}, []),
+}
+
+
+@pytest.mark.parametrize("case", RULE_FINDINGS)
+def test_a_rule_that_would_not_do_what_it_says_is_told_in_the_plan(case: str) -> None:
+    """Before anything is created, and with what to write."""
+    fields, summaries = RULE_FINDINGS[case]
+
+    assert [finding.summary for finding in checks(Proposal({LAKE: bucket(**fields)}, {}))] == summaries
 
 
 def test_drift_is_told_once_and_put_right_until_it_is() -> None:
