@@ -3,15 +3,18 @@
 import json
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import BotoCoreError, ClientError
 from s3_plane import S3Plane, running_s3
 from test_s3_rot import blobs_of, file_of, turn_bit, uploaded
 
@@ -238,3 +241,52 @@ def test_a_served_store_is_scrubbed_in_the_background(store: S3Plane) -> None:
         while plane.ask("GET", "/stats")[1]["scrub"]["damaged"] != 1:
             assert time.monotonic() < deadline, "the scrubber did not come to its end"
             time.sleep(0.05)
+
+
+def written_next(written: dict[str, bytes]) -> str:
+    """The key that the writer was at when the plane went: that behind the one it wrote last."""
+    number, count = list(written)[-1].split("-")
+    return f"{number}-{(int(count) + 1) % 7}"
+
+
+def put_until_it_breaks(plane: S3Plane, number: int, done: dict[str, bytes]) -> None:
+    """Writes objects of many sizes, and notes those that were acknowledged, until the plane is gone."""
+    client = plane.client()
+    for count in range(10_000):
+        body = os.urandom((100, 40_000, 2 * MIB)[count % 3])
+        try:
+            client.put_object(Bucket="crash", Key=f"{number}-{count % 7}", Body=body)
+        except (ClientError, BotoCoreError):
+            return
+        key = f"{number}-{count % 7}"
+        done.pop(key, None)  # so that the newest is the last
+        done[key] = body
+
+
+def test_after_a_kill_there_is_rest_and_no_damage(tmp_path: Path) -> None:
+    """Whatever was going on: what a kill leaves is nobody's, and goes; what was acknowledged is whole."""
+    with running_s3(tmp_path / "plane", arguments=["--workers", "2"]) as plane:
+        plane.client().create_bucket(Bucket="crash")
+        for _ in range(2):
+            done: list[dict[str, bytes]] = [{} for _ in range(4)]
+            writers = [threading.Thread(target=put_until_it_breaks, args=(plane, n, done[n])) for n in range(4)]
+            for writer in writers:
+                writer.start()
+            deadline = time.monotonic() + 30
+            while sum(map(len, done)) < 20:
+                assert time.monotonic() < deadline, "nothing is written"
+                time.sleep(0.01)
+            plane.stop(signal.SIGKILL)
+            for writer in writers:
+                writer.join(30)
+            kinds = set(fsck(plane)[1])
+            assert kinds <= {"leftover", "orphan"}
+            assert fsck(plane, "--repair")[0] == (MENDED if kinds else WHOLE)
+            assert fsck(plane) == (WHOLE, [])
+            plane.start()
+            client = plane.client()
+            for written in done:
+                for key, body in written.items():
+                    got = client.get_object(Bucket="crash", Key=key)["Body"].read()
+                    # The put that the kill cut off may have come to its end, or not.
+                    assert got == body or key == written_next(written)
