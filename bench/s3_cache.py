@@ -4,10 +4,11 @@
     python bench/s3_cache.py --delay-ms 50 --mib 1024
 
 The remote is a second `weyr s3 serve` on this machine, in one process, behind a line that holds each request up by the
-delay, and carries each connection's answers at the speed that S3 gives one (85 to 90 MB/s, by
-https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance-guidelines.html, 2026-11). Everybody may read both buckets, so that nobody signs. `direct`
-is the client at the remote, through the same line; `local` is a bucket of the door itself, which no cache can beat.
-Cold has an empty block cache each time; warm has everything there. Each is the best of three.
+delay, and carries each connection's answers at the speed that Amazon's S3 gives one (85 to 90 MB/s:
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance-guidelines.html, 2026-11). Everybody may
+read both, so that nobody signs. `direct` is the client at the remote, through the same line; `local` is a bucket
+of the door itself, which no cache can beat. Cold has an empty block cache each time; warm has everything there. Each is
+the best of three.
 """
 
 import argparse
@@ -81,9 +82,8 @@ def run(folder: Path, size: int, delay_s: float, bytes_per_s: float, held: ExitS
     for name, url, bucket, at_once, before in cases:
         figures[name] = min(timed(f"{url}/{bucket}/model", size, at_once, before) for _ in range(TIMES))
     base = figures["direct, one stream"]
-    print(
-        f"{size // MIB} MiB, {1000 * delay_s:.0f} ms a request, {bytes_per_s / 1e6:.0f} MB/s a connection, {os.cpu_count()} CPUs for everybody\n"
-    )
+    line_is = f"{1000 * delay_s:.0f} ms a request, {bytes_per_s / 1e6:.0f} MB/s a connection"
+    print(f"{size // MIB} MiB, {line_is}, {os.cpu_count()} CPUs for everybody\n")
     print(f"{'':30}{'MB/s':>8}{'seconds':>9}{'ratio':>8}")
     for name, seconds in figures.items():
         print(f"{name:30}{size / seconds / 1e6:8.0f}{seconds:9.2f}{base / seconds:8.2f}")
