@@ -142,10 +142,9 @@ def test_nothing_is_lost_or_left_where_the_disk_refuses_one_call(
     """A disk that is full says so anywhere: at a sync, at a rename, at the index's own writes."""
     plane, _ = shelf
     plane.put("old", 48_000)
-    assert plane.plane.process is not None
     for call in (DISK_CALLS[index] for index in choose(range(len(DISK_CALLS)), 3)):
         for n in choose(range(1, CALLS_MAX), 2):
-            with failing([plane.plane.process.pid], tmp_path / "strace.log", call, "ENOSPC", f"{n}") as injected:
+            with failing(plane.plane.pids, tmp_path / "strace.log", call, "ENOSPC", f"{n}") as injected:
                 tried(DEEDS[name], plane, f"{name}, {call} {n}")
             plane.tidy()
             plane.put("old", 48_000)

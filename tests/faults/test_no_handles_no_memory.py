@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from http.client import HTTPException
 from pathlib import Path
@@ -45,9 +45,9 @@ def without_handles(pid: int) -> Iterator[None]:
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def crowd(pid: int, family: int, address: tuple[str, int] | str) -> None:
-    """More callers than there are handles stand at the door for a second; the process must not turn round for them."""
-    before, began = cpu_s(pid), time.monotonic()
+def crowd(pids: Sequence[int], family: int, address: tuple[str, int] | str) -> None:
+    """More callers than there are handles stand at the door for a second; no process must turn round for them."""
+    before, began = {pid: cpu_s(pid) for pid in pids}, time.monotonic()
     with ExitStack() as callers:
         for _ in range(CALLERS):
             caller = callers.enter_context(socket.socket(family))
@@ -55,20 +55,21 @@ def crowd(pid: int, family: int, address: tuple[str, int] | str) -> None:
             with suppress(OSError):  # the door may refuse it at once, too
                 caller.connect(address)
         until(lambda: time.monotonic() - began > 1.0, "a second to pass")
-    share = (cpu_s(pid) - before) / (time.monotonic() - began)
+    share = max(cpu_s(pid) - before[pid] for pid in pids) / (time.monotonic() - began)
     assert share < CPU_SHARE_MAX, f"it took {share:.0%} of a core"
 
 
 def test_the_s3_plane_without_handles(tmp_path: Path) -> None:
     """It refuses callers and goes on; what it acknowledged is there."""
     with running_s3(tmp_path / "plane") as plane:
-        assert plane.process is not None
-        pid = plane.process.pid
+        pids = plane.pids
         s3 = plane.client(read_timeout=5, connect_timeout=5)
         s3.create_bucket(Bucket="lake")
         s3.put_object(Bucket="lake", Key="kept", Body=b"kept")
-        with without_handles(pid):
-            crowd(pid, socket.AF_INET, ("127.0.0.1", plane.port))
+        with ExitStack() as limits:
+            for pid in pids:
+                limits.enter_context(without_handles(pid))
+            crowd(pids, socket.AF_INET, ("127.0.0.1", plane.port))
             with suppress(ClientError, BotoCoreError):
                 plane.client(read_timeout=5, connect_timeout=5).put_object(
                     Bucket="lake", Key="new", Body=b"x" * 200_000
@@ -76,34 +77,36 @@ def test_the_s3_plane_without_handles(tmp_path: Path) -> None:
         fresh = plane.client()
         until(lambda: fresh.get_object(Bucket="lake", Key="kept")["Body"].read() == b"kept", "the plane to answer", 10)
         fresh.put_object(Bucket="lake", Key="new", Body=b"y" * 200_000)
-        assert plane.process.poll() is None
+        assert plane.pids == pids
 
 
 def test_the_s3_plane_without_memory(tmp_path: Path) -> None:
     """A large body that finds no memory is refused, and the next request is answered."""
     with running_s3(tmp_path / "plane") as plane:
-        assert plane.process is not None
-        pid = plane.process.pid
+        pids = plane.pids
         s3 = plane.client(read_timeout=10, connect_timeout=5)
         s3.create_bucket(Bucket="lake")
         s3.put_object(Bucket="lake", Key="kept", Body=b"kept")
-        size_bytes = int(Path(f"/proc/{pid}/statm").read_text().split()[0]) * resource.getpagesize()
-        before = resource.prlimit(pid, resource.RLIMIT_AS, (size_bytes + 65_536, resource.RLIM_INFINITY))
+        before = {}
+        for pid in pids:
+            size_bytes = int(Path(f"/proc/{pid}/statm").read_text().split()[0]) * resource.getpagesize()
+            before[pid] = resource.prlimit(pid, resource.RLIMIT_AS, (size_bytes + 65_536, resource.RLIM_INFINITY))
         for n in range(3):
             with suppress(ClientError, BotoCoreError):
                 s3.put_object(Bucket="lake", Key=f"large{n}", Body=b"x" * 8 * 2**20)
-        resource.prlimit(pid, resource.RLIMIT_AS, before)
+        for pid, limit in before.items():
+            resource.prlimit(pid, resource.RLIMIT_AS, limit)
         fresh = plane.client()
         assert fresh.get_object(Bucket="lake", Key="kept")["Body"].read() == b"kept"
         fresh.put_object(Bucket="lake", Key="large", Body=b"x" * 8 * 2**20)
-        assert plane.process.poll() is None
+        assert plane.pids == pids
 
 
 def test_the_inference_plane_without_handles(tmp_path: Path) -> None:
     """As the S3 plane."""
     with inference_plane.Plane(tmp_path) as plane:
         with without_handles(plane.popen.pid):
-            crowd(plane.popen.pid, socket.AF_INET, ("127.0.0.1", plane.port))
+            crowd([plane.popen.pid], socket.AF_INET, ("127.0.0.1", plane.port))
         until(lambda: plane.ask("/nowhere")[0] == 404, "the plane to answer", 10)
 
 
@@ -116,7 +119,7 @@ def test_the_launcher_without_handles() -> None:
         pid = world.launcher.pid()
         assert pid is not None
         with without_handles(pid):
-            crowd(pid, socket.AF_UNIX, str(world.home / "launcher.sock"))
+            crowd([pid], socket.AF_UNIX, str(world.home / "launcher.sock"))
         world.ensure(task_id("2"), Program())
         assert world.ended(task_id("2")).end is not None
         assert world.starts(task_id("2")) == 1
@@ -131,7 +134,7 @@ def test_the_server_without_handles() -> None:
         pid = user.pid("server")
         with without_handles(pid):
             host, _, port = user.url().removeprefix("http://").partition(":")
-            crowd(pid, socket.AF_INET, (host, int(port)))
+            crowd([pid], socket.AF_INET, (host, int(port)))
 
         def answers() -> bool:
             try:
