@@ -10,14 +10,13 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 log = logging.getLogger("weyr.s3")
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One line and where it is to go. `source` and `owner` are the bucket that was asked and its owner."""
 
     source: str
@@ -45,7 +44,7 @@ class Spool:
 
     def write(self, lines: list[Line]) -> None:
         """Appends the lines of one answer, in one piece. A disk that takes none costs lines, not answers."""
-        data = "".join(f"{json.dumps(list(asdict(line).values()))}\n" for line in lines).encode()
+        data = "".join(f"{json.dumps(line)}\n" for line in lines).encode()
         try:
             self._open()
             if os.write(self._file, data) != len(data):
