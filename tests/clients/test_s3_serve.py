@@ -286,10 +286,26 @@ def test_secrets_need_not_be_on_the_command_line(tmp_path: Path) -> None:
             assert running.client(name).list_buckets()["Buckets"] == []
 
 
+def test_minios_root_user_is_one_only_where_no_user_is_given(tmp_path: Path) -> None:
+    """A variable that was left in a shell opens nothing beside the users that were named."""
+    root = {"MINIO_ROOT_USER": "minioadmin", "MINIO_ROOT_PASSWORD": "minio-secret", "MINIO_KMS_SECRET_KEY": "x"}
+    with served(tmp_path / "alone", **root) as running:
+        assert running.said["users"] == ["minioadmin"]
+        assert client(running.url, "minioadmin", "minio-secret").list_buckets()["Buckets"] == []
+    log = (tmp_path / "alone.log").read_text()
+    assert "where no option says otherwise: MINIO_ROOT_USER, MINIO_ROOT_PASSWORD." in log
+    assert "Not read, since nothing here does what they ask for: MINIO_KMS_SECRET_KEY." in log
+    assert "minio-secret" not in log
+    with served(tmp_path / "beside", *USERS, **root) as running:
+        assert running.said["users"] == ["ann", "bob"]
+        assert code_of(client(running.url, "minioadmin", "minio-secret").list_buckets)[0] == "InvalidAccessKeyId"
+
+
 def test_what_cannot_be_served_is_said_in_words(tmp_path: Path) -> None:
     """No traceback, and never the secret."""
-    for arguments in (["--user=ann:KEY"], ["--user=ann:K:s3cret", "--user=ann:L:s3cret"]):
-        command = [str(WEYR), "s3", "serve", "--data", str(tmp_path / "data"), "--port", "0", *arguments]
+    data = f"--data={tmp_path / 'data'}"
+    for arguments in ([data, "--user=ann:KEY"], [data, "--user=ann:K:s3cret", "--user=ann:L:s3cret"], ["--user=a:b:c"]):
+        command = [str(WEYR), "s3", "serve", "--port", "0", *arguments]
         done = subprocess.run(command, capture_output=True, text=True, timeout=20)
         assert (done.returncode, "Traceback" in done.stderr, "s3cret" in done.stderr) == (1, False, False)
         assert "The S3 plane cannot start" in done.stderr

@@ -1,6 +1,7 @@
 """What does the environment of a server that Weyr replaces say to `weyr s3 serve`? MinIO's and LocalStack's variables.
 
-An option on the command line counts first. What is read is said when the plane starts, and so is what is not.
+An option on the command line, and a user that is given otherwise, count first. What is read is said when the plane
+starts, and so is what is not.
 Source: https://min.io/docs/minio/linux/reference/minio-server/settings.html and
 https://docs.localstack.cloud/references/configuration (2026-11).
 """

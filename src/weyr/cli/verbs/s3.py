@@ -185,7 +185,7 @@ def serve(
     )
 
     if said.read:
-        say(f"Read from the environment: {', '.join(said.read)}.")
+        say(f"From the environment, where no option says otherwise: {', '.join(said.read)}.")
     if said.unread:
         say(f"Not read, since nothing here does what they ask for: {', '.join(said.unread)}.")
 
@@ -238,11 +238,10 @@ def _users(given: list[str], file: Path | None, folder: Path, root: User | None)
     lines = [*given, *os.environ.get(USERS, "").split()]
     if file is not None:
         lines += [line for line in file.read_text().splitlines() if line.strip() and not line.startswith("#")]
-    users = [User.of(line) for line in lines]
-    if root is not None and root not in users:
-        users.append(root)
-    if users:
-        return users
+    if lines:
+        return [User.of(line) for line in lines]
+    if root is not None:
+        return [root]
     user, is_new = kept_user(folder / KEPT_USER)
     if is_new:
         say(f"A user was made, and is kept in {folder / KEPT_USER}:")
