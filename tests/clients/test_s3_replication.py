@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from s3_replicas import BACK_KEYS, everything, free_port, pair, replicate, shown, until, waiting
-from test_s3_serve import USERS, code_of, served
+from test_s3_serve import SECRETS, USERS, code_of, served
+
+from weyr.gateway.s3.replication.asking import Door
+from weyr.gateway.s3.signing import Keys
 
 PART = 5 * 2**20
 
@@ -38,6 +41,24 @@ def test_another_weyr_has_every_object_as_it_is_here(tmp_path: Path) -> None:
         for key in ("before", "a/b c+ü//.", "folder/", "closed", "parts"):
             check_same(here, there, key)
         assert there.head_object(Bucket="lake", Key="closed")["ServerSideEncryption"] == "AES256"
+
+
+def test_bytes_in_metadata_arrive_as_they_came(tmp_path: Path) -> None:
+    """Headers are bytes: what is no ASCII is sent and signed as it is kept, and odd keys with them."""
+    with pair(tmp_path) as (front, back):
+        here, there = front.client("ann"), back.client("ann")
+        for client in (here, there):
+            client.create_bucket(Bucket="lake")
+        replicate(here, "lake")
+        door = Door(front.url.removeprefix("http://"), False, Keys("ANNKEY", SECRETS["ann"]))
+        headers = {"x-amz-meta-name": "caf\xc3\xa9  au lait", "content-type": "text/\xe9"}
+        door.ask("PUT", "lake", "odd \U0001f409?&=+%", headers=headers, body=b"x")
+        door.close()
+        until(lambda: not waiting(tmp_path / "front", "lake"), "all is there")
+        first, second = (c.head_object(Bucket="lake", Key="odd \U0001f409?&=+%") for c in (here, there))
+        assert first["Metadata"] == second["Metadata"]
+        assert first["ContentType"] == second["ContentType"]
+        assert second["ReplicationStatus"] == "REPLICA"
 
 
 def check_same(here: Any, there: Any, key: str) -> None:

@@ -82,6 +82,28 @@ def test_a_transfer_that_is_cut_goes_on_and_leaves_nothing_behind(victim: str, t
         assert cut_at > 0
 
 
+def test_an_upload_ends_with_its_key(tmp_path: Path) -> None:
+    """A large object whose transfer was cut, and that is deleted before it goes on, leaves no upload over there."""
+    port = free_port()
+    target = f"--replica=back=http://127.0.0.1:{port}"
+    with served(tmp_path / "front", *USERS, target, **BACK_KEYS) as front:
+        here = front.client("ann")
+        with served(tmp_path / "back", *USERS, f"--port={port}") as back:
+            for client in (here, back.client("ann")):
+                client.create_bucket(Bucket="lake")
+            in_parts(here, "large", 30)
+            replicate(here, "lake")
+            until(lambda: parts_in(tmp_path / "back"), "some parts arrived")
+            killed(back)
+        here.delete_object(Bucket="lake", Key="large")
+        with served(tmp_path / "back", *USERS, f"--port={port}") as back:
+            there = back.client("ann")
+            assert len(there.list_multipart_uploads(Bucket="lake")["Uploads"]) == 1
+            until(lambda: not waiting(tmp_path / "front", "lake"), "nothing waits")
+            assert everything(there, "lake") == {}
+            assert "Uploads" not in there.list_multipart_uploads(Bucket="lake")
+
+
 def test_a_folder_has_whole_files_only_whenever_the_plane_is_killed(tmp_path: Path) -> None:
     """What was arriving is cleared away at the next start, and arrives."""
     folder = tmp_path / "backup"

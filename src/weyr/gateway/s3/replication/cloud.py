@@ -61,6 +61,9 @@ class CloudTarget:
     def delete(self, bucket: str, key: str, at_ms: int) -> None:
         self._ask(self._remote.delete(key))
 
+    def abandon(self, bucket: str, key: str, upload: str) -> None:
+        """There are none that outlive a call."""
+
     def fetch(self, wanted: Wanted) -> Iterator[bytes] | None:
         try:
             found = self._ask(self._remote.head(wanted.key))

@@ -40,7 +40,7 @@ class DoorTarget:
 
     def put(self, item: Item, progress: Progress) -> None:
         if progress.upload and progress.upload_of != item.etag:
-            self._abort(item, progress.upload)
+            self.abandon(item.bucket, item.key, progress.upload)
             progress = Progress("", "", progress.remember)
         if item.parts:
             self._put_parts(item, progress)
@@ -89,6 +89,9 @@ class DoorTarget:
         headers = {HEADER: header_for(self._origin, at_ms)}
         self._door.ask("DELETE", self.bucket_for(bucket), key, headers=headers, taken=(204, 404, 412))
 
+    def abandon(self, bucket: str, key: str, upload: str) -> None:
+        self._door.ask("DELETE", self.bucket_for(bucket), key, [("uploadId", upload)], taken=(204, 404))
+
     def fetch(self, wanted: Wanted) -> Iterator[bytes] | None:
         bucket, key, quoted = self.bucket_for(wanted.bucket), wanted.key, f'"{wanted.etag}"'
         answer, _ = self._door.ask("HEAD", bucket, key, headers={"if-match": quoted}, taken=(200, 404, 405, 412))
@@ -120,7 +123,7 @@ class DoorTarget:
             etags.append(self._put_part(item, upload, number, (start, size), there.get(number)))
             start += size
         if etag_of_parts(etags) != item.etag:
-            self._abort(item, upload)
+            self.abandon(item.bucket, item.key, upload)
             raise SourceDamaged(DAMAGED)
         self._complete(item, upload, etags)
 
@@ -178,10 +181,7 @@ class DoorTarget:
         body = document("CompleteMultipartUpload", parts)
         answer, _ = self._ask("POST", item, [("uploadId", upload)], headers, body, taken=(200, 412))
         if answer.status == 412:  # something newer is there
-            self._abort(item, upload)
-
-    def _abort(self, item: Item, upload: str) -> None:
-        self._ask("DELETE", item, [("uploadId", upload)], taken=(204, 404))
+            self.abandon(item.bucket, item.key, upload)
 
     # --- one request
 

@@ -130,6 +130,9 @@ class FolderTarget:
         except OSError as e:
             raise TargetAway(f"{self._path}: {e.strerror or e}") from e
 
+    def abandon(self, bucket: str, key: str, upload: str) -> None:
+        """There are none that outlive a call."""
+
     def fetch(self, wanted: Wanted) -> Iterator[bytes] | None:
         root = self._path / wanted.bucket
         there = _read(_note_path(root, wanted.key))

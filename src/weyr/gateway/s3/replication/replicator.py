@@ -132,6 +132,9 @@ class Replicator:
         except (Refused, S3Error) as e:
             patience.problem, patience.wait_s = "", FIRST_WAIT_S  # it answers, if only to refuse
             await self._refused(target, row, str(e))
+        except Exception as e:  # one key that nobody foresaw must not stop the others
+            log.exception("s3.bug replication of %r to %s", row.key, target.name)
+            await self._refused(target, row, f"This is a fault of weyr: {e!r}")
         else:
             now_ms = int(self._plane.clock() * 1000)
             await index.write(partial(queue.done, row=row, sent_bytes=sent, now_ms=now_ms))
@@ -189,6 +192,8 @@ class Replicator:
         is_replica = marker is not None and bool(marker.meta.replica)
         if is_replica or target.name not in targets_of_deleted(rules_of(bucket.settings), row.key):
             return None
+        if row.upload:
+            await self._in_thread(target, partial(target.abandon, bucket.name, row.key, row.upload))
         await self._in_thread(target, partial(target.delete, bucket.name, row.key, row.newest_ms))
         return 0
 

@@ -98,6 +98,9 @@ class Target(Protocol):
     def delete(self, bucket: str, key: str, at_ms: int) -> None:
         """Ends the key, or puts a delete marker over it; one that is not there is no error."""
 
+    def abandon(self, bucket: str, key: str, upload: str) -> None:
+        """Lets go of a multipart upload that `Progress.remember` was told of."""
+
     def fetch(self, wanted: Wanted) -> Iterator[bytes] | None:
         """The bytes of a piece of an object that has the wanted etag and size; None where it is not there.
 
