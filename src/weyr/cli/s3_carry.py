@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 import time
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +16,7 @@ from weyr.cli.screen import put_json, say
 from weyr.core.diagnostic import Diagnostic, UserError
 from weyr.gateway.s3.api_buckets import is_bucket_name
 from weyr.gateway.s3.care.checkup import InUse, held
-from weyr.gateway.s3.care.export import Target, exported
+from weyr.gateway.s3.care.export import OpenTarget, exported
 from weyr.gateway.s3.care.imports import Malformed, imported
 from weyr.gateway.s3.care.targets import FolderTarget, TarTarget
 from weyr.gateway.s3.copying import INDEX
@@ -68,7 +69,7 @@ def export(
     try:
         keyring = keyring_of(keys or folder / KEYS, (), folder)
         to.parent.mkdir(parents=True, exist_ok=True)
-        target: Target = TarTarget(to) if to.suffix == ".tar" else FolderTarget(to)
+        target: OpenTarget = partial(TarTarget if to.suffix == ".tar" else FolderTarget, to)
         aside = to.with_name(f"{to.name}.index")
         with bar("Exporting") as on_progress:
             done = exported(folder, bucket, keyring, target, aside, versions, on_progress)

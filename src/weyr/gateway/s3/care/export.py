@@ -45,8 +45,8 @@ class Unreadable(Exception):
 class Target(Protocol):
     """Where an export goes."""
 
-    def known(self) -> dict[tuple[str, str], dict[str, Any]]:
-        """What an export that was cut off has written by now, by key and version."""
+    def has(self, key: str, version: str, etag: str, file: str) -> bool:
+        """Whether an export before has left this version there, whole; it is then noted as it was."""
         ...
 
     def add(self, name: str, size: int, modified_s: float, pieces: Iterator[bytes]) -> None:
@@ -57,9 +57,13 @@ class Target(Protocol):
         """Adds a line to the manifest."""
         ...
 
-    def end(self, head: dict[str, Any]) -> None:
+    def end(self) -> None:
         """Makes it durable; the manifest gets its name."""
         ...
+
+
+OpenTarget = Callable[[dict[str, Any]], Target]
+"""Takes the manifest's first line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +94,12 @@ def exported(
     folder: Path,
     bucket_name: str,
     keyring: Keyring,
-    target: Target,
+    open_target: OpenTarget,
     aside: Path,
     with_versions: bool,
     on_progress: OnProgress,
 ) -> Exported:
-    """Writes a bucket to `target`. Takes: `aside`, a file that may hold a copy of the index meanwhile.
+    """Writes a bucket to a target. Takes: `aside`, a file that may hold a copy of the index meanwhile.
 
     Raises: S3Error NoSuchBucket, OSError, sqlite3.Error.
     """
@@ -106,11 +110,17 @@ def exported(
             bucket = bucket_named(snapshot, bucket_name)
             if not {SETTING, FOLDER}.isdisjoint(bucket.settings):
                 raise S3Error("InvalidRequest", "Its objects are not here but elsewhere; `weyr sync` copies them.")
+            target = open_target(_head(bucket))
             return _Export(snapshot, store, bucket, keyring, target, on_progress).run(with_versions)
         finally:
             store.close()
             snapshot.db.close()
             aside.unlink(missing_ok=True)
+
+
+def _head(bucket: Bucket) -> dict[str, Any]:
+    settings = {key: text for key, text in bucket.settings.items() if key not in SECRET}
+    return {"format": FORMAT, "bucket": bucket.name, "versioning": bucket.versioning.value, "settings": settings}
 
 
 class _Export:
@@ -134,15 +144,12 @@ class _Export:
         self._total = bucket.size_bytes
 
     def run(self, with_versions: bool) -> Exported:
-        known = self._target.known()
         objects, size, already, left_out = 0, 0, 0, []
         for stored, is_current in self._versions(with_versions):
             version = "" if is_current else stored.version
             name = "" if stored.is_marker else self._names.of(stored.key, version, self._is_folder_too(stored.key))
-            before = known.get((stored.key, stored.version))
-            if before is not None and before.get("etag") == stored.etag and before.get("file", "") == name:
+            if self._target.has(stored.key, stored.version, stored.etag, name):
                 already += 1
-                self._target.note(before)
                 self._progressed(stored.size)
                 continue
             line = described(stored, is_current)
@@ -155,9 +162,7 @@ class _Export:
             self._target.note(line)
             objects += "left_out" not in line
             size += stored.size if "left_out" not in line else 0
-        settings = {key: text for key, text in self._bucket.settings.items() if key not in SECRET}
-        head = {"format": FORMAT, "bucket": self._bucket.name, "versioning": self._bucket.versioning.value}
-        self._target.end(head | {"settings": settings})
+        self._target.end()
         return Exported(objects, size, already, tuple(left_out))
 
     def _versions(self, with_versions: bool) -> Iterator[tuple[Stored, bool]]:

@@ -118,10 +118,11 @@ class _Import:
         self._total = 0
         self._done = Imported()
 
-    async def run(self, incoming: list[Incoming]) -> Imported:
-        self._total = sum(one.size for one in incoming)
+    async def run(self, incoming: Callable[[], Iterator[Incoming]]) -> Imported:
+        # All of it is read before anything is taken in: a manifest that is not understood brings in nothing.
+        self._total = sum(one.size for one in incoming())
         waiting: dict[str, asyncio.Task[None]] = {}
-        for one in incoming:
+        for one in incoming():
             # Versions of one key come in turn; others wait for one commit together.
             if one.key in waiting:
                 await waiting.pop(one.key)
@@ -211,33 +212,34 @@ def _version() -> str:
     return secrets.token_urlsafe(24)
 
 
-def _read(folder: Path) -> tuple[dict[str, Any], list[Incoming]]:
-    """What there is to take in. Raises: Malformed."""
+def _read(folder: Path) -> tuple[dict[str, Any], Callable[[], Iterator[Incoming]]]:
+    """The manifest's first line, and what there is to take in, as often as it is asked for. Raises: Malformed."""
     if not folder.is_dir():
         raise Malformed(f"{folder} is no folder. Unpack a tar file first: tar -xf")
-    if (folder / MANIFEST).is_file():
-        return _of_manifest(folder / MANIFEST)
+    path = folder / MANIFEST
+    if path.is_file():
+        with path.open(encoding="utf-8") as file:
+            head = json.loads(next(file, "{}"))
+        if head.get("format") != FORMAT:
+            raise Malformed(f"{path} is no manifest that this weyr knows: its format is {head.get('format')!r}.")
+        return head, partial(_of_manifest, path)
     if (folder / f"{MANIFEST}.unfinished").exists():
         raise Malformed(f"{folder} is an export that was cut off. Export it again: it goes on.")
     if (folder / NOTES).is_dir():
-        return {}, list(_of_replica(folder))
-    return {}, list(_plain(folder))
+        return {}, partial(_of_replica, folder)
+    return {}, partial(_plain, folder)
 
 
-def _of_manifest(path: Path) -> tuple[dict[str, Any], list[Incoming]]:
-    incoming: list[Incoming] = []
+def _of_manifest(path: Path) -> Iterator[Incoming]:
     with path.open(encoding="utf-8") as file:
-        head = json.loads(next(file, "{}"))
-        if head.get("format") != FORMAT:
-            raise Malformed(f"{path} is no manifest that this weyr knows: its format is {head.get('format')!r}.")
+        next(file)
         for number, text in enumerate(file, 2):
             try:
                 line = json.loads(text)
                 if "left_out" not in line:
-                    incoming.append(_of_line(line))
+                    yield _of_line(line)
             except (ValueError, KeyError, TypeError, AttributeError) as e:
                 raise Malformed(f"{path}:{number} is not understood: {e!r}") from e
-    return head, incoming
 
 
 def _of_replica(folder: Path) -> Iterator[Incoming]:
@@ -269,9 +271,7 @@ def _of_line(line: dict[str, Any]) -> Incoming:
 
 def _plain(folder: Path) -> Iterator[Incoming]:
     """The files of a folder; links and what is no plain file are left out."""
-    for path in sorted(folder.rglob("*")):
-        if path.is_symlink() or not path.is_file():
-            continue
+    for path in _files(folder):
         key, state = path.relative_to(folder).as_posix(), path.stat()
         try:
             key.encode()
@@ -286,6 +286,15 @@ def _plain(folder: Path) -> Iterator[Incoming]:
             modified_ms=int(state.st_mtime * 1000),
             meta=Meta(headers={"content-type": kind}),
         )
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for above, folders, names in os.walk(folder):  # which follows no link
+        folders.sort()
+        for name in sorted(names):
+            path = Path(above, name)
+            if path.is_file() and not path.is_symlink():
+                yield path
 
 
 def _check(key: object, size: int) -> None:

@@ -1,10 +1,15 @@
-"""Where does an export go? Into a folder, which goes on where it was cut off, or into one tar file."""
+"""Where does an export go? Into a folder, which goes on where it was cut off, or into one tar file.
 
-import io
+The manifest is written line by line beside and gets its name at the end, so that memory holds no line of it: of an
+export that is gone on with only where each line is.
+"""
+
 import json
 import os
+import shutil
 import tarfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,38 +17,64 @@ from weyr.gateway.s3.blobs import sync_folder
 from weyr.gateway.s3.care.export import MANIFEST
 
 UNFINISHED = f"{MANIFEST}.unfinished"
+BEFORE = f"{MANIFEST}.before"
+
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """A line that an export wrote before: where it is, and what it says of the file."""
+
+    source: Path
+    at: int
+    etag: str
+    file: str
+    size: int
 
 
 class FolderTarget:
     """A folder. What is there of an export before is kept where it is the same version."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, head: dict[str, Any]) -> None:
         self._folder = folder
         (folder / "objects").mkdir(parents=True, exist_ok=True)
-        self._lines: dict[tuple[str, str], dict[str, Any]] = {}
-        for name in (MANIFEST, UNFINISHED):
+        if (folder / UNFINISHED).exists():
+            # It may be cut off again: what it knew is kept until the end.
+            with (folder / UNFINISHED).open("rb") as cut, (folder / BEFORE).open("ab") as before:
+                shutil.copyfileobj(cut, before)
+                before.write(b"\n")
+        self._before: dict[tuple[str, str], _Before] = {}
+        for name in (MANIFEST, BEFORE):
             if (folder / name).exists():
                 self._take(folder / name)
-        self._notes = (folder / UNFINISHED).open("a", encoding="utf-8")
-        self._now: list[dict[str, Any]] = []
+        self._written: set[int] = set()
+        self._notes = (folder / UNFINISHED).open("wb")
+        self._notes.write(_text(head))
 
     def _take(self, path: Path) -> None:
-        for text in path.read_text(encoding="utf-8").splitlines():
-            try:
-                line = json.loads(text)
-            except ValueError:
-                continue  # the last line of one that was cut off
-            if "key" in line and "left_out" not in line:
-                self._lines[line["key"], line["version"]] = line
+        at = 0
+        with path.open("rb") as file:
+            for text in file:
+                begun, at = at, at + len(text)
+                try:
+                    line = json.loads(text)
+                except ValueError:
+                    continue  # the last line of one that was cut off
+                if "key" in line and "left_out" not in line:
+                    before = _Before(path, begun, line["etag"], line.get("file", ""), line["size"])
+                    self._before[line["key"], line["version"]] = before
 
-    def known(self) -> dict[tuple[str, str], dict[str, Any]]:
-        """Those whose file is as long as it should be."""
-        known = {}
-        for name, line in self._lines.items():
-            path = self._folder / "objects" / line["file"] if "file" in line else None
-            if path is None or (path.is_file() and path.stat().st_size == line["size"]):
-                known[name] = line
-        return known
+    def has(self, key: str, version: str, etag: str, file: str) -> bool:
+        before = self._before.get((key, version))
+        if before is None or (before.etag, before.file) != (etag, file):
+            return False
+        path = self._folder / "objects" / file
+        if file and not (path.is_file() and path.stat().st_size == before.size):
+            return False
+        with before.source.open("rb") as source:
+            source.seek(before.at)
+            self._notes.write(source.readline().rstrip(b"\n") + b"\n")
+        self._noted(key, version, file)
+        return True
 
     def add(self, name: str, size: int, modified_s: float, pieces: Iterator[bytes]) -> None:
         path = self._folder / name
@@ -56,36 +87,39 @@ class FolderTarget:
         os.replace(beside, path)
 
     def note(self, line: dict[str, Any]) -> None:
-        self._now.append(line)
-        self._notes.write(json.dumps(line, ensure_ascii=False) + "\n")
+        self._notes.write(_text(line))
+        self._noted(line["key"], line["version"], line.get("file", ""))
 
-    def end(self, head: dict[str, Any]) -> None:
+    def end(self) -> None:
         self._notes.close()
-        beside = self._folder / f"{MANIFEST}.new"
-        with beside.open("w", encoding="utf-8") as file:
-            for line in (head, *self._now):
-                file.write(json.dumps(line, ensure_ascii=False) + "\n")
         os.sync()  # one for all files: an fsync of each would take as long as the copying
-        os.replace(beside, self._folder / MANIFEST)
-        (self._folder / UNFINISHED).unlink()
-        stays = {line.get("file") for line in self._now}
-        for line in self._lines.values():
-            if "file" in line and line["file"] not in stays:
-                (self._folder / "objects" / line["file"]).unlink(missing_ok=True)  # of a version that is gone
+        os.replace(self._folder / UNFINISHED, self._folder / MANIFEST)
+        (self._folder / BEFORE).unlink(missing_ok=True)
+        for gone in self._before.values():
+            if gone.file and hash(gone.file) not in self._written:
+                (self._folder / "objects" / gone.file).unlink(missing_ok=True)
+        (self._folder / "arriving").unlink(missing_ok=True)
         sync_folder(self._folder)
+
+    def _noted(self, key: str, version: str, file: str) -> None:
+        self._before.pop((key, version), None)
+        self._written.add(hash(file))
 
 
 class TarTarget:
-    """One tar file, whose last member is the manifest. One that was cut off begins anew."""
+    """One tar file, whose last member is the manifest. One that was cut off begins anew. Python remembers each member
+    until the end, about a KiB."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, head: dict[str, Any]) -> None:
         self._path = path
         self._beside = path.with_name(f"{path.name}.unfinished")
         self._tar = tarfile.open(self._beside, "w", format=tarfile.PAX_FORMAT)  # noqa: SIM115  `end` closes it
-        self._lines: list[dict[str, Any]] = []
+        self._notes_path = path.with_name(f"{path.name}.manifest")
+        self._notes = self._notes_path.open("wb+")
+        self._notes.write(_text(head))
 
-    def known(self) -> dict[tuple[str, str], dict[str, Any]]:
-        return {}
+    def has(self, key: str, version: str, etag: str, file: str) -> bool:
+        return False
 
     def add(self, name: str, size: int, modified_s: float, pieces: Iterator[bytes]) -> None:
         # What is damaged shows while it is read, and a member cannot be taken back: it is read to its end first.
@@ -100,12 +134,15 @@ class TarTarget:
             beside.unlink(missing_ok=True)
 
     def note(self, line: dict[str, Any]) -> None:
-        self._lines.append(line)
+        self._notes.write(_text(line))
 
-    def end(self, head: dict[str, Any]) -> None:
-        text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in (head, *self._lines)).encode()
-        self._tar.addfile(_member(MANIFEST, len(text), 0), io.BytesIO(text))
+    def end(self) -> None:
+        size = self._notes.tell()
+        self._notes.seek(0)
+        self._tar.addfile(_member(MANIFEST, size, 0), self._notes)
         self._tar.close()
+        self._notes.close()
+        self._notes_path.unlink()
         with self._beside.open("rb") as file:
             os.fsync(file.fileno())
         os.replace(self._beside, self._path)
@@ -116,3 +153,7 @@ def _member(name: str, size: int, modified_s: float) -> tarfile.TarInfo:
     member = tarfile.TarInfo(name)
     member.size, member.mtime, member.mode = size, int(modified_s), 0o600
     return member
+
+
+def _text(line: dict[str, Any]) -> bytes:
+    return json.dumps(line, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
