@@ -27,7 +27,8 @@ from weyr.gateway.s3.metadata import meta_of
 from weyr.gateway.s3.reading import Reading, copied
 from weyr.gateway.s3.receive import promise_of
 from weyr.gateway.s3.records import Bucket, Stored, Versioning, bucket_named
-from weyr.gateway.s3.remote.reach import SETTING
+from weyr.gateway.s3.remote.bringing import is_elsewhere
+from weyr.gateway.s3.remote.reads import object_at, stored_of
 from weyr.gateway.s3.replication.received import moment_ms
 from weyr.gateway.s3.writes import NewObject, put
 from weyr.gateway.s3.xml import Content, timestamp
@@ -60,7 +61,7 @@ async def copy_object(call: Call) -> Response:
 
     Bytes are read only where one of both is encrypted and the other is not, or for a checksum that is not known.
     """
-    source, wish = source_of(call), wish_of(call)
+    source, wish = await source_of(call), wish_of(call)
     is_replacing = directive(call, "x-amz-metadata-directive")
     is_onto_itself = source.bucket.name == call.bucket and source.stored.key == call.key
     is_changing = is_replacing or any(name in call.headers for name in (SSE, f"{CUSTOMER}key"))
@@ -78,7 +79,8 @@ async def copy_object(call: Call) -> Response:
     new = NewObject(
         call.key, stored.size, stored.etag, moment_ms(call), new_version(), meta, (), stored.segments, COPIED
     )
-    if (source_key is None) != (sealing is None) or _is_checksum_missing(call, stored):
+    is_far = is_elsewhere(source.bucket)
+    if is_far or (source_key is None) != (sealing is None) or _is_checksum_missing(call, stored):
         new = await _written_anew(call, new, source, source_key, sealing.key if sealing else None)
     try:
         done = await call.plane.index.write(partial(put, bucket_name=name, new=new, condition=condition))
@@ -130,12 +132,19 @@ def source_named(call: Call) -> tuple[str, str, str]:
     return name, key, (parse_qs(query).get("versionId") or [""])[0]
 
 
-def source_of(call: Call) -> Source:
+async def source_of(call: Call) -> Source:
     """The object of our own that x-amz-copy-source names. Raises: S3Error."""
     name, key, version = source_named(call)
     bucket = bucket_named(call.plane.index, name)
-    if SETTING in bucket.settings or FOLDER in bucket.settings:
-        raise not_implemented("copies out of a bucket that is elsewhere into one that is here; get and put it")
+    if FOLDER in bucket.settings:
+        raise not_implemented("copies out of a folder that is served as a bucket; get and put it")
+    if is_elsewhere(bucket):
+        if version not in ("", "null"):
+            raise not_implemented("versions of a bucket that is elsewhere")
+        need_source(call, bucket, checked_key(key), None, "")
+        far = stored_of(await object_at(call.plane.outside.of_bucket(bucket), key))
+        check_read(call.headers, far.etag, far.modified_ms, "x-amz-copy-source-")
+        return Source(bucket, far, is_current=True)
     there = version_or_current(call, bucket, checked_key(key), version)
     need_source(call, bucket, key, None if there is None or there.is_marker else there, version)
     if there is not None and there.is_marker and version:

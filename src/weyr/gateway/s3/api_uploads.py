@@ -93,7 +93,7 @@ async def put_part(call: Call) -> Response:
 
 
 async def _copy_part(call: Call, upload: Upload, number: int) -> Response:
-    found = source_of(call)
+    found = await source_of(call)
     source, key = found.stored, data_key_of(call, call.there, call.key, upload.meta.encryption)
     source_key = data_key_of(call, found.bucket, source.key, source.meta.encryption, SOURCE_CUSTOMER)
     start, count = 0, source.size

@@ -23,6 +23,7 @@ from weyr.gateway.s3.messages import Response
 from weyr.gateway.s3.receive import INLINE_MAX, Received
 from weyr.gateway.s3.records import Bucket, Inline, Stored
 from weyr.gateway.s3.remote import away
+from weyr.gateway.s3.remote.bringing import brought, is_elsewhere
 from weyr.gateway.s3.remote.tiers import is_away
 from weyr.gateway.s3.sealing import opened, opened_whole
 
@@ -179,6 +180,9 @@ async def _copied(
         plain = opened_whole(inline.data, what.key, start, count)
         return await loop.run_in_executor(receiver.pool, receiver.copy, [plain], algorithm, key, not is_part)
     is_inline = count <= INLINE_MAX and not is_part
+    if is_elsewhere(what.bucket):
+        coming = brought(what.plane, what.bucket, what.stored, start, count)
+        return await loop.run_in_executor(receiver.pool, receiver.copy, coming, algorithm, key, is_inline)
     if is_away(what.stored):
         coming = (await away.bytes_of(what.plane, what.stored)).read(what.key, start, count)
         return await loop.run_in_executor(receiver.pool, receiver.copy, coming, algorithm, key, is_inline)

@@ -71,15 +71,14 @@ class Cache:
         self.hits = 0
         self.misses = 0
         self.damaged = 0
-        for path in (self._blocks, self._arriving):
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._lock_file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._lock_path = folder / "lock"
+        self._lock_file = -1
 
     def recover(self) -> None:
         """Removes what was still arriving and what is over the bound. For the first process, before others begin."""
-        for entry in os.scandir(self._arriving):
-            os.unlink(entry.path)
         with self._alone():
+            for entry in os.scandir(self._arriving):
+                os.unlink(entry.path)
             self._used()
             self._make_room(0)
 
@@ -132,7 +131,8 @@ class Cache:
         return None
 
     def close(self) -> None:
-        os.close(self._lock_file)
+        if self._lock_file >= 0:
+            os.close(self._lock_file)
 
     def _begin(self, path: Path, size: int) -> int:
         """Takes room and gives an open file of that room, -1 where there can be none. Raises: OSError."""
@@ -155,6 +155,11 @@ class Cache:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         with self._lock:
+            if self._lock_file < 0:
+                # Here, and not at the beginning: a disk that is full then may not be full later.
+                for path in (self._blocks, self._arriving):
+                    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._lock_file = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(self._lock_file, fcntl.LOCK_EX)
             try:
                 yield

@@ -80,10 +80,15 @@ class Outside:
 
     def recover(self) -> None:
         """Tidies the cache that an earlier run left. For the first process, before anybody reads."""
-        if (self._folder / "blocks").exists():
-            cache = _cache(self._folder, self._reach.cache_bytes, is_first=True)
-            if cache is not None:
-                cache.close()
+        cache = _cache(self._folder, self._reach.cache_bytes)
+        if cache is None or not (self._folder / "blocks").exists():
+            return
+        try:
+            cache.recover()
+        except OSError as e:
+            log.warning("s3.cache_untidied %s", e)
+        finally:
+            cache.close()
 
     def close(self) -> None:
         if self._blocks is not None:
@@ -99,17 +104,8 @@ class Outside:
         return remote
 
 
-def _cache(folder: Path, bytes_max: int, is_first: bool = False) -> Cache | None:
-    if not bytes_max:
-        return None
-    try:
-        cache = Cache(folder, bytes_max)
-        if is_first:
-            cache.recover()
-    except OSError as e:
-        log.warning("s3.cache_unusable %s: blocks pass through without being kept", e)
-        return None
-    return cache
+def _cache(folder: Path, bytes_max: int) -> Cache | None:
+    return Cache(folder, bytes_max) if bytes_max else None
 
 
 def _store() -> Any:

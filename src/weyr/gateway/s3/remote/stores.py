@@ -126,7 +126,7 @@ async def _copy(call: Call) -> Response:
 
 async def _copied_out(call: Call, remote: Remote, replaced: Mapping[str, str] | None) -> str:
     """Of an object of our own. Its bytes are opened here where they are encrypted."""
-    found = source_of(call)
+    found = await source_of(call)
     stored = found.stored
     key = data_key_of(call, found.bucket, stored.key, stored.meta.encryption, SOURCE_CUSTOMER)
     headers = _kept(stored.meta.headers, remote) if replaced is None else replaced
