@@ -156,5 +156,6 @@ def test_what_is_asked_of_a_bucket_is_on_the_bill(user: User) -> None:
 
     lines = dict(user.rows("SELECT sku, sum(CAST(used AS INTEGER)) FROM journal WHERE stack = 'asked' GROUP BY sku"))
     assert lines["requests.write"] >= 401 * 1000
+    assert {row["key"] for row in user.asked("cost", "--by", "sku")["rows"]} >= {"requests.write", "storage.standard"}
     assert lines.get("egress.far", 0) == 0, "it never left this machine"
     assert user.asked("cost")["rate_micros_per_hour"] == 0

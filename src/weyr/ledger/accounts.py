@@ -111,6 +111,8 @@ def key_of(by: By, of: Line | Meter, day: str) -> str:
             return str(of.thing)
         case By.DAY:
             return day
+        case By.SKU:
+            return of.sku
 
 
 def table_of(cost: Cost) -> tuple[tuple[str, str, str], ...]:

@@ -2,7 +2,7 @@
 
 from weyr.server.routes import ApiRoute, Media, Param, Tag, Where
 
-GROUPINGS = ("stack", "kind", "object", "day", "thing")
+GROUPINGS = ("stack", "kind", "object", "day", "thing", "sku")
 STACK = Param("stack", "Only what belongs to this stack.", example="digits")
 AFTER = Param("after", "Only events with a greater id.", type="integer", default=0)
 _NO_SUCH = (404, "There is no such thing.")

@@ -26,6 +26,7 @@ class By(StrEnum):
     OBJECT = "object"
     THING = "thing"
     DAY = "day"
+    SKU = "sku"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +133,8 @@ def _key(by: By) -> ColumnElement[str]:
             return case((c.part == "", ref), else_=ref + "#" + c.part)
         case By.DAY:
             return spending.c.day
+        case By.SKU:
+            return c.sku
 
 
 def _meters(connection: Connection, query: Select[Any], values: Mapping[str, str] | None = None) -> tuple[Meter, ...]:

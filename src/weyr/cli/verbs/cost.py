@@ -22,6 +22,7 @@ class By(StrEnum):
     OBJECT = "object"
     DAY = "day"
     THING = "thing"
+    SKU = "sku"
 
 
 @verb(app, "weyr cost --by object")
