@@ -82,16 +82,14 @@ class Mender:
     async def turn(self) -> int:
         """Tries every damage that nobody has tried. Gives how many blobs are whole again."""
         mended = 0
-        for damage in damages(self._index):
-            if damage.state == State.FOUND:
-                is_whole = await self._try(damage)
-                await self._index.write(partial(settle, blob=damage.blob, state=None if is_whole else State.LOST))
-                mended += is_whole
-                log.log(
-                    logging.WARNING if is_whole else logging.ERROR,
-                    "s3.mended blob=%d" if is_whole else "s3.lost blob=%d: nobody has its bytes",
-                    damage.blob,
-                )
+        for damage in damages(self._index, (State.FOUND,)):
+            is_whole = await self._try(damage)
+            await self._index.write(partial(settle, blob=damage.blob, state=None if is_whole else State.LOST))
+            mended += is_whole
+            if is_whole:
+                log.warning("s3.mended blob=%d", damage.blob)
+            else:
+                log.error("s3.lost blob=%d: nobody has its bytes", damage.blob)
         self.mended += mended
         return mended
 

@@ -68,9 +68,11 @@ def settle(transaction: Transaction, blob: int, state: State | None) -> None:
         transaction.run("UPDATE rot SET state = ? WHERE blob = ?", state, blob)
 
 
-def damages(reader: Reader, limit: int = 1000) -> list[Damage]:
+def damages(reader: Reader, states: tuple[State, ...] = tuple(State), limit: int = 1000) -> list[Damage]:
     """What is known to be damaged, in order of the blobs."""
-    rows = reader.all("SELECT blob, found_ms, why, state FROM rot ORDER BY blob LIMIT ?", limit)
+    marks = ",".join("?" * len(states))
+    sql = f"SELECT blob, found_ms, why, state FROM rot WHERE state IN ({marks}) ORDER BY blob LIMIT ?"
+    rows = reader.all(sql, *states, limit)
     return [Damage(blob, found_ms, why, State(state)) for blob, found_ms, why, state in rows]
 
 
