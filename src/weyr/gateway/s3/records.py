@@ -5,7 +5,7 @@ Both the reader's and the writer's side answer them: they only need `one` and `a
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
@@ -121,7 +121,8 @@ class Meta(Value):
     """The tier that its bytes are at, "" where they are here."""
 
     def text(self) -> str:
-        return json.dumps({name: value for name, value in asdict(self).items() if value}, separators=(",", ":"))
+        fields: tuple[str, ...] = self.__slots__
+        return json.dumps({name: value for name in fields if (value := getattr(self, name))}, separators=(",", ":"))
 
     @classmethod
     def of(cls, text: str) -> "Meta":
