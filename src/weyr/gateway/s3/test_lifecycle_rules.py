@@ -3,7 +3,16 @@
 import pytest
 
 from weyr.gateway.s3.errors import S3Error
-from weyr.gateway.s3.lifecycle_rules import DAY_MS, Filter, LifecycleRule, checked_text, cutoff_ms, kept_rules
+from weyr.gateway.s3.lifecycle_rules import (
+    DAY_MS,
+    MOVED_MIN_BYTES,
+    Filter,
+    LifecycleRule,
+    Transition,
+    checked_text,
+    cutoff_ms,
+    kept_rules,
+)
 from weyr.gateway.s3.xml import parsed
 
 EXPIRE = "<Expiration><Days>1</Days></Expiration>"
@@ -13,7 +22,7 @@ NOON_MS = 20_000 * DAY_MS + DAY_MS // 2
 def kept(*rules: str) -> tuple[LifecycleRule, ...]:
     inner = "".join(f"<Rule>{rule}</Rule>" for rule in rules)
     text = f"<LifecycleConfiguration>{inner}</LifecycleConfiguration>"
-    return kept_rules(checked_text(parsed(text.encode(), "LifecycleConfiguration")))
+    return kept_rules(checked_text(parsed(text.encode(), "LifecycleConfiguration"), ("COLD", "ICE")))
 
 
 def rule(filters: str = "<Prefix>a/</Prefix>", action: str = EXPIRE, status: str = "Enabled") -> str:
@@ -55,6 +64,33 @@ def test_a_day_ends_at_midnight_unless_it_was_made_shorter() -> None:
     assert is_due == [False, True]
 
 
+def test_a_rule_moves_to_several_tiers_in_turn() -> None:
+    """First to one, later to the next; versions that were replaced by a clock of their own."""
+    (found,) = kept(
+        rule(
+            action="<Transition><Days>0</Days><StorageClass>COLD</StorageClass></Transition>"
+            "<Transition><Date>2030-01-01T00:00:00Z</Date><StorageClass>ICE</StorageClass></Transition>"
+            "<NoncurrentVersionTransition><NoncurrentDays>3</NoncurrentDays>"
+            "<NewerNoncurrentVersions>2</NewerNoncurrentVersions><StorageClass>COLD</StorageClass>"
+            "</NoncurrentVersionTransition>"
+        )
+    )
+    at_ms = 21_915 * DAY_MS
+    assert found.transitions == (Transition("COLD", 0), Transition("ICE", at_ms=at_ms))
+    assert found.noncurrent_transitions == (Transition("COLD", 3, newer_kept=2),)
+    assert [found.transitions[1].cutoff_ms(now_ms, 86_400) for now_ms in (at_ms - 1, at_ms)] == [None, at_ms + 1]
+
+
+def test_small_objects_stay_unless_the_rule_speaks_of_sizes() -> None:
+    """To keep a thousand small objects in a cloud costs more than it saves: S3 leaves them, and so does this."""
+    move = "<Transition><Days>1</Days><StorageClass>COLD</StorageClass></Transition>"
+    sized = "<Filter><And><Prefix>a/</Prefix><ObjectSizeGreaterThan>9</ObjectSizeGreaterThan></And></Filter>"
+    (plain,), (any_size,) = kept(rule(action=move)), kept(rule(sized, move))
+
+    assert [plain.moves("a/b", size, {}) for size in (MOVED_MIN_BYTES - 1, MOVED_MIN_BYTES)] == [False, True]
+    assert [any_size.moves("a/b", size, {}) for size in (9, 10)] == [False, True]
+
+
 MANY_TAGS = "<Filter><And><Prefix>a</Prefix><Tag><Key>k</Key><Value>v</Value></Tag></And></Filter>"
 REFUSED = {
     "no rule": ((), "MalformedXML"),
@@ -86,7 +122,25 @@ REFUSED = {
         ),
         "InvalidRequest",
     ),
-    "a transition": (
+    "a move after days and at a date": (
+        (
+            rule(
+                action="<Transition><Days>1</Days><Date>2030-01-01T00:00:00Z</Date><StorageClass>COLD</StorageClass>"
+                "</Transition>"
+            ),
+        ),
+        "MalformedXML",
+    ),
+    "a move to nowhere": ((rule(action="<Transition><Days>1</Days></Transition>"),), "InvalidStorageClass"),
+    "a move at noon": (
+        (rule(action="<Transition><Date>2030-01-01T12:00:00Z</Date><StorageClass>COLD</StorageClass></Transition>"),),
+        "InvalidArgument",
+    ),
+    "a move of versions without days": (
+        (rule(action="<NoncurrentVersionTransition><StorageClass>COLD</StorageClass></NoncurrentVersionTransition>"),),
+        "MalformedXML",
+    ),
+    "a move to a class that is no tier": (
         (rule(action="<Transition><Days>1</Days><StorageClass>GLACIER</StorageClass></Transition>"),),
         "InvalidStorageClass",
     ),
