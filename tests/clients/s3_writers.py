@@ -76,7 +76,8 @@ class Writer:
                 self._random.choice(deeds)()
         except (BotoCoreError, ClientError) as e:
             # A store that goes away is what this is about; one that refuses is not.
-            self.refused = str(e) if isinstance(e, ClientError) else ""
+            status = e.response["ResponseMetadata"]["HTTPStatusCode"] if isinstance(e, ClientError) else 503
+            self.refused = "" if status == 503 else str(e)
 
     def _do(self, kind: str, makes: dict[Slot, State], act: Callable[[], Any]) -> Any:
         deed = Deed(kind, makes, time.monotonic_ns())

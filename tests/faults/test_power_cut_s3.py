@@ -32,7 +32,9 @@ def written(
         with running_s3(disk.path / "plane") as plane:
             prepare(plane.client())
             stop = threading.Event()
-            writers = [Writer(f"w{n}", plane.client(), seed * 100 + n, stop) for n in range(WRITERS)]
+            writers = [
+                Writer(f"w{n}", plane.client(retries={"max_attempts": 0}), seed * 100 + n, stop) for n in range(WRITERS)
+            ]
             if is_syncing:
                 write(writers, stop, seconds)
             else:
