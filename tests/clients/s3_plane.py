@@ -32,6 +32,8 @@ class S3Plane:
     sockets: Path
     keys: dict[str, tuple[str, Sequence[str]]]
     arguments: list[str] = field(default_factory=list)
+    variables: Mapping[str, str] | None = None
+    """Its environment; None for ours."""
     process: "subprocess.Popen[bytes] | None" = None
 
     @property
@@ -102,6 +104,7 @@ class S3Plane:
             [sys.executable, "-m", "weyr.gateway.s3", *self._paths(), "--port", str(self.port), *self.arguments],
             stdout=log,
             stderr=log,
+            env=self.variables,
         )
         log.close()
         info = self.folder / "info.json"
@@ -146,12 +149,14 @@ class S3Plane:
 
 
 @contextmanager
-def running_s3(folder: Path, keys: Keys | None = None, arguments: Sequence[str] = ()) -> Iterator[S3Plane]:
+def running_s3(
+    folder: Path, keys: Keys | None = None, arguments: Sequence[str] = (), variables: Mapping[str, str] | None = None
+) -> Iterator[S3Plane]:
     """A plane with its data in `folder`; the admin's key is `ADMIN`, others come in `keys`."""
     folder.mkdir(parents=True, exist_ok=True)
     # pytest's folders can be longer than a Unix socket's address may be.
     sockets = Path(tempfile.mkdtemp(prefix="weyr-s3-"))
-    plane = S3Plane(folder, 0, sockets, {ADMIN[0]: (ADMIN[1], ["*"]), **(keys or {})}, list(arguments))
+    plane = S3Plane(folder, 0, sockets, {ADMIN[0]: (ADMIN[1], ["*"]), **(keys or {})}, list(arguments), variables)
     plane.write_credentials()
     try:
         plane.start()

@@ -24,7 +24,10 @@ def leaks(plane: S3Plane) -> list[str]:
     """Files that nobody names, names without their file, and counters that are wrong, once the plane has tidied."""
     deadline = time.monotonic() + SOON_S
     while True:
-        wrong = list(_wrong(plane.folder / "s3"))
+        try:
+            wrong = list(_wrong(plane.folder / "s3"))
+        except FileNotFoundError as e:
+            wrong = [f"{e.filename} is just going"]
         if not wrong or time.monotonic() > deadline:
             return wrong
         time.sleep(0.02)

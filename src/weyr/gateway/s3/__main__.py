@@ -26,6 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
         named_keys=tuple(options.kms_key),
         sweep_every_s=options.sweep_every_s,
         scrub_every_s=options.scrub_every_s,
+        day_s=options.day_s,
         replicas=dict(text.split("=", 1) for text in options.replica),
         reach=Reach(keys=options.remote_keys, cache_bytes=options.cache_bytes),
         workers=options.workers,
@@ -54,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, default=0, help="port to listen on; 0 takes a free one")
     parser.add_argument("--scrub-every-s", type=float, default=7 * 86_400.0, help="how often all blobs are read")
     parser.add_argument("--sweep-every-s", type=float, default=10.0, help="how often expired objects are looked for")
+    parser.add_argument("--day-s", type=float, default=86_400.0, help="how long a day of a lifecycle rule lasts")
     parser.add_argument(
         "--workers",
         type=int,
