@@ -2,6 +2,8 @@
 
 import os
 import sqlite3
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -31,6 +33,14 @@ def leaks(plane: S3Plane) -> list[str]:
         if not wrong or time.monotonic() > deadline:
             return wrong
         time.sleep(0.02)
+
+
+def fsck(plane: S3Plane) -> list[str]:
+    """What `weyr s3 fsck` has to say of a plane that was stopped; nothing where all is well."""
+    assert plane.process is None, "a folder that is served is not looked at"
+    command = [str(Path(sys.executable).with_name("weyr")), "s3", "fsck", "--data", str(plane.folder / "s3")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    return [] if done.returncode == 0 else [f"fsck: {done.returncode}", done.stdout, done.stderr]
 
 
 def _wrong(folder: Path) -> Iterator[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 from s3_plane import S3Plane, running_s3
-from s3_shelf import leaks
+from s3_shelf import fsck, leaks
 from s3_writers import Slot, State, Writer, allowed_at, disagreements, observed, prepare
 
 WRITERS = 4
@@ -45,6 +45,8 @@ def test_what_was_acknowledged_survives_every_kill(tmp_path: Path, kills: int) -
             acknowledged += sum(deed.ended_ns > 0 for writer in writers for deed in writer.story)
             held = found
         assert acknowledged > kills * WRITERS
+        s3.stop()
+        assert not fsck(s3)
 
 
 def kill_one_of(s3: S3Plane, kill: int) -> None:

@@ -14,7 +14,7 @@ import pytest
 from failing_calls import attached
 from recorded_disk import Crash, RecordedDisk, mounted, recorded_disk
 from s3_plane import running_s3
-from s3_shelf import leaks
+from s3_shelf import fsck, leaks
 from s3_writers import NOTHING, Writer, allowed_at, disagreements, observed, prepare
 
 WRITERS = 4
@@ -59,7 +59,9 @@ def problems_after(image: Path, at: Path, writers: Sequence[Writer], at_ns: int)
     """What is wrong with the store that a machine finds on this disk when its power is back."""
     with mounted(image, at) as found, running_s3(found / "plane") as plane:
         wrong = disagreements(observed(plane.client()), allowed_at(writers, at_ns, {}))
-        return wrong + leaks(plane)
+        wrong += leaks(plane)
+        plane.stop()
+        return wrong + fsck(plane)
 
 
 def instants(crash: Crash, writers: Sequence[Writer], count: int, chance: random.Random) -> list[int]:
