@@ -180,6 +180,29 @@ def print_table(table: Table, servers: list[str]) -> None:
         print(note)
 
 
+def run(options: argparse.Namespace, names: list[str], table: Table) -> None:
+    """All servers in turn, each with all its rows, and then the limits."""
+    loads, lists = rows_wanted(options.rows)
+    given = dict(text.split("=", 1) for text in options.peer_python)
+    filled = {f"list-{size.lower()}": LISTS[size] for size in lists}
+    bar = Progress(TextColumn("{task.description:<32}"), BarColumn(), TimeElapsedColumn(), console=Console(stderr=True))
+    with bar:
+        task = bar.add_task(
+            "", total=(len(loads) + len(lists)) * (len(names) + 1 + bool(options.npm_prefix)) + len(loads)
+        )
+
+        def step(what: str) -> None:
+            bar.update(task, description=what, advance=1)
+
+        run_server(OURS, ours(options.workers, filled), loads, lists, options, table, step)
+        for name in names:
+            with python_of(name, given) as python:
+                run_server(name, peer(name, python), loads, lists, options, table, step)
+        if options.npm_prefix:
+            run_server(NODE_PEER, node_peer(options.npm_prefix), loads, lists, options, table, step)
+        run_limits(loads, options.seconds, table, step)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seconds", type=float, default=3.0, help="how long each row runs, and one operation at least")
@@ -193,28 +216,14 @@ def main() -> None:
     parser.add_argument("--fill-seconds", type=float, default=60.0, help="how long a peer may take to be filled")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     options = parser.parse_args()
-    loads, lists = rows_wanted(options.rows)
-    given = dict(text.split("=", 1) for text in options.peer_python)
     names = [name for name in options.peers.split(",") if name]
-    servers = [OURS, *names, *([NODE_PEER] if options.npm_prefix else [])]
     table = Table()
     for digest in ("md5", "sha256"):
         table.notes.append(f"One core digests {digest_rate(digest) / MIB:,.0f} MiB/s of {digest.upper()}.")
-    bar = Progress(TextColumn("{task.description:<32}"), BarColumn(), TimeElapsedColumn(), console=Console(stderr=True))
-    with bar:
-        task = bar.add_task("", total=(len(loads) + len(lists)) * len(servers) + len(loads))
-
-        def step(what: str) -> None:
-            bar.update(task, description=what, advance=1)
-
-        filled = {f"list-{size.lower()}": LISTS[size] for size in lists}
-        run_server(OURS, ours(options.workers, filled), loads, lists, options, table, step)
-        for name in names:
-            with python_of(name, given) as python:
-                run_server(name, peer(name, python), loads, lists, options, table, step)
-        if options.npm_prefix:
-            run_server(NODE_PEER, node_peer(options.npm_prefix), loads, lists, options, table, step)
-        run_limits(loads, options.seconds, table, step)
+    try:
+        run(options, names, table)
+    except KeyboardInterrupt:
+        table.notes.append("It was broken off: rows or servers are missing.")
     if options.json:
         cells = {
             row: {name: cell if isinstance(cell, str) else asdict(cell) for name, cell in found.items()}
@@ -222,7 +231,7 @@ def main() -> None:
         }
         print(json.dumps({"rows": cells, "notes": table.notes}, indent=1))
         return
-    print_table(table, servers)
+    print_table(table, [OURS, *names, *([NODE_PEER] if options.npm_prefix else [])])
 
 
 if __name__ == "__main__":
