@@ -40,7 +40,8 @@ class Names:
         if len(path.encode()) > PATH_BYTES_MAX or any(len(part.encode()) > PART_BYTES_MAX for part in parts):
             return False
         above = {_folded("/".join(parts[:count])) for count in range(1, len(parts))}
-        return _folded(path) not in self._files | self._folders and self._files.isdisjoint(above)
+        folded = _folded(path)
+        return folded not in self._files and folded not in self._folders and self._files.isdisjoint(above)
 
     def _take(self, path: str) -> None:
         parts = path.split("/")
