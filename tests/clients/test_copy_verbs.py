@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -343,3 +344,21 @@ def test_rot_is_found_and_gets_no_name(s3: S3Plane, folder: Path) -> None:
     assert said.returncode == 1
     assert b"MD5" in said.stderr
     assert not (folder / "file").exists()
+
+
+def test_an_interrupt_waits_for_nobody(s3: S3Plane, folder: Path) -> None:
+    """Ctrl-C ends a copy to a server that does not answer, with the exit code of an interrupt."""
+    (folder / "here").write_bytes(b"here")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        command = [str(WEYR), "cp", "here", "s3://any/x", "--endpoint", endpoint]
+        process = subprocess.Popen(command, cwd=folder, env=environment(s3, folder))
+        silent.settimeout(60)
+        connection, _ = silent.accept()
+        connection.settimeout(60)
+        while not connection.recv(65_536).endswith(b"here"):
+            pass
+        process.send_signal(signal.SIGINT)
+
+        assert process.wait(20) == 130
+        connection.close()

@@ -112,6 +112,7 @@ def crew_of(door: Door, tally: Tally, hands: int, what: str) -> Iterator[Crew]:
         except BaseException:
             door.client.stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
+            door.client.close()
             raise
         finally:
             pool.shutdown(wait=True)

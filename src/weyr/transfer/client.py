@@ -9,9 +9,11 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from pathlib import Path
+from socket import SHUT_RDWR
 from typing import BinaryIO, Protocol
 from urllib.parse import quote, urlsplit
 
@@ -146,7 +148,11 @@ class S3Client:
             raise Stopped("it was stopped")
 
     def close(self) -> None:
+        """Lets every connection go; a thread that waits for an answer on one waits no longer."""
         for connection in self._all:
+            if connection.sock is not None:
+                with suppress(OSError):
+                    connection.sock.shutdown(SHUT_RDWR)
             connection.close()
 
     def _once(self, ask: Ask, sink: Sink | None) -> Answer:
