@@ -92,7 +92,7 @@ class Mover:
         except (RemoteProblem, S3Error) as e:
             self._back_off(due.tier, e)
             return 0
-        except (Damaged, FileNotFoundError) as e:
+        except (Damaged, OSError) as e:  # the next whole pass of its rule finds it again
             log.error("s3.move_refused key=%r: %s", due.key, e)
             await self._plane.index.write(partial(tiers.forget, due=due))
         self._silent.pop(due.tier, None)
