@@ -78,7 +78,7 @@ def test_every_block_runs_in_the_order_of_the_guide(tmp_path: Path) -> None:
     start = blocks[0][1]
     assert start.startswith("weyr s3 serve ")
     others = [block for block in blocks[1:] if "weyr s3 serve" not in block[1]]
-    assert len(others) == 11
+    assert len(others) == 12
     exports, said = "", []
     with running(start, tmp_path, "", port):
         for kind, block in others:
