@@ -2,6 +2,7 @@
 and the others answer requests."""
 
 import asyncio
+import logging
 import os
 import socket
 import sqlite3
@@ -50,6 +51,11 @@ from weyr.wire.process import bound_log, follow_log, stop_signal
 LOGS = "access"
 GRACE_S = 10.0
 TIDY_EVERY_S = 5.0
+ANEW_S = 5.0
+
+log = logging.getLogger("weyr.s3")
+
+Work = Callable[[], Coroutine[None, None, None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +132,8 @@ async def _writing(common: Common, blobs: BlobStore) -> AsyncIterator[tuple[Plan
         os.chmod(settings.control, 0o600)
         sites.append(steering)
     copies = Copies(settings.data, lambda: index.commits, plane.clock)
-    background = [loop.create_task(work) for work in _background(plane, index, blobs, settings, sites, targets)]
-    background.append(loop.create_task(copies.run()))
+    works = [*_background(plane, index, blobs, settings, sites, targets), copies.run]
+    background = [loop.create_task(kept_up(work)) for work in works]
     yield plane, index
     for task in background:
         task.cancel()
@@ -135,6 +141,8 @@ async def _writing(common: Common, blobs: BlobStore) -> AsyncIterator[tuple[Plan
         control.close()
     for site in sites:
         await site.stop(1.0)
+    for target in targets.values():
+        target.close()
     _close(plane)
     copies.copy_at_stop()
     if settings.control is not None:
@@ -148,18 +156,29 @@ def _background(
     settings: Settings,
     sites: list[Site],
     targets: Mapping[str, Target],
-) -> Iterator[Coroutine[None, None, None]]:
+) -> Iterator[Work]:
     """All that goes on beside the answering. There is one process that does it, that which writes the index."""
-    yield Sweeper(index, plane.clock, plane.day_s).run(settings.sweep_every_s)
-    yield Scrubber(index, blobs, plane.clock, settings.scrub_every_s).run()
-    yield _tidy(index, blobs, sites)
-    yield Deliverer(plane, plane.logs, plane.logs_every_s).run()
+    yield partial(Sweeper(index, plane.clock, plane.day_s).run, settings.sweep_every_s)
+    yield Scrubber(index, blobs, plane.clock, settings.scrub_every_s).run
+    yield partial(_tidy, index, blobs, sites)
+    yield Deliverer(plane, plane.logs, plane.logs_every_s).run
     for name, url in settings.webhooks.items():
-        yield tell_forever(index, name, url, plane.clock)
+        yield partial(tell_forever, index, name, url, plane.clock)
     if settings.reach.tiers:
-        yield Mover(plane, min(EVERY_S, settings.sweep_every_s)).run()
-    yield Replicator(plane, targets).run()
-    yield Mender(index, blobs, Replicas(index, targets), partial(key_of, plane)).run()
+        yield Mover(plane, min(EVERY_S, settings.sweep_every_s)).run
+    yield Replicator(plane, targets).run
+    yield Mender(index, blobs, Replicas(index, targets), partial(key_of, plane)).run
+
+
+async def kept_up(work: Work, anew_s: float = ANEW_S) -> None:
+    """Begins what goes on beside the answering anew where a fault of ours ended it: nobody waits for it, so that, say,
+    nothing would expire any more and nobody would know."""
+    while True:
+        try:
+            return await work()
+        except Exception:  # the edge of a task
+            log.exception("s3.bug in %r, which begins anew", work)
+        await asyncio.sleep(anew_s)
 
 
 def _targets(settings: Settings, loop: asyncio.AbstractEventLoop) -> dict[str, Target]:
@@ -175,8 +194,8 @@ async def _answering(common: Common, plane: Plane, place: int) -> AsyncIterator[
     counter = Counter(common.shared, place)
     site = Site(Service(plane, place).handle, counter, not_a_request)
     acceptor = Acceptor(common.listener, site)
-    beside = [_tidy_site(common, plane, site), plane.counters.run(plane.index)]
-    tasks = [asyncio.get_running_loop().create_task(work) for work in beside]
+    beside = [partial(_tidy_site, common, plane, site), partial(plane.counters.run, plane.index)]
+    tasks = [asyncio.get_running_loop().create_task(kept_up(work)) for work in beside]
     yield
     for task in tasks:
         task.cancel()

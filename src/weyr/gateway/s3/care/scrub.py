@@ -87,6 +87,7 @@ class Scrubber:
 
     async def run(self) -> None:
         """Scrubs until it is cancelled. What fails is logged and tried again."""
+        self._is_over = False
         try:
             while True:
                 try:

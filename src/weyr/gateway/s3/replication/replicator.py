@@ -52,13 +52,14 @@ class Replicator:
     def __init__(self, plane: Plane, targets: Mapping[str, Target]) -> None:
         self._plane = plane
         self._targets = targets
-        self._pools = {name: ThreadPoolExecutor(AT_ONCE, f"s3-to-{name}") for name in targets}
+        self._pools: dict[str, ThreadPoolExecutor] = {}
 
     async def run(self) -> None:
         """Runs until it is cancelled; what is being sent then is sent again at the next start.
 
         A start is a good moment to try again what was refused: somebody may have mended it.
         """
+        self._pools = {name: ThreadPoolExecutor(AT_ONCE, f"s3-to-{name}") for name in self._targets}
         try:
             now_ms = int(self._plane.clock() * 1000)
             await self._plane.index.write(partial(queue.begin, targets=tuple(self._targets), now_ms=now_ms))
@@ -68,8 +69,6 @@ class Replicator:
         finally:
             for pool in self._pools.values():
                 pool.shutdown(wait=False, cancel_futures=True)
-            for target in self._targets.values():
-                target.close()
 
     async def _serve(self, target: Target) -> None:
         patience = _Patience()
