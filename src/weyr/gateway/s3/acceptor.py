@@ -27,7 +27,6 @@ class Acceptor:
         self._listener = listener
         self._site = site
         self._is_open = True
-        self._has_yielded = False
         self._opening: set[asyncio.Task[None]] = set()
         listener.setblocking(False)
         self._watch()
@@ -40,18 +39,26 @@ class Acceptor:
 
     def _watch(self) -> None:
         if self._is_open:
-            self._loop.add_reader(self._listener.fileno(), self._take)
+            self._loop.add_reader(self._listener.fileno(), self._offered)
 
     def _pause(self, seconds: float) -> None:
         self._loop.remove_reader(self._listener.fileno())
         self._loop.call_later(seconds, self._watch)
 
+    def _offered(self) -> None:
+        if self._site.counter.has_more_than_others():
+            self._loop.remove_reader(self._listener.fileno())
+            self._loop.call_later(YIELD_S, self._take_left)
+        else:
+            self._take()
+
+    def _take_left(self) -> None:
+        """Takes what nobody took; whatever comes later is left to others anew."""
+        self._watch()
+        if self._is_open:
+            self._take()
+
     def _take(self) -> None:
-        if not self._has_yielded and self._site.counter.has_more_than_others():
-            self._has_yielded = True
-            self._pause(YIELD_S)
-            return
-        self._has_yielded = False
         try:
             connection, _ = self._listener.accept()
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
