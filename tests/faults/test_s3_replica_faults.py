@@ -54,6 +54,8 @@ def test_nothing_is_missed_while_the_target_is_away_and_the_source_is_killed(tmp
         assert everything(there, "lake") == everything(here, "lake")
         lag = shown(tmp_path / "front")[0]
         assert (lag["lag_s"], lag["waiting_bytes"], lag["last_error"], lag["sent"]) == (0, 0, "", KEYS)
+    # Once for each start: eight transfers that find out at one moment wait as long as one.
+    assert (tmp_path / "front.log").read_text().count("s3.replica_away") == 2
 
 
 @pytest.mark.parametrize("victim", ["source", "target"])

@@ -151,13 +151,15 @@ class Replicator:
     async def _wait(self, target: Target, patience: _Patience, problem: str) -> None:
         if self._plane.clock() < patience.until_s:
             return  # others that were on their way found out too
-        if not patience.problem:
-            log.warning("s3.replica_away target=%s %s", target.name, problem)
-        if patience.problem != problem:
-            await self._plane.index.write(partial(queue.away, target=target.name, error=problem))
+        # All of it before anything is awaited: eight that found out at once would double the wait eight times.
+        is_first, is_new = not patience.problem, patience.problem != problem
         patience.problem = problem
         patience.until_s = self._plane.clock() + patience.wait_s
         patience.wait_s = min(patience.wait_s * 2, LONGEST_WAIT_S)
+        if is_first:
+            log.warning("s3.replica_away target=%s %s", target.name, problem)
+        if is_new:
+            await self._plane.index.write(partial(queue.away, target=target.name, error=problem))
 
     async def _sent(self, target: Target, row: Waiting) -> int | None:
         """Brings the target to the key's state as it is now. Gives the bytes that were sent, None for nothing at all.
