@@ -3,6 +3,8 @@
 Each looks again at what it was told to remove: what was put anew, tagged otherwise or locked meanwhile stays.
 """
 
+from collections.abc import Iterator
+
 from weyr.gateway.s3 import uploads
 from weyr.gateway.s3.api_deletes import new_version
 from weyr.gateway.s3.index import Transaction
@@ -39,22 +41,14 @@ def drop_versions(
 ) -> int:
     """Versions that were replaced before `before_ms`, but for the newest that the rule keeps."""
     removed = 0
-    sql = (
-        f"SELECT {OBJECT_COLUMNS}, ended_ms FROM history WHERE bucket = ? AND key = ?"
-        " ORDER BY sequence DESC LIMIT ? OFFSET ?"
-    )
-    for key in keys:
-        for *row, ended_ms in transaction.all(sql, bucket.id, key, VERSIONS_AT_ONCE, rule.newer_kept):
-            there = stored_of(tuple(row))
-            if ended_ms >= before_ms or not rule.filter.matches(key, there.size, there.meta.tags):
-                continue
-            if is_locked(there.meta, now_ms):
-                continue
-            values = bucket.id, key, there.sequence
-            transaction.run("DELETE FROM history WHERE bucket = ? AND key = ? AND sequence = ?", *values)
-            release(transaction, there.segments)
-            tell(transaction, bucket, f"{EXPIRED}:Delete", key, 0, "", there.version, now_ms)
-            removed += 1
+    for there in _replaced(transaction, keys, bucket, rule.newer_kept, before_ms):
+        if not rule.filter.matches(there.key, there.size, there.meta.tags) or is_locked(there.meta, now_ms):
+            continue
+        values = bucket.id, there.key, there.sequence
+        transaction.run("DELETE FROM history WHERE bucket = ? AND key = ? AND sequence = ?", *values)
+        release(transaction, there.segments)
+        tell(transaction, bucket, f"{EXPIRED}:Delete", there.key, 0, "", there.version, now_ms)
+        removed += 1
     return removed
 
 
@@ -74,17 +68,25 @@ def mark_versions(
     transaction: Transaction, keys: list[str], bucket: Bucket, rule: LifecycleRule, move: Transition, before_ms: int
 ) -> int:
     """The same of versions that were replaced, but for the newest that the rule keeps."""
-    marked = 0
+    return sum(
+        _mark(transaction, bucket, there, move.tier)
+        for there in _replaced(transaction, keys, bucket, move.newer_kept, before_ms)
+        if rule.moves(there.key, there.size, there.meta.tags)
+    )
+
+
+def _replaced(
+    transaction: Transaction, keys: list[str], bucket: Bucket, newer_kept: int, before_ms: int
+) -> Iterator[Stored]:
+    """Versions of these keys that were replaced before `before_ms`, but for the newest `newer_kept` of each."""
     sql = (
         f"SELECT {OBJECT_COLUMNS}, ended_ms FROM history WHERE bucket = ? AND key = ?"
         " ORDER BY sequence DESC LIMIT ? OFFSET ?"
     )
     for key in keys:
-        for *row, ended_ms in transaction.all(sql, bucket.id, key, VERSIONS_AT_ONCE, move.newer_kept):
-            there = stored_of(tuple(row))
-            if ended_ms < before_ms and rule.moves(key, there.size, there.meta.tags):
-                marked += _mark(transaction, bucket, there, move.tier)
-    return marked
+        for *row, ended_ms in transaction.all(sql, bucket.id, key, VERSIONS_AT_ONCE, newer_kept):
+            if ended_ms < before_ms:
+                yield stored_of(tuple(row))
 
 
 def _mark(transaction: Transaction, bucket: Bucket, there: Stored, tier: str) -> int:
