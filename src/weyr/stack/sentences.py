@@ -21,7 +21,6 @@ TEXT_MAX = 80
 """Characters of a user's value that are repeated back in a sentence."""
 
 _MISSING = "missing"
-_EXTRA = "extra_forbidden"
 _KEY = "[key]"
 
 

@@ -125,13 +125,6 @@ class ObjectArtifacts:
         return bucket
 
 
-class PlaneArtifacts(ObjectArtifacts):
-    """Over the S3 plane of this machine."""
-
-    def __init__(self, url: str, key_id: str, secret: str) -> None:
-        super().__init__(s3_buckets(url, key_id, secret))
-
-
 async def _delete_one(bucket: Bucket, key: str) -> None:
     try:
         await obstore.delete_async(bucket, key)

@@ -129,15 +129,7 @@ def _read_into(view: memoryview, blob: int, descriptor: int, offset: int) -> int
     return count
 
 
-def check_whole(descriptor: int, blob: int, size: int, digests: bytes) -> None:
-    """Whether a blob's file is as long as it was, and the same from end to end. Raises: Rotten."""
-    there = os.fstat(descriptor).st_size
-    if there != size:
-        raise Rotten(blob, f"it is {there} bytes long and was {size}")
-    check_file(descriptor, blob, digests, 0, size)
-
-
 def check_data(data: bytes, blob: int, digests: bytes) -> None:
-    """The same of bytes that the index holds itself. Raises: Rotten."""
+    """Whether bytes that the index holds itself are what was written. Raises: Rotten."""
     if digests_of(data) != digests:
         raise Rotten(blob, "its bytes in the index are not what was written")
