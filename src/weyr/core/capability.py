@@ -36,6 +36,33 @@ class CheckpointBody:
 
 
 @dataclass(frozen=True, slots=True)
+class Accelerators:
+    """What a task wants of accelerators: `count` whole devices, or a part of one.
+
+    `model` is a name as pools declare it (`H100`, `v5e`), "" for any. A part is `share_milli` thousandths of one
+    device (1 to 999), `memory_bytes` of one device, or a MIG `profile` such as `1g.10gb`; `count` is then 0.
+    """
+
+    model: str = ""
+    count: int = 0
+    share_milli: int = 0
+    memory_bytes: int = 0
+    profile: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Gang:
+    """Tasks that begin together or not at all: `size` of them, numbered by `rank` from 0.
+
+    All tasks of one gang (`name`, unique in its object) come to an engine in one `ensure`.
+    """
+
+    name: str
+    size: int
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
 class TaskBody:
     """A process to run. `argv` is executed in `workdir` with `env` over the engine's own.
 
@@ -44,6 +71,12 @@ class TaskBody:
     of its name. `grants` are what the task's own
     token may do. `memory_bytes` and `time_limit_s` are enforced; None means no limit.
     `probe` is the HTTP path that answers 200 once a serving task is ready.
+
+    `image` is a container image to run in, `requirements` are Python packages of an environment made for the task;
+    neither: the engine's own. `ports` are TCP ports it listens on. `queue` and `pool` name objects of the stack, ""
+    for none; higher `priority` goes first; `expected_s` is how long it usually runs, None where nobody knows.
+    `engine` runs it, "" for the stack's own. `node` and `devices` are chosen by the scheduler, never by a kind: where
+    on the engine it runs, and which accelerators it may see.
     """
 
     argv: tuple[str, ...]
@@ -62,6 +95,18 @@ class TaskBody:
     experiment: str = ""
     model: str = ""
     artifact_bucket: str = ""
+    accelerators: Accelerators | None = None
+    gang: Gang | None = None
+    image: str = ""
+    requirements: tuple[str, ...] = ()
+    ports: tuple[int, ...] = ()
+    queue: str = ""
+    pool: str = ""
+    priority: int = 0
+    expected_s: float | None = None
+    engine: str = ""
+    node: str = ""
+    devices: tuple[str, ...] = ()
     of: Literal["task"] = "task"
 
 

@@ -22,7 +22,8 @@ class TaskState(StrEnum):
 
 class EndReason(StrEnum):
     """Why a task ended. LOST: its wrapper died without a record and no process of it is left. REFUSED: it waited its
-    turn, and the engine would then not take it."""
+    turn, and the engine would then not take it. PREEMPTED: it made room for another. NODE_LOST: the node it ran on is
+    proved to be gone."""
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
@@ -33,6 +34,8 @@ class EndReason(StrEnum):
     NOT_STARTED = "not started"
     LOST = "lost"
     REFUSED = "refused"
+    PREEMPTED = "preempted"
+    NODE_LOST = "node lost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ class TaskFacts:
 
     `notice_at` is when its spot node announced the reclaim. `restored` names the checkpoint the
     attempt began from, `saved` the newest one that is whole in the bucket. `waits` says why it has not
-    begun although it is accepted.
+    begun although it is accepted. `node` and `devices` are where it runs and what it may see, as the engine has it.
     """
 
     state: TaskState
@@ -66,6 +69,8 @@ class TaskFacts:
     saved: str = ""
     address: str = ""
     waits: str = ""
+    node: str = ""
+    devices: tuple[str, ...] = ()
     of: Literal["task"] = "task"
 
 

@@ -68,7 +68,7 @@ def _status(reason: EndReason) -> str:
     match reason:
         case EndReason.SUCCEEDED:
             return "FINISHED"
-        case EndReason.RECLAIMED | EndReason.STOPPED | EndReason.LOST:
+        case EndReason.RECLAIMED | EndReason.STOPPED | EndReason.LOST | EndReason.NODE_LOST | EndReason.PREEMPTED:
             return "KILLED"
         case _:
             return "FAILED"

@@ -28,7 +28,7 @@ def weighed(spec: JobSpec, memory: JobMemory, end: TaskEnd, took_s: float, now: 
     match end.reason:
         case EndReason.SUCCEEDED:
             return replace(memory, outcome=SUCCEEDED)
-        case EndReason.RECLAIMED | EndReason.LOST | EndReason.STOPPED:
+        case EndReason.RECLAIMED | EndReason.LOST | EndReason.NODE_LOST | EndReason.PREEMPTED | EndReason.STOPPED:
             memory = replace(memory, interruptions=memory.interruptions + 1)
             excess = memory.interruptions - INTERRUPTIONS_AT_ONCE
             wait_s = min(2.0 ** min(excess, 10), INTERRUPTION_WAIT_MAX_S) if excess > 0 else 0.0
