@@ -19,11 +19,11 @@ import tempfile
 import time
 from pathlib import Path
 
+from weyr.attempt.orders import OrderMaker
 from weyr.core.capability import Refused, TaskBody, Wanted
 from weyr.core.ref import Ref, ThingId
 from weyr.core.seen import Present, TaskFacts, TaskState
 from weyr.engines.local.launcher_client import LauncherClient
-from weyr.engines.local.orders import OrderMaker
 from weyr.engines.local.tasks import LocalTasks
 from weyr.sim.identities import SimIssuer, SimSecretValues
 

@@ -13,10 +13,10 @@ import pytest
 from engines import LocalWorld, task_id
 from s3_plane import S3Plane, running_s3
 
+from weyr.attempt.processes import marked
 from weyr.core.capability import CheckpointBody, TaskBody, Wanted
 from weyr.core.ref import ThingId
 from weyr.core.seen import EndReason, Present, TaskFacts
-from weyr.engines.local.processes import marked
 from weyr.sim.identities import SimKeys
 
 GRANTS = tuple(f"s3:{verb}:lake/checkpoints/train/*" for verb in ("read", "write", "list"))

@@ -12,10 +12,10 @@ from urllib.parse import quote
 import pytest
 from engines import LocalWorld, Program, facts_of, task_id
 
+from weyr.attempt.processes import start_ticks
 from weyr.core.capability import TaskBody, Wanted
 from weyr.core.ref import Ref, ThingId
 from weyr.core.seen import Absent, EndReason, Present, TaskEnd, TaskFacts, Unknown
-from weyr.engines.local.processes import start_ticks
 from weyr.engines.local.vigil import Vigil
 
 SECRET = Ref("digits", "secret", "hub")

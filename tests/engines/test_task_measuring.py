@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from weyr.engines.local.task_folder import Order
+from weyr.attempt.task_folder import Order
 
 RUN = """
 import json, os, sys
-from weyr.engines.local import standby
+from weyr.attempt import standby
 order = json.load(sys.stdin)
 lock = os.open(order["folder"], os.O_RDONLY)
 standby.main({}, lambda: (order, lock))

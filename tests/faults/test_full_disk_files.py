@@ -11,10 +11,10 @@ from small_disk import SmallDisk
 
 from weyr.access.audit import AuditLog, recent
 from weyr.access.private_files import create_private, replace_private
+from weyr.attempt.task_folder import write_json
 from weyr.core.audit import AuditEvent
 from weyr.core.diagnostic import UserError
 from weyr.engines.local.ports import kept_ports
-from weyr.engines.local.task_folder import write_json
 from weyr.gateway.audit import AuditTrail
 from weyr.wire.process import write_info
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from weyr.attempt.task_folder import tell
 from weyr.compose.kinds import KINDS
 from weyr.core.ref import Ref, ThingId
 from weyr.core.seen import Present, TaskFacts, TaskState
-from weyr.engines.local.task_folder import tell
 from weyr.server.keeper import Keeper
 from weyr.sim.scripts import Script
 from weyr.sim.world import SimWorld

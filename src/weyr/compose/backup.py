@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
+from weyr.attempt import task_folder
 from weyr.core.diagnostic import Diagnostic, UserError
-from weyr.engines.local import task_folder
 from weyr.gateway.s3 import copying
 from weyr.store.archive import ArchiveWriter
 from weyr.store.database import Database

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from weyr.access.identities import Access
 from weyr.access.secrets import Secrets
+from weyr.attempt.orders import machine_memory_bytes
 from weyr.compose.doors import PORTS, planes_of, remote_keys_of, url_of
 from weyr.compose.kinds import KINDS
 from weyr.compose.remains import refuse_lost_store
@@ -26,7 +27,6 @@ from weyr.engines.local.control import NoAnswer, PlaneDown, ask
 from weyr.engines.local.launcher_client import LauncherClient
 from weyr.engines.local.notices import LocalNotices
 from weyr.engines.local.objects import LocalObjects
-from weyr.engines.local.orders import machine_memory_bytes
 from weyr.engines.local.planes import Plane
 from weyr.engines.local.ports import kept_ports
 from weyr.engines.local.registry import LocalRegistry

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from weyr.attempt import task_folder
 from weyr.core.diagnostic import Diagnostic, UserError
 from weyr.core.ref import ThingId
-from weyr.engines.local import task_folder
 from weyr.engines.local.ports import is_free
 from weyr.gateway.s3 import copying
 from weyr.ledger.ledger import Ledger

@@ -14,10 +14,10 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
+from weyr.attempt.processes import boot_id, start_ticks
 from weyr.compose.tenure import Tenure, boot_clock
 from weyr.core.diagnostic import Diagnostic, Fenced, StoreError, UserError
 from weyr.engines.local.epochs import read_epoch, write_epoch
-from weyr.engines.local.processes import boot_id, start_ticks
 from weyr.reconcile.ports import Log
 from weyr.store.database import Database
 from weyr.store.home import Home, HomeLock

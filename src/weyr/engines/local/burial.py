@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from weyr.engines.local import processes, task_folder
-from weyr.engines.local.limits import processes_in, remove_groups
-from weyr.engines.local.secret_files import remove_secret_files
-from weyr.engines.local.task_folder import BEGUN, EXIT, MARK, STATE
-from weyr.engines.local.testimony import record_or_nothing
+from weyr.attempt import processes, task_folder
+from weyr.attempt.limits import processes_in, remove_groups
+from weyr.attempt.secret_files import remove_secret_files
+from weyr.attempt.task_folder import BEGUN, EXIT, MARK, STATE
+from weyr.attempt.testimony import record_or_nothing
 
 ROUNDS = 20
 

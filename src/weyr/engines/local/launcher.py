@@ -35,18 +35,19 @@ IDLE_MS = 20
 
 
 def _import_without_packages() -> None:
-    """Makes `weyr.engines.local` importable without running any `__init__` on the way, whatever they import."""
-    folder = os.path.dirname(os.path.abspath(__file__))
-    for depth, name in ((2, "weyr"), (1, "weyr.engines"), (0, "weyr.engines.local")):
+    """Makes our own modules importable without running any `__init__` on the way, whatever they import."""
+    root = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+    for name in ("weyr", "weyr.attempt", "weyr.engines", "weyr.engines.local"):
         if name not in sys.modules:
             package = types.ModuleType(name)
-            package.__path__ = [os.path.normpath(os.path.join(folder, *[".."] * depth))]
+            package.__path__ = [os.path.join(root, *name.split(".")[1:])]
             sys.modules[name] = package
 
 
 _import_without_packages()
 
-from weyr.engines.local import epochs, limits, processes, standby, task_folder  # noqa: E402 - needs the line above
+from weyr.attempt import limits, processes, standby, task_folder  # noqa: E402 - needs the line above
+from weyr.engines.local import epochs  # noqa: E402
 
 
 class Launcher:

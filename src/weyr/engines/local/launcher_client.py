@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from weyr.attempt.processes import start_ticks
+from weyr.attempt.task_folder import Order, read_json
 from weyr.core.diagnostic import EngineSilent
 from weyr.engines.local import launcher
-from weyr.engines.local.processes import start_ticks
-from weyr.engines.local.task_folder import Order, read_json
 
 START_S = 10.0
 ANSWER_S = 10.0

@@ -14,10 +14,10 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
+from weyr.attempt.task_folder import read_json, write_json
 from weyr.core.capability import Capability, NoticeBody, Refused, Wanted
 from weyr.core.ref import ThingId
 from weyr.core.seen import Absent, NoticeFacts, Present, Seen
-from weyr.engines.local.task_folder import read_json, write_json
 
 ANSWER_TIMEOUT_S = 5.0
 RETRY_FIRST_S = 1.0

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from weyr.attempt.task_env import SecretReader
 from weyr.core.capability import BucketBody, Capability, Refused, Wanted
 from weyr.core.diagnostic import EngineSilent
 from weyr.core.ref import NAME, ThingId
 from weyr.core.seen import Absent, BucketFacts, BucketRule, BucketUse, Present, Seen
 from weyr.engines.local.control import NoAnswer, PlaneDown, ask
 from weyr.engines.local.place_keys import keep_keys
-from weyr.engines.local.task_env import SecretReader
 
 
 class LocalObjects:

@@ -16,8 +16,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from weyr.attempt.processes import start_ticks
 from weyr.core.diagnostic import EngineSilent
-from weyr.engines.local.processes import start_ticks
 
 START_S = 15.0
 STOP_S = 10.0

@@ -13,19 +13,20 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
 
+from weyr.attempt import task_folder
+from weyr.attempt.archive import Archive
+from weyr.attempt.limits import remove_groups
+from weyr.attempt.logs import follow_log, read_log
+from weyr.attempt.orders import CredentialIssuer, OrderMaker, SecretReader
+from weyr.attempt.task_folder import BEGUN, EXIT, RECLAIM, STATE, STOP, WANTED, Order
+from weyr.attempt.testimony import UNUSABLE, claim_in, end_in, facts_of, record_or_nothing, tasks_named
 from weyr.core.capability import Answers, Capability, Refused, TaskBody, Wanted
 from weyr.core.diagnostic import EngineSilent
 from weyr.core.ref import Ref, ThingId
 from weyr.core.schema import from_plain, to_plain
 from weyr.core.seen import Absent, Present, Seen, TaskFacts, TaskState, Unknown
-from weyr.engines.local import probe, task_folder
-from weyr.engines.local.archive import Archive
+from weyr.engines.local import probe
 from weyr.engines.local.burial import bury
-from weyr.engines.local.limits import remove_groups
-from weyr.engines.local.logs import follow_log, read_log
-from weyr.engines.local.orders import CredentialIssuer, OrderMaker, SecretReader
-from weyr.engines.local.task_folder import BEGUN, EXIT, RECLAIM, STATE, STOP, WANTED, Order
-from weyr.engines.local.testimony import UNUSABLE, claim_in, end_in, facts_of, record_or_nothing, tasks_named
 
 
 class Starter(Protocol):

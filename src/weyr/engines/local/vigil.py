@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from urllib.parse import quote
 
+from weyr.attempt import task_folder
+from weyr.attempt.task_folder import BEGUN, EXIT
+from weyr.attempt.testimony import UNUSABLE, record_or_nothing, tasks_named
 from weyr.core.ref import Ref, ThingId
-from weyr.engines.local import task_folder
-from weyr.engines.local.task_folder import BEGUN, EXIT
-from weyr.engines.local.testimony import UNUSABLE, record_or_nothing, tasks_named
 
 LOOK_EVERY_S = 5.0
 

@@ -5,9 +5,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from weyr.core.capability import Refused, TaskBody, Wanted
-from weyr.core.ref import Ref
-from weyr.engines.local.task_env import (
+from weyr.attempt.task_env import (
     CredentialIssuer,
     IssuedCredentials,
     SecretReader,
@@ -16,7 +14,9 @@ from weyr.engines.local.task_env import (
     free_port,
     gang_env,
 )
-from weyr.engines.local.task_folder import Order
+from weyr.attempt.task_folder import Order
+from weyr.core.capability import Refused, TaskBody, Wanted
+from weyr.core.ref import Ref
 
 __all__ = ["CredentialIssuer", "IssuedCredentials", "OrderMaker", "SecretReader"]
 

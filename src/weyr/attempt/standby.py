@@ -10,12 +10,12 @@ import os
 import time
 from collections.abc import Callable
 
-from weyr.engines.local import processes, task_folder
-from weyr.engines.local.limits import Hierarchy, Limits
-from weyr.engines.local.logs import TaskLog
-from weyr.engines.local.spawn import Recruit
-from weyr.engines.local.task_folder import Order
-from weyr.engines.local.wrapper import Wrapper
+from weyr.attempt import processes, task_folder
+from weyr.attempt.limits import Hierarchy, Limits
+from weyr.attempt.logs import TaskLog
+from weyr.attempt.spawn import Recruit
+from weyr.attempt.task_folder import Order
+from weyr.attempt.wrapper import Wrapper
 
 
 def rehearse() -> None:

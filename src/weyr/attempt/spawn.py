@@ -12,7 +12,7 @@ import signal
 from collections.abc import Sequence
 from typing import NamedTuple, TypedDict
 
-from weyr.engines.local import processes
+from weyr.attempt import processes
 
 _DEFAULT_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTERM, signal.SIGCHLD, signal.SIGINT)
 _OUT_OF_MEMORY_SCORE = b"200"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from weyr.engines.local.logs import Masker, TaskLog, follow_log, read_log
+from weyr.attempt.logs import Masker, TaskLog, follow_log, read_log
 
 
 def masked(secrets: Sequence[str], *chunks: bytes) -> bytes:

@@ -10,14 +10,14 @@ import select
 import signal
 import time
 
-from weyr.engines.local import processes, task_folder
-from weyr.engines.local.attendant import Attendant
-from weyr.engines.local.limits import MEASURE_S, Hierarchy, Limits
-from weyr.engines.local.logs import TaskLog
-from weyr.engines.local.records import RETRY_S, empty, record_end, request_in, unlink
-from weyr.engines.local.secret_files import remove_secret_files, write_secret_files
-from weyr.engines.local.spawn import Bounds, Recruit
-from weyr.engines.local.task_folder import Order
+from weyr.attempt import processes, task_folder
+from weyr.attempt.attendant import Attendant
+from weyr.attempt.limits import MEASURE_S, Hierarchy, Limits
+from weyr.attempt.logs import TaskLog
+from weyr.attempt.records import RETRY_S, empty, record_end, request_in, unlink
+from weyr.attempt.secret_files import remove_secret_files, write_secret_files
+from weyr.attempt.spawn import Bounds, Recruit
+from weyr.attempt.task_folder import Order
 
 READ_BYTES = 65536
 SWEEP_S = 10.0

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from weyr.attempt import task_folder
+from weyr.attempt.task_folder import EXIT, WANTED
 from weyr.core.ref import ThingId
 from weyr.core.seen import EndReason, TaskEnd, TaskFacts, TaskState
-from weyr.engines.local import task_folder
-from weyr.engines.local.task_folder import EXIT, WANTED
 
 REASONS = {reason.value for reason in EndReason}
 UNUSABLE = (OSError, ValueError, KeyError, TypeError)

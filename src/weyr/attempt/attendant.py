@@ -11,9 +11,9 @@ import os
 import select
 import signal
 
-from weyr.engines.local import processes
-from weyr.engines.local.logs import TaskLog
-from weyr.engines.local.spawn import Recruit
+from weyr.attempt import processes
+from weyr.attempt.logs import TaskLog
+from weyr.attempt.spawn import Recruit
 
 READ_BYTES = 65536
 REPLACEMENTS_MAX = 5

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from weyr.engines.local.limits import Hierarchy, Limits, hierarchies
+from weyr.attempt.limits import Hierarchy, Limits, hierarchies
 
 V1_MOUNTS = """\
 tmpfs /sys/fs/cgroup tmpfs rw 0 0

@@ -8,8 +8,8 @@ import select
 from collections.abc import Mapping
 from typing import Any
 
-from weyr.engines.local import task_folder
-from weyr.engines.local.logs import TaskLog
+from weyr.attempt import task_folder
+from weyr.attempt.logs import TaskLog
 
 RETRY_S = 1.0
 TRIES_MAX = 7 * 86_400

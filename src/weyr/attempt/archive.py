@@ -4,7 +4,7 @@ import os
 import shutil
 from pathlib import Path
 
-from weyr.engines.local.task_folder import EXIT
+from weyr.attempt.task_folder import EXIT
 
 TASKS_MAX = 1000
 BYTES_MAX = 256 << 20

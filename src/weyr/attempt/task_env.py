@@ -6,9 +6,9 @@ import sys
 from collections.abc import Collection, Mapping
 from typing import Protocol
 
+from weyr.attempt.task_folder import MARK
 from weyr.core.capability import TaskBody
 from weyr.core.ref import Ref, ThingId
-from weyr.engines.local.task_folder import MARK
 
 
 class IssuedCredentials(Protocol):
