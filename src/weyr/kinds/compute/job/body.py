@@ -1,7 +1,9 @@
 """What does an attempt of a job look like to an engine? Pure."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
+from weyr.core import task_spec
 from weyr.core.capability import CheckpointBody, TaskBody
 from weyr.core.decision import Need
 from weyr.core.ref import Ref
@@ -19,17 +21,10 @@ def task_body(ref: Ref, spec: JobSpec, needs: Mapping[Ref, Need], base_folder: s
         prefix = f"checkpoints/{ref.name}/{program_of(spec)}"
         checkpoint = CheckpointBody(bucket, prefix, spec.checkpoint.every, spec.checkpoint.keep)
     artifacts = spec.artifacts or (spec.checkpoint.bucket if spec.checkpoint else None)
-    return TaskBody(
-        argv=("/bin/sh", "-c", spec.run) if isinstance(spec.run, str) else spec.run,
-        workdir=spec.folder if spec.folder.startswith("/") else f"{base_folder}/{spec.folder}",
-        env=spec.env,
-        secret_env={name: to.ref(ref.stack) for name, to in spec.secrets.items()},
-        secret_files={name: to.ref(ref.stack) for name, to in spec.secret_files.items()},
+    return replace(
+        task_spec.task_body(ref, spec, needs, base_folder, task_spec.command_of(spec.run)),
         grants=_grants(ref, spec, needs),
-        cpu=spec.resources.cpu,
-        memory_bytes=spec.resources.memory,
         time_limit_s=spec.time_limit,
-        grace_s=spec.grace,
         is_spot=spec.spot,
         checkpoint=checkpoint,
         experiment=f"{ref.stack}/{ref.name}",
@@ -40,11 +35,7 @@ def task_body(ref: Ref, spec: JobSpec, needs: Mapping[Ref, Need], base_folder: s
 
 def _grants(ref: Ref, spec: JobSpec, needs: Mapping[Ref, Need]) -> tuple[str, ...]:
     """The least that the spec asks for: its own checkpoints, the buckets it names, tracking."""
-    grants = ["tracking:read:*", "tracking:write:*"]
-    for bucket in (*spec.reads, *spec.writes):
-        name = _output(ref, needs, bucket, "name")
-        grants += [f"s3:read:{name}/*", f"s3:list:{name}/*"]
-    grants += [f"s3:write:{_output(ref, needs, bucket, 'name')}/*" for bucket in spec.writes]
+    grants = ["tracking:read:*", "tracking:write:*", *task_spec.bucket_grants(ref, spec, needs)]
     if spec.checkpoint:
         own = f"{_output(ref, needs, spec.checkpoint.bucket, 'name')}/checkpoints/{ref.name}/*"
         grants += [f"s3:read:{own}", f"s3:write:{own}", f"s3:list:{own}"]

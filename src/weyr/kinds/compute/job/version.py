@@ -8,7 +8,9 @@ from weyr.kinds.compute.job.spec import JobSpec
 IN_PLACE = frozenset({"protect", "retries", "expected_duration"})
 """Fields that say nothing about what runs: a change of them disturbs no attempt."""
 
-PROGRAM = frozenset({"run", "folder", "env", "secrets", "secret_files", "reads", "writes", "produces", "rerun"})
+PROGRAM = frozenset(
+    {"run", "folder", "env", "secrets", "secret_files", "image", "python", "reads", "writes", "produces", "rerun"}
+)
 """Fields that decide what a run computes. The rest says how: with how much memory, for how long, on spot."""
 
 

@@ -1,0 +1,79 @@
+"""What may be said of anything that runs as a task? The fields that jobs, services, sessions and functions share."""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from weyr.core.capability import TaskBody
+from weyr.core.decision import Need
+from weyr.core.ref import Ref
+from weyr.core.schema import Duration, Name, Reference, Size, Spec, SpecPart, field, to
+
+
+class Resources(SpecPart):
+    """What one process may use; both limits are enforced."""
+
+    cpu: float = field(1.0, description="CPU cores; a fraction is a share of one.", gt=0, le=1024, examples=[2])
+    memory: Size | None = field(
+        None, description="Memory of the whole process tree; the task is ended when it needs more.", ge=2**20
+    )
+
+
+class PythonEnvironment(SpecPart):
+    """A Python environment made for the task, and kept for the next one that wants the same."""
+
+    requirements: tuple[str, ...] = field((), description="Packages, as pip takes them.", examples=[["numpy==2.1"]])
+
+
+class TaskSpec(Spec):
+    """The base of every spec whose object runs as tasks."""
+
+    folder: str = field(".", description="Where it runs, relative to the stack file.")
+    env: dict[str, str] = field({}, description="Environment variables.")
+    secrets: dict[str, Annotated[Reference, to("secret")]] = field(
+        {}, description="Variables whose values are secrets: NAME: secret/name."
+    )
+    secret_files: dict[str, Annotated[Reference, to("secret")]] = field(
+        {}, description="Files whose contents are secrets: FILE: secret/name. They lie in $WEYR_SECRETS_DIR."
+    )
+    resources: Resources = field(Resources(), description="What it may use.")
+    image: str = field("", description="The container image it runs in, where the engine has containers.")
+    python: PythonEnvironment = field(PythonEnvironment(), description="The Python packages it needs.")
+    queue: Name | None = field(None, description="The queue it stands in.")
+    pool: Name | None = field(None, description="The pool whose nodes it runs on.")
+    grace: Duration = field(10.0, description="Time between SIGTERM and SIGKILL when it is stopped.", ge=0, le=3600)
+    reads: tuple[Annotated[Reference, to("bucket")], ...] = field((), description="Buckets it may read.")
+    writes: tuple[Annotated[Reference, to("bucket")], ...] = field((), description="Buckets it may read and write.")
+
+
+def task_body(ref: Ref, spec: TaskSpec, needs: Mapping[Ref, Need], base_folder: str, argv: tuple[str, ...]) -> TaskBody:
+    """A task of an object as far as the shared fields say it. Takes needs that are all ready."""
+    return TaskBody(
+        argv=argv,
+        workdir=spec.folder if spec.folder.startswith("/") else f"{base_folder}/{spec.folder}",
+        env=spec.env,
+        secret_env={name: to.ref(ref.stack) for name, to in spec.secrets.items()},
+        secret_files={name: to.ref(ref.stack) for name, to in spec.secret_files.items()},
+        grants=bucket_grants(ref, spec, needs),
+        cpu=spec.resources.cpu,
+        memory_bytes=spec.resources.memory,
+        grace_s=spec.grace,
+        image=spec.image,
+        requirements=spec.python.requirements,
+        queue=spec.queue or "",
+        pool=spec.pool or "",
+    )
+
+
+def bucket_grants(ref: Ref, spec: TaskSpec, needs: Mapping[Ref, Need]) -> tuple[str, ...]:
+    """The least that the spec asks for: the buckets it names, as it names them."""
+    grants: list[str] = []
+    for bucket in (*spec.reads, *spec.writes):
+        name = needs[bucket.ref(ref.stack)].outputs["name"]
+        grants += [f"s3:read:{name}/*", f"s3:list:{name}/*"]
+    grants += [f"s3:write:{needs[bucket.ref(ref.stack)].outputs['name']}/*" for bucket in spec.writes]
+    return tuple(dict.fromkeys(grants))
+
+
+def command_of(run: str | tuple[str, ...]) -> tuple[str, ...]:
+    """A command as it is executed: a text is a line for the shell, a list is its words."""
+    return ("/bin/sh", "-c", run) if isinstance(run, str) else run
