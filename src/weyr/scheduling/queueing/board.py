@@ -1,0 +1,202 @@
+"""The state that decisions are made on. Events go in, decisions come out; the caller carries them out.
+
+Each tick costs what changed and what starts, not what waits. Rebuilt from what waits and runs it decides the same.
+"""
+
+import heapq
+from collections.abc import Iterable, Sequence
+
+from weyr.scheduling.queueing.accounts import Account, demand_of, dominant_share
+from weyr.scheduling.queueing.held import Decks, Held
+from weyr.scheduling.queueing.lanes import Lane, Lanes
+from weyr.scheduling.queueing.nodes import Nodes, Scorer, tightest
+from weyr.scheduling.queueing.policy import Policy
+from weyr.scheduling.queueing.reserving import Reservation
+from weyr.scheduling.queueing.shapes import Decisions, Need, Node, Place, Queue, Running, Task
+from weyr.scheduling.queueing.tick import Tick
+from weyr.scheduling.queueing.why import Reason, reason_of
+
+OVERDUE = -1
+"""The level of who has waited longer than patience."""
+
+
+class Queueing:
+    """All queues over one set of nodes.
+
+    Takes the queues (a task of a queue that is not among them waits for it to be declared; none at all: one without
+    limits), the nodes (their order breaks ties), and how a node is chosen.
+    """
+
+    def __init__(
+        self,
+        queues: Iterable[Queue] = (Queue(""),),
+        nodes: Iterable[Node] = (),
+        policy: Policy | None = None,
+        score: Scorer = tightest,
+    ) -> None:
+        self.policy = policy or Policy()
+        self.nodes = Nodes(nodes, score)
+        self.accounts: dict[str, Account] = {}
+        self.lanes = Lanes()
+        self.decks = Decks()
+        self.heads: list[Reservation] = []
+        """Who is first in line without room, as decided last."""
+        self.version = 0
+        """One more each time that somebody who waits might start now and could not before."""
+        self.guarded_until_s = float("inf")
+        """When the first of those that are too young to be stopped is old enough."""
+        self._changes: list[tuple[float, str]] = []
+        """When a level changes, and whose."""
+        self._models: dict[Need, Sequence[str | None]] = {}
+        self.set_queues(queues)
+
+    # What happened
+
+    def set_queues(self, queues: Iterable[Queue]) -> None:
+        """These are the queues now. What runs in one that is gone goes on."""
+        named = {queue.name: queue for queue in queues}
+        for name, account in self.accounts.items():
+            account.queue = named.pop(name, Queue(name, limit=dict.fromkeys(account.queue.limit, 0)))
+        self.accounts |= {name: Account(queue) for name, queue in named.items()}
+        self.version += 1
+
+    def put_node(self, node: Node) -> None:
+        """A node is there, or is other than it was: larger, smaller, closed or opened."""
+        self.nodes.put(node)
+        self._models.clear()
+        self.version += 1
+
+    def remove_node(self, name: str) -> None:
+        """A node is gone. Report the ends of what ran there apart."""
+        self.nodes.remove(name)
+        self._models.clear()
+        self.version += 1
+
+    def submit(self, task: Task) -> None:
+        """A task wants to run. Raises: ValueError where one of that id is known."""
+        if task.id in self.lanes or task.id in self.decks.all or task.id in self.decks.stopping:
+            raise ValueError(f"{task.id} is in line or runs already")
+        level, _ = self.policy.ranker.level(task, task.attained_s)
+        self.lanes.add(task, level)
+        heapq.heappush(self._changes, (self._overdue_s(task), task.id))
+
+    def adopt(self, running: Running) -> None:
+        """A task runs already: found after a restart, or started by somebody else."""
+        held = self._held(running)
+        if running.is_stopping:
+            self._account(running.task).add_stopping(held.demand)
+            self.decks.stopping[running.task.id] = held
+        else:
+            self.nodes.hold(running.task.need, running.places)
+            self._run(held)
+
+    def end(self, id: str) -> None:
+        """It is seen to have ended, or will not be run: its room is free. Nothing where it is not known."""
+        self.lanes.remove(id)
+        self.lanes.forget(id)
+        if id in self.decks.all:
+            held = self.decks.remove(id)
+            self._account(held.task).add(held.task.user, held.demand, -1)
+            self.nodes.give(held.task.need, held.running.places)
+        elif id in self.decks.stopping:
+            held = self.decks.stopping.pop(id)
+            self._account(held.task).add_stopping(held.demand, -1)
+        self.version += 1
+
+    def checkpoint(self, id: str, at_s: float) -> None:
+        """It took a checkpoint, so stopping it costs less."""
+        held = self.decks.all.get(id)
+        if held is not None:
+            running = held.running
+            held.running = Running(running.task, running.started_s, running.places, at_s, running.is_stopping)
+
+    # What to do
+
+    def decide(self, now_s: float) -> Decisions:
+        """Who starts and who stops now. Both are taken as done: report ends, and who could not start, by `end`."""
+        self._age(now_s)
+        if now_s >= self.guarded_until_s:
+            self.version += 1
+        self.guarded_until_s = float("inf")
+        return Tick(self, now_s).decisions()
+
+    def why(self, id: str, now_s: float) -> Reason:
+        """Why it waits, as of the last decision. Raises: KeyError where it does not wait."""
+        return reason_of(self, id, now_s)
+
+    # What a tick asks and does
+
+    def account(self, lane: Lane) -> Account | None:
+        return self.accounts.get(lane.alike.queue)
+
+    def models_for(self, need: Need) -> Sequence[str | None]:
+        if need not in self._models:
+            self._models[need] = self.nodes.models_for(need)
+        return self._models[need]
+
+    def demand(self, need: Need, places: Iterable[Place]) -> dict[str, int]:
+        frees = [self.nodes.free_on(place.node) for place in places]
+        return demand_of(need, [free.node for free in frees if free is not None])
+
+    def start(self, task: Task, places: tuple[Place, ...], now_s: float) -> Held:
+        """Its room is taken already."""
+        self.lanes.remove(task.id)
+        held = self._held(Running(task, now_s, places))
+        self._run(held)
+        return held
+
+    def stop(self, held: Held) -> None:
+        id = held.task.id
+        self.decks.remove(id)
+        self.decks.stopping[id] = held
+        account = self._account(held.task)
+        account.add(held.task.user, held.demand, -1)
+        account.add_stopping(held.demand)
+        self.nodes.give(held.task.need, held.running.places)
+
+    def next_change_s(self) -> float | None:
+        return self._changes[0][0] if self._changes else None
+
+    def is_overdue(self, task: Task, now_s: float) -> bool:
+        return self._overdue_s(task) <= now_s
+
+    def _overdue_s(self, task: Task) -> float:
+        return (task.submitted_s if task.since_s is None else task.since_s) + self.policy.patience_s
+
+    def _run(self, held: Held) -> None:
+        task, started_s = held.task, held.running.started_s
+        held.level, until_s = self.policy.ranker.level(task, task.attained_s)
+        held.until_s = started_s + until_s - task.attained_s
+        self._account(task).add(task.user, held.demand)
+        self.decks.add(held)
+        if self.policy.is_slicing and held.until_s < float("inf"):
+            heapq.heappush(self._changes, (held.until_s, task.id))
+
+    def _held(self, running: Running) -> Held:
+        demand = self.demand(running.task.need, running.places)
+        return Held(running, demand, dominant_share(demand, self.nodes.total))
+
+    def _account(self, task: Task) -> Account:
+        """Of a queue that nobody declared too, where something runs in it."""
+        if task.queue not in self.accounts:
+            self.accounts[task.queue] = Account(Queue(task.queue))
+        return self.accounts[task.queue]
+
+    def _age(self, now_s: float) -> None:
+        """Moves who has waited or run long enough to another level."""
+        while self._changes and self._changes[0][0] <= now_s:
+            _, id = heapq.heappop(self._changes)
+            if id in self.lanes and self._overdue_s(self.lanes.tasks[id]) <= now_s:
+                task = self.lanes.remove(id)
+                assert task is not None
+                self.lanes.add(task, OVERDUE)
+            elif id in self.decks.all and self.decks.all[id].until_s <= now_s:
+                held = self.decks.all[id]
+                ran_s = held.task.attained_s + now_s - held.running.started_s
+                level, until_s = self.policy.ranker.level(held.task, ran_s)
+                held.until_s = max(now_s + until_s - ran_s, now_s + 1e-3)
+                if held.until_s < float("inf"):
+                    heapq.heappush(self._changes, (held.until_s, id))
+                if level != held.level:
+                    self.decks.move(held, level)
+                    self.version += 1

@@ -1,0 +1,234 @@
+"""Who starts, who stops and who waits: each rule of the queues by its smallest case."""
+
+import pytest
+
+from weyr.scheduling.queueing import (
+    Because,
+    Behind,
+    Decided,
+    Fairness,
+    LeastAttained,
+    Need,
+    Node,
+    NoQueue,
+    NoRoom,
+    OverLimit,
+    Place,
+    Policy,
+    Queue,
+    Queueing,
+    Running,
+    Task,
+    decide,
+)
+from weyr.scheduling.queueing.shapes import Backfill
+
+NODE = Node("a", cpu_milli=64_000, memory_bytes=256 << 30, gpus=4, model="A100")
+PAIR = [NODE, Node("b", 64_000, 256 << 30, 4, "A100")]
+ONE_LINE = [Queue("")]
+HOUR = 3600.0
+
+
+def gpus(id: str, count: float, replicas: int = 1, at: float = 0.0, **rest: object) -> Task:
+    return Task(id, Need(gpu_milli=int(count * 1000)), replicas, submitted_s=at, **rest)  # type: ignore[arg-type]
+
+
+def on(task: Task, *places: Place, at: float = 0.0, checkpoint: float | None = None) -> Running:
+    return Running(task, at, places, checkpoint)
+
+
+def devices(*indices: int, node: str = "a") -> Place:
+    return Place(node, indices)
+
+
+def started(found: Decided) -> list[str]:
+    return [start.id for start in found.starts]
+
+
+def test_first_come_first_served() -> None:
+    """Of equals, who came first goes first, whatever order they are told in."""
+    waiting = [gpus("late", 3, at=2), gpus("early", 3, at=1)]
+    found = decide([NODE], ONE_LINE, [], waiting, 10)
+    assert started(found) == ["early"]
+    assert isinstance(found.reasons["late"].verdict, NoRoom)
+
+
+def test_a_gang_starts_whole_or_not_at_all() -> None:
+    """Half a gang would wait for its other half and keep the room from everybody."""
+    assert started(decide(PAIR, ONE_LINE, [], [gpus("gang", 3, replicas=3)], 0)) == []
+    found = decide(PAIR, ONE_LINE, [], [gpus("gang", 3, replicas=2), gpus("one", 1)], 0)
+    assert [start.places for start in found.starts] == [
+        (devices(0, 1, 2), devices(0, 1, 2, node="b")),
+        (devices(3),),
+    ]
+
+
+def test_half_a_gpu_goes_where_the_other_half_is_taken() -> None:
+    """Two that need half a GPU share one, so the others stay whole."""
+    found = decide([NODE], ONE_LINE, [], [gpus("x", 0.5), gpus("y", 0.5), gpus("z", 3)], 0)
+    assert [start.places[0].devices for start in found.starts] == [(0,), (0,), (1, 2, 3)]
+
+
+def test_a_queue_never_passes_its_limit() -> None:
+    """A team that may use three GPUs leaves the fourth alone, though nobody uses it."""
+    queues = [Queue("team", limit={"gpu/A100": 3000}), Queue("other")]
+    waiting = [
+        gpus("x", 2, queue="team", user="ann"),
+        gpus("y", 2, queue="team", user="bob"),
+        gpus("z", 1, queue="other"),
+    ]
+    found = decide([NODE], queues, [], waiting, 0)
+    assert started(found) == ["x", "z"]
+    assert found.reasons["y"].verdict == OverLimit(("gpu/A100",))
+    assert found.reasons["y"].sentence(0) == "Queue team uses 2 A100 of the 3 A100 it may (ann 2 A100)"
+
+
+def test_money_is_limited_by_what_the_nodes_cost() -> None:
+    """A queue of 5 an hour gets one half of a node that costs 8, and not the other."""
+    node = Node("a", 64_000, 256 << 30, 4, "A100", price_micros_per_hour=8_000_000)
+    found = decide([node], [Queue("", limit={"money": 5_000_000})], [], [gpus("x", 2), gpus("y", 2, at=1)], 1)
+    assert started(found) == ["x"]
+    assert "4.00 per hour of the 5.00 per hour" in found.reasons["y"].sentence(1)
+
+
+def test_no_user_passes_what_one_user_may_have() -> None:
+    """One user of a queue cannot take all of it."""
+    queues = [Queue("", user_limit={"gpu": 1000})]
+    waiting = [gpus("x", 1, user="ann"), gpus("y", 1, user="ann"), gpus("z", 1, user="bob")]
+    assert started(decide([NODE], queues, [], waiting, 0)) == ["x", "z"]
+
+
+def test_who_has_less_of_its_share_goes_first() -> None:
+    """Three parts to one: the queue of weight 3 ends up with three of four GPUs."""
+    queues = [Queue("large", weight=3), Queue("small")]
+    waiting = [gpus(f"{queue}{n}", 1, queue=queue) for n in range(4) for queue in ("small", "large")]
+    found = decide([NODE], queues, [], waiting, 0)
+    assert sorted(started(found)) == ["large0", "large1", "large2", "small0"]
+
+
+def test_users_of_a_queue_take_turns() -> None:
+    """A hundred jobs of one do not keep the only job of another waiting."""
+    waiting = [*(gpus(f"ann{n}", 1, user="ann") for n in range(100)), gpus("bob", 1, user="bob", at=5)]
+    assert "bob" in started(decide([NODE], ONE_LINE, [], waiting, 6))
+    alone = decide([NODE], ONE_LINE, [], waiting, 6, Policy(fairness=Fairness.NONE))
+    assert "bob" not in started(alone)
+
+
+def test_the_urgent_goes_first() -> None:
+    """A higher priority passes whoever came before it."""
+    assert started(decide([NODE], ONE_LINE, [], [gpus("x", 4), gpus("urgent", 4, at=1, priority=5)], 2)) == ["urgent"]
+
+
+def test_small_ones_pass_a_large_one_only_if_it_waits_no_longer_for_them() -> None:
+    """The large one's turn comes when the running one ends; a short one is done by then, a long one is not."""
+    running = [on(gpus("r", 3, limit_s=HOUR), devices(0, 1, 2))]
+    waiting = [gpus("large", 4), gpus("long", 1, at=1, limit_s=2 * HOUR), gpus("short", 1, at=2, limit_s=HOUR / 2)]
+    found = decide([NODE], ONE_LINE, running, waiting, 60)
+    assert started(found) == ["short"]
+    assert found.reasons["large"].starts_s == HOUR
+    assert found.reasons["long"].verdict == Behind("large", HOUR)
+    strict = decide([NODE], ONE_LINE, running, waiting, 60, Policy(backfill=Backfill.NONE))
+    assert started(strict) == []
+
+
+def test_nobody_waits_for_what_can_never_run() -> None:
+    """A job that no node is large enough for does not stop the line; it says so."""
+    found = decide([NODE], ONE_LINE, [], [gpus("huge", 8), gpus("small", 1, at=1)], 2)
+    assert started(found) == ["small"]
+    (lack,) = found.reasons["huge"].lacks
+    assert lack.is_for_good
+    assert "8 GPU at all" in found.reasons["huge"].sentence(2)
+    assert [(lacking.need.gpu_milli, lacking.tasks) for lacking in found.lacking] == [(8000, 1)]
+
+
+def test_the_cheapest_loss_is_taken() -> None:
+    """Of two that could stop, the one that has just written a checkpoint does, though it has run for longer."""
+    running = [
+        on(gpus("fresh", 2, is_preemptible=True), devices(0, 1), at=0, checkpoint=0.9 * HOUR),
+        on(gpus("stale", 2, is_preemptible=True), devices(2, 3), at=0),
+    ]
+    found = decide([NODE], ONE_LINE, running, [gpus("urgent", 2, priority=1)], HOUR)
+    assert [(each.id, each.heir, each.because) for each in found.preemptions] == [("fresh", "urgent", Because.PRIORITY)]
+    assert [(start.id, start.after) for start in found.starts] == [("urgent", ("fresh",))]
+
+
+@pytest.mark.parametrize(
+    ("why_not", "task", "at"),
+    [
+        ("it is of equal priority", gpus("r", 4, priority=1, is_preemptible=True), 0.0),
+        ("it must not be stopped", gpus("r", 4), 0.0),
+        ("it has only just begun", gpus("r", 4, is_preemptible=True), HOUR - 10),
+    ],
+)
+def test_who_is_not_stopped(why_not: str, task: Task, at: float) -> None:
+    """Equals are never stopped, nor what may not be, nor what has had no time to get anywhere."""
+    found = decide([NODE], ONE_LINE, [on(task, devices(0, 1, 2, 3), at=at)], [gpus("urgent", 4, priority=1)], HOUR)
+    assert (found.preemptions, found.starts) == ((), ()), why_not
+
+
+def test_nobody_is_stopped_in_vain() -> None:
+    """If stopping everything that may be stopped would not make enough room, nothing is."""
+    running = [
+        on(gpus("may", 2, is_preemptible=True), devices(0, 1)),
+        on(gpus("may not", 1), devices(2)),
+    ]
+    found = decide([NODE], ONE_LINE, running, [gpus("urgent", 4, priority=1)], HOUR)
+    assert (found.preemptions, found.starts) == ((), ())
+
+
+def test_what_was_lent_comes_back_at_once() -> None:
+    """A guarantee is worth something only if it is met now, whoever has borrowed it and however shortly ago."""
+    queues = [Queue("owner", guarantee={"gpu": 2000}), Queue("guest")]
+    running = [on(gpus(f"g{n}", 1, queue="guest"), devices(n), at=HOUR - n) for n in range(4)]
+    found = decide(
+        [NODE], queues, running, [gpus("mine", 2, queue="owner"), gpus("more", 1, queue="owner", at=1)], HOUR
+    )
+    assert [each.id for each in found.preemptions] == ["g0", "g1"]
+    assert {each.because for each in found.preemptions} == {Because.RECLAIM}
+    assert started(found) == ["mine"]
+
+
+def test_a_guarantee_is_not_reclaimed_from_who_is_within_its_own() -> None:
+    """Two queues with guarantees: neither takes the other's."""
+    queues = [Queue("x", guarantee={"gpu": 4000}), Queue("y", guarantee={"gpu": 2000})]
+    running = [on(gpus(f"y{n}", 1, queue="y"), devices(n)) for n in range(2)]
+    found = decide([NODE], queues, running, [gpus("x", 3, queue="x")], HOUR)
+    assert (found.preemptions, found.starts) == ((), ())
+
+
+def test_who_has_had_least_goes_first_where_turns_are_taken() -> None:
+    """With time slices, a long one stops for a new one once it has had its turn."""
+    policy = Policy(LeastAttained((4 * HOUR,)), is_slicing=True)
+    running = [on(gpus("long", 4, is_preemptible=True), devices(0, 1, 2, 3), checkpoint=2 * HOUR)]
+    board = Queueing(ONE_LINE, [NODE], policy)
+    board.adopt(running[0])
+    board.submit(gpus("new", 4, at=HOUR / 2))
+    assert not board.decide(HOUR / 2).starts
+    found = board.decide(2 * HOUR)
+    assert [(each.id, each.because) for each in found.preemptions] == [("long", Because.TURN)]
+
+
+def test_a_queue_that_nobody_declared_is_said_to_be_missing() -> None:
+    """A misspelt queue waits and says so; it is not taken for a queue without limits."""
+    found = decide([NODE], [Queue("train")], [], [gpus("x", 1, queue="trian")], 0)
+    assert found.reasons["x"].verdict == NoQueue()
+    assert "no queue 'trian'" in found.reasons["x"].sentence(0)
+
+
+def test_nodes_that_do_not_suit_are_told_apart() -> None:
+    """The reason counts the nodes by what each lacks, so that one sees what to change."""
+    nodes = [
+        NODE,
+        Node("cpu", 8000, 1 << 30),
+        Node("t4", 8000, 1 << 30, 1, "T4"),
+        Node("shut", 1, 1, taints=frozenset({"x"})),
+    ]
+    need = Need(gpu_milli=1000, models=frozenset({"A100"}))
+    running = [on(gpus("r", 4), devices(0, 1, 2, 3))]
+    reason = decide(nodes, ONE_LINE, running, [Task("w", need)], 0).reasons["w"]
+    assert {lack.what: lack.nodes for lack in reason.lacks} == {
+        "a GPU": ("cpu",),
+        "the model A100": ("t4",),
+        "tolerance for its taint x": ("shut",),
+        "1 GPU free": ("a",),
+    }

@@ -1,0 +1,295 @@
+"""One decision: who of those that wait starts now, and who of those that run stops for them."""
+
+import heapq
+import math
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING
+
+from weyr.scheduling.queueing.accounts import Account
+from weyr.scheduling.queueing.held import Held
+from weyr.scheduling.queueing.lanes import Lane
+from weyr.scheduling.queueing.nodes import Free
+from weyr.scheduling.queueing.policy import Fairness
+from weyr.scheduling.queueing.preempting import cheapest
+from weyr.scheduling.queueing.reserving import Reservation, reserve
+from weyr.scheduling.queueing.shapes import (
+    CPU,
+    GPU,
+    MEMORY,
+    Backfill,
+    Because,
+    Decisions,
+    Lacking,
+    Need,
+    Place,
+    Preemption,
+    Start,
+    Task,
+    gpu_of,
+)
+from weyr.scheduling.queueing.verdicts import Behind, NoQueue, NoRoom, OverLimit, Verdict
+
+if TYPE_CHECKING:
+    from weyr.scheduling.queueing.board import Queueing
+
+Key = tuple[float, ...]
+
+
+class Tick:
+    """Takes the board, which is changed by what is decided, and now."""
+
+    def __init__(self, board: "Queueing", now_s: float) -> None:
+        self._board, self._now_s = board, now_s
+        self._starts: list[Start] = []
+        self._preemptions: list[Preemption] = []
+        self._head: Reservation | None = None
+        self._started: set[str] = set()
+        self._no_room: set[tuple[Need, int, str | None, bool]] = set()
+        self._no_victims: set[tuple[str, int, Need, int]] = set()
+
+    def decisions(self) -> Decisions:
+        """Tries the first of each lane in the order of turns, until none is left that could start."""
+        board = self._board
+        heap = [(self._key(lane), n, lane) for n, lane in enumerate(board.lanes.lanes.values())]
+        heapq.heapify(heap)
+        kept, board.heads = board.heads, []
+        while heap:
+            key, n, lane = heapq.heappop(heap)
+            current = self._key(lane)
+            if current > key:
+                heapq.heappush(heap, (current, n, lane))
+                continue
+            if lane.tried_at == board.version:
+                self._still(lane, kept)
+                continue
+            verdict = self._try(lane)
+            if verdict is None:
+                if lane.size:
+                    heapq.heappush(heap, (self._key(lane), n, lane))
+                continue
+            lane.verdict, lane.tried_at = verdict, board.version
+            if isinstance(verdict, NoRoom) and board.policy.backfill is Backfill.NONE:
+                break
+        return Decisions(tuple(self._starts), tuple(self._preemptions), self._lacking(), self._again_s())
+
+    def _key(self, lane: Lane) -> Key:
+        """In which order lanes are tried. It only grows while things start, so a stale one is too small."""
+        board, alike = self._board, lane.alike
+        account = board.account(lane)
+        submitted_s, number, _ = board.lanes.first(lane)
+        if account is None:
+            return (2, 0, 0, 0, 0, 0, submitted_s, number)
+        total = board.nodes.total
+        fairness = board.policy.fairness
+        theirs = 0.0 if fairness is Fairness.NONE else account.user_share(alike.user, total)
+        first = theirs if fairness is Fairness.FIRST else 0.0
+        is_borrowing = account.is_borrowing()
+        return (is_borrowing, account.share(total), -alike.priority, first, alike.level, theirs, submitted_s, number)
+
+    def _still(self, lane: Lane, kept: list[Reservation]) -> None:
+        """Nothing has happened that could let it start. If it was first in line, it still is."""
+        id = self._board.lanes.first(lane)[2]
+        for head in kept:
+            if head.id == id and self._head is None:
+                self._head = head
+                self._board.heads.append(head)
+
+    def _try(self, lane: Lane) -> Verdict | None:
+        """Starts the lane's first, or says why not."""
+        board = self._board
+        account = board.account(lane)
+        if account is None:
+            return NoQueue()
+        task = board.lanes.tasks[board.lanes.first(lane)[2]]
+        over: set[str] = set()
+        is_without_room = False
+        for model in board.models_for(task.need):
+            verdict = self._start(account, task, model)
+            match verdict:
+                case None:
+                    return None
+                case OverLimit(names):
+                    over.update(names)
+                case _:
+                    is_without_room = True
+        if over and not is_without_room:
+            return OverLimit(tuple(sorted(over)))
+        if is_without_room and self._preempt(account, task):
+            return None
+        return self._wait(task)
+
+    def _passed(self, account: Account, task: Task, model: str | None) -> str:
+        """Which limit it would pass on nodes of that model. What it costs is known once it has its nodes."""
+        return account.passed(task.user, self._least_demand(task, model))
+
+    def _least_demand(self, task: Task, model: str | None) -> dict[str, int]:
+        """All but what it costs."""
+        need = task.need
+        demand = {CPU: need.cpu_milli, MEMORY: need.memory_bytes, GPU: need.gpu_milli}
+        if model is not None:
+            demand[gpu_of(model)] = need.gpu_milli
+        return {name: amount * task.replicas for name, amount in demand.items() if amount}
+
+    def _start(self, account: Account, task: Task, model: str | None) -> Verdict | None:
+        """Starts it on nodes of that model, or says what is in the way there."""
+        board, head = self._board, self._head
+        passed = self._passed(account, task, model)
+        if passed:
+            return OverLimit((passed,))
+        is_bound = head is not None and not self._ends_before(task, head)
+        shape = (task.need, task.replicas, model, is_bound)
+        if shape in self._no_room:
+            return NoRoom()
+
+        def allowed(free: Free, replicas: int) -> bool:
+            return head is None or head.allows(task.need, free, replicas)
+
+        places = board.nodes.take(task.need, task.replicas, model, allowed if is_bound else None)
+        if places is None:
+            self._no_room.add(shape)
+            return NoRoom()
+        demand = board.demand(task.need, places)
+        passed = account.passed(task.user, demand)
+        if passed:
+            board.nodes.undo(task.need, places)
+            return OverLimit((passed,))
+        if head is not None and is_bound:
+            head.take(task.need, places)
+        after = tuple(sorted(self._must_end(account, task, demand, places)))
+        board.start(task, places, self._now_s)
+        self._starts.append(Start(task.id, places, after))
+        self._started.add(task.id)
+        return None
+
+    def _ends_before(self, task: Task, head: Reservation) -> bool:
+        return task.limit_s is not None and self._now_s + task.limit_s <= head.from_s
+
+    def _must_end(self, account: Account, task: Task, demand: dict[str, int], places: tuple[Place, ...]) -> set[str]:
+        """Who of those that are being stopped is still where it goes, or still counts against its queue."""
+        stopping = self._board.decks.stopping
+        if not stopping:
+            return set()
+        nodes = {place.node for place in places}
+        found = {id for id, held in stopping.items() if nodes & {place.node for place in held.running.places}}
+        if account.passed(task.user, demand, is_stopping_counted=True):
+            found |= {id for id, held in stopping.items() if held.task.queue == task.queue}
+        return found
+
+    def _preempt(self, account: Account, task: Task) -> bool:
+        """Stops what costs least to let it start. Nothing is stopped unless it then starts."""
+        board = self._board
+        signature = (task.queue, task.priority, task.need, task.replicas)
+        if signature in self._no_victims:
+            return False
+        grounds = self._grounds(account, task)
+        but = () if self._head is None else tuple(self._head.spare)
+        for model in board.models_for(task.need) if grounds else ():
+            if self._passed(account, task, model):
+                continue
+            candidates = [board.decks.all[id] for id in grounds]
+            lent = _Lent(board.accounts, {id for id, because in grounds.items() if because is Because.RECLAIM})
+            chosen = cheapest(board.nodes, task.need, task.replicas, model, candidates, self._cost, lent.take, but)
+            if chosen is None:
+                continue
+            for held in chosen:
+                loss_s = held.loss_s(self._now_s) * held.share
+                self._preemptions.append(Preemption(held.task.id, task.id, grounds[held.task.id], loss_s))
+                board.stop(held)
+            self._no_room.clear()
+            verdict = self._start(account, task, model)
+            assert verdict is None, f"{task.id}: {verdict} after {[held.task.id for held in chosen]} had to stop"
+            return True
+        self._no_victims.add(signature)
+        return False
+
+    def _cost(self, held: Held) -> tuple[float, ...]:
+        return (held.loss_s(self._now_s), -held.level, held.share, -held.running.started_s)
+
+    def _grounds(self, account: Account, task: Task) -> dict[str, Because]:
+        """Who may have to stop for it, and on what ground: never an equal, never who starts just now."""
+        board, policy = self._board, self._board.policy
+        level, _ = policy.ranker.level(task, task.attained_s)
+        found: dict[str, Because] = {}
+        for priority, other, deck in board.decks.of_queue(task.queue):
+            is_turn = policy.is_slicing and priority == task.priority and other > level
+            if priority < task.priority or is_turn:
+                because = Because.TURN if is_turn else Because.PRIORITY
+                found |= {id: because for id, held in deck.items() if self._may_stop(held)}
+        if self._is_guaranteed(account, task):
+            for name, other_account in board.accounts.items():
+                if name != task.queue and other_account.is_borrowing():
+                    decks = (deck for _, _, deck in board.decks.of_queue(name))
+                    found |= {id: Because.RECLAIM for deck in decks for id in deck if id not in self._started}
+        return found
+
+    def _may_stop(self, held: Held) -> bool:
+        if not held.task.is_preemptible or held.task.id in self._started:
+            return False
+        guarded_until_s = held.running.started_s + self._board.policy.min_run_s
+        if guarded_until_s > self._now_s:
+            self._board.guarded_until_s = min(self._board.guarded_until_s, guarded_until_s)
+            return False
+        return True
+
+    def _is_guaranteed(self, account: Account, task: Task) -> bool:
+        demand = [self._least_demand(task, model) for model in self._board.models_for(task.need)[:1]]
+        return any(account.is_guaranteed(each) for each in demand)
+
+    def _wait(self, task: Task) -> Verdict:
+        """It has no room. The first such keeps what it will need from those behind it."""
+        board, policy = self._board, self._board.policy
+        is_keeping = policy.backfill is Backfill.EASY or (
+            policy.backfill is Backfill.ANY and board.is_overdue(task, self._now_s)
+        )
+        if self._head is None and is_keeping:
+            models = board.models_for(task.need)
+            running = board.decks.all.values()
+            self._head = reserve(board.nodes, task.id, task.need, task.replicas, models, running, self._now_s)
+            if self._head is not None:
+                board.heads.append(self._head)
+            return NoRoom()
+        if self._head is not None and self._fits(task):
+            return Behind(self._head.id, self._head.from_s)
+        return NoRoom()
+
+    def _fits(self, task: Task) -> bool:
+        rooms = (
+            self._board.nodes.room_for(task.need, model, task.replicas) for model in self._board.models_for(task.need)
+        )
+        return any(room >= task.replicas for room in rooms)
+
+    def _lacking(self) -> tuple[Lacking, ...]:
+        found: dict[tuple[Need, int], int] = {}
+        for lane in self._board.lanes.lanes.values():
+            if isinstance(lane.verdict, NoRoom):
+                shape = (lane.alike.need, lane.alike.replicas)
+                found[shape] = found.get(shape, 0) + lane.size
+        return tuple(Lacking(need, replicas, tasks) for (need, replicas), tasks in found.items())
+
+    def _again_s(self) -> float | None:
+        """Only while somebody waits, when something changes by itself."""
+        board = self._board
+        if not board.lanes:
+            return None
+        times = [board.guarded_until_s, board.next_change_s() or math.inf]
+        soonest = min(times)
+        return None if soonest == math.inf else max(soonest, self._now_s)
+
+
+class _Lent:
+    """What other queues have beyond their guarantees, while some of it is taken back."""
+
+    def __init__(self, accounts: Mapping[str, Account], reclaimed: Collection[str]) -> None:
+        self._accounts, self._reclaimed = accounts, reclaimed
+        self._left: dict[str, dict[str, int]] = {}
+
+    def take(self, held: Held) -> bool:
+        """Whether it may be taken: on another ground, or since its queue still has more than its guarantee."""
+        if held.task.id not in self._reclaimed:
+            return True
+        queue = held.task.queue
+        left = self._left.get(queue) or dict(self._accounts[queue].used)
+        if not self._accounts[queue].is_borrowing(left):
+            return False
+        self._left[queue] = {name: amount - held.demand.get(name, 0) for name, amount in left.items()}
+        return True
