@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, Protocol
 
+from weyr.core.pools import NodeBody, PoolBody, QueueBody
 from weyr.core.ref import Ref, ThingId
 from weyr.core.seen import BucketRule, Seen, Unknown
 
@@ -23,6 +24,9 @@ class Capability(StrEnum):
     TRAFFIC = "TrafficRouter"
     SECRETS = "SecretStore"
     NOTICES = "Notifier"
+    NODES = "NodeProvider"
+    POOLS = "PoolKeeper"
+    QUEUES = "QueueKeeper"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +77,9 @@ class TaskBody:
     `probe` is the HTTP path that answers 200 once a serving task is ready.
 
     `image` is a container image to run in, `requirements` are Python packages of an environment made for the task;
-    neither: the engine's own. `ports` are TCP ports it listens on. `queue` and `pool` name objects of the stack, ""
-    for none; higher `priority` goes first; `expected_s` is how long it usually runs, None where nobody knows.
+    neither: the engine's own. `ports` are TCP ports it listens on. `queue` and `pool` are absolute refs, such as
+    `team:queue/gpu`, "" for none; it runs only on nodes with all of `labels`, and on those with `taints` that it
+    `bears`; higher `priority` goes first; `expected_s` is how long it usually runs, None where nobody knows.
     `engine` runs it, "" for the stack's own. `node` and `devices` are chosen by the scheduler, never by a kind: where
     on the engine it runs, and which accelerators it may see.
     """
@@ -102,6 +107,8 @@ class TaskBody:
     ports: tuple[int, ...] = ()
     queue: str = ""
     pool: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
+    bears: tuple[str, ...] = ()
     priority: int = 0
     expected_s: float | None = None
     engine: str = ""
@@ -164,7 +171,7 @@ class NoticeBody:
     of: Literal["notice"] = "notice"
 
 
-Body = TaskBody | BucketBody | ModelBody | RouteBody | SecretBody | NoticeBody
+Body = TaskBody | BucketBody | ModelBody | RouteBody | SecretBody | NoticeBody | NodeBody | PoolBody | QueueBody
 
 
 @dataclass(frozen=True, slots=True)

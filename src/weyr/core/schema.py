@@ -23,11 +23,14 @@ from pydantic.json_schema import WithJsonSchema
 from pydantic_core import CoreSchema, core_schema
 
 from weyr.core import units
+from weyr.core.accelerators import EXAMPLES, accelerators_of, accelerators_text
+from weyr.core.capability import Accelerators
 from weyr.core.ref import NAME, Ref
 
 __all__ = [
-    "Boolean", "Count", "Duration", "MoneyAmount", "Name", "Reference", "Share", "Size", "Spec", "SpecPart",
-    "ValidationError", "checked", "field", "from_json", "from_plain", "references_of", "to", "to_json", "to_plain",
+    "AcceleratorAmount", "Boolean", "Count", "Duration", "MoneyAmount", "Name", "Reference", "Share", "Size", "Spec",
+    "SpecPart", "ValidationError", "checked", "field", "from_json", "from_plain", "references_of", "to", "to_json",
+    "to_plain",
 ]  # fmt: skip
 
 field = Field
@@ -48,28 +51,33 @@ class Spec(SpecPart):
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Another object of the same stack, as a spec names it: `lake`, `bucket/lake`, `digits@production`."""
+    """Another object as a spec names it: `lake`, `bucket/lake`, `digits@production`; one that stacks share may be of
+    another stack (`stack`, "" for its own): `team:queue/gpu`."""
 
     kind: str
     name: str
     at: str = ""
+    stack: str = ""
 
     def __str__(self) -> str:
-        return f"{self.kind}/{self.name}" + (f"@{self.at}" if self.at else "")
+        prefix = f"{self.stack}:" if self.stack else ""
+        return f"{prefix}{self.kind}/{self.name}" + (f"@{self.at}" if self.at else "")
 
     def ref(self, stack: str) -> Ref:
-        return Ref(stack, self.kind, self.name)
+        return Ref(self.stack or stack, self.kind, self.name)
 
 
 @dataclass(frozen=True, slots=True)
 class to:  # noqa: N801 - reads as a word in annotations
     """Marks a field as the name of another object: `bucket: Annotated[Reference, to("bucket")]`.
 
-    `alias` is what `@...` defaults to; a kind without aliases leaves it out, and `@` is refused.
+    `alias` is what `@...` defaults to; a kind without aliases leaves it out, and `@` is refused. Only where
+    `is_shared` may it be an object of another stack, `team:queue/gpu` or `team:gpu`.
     """
 
     kind: str
     alias: str | None = None
+    is_shared: bool = False
 
     def parse(self, value: object) -> Reference:
         """Raises: ValueError with a sentence."""
@@ -78,7 +86,12 @@ class to:  # noqa: N801 - reads as a word in annotations
         if not isinstance(value, str):
             raise ValueError(f"write the name of a {self.kind}, such as {self.kind}/example")
         text, at_sign, at = value.partition("@")
+        stack, colon, text = text.rpartition(":")
         kind, slash, name = text.rpartition("/")
+        if colon and not self.is_shared:
+            raise ValueError(f"{value!r} is of another stack; a {self.kind} has to be one of this stack")
+        if colon and not NAME.fullmatch(stack):
+            raise ValueError(f"{stack!r} cannot be the name of a stack")
         if slash and kind != self.kind:
             raise ValueError(f"{value!r} is a {kind}, and a {self.kind} is needed here")
         if not NAME.fullmatch(name):
@@ -87,7 +100,7 @@ class to:  # noqa: N801 - reads as a word in annotations
             raise ValueError(f"a {self.kind} has no aliases; leave out {'@' + at!r}")
         if at_sign and not NAME.fullmatch(at):
             raise ValueError(f"{at!r} is not an alias; write for example {self.kind}@production")
-        return Reference(self.kind, name, at or (self.alias or ""))
+        return Reference(self.kind, name, at or (self.alias or ""), stack)
 
     def __get_pydantic_core_schema__(self, _source: object, _handler: GetCoreSchemaHandler) -> CoreSchema:
         text = core_schema.plain_serializer_function_ser_schema(str, return_schema=core_schema.str_schema())
@@ -146,6 +159,12 @@ MoneyAmount = Annotated[
     PlainValidator(_money_or_parsed),
     PlainSerializer(_money_text, return_type=str),
     WithJsonSchema({"type": "string", "description": "an amount of money such as 200 USD", "x-unit": "money"}),
+]
+AcceleratorAmount = Annotated[
+    Accelerators,
+    PlainValidator(accelerators_of),
+    PlainSerializer(accelerators_text, return_type=str),
+    WithJsonSchema({"type": ["string", "integer", "object"], "description": EXAMPLES, "examples": ["H100:8"]}),
 ]
 Count = Annotated[int, Field(ge=0, le=1_000_000, strict=True)]
 Name = Annotated[str, Field(pattern=f"^{NAME.pattern}$")]

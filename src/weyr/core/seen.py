@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from weyr.core.pools import NodeFacts, PoolFacts, QueueFacts
+
 
 class TaskState(StrEnum):
     """STARTING: accepted, no process yet. RUNNING: its process lives. ENDED: its exit is known."""
@@ -164,7 +166,9 @@ class NoticeFacts:
     of: Literal["notice"] = "notice"
 
 
-Facts = TaskFacts | BucketFacts | ModelFacts | RouteFacts | SecretFacts | NoticeFacts
+Facts = (
+    TaskFacts | BucketFacts | ModelFacts | RouteFacts | SecretFacts | NoticeFacts | NodeFacts | PoolFacts | QueueFacts
+)
 
 
 @dataclass(frozen=True, slots=True)

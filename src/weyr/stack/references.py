@@ -39,6 +39,8 @@ def linked(stack: str, objects: Objects, named: Collection[Ref], kinds: Kinds, r
         found: dict[Ref, None] = {}
         for path, reference in references_of(spec):
             target = reference.ref(stack)
+            if target.stack != stack:
+                continue  # who shares it is told by what is there when it is needed: stacks come and go on their own
             if target in named and target != ref:
                 found[target] = None
             elif len(linking.problems) < room:

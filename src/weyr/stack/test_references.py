@@ -19,6 +19,7 @@ class NodeSpec(Spec):
     others: tuple[Annotated[Reference, to("node")], ...] = field(())
     leaf: Annotated[Reference, to("leaf")] | None = field(None)
     ghost: Annotated[Reference, to("ghost")] | None = field(None)
+    shared: Annotated[Reference, to("leaf", is_shared=True)] | None = field(None)
 
 
 class LodgerSpec(Spec):
@@ -49,6 +50,19 @@ def test_a_reference_is_a_need() -> None:
     needs = stack.objects[Ref("s", "node", "a")].needs
 
     assert [str(need) for need in needs] == ["node/b", "node/c", "leaf/l"]
+
+
+def test_what_stacks_share_may_be_of_another_stack() -> None:
+    """A team's queue is in a stack of its own; everything else is this stack's alone."""
+    stack = parse_stack("stack: s\nnodes: {a: {shared: team:leaf/l}, b: {shared: team:l}}\n", "f", KINDS)
+
+    specs = [item.spec for item in stack.objects.values()]
+    assert [spec.shared.ref("s") for spec in specs if isinstance(spec, NodeSpec) and spec.shared] == [
+        Ref("team", "leaf", "l")
+    ] * 2
+    assert refused("nodes: {a: {leaf: team:leaf/l}}\n") == [
+        (2, "node/a", "leaf: 'team:leaf/l' is of another stack; a leaf has to be one of this stack.")
+    ]
 
 
 def test_an_object_cannot_need_itself() -> None:
