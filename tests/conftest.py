@@ -1,9 +1,10 @@
 """Options and fixtures that all tests share."""
 
 import pytest
+from slurm_cluster import slurm
 from stores import place, postgres
 
-__all__ = ["place", "postgres"]
+__all__ = ["place", "postgres", "slurm"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
