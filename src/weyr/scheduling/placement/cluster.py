@@ -1,11 +1,12 @@
 """Nodes, what is taken of them, and the choice of where the next request goes."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Sequence
 from hashlib import blake2b
 from heapq import heappop, heappush
 
 from weyr.scheduling.placement.outlook import Outlook, unused_milli
-from weyr.scheduling.placement.room import Need, Room, Shape, barrier, lack, need_of, rooms_after, shape_of
+from weyr.scheduling.placement.room import Need, Room, Shape, barrier, lack, need_of, rooms_after, shape_of, times
 from weyr.scheduling.placement.values import DEVICE_MILLI, Node, Placed, Refused, Request
 
 
@@ -93,20 +94,33 @@ class Cluster:
         """A node leaves, and with it what was placed there: that is not to be released. *Raises* KeyError."""
         self._leave(self._nodes.pop(name))
 
-    def place(self, request: Request, is_new: bool = True) -> Placed | Refused:
+    def place(
+        self, request: Request, is_new: bool = True, may_go: Callable[[str], bool] | None = None
+    ) -> Placed | Refused:
         """Take room for the request where it leaves the rest most useful. It is refused only where it fits nowhere.
 
-        `is_new`: it was not asked for before, and counts in the outlook."""
+        `is_new`: it was not asked for before, and counts in the outlook. `may_go` says of a node's name whether it may
+        go there; none: anywhere."""
         if is_new:
             self.outlook.see(request)
         view = self._view(request)
-        while view.heap and not self._counts.get(view.heap[0][2]):
-            heappop(view.heap)
-        if not view.heap:
+        passed = []
+        found: tuple[_Taken, int] | None = None
+        while view.heap and not found:
+            _, _, room, left = view.heap[0]
+            taken = self._first(room, may_go) if self._counts.get(room) else None
+            if taken:
+                found = taken, left
+            else:
+                entry = heappop(view.heap)
+                if self._counts.get(room):
+                    passed.append(entry)
+        for entry in passed:
+            heappush(view.heap, entry)
+        if not found:
             return Refused(request)
-        _, _, room, left = view.heap[0]
-        taken = self._first(room)
-        need = view.needs[room.shape]
+        taken, left = found
+        need = view.needs[taken.shape]
         assert need is not None
         placed = Placed(request, taken.node.name, *_choose(taken, need, left))
         self._move(taken, placed, 1)
@@ -138,6 +152,16 @@ class Cluster:
     def release(self, placed: Placed) -> None:
         """Give back what was placed. *Raises* KeyError where its node is gone."""
         self._move(self._nodes[placed.node], placed, -1)
+
+    def count(self, request: Request, at_most: int, but: Collection[str] = ()) -> int:
+        """How many more such requests fit, as far as that matters, on other nodes than `but`."""
+        found = 0
+        needs = [need_of(request, shape) for shape in self._shapes]
+        excluded = Counter(self._nodes[name].room for name in but if name in self._nodes)
+        for room, nodes in self._counts.items():
+            if (need := needs[room.shape]) and found < at_most:
+                found += times(room, need, at_most) * (nodes - excluded[room])
+        return min(found, at_most)
 
     def lacks(self, request: Request) -> dict[str, str]:
         """For each node what it lacks for this request, in words; "" where it fits now."""
@@ -174,14 +198,23 @@ class Cluster:
         else:
             del self._counts[taken.room], self._there[taken.room]
 
-    def _first(self, room: Room) -> _Taken:
-        """The first, in the seed's order, of the nodes with this room. Those that have left it are passed over."""
+    def _first(self, room: Room, may_go: Callable[[str], bool] | None) -> _Taken | None:
+        """The first, in the seed's order, of the nodes with this room that it may go to. Those that have left it are
+        passed over for good."""
         there = self._there[room]
-        while True:
+        passed = []
+        found: _Taken | None = None
+        while there and not found:
             taken = self._nodes.get(there[0][1])
-            if taken and taken.room == room:
-                return taken
-            heappop(there)
+            if not taken or taken.room != room:
+                heappop(there)
+            elif may_go and not may_go(taken.node.name):
+                passed.append(heappop(there))
+            else:
+                found = taken
+        for entry in passed:
+            heappush(there, entry)
+        return found
 
     def _view(self, request: Request) -> _View:
         """The request's view, brought up to date."""

@@ -120,6 +120,22 @@ def rooms_after(room: Room, need: Need) -> list[tuple[int, Room]]:
     return [(0, Room(shape, cpu_milli, memory_mib, free, slices))]
 
 
+def times(room: Room, need: Need, at_most: int) -> int:
+    """How often the need fits into the room, as far as that matters."""
+    found = at_most
+    if need.cpu_milli:
+        found = min(found, room.cpu_milli // need.cpu_milli)
+    if need.memory_mib:
+        found = min(found, room.memory_mib // need.memory_mib)
+    if need.devices:
+        found = min(found, room.free.count(DEVICE_MILLI) // need.devices)
+    elif need.share_milli:
+        found = min(found, sum(left // need.share_milli for left in room.free))
+    elif need.slice_at >= 0:
+        found = min(found, room.slices[need.slice_at])
+    return max(found, 0)
+
+
 def lack(room: Room, need: Need) -> str:
     """What the room lacks for the need now, in words; "" where it fits."""
     lacks = []

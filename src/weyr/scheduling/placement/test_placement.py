@@ -220,3 +220,18 @@ def test_room_that_is_not_there_cannot_be_taken() -> None:
         cluster.take(placed)
     with pytest.raises(ValueError, match="no node"):
         cluster.take(replace(placed, node="gone"))
+
+
+@given(NODES, STEPS, REQUESTS)
+def test_as_many_fit_as_are_counted_and_only_where_they_may(
+    nodes: list[Node], steps: list[Request | list[Request] | int], last: Request
+) -> None:
+    """A gang is let in by this count, and kept off the nodes that somebody else waits for."""
+    cluster = Cluster(nodes)
+    play(cluster, steps)
+    count = cluster.count(last, 50, but={"n0"})
+    fitted = 0
+    while fitted < 50 and isinstance(answer := cluster.place(last, may_go=lambda name: name != "n0"), Placed):
+        assert answer.node != "n0"
+        fitted += 1
+    assert fitted == count

@@ -2,19 +2,21 @@
 
 All of it at once, where few wait:
 
-    from weyr.scheduling.queueing import Need, Node, Queue, Task, decide
+    from weyr.scheduling.placement import Node, Request
+    from weyr.scheduling.queueing import Queue, Task, decide
 
-    nodes = [Node("a", cpu_milli=8_000, memory_bytes=64 << 30, gpus=4, model="A100")]
+    nodes = [Node("a", cpu_milli=8_000, memory_mib=65_536, devices=4, model="A100")]
     queues = [Queue("research", guarantee={"gpu": 3_000}, limit={"gpu": 4_000}), Queue("batch")]
-    waiting = [Task("train", Need(cpu_milli=1_000, gpu_milli=2_000), queue="research", user="ann", submitted_s=0.0)]
+    waiting = [Task("train", Request(cpu_milli=1_000, devices=2), queue="research", user="ann", submitted_s=0.0)]
     found = decide(nodes, queues, running=[], waiting=waiting, now_s=10.0)
-    found.starts        # (Start("train", (Place("a", (0, 1)),), after=()),)
+    found.starts        # (Start("train", places=(Placed(node="a", devices=(0, 1), ...),), after=()),)
     found.preemptions   # who stops, for whom, on what ground, at what loss
     found.reasons       # for each that still waits: .sentence(10.0)
 
 Step by step, where a hundred thousand do (each tick costs what changed):
 
     board = Queueing(queues, nodes)
+    board.put_node(node, price_micros_per_hour=3_060_000, is_open=True)   # there is one more, or it changed
     board.submit(task)             # wants to run
     board.adopt(running)           # runs already, as found after a restart
     board.decide(now_s)            # starts and preemptions; the board takes them as done
@@ -24,15 +26,15 @@ Step by step, where a hundred thousand do (each tick costs what changed):
 
 A start is carried out once everybody in its `after` is seen to have ended. A preempted task is ended (`end`) when that
 is seen, and submitted again with the same `submitted_s`, its `since_s` now, and what it had attained. A gang is one
-task with replicas. An engine that places by itself is one large node. What nothing bounds may be given a `Need()` of
+task with replicas. An engine that places by itself is one large node. What nothing bounds may be given a `Request()` of
 nothing.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from weyr.scheduling.placement import Node
 from weyr.scheduling.queueing.board import Queueing
-from weyr.scheduling.queueing.nodes import Free, Score, Scorer, tightest
 from weyr.scheduling.queueing.policy import Fairness, Policy
 from weyr.scheduling.queueing.ranks import InOrder, LeastAttained, Ranker
 from weyr.scheduling.queueing.shapes import (
@@ -45,9 +47,6 @@ from weyr.scheduling.queueing.shapes import (
     Because,
     Decisions,
     Lacking,
-    Need,
-    Node,
-    Place,
     Preemption,
     Queue,
     Running,
@@ -70,17 +69,13 @@ __all__ = [
     "Decided",
     "Decisions",
     "Fairness",
-    "Free",
     "InOrder",
     "Lack",
     "Lacking",
     "LeastAttained",
-    "Need",
     "NoQueue",
     "NoRoom",
-    "Node",
     "OverLimit",
-    "Place",
     "Policy",
     "Preemption",
     "Queue",
@@ -88,15 +83,12 @@ __all__ = [
     "Ranker",
     "Reason",
     "Running",
-    "Score",
-    "Scorer",
     "Start",
     "Task",
     "UsedUp",
     "Verdict",
     "decide",
     "gpu_of",
-    "tightest",
 ]
 
 
@@ -114,12 +106,17 @@ def decide(
     waiting: Iterable[Task],
     now_s: float,
     policy: Policy | None = None,
+    prices_micros_per_hour: Mapping[str, int] | None = None,
 ) -> Decided:
     """Everything decided anew from what runs and waits; of those submitted at one time, the first given comes first.
 
+    `prices_micros_per_hour` are of whole nodes, by name.
+
     Raises: ValueError where an id is there twice.
     """
-    board = Queueing(queues, nodes, policy)
+    board = Queueing(queues, (), policy)
+    for node in nodes:
+        board.put_node(node, (prices_micros_per_hour or {}).get(node.name, 0))
     for each in running:
         board.adopt(each)
     tasks = list(waiting)

@@ -1,29 +1,28 @@
 """What does each queue and each of its users have, against what it is guaranteed and what it may have?"""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from weyr.scheduling.queueing.nodes import price_micros
-from weyr.scheduling.queueing.shapes import CPU, GPU, MEMORY, MONEY, Amounts, Need, Node, Queue, gpu_of
+from weyr.scheduling.placement import Placed
+from weyr.scheduling.queueing.nodes import MIB, Free, device_milli
+from weyr.scheduling.queueing.shapes import CPU, GPU, MEMORY, MONEY, Amounts, Queue, gpu_of
 
 SHARED = (CPU, MEMORY, GPU)
 """What a dominant share is taken of."""
 
 
-def demand_of(need: Need, nodes: Iterable[Node]) -> dict[str, int]:
-    """What replicas on these nodes use, one for each time that a node is named."""
-    used: dict[str, int] = {}
-    for node in nodes:
-        for name, amount in (
-            (CPU, need.cpu_milli),
-            (MEMORY, need.memory_bytes),
-            (GPU, need.gpu_milli),
-            (gpu_of(node.model), need.gpu_milli),
-            (MONEY, price_micros(need, node)),
-        ):
-            if amount:
-                used[name] = used.get(name, 0) + amount
-    return used
+def demand_of(places: Iterable[tuple[Placed, Free]]) -> dict[str, int]:
+    """What replicas use, given each with its node."""
+    used: Counter[str] = Counter()
+    for placed, free in places:
+        milli = device_milli(placed)
+        used[CPU] += placed.request.cpu_milli
+        used[MEMORY] += placed.request.memory_mib * MIB
+        used[GPU] += milli
+        used[gpu_of(placed.request.profile or free.node.model)] += milli
+        used[MONEY] += free.price_micros(placed.request)
+    return {name: amount for name, amount in used.items() if amount}
 
 
 def dominant_share(used: Amounts, total: Amounts) -> float:

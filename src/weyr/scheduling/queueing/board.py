@@ -4,15 +4,16 @@ Each tick costs what changed and what starts, not what waits. Rebuilt from what 
 """
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
+from weyr.scheduling.placement import Node, Outlook, Placed
 from weyr.scheduling.queueing.accounts import Account, demand_of, dominant_share
 from weyr.scheduling.queueing.held import Decks, Held
 from weyr.scheduling.queueing.lanes import Lane, Lanes
-from weyr.scheduling.queueing.nodes import Nodes, Scorer, tightest
+from weyr.scheduling.queueing.nodes import Nodes
 from weyr.scheduling.queueing.policy import Policy
 from weyr.scheduling.queueing.reserving import Reservation
-from weyr.scheduling.queueing.shapes import Decisions, Need, Node, Place, Queue, Running, Task
+from weyr.scheduling.queueing.shapes import Decisions, Queue, Running, Task
 from weyr.scheduling.queueing.tick import Tick
 from weyr.scheduling.queueing.why import Reason, reason_of
 
@@ -24,7 +25,7 @@ class Queueing:
     """All queues over one set of nodes.
 
     Takes the queues (a task of a queue that is not among them waits for it to be declared; none at all: one without
-    limits), the nodes (their order breaks ties), and how a node is chosen.
+    limits), the nodes, and what is expected to be asked for, by which nodes are chosen.
     """
 
     def __init__(
@@ -32,10 +33,10 @@ class Queueing:
         queues: Iterable[Queue] = (Queue(""),),
         nodes: Iterable[Node] = (),
         policy: Policy | None = None,
-        score: Scorer = tightest,
+        outlook: Outlook | None = None,
     ) -> None:
         self.policy = policy or Policy()
-        self.nodes = Nodes(nodes, score)
+        self.nodes = Nodes(outlook)
         self.accounts: dict[str, Account] = {}
         self.lanes = Lanes()
         self.decks = Decks()
@@ -47,8 +48,9 @@ class Queueing:
         """When the first of those that are too young to be stopped is old enough."""
         self._changes: list[tuple[float, str]] = []
         """When a level changes, and whose."""
-        self._models: dict[Need, Sequence[str | None]] = {}
         self.set_queues(queues)
+        for node in nodes:
+            self.put_node(node)
 
     # What happened
 
@@ -60,16 +62,14 @@ class Queueing:
         self.accounts |= {name: Account(queue) for name, queue in named.items()}
         self.version += 1
 
-    def put_node(self, node: Node) -> None:
-        """A node is there, or is other than it was: larger, smaller, closed or opened."""
-        self.nodes.put(node)
-        self._models.clear()
+    def put_node(self, node: Node, price_micros_per_hour: int = 0, is_open: bool = True) -> None:
+        """A node is there, or is other than it was: larger, dearer, closed to anything new or open again."""
+        self.nodes.put(node, price_micros_per_hour, is_open)
         self.version += 1
 
     def remove_node(self, name: str) -> None:
         """A node is gone. Report the ends of what ran there apart."""
         self.nodes.remove(name)
-        self._models.clear()
         self.version += 1
 
     def submit(self, task: Task) -> None:
@@ -78,6 +78,7 @@ class Queueing:
             raise ValueError(f"{task.id} is in line or runs already")
         level, _ = self.policy.ranker.level(task, task.attained_s)
         self.lanes.add(task, level)
+        self.nodes.see(task.request, task.replicas)
         heapq.heappush(self._changes, (self._overdue_s(task), task.id))
 
     def adopt(self, running: Running) -> None:
@@ -87,7 +88,7 @@ class Queueing:
             self._account(running.task).add_stopping(held.demand)
             self.decks.stopping[running.task.id] = held
         else:
-            self.nodes.hold(running.task.need, running.places)
+            self.nodes.hold(running.places)
             self._run(held)
 
     def end(self, id: str) -> None:
@@ -97,7 +98,7 @@ class Queueing:
         if id in self.decks.all:
             held = self.decks.remove(id)
             self._account(held.task).add(held.task.user, held.demand, -1)
-            self.nodes.give(held.task.need, held.running.places)
+            self.nodes.give(held.running.places)
         elif id in self.decks.stopping:
             held = self.decks.stopping.pop(id)
             self._account(held.task).add_stopping(held.demand, -1)
@@ -129,16 +130,11 @@ class Queueing:
     def account(self, lane: Lane) -> Account | None:
         return self.accounts.get(lane.alike.queue)
 
-    def models_for(self, need: Need) -> Sequence[str | None]:
-        if need not in self._models:
-            self._models[need] = self.nodes.models_for(need)
-        return self._models[need]
+    def demand(self, places: Iterable[Placed]) -> dict[str, int]:
+        frees = ((placed, self.nodes.free_on(placed.node)) for placed in places)
+        return demand_of((placed, free) for placed, free in frees if free is not None)
 
-    def demand(self, need: Need, places: Iterable[Place]) -> dict[str, int]:
-        frees = [self.nodes.free_on(place.node) for place in places]
-        return demand_of(need, [free.node for free in frees if free is not None])
-
-    def start(self, task: Task, places: tuple[Place, ...], now_s: float) -> Held:
+    def start(self, task: Task, places: tuple[Placed, ...], now_s: float) -> Held:
         """Its room is taken already."""
         self.lanes.remove(task.id)
         held = self._held(Running(task, now_s, places))
@@ -152,7 +148,7 @@ class Queueing:
         account = self._account(held.task)
         account.add(held.task.user, held.demand, -1)
         account.add_stopping(held.demand)
-        self.nodes.give(held.task.need, held.running.places)
+        self.nodes.give(held.running.places)
 
     def next_change_s(self) -> float | None:
         return self._changes[0][0] if self._changes else None
@@ -173,7 +169,7 @@ class Queueing:
             heapq.heappush(self._changes, (held.until_s, task.id))
 
     def _held(self, running: Running) -> Held:
-        demand = self.demand(running.task.need, running.places)
+        demand = self.demand(running.places)
         return Held(running, demand, dominant_share(demand, self.nodes.total))
 
     def _account(self, task: Task) -> Account:

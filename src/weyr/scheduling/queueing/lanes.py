@@ -3,7 +3,8 @@
 import heapq
 from dataclasses import dataclass, field
 
-from weyr.scheduling.queueing.shapes import Need, Task
+from weyr.scheduling.placement import Request
+from weyr.scheduling.queueing.shapes import Task
 from weyr.scheduling.queueing.verdicts import Verdict
 
 
@@ -15,7 +16,7 @@ class Alike:
     user: str
     priority: int
     level: int
-    need: Need
+    request: Request
     replicas: int
     limit_s: float | None
     is_preemptible: bool
@@ -54,7 +55,7 @@ class Lanes:
 
     def add(self, task: Task, level: int) -> Lane:
         alike = Alike(
-            task.queue, task.user, task.priority, level, task.need, task.replicas, task.limit_s,
+            task.queue, task.user, task.priority, level, task.request, task.replicas, task.limit_s,
             task.is_preemptible, task.is_standing,
         )  # fmt: skip
         lane = self.lanes.get(alike)

@@ -1,339 +1,264 @@
-"""What room do the nodes have, and where would one more replica go?
+"""What room do the nodes have? Which of several is best for a request is `placement`'s to say; here is counted.
 
-Counts only: which of several nodes is best is asked of a `Scorer`. For each shape a heap of the nodes that have room
-is kept and mended by what changed since it was last used, so ten thousand nodes are looked at once, not per task.
+What runs on a node that is closed, or holds more than it has, is counted too: nothing new goes there until it may.
 """
 
-import heapq
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
-from weyr.scheduling.queueing.shapes import Need, Node, Place
+from weyr.scheduling.placement import Cluster, Node, Outlook, Placed, Refused, Request
+from weyr.scheduling.placement.room import Room, Shape, need_of, shape_of, times
+from weyr.scheduling.placement.values import DEVICE_MILLI
+from weyr.scheduling.queueing.shapes import CPU, GPU, MEMORY
 
-WHOLE = 1000
-Score = tuple[float, ...]
-Scorer = Callable[[Need, "Free"], Score]
-"""The node with the least score takes the replica; `Free` has room for it."""
+MIB = 2**20
 
 
 class Free:
-    """What is free on one node: cores, memory, untouched devices, and what is left of those that are shared."""
+    """What is free on one node: below nothing where more runs there than it has."""
 
-    __slots__ = ("cpu", "memory", "node", "parts", "version", "whole")
+    __slots__ = ("cpu_milli", "devices", "is_open", "memory_mib", "node", "price_micros_per_hour", "shape", "slices")
 
-    def __init__(self, node: Node) -> None:
-        self.node = node
-        self.cpu, self.memory = node.cpu_milli, node.memory_bytes
-        self.whole = list(range(node.gpus))
-        """Indices, as a heap: the least is taken first."""
-        self.parts: dict[int, int] = {}
-        self.version = 0
+    def __init__(self, node: Node, price_micros_per_hour: int = 0, is_open: bool = True) -> None:
+        self.node, self.price_micros_per_hour, self.is_open = node, price_micros_per_hour, is_open
+        self.shape = shape_of(node)
+        self.cpu_milli, self.memory_mib = node.cpu_milli, node.memory_mib
+        self.devices = [DEVICE_MILLI] * node.devices
+        self.slices = {profile: node.slices[profile] for profile in sorted(node.slices)}
 
     def copy(self) -> "Free":
-        other = Free.__new__(Free)
-        other.node, other.cpu, other.memory, other.version = self.node, self.cpu, self.memory, self.version
-        other.whole, other.parts = list(self.whole), dict(self.parts)
+        other = Free(self.node, self.price_micros_per_hour, self.is_open)
+        other.cpu_milli, other.memory_mib = self.cpu_milli, self.memory_mib
+        other.devices, other.slices = list(self.devices), dict(self.slices)
         return other
 
-    def count(self, need: Need, at_most: int) -> int:
-        """How many replicas would fit now, as far as that matters."""
-        if not self.node.is_open or not suits(need, self.node):
+    def count(self, request: Request, at_most: int) -> int:
+        """How often the request fits now, as far as that matters."""
+        need = need_of(request, self.shape) if self.is_open else None
+        if need is None:
             return 0
-        found = at_most
-        if need.cpu_milli:
-            found = min(found, self.cpu // need.cpu_milli)
-        if need.memory_bytes:
-            found = min(found, self.memory // need.memory_bytes)
-        if need.gpu_milli >= WHOLE:
-            found = min(found, len(self.whole) // (need.gpu_milli // WHOLE))
-        elif need.gpu_milli and found > 0:
-            shared = sum(left // need.gpu_milli for left in self.parts.values())
-            found = min(found, shared + len(self.whole) * (WHOLE // need.gpu_milli))
-        return max(found, 0)
+        left = tuple(sorted(left for left in self.devices if left > 0))
+        return times(Room(0, self.cpu_milli, self.memory_mib, left, tuple(self.slices.values())), need, at_most)
 
-    def take(self, need: Need) -> Place:
-        """Takes one replica's room, which is there."""
-        self.cpu -= need.cpu_milli
-        self.memory -= need.memory_bytes
-        return Place(self.node.name, tuple(self._take_devices(need.gpu_milli)))
+    def move(self, placed: Placed, sign: int) -> None:
+        """Takes what was placed (sign -1), or gives it back (1)."""
+        self.cpu_milli += sign * placed.request.cpu_milli
+        self.memory_mib += sign * placed.request.memory_mib
+        for number in placed.devices:
+            if number < len(self.devices):
+                self.devices[number] += sign * (placed.share_milli or DEVICE_MILLI)
+        for profile, _ in placed.slices:
+            self.slices[profile] = self.slices.get(profile, 0) + sign
 
-    def hold(self, need: Need, place: Place) -> None:
-        """Takes the room of what runs there already, also where that is more than there is."""
-        self.cpu -= need.cpu_milli
-        self.memory -= need.memory_bytes
-        for device in place.devices:
-            if device in self.whole:
-                self.whole.remove(device)
-                heapq.heapify(self.whole)
-                left = WHOLE
-            else:
-                left = self.parts.pop(device, 0)
-            if need.gpu_milli < WHOLE:
-                self.parts[device] = left - need.gpu_milli
+    def fill(self, request: Request) -> None:
+        """Takes the room of one request that fits, on whichever devices."""
+        need = need_of(request, self.shape)
+        assert need is not None, f"{self.node.name} does not suit {request}"
+        self.cpu_milli -= need.cpu_milli
+        self.memory_mib -= need.memory_mib
+        if need.share_milli:
+            left = min(left for left in self.devices if left >= need.share_milli)
+            self.devices[self.devices.index(left)] -= need.share_milli
+        for _ in range(need.devices):
+            self.devices[self.devices.index(DEVICE_MILLI)] = 0
+        if need.slice_at >= 0:
+            self.slices[list(self.slices)[need.slice_at]] -= 1
 
-    def give(self, need: Need, place: Place) -> None:
-        """Gives one replica's room back."""
-        self.cpu += need.cpu_milli
-        self.memory += need.memory_bytes
-        for device in place.devices:
-            left = WHOLE if need.gpu_milli >= WHOLE else self.parts.pop(device, 0) + need.gpu_milli
-            if device >= self.node.gpus:
-                continue
-            if left >= WHOLE:
-                heapq.heappush(self.whole, device)
-            else:
-                self.parts[device] = left
-
-    def _take_devices(self, gpu_milli: int) -> Iterator[int]:
-        if gpu_milli >= WHOLE:
-            for _ in range(gpu_milli // WHOLE):
-                yield heapq.heappop(self.whole)
-        elif gpu_milli:
-            fitting = [(left, device) for device, left in self.parts.items() if left >= gpu_milli]
-            left, device = min(fitting) if fitting else (WHOLE, heapq.heappop(self.whole))
-            self.parts[device] = left - gpu_milli
-            yield device
-
-
-def suits(need: Need, node: Node) -> bool:
-    """Whether the node would do if it were empty: its labels, taints, model and size."""
-    return (
-        need.labels <= node.labels
-        and node.taints <= need.bears
-        and (not need.gpu_milli or not need.models or node.model in need.models)
-        and need.cpu_milli <= node.cpu_milli
-        and need.memory_bytes <= node.memory_bytes
-        and need.gpu_milli <= node.gpus * WHOLE
-    )
-
-
-def tightest(need: Need, free: Free) -> Score:
-    """Best fit: the cheapest node, without GPUs where none is needed, and of those the one with the least left over."""
-    node = free.node
-    shared = sum(free.parts.values()) if need.gpu_milli else 0
-    return (
-        price_micros(need, node),
-        node.gpus if not need.gpu_milli else 0,
-        len(free.whole) * WHOLE + shared,
-        free.cpu,
-        free.memory,
-    )
-
-
-def price_micros(need: Need, node: Node) -> int:
-    """What a replica costs there per hour: its part of what it takes most of, rounded up."""
-    if not node.price_micros_per_hour:
-        return 0
-    return max(
-        -(-node.price_micros_per_hour * asked // of)
-        for asked, of in (
-            (need.cpu_milli, max(node.cpu_milli, 1)),
-            (need.memory_bytes, max(node.memory_bytes, 1)),
-            (need.gpu_milli, max(node.gpus * WHOLE, 1)),
-        )
-    )
-
-
-@dataclass(slots=True)
-class _Ranked:
-    """The nodes with room for one shape, best first; entries of a node that has changed since are stale."""
-
-    read: int
-    """How far in the log of changes it has been mended."""
-    heap: list[tuple[Score, int, int]] = field(default_factory=list)
-    """Score, the node's number, and its version then."""
+    def price_micros(self, request: Request) -> int:
+        """What the request costs here per hour: its part of what it takes most of, rounded up."""
+        need = need_of(request, self.shape)
+        if not self.price_micros_per_hour or need is None:
+            return 0
+        parts = [
+            (need.cpu_milli, self.node.cpu_milli),
+            (need.memory_mib, self.node.memory_mib),
+            (need.devices * DEVICE_MILLI + need.share_milli, self.node.devices * DEVICE_MILLI),
+            (1, list(self.node.slices.values())[need.slice_at]) if need.slice_at >= 0 else (0, 1),
+        ]
+        return max(-(-self.price_micros_per_hour * asked // max(of, 1)) for asked, of in parts)
 
 
 class Nodes:
-    """The room of all nodes.
+    """The room of all nodes. Their names break ties, see `Cluster`."""
 
-    Takes `score` and the nodes; their order breaks ties.
-    """
+    def __init__(self, outlook: Outlook | None = None) -> None:
+        self._cluster = Cluster((), outlook=outlook)
+        self._free: dict[str, Free] = {}
+        self._here: dict[str, dict[int, Placed]] = {}
+        """What is on each node, by identity: many are equal."""
+        self._in_cluster: set[str] = set()
+        self._of_model: dict[tuple[Request, str | None], Request] = {}
+        self._kinds: Counter[tuple[Shape, int]] = Counter()
+        self._models: dict[Request, Sequence[str | None]] = {}
+        self.total: Counter[str] = Counter()
 
-    def __init__(self, nodes: Iterable[Node] = (), score: Scorer = tightest) -> None:
-        self._score = score
-        self._free: list[Free] = []
-        self._number: dict[str, int] = {}
-        self._log: list[int] = []
-        self._ranked: dict[tuple[Need, str | None], _Ranked] = {}
-        self.growth = 0
-        """One more each time that room may have grown: what did not fit does not fit until then."""
-        self.total: dict[str, int] = {}
-        for node in nodes:
-            self.put(node)
-
-    def put(self, node: Node) -> None:
-        """Adds the node, or changes what it has or whether it is open; what runs there goes on."""
-        number = self._number.get(node.name)
-        free = Free(node)
-        if number is None:
-            self._number[node.name] = len(self._free)
-            self._free.append(free)
-        else:
-            self._count(self._free[number].node, -1)
-            _carry_over(self._free[number], free)
-            self._free[number] = free
-        self._count(node, 1)
-        self._changed(self._number[node.name])
-        self.growth += 1
+    def put(self, node: Node, price_micros_per_hour: int = 0, is_open: bool = True) -> None:
+        """Adds the node, or changes what it has or costs, or whether anything new may go there; what runs goes on."""
+        here = self._here.get(node.name, {})
+        self.remove(node.name)
+        free = self._free[node.name] = Free(node, price_micros_per_hour, is_open)
+        self._here[node.name] = here
+        for placed in here.values():
+            free.move(placed, -1)
+        self._count(free, 1)
+        self._enter(free)
 
     def remove(self, name: str) -> None:
-        """Forgets the node: nothing starts there any more, and room given back there goes nowhere."""
-        number = self._number.pop(name, None)
-        if number is not None:
-            self._count(self._free[number].node, -1)
-            gone = Free(Node(name, 0, 0, is_open=False))
-            gone.version = self._free[number].version
-            self._free[number] = gone
-            self._changed(number)
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._number
+        """Forgets the node: nothing goes there any more, and what is given back there goes nowhere."""
+        free = self._free.pop(name, None)
+        if free is not None:
+            del self._here[name]
+            self._count(free, -1)
+            self._leave(name)
 
     def all(self) -> Iterator[Free]:
-        return (self._free[number] for number in self._number.values())
+        return iter(self._free.values())
 
     def free_on(self, name: str) -> Free | None:
-        number = self._number.get(name)
-        return None if number is None else self._free[number]
+        return self._free.get(name)
 
-    def models_for(self, need: Need) -> Sequence[str | None]:
-        """The GPU models that would do, the cheapest first; `None` for any node where no GPU is needed."""
-        if not need.gpu_milli:
+    def models_for(self, request: Request) -> Sequence[str | None]:
+        """The models of nodes that would do, the cheapest first; `(None,)` where no device is asked for."""
+        if not _wants_device(request):
             return (None,)
-        cheapest: dict[str, int] = {}
-        for free in self.all():
-            if suits(need, free.node):
-                price = price_micros(need, free.node)
-                cheapest[free.node.model] = min(price, cheapest.get(free.node.model, price))
-        return sorted(cheapest, key=lambda model: (cheapest[model], model))
+        if request not in self._models:
+            cheapest: dict[str, int] = {}
+            for shape, price in self._kinds:
+                if suits(request, shape):
+                    cheapest[shape.model] = min(price, cheapest.get(shape.model, price))
+            self._models[request] = [model for _, model in sorted((price, model) for model, price in cheapest.items())]
+        return self._models[request]
+
+    def see(self, request: Request, replicas: int) -> None:
+        """It is asked for: what is asked for tells what to keep room for."""
+        for _ in range(replicas):
+            self._cluster.outlook.see(request)
 
     def take(
-        self, need: Need, replicas: int, model: str | None, allowed: Callable[[Free, int], bool] | None = None
-    ) -> tuple[Place, ...] | None:
+        self, request: Request, replicas: int, model: str | None, may_go: Callable[[str, int], bool] | None = None
+    ) -> tuple[Placed, ...] | None:
         """Takes room for all replicas on nodes of one model (`None`: any), or for none of them.
 
-        `allowed` may refuse a node as it is now, given how many of the replicas it would then have.
+        `may_go` may refuse a node, given how many of the replicas it would then have.
         """
-        ranked = self._mended(need, model)
-        places: list[Place] = []
-        here: dict[int, int] = {}
-        aside: list[tuple[Score, int, int]] = []
-        while len(places) < replicas and ranked.heap:
-            entry = ranked.heap[0]
-            _, number, version = entry
-            free = self._free[number]
-            if free.version != version:
-                heapq.heappop(ranked.heap)
-            elif allowed is not None and not allowed(free, here.get(number, 0) + 1):
-                aside.append(heapq.heappop(ranked.heap))
-            else:
-                places.append(free.take(need))
-                here[number] = here.get(number, 0) + 1
-                self._changed(number)
-                ranked = self._mended(need, model)
-        for entry in aside:
-            heapq.heappush(ranked.heap, entry)
-        if len(places) == replicas:
-            return tuple(places)
-        self.undo(need, places)
-        return None
+        asked = self._narrowed(request, model)
+        there: Counter[str] = Counter()
 
-    def undo(self, need: Need, places: Iterable[Place]) -> None:
-        """Gives back what was only tried: no more room than before."""
-        for place in places:
-            self._give_back(need, place)
+        def may_one_more_go(name: str) -> bool:
+            return may_go is None or may_go(name, there[name] + 1)
 
-    def hold(self, need: Need, places: Iterable[Place]) -> None:
-        """Takes the room of what runs there already."""
-        for place in places:
-            if place.node in self._number:
-                self._free[self._number[place.node]].hold(need, place)
-                self._changed(self._number[place.node])
+        places: list[Placed] = []
+        for _ in range(replicas):
+            placed = self._cluster.place(asked, is_new=False, may_go=may_one_more_go if may_go else None)
+            if isinstance(placed, Refused):
+                self.give(places)
+                return None
+            there[placed.node] += 1
+            self._note(placed)
+            places.append(placed)
+        return tuple(places)
 
-    def give(self, need: Need, places: Iterable[Place]) -> None:
+    def hold(self, places: Iterable[Placed]) -> None:
+        """Takes the room of what runs there already, also where that is more than there is."""
+        for placed in places:
+            if placed.node in self._free:
+                self._note(placed)
+                if placed.node in self._in_cluster:
+                    try:
+                        self._cluster.take(placed)
+                    except ValueError:
+                        self._leave(placed.node)
+
+    def give(self, places: Iterable[Placed]) -> None:
         """Gives back what was taken."""
-        self.undo(need, places)
-        self.growth += 1
+        for placed in places:
+            free = self._free.get(placed.node)
+            if free is None or self._here[placed.node].pop(id(placed), None) is None:
+                continue
+            free.move(placed, 1)
+            if placed.node in self._in_cluster:
+                self._cluster.release(placed)
+            else:
+                self._enter(free)
 
-    def room_for(self, need: Need, model: str | None, at_most: int, but: Collection[str] = ()) -> int:
-        """How many replicas fit now, as far as that matters, on other nodes than `but`."""
-        found = 0
-        ranked = self._mended(need, model)
-        for _, number, version in ranked.heap:
-            free = self._free[number]
-            if free.version == version and free.node.name not in but:
-                found += free.count(need, at_most - found)
-                if found >= at_most:
-                    break
-        return found
+    def count(self, request: Request, model: str | None, at_most: int, but: Collection[str] = ()) -> int:
+        """How many more fit now, as far as that matters, on other nodes than `but`."""
+        return self._cluster.count(self._narrowed(request, model), at_most, but)
 
-    def _give_back(self, need: Need, place: Place) -> None:
-        number = self._number.get(place.node)
-        if number is not None:
-            self._free[number].give(need, place)
-            self._changed(number)
+    def lacks(self, request: Request) -> Mapping[str, str]:
+        """For each node that is open what it lacks for the request, in words; "" where it fits."""
+        return self._cluster.lacks(request)
 
-    def _changed(self, number: int) -> None:
-        self._free[number].version += 1
-        self._log.append(number)
-        if len(self._log) > 1000 + 8 * len(self._free):
-            # Whoever has not read it yet begins anew: cheaper than reading so much.
-            self._log.clear()
-            self._ranked.clear()
+    def is_of_use(self, request: Request, model: str | None, name: str) -> bool:
+        """Whether the node is open and would do, if it were empty enough."""
+        free = self._free.get(name)
+        return free is not None and name in self._in_cluster and suits(self._narrowed(request, model), free.shape)
 
-    def _mended(self, need: Need, model: str | None) -> _Ranked:
-        ranked = self._ranked.get((need, model))
-        if ranked is None:
-            ranked = self._ranked[need, model] = _Ranked(len(self._log))
-            scores: dict[tuple[object, ...], Score | None] = {}
-            for number in self._number.values():
-                self._rank(ranked, need, model, number, scores)
-            heapq.heapify(ranked.heap)
-        else:
-            self._mend(ranked, need, model)
-        return ranked
+    def _narrowed(self, request: Request, model: str | None) -> Request:
+        if model is None or request.models == {model}:
+            return request
+        if (request, model) not in self._of_model:
+            self._of_model[request, model] = replace(request, models=frozenset({model}))
+        return self._of_model[request, model]
 
-    def _rank(
-        self,
-        ranked: _Ranked,
-        need: Need,
-        model: str | None,
-        number: int,
-        scores: dict[tuple[object, ...], Score | None],
-    ) -> None:
-        """Adds a node where it has room. Nodes that are alike are scored once."""
-        free = self._free[number]
+    def _note(self, placed: Placed) -> None:
+        self._free[placed.node].move(placed, -1)
+        self._here[placed.node][id(placed)] = placed
+
+    def _enter(self, free: Free) -> None:
+        """Lets new ones go there, if it is open and has what runs there."""
+        if not free.is_open:
+            return
+        name = free.node.name
+        self._cluster.add(free.node)
+        self._in_cluster.add(name)
+        for placed in self._here[name].values():
+            try:
+                self._cluster.take(placed)
+            except ValueError:
+                self._leave(name)
+                return
+
+    def _leave(self, name: str) -> None:
+        if name in self._in_cluster:
+            self._in_cluster.remove(name)
+            self._cluster.remove(name)
+
+    def _count(self, free: Free, sign: int) -> None:
         node = free.node
-        if free.cpu < need.cpu_milli or (model is not None and node.model != model):
-            return
-        kind = (node.cpu_milli, node.memory_bytes, node.gpus, node.model, node.labels, node.taints, node.is_open)
-        alike = (kind, node.price_micros_per_hour, free.cpu, free.memory, len(free.whole), tuple(free.parts.values()))
-        if alike not in scores:
-            scores[alike] = self._score(need, free) if free.count(need, 1) else None
-        score = scores[alike]
-        if score is not None:
-            ranked.heap.append((score, number, free.version))
-
-    def _mend(self, ranked: _Ranked, need: Need, model: str | None) -> None:
-        if ranked.read == len(self._log):
-            return
-        for number in set(self._log[ranked.read :]):
-            free = self._free[number]
-            if (model is None or free.node.model == model) and free.count(need, 1):
-                heapq.heappush(ranked.heap, (self._score(need, free), number, free.version))
-        ranked.read = len(self._log)
-
-    def _count(self, node: Node, sign: int) -> None:
-        for name, amount in (("cpu", node.cpu_milli), ("memory", node.memory_bytes), ("gpu", node.gpus * WHOLE)):
-            self.total[name] = self.total.get(name, 0) + sign * amount
+        self.total[CPU] += sign * node.cpu_milli
+        self.total[MEMORY] += sign * node.memory_mib * MIB
+        self.total[GPU] += sign * (
+            node.devices * DEVICE_MILLI + sum(slice_milli(profile) * count for profile, count in node.slices.items())
+        )
+        kind = (free.shape, free.price_micros_per_hour)
+        self._kinds[kind] += sign
+        if not self._kinds[kind] or self._kinds[kind] == sign:
+            self._kinds += Counter()
+            self._models.clear()
 
 
-def _carry_over(old: Free, new: Free) -> None:
-    """What is taken of a node stays taken when the node is described anew."""
-    new.cpu -= old.node.cpu_milli - old.cpu
-    new.memory -= old.node.memory_bytes - old.memory
-    new.parts = {device: left for device, left in old.parts.items() if device < new.node.gpus}
-    taken = set(range(old.node.gpus)) - set(old.whole)
-    new.whole = [device for device in range(new.node.gpus) if device not in taken]
-    new.version = old.version
+def suits(request: Request, shape: Shape) -> bool:
+    """Whether an empty node of this shape would do."""
+    need = need_of(request, shape)
+    whole = (DEVICE_MILLI,) * shape.devices
+    # How many instances of each profile is no part of a shape; one is enough, since a request is for one.
+    room = Room(0, shape.cpu_milli, shape.memory_mib, whole, (1,) * len(shape.profiles))
+    return need is not None and times(room, need, 1) > 0
+
+
+def slice_milli(profile: str) -> int:
+    """What a MIG instance counts as, in thousandths of a GPU: `2g.10gb` is two of seven parts, rounded up."""
+    parts = profile.partition("g.")[0]
+    return -(-DEVICE_MILLI * int(parts) // 7) if parts.isdigit() else DEVICE_MILLI
+
+
+def device_milli(placed: Placed) -> int:
+    """How much of devices was placed, in thousandths of one."""
+    whole = (placed.share_milli or DEVICE_MILLI) * len(placed.devices)
+    return whole + sum(slice_milli(profile) for profile, _ in placed.slices)
+
+
+def _wants_device(request: Request) -> bool:
+    return bool(request.devices or request.share_milli or request.share_memory_mib or request.profile)

@@ -7,7 +7,8 @@ import math
 from dataclasses import dataclass
 from typing import Protocol
 
-from weyr.scheduling.queueing.nodes import WHOLE
+from weyr.scheduling.placement.values import DEVICE_MILLI
+from weyr.scheduling.queueing.nodes import slice_milli
 from weyr.scheduling.queueing.shapes import Task
 
 
@@ -41,5 +42,7 @@ class LeastAttained:
 
 def width_of(task: Task) -> float:
     """How many GPUs (or cores, where it uses no GPU) it occupies."""
-    per_replica = task.need.gpu_milli or task.need.cpu_milli
-    return max(task.replicas * per_replica / WHOLE, 1 / WHOLE)
+    request = task.request
+    share_milli = request.share_milli or (slice_milli(request.profile) if request.profile else 0)
+    per_replica = request.devices * DEVICE_MILLI + share_milli or request.cpu_milli
+    return max(task.replicas * per_replica / DEVICE_MILLI, 1 / DEVICE_MILLI)

@@ -4,9 +4,9 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from weyr.scheduling.placement import Placed, Request
 from weyr.scheduling.queueing.held import Held
-from weyr.scheduling.queueing.nodes import Free, Nodes, suits
-from weyr.scheduling.queueing.shapes import Need, Place
+from weyr.scheduling.queueing.nodes import Free, Nodes
 
 
 @dataclass(slots=True)
@@ -18,40 +18,46 @@ class Reservation:
     spare: dict[str, Free]
     """What will be left then of the nodes it goes to."""
 
-    def allows(self, need: Need, free: Free, replicas: int) -> bool:
+    def allows(self, request: Request, name: str, replicas: int) -> bool:
         """Whether so many replicas that end nobody knows when may be on that node beside it."""
-        spare = self.spare.get(free.node.name)
-        return spare is None or spare.count(need, replicas) >= replicas
+        spare = self.spare.get(name)
+        return spare is None or spare.count(request, replicas) >= replicas
 
-    def take(self, need: Need, places: Iterable[Place]) -> None:
+    def take(self, places: Iterable[Placed]) -> None:
         """Others took that of what is left."""
-        for place in places:
-            if place.node in self.spare:
-                self.spare[place.node].take(need)
+        for placed in places:
+            if placed.node in self.spare:
+                self.spare[placed.node].fill(placed.request)
 
 
 def reserve(
-    nodes: Nodes, id: str, need: Need, replicas: int, models: Sequence[str | None], held: Iterable[Held], now_s: float
+    nodes: Nodes,
+    id: str,
+    request: Request,
+    replicas: int,
+    models: Sequence[str | None],
+    held: Iterable[Held],
+    now_s: float,
 ) -> Reservation | None:
     """The earliest time at which the task fits, if all that runs ends when it has to. None: never, on these nodes."""
     running = list(held)
     ends = sorted(
         ((each.bound_s(now_s), n) for n, each in enumerate(running)), key=lambda e: (e[0], running[e[1]].task.id)
     )
-    found = [_on_model(nodes, id, need, replicas, model, ends, running) for model in models]
+    found = [_on_model(nodes, id, request, replicas, model, ends, running) for model in models]
     return min((each for each in found if each), key=lambda each: each.from_s, default=None)
 
 
 def _on_model(
     nodes: Nodes,
     id: str,
-    need: Need,
+    request: Request,
     replicas: int,
     model: str | None,
     ends: Sequence[tuple[float, int]],
     running: Sequence[Held],
 ) -> Reservation | None:
-    room = nodes.room_for(need, model, replicas)
+    room = nodes.count(request, model, replicas)
     later: dict[str, Free] = {}
     """Nodes as they will be."""
     from_s = ends[0][0] if ends else 0.0
@@ -59,24 +65,27 @@ def _on_model(
         if room >= replicas or end_s == math.inf:
             break
         from_s = end_s
-        for place in running[n].running.places:
-            free = later.get(place.node) or nodes.free_on(place.node)
-            if free is None or not suits(need, free.node) or (model is not None and free.node.model != model):
+        for placed in running[n].running.places:
+            if not nodes.is_of_use(request, model, placed.node):
                 continue
-            if place.node not in later:
-                later[place.node] = free = free.copy()
-            before = free.count(need, replicas)
-            free.give(running[n].task.need, place)
-            room += free.count(need, replicas) - before
+            free = later.get(placed.node)
+            if free is None:
+                now = nodes.free_on(placed.node)
+                assert now is not None, f"{placed.node} is of use and is not there"
+                free = later[placed.node] = now.copy()
+            before = free.count(request, replicas)
+            free.move(placed, 1)
+            room += free.count(request, replicas) - before
     if room < replicas:
         return None
-    return Reservation(id, from_s, _spare(nodes, need, replicas, model, later))
+    return Reservation(id, from_s, _spare(nodes, request, replicas, model, later))
 
 
-def _spare(nodes: Nodes, need: Need, replicas: int, model: str | None, later: dict[str, Free]) -> dict[str, Free]:
+def _spare(nodes: Nodes, request: Request, replicas: int, model: str | None, later: dict[str, Free]) -> dict[str, Free]:
     """Puts the replicas where most of them fit, so that few nodes are kept. Gives those, as they are then."""
-    rooms = [later.get(free.node.name) or free for free in nodes.all() if model is None or free.node.model == model]
-    counted = [(free.count(need, replicas), n) for n, free in enumerate(rooms)]
+    useful = (free for free in nodes.all() if nodes.is_of_use(request, model, free.node.name))
+    rooms = [later.get(free.node.name) or free for free in useful]
+    counted = [(free.count(request, replicas), n) for n, free in enumerate(rooms)]
     spare: dict[str, Free] = {}
     left = replicas
     for count, n in sorted(counted, key=lambda each: (-each[0], each[1])):
@@ -84,6 +93,6 @@ def _spare(nodes: Nodes, need: Need, replicas: int, model: str | None, later: di
             break
         spare[rooms[n].node.name] = free = rooms[n].copy()
         for _ in range(min(count, left)):
-            free.take(need)
+            free.fill(request)
         left -= min(count, left)
     return spare

@@ -1,13 +1,15 @@
 """What goes into a queueing decision and what comes out of it: plain values.
 
-Amounts are integers, so that a million small shares add up to what they should: `cpu` in thousandths of a core,
-`memory` in bytes, `gpu` in thousandths of a device, `money` in millionths of a currency unit per hour. Times are
-seconds on the caller's clock, whichever it is.
+What a node has and a request needs are `placement`'s values. Amounts of queues are integers: `cpu` in thousandths of
+a core, `memory` in bytes, `gpu` in thousandths of a device, `money` in millionths of a currency unit per hour. Times
+are seconds on the caller's clock, whichever it is.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+
+from weyr.scheduling.placement import Placed, Request
 
 CPU = "cpu"
 MEMORY = "memory"
@@ -16,7 +18,7 @@ GPU = "gpu"
 MONEY = "money"
 
 Amounts = Mapping[str, int]
-"""How much of each: of `CPU`, `MEMORY`, `GPU`, `gpu/<model>`, `MONEY`."""
+"""How much of each: of `CPU`, `MEMORY`, `GPU`, `gpu/<model>` (or MIG profile), `MONEY`."""
 
 
 def gpu_of(model: str) -> str:
@@ -25,53 +27,12 @@ def gpu_of(model: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
-    """What one replica needs, and of which nodes.
-
-    Below 1000 `gpu_milli` is a share of one device; from there on it is whole devices.
-    """
-
-    cpu_milli: int = 0
-    memory_bytes: int = 0
-    gpu_milli: int = 0
-    models: frozenset[str] = frozenset()
-    """Which GPU models will do. None named: any."""
-    labels: frozenset[str] = frozenset()
-    """All of these the node must have."""
-    bears: frozenset[str] = frozenset()
-    """Taints that it bears; a node with another one is not for it."""
-
-    def __post_init__(self) -> None:
-        if min(self.cpu_milli, self.memory_bytes, self.gpu_milli) < 0:
-            raise ValueError(f"a need cannot be below nothing: {self}")
-        # A share of one device has no meaning over two of them.
-        if self.gpu_milli > 1000 and self.gpu_milli % 1000:
-            raise ValueError(f"{self.gpu_milli} thousandths of a GPU: a share of one device or whole devices")
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """One machine, or a whole cluster that places by itself: what it has when nothing runs there."""
-
-    name: str
-    cpu_milli: int
-    memory_bytes: int
-    gpus: int = 0
-    model: str = ""
-    labels: frozenset[str] = frozenset()
-    taints: frozenset[str] = frozenset()
-    price_micros_per_hour: int = 0
-    """Of the whole node. A replica pays for the part it takes of what it takes most of."""
-    is_open: bool = True
-    """Whether anything new may start there; false while it is drained."""
-
-
-@dataclass(frozen=True, slots=True)
 class Task:
     """What waits or runs as one: a job's attempt with all its replicas, which start together or not at all."""
 
     id: str
-    need: Need
+    request: Request
+    """Of one replica."""
     replicas: int = 1
     queue: str = ""
     user: str = ""
@@ -95,20 +56,12 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where one replica goes. `devices` are the indices of its GPUs on that node."""
-
-    node: str
-    devices: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Running:
     """A task that has its room: it runs, is about to, or is being stopped."""
 
     task: Task
     started_s: float
-    places: tuple[Place, ...]
+    places: tuple[Placed, ...]
     """One for each replica."""
     checkpoint_s: float | None = None
     """When its last checkpoint was taken; None: none since it started."""
@@ -150,7 +103,7 @@ class Start:
     """Let it start there, once each of `after`, which were told to stop, is seen to have ended."""
 
     id: str
-    places: tuple[Place, ...]
+    places: tuple[Placed, ...]
     after: tuple[str, ...] = ()
 
 
@@ -178,7 +131,7 @@ class Preemption:
 class Lacking:
     """Replicas that no node has room for and that their queues would admit: what autoscaling goes by."""
 
-    need: Need
+    request: Request
     replicas: int
     """Of one task: they must all fit at once."""
     tasks: int

@@ -2,18 +2,16 @@
 
 import pytest
 
+from weyr.scheduling.placement import Node, Placed, Request
 from weyr.scheduling.queueing import (
     Because,
     Behind,
     Decided,
     Fairness,
     LeastAttained,
-    Need,
-    Node,
     NoQueue,
     NoRoom,
     OverLimit,
-    Place,
     Policy,
     Queue,
     Queueing,
@@ -23,22 +21,23 @@ from weyr.scheduling.queueing import (
 )
 from weyr.scheduling.queueing.shapes import Backfill
 
-NODE = Node("a", cpu_milli=64_000, memory_bytes=256 << 30, gpus=4, model="A100")
-PAIR = [NODE, Node("b", 64_000, 256 << 30, 4, "A100")]
+NODE = Node("a", cpu_milli=64_000, memory_mib=262_144, devices=4, model="A100")
+PAIR = [NODE, Node("b", 64_000, 262_144, 4, "A100")]
 ONE_LINE = [Queue("")]
 HOUR = 3600.0
 
 
 def gpus(id: str, count: float, replicas: int = 1, at: float = 0.0, **rest: object) -> Task:
-    return Task(id, Need(gpu_milli=int(count * 1000)), replicas, submitted_s=at, **rest)  # type: ignore[arg-type]
+    request = Request(devices=int(count)) if count >= 1 else Request(share_milli=int(count * 1000))
+    return Task(id, request, replicas, submitted_s=at, **rest)  # type: ignore[arg-type]
 
 
-def on(task: Task, *places: Place, at: float = 0.0, checkpoint: float | None = None) -> Running:
-    return Running(task, at, places, checkpoint)
+def on(task: Task, *devices: int, at: float = 0.0, checkpoint: float | None = None) -> Running:
+    return Running(task, at, (Placed(task.request, "a", devices),), checkpoint)
 
 
-def devices(*indices: int, node: str = "a") -> Place:
-    return Place(node, indices)
+def where(found: Decided) -> list[list[tuple[str, tuple[int, ...]]]]:
+    return [[(placed.node, placed.devices) for placed in start.places] for start in found.starts]
 
 
 def started(found: Decided) -> list[str]:
@@ -57,10 +56,8 @@ def test_a_gang_starts_whole_or_not_at_all() -> None:
     """Half a gang would wait for its other half and keep the room from everybody."""
     assert started(decide(PAIR, ONE_LINE, [], [gpus("gang", 3, replicas=3)], 0)) == []
     found = decide(PAIR, ONE_LINE, [], [gpus("gang", 3, replicas=2), gpus("one", 1)], 0)
-    assert [start.places for start in found.starts] == [
-        (devices(0, 1, 2), devices(0, 1, 2, node="b")),
-        (devices(3),),
-    ]
+    assert [{node for node, _ in places} for places in where(found)] == [{"a", "b"}, {where(found)[1][0][0]}]
+    assert [devices for places in where(found) for _, devices in places] == [(0, 1, 2), (0, 1, 2), (3,)]
 
 
 def test_half_a_gpu_goes_where_the_other_half_is_taken() -> None:
@@ -85,8 +82,9 @@ def test_a_queue_never_passes_its_limit() -> None:
 
 def test_money_is_limited_by_what_the_nodes_cost() -> None:
     """A queue of 5 an hour gets one half of a node that costs 8, and not the other."""
-    node = Node("a", 64_000, 256 << 30, 4, "A100", price_micros_per_hour=8_000_000)
-    found = decide([node], [Queue("", limit={"money": 5_000_000})], [], [gpus("x", 2), gpus("y", 2, at=1)], 1)
+    queues = [Queue("", limit={"money": 5_000_000})]
+    waiting = [gpus("x", 2), gpus("y", 2, at=1)]
+    found = decide([NODE], queues, [], waiting, 1, prices_micros_per_hour={"a": 8_000_000})
     assert started(found) == ["x"]
     assert "4.00 per hour of the 5.00 per hour" in found.reasons["y"].sentence(1)
 
@@ -121,7 +119,7 @@ def test_the_urgent_goes_first() -> None:
 
 def test_small_ones_pass_a_large_one_only_if_it_waits_no_longer_for_them() -> None:
     """The large one's turn comes when the running one ends; a short one is done by then, a long one is not."""
-    running = [on(gpus("r", 3, limit_s=HOUR), devices(0, 1, 2))]
+    running = [on(gpus("r", 3, limit_s=HOUR), 0, 1, 2)]
     waiting = [gpus("large", 4), gpus("long", 1, at=1, limit_s=2 * HOUR), gpus("short", 1, at=2, limit_s=HOUR / 2)]
     found = decide([NODE], ONE_LINE, running, waiting, 60)
     assert started(found) == ["short"]
@@ -137,15 +135,15 @@ def test_nobody_waits_for_what_can_never_run() -> None:
     assert started(found) == ["small"]
     (lack,) = found.reasons["huge"].lacks
     assert lack.is_for_good
-    assert "8 GPU at all" in found.reasons["huge"].sentence(2)
-    assert [(lacking.need.gpu_milli, lacking.tasks) for lacking in found.lacking] == [(8000, 1)]
+    assert "a has 4 devices in all, of 8 asked for" in found.reasons["huge"].sentence(2)
+    assert [(lacking.request.devices, lacking.tasks) for lacking in found.lacking] == [(8, 1)]
 
 
 def test_the_cheapest_loss_is_taken() -> None:
     """Of two that could stop, the one that has just written a checkpoint does, though it has run for longer."""
     running = [
-        on(gpus("fresh", 2, is_preemptible=True), devices(0, 1), at=0, checkpoint=0.9 * HOUR),
-        on(gpus("stale", 2, is_preemptible=True), devices(2, 3), at=0),
+        on(gpus("fresh", 2, is_preemptible=True), 0, 1, at=0, checkpoint=0.9 * HOUR),
+        on(gpus("stale", 2, is_preemptible=True), 2, 3, at=0),
     ]
     found = decide([NODE], ONE_LINE, running, [gpus("urgent", 2, priority=1)], HOUR)
     assert [(each.id, each.heir, each.because) for each in found.preemptions] == [("fresh", "urgent", Because.PRIORITY)]
@@ -162,15 +160,15 @@ def test_the_cheapest_loss_is_taken() -> None:
 )
 def test_who_is_not_stopped(why_not: str, task: Task, at: float) -> None:
     """Equals are never stopped, nor what may not be, nor what has had no time to get anywhere."""
-    found = decide([NODE], ONE_LINE, [on(task, devices(0, 1, 2, 3), at=at)], [gpus("urgent", 4, priority=1)], HOUR)
+    found = decide([NODE], ONE_LINE, [on(task, 0, 1, 2, 3, at=at)], [gpus("urgent", 4, priority=1)], HOUR)
     assert (found.preemptions, found.starts) == ((), ()), why_not
 
 
 def test_nobody_is_stopped_in_vain() -> None:
     """If stopping everything that may be stopped would not make enough room, nothing is."""
     running = [
-        on(gpus("may", 2, is_preemptible=True), devices(0, 1)),
-        on(gpus("may not", 1), devices(2)),
+        on(gpus("may", 2, is_preemptible=True), 0, 1),
+        on(gpus("may not", 1), 2),
     ]
     found = decide([NODE], ONE_LINE, running, [gpus("urgent", 4, priority=1)], HOUR)
     assert (found.preemptions, found.starts) == ((), ())
@@ -179,7 +177,7 @@ def test_nobody_is_stopped_in_vain() -> None:
 def test_what_was_lent_comes_back_at_once() -> None:
     """A guarantee is worth something only if it is met now, whoever has borrowed it and however shortly ago."""
     queues = [Queue("owner", guarantee={"gpu": 2000}), Queue("guest")]
-    running = [on(gpus(f"g{n}", 1, queue="guest"), devices(n), at=HOUR - n) for n in range(4)]
+    running = [on(gpus(f"g{n}", 1, queue="guest"), n, at=HOUR - n) for n in range(4)]
     found = decide(
         [NODE], queues, running, [gpus("mine", 2, queue="owner"), gpus("more", 1, queue="owner", at=1)], HOUR
     )
@@ -191,7 +189,7 @@ def test_what_was_lent_comes_back_at_once() -> None:
 def test_a_guarantee_is_not_reclaimed_from_who_is_within_its_own() -> None:
     """Two queues with guarantees: neither takes the other's."""
     queues = [Queue("x", guarantee={"gpu": 4000}), Queue("y", guarantee={"gpu": 2000})]
-    running = [on(gpus(f"y{n}", 1, queue="y"), devices(n)) for n in range(2)]
+    running = [on(gpus(f"y{n}", 1, queue="y"), n) for n in range(2)]
     found = decide([NODE], queues, running, [gpus("x", 3, queue="x")], HOUR)
     assert (found.preemptions, found.starts) == ((), ())
 
@@ -199,7 +197,7 @@ def test_a_guarantee_is_not_reclaimed_from_who_is_within_its_own() -> None:
 def test_who_has_had_least_goes_first_where_turns_are_taken() -> None:
     """With time slices, a long one stops for a new one once it has had its turn."""
     policy = Policy(LeastAttained((4 * HOUR,)), is_slicing=True)
-    running = [on(gpus("long", 4, is_preemptible=True), devices(0, 1, 2, 3), checkpoint=2 * HOUR)]
+    running = [on(gpus("long", 4, is_preemptible=True), 0, 1, 2, 3, checkpoint=2 * HOUR)]
     board = Queueing(ONE_LINE, [NODE], policy)
     board.adopt(running[0])
     board.submit(gpus("new", 4, at=HOUR / 2))
@@ -219,16 +217,16 @@ def test_nodes_that_do_not_suit_are_told_apart() -> None:
     """The reason counts the nodes by what each lacks, so that one sees what to change."""
     nodes = [
         NODE,
-        Node("cpu", 8000, 1 << 30),
-        Node("t4", 8000, 1 << 30, 1, "T4"),
-        Node("shut", 1, 1, taints=frozenset({"x"})),
+        Node("cpu", 8000, 1024),
+        Node("t4", 8000, 1024, 1, "T4"),
+        Node("shut", 8000, 1024),
     ]
-    need = Need(gpu_milli=1000, models=frozenset({"A100"}))
-    running = [on(gpus("r", 4), devices(0, 1, 2, 3))]
-    reason = decide(nodes, ONE_LINE, running, [Task("w", need)], 0).reasons["w"]
-    assert {lack.what: lack.nodes for lack in reason.lacks} == {
-        "a GPU": ("cpu",),
-        "the model A100": ("t4",),
-        "tolerance for its taint x": ("shut",),
-        "1 GPU free": ("a",),
+    request = Request(devices=1, models=frozenset({"A100"}))
+    running = [on(gpus("r", 4), 0, 1, 2, 3)]
+    reason = decide(nodes, ONE_LINE, running, [Task("w", request)], 0).reasons["w"]
+    assert {lack.nodes: lack.is_for_good for lack in reason.lacks} == {
+        ("a",): False,
+        ("cpu", "shut"): True,
+        ("t4",): True,
     }
+    assert "t4 has T4, not A100" in reason.sentence(0)

@@ -5,10 +5,12 @@ import math
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
+from weyr.scheduling.placement import Placed, Request
+from weyr.scheduling.placement.values import DEVICE_MILLI
 from weyr.scheduling.queueing.accounts import Account
 from weyr.scheduling.queueing.held import Held
 from weyr.scheduling.queueing.lanes import Lane
-from weyr.scheduling.queueing.nodes import Free
+from weyr.scheduling.queueing.nodes import MIB, slice_milli
 from weyr.scheduling.queueing.policy import Fairness
 from weyr.scheduling.queueing.preempting import cheapest
 from weyr.scheduling.queueing.reserving import Reservation, reserve
@@ -20,8 +22,6 @@ from weyr.scheduling.queueing.shapes import (
     Because,
     Decisions,
     Lacking,
-    Need,
-    Place,
     Preemption,
     Start,
     Task,
@@ -44,8 +44,8 @@ class Tick:
         self._preemptions: list[Preemption] = []
         self._head: Reservation | None = None
         self._started: set[str] = set()
-        self._no_room: set[tuple[Need, int, str | None, bool]] = set()
-        self._no_victims: set[tuple[str, int, Need, int]] = set()
+        self._no_room: set[tuple[Request, int, str | None, bool]] = set()
+        self._no_victims: set[tuple[str, int, Request, int]] = set()
 
     def decisions(self) -> Decisions:
         """Tries the first of each lane in the order of turns, until none is left that could start."""
@@ -103,7 +103,7 @@ class Tick:
         task = board.lanes.tasks[board.lanes.first(lane)[2]]
         over: set[str] = set()
         is_without_room = False
-        for model in board.models_for(task.need):
+        for model in board.nodes.models_for(task.request):
             verdict = self._start(account, task, model)
             match verdict:
                 case None:
@@ -123,11 +123,13 @@ class Tick:
         return account.passed(task.user, self._least_demand(task, model))
 
     def _least_demand(self, task: Task, model: str | None) -> dict[str, int]:
-        """All but what it costs."""
-        need = task.need
-        demand = {CPU: need.cpu_milli, MEMORY: need.memory_bytes, GPU: need.gpu_milli}
+        """As far as it is known before it has its nodes: not what it costs, nor a share of a device by memory."""
+        request = task.request
+        milli = request.devices * DEVICE_MILLI + request.share_milli
+        milli += slice_milli(request.profile) if request.profile else 0
+        demand = {CPU: request.cpu_milli, MEMORY: request.memory_mib * MIB, GPU: milli}
         if model is not None:
-            demand[gpu_of(model)] = need.gpu_milli
+            demand[gpu_of(request.profile or model)] = milli
         return {name: amount * task.replicas for name, amount in demand.items() if amount}
 
     def _start(self, account: Account, task: Task, model: str | None) -> Verdict | None:
@@ -137,24 +139,24 @@ class Tick:
         if passed:
             return OverLimit((passed,))
         is_bound = head is not None and not self._ends_before(task, head)
-        shape = (task.need, task.replicas, model, is_bound)
+        shape = (task.request, task.replicas, model, is_bound)
         if shape in self._no_room:
             return NoRoom()
 
-        def allowed(free: Free, replicas: int) -> bool:
-            return head is None or head.allows(task.need, free, replicas)
+        def may_go(name: str, replicas: int) -> bool:
+            return head is None or head.allows(task.request, name, replicas)
 
-        places = board.nodes.take(task.need, task.replicas, model, allowed if is_bound else None)
+        places = board.nodes.take(task.request, task.replicas, model, may_go if is_bound else None)
         if places is None:
             self._no_room.add(shape)
             return NoRoom()
-        demand = board.demand(task.need, places)
+        demand = board.demand(places)
         passed = account.passed(task.user, demand)
         if passed:
-            board.nodes.undo(task.need, places)
+            board.nodes.give(places)
             return OverLimit((passed,))
         if head is not None and is_bound:
-            head.take(task.need, places)
+            head.take(places)
         after = tuple(sorted(self._must_end(account, task, demand, places)))
         board.start(task, places, self._now_s)
         self._starts.append(Start(task.id, places, after))
@@ -164,13 +166,13 @@ class Tick:
     def _ends_before(self, task: Task, head: Reservation) -> bool:
         return task.limit_s is not None and self._now_s + task.limit_s <= head.from_s
 
-    def _must_end(self, account: Account, task: Task, demand: dict[str, int], places: tuple[Place, ...]) -> set[str]:
+    def _must_end(self, account: Account, task: Task, demand: dict[str, int], places: tuple[Placed, ...]) -> set[str]:
         """Who of those that are being stopped is still where it goes, or still counts against its queue."""
         stopping = self._board.decks.stopping
         if not stopping:
             return set()
-        nodes = {place.node for place in places}
-        found = {id for id, held in stopping.items() if nodes & {place.node for place in held.running.places}}
+        nodes = {placed.node for placed in places}
+        found = {id for id, held in stopping.items() if nodes & {placed.node for placed in held.running.places}}
         if account.passed(task.user, demand, is_stopping_counted=True):
             found |= {id for id, held in stopping.items() if held.task.queue == task.queue}
         return found
@@ -178,17 +180,17 @@ class Tick:
     def _preempt(self, account: Account, task: Task) -> bool:
         """Stops what costs least to let it start. Nothing is stopped unless it then starts."""
         board = self._board
-        signature = (task.queue, task.priority, task.need, task.replicas)
+        signature = (task.queue, task.priority, task.request, task.replicas)
         if signature in self._no_victims:
             return False
         grounds = self._grounds(account, task)
         but = () if self._head is None else tuple(self._head.spare)
-        for model in board.models_for(task.need) if grounds else ():
+        for model in board.nodes.models_for(task.request) if grounds else ():
             if self._passed(account, task, model):
                 continue
             candidates = [board.decks.all[id] for id in grounds]
             lent = _Lent(board.accounts, {id for id, because in grounds.items() if because is Because.RECLAIM})
-            chosen = cheapest(board.nodes, task.need, task.replicas, model, candidates, self._cost, lent.take, but)
+            chosen = cheapest(board.nodes, task.request, task.replicas, model, candidates, self._cost, lent.take, but)
             if chosen is None:
                 continue
             for held in chosen:
@@ -232,7 +234,7 @@ class Tick:
         return True
 
     def _is_guaranteed(self, account: Account, task: Task) -> bool:
-        demand = [self._least_demand(task, model) for model in self._board.models_for(task.need)[:1]]
+        demand = [self._least_demand(task, model) for model in self._board.nodes.models_for(task.request)[:1]]
         return any(account.is_guaranteed(each) for each in demand)
 
     def _wait(self, task: Task) -> Verdict:
@@ -242,9 +244,9 @@ class Tick:
             policy.backfill is Backfill.ANY and board.is_overdue(task, self._now_s)
         )
         if self._head is None and is_keeping:
-            models = board.models_for(task.need)
+            models = board.nodes.models_for(task.request)
             running = board.decks.all.values()
-            self._head = reserve(board.nodes, task.id, task.need, task.replicas, models, running, self._now_s)
+            self._head = reserve(board.nodes, task.id, task.request, task.replicas, models, running, self._now_s)
             if self._head is not None:
                 board.heads.append(self._head)
             return NoRoom()
@@ -253,18 +255,22 @@ class Tick:
         return NoRoom()
 
     def _fits(self, task: Task) -> bool:
-        rooms = (
-            self._board.nodes.room_for(task.need, model, task.replicas) for model in self._board.models_for(task.need)
-        )
-        return any(room >= task.replicas for room in rooms)
+        """Whether it would start but for the room that is kept for the first in line."""
+        for model in self._board.nodes.models_for(task.request):
+            shape = (task.request, task.replicas, model, False)
+            if shape not in self._no_room:
+                if self._board.nodes.count(task.request, model, task.replicas) >= task.replicas:
+                    return True
+                self._no_room.add(shape)
+        return False
 
     def _lacking(self) -> tuple[Lacking, ...]:
-        found: dict[tuple[Need, int], int] = {}
+        found: dict[tuple[Request, int], int] = {}
         for lane in self._board.lanes.lanes.values():
             if isinstance(lane.verdict, NoRoom):
-                shape = (lane.alike.need, lane.alike.replicas)
+                shape = (lane.alike.request, lane.alike.replicas)
                 found[shape] = found.get(shape, 0) + lane.size
-        return tuple(Lacking(need, replicas, tasks) for (need, replicas), tasks in found.items())
+        return tuple(Lacking(request, replicas, tasks) for (request, replicas), tasks in found.items())
 
     def _again_s(self) -> float | None:
         """Only while somebody waits, when something changes by itself."""

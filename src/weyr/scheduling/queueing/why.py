@@ -1,12 +1,13 @@
 """Why does a task wait, in values and in one sentence?"""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
+from weyr.scheduling.placement import Request
 from weyr.scheduling.queueing.accounts import Account
-from weyr.scheduling.queueing.nodes import WHOLE, Free
-from weyr.scheduling.queueing.shapes import CPU, GPU, MEMORY, MONEY, Need, Task
+from weyr.scheduling.queueing.nodes import suits
+from weyr.scheduling.queueing.shapes import CPU, MEMORY, MONEY, Task
 from weyr.scheduling.queueing.verdicts import Behind, NoQueue, NoRoom, OverLimit, Verdict
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class Reason:
             start = f"Room for {self.room_for} of its {self.task.replicas} replicas"
         else:
             start = "No node has room"
-        lacks = [f"{len(each.nodes)} {'lack' if len(each.nodes) > 1 else 'lacks'} {each.what}" for each in self.lacks]
+        lacks = [f"{_nodes_text(each.nodes)} {each.what}" for each in self.lacks]
         return f"{start} ({', '.join(lacks[:NAMED_MAX])})" if lacks else f"{start}: there is no node"
 
     def _turn(self) -> str:
@@ -98,8 +99,10 @@ def reason_of(board: "Queueing", id: str, now_s: float) -> Reason:
         task,
         verdict,
         tuple(_used_up(account, task, verdict.names)) if account and isinstance(verdict, OverLimit) else (),
-        lacks_of(task.need, board.nodes.all()) if is_without_room else (),
-        max((board.nodes.room_for(task.need, m, task.replicas) for m in board.models_for(task.need)), default=0)
+        lacks_of(board, task.request) if is_without_room else (),
+        max(
+            (board.nodes.count(task.request, m, task.replicas) for m in board.nodes.models_for(task.request)), default=0
+        )
         if is_without_room
         else 0,
         board.lanes.before(id),
@@ -107,46 +110,17 @@ def reason_of(board: "Queueing", id: str, now_s: float) -> Reason:
     )
 
 
-def lacks_of(need: Need, frees: Iterable[Free]) -> tuple[Lack, ...]:
+def lacks_of(board: "Queueing", request: Request) -> tuple[Lack, ...]:
     """What each node lacks for one replica; those that lack the same stand together, the most first."""
+    said = board.nodes.lacks(request)
     found: dict[tuple[str, bool], list[str]] = {}
-    for free in frees:
-        lack = lack_of(need, free)
-        if lack is not None:
-            found.setdefault(lack, []).append(free.node.name)
+    for free in board.nodes.all():
+        name = free.node.name
+        what = said.get(name, "is closed: nothing new starts there")
+        if what:
+            found.setdefault((what, not suits(request, free.shape)), []).append(name)
     lacks = [Lack(what, tuple(nodes), is_for_good) for (what, is_for_good), nodes in found.items()]
     return tuple(sorted(lacks, key=lambda lack: (-len(lack.nodes), lack.what)))
-
-
-def lack_of(need: Need, free: Free) -> tuple[str, bool] | None:
-    """What the node lacks first, and whether for good; None where it has room."""
-    node = free.node
-    if need.labels - node.labels:
-        return f"the label {min(need.labels - node.labels)}", True
-    if node.taints - need.bears:
-        return f"tolerance for its taint {min(node.taints - need.bears)}", True
-    if need.gpu_milli and not node.gpus:
-        return "a GPU", True
-    if need.gpu_milli and need.models and node.model not in need.models:
-        return f"the model {' or '.join(sorted(need.models))}", True
-    if need.gpu_milli > node.gpus * WHOLE:
-        return f"{amount_text(GPU, need.gpu_milli)} at all", True
-    if need.cpu_milli > node.cpu_milli:
-        return f"{amount_text(CPU, need.cpu_milli)} at all", True
-    if need.memory_bytes > node.memory_bytes:
-        return f"{amount_text(MEMORY, need.memory_bytes)} at all", True
-    if not node.is_open:
-        return "an open door: nothing new starts there", False
-    if (
-        Free.count(free, Need(gpu_milli=need.gpu_milli, models=need.models, labels=need.labels, bears=need.bears), 1)
-        < 1
-    ):
-        return f"{amount_text(GPU, need.gpu_milli)} free", False
-    if need.cpu_milli > free.cpu:
-        return f"{amount_text(CPU, need.cpu_milli)} free", False
-    if need.memory_bytes > free.memory:
-        return f"{amount_text(MEMORY, need.memory_bytes)} free", False
-    return None
 
 
 def amount_text(name: str, amount: int) -> str:
@@ -156,7 +130,7 @@ def amount_text(name: str, amount: int) -> str:
     if name == MONEY:
         return f"{amount / 1e6:.2f} per hour"
     what = name.partition("/")[2] or ("CPU" if name == CPU else "GPU")
-    return f"{amount / WHOLE:g} {what}"
+    return f"{amount / 1000:g} {what}"
 
 
 def _used_up(account: Account, task: Task, names: Iterable[str]) -> Iterable[UsedUp]:
@@ -175,6 +149,10 @@ def _used_up_text(task: Task, used_up: UsedUp) -> str:
     )
     used, limit = amount_text(used_up.name, used_up.used), amount_text(used_up.name, used_up.limit)
     return f"{queue.capitalize()} uses {used} of the {limit} it may" + (f" ({by})" if by else "")
+
+
+def _nodes_text(nodes: Sequence[str]) -> str:
+    return nodes[0] if len(nodes) == 1 else f"each of {len(nodes)}"
 
 
 def _time_text(seconds: float) -> str:
