@@ -14,17 +14,17 @@ import select
 import shutil
 import socket
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 from weyr.attempt.orders import OrderMaker
+from weyr.attempt.tasks import Tasks
 from weyr.core.capability import Refused, TaskBody, Wanted
 from weyr.core.ref import Ref, ThingId
 from weyr.core.seen import Present, TaskFacts, TaskState
 from weyr.engines.local.launcher_client import LauncherClient
-from weyr.engines.local.tasks import LocalTasks
+from weyr.engines.local.tasks import LocalHost, local_tasks
 from weyr.sim.identities import SimIssuer, SimSecretValues
 
 COMMAND = "/bin/true"
@@ -42,7 +42,7 @@ class Bench:
         self.events.bind(str(home / "events.sock"))
         self.launcher = LauncherClient(home / "l.sock", home / "l.json", home / "log")
         issuer, secrets = SimIssuer(), SimSecretValues()
-        self.tasks = LocalTasks(
+        self.tasks = local_tasks(
             home / "tasks",
             home / "sockets",
             home / "cache",
@@ -53,9 +53,8 @@ class Bench:
             now=time.time,
             events=home / "events.sock",
         )
-        self._orders = OrderMaker(
-            home / "sockets", home / "cache", issuer, secrets, dict, home / "events.sock", sys.executable
-        )
+        host = LocalHost(home / "tasks", self.launcher, dict, time.time)
+        self._orders = OrderMaker(host, home / "sockets", home / "cache", issuer, secrets, home / "events.sock")
         self._count = 0
 
     def one_ordered(self, number: int) -> tuple[float, float]:
@@ -148,7 +147,7 @@ def _line(name: str, times: list[float]) -> str:
     return f"{name:25} p50 {statistics.median(times) * 1000:6.2f} ms, p95 {_p95(times) * 1000:.2f} ms"
 
 
-def _memory(tasks: LocalTasks, launcher: LauncherClient, home: Path, count: int) -> list[str]:
+def _memory(tasks: Tasks, launcher: LauncherClient, home: Path, count: int) -> list[str]:
     ids = [ThingId(Ref("bench", "job", "idle"), str(number)) for number in range(count)]
     tasks.ensure([Wanted(id, 1, TaskBody(("/bin/sleep", "600"), "/", memory_bytes=64 << 20)) for id in ids])
     _until(tasks, ids, TaskState.RUNNING)
@@ -170,7 +169,7 @@ def _memory(tasks: LocalTasks, launcher: LauncherClient, home: Path, count: int)
     return lines
 
 
-def _until(tasks: LocalTasks, ids: list[ThingId], state: TaskState) -> None:
+def _until(tasks: Tasks, ids: list[ThingId], state: TaskState) -> None:
     """Looks until all are so far. Events would not do: a socket's queue holds ten of them."""
     deadline = time.monotonic() + 60
     while True:

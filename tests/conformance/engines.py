@@ -16,12 +16,13 @@ from pathlib import Path
 from select import select
 from typing import Protocol, TypeVar
 
+from weyr.attempt.tasks import Tasks
 from weyr.core.capability import Provider, Refused, TaskBody, Wanted
 from weyr.core.diagnostic import EngineSilent
 from weyr.core.ref import Ref, ThingId
 from weyr.core.seen import Absent, Present, Seen, TaskFacts, TaskState, Unknown
 from weyr.engines.local.launcher_client import LauncherClient
-from weyr.engines.local.tasks import LocalTasks
+from weyr.engines.local.tasks import local_tasks
 from weyr.sim import Script, SimEngine, VirtualClock
 from weyr.sim.faults import FaultRates
 from weyr.sim.identities import SimIssuer, SimSecretValues
@@ -121,7 +122,7 @@ def _state(seen: Seen) -> TaskState | None:
 
 
 class LocalWorld(TaskWorld):
-    """Real processes in a folder of their own. The server is what restarts: a new LocalTasks on the same folder."""
+    """Real processes in a folder of their own. The server is what restarts: a new provider on the same folder."""
 
     def __init__(self) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="weyr-"))
@@ -129,10 +130,10 @@ class LocalWorld(TaskWorld):
         self.secrets = SimSecretValues()
         self.surroundings: dict[str, str] = {}
         self.launcher = LauncherClient(self.home / "launcher.sock", self.home / "launcher.json", self.home / "log")
-        self.provider: LocalTasks = self._open()
+        self.provider: Tasks = self._open()
 
-    def _open(self) -> LocalTasks:
-        return LocalTasks(
+    def _open(self) -> Tasks:
+        return local_tasks(
             folder=self.home / "tasks",
             sockets=self.home / "sockets",
             cache=self.home / "cache",

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from weyr.attempt.task_folder import Order
+from weyr.attempt.task_folder import Order, Ranks
 
 RUN = """
 import json, os, sys
@@ -33,6 +33,7 @@ def run(folder: Path, script: str, **changes: Any) -> dict[str, Any]:
         id="x", generation=1, folder=str(folder), argv=["/bin/sh", "-c", script], workdir="/", env=dict(os.environ),
         masks=[], secret_folder="", secret_files={}, cpu=0.5, memory_bytes=None, time_limit_s=None, grace_s=1.0,
         agent=[], save_s=1.0, events="", socket="", group="weyr-0123456789abcdef",
+        ranks=Ranks(name="x", size=1, rank=0, port=15000, gpus=0), lease_s=0.0,
     ) | changes  # fmt: skip
     subprocess.run([sys.executable, "-c", RUN], input=json.dumps(order), text=True, check=True, timeout=30)
     end: dict[str, Any] = json.loads((folder / "exit.json").read_text())

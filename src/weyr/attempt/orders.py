@@ -2,26 +2,23 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from weyr.attempt.task_env import (
-    CredentialIssuer,
-    IssuedCredentials,
-    SecretReader,
-    base_env,
-    contract_env,
-    free_port,
-    gang_env,
-)
-from weyr.attempt.task_folder import Order
+from weyr.attempt.host import Host
+from weyr.attempt.ranks import placed
+from weyr.attempt.task_env import CredentialIssuer, IssuedCredentials, SecretReader, base_env, contract_env
+from weyr.attempt.task_folder import Order, Ranks
 from weyr.core.capability import Refused, TaskBody, Wanted
+from weyr.core.ranks import ALONE
 from weyr.core.ref import Ref
 
 __all__ = ["CredentialIssuer", "IssuedCredentials", "OrderMaker", "SecretReader"]
 
 SAVE_S = 60.0
 """How long the last upload of checkpoints may take after a task's end."""
+PORT_FIRST, PORTS = 15_000, 5_000
+"""Where the first members of gangs listen: below what data folders keep and what Linux gives to connections."""
 MEMORY_FOLDER = Path("/dev/shm")
 
 
@@ -30,16 +27,15 @@ class OrderMaker:
 
     def __init__(
         self,
+        host: Host,
         sockets: Path,
         cache: Path,
         credentials: CredentialIssuer,
         secrets: SecretReader,
-        surroundings: Callable[[], Mapping[str, str]],
         events: Path | None,
-        python: str,
     ) -> None:
-        self._sockets, self._cache, self._python = sockets, cache, python
-        self._credentials, self._secrets, self._surroundings = credentials, secrets, surroundings
+        self._host, self._sockets, self._cache = host, sockets, cache
+        self._credentials, self._secrets = credentials, secrets
         self._events = str(events) if events else ""
 
     def make(self, wanted: Sequence[tuple[Wanted, TaskBody, Path]]) -> list[Order | Refused]:
@@ -58,9 +54,9 @@ class OrderMaker:
 
     def _values(self, body: TaskBody) -> dict[Ref, str] | Refused:
         """The secrets that the task is given, or why it cannot be started here."""
-        refused = _cannot_honour(body)
-        if refused:
-            return refused
+        reason = self._host.refusal(body) or _bad_secret_file(body)
+        if reason:
+            return Refused(reason)
         read = {ref: self._secrets.read(ref) for ref in {*body.secret_env.values(), *body.secret_files.values()}}
         missing = sorted(str(ref) for ref, value in read.items() if value is None)
         if missing:
@@ -70,16 +66,17 @@ class OrderMaker:
     def _order(
         self, want: Wanted, body: TaskBody, folder: Path, values: Mapping[Ref, str], credentials: IssuedCredentials
     ) -> Order:
-        mark = hashlib.sha256(str(folder).encode()).hexdigest()[:16]
+        mark = mark_of(folder)
+        home = self._host.folder_of(folder)
         secret_folder = str(_secret_parent(folder) / f"weyr-{mark}") if body.secret_files else ""
         socket = str(self._sockets / f"{mark}.sock") if body.probe else ""
-        return Order(
+        order = Order(
             id=str(want.id),
             generation=want.generation,
-            folder=str(folder),
+            folder=home,
             argv=list(body.argv),
             workdir=body.workdir,
-            env=self._env(want, body, folder, credentials, values, secret_folder, socket),
+            env=self._env(want, body, home, credentials, values, secret_folder, socket),
             masks=[*values.values(), credentials.token, credentials.secret_access_key],
             secret_folder=secret_folder,
             secret_files={name: values[ref] for name, ref in body.secret_files.items()},
@@ -87,29 +84,33 @@ class OrderMaker:
             memory_bytes=body.memory_bytes,
             time_limit_s=body.time_limit_s,
             grace_s=body.grace_s,
-            agent=self._agent(body, folder),
+            agent=self._agent(body, home),
             save_s=SAVE_S,
             events=self._events,
             socket=socket,
             group=f"weyr-{mark}",
+            ranks=_ranks(want, body),
+            lease_s=self._host.lease_s,
         )
+        size = order["ranks"]["size"]
+        return placed(order, [self._host.address] * size) if self._host.address else order
 
     def _env(
         self,
         want: Wanted,
         body: TaskBody,
-        folder: Path,
+        folder: str,
         credentials: IssuedCredentials,
         values: Mapping[Ref, str],
         secret_folder: str,
         socket: str,
     ) -> dict[str, str]:
         """Later ones win: what the user wrote goes over the surroundings, the contract over all."""
-        env = base_env(body.workdir) | gang_env(body.cpu, free_port()) | dict(self._surroundings()) | dict(body.env)
+        env = base_env(body, self._host.python) | dict(self._host.surroundings()) | dict(body.env)
         env |= {name: values[ref] for name, ref in body.secret_env.items()}
         env |= {name: f"{secret_folder}/{name}" for name in body.secret_files}
-        env |= contract_env(want.id, body, credentials, str(folder))
-        env |= {"WEYR_PYTHON": self._python, "WEYR_CACHE": str(self._cache)}
+        env |= contract_env(want.id, body, credentials, folder)
+        env |= {"WEYR_PYTHON": self._host.python, "WEYR_CACHE": str(self._cache)}
         if socket:
             env["WEYR_SOCKET"] = socket
         if secret_folder:
@@ -117,40 +118,38 @@ class OrderMaker:
             env |= {name: f"{secret_folder}/{name}" for name in body.secret_files}
         return env
 
-    def _agent(self, body: TaskBody, folder: Path) -> list[str]:
+    def _agent(self, body: TaskBody, folder: str) -> list[str]:
         if not body.checkpoint:
             return []
         to = body.checkpoint
         options = {
-            "--folder": str(folder / "checkpoints"),
+            "--folder": f"{folder}/checkpoints",
             "--bucket": to.bucket,
             "--prefix": to.prefix,
             "--every": f"{to.every_s:g}",
             "--keep": str(to.keep),
         }
         words = [word for pair in options.items() for word in pair]
-        return [self._python, "-I", "-m", "weyr.runtime.checkpoint_agent", "watch", "--restore-first", *words]
+        return [self._host.python, "-I", "-m", "weyr.runtime.checkpoint_agent", "watch", "--restore-first", *words]
 
 
-def machine_memory_bytes() -> int:
-    """How much memory this machine has."""
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-
-
-def _cannot_honour(body: TaskBody) -> Refused | None:
-    """What this machine cannot give; a limit that is not kept would be worse than none."""
-    cpus = os.cpu_count() or 1
-    memory_bytes = machine_memory_bytes()
-    if body.cpu > cpus:
-        return Refused(f"it asks for {body.cpu:g} CPUs, and this machine has {cpus}")
-    if body.memory_bytes is not None and body.memory_bytes > memory_bytes:
-        return Refused(
-            f"it asks for {body.memory_bytes >> 20} MiB of memory, and this machine has {memory_bytes >> 20} MiB"
-        )
+def _bad_secret_file(body: TaskBody) -> str:
     bad = [name for name in body.secret_files if "/" in name or name in ("", ".", "..")]
-    if bad:
-        return Refused(f"{bad[0]!r} is no name for a secret's file: it names a variable, and the file in it")
-    return None
+    return f"{bad[0]!r} is no name for a secret's file: it names a variable, and the file in it" if bad else ""
+
+
+def _ranks(want: Wanted, body: TaskBody) -> Ranks:
+    """The port is worked out, not looked for: a member that is ordered again has to come to the same."""
+    gang = body.gang or ALONE
+    name = f"{want.id.ref.absolute}/{gang.name or want.id.part}"
+    port = PORT_FIRST + int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) % PORTS
+    gpus = body.accelerators.count if body.accelerators else 0
+    return Ranks(name=name, size=gang.size, rank=gang.rank, port=port, gpus=gpus)
+
+
+def mark_of(folder: Path) -> str:
+    """Sixteen characters that stand for an attempt's folder wherever a name has to be short."""
+    return hashlib.sha256(str(folder).encode()).hexdigest()[:16]
 
 
 def _secret_parent(folder: Path) -> Path:

@@ -29,7 +29,7 @@ def rehearse() -> None:
         task_folder.write_json(nowhere, task_folder.STATE, json.loads(json.dumps({"started_at": time.time()})))
 
 
-def main(trees: dict[str, Hierarchy], receive: Callable[[], tuple[Order, int] | None]) -> None:
+def main(trees: dict[str, Hierarchy], receive: Callable[[], tuple[Order, int] | None], renewals: int = -1) -> None:
     """The wrapper process, right after the launcher's fork. What can be done before its order is, is.
 
     `receive` waits for the order and the task's lock, which is held until this process is gone; None ends it.
@@ -48,4 +48,4 @@ def main(trees: dict[str, Hierarchy], receive: Callable[[], tuple[Order, int] | 
         return
     order, lock = received
     assert fcntl.fcntl(lock, fcntl.F_GETFD) & fcntl.FD_CLOEXEC, "the task must not inherit its own lock"
-    Wrapper(order, trees, recruit, output).run()
+    Wrapper(order, trees, recruit, output, renewals).run()

@@ -1,8 +1,6 @@
 """What does a task find in its environment? The contract of docs/concepts/tasks.md, in one place."""
 
 import os
-import socket
-import sys
 from collections.abc import Collection, Mapping
 from typing import Protocol
 
@@ -35,16 +33,15 @@ class SecretReader(Protocol):
     def read(self, ref: Ref) -> bytes | None: ...
 
 
-def base_env(workdir: str) -> dict[str, str]:
+def base_env(body: TaskBody, python: str) -> dict[str, str]:
     """What every task has unless the surroundings say otherwise: Python programs find our interpreter
     first, and their output is not held back in a buffer."""
-    python = os.path.dirname(sys.executable)
     return {
-        "PATH": f"{python}:/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin",
-        "HOME": os.path.expanduser("~"),
+        "PATH": f"{os.path.dirname(python)}:/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin",
         "LANG": "C.UTF-8",
         "PYTHONUNBUFFERED": "1",
-        "PWD": workdir,
+        "PWD": body.workdir,
+        "OMP_NUM_THREADS": str(max(1, int(body.cpu))),
     }
 
 
@@ -70,23 +67,3 @@ def contract_env(id: ThingId, body: TaskBody, credentials: IssuedCredentials, fo
         named["WEYR_CHECKPOINT_DIR"] = os.path.join(folder, "checkpoints")
         named["WEYR_CHECKPOINT_EVERY_S"] = f"{body.checkpoint.every_s:g}"
     return env | {name: value for name, value in named.items() if value}
-
-
-def gang_env(cpu: float, port: int) -> dict[str, str]:
-    """torchrun's variables for a gang of one, so that a script written for many runs as it is."""
-    return {
-        "RANK": "0",
-        "LOCAL_RANK": "0",
-        "WORLD_SIZE": "1",
-        "LOCAL_WORLD_SIZE": "1",
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
-        "OMP_NUM_THREADS": str(max(1, int(cpu))),
-    }
-
-
-def free_port() -> int:
-    """A port nobody listens on just now. Raises: OSError."""
-    with socket.socket() as door:
-        door.bind(("127.0.0.1", 0))
-        return int(door.getsockname()[1])

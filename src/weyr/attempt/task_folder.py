@@ -35,6 +35,16 @@ MARK = "WEYR_TASK_FOLDER"
 data folders on one machine may hold tasks of the same name."""
 
 
+class Ranks(TypedDict):
+    """A member of a gang: `name` is the gang's and no other attempt's; `port` is free on the first member's machine."""
+
+    name: str
+    size: int
+    rank: int
+    port: int
+    gpus: int
+
+
 class Order(TypedDict):
     """All that a wrapper needs to run a task. It travels over a socket and never touches a disk,
     for `env`, `masks` and `secret_files` hold secrets."""
@@ -57,6 +67,9 @@ class Order(TypedDict):
     events: str
     socket: str
     group: str
+    ranks: Ranks
+    lease_s: float
+    """How long it may run on without being told that it still may; 0 for ever."""
 
 
 def write_json(folder: str, name: str, value: object, is_durable: bool = False) -> None:

@@ -12,8 +12,10 @@ import time
 
 from weyr.attempt import processes, task_folder
 from weyr.attempt.attendant import Attendant
+from weyr.attempt.lease import Lease
 from weyr.attempt.limits import MEASURE_S, Hierarchy, Limits
 from weyr.attempt.logs import TaskLog
+from weyr.attempt.outcome import outcome, verdict
 from weyr.attempt.records import RETRY_S, empty, record_end, request_in, unlink
 from weyr.attempt.secret_files import remove_secret_files, write_secret_files
 from weyr.attempt.spawn import Bounds, Recruit
@@ -31,7 +33,9 @@ TELL_END_S = 5.0
 class Wrapper:
     """The life of one task. `run` is the order of it; `_turn` is the one place that waits."""
 
-    def __init__(self, order: Order, trees: dict[str, Hierarchy], recruit: Recruit, output: int) -> None:
+    def __init__(
+        self, order: Order, trees: dict[str, Hierarchy], recruit: Recruit, output: int, renewals: int = -1
+    ) -> None:
         self._order, self._folder = order, order["folder"]
         self._recruit = recruit
         self._main = 0
@@ -45,6 +49,7 @@ class Wrapper:
         self._measure_at = 0.0
         self._write_at = float("inf")
         self._output, self._oom, self._control = output, -1, -1
+        self._lease = Lease(order["lease_s"], renewals)
         self._stopped = False
         self._poll = select.poll()
         self._log = TaskLog(self._folder, order["masks"])
@@ -80,8 +85,9 @@ class Wrapper:
         signal.set_wakeup_fd(wake_in, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGTERM, lambda *_: self._ask_stop("stopped", "its wrapper was told to end", None))
-        for fd in (wake_out, self._output):
-            self._poll.register(fd, select.POLLIN)
+        for fd in (wake_out, self._output, self._lease.renewals):
+            if fd >= 0:
+                self._poll.register(fd, select.POLLIN)
         self._read_requests()
 
     def _listen(self) -> None:
@@ -171,7 +177,7 @@ class Wrapper:
 
     def _record(self) -> None:
         self._judge()
-        code, number = self._outcome()
+        code, number = outcome(self._status)
         try:
             remove_secret_files(self._order["secret_folder"])
         except OSError as e:
@@ -192,28 +198,12 @@ class Wrapper:
         record_end(self._folder, end, self._log)
         self._tell("ended", TELL_END_S)
 
-    def _outcome(self) -> tuple[int | None, int | None]:
-        """The command's exit code, or the signal that killed it."""
-        if self._status is None:
-            return None, None
-        if os.WIFEXITED(self._status):
-            return os.WEXITSTATUS(self._status), None
-        return None, os.WTERMSIG(self._status)
-
     def _judge(self) -> None:
-        code, number = self._outcome()
+        code, _ = outcome(self._status)
         if self._main and code != 0 and self._reason in ("", "stopped") and self._limits.out_of_memory_count():
             self._run_out_of_memory()
-        if self._reason:
-            return
-        if self._status is None:
-            self._reason, self._detail = "lost", "its wrapper failed; see the launcher's log"
-        elif code == 0:
-            self._reason = "succeeded"
-        elif number is not None:
-            self._reason, self._detail = "failed", f"it was killed by {signal.Signals(number).name}"
-        else:
-            self._reason, self._detail = "failed", f"it ended with exit code {code}"
+        if not self._reason:
+            self._reason, self._detail = verdict(self._status)
 
     # --- one turn of waiting
 
@@ -233,6 +223,8 @@ class Wrapper:
 
     def _next_deadline(self) -> float:
         deadline = min(self._kill_at, self._write_at, self._agent.kill_at if self._agent.pid else float("inf"))
+        if not self._reason:
+            deadline = min(deadline, time.monotonic() + self._lease.left_s)
         if self._main and self._status is None:
             if self._order["time_limit_s"] is not None and not self._reason:
                 deadline = min(deadline, self._started + self._order["time_limit_s"])
@@ -249,6 +241,8 @@ class Wrapper:
             self._read_requests()
         elif fd == self._agent.output:
             self._hear_agent()
+        elif fd == self._lease.renewals:
+            self._lease.hear(self._poll)
         elif fd == self._oom:
             empty(fd)
             self._run_out_of_memory()
@@ -265,6 +259,9 @@ class Wrapper:
             self._ask_stop("timed out", f"it ran longer than its {limit_s:g} s", self._order["grace_s"])
         if is_running and self._limits.must_measure and now >= self._measure_at:
             self._measure(now)
+        if not self._reason and self._lease.left_s <= 0:
+            self._agent.kill_at = now  # another attempt may have begun by now: no grace, and no last upload
+            self._ask_stop("node lost", f"nobody renewed its lease of {self._lease.lasts_s:g} s", 0.0)
         if now >= self._kill_at:
             self._kill()
         if now >= self._write_at:

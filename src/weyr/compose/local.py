@@ -13,7 +13,7 @@ from pathlib import Path
 
 from weyr.access.identities import Access
 from weyr.access.secrets import Secrets
-from weyr.attempt.orders import machine_memory_bytes
+from weyr.attempt.tasks import Tasks
 from weyr.compose.doors import PORTS, planes_of, remote_keys_of, url_of
 from weyr.compose.kinds import KINDS
 from weyr.compose.remains import refuse_lost_store
@@ -33,7 +33,7 @@ from weyr.engines.local.registry import LocalRegistry
 from weyr.engines.local.router import LocalRouter
 from weyr.engines.local.secrets import LocalSecrets
 from weyr.engines.local.supervisor import Supervisor
-from weyr.engines.local.tasks import LocalTasks
+from weyr.engines.local.tasks import local_tasks, machine_memory_bytes
 from weyr.engines.local.tracked import TrackedTasks
 from weyr.engines.local.vigil import Vigil
 from weyr.ledger.ledger import Ledger
@@ -69,7 +69,7 @@ class Weyr:
     ledger: Ledger
     tracking: Tracking
     artifacts: ObjectArtifacts
-    tasks: LocalTasks
+    tasks: Tasks
     launcher: LauncherClient
     loop: Loop
     planes: Mapping[str, Plane]
@@ -136,7 +136,7 @@ def open_weyr(
     ledger = Ledger(LedgerStore(db), catalogue)
     tracking = Tracking(db, now, lambda: random_source.token_hex(16), f"mlflow-artifacts:/{SYSTEM_BUCKET}/tracking")
     launcher = LauncherClient(home.sockets / "launcher.sock", home.info("launcher"), home.log("launcher"), epoch=epoch)
-    tasks = LocalTasks(
+    tasks = local_tasks(
         folder=home.tasks,
         sockets=home.sockets,
         cache=home.cache,
@@ -160,7 +160,7 @@ def open_weyr(
 
 def _providers(
     home: Home,
-    tasks: LocalTasks,
+    tasks: Tasks,
     tracking: Tracking,
     secrets: Secrets,
     ports: Mapping[str, int],

@@ -1,30 +1,23 @@
-"""How does the local engine run tasks? As folders: what it knows of a task, it reads from there.
-
-No verb waits for a task. The launcher forks wrappers, wrappers record what happens, and a lock that is
-free where no exit is recorded proves that a wrapper died.
-"""
+"""How does this machine run tasks? The launcher forks wrappers; a lock that is free without a recorded end tells that
+one died."""
 
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import quote
 
 from weyr.attempt import task_folder
-from weyr.attempt.archive import Archive
+from weyr.attempt.host import Serving
 from weyr.attempt.limits import remove_groups
-from weyr.attempt.logs import follow_log, read_log
-from weyr.attempt.orders import CredentialIssuer, OrderMaker, SecretReader
-from weyr.attempt.task_folder import BEGUN, EXIT, RECLAIM, STATE, STOP, WANTED, Order
-from weyr.attempt.testimony import UNUSABLE, claim_in, end_in, facts_of, record_or_nothing, tasks_named
-from weyr.core.capability import Answers, Capability, Refused, TaskBody, Wanted
-from weyr.core.diagnostic import EngineSilent
-from weyr.core.ref import Ref, ThingId
-from weyr.core.schema import from_plain, to_plain
-from weyr.core.seen import Absent, Present, Seen, TaskFacts, TaskState, Unknown
+from weyr.attempt.orders import CredentialIssuer, SecretReader
+from weyr.attempt.task_folder import BEGUN, Order
+from weyr.attempt.tasks import Tasks
+from weyr.attempt.testimony import end_in, record_or_nothing
+from weyr.core.capability import TaskBody
+from weyr.core.ref import ThingId
+from weyr.core.seen import Absent, Seen, Unknown
 from weyr.engines.local import probe
 from weyr.engines.local.burial import bury
 
@@ -35,184 +28,46 @@ class Starter(Protocol):
     def start(self, orders: Sequence[Order]) -> list[str]: ...
 
 
-class LocalTasks:
-    """The TASKS capability of this machine, a Provider.
+class LocalHost:
+    """This machine, as a `weyr.attempt.host.Host`."""
 
-    Takes the folder of tasks; `sockets`, a folder with a short path for what serving tasks listen on;
-    `cache`, where model servers may keep files; `events`, a datagram socket that is told of starts and ends.
-    `surroundings` gives what every task's environment holds: PATH, MLFLOW_TRACKING_URI, AWS_ENDPOINT_URL.
-    """
-
-    capability = Capability.TASKS
+    address = "127.0.0.1"
+    lease_s = 0.0
 
     def __init__(
         self,
         folder: Path,
-        sockets: Path,
-        cache: Path,
         launcher: Starter,
-        credentials: CredentialIssuer,
-        secrets: SecretReader,
         surroundings: Callable[[], Mapping[str, str]],
         now: Callable[[], float],
-        events: Path | None = None,
         python: str = sys.executable,
     ) -> None:
-        self._folder, self._launcher, self._now = folder, launcher, now
-        self._credentials = credentials
-        for path in (folder, sockets, cache):
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._orders = OrderMaker(sockets, cache, credentials, secrets, surroundings, events, python)
-        self._archive = Archive(folder / ".archive")
-        self._ended: dict[ThingId, Present] = {}
-        for left in folder.glob(".new-*"):
-            shutil.rmtree(left, ignore_errors=True)  # a claim that a crash cut off before it counted
+        self.python = python
+        self._folder, self._launcher, self._surroundings, self._now = folder, launcher, surroundings, now
 
-    # --- the four verbs
+    def refusal(self, body: TaskBody) -> str:
+        """What this machine cannot give; a limit that is not kept would be worse than none."""
+        cpus, memory_bytes = os.cpu_count() or 1, machine_memory_bytes()
+        if body.cpu > cpus:
+            return f"it asks for {body.cpu:g} CPUs, and this machine has {cpus}"
+        if body.memory_bytes is not None and body.memory_bytes > memory_bytes:
+            asked, has = body.memory_bytes >> 20, memory_bytes >> 20
+            return f"it asks for {asked} MiB of memory, and this machine has {has} MiB"
+        return ""
 
-    def observe(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Seen]:
-        """As `Provider.observe`. A task whose wrapper died is ended first, and then seen as lost."""
-        seen: dict[ThingId, Seen] = {}
-        serving: dict[str, tuple[str, str]] = {}
-        for id in ids:
-            try:
-                seen[id] = self._look(id, serving)
-            except UNUSABLE as e:
-                seen[id] = Unknown(f"the task's folder cannot be read: {e}")
-        self._note_ends(seen)
-        ready = probe.ready(serving) if serving else set()
-        return {id: _with_readiness(found, str(id) in ready) for id, found in seen.items()}
+    def folder_of(self, folder: Path) -> str:
+        return str(folder)
 
-    def ensure(self, wanted: Sequence[Wanted]) -> Answers:
-        """As `Provider.ensure`: every id is started at most once, whatever dies in between. One whose folder
-        cannot be used keeps no other waiting. Raises: EngineSilent where the launcher cannot be reached."""
-        orders, answers = self._accept(wanted)
-        failures = self._launcher.start([*orders.values()]) if orders else []
-        failed = {id: failure for id, failure in zip(orders, failures, strict=True) if failure not in ("", "already")}
-        return answers | {id: Unknown(failure) for id, failure in failed.items()}
+    def surroundings(self) -> Mapping[str, str]:
+        return {"HOME": os.path.expanduser("~"), **self._surroundings()}
 
-    def release(self, ids: Sequence[ThingId]) -> Answers:
-        """As `Provider.release`: a running task is stopped with its grace; an ended one is cleared away and
-        its logs are archived. Said again until it is absent."""
-        over: dict[ThingId, Path] = {}
-        answers: dict[ThingId, Unknown] = {}
-        for id in ids:
-            try:
-                if self._is_over(id, self._of(id)):
-                    over[id] = self._of(id)
-            except UNUSABLE as e:
-                answers[id] = Unknown(f"it cannot be released: {e}")
-        self._credentials.revoke([_principal(id) for id in over if id not in self._ended])
-        for id, folder in over.items():
-            try:
-                self._clear(id, folder)
-            except UNUSABLE as e:
-                answers[id] = Unknown(f"it cannot be cleared away: {e}")
-        return answers
+    def start(self, orders: Sequence[Order]) -> list[str]:
+        return self._launcher.start(orders)
 
-    def inventory(self) -> Sequence[ThingId]:
-        """As `Provider.inventory`. Raises: EngineSilent."""
-        try:
-            return tasks_named(os.listdir(self._folder))
-        except OSError as e:
-            raise EngineSilent(f"the folder of tasks cannot be read: {e}") from e
-
-    # --- what this engine offers beside the verbs
-
-    def reclaim(self, id: ThingId, notice_s: float) -> bool:
-        """Announces that the task's spot node goes away in `notice_s`, and then takes it away for real.
-
-        Gives False where no such task runs. Raises: OSError.
-        """
-        folder = self._of(id)
-        if not (folder / BEGUN).exists() or (folder / EXIT).exists():
-            return False
-        if not (folder / RECLAIM).exists():
-            task_folder.write_json(str(folder), RECLAIM, {"at": self._now(), "notice_s": notice_s})
+    def wake(self, id: ThingId, folder: Path) -> None:
         task_folder.wake(str(folder))
-        return True
 
-    def logs(self, id: ThingId, follow: bool = False, tail: int | None = None) -> Iterator[bytes]:
-        """A task's output, live or archived, from its last `tail` lines on.
-
-        Following ends with the task; b"" says that nothing is new just now, so that the caller decides how to wait.
-        Raises: FileNotFoundError where there is no log of such a task, or no longer.
-        """
-        if not self._logs_of(id).is_dir():
-            raise FileNotFoundError(f"there is no log of {id}")
-        text, name, position = read_log(str(self._logs_of(id)), tail)
-        yield text
-        if not follow:
-            return
-        is_over = False
-        for more in follow_log(lambda: str(self._logs_of(id)), name, position):
-            if is_over and not more:
-                return
-            # Asked before the next read, not after this one: its last lines come before its exit's record.
-            is_over = (self._of(id) / EXIT).exists() or not self._of(id).is_dir()
-            if more or not is_over:
-                yield more
-
-    def _logs_of(self, id: ThingId) -> Path:
-        """Where its log lies now: with the task, or in the archive once it is gone."""
-        folder = self._of(id)
-        return folder if folder.is_dir() else self._archive.logs_of(folder.name)
-
-    def newest(self, ref: Ref) -> ThingId | None:
-        """The object's task with the highest number, live or archived; None where it never had one."""
-        ids = tasks_named([*os.listdir(self._folder), *self._archive.names()])
-        return max((id for id in ids if id.ref == ref), key=lambda id: (len(id.part), id.part), default=None)
-
-    # --- observing
-
-    def _of(self, id: ThingId) -> Path:
-        return self._folder / quote(str(id), safe="")
-
-    def _look(self, id: ThingId, serving: dict[str, tuple[str, str]]) -> Seen:
-        """What is known of a task; a serving one is put on the list of those to be asked."""
-        if id in self._ended:
-            return self._ended[id]
-        folder = self._of(id)
-        wanted = claim_in(folder)
-        if wanted is None:
-            return self._prove_absence(folder)
-        generation, socket = int(wanted["generation"]), str(wanted["socket"])
-        if not (folder / BEGUN).exists():
-            return Present(TaskFacts(TaskState.STARTING, address=socket), generation)
-        end = end_in(folder) or self._end_of_the_dead(folder, wanted)
-        state = record_or_nothing(folder, STATE) if end else task_folder.read_json(str(folder), STATE) or {}
-        facts = facts_of(state, end, socket)
-        if not end and socket and facts.state is TaskState.RUNNING:
-            serving[str(id)] = (socket, str(wanted["body"]["probe"]))
-        return Present(facts, generation)
-
-    def _note_ends(self, seen: Mapping[ThingId, Seen]) -> None:
-        """Takes the credentials of tasks that are seen ended for the first time, and need not be looked at again."""
-        ends = {
-            id: found
-            for id, found in seen.items()
-            if isinstance(found, Present) and _has_ended(found) and id not in self._ended
-        }
-        self._credentials.revoke([_principal(id) for id in ends])
-        self._ended |= ends
-
-    def _prove_absence(self, folder: Path) -> Seen:
-        """Its parent's list must be there and lack it: an unmounted data folder proves nothing."""
-        if folder.name not in os.listdir(self._folder):
-            return Absent()
-        # Claims appear whole, so only a power cut leaves a folder without its claim. No task outlived that.
-        lock = task_folder.lock(str(folder))
-        if lock is None:
-            return Unknown("the task's folder lacks its record, and its wrapper runs")
-        try:
-            if not bury(str(folder), {}, self._now()):
-                return Unknown("the task's folder lacks its record, and what it started is still ending")
-            shutil.rmtree(folder)
-        finally:
-            os.close(lock)
-        return Absent()
-
-    def _end_of_the_dead(self, folder: Path, claim: Mapping[str, Any]) -> dict[str, Any] | None:
+    def end_of_silent(self, id: ThingId, folder: Path, claim: Mapping[str, Any]) -> dict[str, Any] | None:
         """The end of a task whose wrapper is not there, or None while it is. Raises: OSError."""
         lock = task_folder.lock(str(folder))
         if lock is None:
@@ -228,121 +83,54 @@ class LocalTasks:
         finally:
             os.close(lock)
 
-    # --- ensuring
-
-    def _accept(self, wanted: Sequence[Wanted]) -> tuple[dict[ThingId, Order], dict[ThingId, Refused | Unknown]]:
-        """Claims tasks durably; gives the orders of those to start now, and why others cannot be.
-        Raises: EngineSilent."""
-        orders: dict[ThingId, Order] = {}
-        answers: dict[ThingId, Refused | Unknown] = {}
-        fresh: list[tuple[Wanted, TaskBody, Path]] = []
-        for want in wanted:
-            assert isinstance(want.body, TaskBody), f"{want.id} is no task"
-            try:
-                answer: Refused | Unknown | bool = self._known(want, want.body, self._of(want.id))
-            except UNUSABLE as e:
-                answer = Unknown(f"the task's folder cannot be used: {e}")
-            if isinstance(answer, Refused | Unknown):
-                answers[want.id] = answer
-            elif not answer:
-                fresh.append((want, want.body, self._of(want.id)))
-        for (want, body, folder), order in zip(fresh, self._ordered(fresh), strict=True):
-            if isinstance(order, Refused):
-                answers[want.id] = order
-                continue
-            try:
-                if task_folder.read_json(str(folder), WANTED) is None:
-                    self._claim(want, body, folder, order)
-                orders[want.id] = order
-            except UNUSABLE as e:
-                answers[want.id] = Unknown(f"the task's folder cannot be used: {e}")
-        return orders, answers
-
-    def _ordered(self, fresh: Sequence[tuple[Wanted, TaskBody, Path]]) -> Sequence[Order | Refused]:
-        """All together: each change of who may call is written down whole. Raises: EngineSilent."""
+    def absence(self, id: ThingId, folder: Path) -> Seen:
+        """Its parent's list must be there and lack it: an unmounted data folder proves nothing."""
+        if folder.name not in os.listdir(self._folder):
+            return Absent()
+        # Claims appear whole, so only a power cut leaves a folder without its claim. No task outlived that.
+        lock = task_folder.lock(str(folder))
+        if lock is None:
+            return Unknown("the task's folder lacks its record, and its wrapper runs")
         try:
-            return self._orders.make(fresh)
-        except (OSError, ValueError) as e:
-            raise EngineSilent(f"tasks cannot be ordered: {e}") from e
+            if not bury(str(folder), {}, self._now()):
+                return Unknown("the task's folder lacks its record, and what it started is still ending")
+            shutil.rmtree(folder)
+        finally:
+            os.close(lock)
+        return Absent()
 
-    def _known(self, want: Wanted, body: TaskBody, folder: Path) -> Refused | bool:
-        """Whether the task was started, or stopped, before; or why it cannot be what is wanted now."""
-        prior = task_folder.read_json(str(folder), WANTED)
-        if prior is None:
-            return False
-        refused = self._compare(want, body, folder, prior)
-        return refused or (folder / BEGUN).exists() or (folder / STOP).exists()
-
-    def _compare(self, want: Wanted, body: TaskBody, folder: Path, prior: dict[str, Any]) -> Refused | None:
-        if want.generation < prior["generation"]:
-            return Refused(f"generation {want.generation} is older than {prior['generation']}, which is here already")
-        if want.generation == prior["generation"]:
-            return None
-        if from_plain(TaskBody, prior["body"]) != body:
-            return Refused("a task that was started cannot be changed; release it and start another")
-        task_folder.write_json(str(folder), WANTED, prior | {"generation": want.generation})
-        self._ended.pop(want.id, None)
-        return None
-
-    def _claim(self, want: Wanted, body: TaskBody, folder: Path, order: Order) -> None:
-        """The task's folder appears at once and whole. It need not survive a power cut: no task does."""
-        new = self._folder / f".new-{folder.name}"
-        shutil.rmtree(new, ignore_errors=True)
-        new.mkdir(mode=0o700)
-        if body.checkpoint:
-            (new / task_folder.CHECKPOINTS).mkdir(mode=0o700)
-        wanted = {
-            "id": str(want.id),
-            "generation": want.generation,
-            "body": to_plain(TaskBody, body),
-            "socket": order["socket"],
-            "secret_folder": order["secret_folder"],
-        }
-        try:
-            task_folder.write_json(str(new), WANTED, wanted)
-            new.rename(folder)
-        except OSError:
-            shutil.rmtree(new, ignore_errors=True)
-            raise
-
-    # --- releasing
-
-    def _is_over(self, id: ThingId, folder: Path) -> bool:
-        """Whether the task can be cleared away; one that runs is asked to stop."""
-        wanted = claim_in(folder)
-        if wanted is None:
-            self._prove_absence(folder)
-            return False
-        # Whoever claims the start first has it: the launcher to begin, or we to prevent it.
-        if task_folder.begin(str(folder), {"released": True}):
-            return True
-        # An end that nobody was told of stays for one more look: else what it cost, and that it
-        # succeeded just as it was to be stopped, would never be known.
-        if id in self._ended:
-            return True
-        if not _has_ended(self._look(id, {})):
-            if not (folder / STOP).exists():
-                task_folder.write_json(str(folder), STOP, {"grace_s": wanted["body"]["grace_s"]})
-            task_folder.wake(str(folder))
-        return False
-
-    def _clear(self, id: ThingId, folder: Path) -> None:
-        """Takes an ended task's folder away. It has no credentials any more."""
+    def remove(self, id: ThingId, folder: Path) -> None:
         begun = record_or_nothing(folder, BEGUN)
         remove_groups(begun.get("groups", []))  # a wrapper that was killed could not
-        self._archive.take(folder)
-        self._ended.pop(id, None)
+
+    def strangers(self) -> Sequence[ThingId]:
+        return ()
+
+    def release_stranger(self, id: ThingId) -> None:
+        return  # nothing runs here without a folder
+
+    def ready(self, serving: Serving) -> set[str]:
+        return probe.ready(serving)
 
 
-def _principal(id: ThingId) -> str:
-    return f"task:{id}"
+def local_tasks(
+    folder: Path,
+    sockets: Path,
+    cache: Path,
+    launcher: Starter,
+    credentials: CredentialIssuer,
+    secrets: SecretReader,
+    surroundings: Callable[[], Mapping[str, str]],
+    now: Callable[[], float],
+    events: Path | None = None,
+    python: str = sys.executable,
+) -> Tasks:
+    """The TASKS capability of this machine. `surroundings` gives what every task's environment holds: where tracking
+    and the object store are."""
+    host = LocalHost(folder, launcher, surroundings, now, python)
+    return Tasks(folder, host, sockets, cache, credentials, secrets, now, events)
 
 
-def _has_ended(seen: Seen) -> bool:
-    return isinstance(seen, Present) and isinstance(seen.facts, TaskFacts) and seen.facts.end is not None
-
-
-def _with_readiness(seen: Seen, is_ready: bool) -> Seen:
-    if not is_ready or not isinstance(seen, Present) or not isinstance(seen.facts, TaskFacts):
-        return seen
-    return replace(seen, facts=replace(seen.facts, is_ready=True))
+def machine_memory_bytes() -> int:
+    """How much memory this machine has."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
