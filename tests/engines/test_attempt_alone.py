@@ -19,7 +19,7 @@ def order(folder: Path, script: str, **changes: Any) -> dict[str, Any]:
     return Order(
         id="x", generation=1, folder=str(folder), argv=["/bin/sh", "-c", script], workdir="/", env={"PATH": os.defpath},
         masks=["hunter22"], secret_folder="", secret_files={}, cpu=1.0, memory_bytes=None, time_limit_s=None,
-        grace_s=1.0, agent=[], save_s=1.0, events="", socket="", group="weyr-0123456789abcdef",
+        grace_s=1.0, agent=[], save_s=1.0, events="", socket="", ports=[], group="weyr-0123456789abcdef",
         ranks=Ranks(name="x", size=1, rank=0, port=15000, gpus=0), lease_s=0.0,
     ) | changes  # fmt: skip
 

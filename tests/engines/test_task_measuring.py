@@ -32,7 +32,7 @@ def run(folder: Path, script: str, **changes: Any) -> dict[str, Any]:
     order: dict[str, Any] = Order(
         id="x", generation=1, folder=str(folder), argv=["/bin/sh", "-c", script], workdir="/", env=dict(os.environ),
         masks=[], secret_folder="", secret_files={}, cpu=0.5, memory_bytes=None, time_limit_s=None, grace_s=1.0,
-        agent=[], save_s=1.0, events="", socket="", group="weyr-0123456789abcdef",
+        agent=[], save_s=1.0, events="", socket="", ports=[], group="weyr-0123456789abcdef",
         ranks=Ranks(name="x", size=1, rank=0, port=15000, gpus=0), lease_s=0.0,
     ) | changes  # fmt: skip
     subprocess.run([sys.executable, "-c", RUN], input=json.dumps(order), text=True, check=True, timeout=30)

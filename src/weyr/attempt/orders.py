@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from weyr.attempt.host import Host
+from weyr.attempt.ports import port_env, unused_port
 from weyr.attempt.ranks import placed
 from weyr.attempt.task_env import CredentialIssuer, IssuedCredentials, SecretReader, base_env, contract_env
 from weyr.attempt.task_folder import Order, Ranks
@@ -70,13 +71,14 @@ class OrderMaker:
         home = self._host.folder_of(folder)
         secret_folder = str(_secret_parent(folder) / f"weyr-{mark}") if body.secret_files else ""
         socket = str(self._sockets / f"{mark}.sock") if body.probe else ""
+        ports = [port or unused_port() for port in body.ports]
         order = Order(
             id=str(want.id),
             generation=want.generation,
             folder=home,
             argv=list(body.argv),
             workdir=body.workdir,
-            env=self._env(want, body, home, credentials, values, secret_folder, socket),
+            env=self._env(want, body, home, credentials, values, secret_folder, socket) | port_env(ports),
             masks=[*values.values(), credentials.token, credentials.secret_access_key],
             secret_folder=secret_folder,
             secret_files={name: values[ref] for name, ref in body.secret_files.items()},
@@ -88,6 +90,7 @@ class OrderMaker:
             save_s=SAVE_S,
             events=self._events,
             socket=socket,
+            ports=ports,
             group=f"weyr-{mark}",
             ranks=_ranks(want, body),
             lease_s=self._host.lease_s,

@@ -66,6 +66,7 @@ class Order(TypedDict):
     save_s: float
     events: str
     socket: str
+    ports: list[int]
     group: str
     ranks: Ranks
     lease_s: float

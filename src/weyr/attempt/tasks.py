@@ -174,7 +174,7 @@ class Tasks:
             return Present(TaskFacts(TaskState.STARTING, address=socket), generation)
         end = end_in(folder) or self._host.end_of_silent(id, folder, wanted)
         state = record_or_nothing(folder, STATE) if end else task_folder.read_json(str(folder), STATE) or {}
-        facts = facts_of(state, end, socket)
+        facts = facts_of(state, end, socket, wanted.get("ports", ()))
         if not end and socket and facts.state is TaskState.RUNNING:
             serving[str(id)] = (socket, str(wanted["body"]["probe"]))
         return Present(facts, generation)
@@ -257,6 +257,7 @@ class Tasks:
             "generation": want.generation,
             "body": to_plain(TaskBody, body),
             "socket": order["socket"],
+            "ports": order["ports"],
             "secret_folder": order["secret_folder"],
         }
         try:

@@ -4,7 +4,7 @@ Records are put in place whole, so one that cannot be parsed is the disk's fault
 that merely cannot be read at this moment raises, and is looked at again.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -41,7 +41,9 @@ def end_in(folder: Path) -> dict[str, Any] | None:
     return end if end.get("reason") in REASONS and "ended_at" in end else None
 
 
-def facts_of(state: Mapping[str, Any], end: Mapping[str, Any] | None, socket: str) -> TaskFacts:
+def facts_of(
+    state: Mapping[str, Any], end: Mapping[str, Any] | None, socket: str, ports: Sequence[int] = ()
+) -> TaskFacts:
     """A task's facts, from its state and its end; either alone is enough."""
     started_at = state.get("started_at") or (end or {}).get("started_at")
     ended = None
@@ -63,6 +65,7 @@ def facts_of(state: Mapping[str, Any], end: Mapping[str, Any] | None, socket: st
         restored=state.get("restored", ""),
         saved=state.get("saved", ""),
         address=socket,
+        ports=tuple(ports),
     )
 
 

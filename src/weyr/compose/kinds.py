@@ -2,11 +2,12 @@
 
 from weyr.core.kind import AnyKind, Kinds
 from weyr.kinds.compute.job import KIND as JOB
+from weyr.kinds.compute.service import KIND as SERVICE
 from weyr.kinds.cost.budget import KIND as BUDGET
 from weyr.kinds.ml.endpoint import KIND as ENDPOINT
 from weyr.kinds.ml.model import KIND as MODEL
 from weyr.kinds.security.secret import KIND as SECRET
 from weyr.kinds.storage.bucket import KIND as BUCKET
 
-_ALL: tuple[AnyKind, ...] = (BUDGET, SECRET, BUCKET, JOB, MODEL, ENDPOINT)
+_ALL: tuple[AnyKind, ...] = (BUDGET, SECRET, BUCKET, JOB, SERVICE, MODEL, ENDPOINT)
 KINDS: Kinds = {kind.name: kind for kind in _ALL}

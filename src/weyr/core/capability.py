@@ -77,7 +77,8 @@ class TaskBody:
     `probe` is the HTTP path that answers 200 once a serving task is ready.
 
     `image` is a container image to run in, `requirements` are Python packages of an environment made for the task;
-    neither: the engine's own. `ports` are TCP ports it listens on. `queue` and `pool` are absolute refs, such as
+    neither: the engine's own. `ports` are TCP ports it listens on, 0 for one that the engine chooses; the first is its
+    $PORT. `queue` and `pool` are absolute refs, such as
     `team:queue/gpu`, "" for none; it runs only on nodes with all of `labels`, and on those with `taints` that it
     `bears`; higher `priority` goes first; `expected_s` is how long it usually runs, None where nobody knows.
     `engine` runs it, "" for the stack's own. `node` and `devices` are chosen by the scheduler, never by a kind: where

@@ -46,6 +46,19 @@ class Finding:
     suggestion: str = ""
 
 
+ROUTED = frozenset({"endpoint", "function", "service"})
+"""Kinds whose objects are called at /stack/name: two of one name would have one address."""
+
+
+def shared_address(proposal: Proposal, ref: Ref) -> Iterator[Finding]:
+    """A fatal finding where objects of two kinds would have one address; told of the later kind."""
+    for kind in sorted(ROUTED):
+        other = Ref(ref.stack, kind, ref.name)
+        if kind < ref.kind and other in proposal.specs:
+            detail = f"{other} and {ref} would both be called at /{ref.stack}/{ref.name}."
+            yield Finding(ref, (), Severity.FATAL, "Two objects with one address", detail)
+
+
 def shared_names(names: Mapping[Ref, str]) -> Iterator[Finding]:
     """A fatal finding for each object whose name in the world outside is another one's too."""
     owners: dict[str, Ref] = {}

@@ -59,6 +59,7 @@ class TaskFacts:
     `notice_at` is when its spot node announced the reclaim. `restored` names the checkpoint the
     attempt began from, `saved` the newest one that is whole in the bucket. `waits` says why it has not
     begun although it is accepted. `node` and `devices` are where it runs and what it may see, as the engine has it.
+    `ports` are the TCP ports that it was given, in the order in which they were wanted.
     """
 
     state: TaskState
@@ -73,6 +74,7 @@ class TaskFacts:
     waits: str = ""
     node: str = ""
     devices: tuple[str, ...] = ()
+    ports: tuple[int, ...] = ()
     of: Literal["task"] = "task"
 
 

@@ -59,8 +59,8 @@ def task_body(ref: Ref, spec: TaskSpec, needs: Mapping[Ref, Need], base_folder: 
         grace_s=spec.grace,
         image=spec.image,
         requirements=spec.python.requirements,
-        queue=spec.queue or "",
-        pool=spec.pool or "",
+        queue=f"{ref.stack}:queue/{spec.queue}" if spec.queue else "",
+        pool=f"{ref.stack}:pool/{spec.pool}" if spec.pool else "",
     )
 
 

@@ -6,6 +6,7 @@ reading pauses while a replica is slower than the caller, while a request is hel
 
 import asyncio
 from collections import deque
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
@@ -38,6 +39,7 @@ class Door(asyncio.Protocol):
         self.current: Exchange | None = None
         self.is_full = False
         self.is_closing = False
+        self.is_tunnel = False
         self._queue: deque[Exchange] = deque()
         self._incoming: Exchange | None = None
         self._is_advancing = False
@@ -45,6 +47,7 @@ class Door(asyncio.Protocol):
         self._is_in_head = False
         self._is_deaf = False
         self._is_resuming = False
+        self._is_upgrading = False
         self._head_size = 0
         self._heard_at = self._head_at = plane.now
         self._problem: tuple[int, str] | None = None
@@ -74,8 +77,10 @@ class Door(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as e:
-            self._decline_upgrade(data[e.args[0] :])
-            return
+            if not self._is_upgrading:
+                self._decline_upgrade(data[e.args[0] :])
+                return
+            self._is_deaf = True  # who asks for another protocol speaks again once it is agreed
         except httptools.HttpParserError:
             self._broken(*(self._problem or (400, "this is not an HTTP/1.1 request")))
         if self._is_in_head:
@@ -130,6 +135,8 @@ class Door(asyncio.Protocol):
 
     def check(self, now: float) -> None:
         """Ends what takes too long. Called about once a second."""
+        if self.is_tunnel:
+            return
         bounds, current, silent_s = self.plane.bounds, self.current, now - self._heard_at
         if current is None and not self._queue:
             if self._is_in_head and now - self._head_at > bounds.head_s:
@@ -187,11 +194,14 @@ class Door(asyncio.Protocol):
         version = self._parser.get_http_version()
         length, encoding = special.get(b"content-length"), special.get(b"transfer-encoding")
         framing = b""
-        if encoding is not None:
+        self._is_upgrading = is_upgrading = _is_websocket(method, special)
+        if is_upgrading:
+            framing = b"connection: upgrade\r\nupgrade: websocket\r\n"
+        elif encoding is not None:
             framing = b"transfer-encoding: chunked\r\n"
         elif length is not None:
             framing = b"content-length: %b\r\n" % length
-        self._framing = framing
+        self._framing = b"" if is_upgrading else framing
         fields = self._fields if b"connection" not in special else self._without_named(special[b"connection"])
         begin = b" HTTP/1.1\r\n" if version == "1.1" else b" HTTP/1.0\r\n"
         head = b"".join((method, b" ", rest, begin, *fields, framing, b"\r\n"))
@@ -199,9 +209,10 @@ class Door(asyncio.Protocol):
         bearer = token.strip().decode("latin-1") if scheme.lower() == b"bearer" else ""
         exchange = self._incoming = Exchange(self, method, name, bearer, head)
         exchange.is_chunked = encoding is not None
-        exchange.closes = not self._parser.should_keep_alive()
+        exchange.upgrades = is_upgrading
+        exchange.closes = is_upgrading or not self._parser.should_keep_alive()
         self._queue.append(exchange)
-        exchange.problem = self._problem_of(version, head, len(fields) // 4 + 2 + bool(framing))
+        exchange.problem = self._problem_of(version, head, len(fields) // 4 + 2 + framing.count(b"\n"))
         if b"expect" in special:
             exchange.expects = True
 
@@ -306,6 +317,14 @@ class Door(asyncio.Protocol):
         if self._is_paused:
             self.transport.resume_reading()
         self.loop.call_later(LINGER_S, self.transport.close)
+
+
+def _is_websocket(method: bytes, special: Mapping[bytes, bytes]) -> bool:
+    """Whether a caller wants to go on in WebSocket; every other offer to become something else is declined."""
+    if special.get(b"upgrade", b"").strip().lower() != b"websocket" or method != b"GET":
+        return False
+    has_body = b"content-length" in special or b"transfer-encoding" in special
+    return not has_body and b"upgrade" in special.get(b"connection", b"").lower()
 
 
 @lru_cache(maxsize=256)

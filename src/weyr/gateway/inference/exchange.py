@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from weyr.core.grants import is_allowed
 from weyr.gateway.inference.endpoint import Endpoint, Replica
 from weyr.gateway.inference.line import connect
+from weyr.gateway.inference.tunnel import join
 from weyr.wire.message import refusal
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ REPEATABLE = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 """Methods that may be sent twice: they change nothing. Everything else is sent at most once."""
 
 CALLER_LEFT = 499
+SWITCHED = 101
 JOIN_MAX = 64 * 2**10
 """Up to here copying the pieces into one costs less than writing them one by one."""
 
@@ -33,7 +35,7 @@ class Exchange:
     __slots__ = (
         "_began_at", "_deadline", "_task", "_tries", "buffered", "closes", "door", "endpoint", "expects",
         "has_answer", "head", "is_chunked", "is_over", "is_whole", "line", "method", "name", "pieces", "problem",
-        "received", "replica", "token",
+        "received", "replica", "token", "upgrades",
     )  # fmt: skip
 
     def __init__(self, door: "Door", method: bytes, name: bytes, token: str, head: bytes) -> None:
@@ -47,6 +49,7 @@ class Exchange:
         self.received = 0
         self.is_chunked = False
         self.expects = False
+        self.upgrades = False
         self.closes = False
         self.is_whole = False
         self.is_over = False
@@ -144,6 +147,18 @@ class Exchange:
         else:
             line.close()
         self.door.finished(self, closes=not (self.is_whole and keeps_alive))
+
+    def agreed(self, data: bytes) -> None:
+        """The replica has agreed to speak something else: from here on bytes pass as they are."""
+        assert self.line is not None
+        line, door, self.line = self.line, self.door, None
+        self.has_answer = door.is_tunnel = True
+        door.transport.write(data)
+        join(door.transport, line.transport, self._tunnel_ended)
+
+    def _tunnel_ended(self) -> None:
+        self._leave(SWITCHED)
+        self.door.connection_lost(None)
 
     def line_lost(self) -> None:
         """The replica's connection ended before its answer did."""

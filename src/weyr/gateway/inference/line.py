@@ -4,7 +4,8 @@ The answer is parsed only to know its status and its end; the caller gets the re
 """
 
 import asyncio
-from typing import TYPE_CHECKING, cast
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import httptools
 
@@ -14,13 +15,25 @@ if TYPE_CHECKING:
     from weyr.gateway.inference.exchange import Exchange
     from weyr.gateway.inference.plane import Plane
 
+P = TypeVar("P", bound=asyncio.BaseProtocol)
+
 HEAD_MAX = 256 * 2**10
 
 
 async def connect(plane: "Plane", replica: Replica) -> "Line":
     """A new connection. Raises: OSError where the replica does not take it."""
-    _, line = await plane.loop.create_unix_connection(lambda: Line(plane, replica), replica.address.socket)
+    _, line = await dial(plane.loop, lambda: Line(plane, replica), replica.address.socket)
     return line
+
+
+async def dial(
+    loop: asyncio.AbstractEventLoop, protocol: Callable[[], P], address: str
+) -> tuple[asyncio.BaseTransport, P]:
+    """A connection to where a replica listens: the path of a Unix socket, or host:port. Raises: OSError."""
+    if address.startswith("/"):
+        return await loop.create_unix_connection(protocol, address)
+    host, _, port = address.rpartition(":")
+    return await loop.create_connection(protocol, host, int(port))
 
 
 class Line(asyncio.Protocol):
@@ -82,7 +95,13 @@ class Line(asyncio.Protocol):
         self.heard_at = self._plane.now
         try:
             self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+        except httptools.HttpParserUpgrade:
+            self._is_strange = True
+            if exchange.upgrades and self._status == 101:
+                self._exchange = None
+                exchange.agreed(b"".join((*self._gathered, data)))
+                return
+        except httptools.HttpParserError:
             self._is_strange = True
         if self._is_strange:
             # Bytes after the end of an answer could pass as the answer to somebody's next request.

@@ -1,0 +1,213 @@
+"""Which processes should stand behind an address, and whom are requests sent to? For all kinds with replicas. Pure.
+
+A look drops the replicas that ended, starts those that lack, lets go of those that are too many or of an older
+version, and says who is in the route. A new version takes over one replica at a time, as its kind allows: the old ones
+answer until the new ones are ready, and go on answering where they never are.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from weyr.core.decision import Note, Thing
+from weyr.core.moment import is_awaited
+from weyr.core.seen import Present, TaskEnd, TaskFacts, TaskState, Unknown
+
+BACKOFF_MAX_S = 60.0
+CRASHES_FORGOTTEN_AFTER_S = 600.0
+"""Crashes further apart than this are not one loop: a replica that dies once a day is replaced at once each day."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """One replica: its number for life, and what it was started as (`key`).
+
+    `well_at` is when it was last seen to be ready, 0 before it ever was.
+    """
+
+    number: int
+    key: str
+    is_leaving: bool = False
+    left_at: float = 0.0
+    well_at: float = 0.0
+
+    @property
+    def part(self) -> str:
+        return str(self.number)
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaSet:
+    """What is remembered between two looks. `ended` counts replicas of the version `ended_key` that ended and are not
+    replaced; `routed` are (replica, address) pairs of routing `route_generation`; both only move forward together."""
+
+    replicas: tuple[Replica, ...] = ()
+    last_number: int = 0
+    crashes: int = 0
+    crashed_at: float = 0.0
+    retry_at: float = 0.0
+    last_end: str = ""
+    ended: int = 0
+    ended_key: str = ""
+    route_generation: int = 0
+    routed: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What one look sees: the things as engines tell of them, and the version that is wanted."""
+
+    now: float
+    things: Mapping[str, Thing]
+    key: str
+
+    def facts(self, replica: Replica) -> TaskFacts | None:
+        match self.things.get(replica.part):
+            case Thing(seen=Present(facts=TaskFacts() as facts)):
+                return facts
+            case _:
+                return None
+
+    def is_running(self, replica: Replica) -> bool:
+        facts = self.facts(replica)
+        return facts is not None and facts.state is TaskState.RUNNING
+
+    def is_ready(self, replica: Replica) -> bool:
+        facts = self.facts(replica)
+        return facts is not None and facts.state is TaskState.RUNNING and facts.is_ready
+
+    def is_silent(self, replica: Replica) -> bool:
+        """Whether nothing is known just now of a replica that its engine took on."""
+        thing = self.things.get(replica.part)
+        return thing is not None and thing.is_accepted and isinstance(thing.seen, Unknown)
+
+    def is_current(self, replica: Replica) -> bool:
+        """Whether it is of the version that is wanted, and stays."""
+        return replica.key == self.key and not replica.is_leaving
+
+
+def drop_ended(
+    sight: Sight, held: ReplicaSet, restarts: Callable[[TaskEnd | None], bool] = lambda _end: True
+) -> tuple[ReplicaSet, tuple[Note, ...]]:
+    """Takes out the replicas that are over. One that was not asked to leave is a crash, or where the kind does not
+    restart it, an end that counts."""
+    kept: list[Replica] = []
+    notes: list[Note] = []
+    for replica in held.replicas:
+        why, end = _end_of(sight, replica)
+        if not why:
+            kept.append(replace(replica, well_at=sight.now) if sight.is_ready(replica) else replica)
+            continue
+        if replica.is_leaving:
+            continue
+        notes.append(Note("replica.ended", f"replica {replica.part} ended: {why}"))
+        if restarts(end):
+            held = crashed(sight.now, held, notes[-1].message)
+        elif replica.key == sight.key:
+            before = held.ended if held.ended_key == sight.key else 0
+            held = replace(held, ended=before + 1, ended_key=sight.key, last_end=notes[-1].message)
+    return replace(held, replicas=tuple(kept)), tuple(notes)
+
+
+def give_up_on(
+    sight: Sight, held: ReplicaSet, patience_s: float, ready_within_s: float
+) -> tuple[ReplicaSet, tuple[Note, ...]]:
+    """Lets replicas go that run and are ill: ready once and not for `patience_s`, or not within `ready_within_s`."""
+    texts = {replica.part: _illness(sight, replica, patience_s, ready_within_s) for replica in held.replicas}
+    for text in filter(None, texts.values()):
+        held = crashed(sight.now, held, text)
+    kept = [replace(r, is_leaving=True, left_at=sight.now) if texts[r.part] else r for r in held.replicas]
+    notes = tuple(Note("replica.unhealthy", text) for text in texts.values() if text)
+    return replace(held, replicas=tuple(kept)), notes
+
+
+def _illness(sight: Sight, replica: Replica, patience_s: float, ready_within_s: float) -> str:
+    """What is wrong with a replica that is given up, "" for one that is not."""
+    facts = sight.facts(replica)
+    if replica.is_leaving or facts is None or facts.state is not TaskState.RUNNING or facts.is_ready:
+        return ""
+    if replica.well_at:
+        ill_s = sight.now - replica.well_at
+        return f"replica {replica.part} has failed its health check for {ill_s:.0f} s" if ill_s > patience_s else ""
+    young_s = sight.now - (facts.started_at or sight.now)
+    return f"replica {replica.part} was not ready within {young_s:.0f} s" if young_s > ready_within_s else ""
+
+
+def start(sight: Sight, held: ReplicaSet, desired: int, surge: int) -> ReplicaSet:
+    """Adds those that lack, under numbers never used before; with the older version's no more than `surge` too many."""
+    staying = [replica for replica in held.replicas if not replica.is_leaving]
+    lacking = desired - sum(sight.is_current(replica) for replica in staying)
+    count = min(lacking, desired + surge - len(staying))
+    if count <= 0 or is_awaited(held.retry_at, sight.now, BACKOFF_MAX_S):
+        return held
+    fresh = tuple(Replica(held.last_number + 1 + i, sight.key) for i in range(count))
+    return replace(held, replicas=(*held.replicas, *fresh), last_number=held.last_number + count)
+
+
+def let_go(sight: Sight, held: ReplicaSet, desired: int, unavailable: int) -> ReplicaSet:
+    """Older replicas leave as far as `desired - unavailable` still answer without them; then what is too many."""
+    staying = [replica for replica in held.replicas if not replica.is_leaving]
+    # Silence takes nobody out of service.
+    answering = {r.part for r in staying if sight.is_ready(r) or sight.is_silent(r)}
+    current = [replica for replica in staying if replica.key == sight.key]
+    leaving = {r.part for r in sorted(current, key=sight.is_ready)[: max(0, len(current) - desired)]}
+    spare = len(answering - leaving) - max(0, desired - unavailable)
+    for replica in staying:
+        if replica.key == sight.key:
+            continue
+        if replica.part not in answering:
+            leaving.add(replica.part)
+        elif spare > 0:
+            leaving.add(replica.part)
+            spare -= 1
+    if not leaving:
+        return held
+
+    def after(replica: Replica) -> Replica:
+        return replace(replica, is_leaving=True, left_at=sight.now) if replica.part in leaving else replica
+
+    return replace(held, replicas=tuple(after(replica) for replica in held.replicas))
+
+
+def reroute(sight: Sight, held: ReplicaSet, address_of: Callable[[TaskFacts], str]) -> ReplicaSet:
+    """The routing as it should be, under a new number where it differs from the one before.
+
+    A replica that nobody has news of keeps what it had, and so does one whose check is late while no other is ready.
+    """
+    staying = [replica for replica in held.replicas if not replica.is_leaving]
+    had = dict(held.routed)
+    chosen = [r for r in staying if sight.is_ready(r) or (r.part in had and sight.is_silent(r))]
+    if not chosen:
+        chosen = [replica for replica in staying if sight.is_running(replica) and replica.part in had]
+    facts = {replica.part: sight.facts(replica) for replica in chosen}
+    routed = tuple((part, address_of(known) if known else had[part]) for part, known in facts.items())
+    if routed == held.routed and held.route_generation:
+        return held
+    return replace(held, routed=routed, route_generation=held.route_generation + 1)
+
+
+def may_stop(sight: Sight, replica: Replica, busy: Mapping[str, int] | None, grace_s: float) -> bool:
+    """Whether a leaving replica can be stopped. `busy`: requests under way by replica as the plane tells that has the
+    newest routing; None where it has not yet."""
+    if not replica.is_leaving or busy is None:
+        return False
+    # A request that never ends must not keep an old version, and its price, for ever.
+    return busy.get(replica.part, 0) == 0 or not is_awaited(replica.left_at + grace_s, sight.now, grace_s)
+
+
+def crashed(now: float, held: ReplicaSet, text: str) -> ReplicaSet:
+    """The first crash is followed at once, the next after 2, 4, 8 ... 60 s."""
+    before = held.crashes if 0 <= now - held.crashed_at <= CRASHES_FORGOTTEN_AFTER_S else 0
+    wait_s = min(2.0 ** min(before, 10), BACKOFF_MAX_S) if before else 0.0
+    return replace(held, crashes=before + 1, crashed_at=now, retry_at=now + wait_s, last_end=text)
+
+
+def _end_of(sight: Sight, replica: Replica) -> tuple[str, TaskEnd | None]:
+    """Why a replica is over; "" while it is not, or while nobody knows."""
+    thing, facts = sight.things.get(replica.part), sight.facts(replica)
+    if thing is None or thing.is_gone:
+        return "it is gone", None
+    if thing.refusal and not thing.is_released:
+        return thing.refusal, None
+    if facts is not None and facts.state is TaskState.ENDED:
+        return (f"{facts.end.reason} {facts.end.detail}".strip() if facts.end else "it is gone"), facts.end
+    return "", None

@@ -1,0 +1,24 @@
+"""service: a program that goes on answering."""
+
+from weyr.core.capability import Capability
+from weyr.core.kind import Kind, Layer
+from weyr.core.task_usage import task_usage
+from weyr.kinds.compute.service.checks import checks
+from weyr.kinds.compute.service.decide import decide, estimate
+from weyr.kinds.compute.service.memory import ServiceMemory, reborn
+from weyr.kinds.compute.service.spec import ServiceSpec
+
+KIND = Kind(
+    name="service",
+    plural="services",
+    layer=Layer.COMPUTE,
+    summary="A server of any kind that goes on answering: replicas, health checks, rolling updates.",
+    spec=ServiceSpec,
+    decide=decide,
+    capabilities=(Capability.TASKS, Capability.TRAFFIC),
+    memory=ServiceMemory,
+    usage=lambda _spec, things: task_usage(things),
+    estimate=estimate,
+    reborn=reborn,
+    checks=checks,
+)

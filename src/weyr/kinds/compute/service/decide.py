@@ -1,0 +1,193 @@
+"""What should happen to a service next? Pure.
+
+The steps of a look: drop the replicas that ended, give up on those that are ill, start those that lack, let go of those
+that are too many or of an older version, tell the plane whom to send to, and stop a leaving replica once the plane has
+let go of it. How many may start and leave at once is the rollout's; a version that never gets ready takes nobody down.
+"""
+
+from dataclasses import dataclass, replace
+
+from weyr.core import replica_set
+from weyr.core.capability import Capability, RouteBody, TaskBody
+from weyr.core.decision import Condition, ConditionType, Decision, Ensure, Note, Phase, Release, Scalar, View, Want
+from weyr.core.kind import Estimate
+from weyr.core.moment import is_awaited
+from weyr.core.replica_set import Replica, ReplicaSet, Sight
+from weyr.core.seen import EndReason, RouteFacts, TaskEnd
+from weyr.core.task_usage import task_meters, task_quantities
+from weyr.core.units import HOUR_S, MONTH_S
+from weyr.kinds.compute.service.body import key_of, replica_body
+from weyr.kinds.compute.service.conclude import ROUTE, conclude, route_of
+from weyr.kinds.compute.service.memory import ServiceMemory
+from weyr.kinds.compute.service.spec import ServiceSpec
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """One look: what is wanted and seen, and how many replicas there should be."""
+
+    want: Want[ServiceSpec]
+    spec: ServiceSpec
+    view: View[ServiceMemory]
+    sight: Sight
+    desired: int
+
+
+def decide(want: Want[ServiceSpec], view: View[ServiceMemory]) -> Decision[ServiceMemory]:
+    """Keeps so many well replicas of the wanted version, behind a route where it listens."""
+    if want.spec is None:
+        return _remove(view)
+    memory = view.memory or ServiceMemory()
+    if want.generation > memory.generation:
+        # Somebody applied a plan: whatever crashed before is tried again now, and counted anew.
+        fresh = replace(memory.held, crashes=0, retry_at=0.0, ended=0)
+        memory = replace(memory, generation=want.generation, held=fresh)
+    blocked = sorted(f"{ref} ({need.phase})" for ref, need in view.needs.items() if need.phase is not Phase.READY)
+    if blocked and not memory.held.replicas:
+        waiting = Condition(ConditionType.WAITING, True, "Needs", f"waits for {', '.join(blocked)}")
+        return Decision((), (waiting,), memory=memory, again_s=5)
+    sight = Sight(view.now, view.things, key_of(want.spec))
+    look = _Look(want, want.spec, view, sight, _desired(want.spec, view, memory.held, sight.key))
+    held, notes = _stepped(look, memory.held, is_blocked=bool(blocked))
+    memory = replace(memory, held=held)
+    condition = conclude(want.spec, view, sight, held, look.desired)
+    memory, serving = _noted_serving(look, memory, condition)
+    route = route_of(view.things)
+    memory = replace(memory, url=route.url if route and route.url else memory.url)
+    stops = _stopped(look, held, route)
+    is_still = not stops and condition.reason in ("Serving", "Running", "Ended") and not _is_rolling(look, held)
+    return Decision(
+        actions=(*_ensured(look, held), *_ensured_route(look, held), *stops),
+        conditions=(condition,),
+        outputs=_outputs(look, memory),
+        memory=memory,
+        notes=(*notes, *serving),
+        again_s=min(1.0, want.spec.health.every) if is_still else 0.2,
+    )
+
+
+def estimate(spec: ServiceSpec) -> tuple[Estimate, ...]:
+    """All replicas, all month."""
+    lines = task_quantities(spec.resources.cpu, spec.resources.memory, is_spot=False)
+    note = f"{spec.replicas} always on"
+    return tuple(Estimate(sku, quantity * spec.replicas, MONTH_S / HOUR_S, note) for sku, quantity in lines)
+
+
+def _desired(spec: ServiceSpec, view: View[ServiceMemory], held: ReplicaSet, key: str) -> int:
+    """How many there should be: none while the stack may not spend, and none instead of those that ended for good."""
+    if view.hold:
+        return 0
+    return max(0, spec.replicas - (held.ended if held.ended_key == key else 0))
+
+
+def _stepped(look: _Look, held: ReplicaSet, is_blocked: bool) -> tuple[ReplicaSet, tuple[Note, ...]]:
+    spec, sight = look.spec, look.sight
+    held, ended = replica_set.drop_ended(sight, held, lambda end: _restarts(spec, end))
+    desired = _desired(spec, look.view, held, sight.key)
+    patience_s = spec.health.every * spec.health.failures
+    held, ill = replica_set.give_up_on(sight, held, patience_s, spec.health.ready_within)
+    if not is_blocked:
+        held = replica_set.start(sight, held, desired, spec.rollout.max_surge)
+    held = replica_set.let_go(sight, held, desired, spec.rollout.max_unavailable)
+    return replica_set.reroute(sight, held, lambda facts: f"127.0.0.1:{facts.ports[0]}" if facts.ports else ""), (
+        *ended,
+        *ill,
+    )
+
+
+def _restarts(spec: ServiceSpec, end: TaskEnd | None) -> bool:
+    """Whether an ended replica is replaced. What was interrupted from outside always is: it did not end by itself."""
+    reason = end.reason if end else EndReason.LOST
+    match reason:
+        case EndReason.SUCCEEDED:
+            return spec.restart == "always"
+        case EndReason.FAILED | EndReason.OUT_OF_MEMORY | EndReason.TIMED_OUT:
+            return spec.restart != "never"
+        case _:
+            return True
+
+
+def _ensured(look: _Look, held: ReplicaSet) -> tuple[Ensure, ...]:
+    """The replicas that should stand. Each stays as it was started: a task is never changed under way."""
+    return tuple(_ensure(look, replica) for replica in held.replicas if not replica.is_leaving)
+
+
+def _ensure(look: _Look, replica: Replica) -> Ensure:
+    thing = look.view.things.get(replica.part)
+    old = thing.body if thing else None
+    if isinstance(old, TaskBody):
+        body = old
+    else:
+        body = replica_body(look.want.ref, look.spec, look.view.needs, look.want.folder)
+    generation = thing.generation if thing else look.want.generation
+    return Ensure(Capability.TASKS, replica.part, body, generation, task_meters(body))
+
+
+def _ensured_route(look: _Look, held: ReplicaSet) -> tuple[Ensure, ...]:
+    """The route as a thing. A refused one is asked for again: its name may have become free."""
+    if not look.spec.listens:
+        return ()
+    thing = look.view.things.get(ROUTE)
+    name = f"{look.want.ref.stack}/{look.want.ref.name}"
+    body = RouteBody(name, "", held.routed, look.spec.hold)
+    generation = _route_generation(look, held)
+    return (Ensure(Capability.TRAFFIC, ROUTE, body, generation, again=bool(thing and thing.refusal)),)
+
+
+def _route_generation(look: _Look, held: ReplicaSet) -> int:
+    # Counts the spec's changes and the routing's; each only goes up, and so does their sum.
+    return look.want.generation * 1_000_000 + held.route_generation
+
+
+def _stopped(look: _Look, held: ReplicaSet, route: RouteFacts | None) -> tuple[Release, ...]:
+    """Replicas that are over, leaving ones that the plane has let go of, and the route of what listens no more."""
+    busy: dict[str, int] | None = {}
+    if look.spec.listens:
+        has_applied = route is not None and route.generation >= _route_generation(look, held)
+        busy = dict(route.replicas) if route is not None and has_applied else None
+    known = {replica.part: replica for replica in held.replicas}
+    grace_s = look.spec.grace
+    parts = [
+        part
+        for part in look.view.things
+        if part != ROUTE and (part not in known or replica_set.may_stop(look.sight, known[part], busy, grace_s))
+    ]
+    if ROUTE in look.view.things and not look.spec.listens:
+        parts.append(ROUTE)
+    return tuple(Release(part) for part in parts)
+
+
+def _is_rolling(look: _Look, held: ReplicaSet) -> bool:
+    return any(not look.sight.is_current(replica) for replica in held.replicas)
+
+
+def _noted_serving(look: _Look, memory: ServiceMemory, condition: Condition) -> tuple[ServiceMemory, tuple[Note, ...]]:
+    """Told once for each version, when all of it answers for the first time."""
+    is_serving = condition.type is ConditionType.READY and condition.status and not _is_rolling(look, memory.held)
+    if not is_serving or memory.served == look.sight.key:
+        return memory, ()
+    memory = replace(memory, served=look.sight.key, held=replace(memory.held, crashes=0))
+    return memory, (Note("service.serving", condition.message),)
+
+
+def _outputs(look: _Look, memory: ServiceMemory) -> dict[str, Scalar]:
+    addresses = ",".join(address for _, address in memory.held.routed if address)
+    return {"url": memory.url if look.spec.listens else "", "addresses": addresses}
+
+
+def _remove(view: View[ServiceMemory]) -> Decision[ServiceMemory]:
+    """First the route, so that nobody is sent to a replica that stops; then the replicas.
+
+    A request that does not end, or a plane that does not answer, delays that by the replicas' grace and no more.
+    """
+    live = {part: thing for part, thing in view.things.items() if not thing.is_gone}
+    if not live:
+        return Decision(forget=True)
+    memory = view.memory or ServiceMemory()
+    memory = replace(memory, removing_since=memory.removing_since or view.now)
+    grace_s = max((t.body.grace_s for t in live.values() if isinstance(t.body, TaskBody)), default=0.0)
+    is_draining = ROUTE in live and is_awaited(memory.removing_since + grace_s, view.now, grace_s)
+    parts = [ROUTE] if is_draining else list(live)
+    text = "its route is being removed" if is_draining else "its replicas are being stopped"
+    removing = Condition(ConditionType.READY, False, "Removing", text)
+    return Decision(tuple(Release(part) for part in parts), (removing,), memory=memory, again_s=0.2)

@@ -1,0 +1,22 @@
+"""What does a service remember between two looks? Its replicas, and which version answered last."""
+
+from dataclasses import dataclass, field
+
+from weyr.core.replica_set import ReplicaSet
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceMemory:
+    """`served` is the version that answered last, `url` the address known last."""
+
+    held: ReplicaSet = field(default_factory=ReplicaSet)
+    generation: int = 0
+    served: str = ""
+    url: str = ""
+    removing_since: float = 0.0
+
+
+def reborn(memory: ServiceMemory) -> ServiceMemory:
+    """A service that is made anew counts its replicas and routings on: no name is used twice."""
+    held = memory.held
+    return ServiceMemory(ReplicaSet(last_number=held.last_number, route_generation=held.route_generation))
