@@ -5,6 +5,7 @@ lets time pass, and restarts the part of the engine that may be restarted. A new
 and is tested the moment it exists. Other capabilities get a registry of their own beside it.
 """
 
+import os
 import shlex
 import shutil
 import tempfile
@@ -14,8 +15,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from select import select
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
+from weyr.attempt.task_folder import Order, Ranks
 from weyr.attempt.tasks import Tasks
 from weyr.core.capability import Provider, Refused, TaskBody, Wanted
 from weyr.core.diagnostic import EngineSilent
@@ -251,6 +253,18 @@ TASK_WORLDS: Mapping[str, Callable[[], TaskWorld]] = {
     "sim that crashes": lambda: SimWorld(seed=11, crashes=0.05, down_s=1.0),
 }
 """Every engine that has tasks. Real time in the local one, so programs are short."""
+
+
+def plain_order(folder: Path, script: str, **changes: Any) -> dict[str, Any]:
+    """What a wrapper is told of a shell script, for those who run a wrapper by itself."""
+    plain = Order(
+        id="x", generation=1, folder=str(folder), argv=["/bin/sh", "-c", script], workdir="/", env={"PATH": os.defpath},
+        masks=[], secret_folder="", secret_files={}, cpu=1.0, memory_bytes=None, time_limit_s=None, grace_s=1.0,
+        agent=[], save_s=1.0, events="", socket="", ports=[], group="weyr-0123456789abcdef",
+        ranks=Ranks(name="x", size=1, rank=0, port=15000, gpus=0), lease_s=0.0,
+        nice=0, processes_max=0, disk_bytes=None, disk_folders=[], sandbox=None, prefix=[], doors=None,
+    )  # fmt: skip
+    return {**plain, **changes}
 
 
 def task_id(part: str = "1", name: str = "train") -> ThingId:

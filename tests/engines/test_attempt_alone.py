@@ -1,7 +1,6 @@
 """The portable wrapper: one attempt on a machine that has Weyr and nothing else of ours."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -10,18 +9,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from weyr.attempt.task_folder import Order, Ranks
+from engines import plain_order
 
 WITHIN_S = 20.0
 
 
 def order(folder: Path, script: str, **changes: Any) -> dict[str, Any]:
-    return Order(
-        id="x", generation=1, folder=str(folder), argv=["/bin/sh", "-c", script], workdir="/", env={"PATH": os.defpath},
-        masks=["hunter22"], secret_folder="", secret_files={}, cpu=1.0, memory_bytes=None, time_limit_s=None,
-        grace_s=1.0, agent=[], save_s=1.0, events="", socket="", ports=[], group="weyr-0123456789abcdef",
-        ranks=Ranks(name="x", size=1, rank=0, port=15000, gpus=0), lease_s=0.0,
-    ) | changes  # fmt: skip
+    return plain_order(folder, script, masks=["hunter22"], **changes)
 
 
 def run(order: dict[str, Any], renew_every_s: float | None = None) -> int:

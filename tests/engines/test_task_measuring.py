@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from weyr.attempt.task_folder import Order, Ranks
+from engines import plain_order
 
 RUN = """
 import json, os, sys
@@ -29,12 +29,7 @@ for _ in range(3):
 
 def run(folder: Path, script: str, **changes: Any) -> dict[str, Any]:
     """Runs a task under a wrapper that has no groups; gives its recorded end."""
-    order: dict[str, Any] = Order(
-        id="x", generation=1, folder=str(folder), argv=["/bin/sh", "-c", script], workdir="/", env=dict(os.environ),
-        masks=[], secret_folder="", secret_files={}, cpu=0.5, memory_bytes=None, time_limit_s=None, grace_s=1.0,
-        agent=[], save_s=1.0, events="", socket="", ports=[], group="weyr-0123456789abcdef",
-        ranks=Ranks(name="x", size=1, rank=0, port=15000, gpus=0), lease_s=0.0,
-    ) | changes  # fmt: skip
+    order = plain_order(folder, script, **({"cpu": 0.5, "env": dict(os.environ)} | changes))
     subprocess.run([sys.executable, "-c", RUN], input=json.dumps(order), text=True, check=True, timeout=30)
     end: dict[str, Any] = json.loads((folder / "exit.json").read_text())
     return end

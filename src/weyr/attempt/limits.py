@@ -12,6 +12,12 @@ PERIOD_US = 100_000
 QUOTA_US_MIN = 1_000
 MEASURE_S = 0.25
 """How often memory is measured where no control group bounds it."""
+PROCESSES_BASE, PROCESSES_PER_CPU = 1024, 512
+"""How many processes and threads a task may have that names no number: enough for a loader on each CPU with a pool of
+threads in each, and few enough that a fork bomb leaves room for everybody else."""
+WEIGHT = 0.1
+"""How much of a busy CPU a task gets beside what its owner runs by hand, for each CPU of its own."""
+CONTROLLERS = ("cpu", "memory", "pids")
 
 
 class Hierarchy(NamedTuple):
@@ -22,13 +28,13 @@ class Hierarchy(NamedTuple):
 
 
 def hierarchies(mounts: str = "/proc/self/mounts", own: str = "/proc/self/cgroup") -> dict[str, Hierarchy]:
-    """The tree of each controller we use (`cpu`, `memory`); a controller that is not there is left out."""
+    """The tree of each of CONTROLLERS; one that is not there is left out."""
     paths = _own_paths(own)
     found: dict[str, Hierarchy] = {}
     with open(mounts) as file:
         for line in file:
             _, at, kind, options = line.split()[:4]
-            for controller in ("cpu", "memory"):
+            for controller in CONTROLLERS:
                 if kind == "cgroup" and controller in options.split(",") and controller in paths:
                     found[controller] = Hierarchy(1, _below(at, paths[controller]))
                 elif kind == "cgroup2" and "" in paths and controller not in found:
@@ -72,21 +78,25 @@ class Limits:
     The task puts itself under them before its exec: into the groups behind `doors`, onto `cpus` (none: all).
     """
 
-    def __init__(self, name: str, cpu: float, memory_bytes: int | None, trees: dict[str, Hierarchy]) -> None:
+    def __init__(
+        self, name: str, cpu: float, memory_bytes: int | None, trees: dict[str, Hierarchy], processes_max: int = 0
+    ) -> None:
         self.memory_bytes = memory_bytes
         self.folders: list[str] = []
         self.doors: list[str] = []
-        self.cpu_by = self.memory_by = "nothing"
+        self.cpu_by = self.memory_by = self.processes_by = "nothing"
         self._memory: Hierarchy | None = None
         self.cpus: list[int] = []
         if cpu < (os.cpu_count() or 1):
             self._bound_cpu(name, cpu, trees.get("cpu"))
         if memory_bytes is not None:
             self._bound_memory(name, memory_bytes, trees.get("memory"))
+        if processes_max:
+            self._bound_processes(name, processes_max, trees.get("pids"))
 
     @property
     def must_measure(self) -> bool:
-        return self.memory_by == "measuring"
+        return "measuring" in (self.memory_by, self.processes_by)
 
     def out_of_memory_count(self) -> int:
         """How many processes the kernel has killed at the limit."""
@@ -128,7 +138,9 @@ class Limits:
             folder = self._make(tree, name)
             if tree.version == 2:
                 _write(folder, "cpu.max", f"{quota} {PERIOD_US}")
+                _try_write(folder, "cpu.weight", str(min(10_000, max(1, int(100 * WEIGHT * cpu)))))
             else:
+                _try_write(folder, "cpu.shares", str(max(2, int(1024 * WEIGHT * cpu))))
                 _write(folder, "cpu.cfs_period_us", str(PERIOD_US))
                 _write(folder, "cpu.cfs_quota_us", str(quota))
             self.cpu_by = f"cgroup v{tree.version}"
@@ -156,6 +168,16 @@ class Limits:
             self.memory_by = f"cgroup v{tree.version}"
         except OSError:
             self.memory_by = "measuring"
+
+    def _bound_processes(self, name: str, processes_max: int, tree: Hierarchy | None) -> None:
+        try:
+            if tree is None:
+                raise OSError("no pids controller")
+            _write(self._make(tree, name), "pids.max", str(processes_max))
+            self.processes_by = f"cgroup v{tree.version}"
+        except OSError:
+            # The kernel's other bound counts a user's processes, and does not hold for root.
+            self.processes_by = "measuring" if os.getuid() == 0 else "rlimit"
 
     def _make(self, tree: Hierarchy, name: str) -> str:
         folder = os.path.join(tree.folder, name)

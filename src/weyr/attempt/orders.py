@@ -1,18 +1,22 @@
 """What exactly should a wrapper do for a task that is wanted? Everything is looked up here, secrets too."""
 
 import hashlib
+import math
 import os
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from weyr.attempt.host import Host
+from weyr.attempt.limits import PROCESSES_BASE, PROCESSES_PER_CPU
 from weyr.attempt.ports import port_env, unused_port
 from weyr.attempt.ranks import placed
 from weyr.attempt.task_env import CredentialIssuer, IssuedCredentials, SecretReader, base_env, contract_env
-from weyr.attempt.task_folder import Order, Ranks
-from weyr.core.capability import Refused, TaskBody, Wanted
+from weyr.attempt.task_folder import CHECKPOINTS, Order, Ranks
+from weyr.core.capability import Refused, Sandbox, TaskBody, Wanted
 from weyr.core.ranks import ALONE
 from weyr.core.ref import Ref
+from weyr.core.schema import to_plain
 
 __all__ = ["CredentialIssuer", "IssuedCredentials", "OrderMaker", "SecretReader"]
 
@@ -21,6 +25,9 @@ SAVE_S = 60.0
 PORT_FIRST, PORTS = 15_000, 5_000
 """Where the first members of gangs listen: below what data folders keep and what Linux gives to connections."""
 MEMORY_FOLDER = Path("/dev/shm")
+NICE = 5
+"""How far a task stands back behind what its owner runs by hand; one that serves does not."""
+SANDBOX_CACHE = os.path.join(tempfile.gettempdir(), "weyr-cache")
 
 
 class OrderMaker:
@@ -70,7 +77,8 @@ class OrderMaker:
         mark = mark_of(folder)
         home = self._host.folder_of(folder)
         secret_folder = str(_secret_parent(folder) / f"weyr-{mark}") if body.secret_files else ""
-        socket = str(self._sockets / f"{mark}.sock") if body.probe else ""
+        # In a folder of its own: a sandbox shows that, and none of the sockets beside it.
+        socket = str(self._sockets / mark / "sock") if body.probe else ""
         ports = [port or unused_port() for port in body.ports]
         order = Order(
             id=str(want.id),
@@ -94,6 +102,13 @@ class OrderMaker:
             group=f"weyr-{mark}",
             ranks=_ranks(want, body),
             lease_s=self._host.lease_s,
+            nice=0 if body.probe else NICE,
+            processes_max=body.processes_max or PROCESSES_BASE + PROCESSES_PER_CPU * math.ceil(body.cpu),
+            disk_bytes=body.disk_bytes,
+            disk_folders=[body.workdir, *([f"{home}/{CHECKPOINTS}"] if body.checkpoint else [])],
+            sandbox=to_plain(Sandbox, body.sandbox) if body.sandbox else None,
+            prefix=[],
+            doors=None,
         )
         size = order["ranks"]["size"]
         return placed(order, [self._host.address] * size) if self._host.address else order
@@ -113,7 +128,9 @@ class OrderMaker:
         env |= {name: values[ref] for name, ref in body.secret_env.items()}
         env |= {name: f"{secret_folder}/{name}" for name in body.secret_files}
         env |= contract_env(want.id, body, credentials, folder)
-        env |= {"WEYR_PYTHON": self._host.python, "WEYR_CACHE": str(self._cache)}
+        # What others keep in the cache is not for a sandbox to see, or to change.
+        cache = SANDBOX_CACHE if body.sandbox else str(self._cache)
+        env |= {"WEYR_PYTHON": self._host.python, "WEYR_CACHE": cache}
         if socket:
             env["WEYR_SOCKET"] = socket
         if secret_folder:

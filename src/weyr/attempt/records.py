@@ -3,6 +3,7 @@
 A full disk may cost a record its time, never the task. Standard library only: the wrappers import this.
 """
 
+import contextlib
 import os
 import select
 from collections.abc import Mapping
@@ -53,6 +54,14 @@ def empty(fd: int) -> None:
             pass
     except BlockingIOError:
         return
+
+
+def remove_socket(path: str) -> None:
+    """Removes a socket that a task listened on, and its folder; "" for none."""
+    unlink(path)
+    if path:
+        with contextlib.suppress(OSError):
+            os.rmdir(os.path.dirname(path))
 
 
 def unlink(path: str) -> None:

@@ -9,29 +9,60 @@ import json
 import os
 import resource
 import signal
-from collections.abc import Sequence
+import socket
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypedDict
 
-from weyr.attempt import processes
+from weyr.attempt import namespaces, processes
+from weyr.attempt.limits import Limits
+from weyr.attempt.sandbox_status import STATUS, STATUS_FD
+from weyr.attempt.task_folder import Order
 
 _DEFAULT_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTERM, signal.SIGCHLD, signal.SIGINT)
 _OUT_OF_MEMORY_SCORE = b"200"
 """Where the whole machine runs out of memory, tasks go before the server and the planes."""
 
 
+REPORT_BYTES = 4096
+FILES_PASSED_MAX = 16
+
+
 class Bounds(NamedTuple):
-    """What the new process puts itself under: control groups, by their doors, and CPUs (none: all)."""
+    """What the new process puts itself under: control groups, by their doors, and CPUs (none: all).
+
+    `nice` is how far it stands back; `file_bytes` bounds each file it writes and `processes` its user's processes,
+    where the kernel counts those: -1 for no bound. `ports` are the doors on the loopback of a network of its own,
+    None for the machine's network. `files` maps descriptors to paths that it has open for writing.
+    """
 
     doors: Sequence[str] = ()
     cpus: Sequence[int] = ()
+    nice: int = 0
+    file_bytes: int = -1
+    processes: int = -1
+    ports: Sequence[int] | None = None
+    files: Mapping[str, str] = {}
+
+
+def bounds_of(order: Order, limits: Limits) -> Bounds:
+    """What the program of an order is put under."""
+    path = os.path.join(order["folder"], STATUS)
+    return Bounds(
+        limits.doors,
+        limits.cpus,
+        order["nice"],
+        -1 if order["disk_bytes"] is None else order["disk_bytes"],
+        order["processes_max"] if limits.processes_by == "rlimit" else -1,
+        order["doors"],
+        {str(STATUS_FD): path} if order["prefix"] else {},
+    )
 
 
 class _Command(TypedDict):
     argv: list[str]
     workdir: str
     env: dict[str, str]
-    doors: list[str]
-    cpus: list[int]
+    bounds: dict[str, object]
 
 
 class Recruit:
@@ -42,7 +73,9 @@ class Recruit:
 
     def __init__(self, stdin: int, output: int) -> None:
         order, self._tell = os.pipe2(os.O_CLOEXEC)
-        self._report, report = os.pipe2(os.O_CLOEXEC)
+        self._report, report = socket.socketpair()
+        self.doors: list[int] = []
+        """The sockets at which the doors of its own network were opened."""
         parent = os.getpid()
         self.pid = os.fork()
         if self.pid == 0:
@@ -52,24 +85,29 @@ class Recruit:
             finally:
                 os._exit(127)
         os.close(order)
-        os.close(report)
+        report.close()
 
     def become(self, argv: Sequence[str], workdir: str, env: dict[str, str], bounds: Bounds | None = None) -> str:
         """Makes it the command. Gives why it could not be started, or ""."""
         bounds = bounds or Bounds()
-        command = _Command(argv=list(argv), workdir=workdir, env=env, doors=list(bounds.doors), cpus=list(bounds.cpus))
+        command = _Command(argv=list(argv), workdir=workdir, env=env, bounds=bounds._asdict())
         try:
             _write_all(self._tell, json.dumps(command).encode())
         except BrokenPipeError:
             return "its process was killed before it began"
         finally:
             os.close(self._tell)
-        error = os.read(self._report, 4096).decode(errors="replace")  # "" as soon as the exec closed our pipe
-        os.close(self._report)
-        return error
+        with self._report:
+            error = b""
+            while True:
+                text, passed, _, _ = socket.recv_fds(self._report, REPORT_BYTES, FILES_PASSED_MAX)
+                self.doors += passed
+                if not text:  # the exec closed its end
+                    return error.decode(errors="replace")
+                error += text if not passed else b""
 
 
-def _serve(order: int, stdin: int, output: int, report: int, parent: int) -> None:
+def _serve(order: int, stdin: int, output: int, report: socket.socket, parent: int) -> None:
     """The new process: gets ready, waits for what to become, and becomes it."""
     os.setsid()
     processes.die_with_parent(parent, signal.SIGKILL)
@@ -87,15 +125,37 @@ def _serve(order: int, stdin: int, output: int, report: int, parent: int) -> Non
         return  # not needed after all
     command: _Command = json.loads(text)
     try:
-        for door in command["doors"]:
-            _enter(door)
-        if command["cpus"]:
-            os.sched_setaffinity(0, command["cpus"])
+        _bind(Bounds(**command["bounds"]), report)  # type: ignore[arg-type]  # as `become` wrote it
         os.chdir(command["workdir"])
         _execute(command["argv"], command["env"])
     except (OSError, ValueError, TypeError) as e:
         name = command["argv"][0]
-        os.write(report, f"{name} could not be started: {_told(e, command['workdir'])}".encode()[:4000])
+        report.sendall(f"{name} could not be started: {_told(e, command['workdir'])}".encode()[:4000])
+
+
+def _bind(bounds: Bounds, report: socket.socket) -> None:
+    """Puts this process under its bounds. Raises: OSError."""
+    for door in bounds.doors:
+        _enter(door)
+    if bounds.cpus:
+        os.sched_setaffinity(0, bounds.cpus)
+    if bounds.nice:
+        processes.stand_back(bounds.nice)
+    if bounds.file_bytes >= 0:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (bounds.file_bytes, bounds.file_bytes))
+    if bounds.processes >= 0:
+        most = processes.count_of(os.getuid()) + bounds.processes
+        hard = resource.getrlimit(resource.RLIMIT_NPROC)[1]
+        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
+    if bounds.ports is not None:
+        namespaces.leave_network()
+        doors = namespaces.open_doors(bounds.ports)
+        if doors:
+            socket.send_fds(report, [b"doors"], [door.fileno() for door in doors])
+    for number, path in bounds.files.items():
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        os.dup2(fd, int(number))
 
 
 def _execute(argv: list[str], env: dict[str, str]) -> None:

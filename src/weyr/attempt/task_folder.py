@@ -6,6 +6,7 @@
     exit.json      the wrapper, durably, at the very end; the engine where the wrapper died
     stop.json      the engine: please end. reclaim.json: the node goes away
     control        a FIFO that wakes the wrapper; a byte means "read your requests again"
+    sandbox.json   bubblewrap: the sandbox's first process, and how it ended
     000001.log     its output, in numbered files, oldest dropped
     checkpoints/   the task's $WEYR_CHECKPOINT_DIR
 
@@ -47,7 +48,10 @@ class Ranks(TypedDict):
 
 class Order(TypedDict):
     """All that a wrapper needs to run a task. It travels over a socket and never touches a disk,
-    for `env`, `masks` and `secret_files` hold secrets."""
+    for `env`, `masks` and `secret_files` hold secrets.
+
+    `sandbox` is one as it is wanted; the machine that it runs on makes `prefix` of it, the words before `argv`, and
+    `doors`, the ports of ours that stand open in a network of its own: None where it gets none from us."""
 
     id: str
     generation: int
@@ -71,6 +75,13 @@ class Order(TypedDict):
     ranks: Ranks
     lease_s: float
     """How long it may run on without being told that it still may; 0 for ever."""
+    nice: int
+    processes_max: int
+    disk_bytes: int | None
+    disk_folders: list[str]
+    sandbox: dict[str, Any] | None
+    prefix: list[str]
+    doors: list[int] | None
 
 
 def write_json(folder: str, name: str, value: object, is_durable: bool = False) -> None:

@@ -10,16 +10,18 @@ import select
 import signal
 import time
 
-from weyr.attempt import processes, task_folder
+from weyr.attempt import namespaces, processes, task_folder
 from weyr.attempt.attendant import Attendant
 from weyr.attempt.lease import Lease
-from weyr.attempt.limits import MEASURE_S, Hierarchy, Limits
+from weyr.attempt.limits import Hierarchy, Limits
 from weyr.attempt.logs import TaskLog
-from weyr.attempt.outcome import outcome, verdict
-from weyr.attempt.records import RETRY_S, empty, record_end, request_in, unlink
+from weyr.attempt.measuring import Measure, memory_detail
+from weyr.attempt.records import RETRY_S, empty, record_end, remove_socket, request_in
+from weyr.attempt.sandbox_status import status_of
 from weyr.attempt.secret_files import remove_secret_files, write_secret_files
-from weyr.attempt.spawn import Bounds, Recruit
+from weyr.attempt.spawn import Recruit, bounds_of
 from weyr.attempt.task_folder import Order
+from weyr.attempt.verdict import Outcome, judged, outcome_of
 
 READ_BYTES = 65536
 SWEEP_S = 10.0
@@ -38,7 +40,7 @@ class Wrapper:
     ) -> None:
         self._order, self._folder = order, order["folder"]
         self._recruit = recruit
-        self._main = 0
+        self._main = self._relay = 0
         self._status: int | None = None
         self._reason = self._detail = ""
         self._cpu_s, self._memory_max = 0.0, 0
@@ -46,7 +48,6 @@ class Wrapper:
         self._started_at: float | None = None
         self._started = 0.0
         self._kill_at = self._reclaimed_at = float("inf")
-        self._measure_at = 0.0
         self._write_at = float("inf")
         self._output, self._oom, self._control = output, -1, -1
         self._lease = Lease(order["lease_s"], renewals)
@@ -54,7 +55,9 @@ class Wrapper:
         self._poll = select.poll()
         self._log = TaskLog(self._folder, order["masks"])
         self._agent = Attendant(order["agent"], order["env"], self._log, self._poll)
-        self._limits = Limits(order["group"], order["cpu"], order["memory_bytes"], trees)
+        memory, most = order["memory_bytes"], order["processes_max"]
+        self._limits = Limits(order["group"], order["cpu"], memory, trees, most)
+        self._measure = Measure(self._limits, memory, most, order["disk_bytes"], order["disk_folders"])
 
     def run(self) -> None:
         """Runs the task. Promises: whatever happens in here, no process of it is left and its end is recorded."""
@@ -121,6 +124,8 @@ class Wrapper:
         order = self._order
         try:
             write_secret_files(order["secret_folder"], order["secret_files"])
+            if order["socket"]:
+                os.makedirs(os.path.dirname(order["socket"]), 0o700, exist_ok=True)
         except OSError as e:
             self._reason, self._detail = "not started", f"its secret files could not be written: {e.strerror}"
             self._log.say(self._detail)
@@ -128,8 +133,8 @@ class Wrapper:
         self._oom = self._limits.out_of_memory_event()
         if self._oom >= 0:
             self._poll.register(self._oom, select.POLLIN)
-        bounds = Bounds(self._limits.doors, self._limits.cpus)
-        error = self._recruit.become(order["argv"], order["workdir"], order["env"], bounds)
+        bounds = bounds_of(order, self._limits)
+        error = self._recruit.become(order["prefix"] + order["argv"], order["workdir"], order["env"], bounds)
         self._started, self._started_at = time.monotonic(), time.time()
         if error:
             self._started_at = None
@@ -137,8 +142,16 @@ class Wrapper:
             self._log.say(error)
             return
         self._main = self._recruit.pid
+        if self._recruit.doors:
+            self._relay = namespaces.relay(self._recruit.doors, order["doors"] or [])
+        self._measure.begin(self._started)
         self._write_state()
         self._tell("started")
+
+    def _group(self) -> int:
+        """The process group that the program is in: in a sandbox not that of our child, who only watches over it and
+        would take all of it along if it were signalled."""
+        return (status_of(self._folder).init if self._order["prefix"] else 0) or self._main
 
     def _is_alive(self) -> bool:
         """Whether there is something to wait for. A shell may end at SIGTERM while what it started
@@ -147,7 +160,8 @@ class Wrapper:
             return True
         if not self._main or self._kill_at == float("inf") or time.monotonic() >= self._kill_at:
             return False
-        return any(processes.group_of(pid) == self._main for pid in self._below())
+        group = self._group()
+        return any(processes.group_of(pid) == group for pid in self._below())
 
     def _sweep(self) -> None:
         """Kills what is left of the task, daemons too: as subreaper we are the parent of them all."""
@@ -177,7 +191,7 @@ class Wrapper:
 
     def _record(self) -> None:
         self._judge()
-        code, number = outcome(self._status)
+        code, number, _ = self._outcome()
         try:
             remove_secret_files(self._order["secret_folder"])
         except OSError as e:
@@ -188,22 +202,25 @@ class Wrapper:
             "signal": number,
             "detail": self._detail,
             "cpu_s": round(self._cpu_s, 6),
-            "memory_max_bytes": self._limits.memory_max_bytes() or self._memory_max,
+            "memory_max_bytes": self._limits.memory_max_bytes() or max(self._memory_max, self._measure.memory_max),
             "started_at": self._started_at,
             "ended_at": time.time(),
         }
         self._limits.remove()
-        unlink(self._order["socket"])
+        remove_socket(self._order["socket"])
         # The last deed: from here a task of the same name may begin.
         record_end(self._folder, end, self._log)
         self._tell("ended", TELL_END_S)
 
+    def _outcome(self) -> Outcome:
+        return outcome_of(self._status, self._folder, bool(self._order["prefix"]))
+
     def _judge(self) -> None:
-        code, _ = outcome(self._status)
-        if self._main and code != 0 and self._reason in ("", "stopped") and self._limits.out_of_memory_count():
-            self._run_out_of_memory()
+        outcome = self._outcome()
+        if self._main and outcome.code != 0 and self._reason in ("", "stopped") and self._limits.out_of_memory_count():
+            self._reason, self._detail = "out of memory", memory_detail(self._limits.memory_bytes)
         if not self._reason:
-            self._reason, self._detail = verdict(self._status)
+            self._reason, self._detail = judged(outcome, self._order["disk_bytes"])
 
     # --- one turn of waiting
 
@@ -228,8 +245,7 @@ class Wrapper:
         if self._main and self._status is None:
             if self._order["time_limit_s"] is not None and not self._reason:
                 deadline = min(deadline, self._started + self._order["time_limit_s"])
-            if self._limits.must_measure:
-                deadline = min(deadline, self._measure_at)
+            deadline = min(deadline, self._measure.at)
         return deadline
 
     def _take(self, fd: int, event: int) -> None:
@@ -245,8 +261,7 @@ class Wrapper:
             self._lease.hear(self._poll)
         elif fd == self._oom:
             empty(fd)
-            self._run_out_of_memory()
-            self._kill()
+            self._end_for("out of memory", memory_detail(self._limits.memory_bytes))
         else:
             empty(fd)
             if self._control < 0:
@@ -257,8 +272,8 @@ class Wrapper:
         limit_s = self._order["time_limit_s"]
         if is_running and limit_s is not None and not self._reason and now >= self._started + limit_s:
             self._ask_stop("timed out", f"it ran longer than its {limit_s:g} s", self._order["grace_s"])
-        if is_running and self._limits.must_measure and now >= self._measure_at:
-            self._measure(now)
+        if is_running and now >= self._measure.at and any(excess := self._measure.excess(now, self._below())):
+            self._end_for(*excess)
         if not self._reason and self._lease.left_s <= 0:
             self._agent.kill_at = now  # another attempt may have begun by now: no grace, and no last upload
             self._ask_stop("node lost", f"nobody renewed its lease of {self._lease.lasts_s:g} s", 0.0)
@@ -268,23 +283,10 @@ class Wrapper:
             self._write_state()
         self._agent.kill_if_due(now)
 
-    def _measure(self, now: float) -> None:
-        """Adds up what the task's processes hold. Shared pages are counted once only where it matters:
-        the exact figure costs ten times the rough one."""
-        limit = self._order["memory_bytes"] or 0
-        below = self._below()
-        held = processes.resident_bytes(below)
-        if held > limit:
-            held = processes.proportional_bytes(below)
-        self._memory_max = max(self._memory_max, held)
-        self._measure_at = now + MEASURE_S
-        if held > limit:
-            self._run_out_of_memory()
-            self._kill()
-
-    def _run_out_of_memory(self) -> None:
-        limit = self._order["memory_bytes"] or 0
-        self._reason, self._detail = "out of memory", f"it needed more than its {limit >> 20} MiB of memory"
+    def _end_for(self, reason: str, detail: str) -> None:
+        """It passed a bound, and gets no grace."""
+        self._reason, self._detail = reason, detail
+        self._kill()
 
     # --- requests and signals
 
@@ -310,7 +312,7 @@ class Wrapper:
         if not self._reason:
             self._reason, self._detail = reason, detail
             if self._main and self._status is None:
-                processes.signal_group(self._main, signal.SIGTERM)
+                processes.signal_group(self._group(), signal.SIGTERM)
             self._agent.hurry()
         grace_s = self._order["grace_s"] if grace_s is None else grace_s
         self._kill_at = min(self._kill_at, time.monotonic() + grace_s)
@@ -322,7 +324,7 @@ class Wrapper:
         processes.signal_all(self._below(), signal.SIGKILL)
 
     def _below(self) -> list[int]:
-        return processes.descendants(os.getpid(), but=self._agent.pid)
+        return processes.descendants(os.getpid(), but=(self._agent.pid, self._relay))
 
     def _reap(self) -> bool:
         """Takes the exits of all children; False once there is no child left."""
@@ -335,6 +337,9 @@ class Wrapper:
                 return True
             if pid == self._agent.pid:
                 self._agent.ended()
+                continue
+            if pid == self._relay:
+                self._relay = 0
                 continue
             self._cpu_s += usage.ru_utime + usage.ru_stime
             if self._limits.memory_by != "measuring":

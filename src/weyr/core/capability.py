@@ -55,6 +55,21 @@ class Accelerators:
 
 
 @dataclass(frozen=True, slots=True)
+class Sandbox:
+    """What a task may still see and reach from inside a sandbox: a read-only system, and a `/tmp` of its own.
+
+    `network`: `none`; `local`, the engine's own doors (object store, tracking, API) and nothing else; `full`, the
+    machine's. `tmp_bytes` bounds `/tmp` and what it writes at home. `reads` and `writes` are absolute paths shown
+    beside the working folder.
+    """
+
+    network: Literal["none", "local", "full"] = "local"
+    tmp_bytes: int = 1 << 30
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Gang:
     """Tasks that begin together or not at all: `size` of them, numbered by `rank` from 0.
 
@@ -75,6 +90,9 @@ class TaskBody:
     of its name. `grants` are what the task's own
     token may do. `memory_bytes` and `time_limit_s` are enforced; None means no limit.
     `probe` is the HTTP path that answers 200 once a serving task is ready.
+
+    `disk_bytes` bounds what it writes into its folders, `processes_max` its processes and threads; 0 for the engine's
+    own bound. Without a `sandbox` it may see what the user of the engine may.
 
     `image` is a container image to run in, `requirements` are Python packages of an environment made for the task;
     neither: the engine's own. `ports` are TCP ports it listens on, 0 for one that the engine chooses; the first is its
@@ -115,6 +133,9 @@ class TaskBody:
     engine: str = ""
     node: str = ""
     devices: tuple[str, ...] = ()
+    disk_bytes: int | None = None
+    processes_max: int = 0
+    sandbox: Sandbox | None = None
     of: Literal["task"] = "task"
 
 

@@ -110,7 +110,10 @@ class Home:
             shutil.rmtree(self.sockets, ignore_errors=True)
             return
         for left in self.sockets.glob("*"):
-            left.unlink(missing_ok=True)
+            if left.is_dir():  # a task's own
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
 
     def prepare(self) -> None:
         """Makes the folder and what is missing in it, for its owner alone.

@@ -2,11 +2,11 @@
 
 import signal
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from weyr.attempt import processes, task_folder
 from weyr.attempt.limits import processes_in, remove_groups
+from weyr.attempt.records import remove_socket
 from weyr.attempt.secret_files import remove_secret_files
 from weyr.attempt.task_folder import BEGUN, EXIT, MARK, STATE
 from weyr.attempt.testimony import record_or_nothing
@@ -28,8 +28,7 @@ def bury(folder: str, claim: Mapping[str, Any], now: float) -> bool:
         return False
     remove_groups(groups)
     remove_secret_files(str(claim.get("secret_folder", "")))
-    if claim.get("socket"):
-        Path(str(claim["socket"])).unlink(missing_ok=True)
+    remove_socket(str(claim.get("socket", "")))
     detail = "the machine was restarted" if rebooted else "its wrapper was killed; what was left of it is ended"
     end = {"reason": "lost", "detail": detail, "started_at": state.get("started_at"), "ended_at": now}
     task_folder.write_json(folder, EXIT, end, is_durable=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from weyr.attempt import task_folder
+from weyr.attempt import sandbox, task_folder
 from weyr.attempt.host import Serving
 from weyr.attempt.limits import remove_groups
 from weyr.attempt.orders import CredentialIssuer, SecretReader
@@ -53,7 +53,7 @@ class LocalHost:
         if body.memory_bytes is not None and body.memory_bytes > memory_bytes:
             asked, has = body.memory_bytes >> 20, memory_bytes >> 20
             return f"it asks for {asked} MiB of memory, and this machine has {has} MiB"
-        return ""
+        return sandbox.refusal(body)
 
     def folder_of(self, folder: Path) -> str:
         return str(folder)
@@ -62,7 +62,8 @@ class LocalHost:
         return {"HOME": os.path.expanduser("~"), **self._surroundings()}
 
     def start(self, orders: Sequence[Order]) -> list[str]:
-        return self._launcher.start(orders)
+        weyr = str(self._folder.parent)
+        return self._launcher.start([sandbox.confined(order, weyr) for order in orders])
 
     def wake(self, id: ThingId, folder: Path) -> None:
         task_folder.wake(str(folder))

@@ -1,0 +1,51 @@
+"""How did a task end? What its wrapper saw, put into a reason and a sentence. Standard library only."""
+
+import os
+import signal
+from typing import NamedTuple
+
+from weyr.attempt.logs import read_log
+from weyr.attempt.measuring import disk_detail
+from weyr.attempt.sandbox_status import SIGNALLED, status_of
+
+__all__ = ["Outcome", "judged", "outcome_of"]
+
+
+class Outcome(NamedTuple):
+    """An exit code or a signal; neither where no process was waited for. `trouble` says why it never began."""
+
+    code: int | None = None
+    number: int | None = None
+    trouble: str = ""
+
+
+def outcome_of(status: int | None, folder: str, is_sandboxed: bool) -> Outcome:
+    """Takes what wait4 gave for the task's first process."""
+    if status is None:
+        return Outcome()
+    if not os.WIFEXITED(status):
+        return Outcome(number=os.WTERMSIG(status))
+    code = os.WEXITSTATUS(status)
+    if not is_sandboxed or code == 0:
+        return Outcome(code)
+    if not status_of(folder).has_begun:
+        words = read_log(folder, 1)[0].decode(errors="replace").strip()
+        return Outcome(code, trouble=f"its sandbox could not be entered: {words}")
+    # As a shell does, the sandbox's first process tells of a signal by an exit code.
+    return Outcome(number=code - SIGNALLED) if code - SIGNALLED in set(signal.Signals) else Outcome(code)
+
+
+def judged(outcome: Outcome, disk_bytes: int | None) -> tuple[str, str]:
+    """The reason and the detail of an end that nobody asked for."""
+    code, number, trouble = outcome
+    if trouble:
+        return "not started", trouble
+    if code == 0:
+        return "succeeded", ""
+    if disk_bytes is not None and (number == signal.SIGXFSZ or code == SIGNALLED + signal.SIGXFSZ):
+        return "failed", disk_detail(disk_bytes)
+    if number is not None:
+        return "failed", f"it was killed by {signal.Signals(number).name}"
+    if code is not None:
+        return "failed", f"it ended with exit code {code}"
+    return "lost", "its wrapper failed; see the launcher's log"
