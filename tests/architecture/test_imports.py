@@ -35,7 +35,7 @@ HOMES = {
     "sklearn": ("runtime",),
     "pandas": ("runtime",),
     "numpy": ("runtime",),
-    "subprocess": ("engines", "gateway", "runtime", "cli"),
+    "subprocess": ("engines", "attempt", "gateway", "runtime", "cli"),
 }
 """Where each third party lives in src/weyr: one place to change when it does. Tests are free."""
 

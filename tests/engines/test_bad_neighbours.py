@@ -53,14 +53,16 @@ def command_lines() -> list[str]:
 
 def test_a_disk_filler_is_ended_at_its_bound(local: LocalWorld, tmp_path: Path) -> None:
     """By one large file, which the kernel stops, and by many small ones, which are added up."""
-    for number, script in enumerate(
-        ("cat /dev/zero > one", "i=0; while :; do head -c 500000 /dev/zero > f$i; i=$((i+1)); sleep 0.01; done"), 1
-    ):
-        work = tmp_path / str(number)
+    scripts = {
+        "1": "cat /dev/zero > one",
+        "2": "i=0; while :; do head -c 500000 /dev/zero > f$i; i=$((i+1)); sleep 0.01; done",
+    }
+    for number, script in scripts.items():
+        work = tmp_path / number
         work.mkdir()
         body = TaskBody(("/bin/sh", "-c", script), str(work), disk_bytes=8 * MIB, grace_s=0.1)
-        local.provider.ensure([Wanted(task_id(str(number)), 1, body)])
-    for number in ("1", "2"):
+        local.provider.ensure([Wanted(task_id(number), 1, body)])
+    for number in scripts:
         assert end(local, task_id(number)).reason is EndReason.FAILED
         assert end(local, task_id(number)).detail == "it wrote more than its 8 MiB of disk"
         assert sum(path.stat().st_size for path in (tmp_path / number).iterdir()) < 200 * MIB

@@ -198,4 +198,4 @@ def test_large_files_and_odd_names_come_back(lake: LocalWorld, s3: S3Plane) -> N
         [line for line in log(lake, id).splitlines() if not line.startswith("[weyr]")] for id in (first, second)
     )
     assert theirs == again
-    assert len(theirs) == 9
+    assert len(theirs) == 10

@@ -1,12 +1,12 @@
 """What may be said of anything that runs as a task? The fields that jobs, services, sessions and functions share."""
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
-from weyr.core.capability import TaskBody
+from weyr.core.capability import Sandbox, TaskBody
 from weyr.core.decision import Need
 from weyr.core.ref import Ref
-from weyr.core.schema import Duration, Name, Reference, Size, Spec, SpecPart, field, to
+from weyr.core.schema import Duration, Name, Reference, Size, Spec, SpecPart, checked, field, to
 
 
 class Resources(SpecPart):
@@ -16,12 +16,38 @@ class Resources(SpecPart):
     memory: Size | None = field(
         None, description="Memory of the whole process tree; the task is ended when it needs more.", ge=2**20
     )
+    disk: Size | None = field(
+        None, description="What it may write into its folders; the task is ended when it writes more.", ge=2**20
+    )
+    processes: int | None = field(
+        None,
+        description="Processes and threads; by default 1,024 and 512 more for each CPU.",
+        ge=8,
+        le=2**20,
+        strict=True,
+    )
 
 
 class PythonEnvironment(SpecPart):
     """A Python environment made for the task, and kept for the next one that wants the same."""
 
     requirements: tuple[str, ...] = field((), description="Packages, as pip takes them.", examples=[["numpy==2.1"]])
+
+
+class SandboxPart(SpecPart):
+    """What a task may see and reach of the machine, beside its own folder and a read-only system."""
+
+    network: Literal["none", "local", "full"] = field(
+        "local", description="The object store, tracking and the API of Weyr: local; the machine's network: full."
+    )
+    tmp: Size = field(2**30, description="How much it may write into /tmp and its home, which end with it.", ge=2**20)
+    reads: tuple[str, ...] = field((), description="Files and folders it may read, relative to the stack file.")
+    writes: tuple[str, ...] = field((), description="Files and folders it may read and write.")
+
+
+def _sandbox(value: bool | SandboxPart) -> SandboxPart | None:
+    """`true` as what it is short for."""
+    return value if isinstance(value, SandboxPart) else SandboxPart() if value else None
 
 
 class TaskSpec(Spec):
@@ -38,6 +64,9 @@ class TaskSpec(Spec):
     resources: Resources = field(Resources(), description="What it may use.")
     image: str = field("", description="The container image it runs in, where the engine has containers.")
     python: PythonEnvironment = field(PythonEnvironment(), description="The Python packages it needs.")
+    sandbox: Annotated[bool | SandboxPart | None, checked(_sandbox)] = field(
+        None, description="Run it in a sandbox: true, or what it may see and reach there."
+    )
     queue: Name | None = field(None, description="The queue it stands in.")
     pool: Name | None = field(None, description="The pool whose nodes it runs on.")
     grace: Duration = field(10.0, description="Time between SIGTERM and SIGKILL when it is stopped.", ge=0, le=3600)
@@ -49,7 +78,7 @@ def task_body(ref: Ref, spec: TaskSpec, needs: Mapping[Ref, Need], base_folder: 
     """A task of an object as far as the shared fields say it. Takes needs that are all ready."""
     return TaskBody(
         argv=argv,
-        workdir=spec.folder if spec.folder.startswith("/") else f"{base_folder}/{spec.folder}",
+        workdir=_absolute(spec.folder, base_folder),
         env=spec.env,
         secret_env={name: to.ref(ref.stack) for name, to in spec.secrets.items()},
         secret_files={name: to.ref(ref.stack) for name, to in spec.secret_files.items()},
@@ -61,7 +90,21 @@ def task_body(ref: Ref, spec: TaskSpec, needs: Mapping[Ref, Need], base_folder: 
         requirements=spec.python.requirements,
         queue=f"{ref.stack}:queue/{spec.queue}" if spec.queue else "",
         pool=f"{ref.stack}:pool/{spec.pool}" if spec.pool else "",
+        disk_bytes=spec.resources.disk,
+        processes_max=spec.resources.processes or 0,
+        sandbox=_sandbox_of(spec.sandbox, base_folder),
     )
+
+
+def _sandbox_of(part: bool | SandboxPart | None, base_folder: str) -> Sandbox | None:
+    if not isinstance(part, SandboxPart):
+        return None
+    reads, writes = (tuple(_absolute(path, base_folder) for path in paths) for paths in (part.reads, part.writes))
+    return Sandbox(part.network, part.tmp, reads, writes)
+
+
+def _absolute(path: str, base_folder: str) -> str:
+    return path if path.startswith("/") else f"{base_folder}/{path}"
 
 
 def bucket_grants(ref: Ref, spec: TaskSpec, needs: Mapping[Ref, Need]) -> tuple[str, ...]:
