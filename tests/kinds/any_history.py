@@ -51,6 +51,8 @@ class History:
     story: list[Note] = field(default_factory=list)
     live_before: list[str] = field(default_factory=list)
     """The tasks that might be running when the last decision was made."""
+    buried: set[str] = field(default_factory=set)
+    """The names of things that were released and are proved to be gone."""
 
     def live_tasks(self) -> list[str]:
         """Tasks that may be running, as far as anybody can know."""
@@ -82,7 +84,7 @@ class History:
         if decision.forget:
             left = {part: thing.seen for part, thing in self.things.items() if not thing.is_gone}
             assert not left, f"forgotten while these are not proved absent: {left}"
-            self.things, self.memory = {}, None
+            self.things, self.memory, self.buried = {}, None, set()
             return decision
         assert decision.conditions, "an object of which nothing is said"
         if self.kind.memory is not None:
@@ -90,7 +92,9 @@ class History:
         return decision
 
     def _drop_absent(self) -> None:
-        self.things = {part: thing for part, thing in self.things.items() if not (thing.is_released and thing.is_gone)}
+        gone = {part for part, thing in self.things.items() if thing.is_released and thing.is_gone}
+        self.things = {part: thing for part, thing in self.things.items() if part not in gone}
+        self.buried |= gone
 
     def _intend(self, action: Ensure | Release) -> None:
         thing = self.things.get(action.part)

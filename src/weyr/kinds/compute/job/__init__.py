@@ -4,7 +4,8 @@ from weyr.core.capability import Capability
 from weyr.core.kind import Kind, Layer
 from weyr.core.task_usage import task_usage
 from weyr.kinds.compute.job.checks import checks
-from weyr.kinds.compute.job.decide import decide, estimate
+from weyr.kinds.compute.job.decide import decide
+from weyr.kinds.compute.job.estimate import estimate
 from weyr.kinds.compute.job.memory import JobMemory, reborn
 from weyr.kinds.compute.job.spec import JobSpec
 

@@ -4,25 +4,46 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from weyr.core import task_spec
-from weyr.core.capability import CheckpointBody, TaskBody
+from weyr.core.capability import CheckpointBody, Gang, TaskBody
 from weyr.core.decision import Need
 from weyr.core.ref import Ref
 from weyr.core.schema import Reference
+from weyr.kinds.compute.job.array import index_env
+from weyr.kinds.compute.job.parts import Part
 from weyr.kinds.compute.job.spec import JobSpec
 from weyr.kinds.compute.job.version import program_of
 
 
-def task_body(ref: Ref, spec: JobSpec, needs: Mapping[Ref, Need], base_folder: str) -> TaskBody:
-    """Takes needs that are all ready: their outputs name the real buckets and models."""
+def attempt_bodies(
+    ref: Ref, spec: JobSpec, needs: Mapping[Ref, Need], base_folder: str, part: Part, memory_bytes: int | None, run: str
+) -> dict[Part, TaskBody]:
+    """The tasks of one attempt, by name: one, or one for each replica.
+
+    Takes needs that are all ready: their outputs name the real buckets and models. `run` tells one run of the same
+    program from another, "" where there is only one.
+    """
+    body = replace(_body(ref, spec, needs, base_folder, part.index, run), memory_bytes=memory_bytes)
+    if spec.replicas == 1:
+        return {part: body}
+    parts = [replace(part, rank=rank) for rank in range(spec.replicas)]
+    return {each: replace(body, gang=Gang(part.gang, spec.replicas, each.rank or 0)) for each in parts}
+
+
+def _body(
+    ref: Ref, spec: JobSpec, needs: Mapping[Ref, Need], base_folder: str, index: int | None, run: str
+) -> TaskBody:
     checkpoint = None
     if spec.checkpoint:
         bucket = _output(ref, needs, spec.checkpoint.bucket, "name")
         # Another program's checkpoints are not this one's progress: it would end at once with the old result.
-        prefix = f"checkpoints/{ref.name}/{program_of(spec)}"
+        words = [program_of(spec), run, "" if index is None else str(index)]
+        prefix = "/".join(["checkpoints", ref.name, *filter(None, words)])
         checkpoint = CheckpointBody(bucket, prefix, spec.checkpoint.every, spec.checkpoint.keep)
     artifacts = spec.artifacts or (spec.checkpoint.bucket if spec.checkpoint else None)
+    body = task_spec.task_body(ref, spec, needs, base_folder, task_spec.command_of(spec.run))
     return replace(
-        task_spec.task_body(ref, spec, needs, base_folder, task_spec.command_of(spec.run)),
+        body,
+        env={**body.env, **index_env(spec, index, ref.name)},
         grants=_grants(ref, spec, needs),
         time_limit_s=spec.time_limit,
         is_spot=spec.spot,
@@ -30,6 +51,7 @@ def task_body(ref: Ref, spec: JobSpec, needs: Mapping[Ref, Need], base_folder: s
         experiment=f"{ref.stack}/{ref.name}",
         model=_output(ref, needs, spec.produces, "name") if spec.produces else "",
         artifact_bucket=_output(ref, needs, artifacts, "name") if artifacts else "",
+        expected_s=spec.expected_duration,
     )
 
 

@@ -1,82 +1,80 @@
 """What should happen to a job next? Pure.
 
-A job runs once for each version of its program. Its attempts are numbered over its whole life; a new one
-begins only when the one before is proved to be over.
+A job runs once for each version of its program: as one series of attempts, or as one for each index of its array.
+What holds for all of them is decided here: what it waits for, whether it may go on, how it went.
 """
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import assert_never
 
-from weyr.core.capability import Capability, TaskBody
-from weyr.core.decision import (
-    Condition,
-    ConditionType,
-    Decision,
-    Ensure,
-    Hold,
-    Need,
-    Note,
-    Phase,
-    Release,
-    Thing,
-    View,
-    Want,
-)
-from weyr.core.kind import Estimate
-from weyr.core.moment import is_awaited
-from weyr.core.ref import Ref
-from weyr.core.seen import Absent, EndReason, Present, TaskEnd, TaskFacts, TaskState, Unknown
-from weyr.core.task_usage import task_meters, task_quantities
-from weyr.core.units import HOUR_S, duration_text
+from weyr.core.capability import TaskBody
+from weyr.core.decision import Condition, ConditionType, Decision, Ensure, Release, Thing, View, Want
+from weyr.core.units import duration_text
 from weyr.kinds.compute.job import ending
-from weyr.kinds.compute.job.body import task_body
-from weyr.kinds.compute.job.memory import JobMemory
-from weyr.kinds.compute.job.spec import JobSpec
+from weyr.kinds.compute.job.array import array_of, at_once, count_of
+from weyr.kinds.compute.job.body import attempt_bodies
+from weyr.kinds.compute.job.gang import verdict_of
+from weyr.kinds.compute.job.memory import JobMemory, Series
+from weyr.kinds.compute.job.needs import Readiness, readiness
+from weyr.kinds.compute.job.parts import Members, Part, by_series, numbers, ranges
+from weyr.kinds.compute.job.series import Step, Turn, step
+from weyr.kinds.compute.job.spec import ArrayPart, JobSpec
 from weyr.kinds.compute.job.version import program_of, version_of
+
+Found = dict[int | None, dict[int, Members]]
 
 
 def decide(want: Want[JobSpec], view: View[JobMemory]) -> Decision[JobMemory]:
-    """Starts an attempt when all it needs is there, and another when one was cut short."""
+    """Starts attempts when all they need is there, and others when these were cut short."""
     memory = view.memory or JobMemory()
+    spec = want.spec
     # What is gone by itself has to be released as well: only then is its meter closed.
     left = view.things
-    if want.spec is None:
+    if spec is None:
         is_gone = all(thing.is_gone for thing in left.values())
         return Decision(forget=True) if is_gone else _release(left, memory, "Removing", "its task is being stopped")
-    current = view.things.get(str(memory.attempt)) if memory.is_open else None
-    if _is_another_run(want.spec, want.generation, memory):
-        if current is not None and not _is_over(current):
+    found = by_series(left)
+    if _is_another_run(spec, want.generation, memory):
+        if any(_is_running(spec, memory, found)):
             return _release(left, memory, "Replacing", "the attempt of the version before is being stopped")
-        memory = JobMemory(version_of(want.spec), program_of(want.spec), attempt=memory.attempt)
-        current = None
-    memory = replace(memory, version=version_of(want.spec), generation=want.generation)
-    if memory.outcome:
-        return _over(left, memory)
-    if current is not None and _is_over(current):
-        # Weighed before anything else: a success is one, also if the budget ran out in the meantime.
-        return _ended(want.spec, view, memory, current)
-    if view.hold:
-        return replace(_release(left, memory, "Held", ""), conditions=(_held(view.hold),))
-    if current is not None:
-        return _follow(memory, left, current)
-    return _begin(want, want.spec, view, memory, left)
+        memory = _anew(spec, memory, view.now)
+    memory = replace(memory, version=version_of(spec), generation=want.generation)
+    if array_of(spec) is not None:
+        memory = _counted(memory, found)
+    if outcome_of(spec, memory):
+        return _over(spec, left, memory)
+    ready = readiness(want.ref, spec, view.needs)
+    if ready.skipped and not _has_begun(memory):
+        return _skipped(left, memory, ready.skipped)
+    return _steps(want, spec, view, memory, found, ready)
 
 
-def estimate(spec: JobSpec) -> tuple[Estimate, ...]:
-    """One run a month, of the expected duration, the time limit, or an assumed hour."""
-    seconds = spec.expected_duration or spec.time_limit or float(HOUR_S)
-    word = "expected" if spec.expected_duration else "at most" if spec.time_limit else "assumed"
-    lines = task_quantities(spec.resources.cpu, spec.resources.memory, spec.spot)
-    note = f"one run, {duration_text(seconds)} {word}"
-    return tuple(Estimate(sku, quantity, seconds / HOUR_S, note) for sku, quantity in lines)
+def outcome_of(spec: JobSpec, memory: JobMemory) -> str:
+    """How the run went; "" while it goes on."""
+    array = array_of(spec)
+    if array is None:
+        return memory.series[0].outcome if 0 in memory.series else ""
+    failed, count = len(_within(memory.failed, array)), count_of(array)
+    is_hopeless = array.may_fail is not None and failed > array.may_fail
+    if memory.series or (not is_hopeless and failed + len(_within(memory.succeeded, array)) < count):
+        return ""
+    return ending.FAILED if failed > (array.may_fail or 0) else ending.SUCCEEDED
+
+
+def _has_begun(memory: JobMemory) -> bool:
+    return bool(memory.attempts or any(series.attempt for series in memory.series.values()))
+
+
+def _within(text: str, array: ArrayPart) -> set[int]:
+    count = count_of(array)
+    return {number for number in numbers(text) if number < count}
 
 
 def _is_another_run(spec: JobSpec, generation: int, memory: JobMemory) -> bool:
     """A done job runs again for another program only; a failed one whenever a plan says so."""
     if memory.program != program_of(spec):
         return True
-    match memory.outcome:
+    match outcome_of(spec, memory):
         case ending.SUCCEEDED:
             return False
         case ending.FAILED:
@@ -85,126 +83,159 @@ def _is_another_run(spec: JobSpec, generation: int, memory: JobMemory) -> bool:
             return memory.version != version_of(spec)
 
 
-def _is_over(thing: Thing) -> bool:
-    """Whether an attempt can be weighed: it ended, it is gone, or the engine would not take it."""
-    match thing.seen:
-        case Present(facts=TaskFacts(state=TaskState.ENDED)):
-            return True
-        case _:
-            return thing.is_gone or _is_refused(thing)
+def _anew(spec: JobSpec, memory: JobMemory, now: float) -> JobMemory:
+    """The memory of a run that begins. What an array has done stays done, as long as its program is the same."""
+    fresh = JobMemory(version_of(spec), program_of(spec), highest=memory.highest, base=memory.highest, began_at=now)
+    if array_of(spec) is None or memory.program != fresh.program:
+        return fresh
+    return replace(fresh, succeeded=memory.succeeded)
 
 
-def _is_refused(thing: Thing) -> bool:
-    return bool(thing.refusal) and not thing.is_released
+def _is_running(spec: JobSpec, memory: JobMemory, found: Found) -> list[bool]:
+    """For each attempt that is under way, whether a replica of it may still run."""
+    return [
+        verdict_of(members, spec.done_when == "first").end is None
+        for index, series in memory.series.items()
+        if series.is_open and (members := found.get(_key(spec, index), {}).get(series.attempt))
+    ]
 
 
-def _begin(
-    want: Want[JobSpec], spec: JobSpec, view: View[JobMemory], memory: JobMemory, left: Mapping[str, Thing]
+def _key(spec: JobSpec, index: int) -> int | None:
+    return None if array_of(spec) is None else index
+
+
+def _steps(
+    want: Want[JobSpec], spec: JobSpec, view: View[JobMemory], memory: JobMemory, found: Found, ready: Readiness
 ) -> Decision[JobMemory]:
-    if left:
-        return _release(left, memory, "Clearing", "the attempt before is being cleared away")
-    blocked = [f"{ref} ({need.phase})" for ref, need in view.needs.items() if not _is_met(want.ref, spec, ref, need)]
-    if blocked:
-        waiting = Condition(ConditionType.WAITING, True, "Needs", f"waits for {', '.join(sorted(blocked))}")
-        return Decision((), (waiting,), memory=memory, again_s=5)
-    if is_awaited(memory.retry_at, view.now, ending.BACKOFF_MAX_S):
-        waiting = Condition(ConditionType.WAITING, True, "Backoff", f"tries again: {memory.detail}")
-        return Decision((), (waiting,), memory=memory, again_s=memory.retry_at - view.now)
-    memory = replace(memory, attempt=memory.attempt + 1, attempts=memory.attempts + 1, is_open=True)
-    body = task_body(want.ref, spec, view.needs, want.folder)
-    start = Ensure(Capability.TASKS, str(memory.attempt), body, want.generation, task_meters(body))
-    note = Note("attempt.started", f"attempt {memory.attempt} is being started")
-    return Decision((start,), (_starting(memory),), memory=memory, notes=(note,), again_s=1)
+    """One step of each series that is under way or may begin."""
+
+    def bodies(part: Part, series: Series) -> Mapping[Part, TaskBody]:
+        return attempt_bodies(want.ref, spec, view.needs, want.folder, part, ending.memory_bytes(spec, series), run="")
+
+    waits = Condition(ConditionType.WAITING, True, "Needs", ready.waits_for) if ready.waits_for else None
+    turn = Turn(spec, want.generation, view.now, bodies, _barred(spec, view), waits)
+    steps = {
+        index: step(turn, _key(spec, index), series, found.pop(_key(spec, index), {}), memory.base)
+        for index, series in _under_way(spec, memory, turn).items()
+    }
+    stray = [thing for attempts in found.values() for members in attempts.values() for thing in members.values()]
+    return _together(spec, memory, steps, stray)
 
 
-def _is_met(ref: Ref, spec: JobSpec, need_ref: Ref, need: Need) -> bool:
-    """A model only has to be registered: a version that failed its gate must not block the next."""
-    if spec.produces and need_ref == spec.produces.ref(ref.stack):
-        return "name" in need.outputs
-    return need.phase is Phase.READY
+def _barred(spec: JobSpec, view: View[JobMemory]) -> Condition | None:
+    if spec.suspend:
+        return Condition(ConditionType.HELD, True, "Suspended", "it is suspended; take suspend back, and it goes on")
+    return Condition(ConditionType.HELD, True, "BudgetSpent", view.hold.reason) if view.hold else None
 
 
-def _follow(memory: JobMemory, left: Mapping[str, Thing], thing: Thing) -> Decision[JobMemory]:
-    """An attempt whose end is not known yet."""
-    if thing.is_released:
-        return _release(left, memory, "Stopping", f"attempt {memory.attempt} is being stopped; another follows")
-    match thing.seen:
-        case Unknown(reason=reason) if thing.is_accepted:
-            silent = Condition(ConditionType.READY, None, "EngineSilent", reason)
-            return Decision((), (silent,), memory=memory, again_s=1)
-        case Present(facts=TaskFacts(waits=waits)) if waits:
-            queued = Condition(ConditionType.WAITING, True, "Queued", waits)
-            return Decision((), (queued,), memory=memory)
-        case Present(facts=TaskFacts() as facts):
-            memory, notes = _told_resumed(memory, facts)
-            outputs = _outputs(memory, facts)
-            return Decision((), (_running(memory, facts),), outputs, memory, notes=notes)
-        case Present() | Absent() | Unknown():
-            # The engine has not confirmed this attempt: say the same again under the same key.
-            again = _same_again(thing)
-            return Decision(again, (_starting(memory),), memory=memory, again_s=1)
-        case other:
-            assert_never(other)
+def _under_way(spec: JobSpec, memory: JobMemory, turn: Turn) -> dict[int, Series]:
+    """The series to look at: those that were begun, and as many more as may be under way at once."""
+    array = array_of(spec)
+    if array is None:
+        return {0: memory.series.get(0, Series())}
+    under_way = dict(memory.series)
+    failed = _within(memory.failed, array)
+    may_begin = array.may_fail is None or len(failed) <= array.may_fail
+    over = _within(memory.succeeded, array) | failed
+    for index in range(count_of(array)):
+        if len(under_way) >= at_once(array) or not may_begin:
+            break
+        if index not in over:
+            under_way.setdefault(index, Series())
+    if turn.waits or turn.barred:
+        # None of them begins: one is looked at to say why.
+        return {i: s for i, s in under_way.items() if s.attempt} or dict(list(under_way.items())[:1])
+    return under_way
 
 
-def _told_resumed(memory: JobMemory, facts: TaskFacts) -> tuple[JobMemory, tuple[Note, ...]]:
-    """Tells once for each attempt that it did not begin from nothing: what an interruption did not cost."""
-    if not facts.restored or memory.resumed == memory.attempt:
-        return memory, ()
-    text = f"attempt {memory.attempt} resumed from checkpoint {facts.restored}"
-    return replace(memory, resumed=memory.attempt), (Note("attempt.resumed", text),)
+def _together(spec: JobSpec, memory: JobMemory, steps: dict[int, Step], stray: list[Thing]) -> Decision[JobMemory]:
+    """The decision that the steps make, and what is remembered of them."""
+    after = {index: each.series for index, each in steps.items()}
+    memory = replace(memory, highest=max([memory.highest, *(series.attempt for series in after.values())]))
+    memory = replace(memory, series={i: each for i, each in after.items() if each.attempt or array_of(spec) is None})
+    actions = [action for each in steps.values() for action in each.actions]
+    decision = Decision(
+        (*actions, *(Release(thing.part) for thing in stray)),
+        _conditions(spec, memory, steps),
+        _outputs(spec, memory, steps),
+        memory,
+        notes=tuple(note for each in steps.values() for note in each.notes),
+        again_s=min((each.again_s for each in steps.values() if each.again_s is not None), default=None),
+    )
+    if outcome_of(spec, memory):
+        return replace(decision, conditions=(_outcome(spec, memory),), outputs=_totals(spec, memory), again_s=0.5)
+    return decision
 
 
-def _same_again(thing: Thing) -> tuple[Ensure, ...]:
-    if not isinstance(thing.body, TaskBody):
-        return ()
-    return (Ensure(Capability.TASKS, thing.part, thing.body, thing.generation, task_meters(thing.body)),)
+def _counted(memory: JobMemory, found: Found) -> JobMemory:
+    """An array's memory: what is over, and holds nothing any more, is only counted from here on."""
+    over = {i: series for i, series in memory.series.items() if series.outcome and i not in found}
+    if not over:
+        return memory
+    succeeded = {i for i, series in over.items() if series.outcome == ending.SUCCEEDED}
+    return replace(
+        memory,
+        series={i: series for i, series in memory.series.items() if i not in over},
+        succeeded=ranges(numbers(memory.succeeded) | succeeded),
+        failed=ranges(numbers(memory.failed) | (over.keys() - succeeded)),
+        attempts=memory.attempts + sum(series.attempts for series in over.values()),
+        took_s=memory.took_s + sum(series.took_s for series in over.values()),
+    )
 
 
-def _ended(spec: JobSpec, view: View[JobMemory], memory: JobMemory, thing: Thing) -> Decision[JobMemory]:
-    """Weighs the end of the open attempt, and clears it away."""
-    match thing.seen:
-        case Present(facts=TaskFacts(end=TaskEnd() as end) as facts):
-            memory = ending.weighed(spec, memory, end, ending.took_s(facts), view.now)
-        case _ if _is_refused(thing):
-            memory = ending.weighed(spec, memory, TaskEnd(EndReason.REFUSED, detail=thing.refusal), 0, view.now)
-        case _:
-            memory = ending.weighed(spec, memory, TaskEnd(EndReason.LOST, detail="its task is gone"), 0, view.now)
-    note = Note("attempt.ended", memory.detail + ("" if memory.outcome else "; another follows"))
-    if memory.outcome:
-        return replace(_over({thing.part: thing}, memory), notes=(note,))
-    waiting = Condition(ConditionType.WAITING, True, "Restarting", memory.detail)
-    condition = _held(view.hold) if view.hold else waiting
-    return Decision((Release(thing.part),), (condition,), memory=memory, notes=(note,), again_s=0.1)
+def _conditions(spec: JobSpec, memory: JobMemory, steps: Mapping[int, Step]) -> tuple[Condition, ...]:
+    array = array_of(spec)
+    said = [each.condition for each in steps.values() if each.condition]
+    if array is None or not said:
+        return tuple(said[:1])
+    # The worst is told of; a job that has one index at work is at work, whatever the others wait for.
+    ranked = sorted(said, key=lambda condition: (condition.type is ConditionType.WAITING, condition.status is not None))
+    done, failed = len(_within(memory.succeeded, array)), len(_within(memory.failed, array))
+    begun = sum(series.is_open for series in memory.series.values())
+    counts = f"{done} of {count_of(array)} done" + (f", {failed} failed" if failed else "") + f", {begun} under way"
+    return (replace(ranked[0], message=f"{counts}; {ranked[0].message}"),)
 
 
-def _over(left: Mapping[str, Thing], memory: JobMemory) -> Decision[JobMemory]:
-    outputs = {"attempts": memory.attempts, "took_s": round(memory.took_s, 3)}
+def _outputs(spec: JobSpec, memory: JobMemory, steps: Mapping[int, Step]) -> dict[str, str | int | float | bool]:
+    if array_of(spec) is not None:
+        return {"succeeded": memory.succeeded, "failed": memory.failed}
+    outputs = dict(steps[0].outputs or {})
+    return outputs | ({"replicas": steps[0].series.ends} if steps[0].series.ends else {})
+
+
+def _over(spec: JobSpec, left: Mapping[str, Thing], memory: JobMemory) -> Decision[JobMemory]:
     again_s = 0.5 if left else None
-    return Decision(_releases(left), (ending.outcome_of(memory),), outputs, memory, again_s=again_s)
+    return Decision(_releases(left), (_outcome(spec, memory),), _totals(spec, memory), memory, again_s=again_s)
 
 
-def _held(hold: Hold) -> Condition:
-    return Condition(ConditionType.HELD, True, "BudgetSpent", hold.reason)
+def _totals(spec: JobSpec, memory: JobMemory) -> dict[str, str | int | float | bool]:
+    series = memory.series.values()
+    attempts = memory.attempts + sum(each.attempts for each in series)
+    took_s = memory.took_s + sum(each.took_s for each in series)
+    outputs: dict[str, str | int | float | bool] = {"attempts": attempts, "took_s": round(took_s, 3)}
+    if array_of(spec) is not None:
+        return outputs | {"succeeded": memory.succeeded, "failed": memory.failed}
+    ends = memory.series[0].ends if 0 in memory.series else ""
+    return outputs | ({"replicas": ends} if ends else {})
 
 
-def _starting(memory: JobMemory) -> Condition:
-    return Condition(ConditionType.READY, False, "Starting", f"attempt {memory.attempt} is being started")
+def _outcome(spec: JobSpec, memory: JobMemory) -> Condition:
+    """What is said of a job whose run is over."""
+    array, totals = array_of(spec), _totals(spec, memory)
+    took = duration_text(float(totals["took_s"]))
+    if outcome_of(spec, memory) == ending.SUCCEEDED:
+        attempts = f" in {totals['attempts']} attempts" if int(totals["attempts"]) > 1 and array is None else ""
+        done = f"{len(_within(memory.succeeded, array))} of {count_of(array)} done; " if array else ""
+        return Condition(ConditionType.COMPLETE, True, "Succeeded", f"{done}ran {took}{attempts}")
+    if array is not None:
+        failed = f"{len(_within(memory.failed, array))} of {count_of(array)} failed: {memory.failed}"
+        return Condition(ConditionType.FAILED, True, "Failed", failed)
+    return Condition(ConditionType.FAILED, True, "Failed", memory.series[0].detail)
 
 
-def _running(memory: JobMemory, facts: TaskFacts) -> Condition:
-    parts = [f"attempt {memory.attempt}"]
-    if facts.restored:
-        parts.append(f"resumed from checkpoint {facts.restored}")
-    if facts.saved:
-        parts.append(f"saved checkpoint {facts.saved}")
-    if facts.notice_at is not None:
-        parts.append("its spot node is being reclaimed")
-    return Condition(ConditionType.READY, False, "Running", ", ".join(parts))
-
-
-def _outputs(memory: JobMemory, facts: TaskFacts) -> dict[str, str | int | float | bool]:
-    return {"attempt": memory.attempt, "restored": facts.restored, "saved": facts.saved}
+def _skipped(left: Mapping[str, Thing], memory: JobMemory, why: str) -> Decision[JobMemory]:
+    condition = Condition(ConditionType.COMPLETE, True, "Skipped", f"skipped: {why}")
+    return Decision(_releases(left), (condition,), {"skipped": True}, memory, again_s=0.5 if left else None)
 
 
 def _release(left: Mapping[str, Thing], memory: JobMemory, reason: str, message: str) -> Decision[JobMemory]:
@@ -212,5 +243,5 @@ def _release(left: Mapping[str, Thing], memory: JobMemory, reason: str, message:
     return Decision(_releases(left), (working,), memory=memory, again_s=0.5 if left else None)
 
 
-def _releases(left: Mapping[str, Thing]) -> tuple[Release, ...]:
+def _releases(left: Mapping[str, Thing]) -> tuple[Ensure | Release, ...]:
     return tuple(Release(part) for part in left)

@@ -3,66 +3,72 @@
 from dataclasses import replace
 from typing import assert_never
 
-from weyr.core.decision import Condition, ConditionType
-from weyr.core.seen import EndReason, TaskEnd, TaskFacts
+from weyr.core.seen import EndReason, TaskEnd
 from weyr.core.units import duration_text
-from weyr.kinds.compute.job.memory import JobMemory
+from weyr.kinds.compute.job.memory import Series
 from weyr.kinds.compute.job.spec import JobSpec
 
 SUCCEEDED = "succeeded"
 FAILED = "failed"
 
 BACKOFF_MAX_S = 300.0
-NOT_STARTED_MAX = 3
-INTERRUPTIONS_MAX = 1000
 INTERRUPTIONS_AT_ONCE = 3
 INTERRUPTION_WAIT_MAX_S = 60.0
-"""An interrupted attempt is followed at once; from the fourth on after 2, 4, 8 ... 60 s, in case each
+"""An interrupted attempt is followed at once; from the fourth short one on after 2, 4, 8 ... 60 s, in case each
 new attempt meets what ended the last one."""
 
 
-def weighed(spec: JobSpec, memory: JobMemory, end: TaskEnd, took_s: float, now: float) -> JobMemory:
-    """The memory after the open attempt's end. Its `outcome` is empty where another attempt follows."""
-    text = f"attempt {memory.attempt} {_sentence(end, took_s)}"
-    memory = replace(memory, is_open=False, took_s=memory.took_s + took_s, detail=text)
+def weighed(spec: JobSpec, series: Series, end: TaskEnd, took_s: float, now: float) -> Series:
+    """The series after the open attempt's end. Its `outcome` is empty where another attempt follows."""
+    text = f"attempt {series.attempt} {_sentence(end, took_s)}"
+    # A long run shows that it is no use to wait longer than the first time.
+    streak = 1 if took_s >= spec.retries.reset_after else series.streak + 1
+    series = replace(series, is_open=False, took_s=series.took_s + took_s, detail=text, streak=streak)
+    retries = spec.retries
     match end.reason:
         case EndReason.SUCCEEDED:
-            return replace(memory, outcome=SUCCEEDED)
+            return replace(series, outcome=SUCCEEDED)
         case EndReason.RECLAIMED | EndReason.LOST | EndReason.NODE_LOST | EndReason.PREEMPTED | EndReason.STOPPED:
-            memory = replace(memory, interruptions=memory.interruptions + 1)
-            excess = memory.interruptions - INTERRUPTIONS_AT_ONCE
-            wait_s = min(2.0 ** min(excess, 10), INTERRUPTION_WAIT_MAX_S) if excess > 0 else 0.0
-            return _again_or_fail(memory, memory.interruptions <= INTERRUPTIONS_MAX, now + wait_s)
+            series = replace(series, interruptions=series.interruptions + 1)
+            return _again_or_fail(series, series.interruptions <= retries.interruptions, now + _pause_s(streak))
         case EndReason.NOT_STARTED:
-            memory = replace(memory, not_started=memory.not_started + 1)
-            return _again_or_fail(memory, memory.not_started < NOT_STARTED_MAX, now + 1)
+            series = replace(series, not_started=series.not_started + 1)
+            return _again_or_fail(series, series.not_started <= retries.not_started, now + 1)
+        case EndReason.OUT_OF_MEMORY if retries.out_of_memory is not None:
+            series = replace(series, out_of_memory=series.out_of_memory + 1)
+            return _again_or_fail(series, series.out_of_memory <= retries.out_of_memory, now + _backoff_s(spec, streak))
+        case EndReason.TIMED_OUT if retries.timed_out is not None:
+            series = replace(series, timed_out=series.timed_out + 1)
+            return _again_or_fail(series, series.timed_out <= retries.timed_out, now + _backoff_s(spec, streak))
         case EndReason.FAILED | EndReason.OUT_OF_MEMORY | EndReason.TIMED_OUT:
-            memory = replace(memory, failures=memory.failures + 1)
-            wait_s = min(spec.retries.backoff * 2 ** min(memory.failures - 1, 20), BACKOFF_MAX_S)
-            return _again_or_fail(memory, memory.failures <= spec.retries.max, now + wait_s)
+            ooms = series.out_of_memory + (end.reason is EndReason.OUT_OF_MEMORY)
+            series = replace(series, failures=series.failures + 1, out_of_memory=ooms)
+            can_retry = series.failures <= retries.max and end.exit_code not in retries.never_on
+            return _again_or_fail(series, can_retry, now + _backoff_s(spec, streak))
         case EndReason.REFUSED:
-            return replace(memory, failures=memory.failures + 1, outcome=FAILED)
+            return replace(series, failures=series.failures + 1, outcome=FAILED)
         case other:
             assert_never(other)
 
 
-def outcome_of(memory: JobMemory) -> Condition:
-    """What is said of a job whose run is over."""
-    if memory.outcome == SUCCEEDED:
-        attempts = f" in {memory.attempts} attempts" if memory.attempts > 1 else ""
-        return Condition(ConditionType.COMPLETE, True, "Succeeded", f"ran {duration_text(memory.took_s)}{attempts}")
-    return Condition(ConditionType.FAILED, True, "Failed", memory.detail)
+def memory_bytes(spec: JobSpec, series: Series) -> int | None:
+    """What the next attempt gets: after each end for want of memory so many times more than before."""
+    if spec.resources.memory is None:
+        return None
+    return int(spec.resources.memory * spec.retries.memory_growth ** min(series.out_of_memory, 20))
 
 
-def took_s(facts: TaskFacts) -> float:
-    """How long an ended task ran, by the engine's own record."""
-    if facts.started_at is None or facts.ended_at is None or facts.ended_at < facts.started_at:
-        return 0.0  # nobody knows: the clock may have been set back in between
-    return max(0.0, facts.ended_at - facts.started_at)
+def _pause_s(streak: int) -> float:
+    excess = streak - INTERRUPTIONS_AT_ONCE
+    return min(2.0 ** min(excess, 10), INTERRUPTION_WAIT_MAX_S) if excess > 0 else 0.0
 
 
-def _again_or_fail(memory: JobMemory, can_retry: bool, at: float) -> JobMemory:
-    return replace(memory, retry_at=at) if can_retry else replace(memory, outcome=FAILED)
+def _backoff_s(spec: JobSpec, streak: int) -> float:
+    return float(min(spec.retries.backoff * 2 ** min(streak - 1, 20), BACKOFF_MAX_S))
+
+
+def _again_or_fail(series: Series, can_retry: bool, at: float) -> Series:
+    return replace(series, retry_at=at) if can_retry else replace(series, outcome=FAILED)
 
 
 def _sentence(end: TaskEnd, took_s: float) -> str:
@@ -73,6 +79,7 @@ def _sentence(end: TaskEnd, took_s: float) -> str:
         case EndReason.RECLAIMED:
             return f"was cut short{took}: its spot node was reclaimed"
         case EndReason.FAILED if end.exit_code is not None:
-            return f"failed{took} with exit code {end.exit_code}"
+            where = f" ({end.detail.partition(':')[0]})" if end.detail.startswith("replica") else ""
+            return f"failed{took} with exit code {end.exit_code}{where}"
         case _:
             return f"ended{took}: {end.reason}" + (f" ({end.detail})" if end.detail else "")

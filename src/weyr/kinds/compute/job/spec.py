@@ -1,9 +1,13 @@
 """What may be said of a job."""
 
-from typing import Annotated
+from math import prod
+from typing import Annotated, Literal
 
-from weyr.core.schema import Count, Duration, Reference, SpecPart, field, to
+from weyr.core.schema import Boolean, Count, Duration, Name, Reference, SpecPart, checked, field, to
 from weyr.core.task_spec import TaskSpec
+
+INDICES_MAX = 10_000
+REPLICAS_MAX = 4_096
 
 
 class Checkpoint(SpecPart):
@@ -15,10 +19,66 @@ class Checkpoint(SpecPart):
 
 
 class Retries(SpecPart):
-    """How often an attempt that failed by itself is tried again. Reclaimed and lost ones always are."""
+    """How often an attempt is tried again, by the reason for its end."""
 
     max: Count = field(0, description="Further attempts after a failure of the program itself.")
-    backoff: Duration = field(1.0, description="Wait before the first of them; doubled for each further one.")
+    backoff: Duration = field(
+        1.0, description="Wait before the first of them; doubled for each further one, up to 5 minutes."
+    )
+    never_on: tuple[int, ...] = field((), description="Exit codes that no other attempt would help.", max_length=100)
+    out_of_memory: Count | None = field(
+        None, description="Further attempts after it ran out of memory; not given: such an end is a failure."
+    )
+    memory_growth: float = field(
+        1.0, description="After each end for want of memory, the next attempt gets so many times more.", ge=1, le=10
+    )
+    timed_out: Count | None = field(
+        None, description="Further attempts after its time limit; not given: such an end is a failure."
+    )
+    not_started: Count = field(2, description="Further attempts after one that could not be started.")
+    interruptions: Count = field(
+        1000, description="Further attempts after it was reclaimed, preempted, or lost with its node."
+    )
+    reset_after: Duration = field(
+        300.0, description="After an attempt that ran so long, the waits begin from the shortest again.", ge=1
+    )
+
+
+class ArrayPart(SpecPart):
+    """The same program many times, each with an index."""
+
+    count: int | None = field(None, description="How many, from index 0 on.", ge=1, le=INDICES_MAX, strict=True)
+    matrix: dict[Name, tuple[str | int | float, ...]] = field(
+        {}, description="Instead of a count: one for each combination, in $WEYR_MATRIX_<NAME>.", max_length=10
+    )
+    max_parallel: int | None = field(None, description="How many run at once at most.", ge=1, le=INDICES_MAX)
+    may_fail: Count | None = field(
+        None, description="With so many failed the job still succeeds; with more, no further ones begin."
+    )
+
+
+def _array(value: int | ArrayPart | None) -> ArrayPart | None:
+    """`10` as what it is short for. Raises: ValueError."""
+    if isinstance(value, int) and not 1 <= value <= INDICES_MAX:
+        raise ValueError(f"write how many there are, from 1 to {INDICES_MAX:,}")
+    array = ArrayPart(count=value) if isinstance(value, int) else value
+    if array is None:
+        return None
+    if (array.count is None) == (not array.matrix):
+        raise ValueError("write either count or matrix: the number of indices, or the values to combine")
+    count = prod(len(values) for values in array.matrix.values())
+    if array.matrix and not 1 <= count <= INDICES_MAX:
+        raise ValueError(f"the matrix makes {count:,} combinations; there may be 1 to {INDICES_MAX:,}")
+    return array
+
+
+class JobNeed(SpecPart):
+    """Another job that has to be over first."""
+
+    job: Annotated[Reference, to("job")] = field(description="The job.")
+    on: Literal["success", "failure", "always"] = field(
+        "success", description="How it has to end; after another end this one is skipped."
+    )
 
 
 class JobSpec(TaskSpec):
@@ -27,13 +87,24 @@ class JobSpec(TaskSpec):
     run: str | tuple[str, ...] = field(
         description="The command: a line for the shell, or a list of words.", examples=["python train.py"], min_length=1
     )
+    replicas: int = field(
+        1, description="How many processes, on as many nodes, make one attempt.", ge=1, le=REPLICAS_MAX, strict=True
+    )
+    done_when: Literal["all", "first"] = field(
+        "all", description="An attempt succeeds when all replicas have, or when replica 0 has: the rest is stopped."
+    )
+    array: Annotated[Count | ArrayPart | None, checked(_array)] = field(
+        None, description="Run it many times, each with an index: how many, or more about it.", examples=[10]
+    )
+    needs: tuple[JobNeed, ...] = field((), description="Jobs that come first.", max_length=1000)
     time_limit: Duration | None = field(None, description="It is stopped, and fails, after this long.", gt=0)
     expected_duration: Duration | None = field(
-        None, description="How long a run usually takes; only the plan's price uses it.", gt=0
+        None, description="How long a run usually takes: for the plan's price, and for its place in a queue.", gt=0
     )
     spot: bool = field(False, description="Run at the spot price; its node may be reclaimed at short notice.")
-    retries: Retries = field(Retries(), description="What happens when the program fails.")
+    retries: Retries = field(Retries(), description="What happens when an attempt fails.")
     rerun: Count = field(0, description="Change this number to run a finished job again though nothing else changed.")
+    suspend: Boolean = field(False, description="Stop it, and begin nothing, until this is taken back.")
     checkpoint: Checkpoint | None = field(None, description="Keep its checkpoints, and begin from the newest.")
     artifacts: Annotated[Reference, to("bucket")] | None = field(
         None, description="The bucket for its runs' artifacts; by default the one for its checkpoints."

@@ -11,7 +11,7 @@ from weyr.core.ref import Ref
 from weyr.core.schema import from_plain
 from weyr.core.seen import Absent, EndReason, Present, Seen, TaskEnd, TaskFacts, TaskState, Unknown
 from weyr.kinds.compute.job.decide import decide
-from weyr.kinds.compute.job.memory import JobMemory
+from weyr.kinds.compute.job.memory import JobMemory, Series
 from weyr.kinds.compute.job.spec import JobSpec
 from weyr.kinds.compute.job.version import program_of, version_of
 
@@ -41,8 +41,8 @@ def ended(reason: EndReason, part: str = "1", **fields: Any) -> Thing:
 
 def running(spec: JobSpec, **fields: Any) -> JobMemory:
     """The memory of a job whose first attempt is under way."""
-    memory = JobMemory(version_of(spec), program_of(spec), generation=1, attempt=1, attempts=1, is_open=True)
-    return replace(memory, **fields)
+    series = replace(Series(attempt=1, attempts=1, is_open=True), **fields)
+    return JobMemory(version_of(spec), program_of(spec), generation=1, highest=1, series={0: series})
 
 
 def look(
@@ -55,6 +55,11 @@ def look(
 def remembered(decision: Decision[JobMemory]) -> JobMemory:
     assert decision.memory is not None
     return decision.memory
+
+
+def so_far(decision: Decision[JobMemory]) -> Series:
+    """The series of attempts of a job without an array."""
+    return remembered(decision).series[0]
 
 
 def phase(decision: Decision[JobMemory]) -> Phase:
@@ -76,7 +81,7 @@ def test_a_new_job_begins_at_once() -> None:
     assert started(decision) == ["1"]
     assert isinstance(decision.actions[0], Ensure)
     assert decision.actions[0].meters == (("task.cpu", 2000), ("task.memory", 1000))
-    assert remembered(decision).is_open
+    assert so_far(decision).is_open
 
 
 NEEDS = {
@@ -129,7 +134,7 @@ def test_silence_is_no_end(case: str) -> None:
 
     assert started(decision) == expected
     assert phase(decision) is word
-    assert remembered(decision).attempt == 1
+    assert so_far(decision).attempt == 1
 
 
 def test_progress_is_told() -> None:
@@ -188,7 +193,7 @@ def test_what_an_end_means(case: str) -> None:
 
     decision = look(job(), thing, memory=running(job()))
 
-    memory = remembered(decision)
+    memory = so_far(decision)
     assert (memory.outcome, memory.is_open) == (outcome, False)
     assert wait_s is None or memory.retry_at == 1000 + wait_s
     assert text in decision.notes[0].message
@@ -210,7 +215,7 @@ def test_a_failure_is_retried_as_often_as_asked_with_growing_waits(case: str) ->
     retries, failures, wait_s = RETRIES[case]
     spec = job(retries=retries)
 
-    memory = remembered(look(spec, ended(EndReason.FAILED), memory=running(spec, failures=failures)))
+    memory = so_far(look(spec, ended(EndReason.FAILED), memory=running(spec, failures=failures, streak=failures)))
 
     assert memory.outcome == ("failed" if wait_s is None else "")
     assert wait_s is None or memory.retry_at == 1000 + wait_s
@@ -222,7 +227,9 @@ INTERRUPTIONS = {1: 0.0, 3: 0.0, 4: 2.0, 6: 8.0, 50: 60.0}
 @pytest.mark.parametrize("count", INTERRUPTIONS)
 def test_interruptions_cost_no_retry_and_never_spin(count: int) -> None:
     """A reclaimed job goes on at once; one that is lost each time it starts does not fill the machine."""
-    memory = remembered(look(job(), ended(EndReason.LOST), memory=running(job(), interruptions=count - 1)))
+    memory = so_far(
+        look(job(), ended(EndReason.LOST), memory=running(job(), interruptions=count - 1, streak=count - 1))
+    )
 
     assert (memory.outcome, memory.failures) == ("", 0)
     assert memory.retry_at == 1000 + INTERRUPTIONS[count]
@@ -253,7 +260,7 @@ def test_the_next_attempt_waits_for_its_time_and_for_the_last_to_be_gone() -> No
     assert (started(clearing), released(clearing)) == ([], ["1"])
     assert (started(backoff), backoff.again_s) == ([], 5.0)
     assert started(second) == ["2"]
-    assert remembered(second).attempts == 2
+    assert so_far(second).attempts == 2
 
 
 def test_a_job_that_waits_for_room_says_so() -> None:

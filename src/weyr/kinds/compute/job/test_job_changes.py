@@ -18,12 +18,14 @@ from weyr.kinds.compute.job.test_job import (
     released,
     remembered,
     running,
+    so_far,
     started,
     task,
 )
 from weyr.kinds.compute.job.version import program_of, version_of
 
 DONE = running(job(), is_open=False, outcome="succeeded", took_s=40.0)
+DONE_IN_THREE = running(job(), is_open=False, outcome="succeeded", took_s=40.0, attempts=3)
 FAILED = running(job(), is_open=False, outcome="failed", failures=1, detail="attempt 1 failed")
 
 CHANGES: dict[str, tuple[dict[str, Any], bool, bool]] = {
@@ -99,7 +101,7 @@ def test_a_failed_job_is_run_again_by_a_plan_and_only_by_one() -> None:
 
     assert (phase(stays), started(stays)) == (Phase.FAILED, [])
     assert started(again) == ["2"]
-    assert (remembered(again).failures, remembered(again).generation) == (0, 2)
+    assert (so_far(again).failures, remembered(again).generation) == (0, 2)
 
 
 def test_a_change_in_place_under_way_is_no_order_to_retry() -> None:
@@ -146,7 +148,7 @@ def test_after_a_hold_it_goes_on_with_another_attempt() -> None:
     begun_unseen = look(job(), memory=running(job()))
 
     assert (started(waiting), released(waiting)) == ([], ["1"])
-    assert remembered(weighed).took_s == 40.0
+    assert so_far(weighed).took_s == 40.0
     assert started(begun) == ["2"]
     assert started(begun_unseen) == ["2"], "its end came and went while nobody looked"
 
@@ -179,8 +181,8 @@ def test_a_job_without_tasks_is_forgotten(things: tuple[Thing, ...]) -> None:
 
 def test_a_finished_job_clears_its_task_away_and_says_how_it_went() -> None:
     """The folder of its last attempt goes to the archive; the outcome stays."""
-    clearing = look(job(), ended(EndReason.SUCCEEDED), memory=replace(DONE, attempts=3))
-    rest = look(job(), memory=replace(DONE, attempts=3))
+    clearing = look(job(), ended(EndReason.SUCCEEDED), memory=DONE_IN_THREE)
+    rest = look(job(), memory=DONE_IN_THREE)
 
     assert (released(clearing), clearing.again_s) == (["1"], 0.5)
     assert (released(rest), rest.again_s) == ([], None)
@@ -194,7 +196,7 @@ def test_a_refused_stop_is_no_failure_of_the_attempt() -> None:
 
     decision = look(job(), thing, memory=running(job()))
 
-    assert (started(decision), remembered(decision).outcome) == ([], "")
+    assert (started(decision), so_far(decision).outcome) == ([], "")
 
 
 def test_a_thing_without_its_body_is_left_as_it_is() -> None:

@@ -1,5 +1,6 @@
 """What a job's task is given, what it costs, and what no history of it may bring about."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from any_history import History, Move, goes_away, moves
@@ -8,13 +9,14 @@ from hypothesis import strategies as st
 
 from weyr.core.capability import TaskBody
 from weyr.core.checking import Proposal
-from weyr.core.decision import Need, Phase
+from weyr.core.decision import Ensure, Need, Phase
 from weyr.core.ref import Ref
 from weyr.core.seen import EndReason, TaskEnd, TaskFacts, TaskState
 from weyr.kinds.compute.job import KIND
-from weyr.kinds.compute.job.body import task_body
+from weyr.kinds.compute.job.body import attempt_bodies
 from weyr.kinds.compute.job.checks import checks
-from weyr.kinds.compute.job.decide import estimate
+from weyr.kinds.compute.job.estimate import estimate
+from weyr.kinds.compute.job.parts import Part
 from weyr.kinds.compute.job.test_job import DIGITS, LAKE, TRAIN, job, task
 from weyr.kinds.compute.job.version import program_of
 
@@ -27,7 +29,8 @@ NEEDS = {
 
 
 def body(**fields: Any) -> TaskBody:
-    return task_body(TRAIN, job(**fields), NEEDS, "/stack")
+    (found,) = attempt_bodies(TRAIN, job(**fields), NEEDS, "/stack", Part(1), None, run="").values()
+    return found
 
 
 def test_a_task_may_do_what_its_spec_says_and_no_more() -> None:
@@ -114,7 +117,16 @@ def test_it_is_metered_while_it_runs() -> None:
     assert [(usage.sku, usage.since, usage.until) for usage in usages] == [("task.cpu", 100.0, 140.0)]
 
 
-SPECS = (job(), job(run="b", retries={"max": 2}), job(writes=["lake"]), job(protect=True), None)
+SPECS = (
+    job(),
+    job(run="b", retries={"max": 2}),
+    job(writes=["lake"]),
+    job(protect=True),
+    job(replicas=3, retries={"max": 1}),
+    job(array={"count": 3, "max_parallel": 2}),
+    job(array=2, replicas=3, suspend=True),
+    None,
+)
 FACTS = st.builds(
     TaskFacts,
     st.sampled_from(TaskState),
@@ -129,16 +141,36 @@ ANY_NEEDS = st.sampled_from(({}, {LAKE: Need(Phase.UNKNOWN)}, {LAKE: Need(Phase.
 @given(moves(FACTS, st.sampled_from(SPECS), ANY_NEEDS))
 def test_whatever_happens_one_attempt_runs_at_a_time(history: list[Move]) -> None:
     """Never: two attempts at once, a number used twice, a task forgotten. Eventually: what is not wanted goes."""
-    ours, numbers = History(KIND, TRAIN), [0]
+    ours, used = History(KIND, TRAIN), set[str]()
     for move in history:
         if move.spec == SPECS[2] and LAKE not in move.needs:
             continue
         decision = ours.move(move)
-        begun = [int(note.message.split()[1]) for note in decision.notes if note.event == "attempt.started"]
-        assert len(ours.live_tasks()) <= 1, ours.things
-        assert not (begun and ours.live_before), "begun while another may be running"
+        ensured = {action.part for action in decision.actions if isinstance(action, Ensure)}
+        begun = ensured - used
+        live = gangs_of(ours.live_tasks())
+        assert len({index for index, _ in live}) == len(live), f"two attempts at once: {ours.things}"
+        assert not (indices_of(begun) & indices_of(ours.live_before)), "begun while another may be running"
         assert not (begun and move.is_held), "begun although the stack may not spend"
-        assert not begun or len(ours.things) == 1, "an attempt before it was not cleared away"
-        numbers = [0] if decision.forget else [*numbers, *begun]
-        assert numbers == sorted(set(numbers)), "a number was used twice"
+        assert all(len(gang) in (1, 3) for gang in members_of(begun).values()), "a gang that is not whole"
+        used = set() if decision.forget else used | begun
+        assert not (ensured & ours.buried), "a number was used twice"
     assert goes_away(ours)
+
+
+def members_of(names: Iterable[str]) -> dict[tuple[int | None, int], set[int | None]]:
+    """The ranks of each attempt of each index."""
+    found: dict[tuple[int | None, int], set[int | None]] = {}
+    for name in names:
+        part = Part.parse(name)
+        assert part is not None
+        found.setdefault((part.index, part.attempt), set()).add(part.rank)
+    return found
+
+
+def gangs_of(names: Iterable[str]) -> set[tuple[int | None, int]]:
+    return set(members_of(names))
+
+
+def indices_of(names: Iterable[str]) -> set[int | None]:
+    return {index for index, _ in members_of(names)}
