@@ -52,7 +52,8 @@ def contract_env(id: ThingId, body: TaskBody, credentials: IssuedCredentials, fo
         "WEYR_TASK_ID": str(id),
         "WEYR_STACK": id.ref.stack,
         "WEYR_JOB": id.ref.name,
-        "WEYR_ATTEMPT": id.part,
+        # Of `7:3.1`, attempt 3: of which index and replica has variables of its own.
+        "WEYR_ATTEMPT": id.part.rpartition(":")[2].partition(".")[0],
         "WEYR_TOKEN": credentials.token,
         "MLFLOW_TRACKING_TOKEN": credentials.token,
         "AWS_ACCESS_KEY_ID": credentials.access_key_id,

@@ -17,6 +17,7 @@ from weyr.compose.local import Weyr
 from weyr.core.audit import AuditEvent
 from weyr.core.capability import Capability, TaskBody
 from weyr.core.diagnostic import Diagnostic, UserError
+from weyr.core.parts import chosen
 from weyr.core.ref import Ref, ThingId
 from weyr.core.schema import from_json, to_json
 from weyr.core.seen import Present, TaskFacts, TaskState
@@ -198,7 +199,7 @@ class Service:
         with self.weyr.lock:
             parts = [t.id for t in self.weyr.world.things.get(ref, {}).values() if t.capability is Capability.TASKS]
             if parts:
-                return max(parts, key=lambda id: int(id.part))
+                return chosen(parts)[0]
         newest = self.weyr.tasks.newest(ref)
         if newest is None:
             raise NotFound(f"{ref.absolute} has not run yet.")

@@ -4,6 +4,7 @@ import random
 from dataclasses import dataclass, field, replace
 
 from weyr.core.capability import TaskBody, Wanted
+from weyr.core.parts import Part
 from weyr.sim.scripts import Script
 
 STACK = "world"
@@ -61,7 +62,7 @@ class StackDraw:
         job = self.jobs.get(want.id.ref.name)
         if want.id.ref.kind != "job" or job is None:
             return Script(work_s=1e9)
-        fails = job.fails and int(want.id.part) % 2 == 1
+        fails = job.fails and (part := Part.parse(want.id.part)) is not None and part.attempt % 2 == 1
         return Script(work_s=job.work_s, exit_code=int(fails), metrics={"accuracy": 0.97})
 
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 from weyr.core import task_spec
 from weyr.core.capability import CheckpointBody, Gang, TaskBody
 from weyr.core.decision import Need
+from weyr.core.parts import Part
 from weyr.core.ref import Ref
 from weyr.core.schema import Reference
 from weyr.kinds.compute.job.array import index_env
-from weyr.kinds.compute.job.parts import Part
 from weyr.kinds.compute.job.spec import JobSpec
 from weyr.kinds.compute.job.version import program_of
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from weyr.core.capability import TaskBody
 from weyr.core.decision import Condition, ConditionType, Decision, Ensure, Release, Thing, View, Want
+from weyr.core.parts import Part
 from weyr.core.units import duration_text
 from weyr.kinds.compute.job import ending
 from weyr.kinds.compute.job.array import array_of, at_once, count_of
@@ -16,7 +17,7 @@ from weyr.kinds.compute.job.body import attempt_bodies
 from weyr.kinds.compute.job.gang import verdict_of
 from weyr.kinds.compute.job.memory import JobMemory, Series
 from weyr.kinds.compute.job.needs import Readiness, readiness
-from weyr.kinds.compute.job.parts import Members, Part, by_series, numbers, ranges
+from weyr.kinds.compute.job.parts import Members, by_series, numbers, ranges
 from weyr.kinds.compute.job.series import Step, Turn, step
 from weyr.kinds.compute.job.spec import ArrayPart, JobSpec
 from weyr.kinds.compute.job.version import program_of, version_of
@@ -186,14 +187,15 @@ def _counted(memory: JobMemory, found: Found) -> JobMemory:
 def _conditions(spec: JobSpec, memory: JobMemory, steps: Mapping[int, Step]) -> tuple[Condition, ...]:
     array = array_of(spec)
     said = [each.condition for each in steps.values() if each.condition]
-    if array is None or not said:
-        return tuple(said[:1])
+    if array is None:
+        return tuple(said)
     # The worst is told of; a job that has one index at work is at work, whatever the others wait for.
     ranked = sorted(said, key=lambda condition: (condition.type is ConditionType.WAITING, condition.status is not None))
+    first = ranked[0] if ranked else Condition(ConditionType.READY, False, "Running", "what has ended is cleared away")
     done, failed = len(_within(memory.succeeded, array)), len(_within(memory.failed, array))
     begun = sum(series.is_open for series in memory.series.values())
     counts = f"{done} of {count_of(array)} done" + (f", {failed} failed" if failed else "") + f", {begun} under way"
-    return (replace(ranked[0], message=f"{counts}; {ranked[0].message}"),)
+    return (replace(first, message=f"{counts}; {first.message}"),)
 
 
 def _outputs(spec: JobSpec, memory: JobMemory, steps: Mapping[int, Step]) -> dict[str, str | int | float | bool]:

@@ -1,39 +1,9 @@
-"""What are the things of a job called? `3` is its third attempt, `3.1` replica 1 of it, `7:3.1` index 7's. Pure."""
+"""How are a job's things sorted by what they are attempts at, and what is over told in few letters? Pure."""
 
-import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from weyr.core.decision import Thing
-
-PART = re.compile(r"(?:(\d+):)?(\d+)(?:\.(\d+))?")
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Part:
-    """`index` is None for a job without an array, `rank` for an attempt without replicas."""
-
-    attempt: int
-    index: int | None = None
-    rank: int | None = None
-
-    @property
-    def gang(self) -> str:
-        """The attempt as a whole: what its replicas' names have in common."""
-        return f"{self.attempt}" if self.index is None else f"{self.index}:{self.attempt}"
-
-    def __str__(self) -> str:
-        return self.gang if self.rank is None else f"{self.gang}.{self.rank}"
-
-    @classmethod
-    def parse(cls, text: str) -> "Part | None":
-        """None where this is no name of ours."""
-        match = PART.fullmatch(text)
-        if match is None:
-            return None
-        index, attempt, rank = match.groups()
-        return cls(int(attempt), None if index is None else int(index), None if rank is None else int(rank))
-
+from weyr.core.parts import Part
 
 Members = dict[int, Thing]
 """The things of one attempt by rank; 0 where it has no replicas."""

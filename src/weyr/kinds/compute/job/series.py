@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 from weyr.core.capability import Capability, TaskBody
 from weyr.core.decision import Condition, ConditionType, Ensure, Note, Release, Scalar, Thing
 from weyr.core.moment import is_awaited
+from weyr.core.parts import Part
 from weyr.core.seen import Absent, Present, TaskEnd, TaskFacts, Unknown
 from weyr.core.task_usage import task_meters
 from weyr.kinds.compute.job import ending
 from weyr.kinds.compute.job.gang import end_of, verdict_of
 from weyr.kinds.compute.job.memory import Series
-from weyr.kinds.compute.job.parts import Members, Part
+from weyr.kinds.compute.job.parts import Members
 from weyr.kinds.compute.job.spec import JobSpec
 
 Bodies = Callable[[Part, Series], Mapping[Part, TaskBody]]

@@ -6,11 +6,12 @@ import pytest
 
 from weyr.core.capability import TaskBody
 from weyr.core.decision import Decision, Ensure, Phase, Thing
+from weyr.core.parts import Part
 from weyr.core.schema import ValidationError
 from weyr.core.seen import EndReason
 from weyr.kinds.compute.job.array import combination
 from weyr.kinds.compute.job.memory import JobMemory
-from weyr.kinds.compute.job.parts import Part, numbers, ranges
+from weyr.kinds.compute.job.parts import numbers, ranges
 from weyr.kinds.compute.job.spec import ArrayPart, JobSpec
 from weyr.kinds.compute.job.test_job import ended, job, look, phase, remembered, started, task
 

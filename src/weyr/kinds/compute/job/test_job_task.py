@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from weyr.core.capability import TaskBody
 from weyr.core.checking import Proposal
 from weyr.core.decision import Ensure, Need, Phase
+from weyr.core.parts import Part
 from weyr.core.ref import Ref
 from weyr.core.seen import EndReason, TaskEnd, TaskFacts, TaskState
 from weyr.kinds.compute.job import KIND
 from weyr.kinds.compute.job.body import attempt_bodies
 from weyr.kinds.compute.job.checks import checks
 from weyr.kinds.compute.job.estimate import estimate
-from weyr.kinds.compute.job.parts import Part
 from weyr.kinds.compute.job.test_job import DIGITS, LAKE, TRAIN, job, task
 from weyr.kinds.compute.job.version import program_of
 

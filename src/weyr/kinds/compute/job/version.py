@@ -30,7 +30,7 @@ def _hash(spec: JobSpec, fields: frozenset[str]) -> str:
     # What was not written is left out, so a field that a later release adds runs no finished job again;
     # keys are sorted, so that neither does another order in the file.
     plain = spec.model_dump(mode="json", include=set(fields), exclude_defaults=True)
-    if isinstance(spec.array, ArrayPart) and spec.array.matrix:
+    if isinstance(spec.array, ArrayPart):
         # What each index computes; how many there are, and how many at once, is another question.
-        plain["matrix"] = spec.array.model_dump(mode="json")["matrix"]
+        plain["indices"] = spec.array.model_dump(mode="json")["matrix"]
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,0 +1,57 @@
+"""What are the tasks of one object called? `3` is its third attempt, `3.1` replica 1 of that, `7:3.1` that of index 7.
+
+Kinds give the names, and whoever shows or looks for tasks reads them.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from weyr.core.ref import ThingId
+
+PART = re.compile(r"(?:(\d{1,9}):)?(\d{1,9})(?:\.(\d{1,9}))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """`index` is None for an object without an array, `rank` for an attempt without replicas."""
+
+    attempt: int
+    index: int | None = None
+    rank: int | None = None
+
+    @property
+    def gang(self) -> str:
+        """The attempt as a whole: what its replicas' names have in common."""
+        return f"{self.attempt}" if self.index is None else f"{self.index}:{self.attempt}"
+
+    def __str__(self) -> str:
+        return self.gang if self.rank is None else f"{self.gang}.{self.rank}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Part | None":
+        """None where this is no such name."""
+        match = PART.fullmatch(text)
+        if match is None:
+            return None
+        index, attempt, rank = match.groups()
+        return cls(int(attempt), None if index is None else int(index), None if rank is None else int(rank))
+
+
+def chosen(
+    ids: Iterable[ThingId], attempt: int | None = None, index: int | None = None, rank: int | None = None
+) -> list[ThingId]:
+    """Of one object's tasks those that are asked for, by index and rank: of each index the newest attempt, or the one
+    that is named. Those whose names say nothing count as one more attempt of rank 0, older than any."""
+    newest: dict[int | None, int] = {}
+    named = [(id, Part.parse(id.part) or Part(-1)) for id in ids]
+    for _, part in named:
+        newest[part.index] = max(newest.get(part.index, -1), part.attempt)
+    found = [
+        (-1 if part.index is None else part.index, part.rank or 0, id)
+        for id, part in named
+        if part.attempt == (newest[part.index] if attempt is None else attempt)
+        and (index is None or part.index == index)
+        and (rank is None or (part.rank or 0) == rank)
+    ]
+    return [id for _, _, id in sorted(found, key=lambda each: each[:2])]
