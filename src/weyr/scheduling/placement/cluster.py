@@ -5,52 +5,11 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from hashlib import blake2b
 from heapq import heappop, heappush
 
-from weyr.scheduling.placement.outlook import Outlook, unused_milli
-from weyr.scheduling.placement.room import Need, Room, Shape, barrier, lack, need_of, rooms_after, shape_of, times
+from weyr.scheduling.placement.outlook import Outlook
+from weyr.scheduling.placement.ranking import Ranking
+from weyr.scheduling.placement.room import Room, Shape, barrier, lack, shape_of, times
+from weyr.scheduling.placement.taken import Taken
 from weyr.scheduling.placement.values import DEVICE_MILLI, Node, Placed, Refused, Request
-
-
-class _Taken:
-    """One node: which of its devices have how much left, and its room as the choice sees it."""
-
-    __slots__ = ("cpu_milli", "free", "memory_mib", "node", "order", "room", "shape", "slices")
-
-    def __init__(self, node: Node, shape: int, order: int) -> None:
-        self.node = node
-        self.order = order
-        self.shape = shape
-        self.cpu_milli = node.cpu_milli
-        self.memory_mib = node.memory_mib
-        self.free = [DEVICE_MILLI] * node.devices
-        self.slices = {profile: set(range(node.slices[profile])) for profile in sorted(node.slices)}
-        self.room = self.room_now()
-
-    def room_now(self) -> Room:
-        free = tuple(sorted(left for left in self.free if left))
-        slices = tuple(len(left) for left in self.slices.values())
-        return Room(self.shape, self.cpu_milli, self.memory_mib, free, slices)
-
-    def move(self, placed: Placed, sign: int) -> None:
-        """Take what was placed (sign 1), or give it back (-1)."""
-        self.cpu_milli -= sign * placed.request.cpu_milli
-        self.memory_mib -= sign * placed.request.memory_mib
-        for device in placed.devices:
-            self.free[device] -= sign * (placed.share_milli or DEVICE_MILLI)
-        for profile, number in placed.slices:
-            (self.slices[profile].remove if sign > 0 else self.slices[profile].add)(number)
-        self.room = self.room_now()
-
-
-class _View:
-    """The rooms that one request could take, the best on top: kept up as rooms come and go."""
-
-    __slots__ = ("epoch", "heap", "needs", "read")
-
-    def __init__(self, needs: Sequence[Need | None]) -> None:
-        self.needs = needs
-        self.epoch = -1
-        self.read = 0
-        self.heap: list[tuple[float, float, Room, int]] = []
 
 
 class Cluster:
@@ -65,15 +24,9 @@ class Cluster:
         self.outlook = outlook or Outlook()
         self._seed = seed
         self._shapes: dict[Shape, int] = {}
-        self._mixes: list[list[tuple[float, Need]]] = []
-        self._nodes: dict[str, _Taken] = {}
+        self._ranking = Ranking(self.outlook)
+        self._nodes: dict[str, Taken] = {}
         self._there: dict[Room, list[tuple[int, str]]] = {}
-        self._counts: dict[Room, int] = {}
-        self._came: list[Room] = []
-        self._views: dict[Request, _View] = {}
-        self._epoch = 0
-        self._generation = -1
-        self._unused: dict[Room, float] = {}
         for node in nodes:
             self.add(node)
 
@@ -81,13 +34,12 @@ class Cluster:
         """A node joins, empty. *Raises* ValueError if one of this name is there."""
         if node.name in self._nodes:
             raise ValueError(f"there is a node {node.name} already")
-        shape = self._shapes.setdefault(shape_of(node), len(self._shapes))
-        if shape == len(self._mixes):
-            self._generation = -1  # a shape that no view knows yet
-            self._mixes.append([])
-            self._views.clear()
+        shape = shape_of(node)
+        if shape not in self._shapes:
+            self._shapes[shape] = len(self._shapes)
+            self._ranking.know(shape)
         order = int.from_bytes(blake2b(f"{self._seed} {node.name}".encode(), digest_size=8).digest(), "big")
-        taken = self._nodes[node.name] = _Taken(node, shape, order)
+        taken = self._nodes[node.name] = Taken(node, self._shapes[shape], order)
         self._enter(taken)
 
     def remove(self, name: str) -> None:
@@ -103,26 +55,13 @@ class Cluster:
         go there; none: anywhere."""
         if is_new:
             self.outlook.see(request)
-        view = self._view(request)
-        passed = []
-        found: tuple[_Taken, int] | None = None
-        while view.heap and not found:
-            _, _, room, left = view.heap[0]
-            taken = self._first(room, may_go) if self._counts.get(room) else None
-            if taken:
-                found = taken, left
-            else:
-                entry = heappop(view.heap)
-                if self._counts.get(room):
-                    passed.append(entry)
-        for entry in passed:
-            heappush(view.heap, entry)
-        if not found:
+        best = self._ranking.best(request, lambda room: self._first(room, may_go))
+        if not best:
             return Refused(request)
-        taken, left = found
-        need = view.needs[taken.shape]
+        option, taken = best
+        need = self._ranking.need(request, taken.shape)
         assert need is not None
-        placed = Placed(request, taken.node.name, *_choose(taken, need, left))
+        placed = taken.choose(request, need, option.left)
         self._move(taken, placed, 1)
         return placed
 
@@ -145,7 +84,7 @@ class Cluster:
         taken = self._nodes.get(placed.node)
         if taken is None:
             raise ValueError(f"there is no node {placed.node}")
-        if problem := _unable(taken, placed):
+        if problem := taken.problem_with(placed):
             raise ValueError(f"{placed.node} {problem}")
         self._move(taken, placed, 1)
 
@@ -156,9 +95,9 @@ class Cluster:
     def count(self, request: Request, at_most: int, but: Collection[str] = ()) -> int:
         """How many more such requests fit, as far as that matters, on other nodes than `but`."""
         found = 0
-        needs = [need_of(request, shape) for shape in self._shapes]
+        needs = [self._ranking.need(request, shape) for shape in self._shapes.values()]
         excluded = Counter(self._nodes[name].room for name in but if name in self._nodes)
-        for room, nodes in self._counts.items():
+        for room, nodes in self._ranking.counts.items():
             if (need := needs[room.shape]) and found < at_most:
                 found += times(room, need, at_most) * (nodes - excluded[room])
         return min(found, at_most)
@@ -169,41 +108,33 @@ class Cluster:
         answers: dict[Room, str] = {}
         for taken in self._nodes.values():
             if taken.room not in answers:
-                shape = shapes[taken.shape]
-                need = need_of(request, shape)
-                answers[taken.room] = lack(taken.room, need) if need else barrier(request, shape)
+                need = self._ranking.need(request, taken.shape)
+                answers[taken.room] = lack(taken.room, need) if need else barrier(request, shapes[taken.shape])
         return {name: answers[taken.room] for name, taken in self._nodes.items()}
 
     def allocated_milli(self) -> int:
         """Thousandths of whole devices that are taken."""
         return sum(DEVICE_MILLI * len(taken.free) - sum(taken.free) for taken in self._nodes.values())
 
-    def _move(self, taken: _Taken, placed: Placed, sign: int) -> None:
+    def _move(self, taken: Taken, placed: Placed, sign: int) -> None:
         self._leave(taken)
         taken.move(placed, sign)
         self._enter(taken)
 
-    def _enter(self, taken: _Taken) -> None:
-        room = taken.room
-        count = self._counts.get(room, 0)
-        self._counts[room] = count + 1
-        heappush(self._there.setdefault(room, []), (taken.order, taken.node.name))
-        if not count:
-            self._came.append(room)
+    def _enter(self, taken: Taken) -> None:
+        self._ranking.enter(taken.room)
+        heappush(self._there.setdefault(taken.room, []), (taken.order, taken.node.name))
 
-    def _leave(self, taken: _Taken) -> None:
-        count = self._counts[taken.room] - 1
-        if count:
-            self._counts[taken.room] = count
-        else:
-            del self._counts[taken.room], self._there[taken.room]
+    def _leave(self, taken: Taken) -> None:
+        if self._ranking.leave(taken.room):
+            del self._there[taken.room]
 
-    def _first(self, room: Room, may_go: Callable[[str], bool] | None) -> _Taken | None:
+    def _first(self, room: Room, may_go: Callable[[str], bool] | None) -> Taken | None:
         """The first, in the seed's order, of the nodes with this room that it may go to. Those that have left it are
         passed over for good."""
         there = self._there[room]
         passed = []
-        found: _Taken | None = None
+        found: Taken | None = None
         while there and not found:
             taken = self._nodes.get(there[0][1])
             if not taken or taken.room != room:
@@ -215,68 +146,6 @@ class Cluster:
         for entry in passed:
             heappush(there, entry)
         return found
-
-    def _view(self, request: Request) -> _View:
-        """The request's view, brought up to date."""
-        if self._generation != self.outlook.generation:
-            self._generation = self.outlook.generation
-            self._mixes = [self.outlook.needs(shape) for shape in self._shapes]
-            self._unused.clear()
-            self._renew()
-        elif len(self._came) > 4 * len(self._nodes) + 10_000:
-            self._renew()
-        view = self._views.get(request)
-        if view is None:
-            view = self._views[request] = _View([need_of(request, shape) for shape in self._shapes])
-        came = self._came[view.read :]
-        if view.epoch != self._epoch:
-            view.epoch = self._epoch
-            view.heap = []
-            came = list(self._counts)
-        for room in came:
-            if (need := view.needs[room.shape]) and room in self._counts:
-                for left, after in rooms_after(room, need):
-                    loss = self._unused_of(after) - self._unused_of(room)
-                    heappush(view.heap, (loss, self._spare(after), room, left))
-        view.read = len(self._came)
-        return view
-
-    def _renew(self) -> None:
-        self._epoch += 1
-        self._came = []
-        self._views.clear()
-
-    def _unused_of(self, room: Room) -> float:
-        unused = self._unused.get(room)
-        if unused is None:
-            unused = self._unused[room] = unused_milli(room, self._mixes[room.shape])
-        return unused
-
-    def _spare(self, room: Room) -> float:
-        """Between rooms that lose the same: the one with the least left."""
-        return room.cpu_milli + room.memory_mib + sum(room.free)
-
-
-def _choose(taken: _Taken, need: Need, left: int) -> tuple[tuple[int, ...], int, tuple[tuple[str, int], ...]]:
-    """The devices, the share and the instances: of those alike the lowest number."""
-    if need.share_milli:
-        return (taken.free.index(left),), need.share_milli, ()
-    if need.slice_at >= 0:
-        profile = list(taken.slices)[need.slice_at]
-        return (), 0, ((profile, min(taken.slices[profile])),)
-    whole = (number for number, free in enumerate(taken.free) if free == DEVICE_MILLI)
-    return tuple(number for number, _ in zip(whole, range(need.devices), strict=False)), 0, ()
-
-
-def _unable(taken: _Taken, placed: Placed) -> str:
-    wanted = placed.share_milli or DEVICE_MILLI
-    if placed.request.cpu_milli > taken.cpu_milli or placed.request.memory_mib > taken.memory_mib:
-        return "has not that much CPU and memory left"
-    if any(not 0 <= number < len(taken.free) or taken.free[number] < wanted for number in placed.devices):
-        return f"has not that much left of device {' and '.join(map(str, placed.devices))}"
-    if any(number not in taken.slices.get(profile, ()) for profile, number in placed.slices):
-        return "has not that MIG instance left"
-    return ""
 
 
 def _size(request: Request) -> tuple[int, int, int, int]:
