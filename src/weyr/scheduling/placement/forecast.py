@@ -95,8 +95,8 @@ def forecast_of(mix: Sequence[tuple[float, Need | None]], devices: int) -> Forec
 def _rests(sizes: dict[int, float]) -> list[float]:
     """What stays unused of a device with so much left, in the mean, if it takes what comes as long as it fits.
 
-    By the first that fits, of sizes g up to what is left, f: rest(f) is the mean of rest(f - g), each by how often it is
-    asked for, and of f itself, should it be the last of LAST_OF."""
+    By the first that fits: of what is left, f, rest(f) is the mean of rest(f - g) over sizes g up to f, each by how
+    often it is asked for, and of f itself, should it be the last of LAST_OF."""
     total = sum(sizes.values())
     parts = sorted((size, part / total) for size, part in sizes.items())
     steps = DEVICE_MILLI // STEP_MILLI
