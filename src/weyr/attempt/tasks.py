@@ -151,10 +151,10 @@ class Tasks:
         folder = self._of(id)
         return folder if folder.is_dir() else self._archive.logs_of(folder.name)
 
-    def newest(self, ref: Ref) -> ThingId | None:
-        """The object's task with the highest number, live or archived; None where it never had one."""
+    def tasks_of(self, ref: Ref) -> list[ThingId]:
+        """Every task that the object has or had, live or archived."""
         ids = tasks_named([*os.listdir(self._folder), *self._archive.names()])
-        return max((id for id in ids if id.ref == ref), key=lambda id: (len(id.part), id.part), default=None)
+        return [id for id in dict.fromkeys(ids) if id.ref == ref]
 
     # --- observing
 

@@ -68,9 +68,13 @@ STORY = (
     ),
     ApiRoute(
         "GET", "/v1/logs", "read_logs", Tag.STORY, "Read what a task printed",
-        "Name one thing by `id`, or an object by `ref` for its newest task.",
+        "Name one thing by `id`, or an object by `ref` for its newest attempt. Where that has several tasks, each line "
+        "begins with the index and the replica that printed it.",
         params=(Param("id", "A thing's id.", example="digits:job/train#2"),
                 Param("ref", "An object's absolute ref.", example="digits:job/train"),
+                Param("attempt", "Another attempt than the newest.", type="integer"),
+                Param("index", "Only this index of an array.", type="integer"),
+                Param("replica", "Only this replica.", type="integer"),
                 Param("follow", "1 keeps the answer open until the task ends.", choices=("0", "1"), default="0"),
                 Param("tail", "Only so many of the last lines.", type="integer")),
         media=Media.TEXT, refusals=(_NO_SUCH,),

@@ -194,16 +194,17 @@ class Service:
                         continue
         raise Conflict(f"{ref} does not run now.")
 
-    def task_of(self, ref: Ref) -> ThingId:
-        """The newest task of an object, running or not."""
+    def tasks_of(
+        self, ref: Ref, attempt: int | None = None, index: int | None = None, replica: int | None = None
+    ) -> list[ThingId]:
+        """The tasks of an object's newest attempt, or of the one that is named; of an array, those of each index."""
         with self.weyr.lock:
-            parts = [t.id for t in self.weyr.world.things.get(ref, {}).values() if t.capability is Capability.TASKS]
-            if parts:
-                return chosen(parts)[0]
-        newest = self.weyr.tasks.newest(ref)
-        if newest is None:
-            raise NotFound(f"{ref.absolute} has not run yet.")
-        return newest
+            live = [t.id for t in self.weyr.world.things.get(ref, {}).values() if t.capability is Capability.TASKS]
+        found = chosen(dict.fromkeys([*live, *self.weyr.tasks.tasks_of(ref)]), attempt, index, replica)
+        if not found:
+            asked = any(each is not None for each in (attempt, index, replica))
+            raise NotFound(f"{ref.absolute} has no such attempt." if asked else f"{ref.absolute} has not run yet.")
+        return found
 
     def recent_audit(self, limit: int) -> list[AuditEvent]:
         """The newest refusals of every process, oldest of them first."""

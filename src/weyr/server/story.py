@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -11,8 +11,10 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from weyr.core.diagnostic import Diagnostic, UserError
+from weyr.core.parts import Part
 from weyr.core.ref import Ref, ThingId
 from weyr.server.answers import NotFound, answering, number
+from weyr.server.interleaved import LOGS_MAX, interleaved
 from weyr.server.routes import Handler
 from weyr.server.service import Service
 from weyr.server.views import event_json
@@ -55,15 +57,15 @@ def story_handlers(service: Service) -> dict[str, Handler]:
         query = request.query_params
         tail = number("tail", query["tail"], default=0) if query.get("tail") else None
         if query.get("id"):
-            id = _address(ThingId.parse, query["id"])
+            ids = [_address(ThingId.parse, query["id"])]
         else:
-            id = service.task_of(_address(Ref.parse, query.get("ref", ""), query.get("stack", "")))
-        follows = query.get("follow") == "1"
-        lines = service.weyr.tasks.logs(id, follows, tail)
+            which = {name: number(name, query[name], 0) for name in ("attempt", "index", "replica") if query.get(name)}
+            ids = service.tasks_of(_address(Ref.parse, query.get("ref", ""), query.get("stack", "")), **which)
+        lines = _lines_of(service, ids, query.get("follow") == "1", tail)
         try:
             first = next(lines, None)
         except FileNotFoundError as e:
-            raise NotFound(f"There is no log of {id}.") from e
+            raise NotFound(f"There is no log of {ids[0]}.") from e
         return StreamingResponse(_paced(service, first, lines), media_type="text/plain; charset=utf-8")
 
     return {
@@ -104,6 +106,24 @@ async def _events(service: Service, request: Request, after: int, stack: str) ->
 def _look(service: Service, after: int, stack: str) -> list[kernel.EventRow]:
     with service.weyr.db.read() as connection:
         return list(kernel.events_after(connection, after, stack, limit=PAGE))
+
+
+def _lines_of(service: Service, ids: Sequence[ThingId], follows: bool, tail: int | None) -> Iterator[bytes]:
+    """One task's log as it is; of several, each line after the name of its task."""
+    if len(ids) == 1:
+        return service.weyr.tasks.logs(ids[0], follows, tail)
+    if len(ids) > LOGS_MAX:
+        detail = f"{len(ids)} tasks have logs, and at most {LOGS_MAX} are read at once. Name an index or a replica."
+        raise UserError(Diagnostic("Too many logs", detail))
+    return interleaved([(_short_name(id), service.weyr.tasks.logs(id, follows, tail)) for id in ids])
+
+
+def _short_name(id: ThingId) -> str:
+    """`7.1`: index 7, replica 1; whichever of the two there is."""
+    part = Part.parse(id.part)
+    if part is None:
+        return id.part
+    return ".".join(str(each) for each in (part.index, part.rank) if each is not None)
 
 
 async def _paced(service: Service, first: bytes | None, lines: Iterator[bytes]) -> AsyncIterator[bytes]:

@@ -17,7 +17,7 @@ from weyr.cli.select import the_object
 app = verb_app()
 
 
-@verb(app, "weyr logs job/train --tail 20\nweyr logs 'job/train#2'")
+@verb(app, "weyr logs job/train --tail 20\nweyr logs job/train --replica 1 --attempt 2\nweyr logs 'job/train#2'")
 def logs(
     ctx: typer.Context,
     ref: Annotated[
@@ -26,18 +26,23 @@ def logs(
     stack: Stack = "",
     follow: Follow = False,
     tail: Annotated[int | None, typer.Option("--tail", min=0, metavar="N", help="Only the last N lines.")] = None,
+    attempt: Annotated[int | None, typer.Option("--attempt", min=0, metavar="N", help="Not the newest one.")] = None,
+    replica: Annotated[int | None, typer.Option("--replica", min=0, metavar="N", help="Only this replica.")] = None,
+    index: Annotated[int | None, typer.Option("--index", min=0, metavar="N", help="Only this index.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what an object's task printed.
 
-    With --json, one object per line.
+    That of its newest attempt; where several tasks make it, each line begins with the replica or the index that
+    printed it. With --json, one object per line.
     """
     session: Session = ctx.obj
     client = reader(session.home)
     name, _, part = ref.partition("#")
     row = the_object(client, name, stack)
     address = f"{row.stack}:{row.ref}"
-    asked = {"id": f"{address}#{part}"} if part else {"ref": address}
+    which = {"attempt": attempt, "replica": replica, "index": index}
+    asked: dict[str, object] = {"id": f"{address}#{part}"} if part else {"ref": address, **which}
     try:
         for line in client.lines("/v1/logs", **asked, follow="1" if follow else "0", tail=tail):
             put(json.dumps({"line": line}, ensure_ascii=False) if as_json else line)
