@@ -13,7 +13,7 @@ from weyr.attempt.ports import port_env, unused_port
 from weyr.attempt.ranks import placed
 from weyr.attempt.task_env import CredentialIssuer, IssuedCredentials, SecretReader, base_env, contract_env
 from weyr.attempt.task_folder import CHECKPOINTS, Order, Ranks
-from weyr.core.capability import Refused, Sandbox, TaskBody, Wanted
+from weyr.core.capability import Accelerators, Refused, Sandbox, TaskBody, Wanted
 from weyr.core.ranks import ALONE
 from weyr.core.ref import Ref
 from weyr.core.schema import to_plain
@@ -109,6 +109,9 @@ class OrderMaker:
             sandbox=to_plain(Sandbox, body.sandbox) if body.sandbox else None,
             prefix=[],
             doors=None,
+            devices=list(body.devices),
+            accelerators=to_plain(Accelerators, body.accelerators) if body.accelerators else None,
+            notes=[],
         )
         size = order["ranks"]["size"]
         return placed(order, [self._host.address] * size) if self._host.address else order

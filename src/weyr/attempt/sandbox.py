@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from weyr.attempt.devices import MPS_FOLDER
 from weyr.attempt.sandbox_status import STATUS_FD
 from weyr.attempt.task_folder import CHECKPOINTS, Order
 from weyr.core.capability import Sandbox, TaskBody
@@ -39,8 +40,9 @@ class Places:
     devices: Sequence[str] = field(default=())
 
 
-def confined(order: Order, weyr: str) -> Order:
+def confined(order: Order, weyr: str, nodes: Sequence[str] = ()) -> Order:
     """An order whose program runs in the sandbox that is wanted for it, on this machine; `weyr` is the data folder.
+    `nodes` are the devices under /dev that it may use.
 
     The doors that stay open to it are those on our loopback that its environment names.
     """
@@ -49,10 +51,11 @@ def confined(order: Order, weyr: str) -> Order:
     wanted = Sandbox(**order["sandbox"])
     own = [path for path in (f"{order['folder']}/{CHECKPOINTS}",) if os.path.isdir(path)]
     own += [os.path.dirname(order["socket"])] if order["socket"] else []
+    own += [path for path in (order["env"].get(MPS_FOLDER, ""),) if path]
     shown = [order["secret_folder"]] if order["secret_folder"] else []
     is_local = wanted.network == "local"
     doors = {int(port) for text in order["env"].values() for port in LOOPBACK_DOOR.findall(text)} if is_local else ()
-    words = command_of(wanted, Places(order["workdir"], weyr, own, shown))
+    words = command_of(wanted, Places(order["workdir"], weyr, own, shown, nodes))
     return order | {"prefix": words, "doors": sorted(doors) if is_local else None}
 
 

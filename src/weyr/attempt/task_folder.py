@@ -82,6 +82,10 @@ class Order(TypedDict):
     sandbox: dict[str, Any] | None
     prefix: list[str]
     doors: list[int] | None
+    devices: list[str]
+    accelerators: dict[str, Any] | None
+    notes: list[str]
+    """What its log should say first."""
 
 
 def write_json(folder: str, name: str, value: object, is_durable: bool = False) -> None:

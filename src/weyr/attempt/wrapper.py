@@ -133,6 +133,8 @@ class Wrapper:
         self._oom = self._limits.out_of_memory_event()
         if self._oom >= 0:
             self._poll.register(self._oom, select.POLLIN)
+        for note in order["notes"]:
+            self._log.say(note)
         bounds = bounds_of(order, self._limits)
         error = self._recruit.become(order["prefix"] + order["argv"], order["workdir"], order["env"], bounds)
         self._started, self._started_at = time.monotonic(), time.time()

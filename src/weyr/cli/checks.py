@@ -8,11 +8,13 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from weyr.attempt import devices, nvml, sandbox
 from weyr.cli.place import running
 from weyr.core.units import size_text
 
@@ -148,19 +150,27 @@ def _cgroups(_: Path) -> Check:
 
 
 def _bubblewrap(_: Path) -> Check:
-    path = shutil.which("bwrap")
-    if path is None:
-        return Check("bubblewrap", Verdict.LIMITED, "not installed; tasks are not sandboxed", "apt install bubblewrap")
-    worked = _said([path, "--ro-bind", "/", "/", "true"]) is not None
-    found = path if worked else f"{path} is there, but may not make namespaces"
-    return Check("bubblewrap", Verdict.OK if worked else Verdict.LIMITED, found)
+    reason = sandbox.trouble()
+    if not reason:
+        return Check("bubblewrap", Verdict.OK, "works: a task with `sandbox` gets one")
+    step = "apt install bubblewrap" if "not installed" in reason else ""
+    return Check("bubblewrap", Verdict.LIMITED, f"{reason}; a task with `sandbox` is refused", step)
 
 
 def _gpu(_: Path) -> Check:
-    listed = _said(["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"])
-    if listed:
-        return Check("gpu", Verdict.OK, "; ".join(line.strip() for line in listed.splitlines()))
-    return Check("gpu", Verdict.LIMITED, "none seen by nvidia-smi; jobs run on the CPU")
+    try:
+        found = nvml.detect()
+    except nvml.NvmlTrouble as e:
+        return Check("gpu", Verdict.LIMITED, f"the NVIDIA driver does not answer: {e}", "nvidia-smi")
+    if not found.devices:
+        return Check("gpu", Verdict.LIMITED, "no NVIDIA driver; jobs run on the CPU, others are declared in a pool")
+    counts = Counter((device.model, device.profile, device.memory_bytes) for device in found.devices)
+    parts = [
+        f"{count} x {model}{f' {profile}' if profile else ''} ({size_text(size_bytes)})"
+        for (model, profile, size_bytes), count in counts.items()
+    ]
+    shares = "enforced by MPS" if devices.mps_folder(os.environ) else "not enforced, as no MPS daemon runs"
+    return Check("gpu", Verdict.OK, f"{', '.join(parts)}; driver {found.driver}; shares of one are {shares}")
 
 
 def _torch(_: Path) -> Check:

@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from weyr.attempt import sandbox, task_folder
+from weyr.attempt import devices, nvml, sandbox, task_folder
 from weyr.attempt.host import Serving
 from weyr.attempt.limits import remove_groups
+from weyr.attempt.nvml import Device
 from weyr.attempt.orders import CredentialIssuer, SecretReader
 from weyr.attempt.task_folder import BEGUN, Order
 from weyr.attempt.tasks import Tasks
@@ -44,6 +45,7 @@ class LocalHost:
     ) -> None:
         self.python = python
         self._folder, self._launcher, self._surroundings, self._now = folder, launcher, surroundings, now
+        self._devices: Sequence[Device] = ()
 
     def refusal(self, body: TaskBody) -> str:
         """What this machine cannot give; a limit that is not kept would be worse than none."""
@@ -53,7 +55,18 @@ class LocalHost:
         if body.memory_bytes is not None and body.memory_bytes > memory_bytes:
             asked, has = body.memory_bytes >> 20, memory_bytes >> 20
             return f"it asks for {asked} MiB of memory, and this machine has {has} MiB"
-        return sandbox.refusal(body)
+        return devices.refusal(body, self._found_devices(body)) or sandbox.refusal(body)
+
+    def _found_devices(self, body: TaskBody) -> Sequence[Device]:
+        """The devices that the driver knows, asked again where one is named that was not there."""
+        if not body.devices:
+            return ()
+        if any(name not in {device.id for device in self._devices} for name in body.devices):
+            try:
+                self._devices = nvml.detect().devices
+            except nvml.NvmlTrouble:
+                self._devices = ()
+        return self._devices
 
     def folder_of(self, folder: Path) -> str:
         return str(folder)
@@ -62,8 +75,13 @@ class LocalHost:
         return {"HOME": os.path.expanduser("~"), **self._surroundings()}
 
     def start(self, orders: Sequence[Order]) -> list[str]:
-        weyr = str(self._folder.parent)
-        return self._launcher.start([sandbox.confined(order, weyr) for order in orders])
+        return self._launcher.start([self._fitted(order) for order in orders])
+
+    def _fitted(self, order: Order) -> Order:
+        """An order as this machine carries it out."""
+        mps = devices.mps_folder(os.environ) if order["accelerators"] else ""
+        nodes = devices.nodes_of(order["devices"], self._devices) if order["sandbox"] else ()
+        return sandbox.confined(devices.visible(order, mps), str(self._folder.parent), nodes)
 
     def wake(self, id: ThingId, folder: Path) -> None:
         task_folder.wake(str(folder))
