@@ -1,9 +1,13 @@
 """What comes out of a good file: typed specs, each with its lines and what it needs first."""
 
+from typing import Any
+
 import pytest
 from known_kinds import KINDS
 
+from weyr.compose.engines import ENGINES
 from weyr.core.diagnostic import UserError
+from weyr.core.engine import On
 from weyr.core.ref import Ref
 from weyr.core.schema import Spec
 from weyr.core.units import Money
@@ -43,7 +47,7 @@ endpoints:
 """
 
 
-def stack_of(text: str | bytes = TEXT, **options: list[str]) -> Stack:
+def stack_of(text: str | bytes = TEXT, **options: Any) -> Stack:
     return parse_stack(text, "weyr.yaml", KINDS, **options)
 
 
@@ -122,19 +126,49 @@ def test_the_same_stack_can_be_written_like_this(case: str) -> None:
     assert {r: item.spec for r, item in stack.objects.items()} == {
         r: item.spec for r, item in stack_of().objects.items()
     }
-    assert (stack.name, stack.on, stack.price_as, stack.file) == ("digits", "local", "aws/fargate", "weyr.yaml")
+    assert (stack.name, stack.on.engine, stack.price_as, stack.file) == ("digits", "local", "aws/fargate", "weyr.yaml")
 
 
 def test_engines_and_price_lists_are_those_the_caller_names() -> None:
     """The parser knows none itself."""
     text = "on: ray\nprice_as: aws/g5.xlarge\nstack: s\n"
 
-    stack = stack_of(text, engines=["local", "ray"], price_lists=["aws/g5.xlarge"])
+    stack = stack_of(text, engines=ENGINES, price_lists=["aws/g5.xlarge"])
 
-    assert (stack.on, stack.price_as, stack.place.line) == ("ray", "aws/g5.xlarge", 3)
+    assert (stack.on.engine, stack.price_as, stack.place.line) == ("ray", "aws/g5.xlarge", 3)
     with pytest.raises(UserError) as refused:
         stack_of(text)
     assert [problem.summary for problem in refused.value.diagnostics] == ["Unknown engine", "Unknown price list"]
+
+
+def test_an_engine_is_named_with_its_settings_below_it() -> None:
+    """Which cluster it is belongs into the file that everybody shares."""
+    stack = stack_of("stack: s\non: {ray: {address: '10.0.0.7:6379'}}", engines=ENGINES)
+
+    assert stack.on == On("ray", {"address": "10.0.0.7:6379"})
+    assert stack.on.key == "ray@10.0.0.7:6379"
+
+
+BAD_ENGINES = {
+    "an unknown setting": ("on: {ray: {adress: x}}", "Unknown field", 'there is no field "adress"'),
+    "two engines": ("on: {ray: {}, local: {}}", "A value does not fit", "names 2"),
+    "an unknown engine": ("on: {rey: {}}", "Unknown engine", 'Did you mean "ray"?'),
+    "a setting of the wrong form": ("on: {ray: {lease: soon}}", "A value does not fit", "lease"),
+    "no settings at all": ("on: {ray: 7}", "A value does not fit", "settings of ray"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_ENGINES)
+def test_a_mistake_in_an_engines_settings_has_its_line(case: str) -> None:
+    """A cluster that is not the one meant must not be found out when jobs land there."""
+    text, summary, detail = BAD_ENGINES[case]
+    with pytest.raises(UserError) as refused:
+        stack_of(f"stack: s\n{text}", engines=ENGINES)
+    (problem,) = refused.value.diagnostics
+    assert problem.summary == summary
+    assert detail.lower() in problem.detail.lower()
+    assert problem.place is not None
+    assert problem.place.line == 2
 
 
 def test_a_stack_without_objects_is_a_stack() -> None:

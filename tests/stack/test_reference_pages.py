@@ -7,6 +7,7 @@ import jsonschema
 import pytest
 from known_kinds import KINDS
 
+from weyr.compose.engines import ENGINES
 from weyr.core.diagnostic import UserError
 from weyr.ledger.prices import Catalogue
 from weyr.stack.explain import explain, explain_text
@@ -26,7 +27,7 @@ GOOD = [
     *sorted((ROOT / "src" / "weyr" / "kinds").glob("*/*/example.yaml")),
 ]
 BOOKS = Catalogue.shipped().books
-SCHEMA = stack_schema(KINDS, price_lists=BOOKS)
+SCHEMA = stack_schema(KINDS, engines=ENGINES, price_lists=BOOKS)
 
 
 @pytest.mark.parametrize("file", GOOD, ids=lambda file: f"{file.parent.name}/{file.stem}")

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from weyr.access.identities import Access
 from weyr.access.secrets import Secrets
-from weyr.attempt.tasks import Tasks
 from weyr.compose.doors import PORTS, planes_of, remote_keys_of, url_of
 from weyr.compose.kinds import KINDS
 from weyr.compose.remains import refuse_lost_store
+from weyr.compose.remotes import Remotes
 from weyr.compose.stores import store_of
 from weyr.compose.tenure import Tenure, TenuredProvider
 from weyr.core.capability import Capability, Provider
@@ -39,6 +39,7 @@ from weyr.engines.local.vigil import Vigil
 from weyr.ledger.ledger import Ledger
 from weyr.ledger.prices import Catalogue
 from weyr.reconcile.effects import Effects
+from weyr.reconcile.engines import Engines
 from weyr.reconcile.line import Line
 from weyr.reconcile.loop import Loop
 from weyr.reconcile.ports import Log
@@ -69,7 +70,7 @@ class Weyr:
     ledger: Ledger
     tracking: Tracking
     artifacts: ObjectArtifacts
-    tasks: Tasks
+    tasks: Engines
     launcher: LauncherClient
     loop: Loop
     planes: Mapping[str, Plane]
@@ -136,7 +137,7 @@ def open_weyr(
     ledger = Ledger(LedgerStore(db), catalogue)
     tracking = Tracking(db, now, lambda: random_source.token_hex(16), f"mlflow-artifacts:/{SYSTEM_BUCKET}/tracking")
     launcher = LauncherClient(home.sockets / "launcher.sock", home.info("launcher"), home.log("launcher"), epoch=epoch)
-    tasks = local_tasks(
+    here = local_tasks(
         folder=home.tasks,
         sockets=home.sockets,
         cache=home.cache,
@@ -148,6 +149,8 @@ def open_weyr(
         events=home.sockets / "doorbell.sock",
     )
     world = World.load(db)
+    remotes = Remotes({}, home.engines, world)
+    tasks = Engines({"": here, **(remotes.known() if is_serving else {})}, remotes.opened)
     providers = _providers(home, tasks, tracking, secrets, ports, now, log, epoch, world) if is_serving else {}
     if tenure is not None:
         providers = {name: TenuredProvider(provider, tenure) for name, provider in providers.items()}
@@ -160,7 +163,7 @@ def open_weyr(
 
 def _providers(
     home: Home,
-    tasks: Tasks,
+    tasks: Engines,
     tracking: Tracking,
     secrets: Secrets,
     ports: Mapping[str, int],

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from weyr.core.decision import Phase
+from weyr.core.engine import On
 from weyr.core.kind import Kinds
 from weyr.core.ref import Ref
 from weyr.core.schema import from_plain, references_of, to_json
@@ -39,6 +40,7 @@ def planning_world(world: World, db: Database, stack: str) -> PlanWorld:
             )
             for ref in world.of_stack(stack)
         },
+        on=On.from_json(row.on_json) if row else On(),
     )
 
 
@@ -50,7 +52,7 @@ def apply_plan(world: World, db: Database, kinds: Kinds, plan: Plan, file: str, 
     """
     check_applicable(plan, planning_world(world, db, plan.stack))
     objects = [_applied(world, kinds, plan, step, folder, now) for step in plan.steps]
-    stack = StackRow(plan.stack, plan.id, plan.price_as, file, plan.is_removal, now)
+    stack = StackRow(plan.stack, plan.id, plan.price_as, file, plan.is_removal, now, plan.on.to_json())
     # Where nothing is left to be seen leaving, nobody else will ever find that the stack is gone.
     is_over = plan.is_removal and not world.of_stack(plan.stack)
     try:

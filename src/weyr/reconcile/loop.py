@@ -290,7 +290,7 @@ class Loop:
     def _intend(self, writes: Writes, row: ObjectRow, action: Ensure | Release, now: float) -> None:
         """Notes an intention where it is new. The engines are told afterwards, from these notes."""
         thing = self.world.things_of(row.ref).get(action.part)
-        fresh = intended(thing, action, row, now)
+        fresh = intended(thing, self.world.sent(row.ref, action), row, now)
         if fresh is None:
             return
         if isinstance(action, Ensure) and action.meters and (thing is None or thing.generation < fresh.generation):

@@ -5,10 +5,12 @@ process owns a store's world; it reads everything once at its start.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from weyr.core.decision import Hold, Need, Phase, Thing, phase_of
+from weyr.core.capability import TaskBody
+from weyr.core.decision import Ensure, Hold, Need, Phase, Release, Thing, phase_of
+from weyr.core.engine import On, sent
 from weyr.core.ref import Ref, ThingId
 from weyr.reconcile.agenda import Agenda
 from weyr.reconcile.relations import Relations
@@ -120,6 +122,12 @@ class World:
     def dependents(self, ref: Ref) -> Iterable[Ref]:
         """The objects that refer to this one."""
         return self._relations.dependents(ref)
+
+    def sent(self, ref: Ref, action: Ensure | Release) -> Ensure | Release:
+        """What a kind wants, on the engine that its stack runs on."""
+        if isinstance(action, Ensure) and isinstance(action.body, TaskBody):
+            return replace(action, body=sent(action.body, On.from_json(self.stacks[ref.stack].on_json)))
+        return action
 
     def hold_on(self, ref: Ref) -> Hold | None:
         """Why this object's stack may not spend, if it may not; the first by name where there are several reasons."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from weyr.access.audit import AuditLog, recent
+from weyr.compose.engines import ENGINES
 from weyr.compose.kinds import KINDS
 from weyr.compose.local import Weyr
 from weyr.core.audit import AuditEvent
@@ -25,6 +26,7 @@ from weyr.reconcile.apply import apply_plan, planning_world
 from weyr.reconcile.ports import Log
 from weyr.server import views
 from weyr.server.answers import Conflict, NotFound
+from weyr.stack.engines import engine_findings
 from weyr.stack.parse import parse_stack
 from weyr.stack.plan import make_plan
 from weyr.stack.plan_json import plan_json
@@ -94,11 +96,12 @@ class Service:
     def make_plan(self, text: str, file: str) -> dict[str, Any]:
         """Plans what a stack file asks for, from what is there at this moment."""
         books = tuple(self.weyr.catalogue.books)
-        stack = parse_stack(text, file, KINDS, price_lists=books)
+        stack = parse_stack(text, file, KINDS, engines=ENGINES, price_lists=books)
         self._look(stack.name)
         with self.weyr.lock:
             world = planning_world(self.weyr.world, self.weyr.db, stack.name)
-        plan = make_plan(stack, world, KINDS, self.weyr.catalogue.book(stack.price_as), made_at=self._today())
+        book, extra = self.weyr.catalogue.book(stack.price_as), engine_findings(stack, KINDS, ENGINES)
+        plan = make_plan(stack, world, KINDS, book, made_at=self._today(), extra=extra)
         return self._kept(plan, file)
 
     def make_removal(self, stack: str) -> dict[str, Any]:

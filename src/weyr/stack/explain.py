@@ -10,7 +10,7 @@ from weyr.stack.stack import Path, path_text
 
 TOP_LEVEL = {
     "stack": "The stack's name; it stands before every object's address.",
-    "on": "The engine that it runs on; by default local.",
+    "on": "The engine that its tasks run on, by name, or with its settings below the name; by default local.",
     "price_as": "The price list by which it is priced; by default aws/fargate.",
 }
 """The fields of a stack file that belong to no kind."""

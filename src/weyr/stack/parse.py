@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from weyr.core.diagnostic import Diagnostic, Place, Severity, UserError, did_you_mean
+from weyr.core.engine import LOCAL, ONLY_LOCAL, Engines, On
 from weyr.core.kind import AnyKind, Kinds
 from weyr.core.ref import NAME, Ref
 from weyr.core.schema import Spec, ValidationError, from_plain
@@ -48,7 +49,7 @@ def parse_stack(
     file: str,
     kinds: Kinds,
     *,
-    engines: Collection[str] = ("local",),
+    engines: Engines = ONLY_LOCAL,
     price_lists: Collection[str] = ("aws/fargate",),
 ) -> Stack:
     """The stack that a file's text asks for.
@@ -64,7 +65,7 @@ def parse_stack(
         detail = f"A stack file begins with fields such as `stack: digits`, and this one is {written(root)}."
         raise UserError(*problems, Diagnostic("The file holds no fields", detail, place=root.place))
     reading.name = _stack_name(reading, root)
-    on = _choice(reading, root, "on", engines, "engine", "local")
+    on = _engine(reading, root, engines)
     price_as = _choice(reading, root, "price_as", price_lists, "price list", "aws/fargate")
     _unknown_fields(reading, root)
     for kind in kinds.values():
@@ -100,6 +101,38 @@ def _choice(reading: _Reading, root: Node, name: str, known: Collection[str], wh
     detail = f"{name}: {written(node)} is no {what} that exists now.{hint}"
     reading.say(f"Unknown {what}", detail, place, suggestion=f"{name}: {default}")
     return default
+
+
+def _engine(reading: _Reading, root: Node, engines: Engines) -> On:
+    """What stands under `on:`: an engine's name, or its name with its settings below it."""
+    node, place = _field(root, "on")
+    if node is None or not isinstance(node.value, dict):
+        return On(_choice(reading, root, "on", engines, "engine", LOCAL))
+    if len(node.value) != 1:
+        detail = f"on: here stands one engine, and this names {len(node.value)}."
+        reading.say(INVALID, detail, place, suggestion=f"on: {LOCAL}")
+        return On()
+    named = Node(place, {"on": Node(node.keys[name := next(iter(node.value))], name)}, {"on": node.keys[name]})
+    engine = _choice(reading, named, "on", engines, "engine", LOCAL)
+    if engine != name:
+        return On()
+    inside, kind = node.value[name], engines[engine]
+    whole = Node(inside.place, {}) if inside.value is None else Node(inside.place, inside.value, inside.keys)
+    if not isinstance(whole.value, dict):
+        detail = f"on: here stand the settings of {engine}, and not {written(inside)}."
+        reading.say(INVALID, detail, inside.place, suggestion=f"on: {engine}")
+        return On()
+    try:
+        from_plain(kind.settings, whole.plain())
+    except ValidationError as e:
+        mistakes = mistakes_of(e, whole)
+        reading.problems.extend(
+            sentence(mistake, f"on: {engine}", whole, shape_of(kind.settings)) for mistake in mistakes
+        )
+        return On()
+    plain = whole.plain()
+    assert isinstance(plain, dict)
+    return On(engine, plain)
 
 
 def _unknown_fields(reading: _Reading, root: Node) -> None:

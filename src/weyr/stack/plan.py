@@ -72,11 +72,12 @@ def make_plan(
     if stack:
         monthly_micros = sum(cost.after.micros for cost in costs)
         findings += findings_of(stack, world, kinds, monthly_micros, prices.currency)
+    on = stack.on if stack else world.on
     plan = Plan(
         id="",
         stack=world.stack,
         parent=world.parent,
-        on=stack.on if stack else "",
+        on=on,
         price_as=prices.name,
         is_removal=stack is None,
         steps=tuple(steps),
@@ -86,6 +87,7 @@ def make_plan(
         findings=tuple(sorted(findings, key=_worst_first)),
         seen=_generations(world),
         made_at=made_at,
+        was_on=world.on if world.parent and world.on != on else None,
     )
     return replace(plan, id=_id_of(plan))
 

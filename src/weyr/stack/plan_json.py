@@ -20,7 +20,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "id": plan.id,
         "stack": plan.stack,
         "parent": plan.parent,
-        "on": plan.on,
+        "on": plan.on.engine if not plan.is_removal else "",
         "is_removal": plan.is_removal,
         "made_at": plan.made_at,
         "has_changes": plan.has_changes,

@@ -92,8 +92,11 @@ def _steps(plan: Plan) -> Iterator[Line]:
     if plan.is_removal:
         yield (Token(f"Weyr will remove everything of stack {plan.stack}:", Style.HEADING),)
     else:
-        yield (Token(f"Weyr will do this to stack {plan.stack} on {plan.on}:", Style.HEADING),)
+        yield (Token(f"Weyr will do this to stack {plan.stack} on {plan.on.text}:", Style.HEADING),)
     yield _NOTHING
+    if plan.was_on is not None:
+        said = f"{plan.was_on.text} → {plan.on.text}"
+        yield (Token("    ~ on", Style.CHANGE), Token(f"  {said}"), Token("  (what runs stays where it is)", Style.DIM))
     for step in plan.steps:
         yield from _step(step)
 

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
+from weyr.core.engine import LOCAL, ONLY_LOCAL, Engines
 from weyr.core.kind import AnyKind, Kinds
 from weyr.core.ref import NAME
 from weyr.stack.explain import TOP_LEVEL
@@ -16,7 +17,7 @@ _NAME_SCHEMA = {"type": "string", "pattern": f"^{NAME.pattern}$"}
 def stack_schema(
     kinds: Kinds,
     *,
-    engines: Collection[str] = ("local",),
+    engines: Engines = ONLY_LOCAL,
     price_lists: Collection[str] = ("aws/fargate",),
 ) -> dict[str, Any]:
     """The JSON Schema (2020-12) of a stack file.
@@ -35,7 +36,7 @@ def stack_schema(
         "additionalProperties": False,
         "properties": {
             "stack": {**_NAME_SCHEMA, "description": TOP_LEVEL["stack"]},
-            "on": {"enum": sorted(engines), "default": "local", "description": TOP_LEVEL["on"]},
+            "on": _engines(engines),
             "price_as": {
                 "enum": sorted(price_lists),
                 "default": "aws/fargate",
@@ -45,6 +46,15 @@ def stack_schema(
         },
         "$defs": definitions,
     }
+
+
+def _engines(engines: Engines) -> dict[str, Any]:
+    """A name, or one name with settings below it."""
+    named = {"enum": sorted(engines)}
+    settings = {name: _cleaned(kind.settings.model_json_schema()) for name, kind in sorted(engines.items())}
+    told = {"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": False}
+    told["properties"] = {name: {**schema, "type": ["object", "null"]} for name, schema in settings.items()}
+    return {"anyOf": [named, told], "default": LOCAL, "description": TOP_LEVEL["on"]}
 
 
 def _section(kind: AnyKind, definitions: dict[str, Any]) -> dict[str, Any]:

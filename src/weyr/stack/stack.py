@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from weyr.core.diagnostic import Place
+from weyr.core.engine import HERE, On
 from weyr.core.ref import Ref
 from weyr.core.schema import Spec
 
@@ -43,7 +44,7 @@ class Stack:
 
     name: str
     file: str
-    on: str = "local"
+    on: On = HERE
     price_as: str = "aws/fargate"
     objects: Mapping[Ref, StackObject] = field(default_factory=dict)
     places: Mapping[Path, Place] = field(default_factory=dict)

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from weyr.core.diagnostic import Diagnostic, Place, Severity
+from weyr.core.engine import On
 from weyr.core.ref import Ref
 
 
@@ -110,7 +111,7 @@ class Plan:
     id: str
     stack: str
     parent: str
-    on: str
+    on: On
     price_as: str
     is_removal: bool
     steps: tuple[Step, ...] = ()
@@ -120,10 +121,12 @@ class Plan:
     findings: tuple[Diagnostic, ...] = ()
     seen: Mapping[str, int] = field(default_factory=dict)
     made_at: str = ""
+    was_on: On | None = None
+    """Where its tasks have begun until now, if that changes."""
 
     @property
     def has_changes(self) -> bool:
-        return bool(self.steps)
+        return bool(self.steps) or self.was_on is not None
 
     @property
     def fatal(self) -> tuple[Diagnostic, ...]:

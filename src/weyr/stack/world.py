@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from weyr.core.decision import Phase, Scalar
+from weyr.core.engine import HERE, On
 from weyr.core.ref import Ref
 
 
@@ -32,3 +33,4 @@ class World:
     parent: str = ""
     objects: Mapping[Ref, Existing] = field(default_factory=dict)
     past: Mapping[Ref, int] = field(default_factory=dict)
+    on: On = HERE

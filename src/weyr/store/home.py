@@ -51,6 +51,10 @@ class Home:
         return self.path / "tasks"
 
     @property
+    def engines(self) -> Path:
+        return self.path / "engines"
+
+    @property
     def cache(self) -> Path:
         return self.path / "cache"
 

@@ -48,6 +48,8 @@ class StackRow:
     file: str
     is_removing: bool
     applied_at: float
+    on_json: str = ""
+    """Where its tasks run: `weyr.core.engine.On` as JSON."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from weyr.cli.group import verb, verb_app
 from weyr.cli.options import AsJson
 from weyr.cli.screen import put, put_json
 from weyr.cli.stackfile import read_stack_file
+from weyr.compose.engines import ENGINES
 from weyr.compose.kinds import KINDS
 from weyr.ledger.prices import Catalogue
 from weyr.stack.parse import parse_stack
@@ -26,7 +27,7 @@ def validate(
     Needs no server and changes nothing. Exits with 1 where there is a problem.
     """
     file = read_stack_file(path)
-    stack = parse_stack(file.text, str(file.path), KINDS, price_lists=Catalogue.shipped().books)
+    stack = parse_stack(file.text, str(file.path), KINDS, engines=ENGINES, price_lists=Catalogue.shipped().books)
     if as_json:
         put_json({"stack": stack.name, "file": stack.file, "objects": [str(ref) for ref in stack.objects]})
     else:

@@ -14,6 +14,7 @@ stacks = Table(
     Column("file", Text, nullable=False),
     Column("is_removing", Boolean, nullable=False, default=False),
     Column("applied_at", Float, nullable=False),
+    Column("on_json", Text, nullable=False, server_default="{}"),
 )
 
 plans = Table(

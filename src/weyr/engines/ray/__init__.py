@@ -1,0 +1,6 @@
+"""ray: tasks on the nodes of a Ray cluster."""
+
+from weyr.core.engine import EngineKind
+from weyr.engines.ray.settings import LACKS, RaySettings
+
+ENGINE = EngineKind("ray", "The nodes of a Ray cluster.", RaySettings, LACKS)

@@ -1,0 +1,40 @@
+"""What an engine cannot do is refused in the plan, never ignored."""
+
+from weyr.compose.engines import ENGINES
+from weyr.compose.kinds import KINDS
+from weyr.core.diagnostic import Severity
+from weyr.ledger.prices import Catalogue
+from weyr.stack.engines import engine_findings
+from weyr.stack.parse import parse_stack
+from weyr.stack.plan import make_plan
+from weyr.stack.world import World
+
+TEXT = "stack: s\non: {on}\njobs:\n  train:\n    run: python train.py\n    image: python:3.12\n"
+BOOK = Catalogue.shipped().book("aws/fargate")
+
+
+def test_a_setting_that_the_engine_cannot_honour_is_refused_with_its_line() -> None:
+    """A job must not run outside of its image because Ray starts no containers."""
+    stack = parse_stack(TEXT.format(on="ray"), "weyr.yaml", KINDS, engines=ENGINES)
+    (found,) = engine_findings(stack, KINDS, ENGINES)
+    assert (found.severity, found.ref) == (Severity.FATAL, "job/train")
+    assert found.place is not None
+    assert found.place.line == 6
+    plan = make_plan(stack, World("s"), KINDS, BOOK, extra=[found])
+    assert found in plan.fatal
+
+
+def test_the_same_setting_on_this_machine_is_no_matter_of_the_engine() -> None:
+    """What a machine lacks is said by the machine."""
+    stack = parse_stack(TEXT.format(on="local"), "weyr.yaml", KINDS, engines=ENGINES)
+    assert engine_findings(stack, KINDS, ENGINES) == []
+
+
+def test_a_change_of_the_engine_alone_is_a_change() -> None:
+    """Somebody who only moved the stack must not be told that there is nothing to do."""
+    text = "stack: s\non: {on}\n"
+    moved = parse_stack(text.format(on="ray"), "weyr.yaml", KINDS, engines=ENGINES)
+    there = World("s", parent="abc")
+    plan = make_plan(moved, there, KINDS, BOOK)
+    assert plan.has_changes
+    assert plan.was_on == there.on
