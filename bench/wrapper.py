@@ -53,7 +53,7 @@ class Bench:
             now=time.time,
             events=home / "events.sock",
         )
-        host = LocalHost(home / "tasks", self.launcher, dict, time.time)
+        host = LocalHost(home / "tasks", self.launcher, dict, time.time, home / "environments")
         self._orders = OrderMaker(host, home / "sockets", home / "cache", issuer, secrets, home / "events.sock")
         self._count = 0
 

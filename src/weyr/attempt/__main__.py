@@ -14,10 +14,12 @@ import os
 import signal
 import sys
 
-from weyr.attempt import limits, processes, standby, task_folder
+from weyr.attempt import limits, processes, requirements, standby, task_folder
 from weyr.attempt.task_folder import Order
 
 BEGUN_BEFORE = 75
+ENVIRONMENTS = "~/.cache/weyr/environments"
+"""Where Python environments lie on machines that have no data folder."""
 
 
 def main(argv: list[str]) -> int:
@@ -28,6 +30,7 @@ def main(argv: list[str]) -> int:
     if order["agent"]:
         os.makedirs(os.path.join(folder, task_folder.CHECKPOINTS), mode=0o700, exist_ok=True)
     order["env"] = {"HOME": os.path.expanduser("~")} | order["env"]
+    order = requirements.needed(order, os.path.expanduser(ENVIRONMENTS), sys.executable, os.environ)
     trees = limits.hierarchies()
     groups = limits.group_folders(order["group"], trees)
     lock = task_folder.lock(folder)

@@ -111,6 +111,8 @@ class OrderMaker:
             doors=None,
             devices=list(body.devices),
             accelerators=to_plain(Accelerators, body.accelerators) if body.accelerators else None,
+            requirements=list(body.requirements),
+            build=None,
             notes=[],
         )
         size = order["ranks"]["size"]

@@ -52,7 +52,7 @@ def confined(order: Order, weyr: str, nodes: Sequence[str] = ()) -> Order:
     own = [path for path in (f"{order['folder']}/{CHECKPOINTS}",) if os.path.isdir(path)]
     own += [os.path.dirname(order["socket"])] if order["socket"] else []
     own += [path for path in (order["env"].get(MPS_FOLDER, ""),) if path]
-    shown = [order["secret_folder"]] if order["secret_folder"] else []
+    shown = [path for path in (order["secret_folder"], order["env"].get("VIRTUAL_ENV", "")) if path]
     is_local = wanted.network == "local"
     doors = {int(port) for text in order["env"].values() for port in LOOPBACK_DOOR.findall(text)} if is_local else ()
     words = command_of(wanted, Places(order["workdir"], weyr, own, shown, nodes))

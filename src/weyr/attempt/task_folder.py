@@ -46,12 +46,22 @@ class Ranks(TypedDict):
     gpus: int
 
 
+class BuildOrder(TypedDict):
+    """A Python environment to have before the program starts, in `folder`; `argv` makes it."""
+
+    folder: str
+    argv: list[str]
+    workdir: str
+    env: dict[str, str]
+
+
 class Order(TypedDict):
     """All that a wrapper needs to run a task. It travels over a socket and never touches a disk,
     for `env`, `masks` and `secret_files` hold secrets.
 
     `sandbox` is one as it is wanted; the machine that it runs on makes `prefix` of it, the words before `argv`, and
-    `doors`, the ports of ours that stand open in a network of its own: None where it gets none from us."""
+    `doors`, the ports of ours that stand open in a network of its own: None where it gets none from us. In the same
+    way `build` comes of `requirements`."""
 
     id: str
     generation: int
@@ -84,6 +94,8 @@ class Order(TypedDict):
     doors: list[int] | None
     devices: list[str]
     accelerators: dict[str, Any] | None
+    requirements: list[str]
+    build: BuildOrder | None
     notes: list[str]
     """What its log should say first."""
 

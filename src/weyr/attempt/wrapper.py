@@ -12,22 +12,22 @@ import time
 
 from weyr.attempt import namespaces, processes, task_folder
 from weyr.attempt.attendant import Attendant
+from weyr.attempt.builder import Builder
 from weyr.attempt.lease import Lease
 from weyr.attempt.limits import Hierarchy, Limits
 from weyr.attempt.logs import TaskLog
 from weyr.attempt.measuring import Measure, memory_detail
+from weyr.attempt.output import Output
 from weyr.attempt.records import RETRY_S, empty, record_end, remove_socket, request_in
 from weyr.attempt.sandbox_status import status_of
 from weyr.attempt.secret_files import remove_secret_files, write_secret_files
 from weyr.attempt.spawn import Recruit, bounds_of
-from weyr.attempt.task_folder import Order
+from weyr.attempt.task_folder import BuildOrder, Order
 from weyr.attempt.verdict import Outcome, judged, outcome_of
 
-READ_BYTES = 65536
 SWEEP_S = 10.0
 """How long the last processes may take to go after SIGKILL; only one stuck in the kernel takes longer."""
 RESTORE_S = 600.0
-PIPE_READS_MAX = 64
 TELL_END_S = 5.0
 """An end that is not heard is seen half a minute later; there is nothing left to do that could not wait."""
 
@@ -49,11 +49,13 @@ class Wrapper:
         self._started = 0.0
         self._kill_at = self._reclaimed_at = float("inf")
         self._write_at = float("inf")
-        self._output, self._oom, self._control = output, -1, -1
+        self._oom = self._control = -1
         self._lease = Lease(order["lease_s"], renewals)
         self._stopped = False
         self._poll = select.poll()
         self._log = TaskLog(self._folder, order["masks"])
+        self._output = Output(output, self._log, self._poll)
+        self._builder: Builder | None = None
         self._agent = Attendant(order["agent"], order["env"], self._log, self._poll)
         memory, most = order["memory_bytes"], order["processes_max"]
         self._limits = Limits(order["group"], order["cpu"], memory, trees, most)
@@ -66,6 +68,9 @@ class Wrapper:
             if self._order["agent"] and not self._reason:
                 self._listen()
                 self._restore()
+            if self._order["build"] and not self._reason:
+                self._listen()
+                self._build(self._order["build"])
             if not self._reason:
                 self._start()
             self._listen()
@@ -74,7 +79,7 @@ class Wrapper:
         finally:
             try:
                 self._sweep()
-                self._drain()
+                self._output.drain()
                 self._judge()
                 self._finish_agent()
             finally:
@@ -88,7 +93,7 @@ class Wrapper:
         signal.set_wakeup_fd(wake_in, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGTERM, lambda *_: self._ask_stop("stopped", "its wrapper was told to end", None))
-        for fd in (wake_out, self._output, self._lease.renewals):
+        for fd in (wake_out, self._lease.renewals):
             if fd >= 0:
                 self._poll.register(fd, select.POLLIN)
         self._read_requests()
@@ -119,6 +124,14 @@ class Wrapper:
             # Without an answer nobody knows whether there is a checkpoint: to begin anew could lose one.
             detail = error or "its checkpoint could not be restored; its log says why"
             self._reason, self._detail = self._reason or "not started", self._detail or detail
+
+    def _build(self, order: BuildOrder) -> None:
+        """Waits for the Python environment that the program needs."""
+        self._builder = builder = Builder(order, self._order["nice"], self._log, self._poll)
+        while builder.pid and not self._reason:
+            self._turn()
+        if not builder.is_ready and not self._reason:
+            self._reason, self._detail = "not started", builder.error
 
     def _start(self) -> None:
         order = self._order
@@ -176,13 +189,6 @@ class Wrapper:
             processes.signal_all(left, signal.SIGKILL)
             self._turn(0.02)
 
-    def _drain(self) -> None:
-        """Takes what the task wrote last: at most what a pipe can hold, as there is nobody left to write."""
-        for _ in range(PIPE_READS_MAX):
-            if self._output < 0 or not self._pump():
-                break
-        self._forget_output()
-
     def _finish_agent(self) -> None:
         """Lets the agent save what the task left, until its bound or the node's end."""
         if self._agent.pid:
@@ -229,9 +235,7 @@ class Wrapper:
     def _turn(self, most_s: float | None = None) -> None:
         """Waits for the next thing to happen, at most until the next deadline, and sees to it."""
         now = time.monotonic()
-        flood_s = self._log.wait_s() if self._output >= 0 else 0.0
-        if self._output >= 0:
-            self._poll.modify(self._output, 0 if flood_s else select.POLLIN)
+        flood_s = self._output.rest_s()
         deadline = min(self._next_deadline(), now + flood_s if flood_s else float("inf"))
         wait_s = deadline - now if most_s is None else min(most_s, deadline - now)
         ready = self._poll.poll(None if wait_s == float("inf") else max(0, int(wait_s * 1000) + 1))
@@ -251,9 +255,11 @@ class Wrapper:
         return deadline
 
     def _take(self, fd: int, event: int) -> None:
-        if fd == self._output:
+        if fd == self._output.fd:
             if event & (select.POLLIN | select.POLLHUP):
-                self._pump()
+                self._output.pump()
+        elif self._builder and self._builder.output and fd == self._builder.output.fd:
+            self._builder.output.pump()
         elif fd == self._control:
             empty(fd)
             self._read_requests()
@@ -340,6 +346,9 @@ class Wrapper:
             if pid == self._agent.pid:
                 self._agent.ended()
                 continue
+            if self._builder and pid == self._builder.pid:
+                self._builder.ended(status)
+                continue
             if pid == self._relay:
                 self._relay = 0
                 continue
@@ -350,25 +359,6 @@ class Wrapper:
                 self._status = status
 
     # --- output, the agent's reports, and ours
-
-    def _pump(self) -> bool:
-        """Moves a piece of output to the log; False where there is none just now."""
-        try:
-            chunk = os.read(self._output, READ_BYTES)
-        except BlockingIOError:
-            return False
-        if not chunk:
-            self._forget_output()
-            return False
-        self._log.write(chunk)
-        return True
-
-    def _forget_output(self) -> None:
-        """Stops listening: a closed pipe would be reported for ever while the task, or its upload, goes on."""
-        if self._output >= 0:
-            self._poll.unregister(self._output)
-            os.close(self._output)
-            self._output = -1
 
     def _hear_agent(self) -> None:
         events = self._agent.hear()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from weyr.attempt import devices, nvml, sandbox, task_folder
+from weyr.attempt import devices, nvml, requirements, sandbox, task_folder
 from weyr.attempt.host import Serving
 from weyr.attempt.limits import remove_groups
 from weyr.attempt.nvml import Device
@@ -41,11 +41,13 @@ class LocalHost:
         launcher: Starter,
         surroundings: Callable[[], Mapping[str, str]],
         now: Callable[[], float],
+        environments: Path,
         python: str = sys.executable,
     ) -> None:
         self.python = python
         self._folder, self._launcher, self._surroundings, self._now = folder, launcher, surroundings, now
         self._devices: Sequence[Device] = ()
+        self._environments = str(environments)
 
     def refusal(self, body: TaskBody) -> str:
         """What this machine cannot give; a limit that is not kept would be worse than none."""
@@ -55,7 +57,11 @@ class LocalHost:
         if body.memory_bytes is not None and body.memory_bytes > memory_bytes:
             asked, has = body.memory_bytes >> 20, memory_bytes >> 20
             return f"it asks for {asked} MiB of memory, and this machine has {has} MiB"
-        return devices.refusal(body, self._found_devices(body)) or sandbox.refusal(body)
+        return (
+            devices.refusal(body, self._found_devices(body))
+            or sandbox.refusal(body)
+            or requirements.trouble(body.requirements, body.workdir)
+        )
 
     def _found_devices(self, body: TaskBody) -> Sequence[Device]:
         """The devices that the driver knows, asked again where one is named that was not there."""
@@ -81,6 +87,7 @@ class LocalHost:
         """An order as this machine carries it out."""
         mps = devices.mps_folder(os.environ) if order["accelerators"] else ""
         nodes = devices.nodes_of(order["devices"], self._devices) if order["sandbox"] else ()
+        order = requirements.needed(order, self._environments, self.python, os.environ)
         return sandbox.confined(devices.visible(order, mps), str(self._folder.parent), nodes)
 
     def wake(self, id: ThingId, folder: Path) -> None:
@@ -146,7 +153,7 @@ def local_tasks(
 ) -> Tasks:
     """The TASKS capability of this machine. `surroundings` gives what every task's environment holds: where tracking
     and the object store are."""
-    host = LocalHost(folder, launcher, surroundings, now, python)
+    host = LocalHost(folder, launcher, surroundings, now, cache / "environments", python)
     return Tasks(folder, host, sockets, cache, credentials, secrets, now, events)
 
 
