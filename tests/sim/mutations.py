@@ -79,8 +79,8 @@ class TakesReleaseForAbsence(Loop):
 class IgnoresHolds(Loop):
     """A spent budget stops nothing."""
 
-    def _view(self, row: ObjectRow, kind: AnyKind, now: float) -> View[Any]:
-        return replace(super()._view(row, kind, now), hold=None)
+    def _view(self, row: ObjectRow, kind: AnyKind, *rest: Any) -> View[Any]:
+        return replace(super()._view(row, kind, *rest), hold=None)
 
 
 class ForgetsWhatItConcluded(Loop):

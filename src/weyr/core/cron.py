@@ -81,6 +81,18 @@ def next_after(cron: Cron, zone: tzinfo, after: float) -> float:
     raise AssertionError("a schedule that parses comes at least once in eight years")
 
 
+def last_until(cron: Cron, zone: tzinfo, until: float) -> float:
+    """The last moment that is no later than `until`, both in Unix seconds."""
+    first = datetime.fromtimestamp(until, zone).date() + timedelta(days=1)
+    for back in range(DAYS_AHEAD_MAX):
+        day = first - timedelta(days=back)
+        if cron.is_on(day):
+            found = max((at for at in _moments(cron, zone, day) if at <= until), default=None)
+            if found is not None:
+                return found
+    raise AssertionError("a schedule that parses comes at least once in eight years")
+
+
 def _moments(cron: Cron, zone: tzinfo, day: date) -> set[float]:
     """Every moment of a day at which it comes."""
     moments: set[float] = set()

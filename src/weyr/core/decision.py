@@ -120,8 +120,19 @@ class Spend:
 
 
 @dataclass(frozen=True, slots=True)
+class Cost:
+    """What one object has cost since it was made, and what it costs now: integer micro-units."""
+
+    micros: int
+    rate_micros_per_hour: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class View(Generic[M]):
-    """What a kind may look at when it decides. `now` is read once per pass (Unix seconds)."""
+    """What a kind may look at when it decides. `now` is read once per pass (Unix seconds).
+
+    `spend` and `cost` are there for kinds and specs that ask for them.
+    """
 
     now: float
     things: Mapping[str, Thing] = field(default_factory=dict)
@@ -129,6 +140,7 @@ class View(Generic[M]):
     memory: M | None = None
     hold: Hold | None = None
     spend: Spend | None = None
+    cost: Cost | None = None
 
 
 @dataclass(frozen=True, slots=True)

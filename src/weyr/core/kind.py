@@ -63,6 +63,7 @@ class Kind(Generic[S, M]):
                used once in an object's life
     `checks`   the whole stack → what is unwise or impossible in objects of this kind
     `reads_spend` whether its decisions depend on what the stack has cost
+    `reads_cost`  whether those of an object of this spec depend on what the object has cost
     `summary`  one sentence for help and docs
     """
 
@@ -79,7 +80,12 @@ class Kind(Generic[S, M]):
     replaces: frozenset[str] = frozenset()
     reborn: Callable[[M], M] | None = None
     reads_spend: bool = False
+    reads_cost: Callable[[S], bool] | None = None
     checks: Callable[[Proposal], Iterable[Finding]] | None = None
+
+    def asks_cost(self, spec: S | None) -> bool:
+        """Whether an object of this spec is to be told what it has cost."""
+        return spec is not None and self.reads_cost is not None and self.reads_cost(spec)
 
     def memory_anew(self, memory: str | None) -> str | None:
         """The memory, as JSON, with which an object begins that is made anew; what cannot be read is not known."""

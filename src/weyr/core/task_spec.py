@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from weyr.core.capability import Sandbox, TaskBody
 from weyr.core.decision import Need
 from weyr.core.ref import Ref
-from weyr.core.schema import Duration, Name, Reference, Size, Spec, SpecPart, checked, field, to
+from weyr.core.schema import AcceleratorAmount, Duration, Name, Reference, Size, Spec, SpecPart, checked, field, to
 
 
 class Resources(SpecPart):
@@ -25,6 +25,10 @@ class Resources(SpecPart):
         ge=8,
         le=2**20,
         strict=True,
+    )
+
+    accelerators: AcceleratorAmount | None = field(
+        None, description="GPUs or the like: whole ones, a share of one, a part of its memory, or a MIG profile."
     )
 
 
@@ -69,6 +73,9 @@ class TaskSpec(Spec):
     )
     queue: Name | None = field(None, description="The queue it stands in.")
     pool: Name | None = field(None, description="The pool whose nodes it runs on.")
+    labels: dict[str, str] = field({}, description="It runs only on nodes with all of these labels.", max_length=50)
+    tolerates: tuple[str, ...] = field((), description="Taints of nodes that it may run on.", max_length=50)
+    priority: int = field(0, description="Higher ones go first in their queue.", ge=-1000, le=1000, strict=True)
     grace: Duration = field(10.0, description="Time between SIGTERM and SIGKILL when it is stopped.", ge=0, le=3600)
     reads: tuple[Annotated[Reference, to("bucket")], ...] = field((), description="Buckets it may read.")
     writes: tuple[Annotated[Reference, to("bucket")], ...] = field((), description="Buckets it may read and write.")
@@ -90,6 +97,10 @@ def task_body(ref: Ref, spec: TaskSpec, needs: Mapping[Ref, Need], base_folder: 
         requirements=spec.python.requirements,
         queue=f"{ref.stack}:queue/{spec.queue}" if spec.queue else "",
         pool=f"{ref.stack}:pool/{spec.pool}" if spec.pool else "",
+        labels=tuple(sorted(spec.labels.items())),
+        bears=spec.tolerates,
+        priority=spec.priority,
+        accelerators=spec.resources.accelerators,
         disk_bytes=spec.resources.disk,
         processes_max=spec.resources.processes or 0,
         sandbox=_sandbox_of(spec.sandbox, base_folder),

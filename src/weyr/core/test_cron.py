@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from weyr.core.cron import next_after, parse_cron, zone_of
+from weyr.core.cron import last_until, next_after, parse_cron, zone_of
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -62,6 +62,17 @@ def test_what_is_no_schedule_is_refused(text: str) -> None:
 
 def test_a_zone_has_to_exist() -> None:
     """ "CET-ish" would otherwise be told at the first firing."""
-    assert zone_of("UTC").utcoffset(datetime.now(UTC)) is not None
+    assert zone_of("UTC").utcoffset(datetime(2026, 1, 1, tzinfo=UTC)) is not None
     with pytest.raises(ValueError, match="Mars/Base"):
         zone_of("Mars/Base")
+
+
+@pytest.mark.parametrize("text", ["0 3 * * mon-fri", "30 2 * * *", "*/20 * * * *", "0 0 29 2 *"])
+def test_what_came_last_is_what_comes_after_the_one_before(text: str) -> None:
+    """A job that missed its time finds the same moment that it would have waited for, also when clocks change."""
+    cron, at = parse_cron(text), datetime(2026, 3, 27, 12, tzinfo=UTC).timestamp()
+    for _ in range(60):
+        following = next_after(cron, BERLIN, at)
+        assert last_until(cron, BERLIN, following) == following
+        assert last_until(cron, BERLIN, following - 1) <= at
+        at = following

@@ -9,12 +9,12 @@ from math import inf
 
 from sqlalchemy import Connection
 
-from weyr.core.decision import Spend
+from weyr.core.decision import Cost, Spend
 from weyr.core.kind import Usage
 from weyr.core.metering import Line, Meter
 from weyr.core.ref import Ref, ThingId
 from weyr.ledger import accounts, meters
-from weyr.ledger.accounts import Cost
+from weyr.ledger.accounts import Cost as Bill
 from weyr.ledger.meters import ms
 from weyr.ledger.prices import Catalogue, PriceBook
 from weyr.store.ledger import By, LedgerStore
@@ -90,11 +90,19 @@ class Ledger:
         with self._store.db.read() as connection:
             return self._spend(connection, stack, self._store.open_meters(connection, stack), ms(now))
 
+    def object_cost(self, ref: Ref, now: float) -> Cost:
+        """What one object has cost since it was made, to this moment, and what it costs per hour now."""
+        with self._store.db.read() as connection:
+            open_meters = self._store.meters_of(connection, ref)
+            posted = self._store.posted_of(connection, ref)
+        live = sum(line.signed_micros for line in accounts.unposted(open_meters, ms(now)))
+        return Cost(posted + live, accounts.rate_of(open_meters))
+
     def rate(self, stack: str | None = None) -> int:
         """Micro-units per hour of everything that runs, of one stack or of all."""
         return accounts.rate_of(self.open_meters(stack))
 
-    def cost(self, stack: str | None, by: By, now: float) -> Cost:
+    def cost(self, stack: str | None, by: By, now: float) -> Bill:
         """The bill since the beginning, split up by `by`; `stack` None means all of them."""
         # One reader throughout: a minute's line must not be counted as posted and as due.
         with self._store.db.read() as connection:

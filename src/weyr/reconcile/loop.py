@@ -222,7 +222,7 @@ class Loop:
             return _without_kind(row, self.world.view_things(row.ref))
         is_wanted = row.spec is not None and row.next_spec is None
         want: Want[Any] = Want(row.ref, self._parsed.spec(row, kind) if is_wanted else None, row.generation, row.folder)
-        decision = kind.decide(want, self._view(row, kind, now))
+        decision = kind.decide(want, self._view(row, kind, want.spec, now))
         assert not decision.forget or all(
             isinstance(thing.seen, Absent) for thing in self.world.things_of(row.ref).values()
         ), f"{row.ref} may not be forgotten: a thing of it is not proved absent"
@@ -236,7 +236,7 @@ class Loop:
         notes = (Note("object.broken", why),) if fresh != row else ()
         self._conclude(writes, row, fresh, notes, SETTLED_LOOK_S, now)
 
-    def _view(self, row: ObjectRow, kind: AnyKind, now: float) -> View[Any]:
+    def _view(self, row: ObjectRow, kind: AnyKind, spec: Any, now: float) -> View[Any]:
         return View(
             now=now,
             things=self.world.view_things(row.ref),
@@ -244,6 +244,7 @@ class Loop:
             memory=self._parsed.memory(row, kind),
             hold=self.world.hold_on(row.ref),
             spend=self.ledger.spend(row.ref.stack, now) if kind.reads_spend else None,
+            cost=self.ledger.object_cost(row.ref, now) if kind.asks_cost(spec) else None,
         )
 
     def _record(self, writes: Writes, row: ObjectRow, kind: AnyKind, decision: Decision[Any], now: float) -> None:
@@ -308,8 +309,9 @@ class Loop:
             for thing in untold
             if not thing.is_released and thing.body is not None
         ]
-        released = [(thing.capability, thing.id) for thing in untold if thing.is_released]
-        return self.effects.ensure(wanted) | self.effects.release(released)
+        return self.effects.ensure(wanted) | self.effects.release(
+            [(t.capability, t.id) for t in untold if t.is_released]
+        )
 
     def _answered(self, untold: Sequence[ThingRow], told: Mapping[ThingId, Told], now: float) -> None:
         """Writes the answers down. A lost one leaves the intention standing, which is said again under its key."""

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
-from weyr.core.decision import Spend
+from weyr.core.decision import Cost, Spend
 from weyr.core.kind import Usage
 from weyr.core.ref import Ref
 
@@ -34,6 +34,10 @@ class LedgerPort(Protocol):
 
     def spend(self, stack: str, now: float) -> Spend:
         """What the stack has cost in the running month, not yet posted accrual included."""
+        ...
+
+    def object_cost(self, ref: Ref, now: float) -> Cost:
+        """What an object has cost since it was made, not yet posted accrual included, and its present rate."""
         ...
 
 

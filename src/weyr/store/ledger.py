@@ -83,6 +83,10 @@ class LedgerStore:
         query = query.where(spending.c.day >= from_day, *_in_stack(meters.c.stack, stack))
         return tuple(Posted(str(row.key), int(row.micros)) for row in connection.execute(query))
 
+    def posted_of(self, connection: Connection, ref: Ref) -> int:
+        """What the journal's lines of one object come to, in micro-units."""
+        return int(connection.execute(_POSTED_OF, _key_of(ref)).scalar_one() or 0)
+
     def lines(self, connection: Connection, stack: str | None = None, lines_max: int = 1000) -> tuple[Line, ...]:
         """The newest lines, oldest of them first."""
         query = select(journal).where(*_in_stack(journal.c.stack, stack))
@@ -98,6 +102,8 @@ _ADD = insert(meters).returning(meters.c.id)
 _SAVE = update(meters).where(
     meters.c.id == bindparam("was_id"), meters.c.lines == bindparam("was_lines"), meters.c.closed_ms.is_(None)
 )
+_POSTED_OF = select(func.sum(spending.c.micros)).join_from(spending, meters)
+_POSTED_OF = _POSTED_OF.where(*(meters.c[key] == bindparam(key) for key in ("stack", "kind", "name")))
 _POST = insert(journal)
 _OF_DAY = (spending.c.meter == bindparam("of_meter")) & (spending.c.day == bindparam("of_day"))
 _ADD_TO_DAY = update(spending).where(_OF_DAY).values(micros=spending.c.micros + bindparam("more"))

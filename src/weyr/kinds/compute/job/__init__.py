@@ -21,5 +21,6 @@ KIND = Kind(
     usage=lambda _spec, things: task_usage(things),
     estimate=estimate,
     reborn=reborn,
+    reads_cost=lambda spec: spec.max_cost is not None,
     checks=checks,
 )

@@ -8,18 +8,20 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from weyr.core.capability import TaskBody
-from weyr.core.decision import Condition, ConditionType, Decision, Ensure, Release, Thing, View, Want
+from weyr.core.decision import Condition, ConditionType, Decision, Ensure, Note, Release, Thing, View, Want
 from weyr.core.parts import Part
 from weyr.core.units import duration_text
 from weyr.kinds.compute.job import ending
 from weyr.kinds.compute.job.array import array_of, at_once, count_of
 from weyr.kinds.compute.job.body import attempt_bodies
+from weyr.kinds.compute.job.bounds import look_again_s, passed
+from weyr.kinds.compute.job.firing import firing, next_at, told
 from weyr.kinds.compute.job.gang import verdict_of
 from weyr.kinds.compute.job.memory import JobMemory, Series
 from weyr.kinds.compute.job.needs import Readiness, readiness
 from weyr.kinds.compute.job.parts import Members, by_series, numbers, ranges
 from weyr.kinds.compute.job.series import Step, Turn, step
-from weyr.kinds.compute.job.spec import ArrayPart, JobSpec
+from weyr.kinds.compute.job.spec import ArrayPart, JobSpec, Schedule
 from weyr.kinds.compute.job.version import program_of, version_of
 
 Found = dict[int | None, dict[int, Members]]
@@ -35,19 +37,67 @@ def decide(want: Want[JobSpec], view: View[JobMemory]) -> Decision[JobMemory]:
         is_gone = all(thing.is_gone for thing in left.values())
         return Decision(forget=True) if is_gone else _release(left, memory, "Removing", "its task is being stopped")
     found = by_series(left)
+    notes: tuple[Note, ...] = ()
+    if spec.schedule:
+        fired = firing(spec.schedule, memory, view.now, _is_busy(spec, memory), spec.suspend)
+        memory, notes = fired.memory, fired.notes
+        if fired.replaces and any(_is_running(spec, memory, found)):
+            decision = _release(left, memory, "Replacing", "the run before makes room for the one that is due")
+            return replace(decision, notes=notes)
+        if fired.begins or fired.replaces:
+            memory = replace(_anew(spec, memory, view.now, is_all=True), is_fired=True)
+    return replace(decision := _run(want, spec, view, memory, found), notes=(*notes, *decision.notes))
+
+
+def _run(
+    want: Want[JobSpec], spec: JobSpec, view: View[JobMemory], memory: JobMemory, found: Found
+) -> Decision[JobMemory]:
+    """What is next in the run that was asked for, or that the schedule began."""
+    left = view.things
+    if spec.schedule and not _is_busy(spec, memory):
+        # Whatever else was written meanwhile is for the next run.
+        memory = replace(memory, version=version_of(spec), program=program_of(spec), generation=want.generation)
+        return _between(spec, spec.schedule, left, memory, view.now)
     if _is_another_run(spec, want.generation, memory):
         if any(_is_running(spec, memory, found)):
             return _release(left, memory, "Replacing", "the attempt of the version before is being stopped")
         memory = _anew(spec, memory, view.now)
     memory = replace(memory, version=version_of(spec), generation=want.generation)
+    if memory.cost_before is None and view.cost is not None:
+        memory = replace(memory, cost_before=view.cost.micros)
     if array_of(spec) is not None:
         memory = _counted(memory, found)
     if outcome_of(spec, memory):
         return _over(spec, left, memory)
     ready = readiness(want.ref, spec, view.needs)
     if ready.skipped and not _has_begun(memory):
-        return _skipped(left, memory, ready.skipped)
-    return _steps(want, spec, view, memory, found, ready)
+        return _skipped(left, replace(memory, is_fired=False), ready.skipped)
+    notes: tuple[Note, ...] = ()
+    if not memory.stopped and (why := passed(spec, view, memory)):
+        memory, notes = replace(memory, stopped=why), (Note("run.stopped", why),)
+    decision = _steps(want, spec, view, memory, found, ready)
+    moments = [each for each in (decision.again_s, look_again_s(spec, view, memory)) if each is not None]
+    return replace(decision, notes=(*notes, *decision.notes), again_s=min(moments, default=None))
+
+
+def _is_busy(spec: JobSpec, memory: JobMemory) -> bool:
+    """Whether a run that the schedule began is not over."""
+    return memory.is_fired and not outcome_of(spec, memory)
+
+
+def _between(
+    spec: JobSpec, schedule: Schedule, left: Mapping[str, Thing], memory: JobMemory, now: float
+) -> Decision[JobMemory]:
+    """A scheduled job between two runs: how the last one went, and when the next one comes."""
+    at = next_at(schedule, now)
+    coming = f"next run {told(schedule, at)}" if not spec.suspend else "suspended"
+    if memory.is_fired:
+        over = _outcome(spec, memory)
+        condition, outputs = replace(over, message=f"{over.message}; {coming}"), _totals(spec, memory)
+    else:
+        condition, outputs = Condition(ConditionType.READY, True, "Scheduled", coming), {}
+    again_s = min(at - now, 0.5) if left else at - now
+    return Decision(_releases(left), (condition,), {**outputs, "next_at": at}, memory, again_s=again_s)
 
 
 def outcome_of(spec: JobSpec, memory: JobMemory) -> str:
@@ -57,9 +107,11 @@ def outcome_of(spec: JobSpec, memory: JobMemory) -> str:
         return memory.series[0].outcome if 0 in memory.series else ""
     failed, count = len(_within(memory.failed, array)), count_of(array)
     is_hopeless = array.may_fail is not None and failed > array.may_fail
+    is_hopeless = is_hopeless or bool(memory.stopped)
     if memory.series or (not is_hopeless and failed + len(_within(memory.succeeded, array)) < count):
         return ""
-    return ending.FAILED if failed > (array.may_fail or 0) else ending.SUCCEEDED
+    is_short = failed + len(_within(memory.succeeded, array)) < count
+    return ending.FAILED if is_short or failed > (array.may_fail or 0) else ending.SUCCEEDED
 
 
 def _has_begun(memory: JobMemory) -> bool:
@@ -84,10 +136,19 @@ def _is_another_run(spec: JobSpec, generation: int, memory: JobMemory) -> bool:
             return memory.version != version_of(spec)
 
 
-def _anew(spec: JobSpec, memory: JobMemory, now: float) -> JobMemory:
+def _anew(spec: JobSpec, memory: JobMemory, now: float, is_all: bool = False) -> JobMemory:
     """The memory of a run that begins. What an array has done stays done, as long as its program is the same."""
-    fresh = JobMemory(version_of(spec), program_of(spec), highest=memory.highest, base=memory.highest, began_at=now)
-    if array_of(spec) is None or memory.program != fresh.program:
+    fresh = JobMemory(
+        version_of(spec),
+        program_of(spec),
+        memory.generation,
+        highest=memory.highest,
+        base=memory.highest,
+        began_at=now,
+        fired_at=memory.fired_at,
+        is_fired=memory.is_fired,
+    )
+    if is_all or array_of(spec) is None or memory.program != fresh.program:
         return fresh
     return replace(fresh, succeeded=memory.succeeded)
 
@@ -111,10 +172,11 @@ def _steps(
     """One step of each series that is under way or may begin."""
 
     def bodies(part: Part, series: Series) -> Mapping[Part, TaskBody]:
-        return attempt_bodies(want.ref, spec, view.needs, want.folder, part, ending.memory_bytes(spec, series), run="")
+        run = f"{memory.fired_at:.0f}" if spec.schedule else ""
+        return attempt_bodies(want.ref, spec, view.needs, want.folder, part, ending.memory_bytes(spec, series), run)
 
     waits = Condition(ConditionType.WAITING, True, "Needs", ready.waits_for) if ready.waits_for else None
-    turn = Turn(spec, want.generation, view.now, bodies, _barred(spec, view), waits)
+    turn = Turn(spec, want.generation, view.now, bodies, _barred(spec, view), waits, memory.stopped)
     steps = {
         index: step(turn, _key(spec, index), series, found.pop(_key(spec, index), {}), memory.base)
         for index, series in _under_way(spec, memory, turn).items()
@@ -136,7 +198,7 @@ def _under_way(spec: JobSpec, memory: JobMemory, turn: Turn) -> dict[int, Series
         return {0: memory.series.get(0, Series())}
     under_way = dict(memory.series)
     failed = _within(memory.failed, array)
-    may_begin = array.may_fail is None or len(failed) <= array.may_fail
+    may_begin = not turn.over and (array.may_fail is None or len(failed) <= array.may_fail)
     over = _within(memory.succeeded, array) | failed
     for index in range(count_of(array)):
         if len(under_way) >= at_once(array) or not may_begin:
@@ -230,8 +292,9 @@ def _outcome(spec: JobSpec, memory: JobMemory) -> Condition:
         done = f"{len(_within(memory.succeeded, array))} of {count_of(array)} done; " if array else ""
         return Condition(ConditionType.COMPLETE, True, "Succeeded", f"{done}ran {took}{attempts}")
     if array is not None:
-        failed = f"{len(_within(memory.failed, array))} of {count_of(array)} failed: {memory.failed}"
-        return Condition(ConditionType.FAILED, True, "Failed", failed)
+        failed = f"{len(_within(memory.failed, array))} of {count_of(array)} failed: {memory.failed or 'none'}"
+        why = f"{memory.stopped}; " if memory.stopped else ""
+        return Condition(ConditionType.FAILED, True, "Failed", f"{why}{failed}")
     return Condition(ConditionType.FAILED, True, "Failed", memory.series[0].detail)
 
 

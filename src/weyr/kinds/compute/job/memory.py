@@ -42,7 +42,8 @@ class JobMemory:
     `stopped` says why the run as a whole is not to go on.
 
     `began_at` is when the run was asked for and `cost_before` what the job had cost by then; `fired_at` is the last
-    moment of its schedule that was seen to come, `is_due` whether a run of it is to be made.
+    moment of its schedule that was seen to come, `is_fired` whether this is a run of one, `is_queued` whether one is to
+    follow.
     """
 
     version: str = ""
@@ -59,7 +60,8 @@ class JobMemory:
     began_at: float = 0.0
     cost_before: int | None = None
     fired_at: float = 0.0
-    is_due: bool = False
+    is_fired: bool = False
+    is_queued: bool = False
 
 
 def reborn(memory: JobMemory) -> JobMemory:

@@ -37,7 +37,7 @@ class Step:
 @dataclass(frozen=True, slots=True)
 class Turn:
     """What holds for every series of a job at one look. `barred` is why no attempt may begin or go on, `waits` why none
-    may begin."""
+    may begin; `over` is why the run ends as a failure whatever it does."""
 
     spec: JobSpec
     generation: int
@@ -45,6 +45,7 @@ class Turn:
     bodies: Bodies
     barred: Condition | None = None
     waits: Condition | None = None
+    over: str = ""
 
 
 def step(turn: Turn, index: int | None, series: Series, attempts: Mapping[int, Members], highest: int) -> Step:
@@ -58,6 +59,8 @@ def step(turn: Turn, index: int | None, series: Series, attempts: Mapping[int, M
         if verdict.end is not None:
             # Weighed before anything else: a success is one, also if the budget ran out in the meantime.
             return _ended(turn, index, replace(series, ends=verdict.ends), members, verdict.end, verdict.took_s)
+        if turn.over:
+            return Step(series, _releases(left), _working("Stopping", f"it is being stopped: {turn.over}"), again_s=0.5)
         if turn.barred:
             return Step(series, _releases(left), turn.barred, again_s=0.5)
         running = [thing for thing in members.values() if end_of(thing) is None]
@@ -123,6 +126,8 @@ def _is_confirmed(thing: Thing) -> bool:
 def _ended(turn: Turn, index: int | None, series: Series, members: Members, end: TaskEnd, took_s: float) -> Step:
     """Weighs the end of the open attempt, and clears it away."""
     series = ending.weighed(turn.spec, series, end, took_s, turn.now)
+    if turn.over and series.outcome != ending.SUCCEEDED:
+        series = replace(series, outcome=ending.FAILED, detail=turn.over)
     where = "" if index is None else f"index {index}, "
     note = Note("attempt.ended", f"{where}{series.detail}" + ("" if series.outcome else "; another follows"))
     if series.outcome:
@@ -146,7 +151,7 @@ def _is_out_of_place(turn: Turn, index: int | None, series: Series, members: Mem
 
 
 def _line(body: TaskBody) -> tuple[object, ...]:
-    return body.queue, body.pool, body.priority, body.engine
+    return body.queue, body.pool, body.priority, body.engine, tuple(body.labels), body.bears
 
 
 def _told_resumed(index: int | None, series: Series, facts: Iterable[TaskFacts]) -> tuple[Series, tuple[Note, ...]]:

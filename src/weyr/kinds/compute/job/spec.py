@@ -1,10 +1,24 @@
 """What may be said of a job."""
 
+from datetime import datetime
 from math import prod
 from typing import Annotated, Literal
 
-from weyr.core.schema import Boolean, Count, Duration, Name, Reference, SpecPart, checked, field, to
+from weyr.core.cron import parse_cron, zone_of
+from weyr.core.schema import (
+    Boolean,
+    Count,
+    Duration,
+    MoneyAmount,
+    Name,
+    Reference,
+    SpecPart,
+    checked,
+    field,
+    to,
+)  # fmt: skip
 from weyr.core.task_spec import TaskSpec
+from weyr.core.units import seconds_of
 
 INDICES_MAX = 10_000
 REPLICAS_MAX = 4_096
@@ -81,6 +95,52 @@ class JobNeed(SpecPart):
     )
 
 
+def _cron(text: str) -> str:
+    parse_cron(text)
+    return text
+
+
+def _zone(text: str) -> str:
+    zone_of(text)
+    return text
+
+
+class Schedule(SpecPart):
+    """When a job runs: again and again."""
+
+    cron: Annotated[str, checked(_cron)] = field(
+        description="Minute, hour, day of month, month, weekday; or @daily and its like.", examples=["0 3 * * mon-fri"]
+    )
+    time_zone: Annotated[str, checked(_zone)] = field(
+        "UTC", description="The time zone of these.", examples=["Europe/Zurich"]
+    )
+    overlap: Literal["skip", "queue", "replace"] = field(
+        "skip", description="Where the run before goes on: none is made, or it follows, or it takes the other's place."
+    )
+    catch_up: Duration = field(
+        600.0, description="How late a run may still begin that was missed while Weyr was down.", ge=1
+    )
+
+
+def _deadline(text: str) -> str:
+    """Raises: ValueError."""
+    try:
+        deadline_at(text, 0.0)
+    except ValueError as e:
+        raise ValueError(f"{e}; a deadline is a duration after the run was asked for, or a date and time") from e
+    return text
+
+
+def deadline_at(text: str, began_at: float) -> float:
+    """The moment of a deadline, in Unix seconds. Raises: ValueError."""
+    if "-" not in text:
+        return began_at + seconds_of(text)
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError(f"{text!r} names no time zone; write for example 2026-12-01T08:00:00+01:00")
+    return at.timestamp()
+
+
 class JobSpec(TaskSpec):
     """A program that runs to its end, once for each version of its spec."""
 
@@ -97,7 +157,16 @@ class JobSpec(TaskSpec):
         None, description="Run it many times, each with an index: how many, or more about it.", examples=[10]
     )
     needs: tuple[JobNeed, ...] = field((), description="Jobs that come first.", max_length=1000)
-    time_limit: Duration | None = field(None, description="It is stopped, and fails, after this long.", gt=0)
+    schedule: Schedule | None = field(None, description="Run it at these times, instead of once.")
+    deadline: Annotated[str, checked(_deadline)] | None = field(
+        None,
+        description="Not over by then, it is stopped and has failed: a duration from when it was asked for, or a time.",
+        examples=["6h"],
+    )
+    max_cost: MoneyAmount | None = field(
+        None, description="What one run may cost, all attempts together; then it is stopped and has failed."
+    )
+    time_limit: Duration | None = field(None, description="An attempt is stopped, and fails, after so long.", gt=0)
     expected_duration: Duration | None = field(
         None, description="How long a run usually takes: for the plan's price, and for its place in a queue.", gt=0
     )

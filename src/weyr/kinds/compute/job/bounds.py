@@ -1,0 +1,39 @@
+"""Has a run gone on for too long, or cost too much? Pure."""
+
+from weyr.core.decision import View
+from weyr.core.units import HOUR_S, money_text
+from weyr.kinds.compute.job.memory import JobMemory
+from weyr.kinds.compute.job.spec import JobSpec, deadline_at
+
+LOOK_S = 5.0
+"""What a job costs may change without its doing; so often it is looked at anyway."""
+
+
+def passed(spec: JobSpec, view: View[JobMemory], memory: JobMemory) -> str:
+    """Which bound of the run is passed, as the sentence that is its outcome; "" where none is."""
+    if spec.deadline is not None and view.now >= deadline_at(spec.deadline, memory.began_at):
+        return f"its deadline has passed: {spec.deadline}"
+    used = used_micros(view, memory)
+    if spec.max_cost is not None and used is not None and used >= spec.max_cost.micros:
+        return f"it has cost {money_text(used)} {spec.max_cost.currency}, and may cost {spec.max_cost}"
+    return ""
+
+
+def look_again_s(spec: JobSpec, view: View[JobMemory], memory: JobMemory) -> float | None:
+    """When a bound may be passed: to the second, from what runs now and what that costs."""
+    moments = []
+    if spec.deadline is not None:
+        moments.append(deadline_at(spec.deadline, memory.began_at) - view.now)
+    used = used_micros(view, memory)
+    if spec.max_cost is not None and view.cost is not None and used is not None:
+        rate = view.cost.rate_micros_per_hour
+        left_s = (spec.max_cost.micros - used) * HOUR_S / rate if rate else LOOK_S
+        moments.append(min(left_s, LOOK_S))
+    return max(0.05, min(moments)) if moments else None
+
+
+def used_micros(view: View[JobMemory], memory: JobMemory) -> int | None:
+    """What this run has cost; None where nobody counts."""
+    if view.cost is None or memory.cost_before is None:
+        return None
+    return view.cost.micros - memory.cost_before
