@@ -8,10 +8,10 @@ the longer devices stand free, the more of that is turned away meanwhile.
 request fits. Here the first two ask what becomes of the room once it is full; docs/decisions tells what was tried.
 """
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import erfc, exp, sqrt
 
 from weyr.scheduling.placement.room import Need, Room
 from weyr.scheduling.placement.values import DEVICE_MILLI
@@ -20,34 +20,28 @@ STEP_MILLI = 10
 """Remainders of a device are told apart by hundredths of it."""
 LAST_OF = 100
 """After each request one in so many devices sees no other that counts: requests so rare do not fill a remainder."""
-LEAN = 0.7
-"""Where CPU is short, requests that want little of it are put: they want so much of the mean."""
-SPREAD = 0.25
-"""For the same reason less of the deviation is to be expected than if they were drawn by lot."""
 STRANDED_COST = 2.0
 """A device without CPU stays unused for sure; a remainder may yet be filled."""
 
 
 @dataclass(frozen=True, slots=True)
 class Companion:
-    """What comes with a thousandth of a device, of CPU or memory: its mean and the variance that each adds."""
+    """How much CPU or memory comes with a thousandth of a device.
 
-    mean: float
-    variance: float
+    `wanted` are the amounts, rising. Of the devices asked for, `above[n]` is the part that comes with the n-th or
+    more, and `spread[n]` the sum of those parts, each divided by its amount.
+    """
 
-    def stranded_milli(self, left: float, amount: float) -> float:
-        """How much of the devices' room `left` stays unused with so much CPU or memory, in the mean."""
-        if not self.mean:
-            return 0.0
-        wanted = LEAN * self.mean * left
-        deviation = SPREAD * sqrt(self.variance * left) or 1e-9
-        short = wanted - amount
-        z = short / deviation
-        if z < -6:
-            return 0.0
-        if z < 6:
-            short = short * 0.5 * erfc(-z / 1.4142135623730951) + deviation * 0.3989422804014327 * exp(-z * z / 2)
-        return min(left, short / (LEAN * self.mean))
+    wanted: Sequence[float]
+    above: Sequence[float]
+    spread: Sequence[float]
+
+    def stranded_milli(self, left: int, amount: int) -> float:
+        """How much of the devices' room `left` stays unused with so much CPU or memory: were it filled with requests
+        of one kind, the mean over the kinds."""
+        each = amount / left
+        at = bisect_right(self.wanted, each)
+        return left * (self.above[at] - each * self.spread[at])
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +106,15 @@ def _rests(sizes: dict[int, float]) -> list[float]:
     return [rests[milli // STEP_MILLI] for milli in range(DEVICE_MILLI + 1)]
 
 
-def _companion(wanted: Sequence[tuple[float, int, int]]) -> Companion:
-    devices = sum(part * milli for part, _, milli in wanted)
-    if not devices:
-        return Companion(0.0, 0.0)
-    mean = sum(part * amount for part, amount, _ in wanted) / devices
-    return Companion(mean, sum(part * (amount - mean * milli) ** 2 for part, amount, milli in wanted) / devices)
+def _companion(come: Sequence[tuple[float, int, int]]) -> Companion:
+    """*Takes* how often a request comes, what it wants, and of how much of a device."""
+    total = sum(part * milli for part, _, milli in come)
+    wanted = sorted((amount / milli, part * milli / total) for part, amount, milli in come if amount)
+    above, spread = [0.0], [0.0]
+    for each, part in reversed(wanted):
+        above.append(above[-1] + part)
+        spread.append(spread[-1] + part / each)
+    return Companion([each for each, _ in wanted], above[::-1], spread[::-1])
 
 
 def _milli(need: Need) -> int:
