@@ -14,8 +14,10 @@ from weyr.core.kind import AnyKind, Kinds, Usage
 from weyr.core.ref import Ref, ThingId
 from weyr.core.seen import Absent, Seen, Unknown
 from weyr.reconcile.effects import Told
-from weyr.reconcile.line import Line
 from weyr.reconcile.loop import Loop
+from weyr.reconcile.scheduler import Scheduler
+from weyr.reconcile.scheduler.board import Board
+from weyr.reconcile.scheduler.groups import Group
 from weyr.reconcile.writes import Writes
 from weyr.sim.shelf import Shelf
 from weyr.sim.store import SimDatabase
@@ -174,11 +176,15 @@ class UnsyncedDatabase(SimDatabase):
             yield connection
 
 
-class KeepsRoomOfTheEnded(Line):
+class _NothingEnds(Board):
+    def forget(self, group: Group) -> None:
+        return
+
+
+class KeepsRoomOfTheEnded(Scheduler):
     """Who stands in line waits for those that are long gone."""
 
-    def _note(self, id: ThingId, found: Seen) -> None:
-        return
+    board_type = _NothingEnds
 
 
 class NeverSweeps(SimWorld):

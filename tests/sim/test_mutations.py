@@ -12,7 +12,7 @@ import pytest
 from weyr.compose.kinds import KINDS
 from weyr.core.kind import Kinds
 from weyr.reconcile.loop import Loop
-from weyr.scheduling.admission import Room
+from weyr.reconcile.scheduler import Room
 from weyr.sim.broken import Broken
 from weyr.sim.checks import EVENTUALLY, LEDGER, MEMORY, NEVER, PLAN
 from weyr.sim.faults import FaultRates
@@ -67,7 +67,7 @@ MUTATIONS = {
     ),
     "a meter opens after the effect": Mutation({UNMETERED, UNOPENED}, loop(broken.OpensMetersAfterEffect)),
     "silence is taken for consent": Mutation(
-        {UNMETERED, TWICE}, after(broken.out_of_order, loop(broken.TakesSilenceForConsent))
+        {UNMETERED, TWICE, FORGOTTEN}, after(broken.out_of_order, loop(broken.TakesSilenceForConsent))
     ),
     "a release is taken for absence": Mutation({FORGOTTEN}, loop(broken.TakesReleaseForAbsence)),
     "a spent budget stops nothing": Mutation(
@@ -100,14 +100,14 @@ MUTATIONS = {
         {MEMORY, UNOPENED}, loop(broken.ShrugsOffFailedWrites), trouble=FAILING
     ),
     "an ended task keeps its room": Mutation(
-        {"every stack settles"}, partial(SimWorld, line=broken.KeepsRoomOfTheEnded), trouble=CROWDED
+        {"every stack settles"}, partial(SimWorld, scheduler=broken.KeepsRoomOfTheEnded), trouble=CROWDED
     ),
     "a job made anew counts from one": Mutation({"an attempt's id used twice"}, kinds=broken.forgetting_numbers()),
     "an attempt's number is used again": Mutation(
         {BACKWARDS}, kinds=broken.with_job(KINDS, broken.reusing_attempts)
     ),
     "the next attempt does not wait": Mutation(
-        {TWICE, "every stack settles"}, kinds=broken.with_job(KINDS, broken.hasty)
+        {TWICE, "every stack settles", "every deletion completes"}, kinds=broken.with_job(KINDS, broken.hasty)
     ),
 }  # fmt: skip
 

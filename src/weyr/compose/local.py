@@ -40,11 +40,10 @@ from weyr.ledger.ledger import Ledger
 from weyr.ledger.prices import Catalogue
 from weyr.reconcile.effects import Effects
 from weyr.reconcile.engines import Engines
-from weyr.reconcile.line import Line
 from weyr.reconcile.loop import Loop
 from weyr.reconcile.ports import Log
+from weyr.reconcile.scheduler import Room, Scheduler
 from weyr.reconcile.world import World
-from weyr.scheduling.admission import Room
 from weyr.store.database import Database
 from weyr.store.home import Home
 from weyr.store.ledger import LedgerStore
@@ -74,6 +73,8 @@ class Weyr:
     launcher: LauncherClient
     loop: Loop
     planes: Mapping[str, Plane]
+    scheduler: Scheduler | None = None
+    """None where nothing is served."""
 
     @property
     def lock(self) -> threading.RLock:
@@ -151,31 +152,37 @@ def open_weyr(
     world = World.load(db)
     remotes = Remotes({}, home.engines, world)
     tasks = Engines({"": here, **(remotes.known() if is_serving else {})}, remotes.opened)
-    providers = _providers(home, tasks, tracking, secrets, ports, now, log, epoch, world) if is_serving else {}
+    scheduler = _scheduler(tasks, tracking, now, world) if is_serving else None
+    providers = _services(home, tracking, secrets, ports, now, log, epoch) if is_serving else {}
+    providers |= scheduler.providers if scheduler else {}
     if tenure is not None:
         providers = {name: TenuredProvider(provider, tenure) for name, provider in providers.items()}
     admin = access.admin
     artifacts = ObjectArtifacts(s3_buckets(url_of(ports["s3"]), admin.access_key_id, admin.secret_access_key))
-    loop = Loop(db, KINDS, Effects(providers, log), ledger, world)
+    effects = Effects(providers, log, scheduler.rung) if scheduler else Effects(providers, log)
+    loop = Loop(db, KINDS, effects, ledger, world)
     planes = planes or planes_of(home)
-    return Weyr(home, db, access, secrets, catalogue, ledger, tracking, artifacts, tasks, launcher, loop, planes)
+    return Weyr(
+        home, db, access, secrets, catalogue, ledger, tracking, artifacts, tasks, launcher, loop, planes, scheduler
+    )
 
 
-def _providers(
+def _scheduler(tasks: Engines, tracking: Tracking, now: Callable[[], float], world: World) -> Scheduler:
+    tracked = TrackedTasks(tasks, _Runs(tracking), SYSTEM_BUCKET)
+    known = [thing for things in world.things.values() for thing in things.values()]
+    return Scheduler(tracked, Room(os.cpu_count() or 1, machine_memory_bytes()), now, known)
+
+
+def _services(
     home: Home,
-    tasks: Engines,
     tracking: Tracking,
     secrets: Secrets,
     ports: Mapping[str, int],
     now: Callable[[], float],
     log: Log,
     epoch: int,
-    world: World,
 ) -> dict[Capability, Provider]:
-    tracked = TrackedTasks(tasks, _Runs(tracking), SYSTEM_BUCKET)
-    known = [thing for things in world.things.values() for thing in things.values()]
     return {
-        Capability.TASKS: Line(tracked, Room(os.cpu_count() or 1, machine_memory_bytes()), now, known),
         Capability.OBJECTS: LocalObjects(home.sockets / "s3.sock", epoch, secrets, remote_keys_of(home)),
         Capability.REGISTRY: LocalRegistry(tracking),
         Capability.TRAFFIC: LocalRouter(

@@ -21,10 +21,10 @@ class Market(StrEnum):
 class NodeBody:
     """One node of `pool`. `cpu` 0 and `memory_bytes` 0 mean all that the machine has.
 
-    It has `devices` accelerators of one `model`, each with `device_memory_bytes` (0: nobody knows); with a MIG
-    `profile` these are slices, as they are found or declared. `detects` means that model and number are what the engine
-    finds there, and that it refuses where it finds fewer than are declared. A task bears the taints that it names.
-    `price_micros_per_hour` None: no price is known.
+    It has `devices` accelerators of one `model`, each with `device_memory_bytes` (0: nobody knows), and of those that
+    are cut up `slices`: how many MIG instances of each profile. `detects` means that these are what the engine finds
+    there, and that it refuses where it finds fewer than are declared. A task bears the taints that it names.
+    `price_micros_per_hour` None: no price is known. `is_cluster`: it is a whole cluster, whose engine places by itself.
     """
 
     pool: str
@@ -33,13 +33,14 @@ class NodeBody:
     model: str = ""
     devices: int = 0
     device_memory_bytes: int = 0
-    profile: str = ""
+    slices: tuple[tuple[str, int], ...] = ()
     detects: bool = False
     labels: tuple[tuple[str, str], ...] = ()
     taints: tuple[str, ...] = ()
     market: Market = Market.ON_DEMAND
     price_micros_per_hour: int | None = None
     engine: str = ""
+    is_cluster: bool = False
     of: Literal["node"] = "node"
 
 
@@ -86,8 +87,8 @@ class NodeState(StrEnum):
 class NodeFacts:
     """A node as seen. `began_at` is since when it is paid for (Unix seconds); `notice_at` when it was told to go.
 
-    `cpu`, `memory_bytes`, `model` and `device_memory_bytes` are what it really has, `devices` what its accelerators are
-    called there; `detail` is a sentence about what is amiss with it.
+    `cpu`, `memory_bytes`, `model` and `device_memory_bytes` are what it really has; `devices` what its accelerators are
+    called there, and `slices` its MIG instances, each with its profile; `detail` is a sentence about what is amiss.
     """
 
     state: NodeState = NodeState.STARTING
@@ -99,6 +100,7 @@ class NodeFacts:
     model: str = ""
     devices: tuple[str, ...] = ()
     device_memory_bytes: int = 0
+    slices: tuple[tuple[str, str], ...] = ()
     detail: str = ""
     of: Literal["node"] = "node"
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from weyr.core.capability import Answers, Capability, Provider, Refused, Wanted
 from weyr.core.diagnostic import EngineError, EngineSilent
-from weyr.core.ref import ThingId
+from weyr.core.ref import Ref, ThingId
 from weyr.core.seen import Seen, Unknown
 from weyr.reconcile.ports import Log
 
@@ -28,6 +28,8 @@ class Effects:
 
     providers: Mapping[Capability, Provider]
     log: Log
+    rung: Callable[[], Mapping[Ref, float]] = dict
+    """Whose objects are to be looked at though nobody asked, and when (Unix seconds): what the scheduler did."""
     _silent: dict[tuple[Capability, str], int] = field(default_factory=dict)
     """How often each engine's verb has failed in a row: its silence is logged when it begins and when it ends."""
 

@@ -85,6 +85,8 @@ class Loop:
                 with self._in_step():
                     self._answered(untold, told, now)
             with self.lock:
+                for ref, at in self.effects.rung().items():
+                    self.world.wake([ref], at)
                 return self.world.due.next()
 
     def look(self, stack: str, now: float) -> None:

@@ -3,7 +3,7 @@
 import random
 from dataclasses import dataclass, field
 
-from weyr.scheduling.admission import Room
+from weyr.reconcile.scheduler import Room
 from weyr.sim.faults import FaultRates
 from weyr.sim.nodes import NodeRates
 from weyr.sim.store import StoreRates

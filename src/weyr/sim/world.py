@@ -23,9 +23,9 @@ from weyr.ledger.ledger import Ledger
 from weyr.ledger.prices import Catalogue
 from weyr.reconcile.apply import apply_plan, planning_world
 from weyr.reconcile.effects import Effects
-from weyr.reconcile.line import Line
 from weyr.reconcile.loop import Loop, phases
 from weyr.reconcile.orphans import sweep
+from weyr.reconcile.scheduler import Scheduler
 from weyr.reconcile.world import World
 from weyr.sim.bills import End, bills
 from weyr.sim.broken import LINES_MAX, Broken, Incident, told
@@ -62,8 +62,8 @@ R = TypeVar("R")
 class SimWorld:
     """Takes the kinds, a folder for its store, a seed, the trouble to expect, and what each task does.
 
-    `loop`, `line` and `database` stand in for the production ones and the simulated store, where a test breaks them
-    on purpose.
+    `loop`, `scheduler` and `database` stand in for the production ones and the simulated store, where a test breaks
+    them on purpose.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class SimWorld:
         scripts: Callable[[Wanted], Script] = default_script,
         loop: type[Loop] = Loop,
         database: type[SimDatabase] = SimDatabase,
-        line: type[Line] = Line,
+        scheduler: type[Scheduler] = Scheduler,
     ) -> None:
         trouble = trouble or Trouble()
         self.kinds = kinds
@@ -92,7 +92,7 @@ class SimWorld:
         self.deaths = 0
         self.incidents: list[Incident] = []
         self._next_sweep = self.clock() + SWEEP_EVERY_S
-        self._loop_type, self._line_type = loop, line
+        self._loop_type, self._scheduler_type = loop, scheduler
         self._witness = Witness(self.engine)
         self._before = Snapshot(self.clock())
         self._heard: set[End] = set()
@@ -257,10 +257,11 @@ class SimWorld:
         providers: dict[Capability, Provider] = {
             name: Door(shelf, self) for name, shelf in self.engine.providers.items()
         }
+        effects = Effects(providers, lambda _event, /, **_fields: None)
         if self.room is not None:
             known = [thing for things in world.things.values() for thing in things.values()]
-            providers[Capability.TASKS] = self._line_type(providers[Capability.TASKS], self.room, self.clock, known)
-        effects = Effects(providers, lambda _event, /, **_fields: None)
+            scheduler = self._scheduler_type(providers[Capability.TASKS], self.room, self.clock, known)
+            effects = Effects(providers | scheduler.providers, effects.log, scheduler.rung)
         return self._loop_type(self.db, self.kinds, effects, self.ledger, world)
 
     def _sweep(self) -> None:

@@ -9,8 +9,7 @@ from weyr.core.capability import Answers, Capability, TaskBody, Wanted
 from weyr.core.diagnostic import EngineSilent
 from weyr.core.ref import Ref, ThingId
 from weyr.core.seen import Absent, Present, Seen, TaskFacts
-from weyr.reconcile.line import Line
-from weyr.scheduling.admission import Room
+from weyr.reconcile.scheduler import Room, Scheduler
 from weyr.sim import FaultRates, Script, SimEngine, VirtualClock
 from weyr.store.kernel import ThingRow
 
@@ -25,7 +24,7 @@ class World:
         self.clock = VirtualClock()
         script = Script(work_s=10, starts_after_s=0)
         self.engine = SimEngine(self.clock, seed, FaultRates(loses_replies=loses_replies), lambda _: script)
-        self.line = Line(self.engine.tasks, ROOM, self.clock)
+        self.line = Scheduler(self.engine.tasks, ROOM, self.clock).tasks
 
     def ensure(self, *numbers: int, body: TaskBody = BODY) -> None:
         assert self.line.ensure([Wanted(id_of(n), 1, body) for n in numbers]) == {}
@@ -91,7 +90,7 @@ def test_a_restart_keeps_the_line_and_counts_what_runs() -> None:
     """The line is written down nowhere: it follows from what the store and the engine know."""
     world = World()
     world.ensure(1, 2, 3, 4)
-    world.line = Line(world.engine.tasks, ROOM, world.clock, world.rows(1, 2, 3, 4))
+    world.line = Scheduler(world.engine.tasks, ROOM, world.clock, world.rows(1, 2, 3, 4)).tasks
     world.ensure(5)
     assert world.states(1, 2, 3, 4, 5) == ["running", "running", "waits", "waits", "waits"]
     world.clock.advance(10)
@@ -104,7 +103,7 @@ def test_what_ran_and_is_gone_is_not_put_in_line_again() -> None:
     world = World()
     world.ensure(1)
     rows = world.rows(1)
-    world.line = Line(SimEngine(world.clock).tasks, ROOM, world.clock, rows)
+    world.line = Scheduler(SimEngine(world.clock).tasks, ROOM, world.clock, rows).tasks
     assert world.states(1) == ["absent"]
 
 
@@ -153,7 +152,7 @@ def test_an_answer_from_before_its_turn_proves_nothing() -> None:
     that (seed 191)."""
     world = World()
     engine = Recalling(world.engine)
-    world.line = Line(engine, ROOM, world.clock)
+    world.line = Scheduler(engine, ROOM, world.clock).tasks
     world.ensure(1, 2, 3)
     world.clock.advance(10)
     before = world.clock()
@@ -163,6 +162,6 @@ def test_an_answer_from_before_its_turn_proves_nothing() -> None:
     assert world.states(3) == ["unknown"]
     engine.as_of = None
     assert world.states(3) == ["running"]
-    world.line = Line(engine, ROOM, world.clock, world.rows(3))
+    world.line = Scheduler(engine, ROOM, world.clock, world.rows(3)).tasks
     engine.as_of = before
     assert world.states(3) == ["unknown"], "a new server does not know when the one before handed it on"
