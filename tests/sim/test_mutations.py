@@ -67,7 +67,7 @@ MUTATIONS = {
     ),
     "a meter opens after the effect": Mutation({UNMETERED, UNOPENED}, loop(broken.OpensMetersAfterEffect)),
     "silence is taken for consent": Mutation(
-        {UNMETERED, TWICE, FORGOTTEN}, after(broken.out_of_order, loop(broken.TakesSilenceForConsent))
+        {UNMETERED, TWICE, FORGOTTEN}, after(broken.out_of_order, loop(broken.TakesSilenceForConsent)), trouble=REORDERS
     ),
     "a release is taken for absence": Mutation({FORGOTTEN}, loop(broken.TakesReleaseForAbsence)),
     "a spent budget stops nothing": Mutation(
