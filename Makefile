@@ -8,10 +8,12 @@ PYTEST_ARGS ?=
 # How many simulated worlds `make soak` plays, and the seed of the first.
 WORLDS ?= 10000
 FIRST ?= 0
-# How often `make torture` kills each process of the demo, and the object store; and cuts the power of its disk.
+# How often `make torture` kills each process of the demo, and the object store; cuts the power of its disk; and
+# how many stories the store's model is told.
 MOMENTS ?= 20
 KILLS ?= 200
 CUTS ?= 200
+STORIES ?= 100
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,9 +42,10 @@ figures: venv ## fail if anything has become half as slow again, by counts and C
 torture: venv ## kill each process of the demo with SIGKILL at MOMENTS random moments; half an hour
 	@nice $(BIN)/python tests/torture/torture.py --moments $(MOMENTS) --seed $(FIRST)
 
-s3-torture: venv ## kill the object store KILLS times under load, and cut its disk's power CUTS times; a quarter of an hour
+s3-torture: venv ## kill the object store KILLS times under load, cut its disk's power CUTS times, tell its model STORIES stories; 20 minutes
 	@nice $(BIN)/pytest tests/clients/test_s3_crash.py --kills $(KILLS) $(PYTEST_ARGS)
 	@nice $(BIN)/pytest tests/faults/test_power_cut_s3.py --cuts $(CUTS) $(PYTEST_ARGS)
+	@nice $(BIN)/pytest tests/clients/test_s3_model.py --examples $(STORIES) $(PYTEST_ARGS)
 
 lint: venv ## ruff, mypy --strict, the import contracts
 	@$(BIN)/ruff check --quiet

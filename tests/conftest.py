@@ -12,8 +12,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-plans", action="store_true", help="rewrite golden plans and diagnostics")
     parser.addoption("--every-fault", action="store_true", help="fail at every write, not at a sample of them")
     parser.addoption("--cuts", type=int, default=4, help="how often the power of the object store's disk is cut")
-    parser.addoption("--kills", type=int, default=8, help="how often the object store is killed under load")
-    parser.addoption("--examples", type=int, default=20, help="how many stories the object store's model is told")
+    parser.addoption("--kills", type=int, default=6, help="how often the object store is killed under load")
+    parser.addoption("--examples", type=int, default=6, help="how many stories the object store's model is told")
 
 
 @pytest.fixture
