@@ -4,6 +4,7 @@ Needs Debian's slurmctld, slurmd and munge, none of their services and no rights
 ports of the loopback that were free. It does not outlive this process.
 """
 
+import atexit
 import ctypes
 import getpass
 import os
@@ -15,8 +16,9 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import psutil
@@ -26,8 +28,8 @@ START_S = 30.0
 STOP_S = 10.0
 CPUS_PER_NODE = 4
 MEMORY_PER_NODE_MB = 4000
-NODE_TIMEOUT_S = 4
-"""How long a node may be silent before slurmctld calls it down; sites have 300 s."""
+NODE_TIMEOUT_S = 2
+"""How long a node may be silent before slurmctld calls it down, and some seconds more; sites have 300 s."""
 PR_SET_PDEATHSIG = 1
 PAUSE = threading.Event()
 """Never set: its `wait` is the pause between two looks."""
@@ -56,6 +58,7 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 SlurmdParameters=config_overrides
 SlurmdTimeout={node_timeout_s}
+MessageTimeout=3
 ReturnToService=2
 KillWait=2
 MinJobAge=300
@@ -238,11 +241,21 @@ def running_slurm(nodes: int = 3, scheduling: str = TUNED) -> Iterator[SlurmClus
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture(scope="session")
-def slurm() -> Iterator[SlurmCluster]:
-    """One cluster for all tests of a session. A test leaves its nodes up and none of its own jobs in the queue."""
-    with running_slurm() as cluster:
-        yield cluster
+@cache
+def shared_slurm() -> SlurmCluster:
+    """The cluster of this process, which begins when it is first asked for and ends with the process.
+
+    A test leaves its nodes up and none of its own jobs in the queue.
+    """
+    stack = ExitStack()
+    atexit.register(stack.close)
+    return stack.enter_context(running_slurm())
+
+
+@pytest.fixture
+def slurm() -> SlurmCluster:
+    """As `shared_slurm`."""
+    return shared_slurm()
 
 
 def _configuration(cluster: SlurmCluster, controller_port: int, scheduling: str) -> str:

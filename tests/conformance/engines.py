@@ -17,6 +17,8 @@ from pathlib import Path
 from select import select
 from typing import Any, Protocol, TypeVar
 
+from slurm_cluster import shared_slurm
+
 from weyr.attempt.task_folder import Order, Ranks
 from weyr.attempt.tasks import Tasks
 from weyr.core.capability import Provider, Refused, TaskBody, Wanted
@@ -25,6 +27,8 @@ from weyr.core.ref import Ref, ThingId
 from weyr.core.seen import Absent, Present, Seen, TaskFacts, TaskState, Unknown
 from weyr.engines.local.launcher_client import LauncherClient
 from weyr.engines.local.tasks import local_tasks
+from weyr.engines.slurm.settings import SlurmSettings
+from weyr.engines.slurm.tasks import SlurmTasks
 from weyr.sim import Script, SimEngine, VirtualClock
 from weyr.sim.faults import FaultRates
 from weyr.sim.identities import SimIssuer, SimSecretValues
@@ -80,6 +84,15 @@ class TaskWorld(ABC):
         want = Wanted(id, generation, replace(self.body(program), **changes))  # type: ignore[arg-type]
         return self.patiently(lambda: self.provider.ensure([want])).get(id)
 
+    def clear(self, id: ThingId) -> None:
+        """Releases a task until it is gone."""
+
+        def is_gone(seen: Seen) -> bool:
+            self.release(id)
+            return isinstance(seen, Absent)
+
+        self.until(id, is_gone)
+
     def release(self, id: ThingId) -> None:
         self.patiently(lambda: self.provider.release([id]))
 
@@ -123,6 +136,27 @@ def _state(seen: Seen) -> TaskState | None:
     return facts_of(seen).state if isinstance(seen, Present) else None
 
 
+def shell_body(program: Program, home: Path) -> TaskBody:
+    """A shell that says so in `home` each time it is begun, and then does what it should."""
+    lines = [f"echo begun >> {shlex.quote(str(home))}/starts-$WEYR_ATTEMPT"]
+    if program.ignores_stop:
+        lines.append("trap '' TERM")
+    if program.writes:
+        lines.append(f"printf %s {shlex.quote(program.writes)}")
+    if program.eats_bytes:
+        eat = f"x = bytearray({program.eats_bytes}); import signal; signal.pause()"
+        lines.append(f"{shlex.quote(shutil.which('python3') or 'python3')} -c {shlex.quote(eat)}")
+    if program.runs_s:
+        lines.append(f"sleep {program.runs_s}")
+    return TaskBody(("/bin/sh", "-c", "\n".join([*lines, f"exit {program.exit_code}"])), str(home), grace_s=2.0)
+
+
+def starts_in(home: Path, id: ThingId) -> int:
+    """How often `shell_body` was begun for an id."""
+    path = home / f"starts-{id.part}"
+    return path.read_text().count("begun") if path.exists() else 0
+
+
 class LocalWorld(TaskWorld):
     """Real processes in a folder of their own. The server is what restarts: a new provider on the same folder."""
 
@@ -148,24 +182,7 @@ class LocalWorld(TaskWorld):
         )
 
     def body(self, program: Program) -> TaskBody:
-        """A shell that says so each time it is begun, and then does what it should."""
-        lines = [f"echo begun >> {shlex.quote(str(self.home))}/starts-$WEYR_ATTEMPT"]
-        if program.ignores_stop:
-            lines.append("trap '' TERM")
-        if program.writes:
-            lines.append(f"printf %s {shlex.quote(program.writes)}")
-        if program.eats_bytes:
-            eat = f"x = bytearray({program.eats_bytes}); import signal; signal.pause()"
-            lines.append(f"{shlex.quote(self._python())} -c {shlex.quote(eat)}")
-        if program.runs_s:
-            lines.append(f"sleep {program.runs_s}")
-        return TaskBody(
-            ("/bin/sh", "-c", "\n".join([*lines, f"exit {program.exit_code}"])), str(self.home), grace_s=2.0
-        )
-
-    @staticmethod
-    def _python() -> str:
-        return shutil.which("python3") or "python3"
+        return shell_body(program, self.home)
 
     def restart(self) -> None:
         self.launcher.stop()
@@ -180,24 +197,71 @@ class LocalWorld(TaskWorld):
         return time.time()
 
     def starts(self, id: ThingId) -> int:
-        path = self.home / f"starts-{id.part}"
-        return path.read_text().count("begun") if path.exists() else 0
+        return starts_in(self.home, id)
 
     def patiently(self, call: Callable[[], R]) -> R:
         return call()  # a local engine that is silent is broken
 
     def close(self) -> None:
         for id in self.provider.inventory():
-            self._clear(id)
+            self.clear(id)
         self.launcher.stop()
         shutil.rmtree(self.home)
 
-    def _clear(self, id: ThingId) -> None:
-        def is_gone(seen: Seen) -> bool:
-            self.provider.release([id])
-            return isinstance(seen, Absent)
 
-        self.until(id, is_gone)
+class SlurmWorld(TaskWorld):
+    """A real cluster, started once for each process of a test run. The server is what restarts."""
+
+    def __init__(self) -> None:
+        self.cluster = shared_slurm()
+        self.home = Path(tempfile.mkdtemp(prefix="world-", dir=self.cluster.shared))
+        self.issuer = SimIssuer()
+        self.provider: SlurmTasks = self._open()
+        self.until(task_id("0"), lambda seen: seen == Absent())  # slurmctld was asked once
+
+    def _open(self) -> SlurmTasks:
+        return SlurmTasks(
+            folder=self.home / "slurm",
+            settings=SlurmSettings(spot_partition="spot", look=0.3, settle=0.1),
+            sockets=self.home / "sockets",
+            cache=self.home / "cache",
+            credentials=self.issuer,
+            secrets=SimSecretValues(),
+            surroundings=dict,
+            now=time.time,
+            env=self.cluster.env,
+        )
+
+    def body(self, program: Program) -> TaskBody:
+        return shell_body(program, self.home)
+
+    def restart(self) -> None:
+        """The server and slurmctld: both know afterwards what they knew before."""
+        self.provider.close()
+        self.cluster.kill_controller()
+        self.cluster.start_controller()
+        self.provider = self._open()
+
+    def pause(self) -> float:
+        select([], [], [], 0.02)
+        return time.time()
+
+    def starts(self, id: ThingId) -> int:
+        return starts_in(self.home, id)
+
+    def patiently(self, call: Callable[[], R]) -> R:
+        for _ in range(TRIES_MAX):
+            try:
+                return call()
+            except EngineSilent:
+                self.pause()
+        raise AssertionError("Slurm never answered")
+
+    def close(self) -> None:
+        for id in self.inventory():
+            self.clear(id)
+        self.provider.close()
+        shutil.rmtree(self.home)
 
 
 class SimWorld(TaskWorld):
@@ -248,6 +312,7 @@ class SimWorld(TaskWorld):
 
 TASK_WORLDS: Mapping[str, Callable[[], TaskWorld]] = {
     "local": LocalWorld,
+    "slurm": SlurmWorld,
     "sim": SimWorld,
     "sim that loses replies": lambda: SimWorld(seed=7, loses_replies=0.2, delays=0.1, delay_s=0.5),
     "sim that crashes": lambda: SimWorld(seed=11, crashes=0.05, down_s=1.0),

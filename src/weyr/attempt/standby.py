@@ -15,6 +15,7 @@ from weyr.attempt.limits import Hierarchy, Limits
 from weyr.attempt.logs import TaskLog
 from weyr.attempt.spawn import Recruit
 from weyr.attempt.task_folder import Order
+from weyr.attempt.verdict import Told, told_to_end
 from weyr.attempt.wrapper import Wrapper
 
 
@@ -29,12 +30,19 @@ def rehearse() -> None:
         task_folder.write_json(nowhere, task_folder.STATE, json.loads(json.dumps({"started_at": time.time()})))
 
 
-def main(trees: dict[str, Hierarchy], receive: Callable[[], tuple[Order, int] | None], renewals: int = -1) -> None:
+def main(
+    trees: dict[str, Hierarchy],
+    receive: Callable[[], tuple[Order, int] | None],
+    renewals: int = -1,
+    told: Told = told_to_end,
+) -> None:
     """The wrapper process, right after the launcher's fork. What can be done before its order is, is.
 
-    `receive` waits for the order and the task's lock, which is held until this process is gone; None ends it.
+    `receive` waits for the order and the task's lock, which is held until this process is gone; None ends it. `told`
+    says, as an end's reason and detail, on whose behalf it was sent a SIGTERM.
     """
-    os.setsid()
+    if os.getpgrp() != os.getpid():
+        os.setsid()  # whom srun or a terminal started leads a group already, and may not leave it
     os.chdir("/")
     processes.adopt_orphans()
     output, write = os.pipe2(os.O_CLOEXEC)
@@ -48,4 +56,6 @@ def main(trees: dict[str, Hierarchy], receive: Callable[[], tuple[Order, int] | 
         return
     order, lock = received
     assert fcntl.fcntl(lock, fcntl.F_GETFD) & fcntl.FD_CLOEXEC, "the task must not inherit its own lock"
-    Wrapper(order, trees, recruit, output, renewals).run()
+    wrapper = Wrapper(order, trees, recruit, output, renewals)
+    wrapper.told = told
+    wrapper.run()

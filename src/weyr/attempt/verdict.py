@@ -2,13 +2,18 @@
 
 import os
 import signal
+from collections.abc import Callable
 from typing import NamedTuple
 
 from weyr.attempt.logs import read_log
 from weyr.attempt.measuring import disk_detail
 from weyr.attempt.sandbox_status import SIGNALLED, status_of
 
-__all__ = ["Outcome", "judged", "outcome_of"]
+__all__ = ["Outcome", "Told", "judged", "outcome_of", "told_to_end"]
+
+
+Told = Callable[[], tuple[str, str]]
+"""Gives an end's reason and detail."""
 
 
 class Outcome(NamedTuple):
@@ -33,6 +38,11 @@ def outcome_of(status: int | None, folder: str, is_sandboxed: bool) -> Outcome:
         return Outcome(code, trouble=f"its sandbox could not be entered: {words}")
     # As a shell does, the sandbox's first process tells of a signal by an exit code.
     return Outcome(number=code - SIGNALLED) if code - SIGNALLED in set(signal.Signals) else Outcome(code)
+
+
+def told_to_end() -> tuple[str, str]:
+    """Of a SIGTERM that nobody can explain."""
+    return "stopped", "its wrapper was told to end"
 
 
 def judged(outcome: Outcome, disk_bytes: int | None) -> tuple[str, str]:

@@ -23,7 +23,7 @@ from weyr.attempt.sandbox_status import status_of
 from weyr.attempt.secret_files import remove_secret_files, write_secret_files
 from weyr.attempt.spawn import Recruit, bounds_of
 from weyr.attempt.task_folder import BuildOrder, Order
-from weyr.attempt.verdict import Outcome, judged, outcome_of
+from weyr.attempt.verdict import Outcome, Told, judged, outcome_of, told_to_end
 
 SWEEP_S = 10.0
 """How long the last processes may take to go after SIGKILL; only one stuck in the kernel takes longer."""
@@ -39,6 +39,7 @@ class Wrapper:
         self, order: Order, trees: dict[str, Hierarchy], recruit: Recruit, output: int, renewals: int = -1
     ) -> None:
         self._order, self._folder = order, order["folder"]
+        self.told: Told = told_to_end  # on whose behalf it was sent a SIGTERM; asked once the task is over
         self._recruit = recruit
         self._main = self._relay = 0
         self._status: int | None = None
@@ -92,7 +93,7 @@ class Wrapper:
         wake_out, wake_in = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(wake_in, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.signal(signal.SIGTERM, lambda *_: self._ask_stop("stopped", "its wrapper was told to end", None))
+        signal.signal(signal.SIGTERM, lambda *_: self._ask_stop("told", "", None))
         for fd in (wake_out, self._lease.renewals):
             if fd >= 0:
                 self._poll.register(fd, select.POLLIN)
@@ -225,6 +226,8 @@ class Wrapper:
 
     def _judge(self) -> None:
         outcome = self._outcome()
+        if self._reason == "told":
+            self._reason, self._detail = self.told()
         if self._main and outcome.code != 0 and self._reason in ("", "stopped") and self._limits.out_of_memory_count():
             self._reason, self._detail = "out of memory", memory_detail(self._limits.memory_bytes)
         if not self._reason:
@@ -272,8 +275,7 @@ class Wrapper:
             self._end_for("out of memory", memory_detail(self._limits.memory_bytes))
         else:
             empty(fd)
-            if self._control < 0:
-                self._read_requests()  # without a FIFO, the signal may mean that there are some
+            self._read_requests()  # the signal may mean that there are some, where no FIFO is or reaches this machine
 
     def _check(self, now: float) -> None:
         is_running = bool(self._main) and self._status is None

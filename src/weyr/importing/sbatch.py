@@ -209,8 +209,10 @@ def _memory(options: _Options, cpus: int, on_a_node: int) -> str | None:
         mib = amounts.slurm_mib(text)
         return amounts.size_of((mib // on_a_node) << 20) if mib else None
 
-    whole = options.read("mem", share)
-    by_cpu = options.read("mem-per-cpu", lambda text: amounts.size_of((amounts.slurm_mib(text) * cpus) << 20))
+    whole: str | None = options.read("mem", share)
+    by_cpu: str | None = options.read(
+        "mem-per-cpu", lambda text: amounts.size_of((amounts.slurm_mib(text) * cpus) << 20)
+    )
     if options.text("mem") == "0":
         options.left("mem", "All of a node's memory; say how much the job needs.")
     if "mem-per-gpu" in options._options:

@@ -1,19 +1,35 @@
-"""What does a site say about its Slurm? Names that only it knows, "" where its default will do."""
+"""What may be said of a Slurm cluster, and what it cannot do."""
 
-from dataclasses import dataclass
+from weyr.core.schema import Duration, SpecPart, field
 
 
-@dataclass(frozen=True, slots=True)
-class SlurmSettings:
-    """Where jobs go. `partition` takes those that must not be preempted, `spot_partition` those with `spot: true`.
+class SlurmSettings(SpecPart):
+    """A Slurm cluster that this machine can submit to: its words, and what all of its nodes share."""
 
-    `account`, `qos` and `constraint` are what `sbatch` calls so. `python` is an interpreter with weyr in it that every
-    node has at this path.
-    """
+    folder: str = field(
+        "",
+        description="A folder that every node has at this path; by default one in the data folder.",
+        pattern="^(/|$)",
+    )
+    partition: str = field("", description="The partition for jobs that keep their nodes; by default Slurm's own.")
+    spot_partition: str = field("", description="The partition for jobs with `spot: true`, which may be preempted.")
+    account: str = field("", description="The account that jobs are charged to.")
+    qos: str = field("", description="The quality of service they get.")
+    constraint: str = field("", description="Features that their nodes must have.", examples=["a100&nvlink"])
+    python: str = field(
+        "", description="The interpreter that has Weyr, at the same path on every node; by default the server's own."
+    )
+    look: Duration = field(
+        5.0, description="How often the queue is looked at, for what nobody tells of: nodes that went.", ge=0.2
+    )
+    settle: Duration = field(
+        3.0, description="How long after a job's end its record may take to reach the shared folder.", ge=0
+    )
 
-    partition: str = ""
-    spot_partition: str = ""
-    account: str = ""
-    qos: str = ""
-    constraint: str = ""
-    python: str = ""
+
+WHOLE = "Slurm gives whole devices; ask for a count, or for a MIG profile that is a type of device there"
+LACKS = {
+    "image": "Slurm starts no containers for Weyr; list its packages under python, or have them on the nodes",
+    "resources.accelerators.share_milli": WHOLE,
+    "resources.accelerators.memory_bytes": WHOLE,
+}
