@@ -14,7 +14,7 @@ from project_tree import ROOT, File, python_files, tree_of
 
 HOMES = {
     "pydantic": ("core/schema.py",),
-    "yaml": ("stack", "ledger", "runtime"),
+    "yaml": ("stack", "importing", "ledger", "runtime"),
     "typer": ("cli",),
     "click": ("cli",),
     "rich": ("cli",),

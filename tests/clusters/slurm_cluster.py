@@ -110,8 +110,15 @@ class SlurmCluster:
         self._start("slurmctld", "slurmctld", "-D", "-f", str(self.configuration))
         self._until("slurmctld", lambda: "UP" in self._said("scontrol", "ping"))
 
+    def restart_controller(self) -> None:
+        """As an operator would: it writes down what it knows, and reads it."""
+        process = self._processes.pop("slurmctld")
+        process.terminate()
+        process.wait(STOP_S)
+        self.start_controller()
+
     def kill_controller(self) -> None:
-        """As a power cut of its machine would."""
+        """As a power cut of its machine would: it may forget what was new in the last seconds."""
         self._kill("slurmctld")
 
     def pause_controller(self) -> None:

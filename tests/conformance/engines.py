@@ -238,8 +238,7 @@ class SlurmWorld(TaskWorld):
     def restart(self) -> None:
         """The server and slurmctld: both know afterwards what they knew before."""
         self.provider.close()
-        self.cluster.kill_controller()
-        self.cluster.start_controller()
+        self.cluster.restart_controller()
         self.provider = self._open()
 
     def pause(self) -> float:

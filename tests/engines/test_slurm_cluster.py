@@ -42,7 +42,7 @@ def test_a_gang_with_devices_gets_them_each(slurm: SlurmCluster, tmp_path: Path)
     tell.write_text('#!/bin/sh\necho "$SLURMD_NODENAME $CUDA_VISIBLE_DEVICES" > "$(dirname "$0")/$SLURM_PROCID"\n')
     tell.chmod(0o700)
     body = replace(BODY, accelerators=Accelerators(model="fake", count=1), cpu=2)
-    rows = ended(slurm, submitted(slurm, body, 5, is_gang=True, site=replace(SITE, python=str(tell))))
+    rows = ended(slurm, submitted(slurm, body, 5, is_gang=True, site=SITE.model_copy(update={"python": str(tell)})))
     assert [(row.state, row.comment) for row in rows] == [(JobState.OVER, "weyr:/|it's")]
     told = [(tmp_path / str(rank)).read_text().split() for rank in range(5)]
     assert len({tuple(each) for each in told}) == 5, told

@@ -1,6 +1,7 @@
 """What may go wrong between a server and a Slurm cluster, done to a real one."""
 
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -18,7 +19,7 @@ from weyr.engines.slurm.tasks import SlurmTasks
 from weyr.sim.identities import SimIssuer, SimSecretValues
 
 WITHIN_S = 30.0
-WAITS = TaskBody(("/bin/sh", "-c", "echo on >> $WEYR_JOB-$WEYR_ATTEMPT; exec sleep 60"), "/", grace_s=1.0)
+WAITS = TaskBody(("/bin/sh", "-c", "echo on >> $MARK; exec sleep 60"), "/", grace_s=1.0)
 
 
 def task(part: str, name: str = "train") -> ThingId:
@@ -52,7 +53,9 @@ class Server:
 
     def ensure(self, body: TaskBody, *ids: ThingId) -> None:
         body = replace(body, workdir=str(self.home))
-        bodies = [replace(body, gang=replace(body.gang, rank=i)) if body.gang else body for i in range(len(ids))]
+        bodies = [replace(body, env={"MARK": f"{id.ref.name}-{id.part}"}) for id in ids]
+        if body.gang:
+            bodies = [replace(each, gang=replace(body.gang, rank=rank)) for rank, each in enumerate(bodies)]
         assert not self.tasks.ensure([Wanted(id, 1, each) for id, each in zip(ids, bodies, strict=True)])
 
     def see(self, id: ThingId) -> Seen:
@@ -66,7 +69,8 @@ class Server:
         return seen
 
     def running(self, id: ThingId) -> TaskFacts:
-        return facts(self.until(id, lambda seen: state(seen) is TaskState.RUNNING))
+        """Waits until its program said so, and not only its wrapper."""
+        return facts(self.until(id, lambda seen: state(seen) is TaskState.RUNNING and self.starts(id) > 0))
 
     def end(self, id: ThingId) -> TaskEnd:
         end = facts(self.until(id, lambda seen: state(seen) is TaskState.ENDED)).end
@@ -223,10 +227,21 @@ def test_silence_of_slurmctld_is_not_absence(server: Server) -> None:
     finally:
         server.cluster.resume_controller()
     assert server.running(task("1")).started_at == began
-    server.cluster.kill_controller()
-    server.cluster.start_controller()
+    server.cluster.restart_controller()
     assert server.running(task("1")).started_at == began
     assert server.starts(task("1")) == 1
+
+
+def test_a_job_that_slurmctld_forgot_goes_on(server: Server) -> None:
+    """Killed just after it started a job, it may not know of it afterwards. While its wrapper lives it is not lost."""
+    server.ensure(replace(WAITS, argv=("/bin/sh", "-c", "echo on >> $MARK; sleep 3")), task("1"))
+    server.running(task("1"))
+    server.cluster.kill_controller()
+    shutil.rmtree(server.cluster.folder / "state")
+    (server.cluster.folder / "state").mkdir()
+    server.cluster.start_controller()
+    assert server.end(task("1")).reason in (EndReason.SUCCEEDED, EndReason.STOPPED)
+    server.cluster.until_idle()
 
 
 def test_a_job_that_nobody_remembers_is_found_and_ended(server: Server) -> None:

@@ -9,11 +9,11 @@ from weyr.attempt.logs import read_log
 from weyr.attempt.measuring import disk_detail
 from weyr.attempt.sandbox_status import SIGNALLED, status_of
 
-__all__ = ["Outcome", "Told", "judged", "outcome_of", "told_to_end"]
+__all__ = ["Outcome", "Told", "explained", "judged", "outcome_of", "told_to_end"]
 
 
 Told = Callable[[], tuple[str, str]]
-"""Gives an end's reason and detail."""
+"""Gives reason and detail of an end by SIGTERM; two empty words where nobody is known to have sent one."""
 
 
 class Outcome(NamedTuple):
@@ -42,7 +42,17 @@ def outcome_of(status: int | None, folder: str, is_sandboxed: bool) -> Outcome:
 
 def told_to_end() -> tuple[str, str]:
     """Of a SIGTERM that nobody can explain."""
-    return "stopped", "its wrapper was told to end"
+    return "", ""
+
+
+def explained(reason: str, detail: str, outcome: Outcome, told: Told) -> tuple[str, str]:
+    """Who sent SIGTERM is asked, if it was sent ("told") or if the task died of one that its wrapper has not heard of
+    yet: where all processes of a step are sent it, the task may be gone first."""
+    died_of_it = not reason and signal.SIGTERM in (outcome.number, (outcome.code or 0) - SIGNALLED)
+    if reason != "told" and not died_of_it:
+        return reason, detail
+    why = told()
+    return ("stopped", "its wrapper was told to end") if reason == "told" and not why[0] else why
 
 
 def judged(outcome: Outcome, disk_bytes: int | None) -> tuple[str, str]:

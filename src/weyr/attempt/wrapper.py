@@ -23,7 +23,7 @@ from weyr.attempt.sandbox_status import status_of
 from weyr.attempt.secret_files import remove_secret_files, write_secret_files
 from weyr.attempt.spawn import Recruit, bounds_of
 from weyr.attempt.task_folder import BuildOrder, Order
-from weyr.attempt.verdict import Outcome, Told, judged, outcome_of, told_to_end
+from weyr.attempt.verdict import Outcome, Told, explained, judged, outcome_of, told_to_end
 
 SWEEP_S = 10.0
 """How long the last processes may take to go after SIGKILL; only one stuck in the kernel takes longer."""
@@ -39,7 +39,7 @@ class Wrapper:
         self, order: Order, trees: dict[str, Hierarchy], recruit: Recruit, output: int, renewals: int = -1
     ) -> None:
         self._order, self._folder = order, order["folder"]
-        self.told: Told = told_to_end  # on whose behalf it was sent a SIGTERM; asked once the task is over
+        self.told: Told = told_to_end  # on whose behalf it is sent a SIGTERM; asked once the task is over
         self._recruit = recruit
         self._main = self._relay = 0
         self._status: int | None = None
@@ -226,8 +226,7 @@ class Wrapper:
 
     def _judge(self) -> None:
         outcome = self._outcome()
-        if self._reason == "told":
-            self._reason, self._detail = self.told()
+        self._reason, self._detail = explained(self._reason, self._detail, outcome, self.told)
         if self._main and outcome.code != 0 and self._reason in ("", "stopped") and self._limits.out_of_memory_count():
             self._reason, self._detail = "out of memory", memory_detail(self._limits.memory_bytes)
         if not self._reason:

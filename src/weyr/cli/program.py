@@ -17,7 +17,7 @@ from weyr.cli.group import COMPLETE, VerbTable, root_command
 VERBS: VerbTable = {
     "Start": {
         "init": "Write a commented starter file.",
-        "import": "Make a stack file of another tool's.",
+        "import": "Make a stack file of one that was written for another tool.",
         "up": "Bring a stack up and follow it until it stands.",
         "down": "Take a stack down until nothing of it is left.",
         "doctor": "Say what this machine can and cannot do.",

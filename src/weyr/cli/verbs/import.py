@@ -26,9 +26,10 @@ def import_(
     ] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Make a stack file of a SkyPilot task, a dstack configuration, an sbatch script or a Kubernetes Job.
+    """Make a stack file of one that was written for another tool.
 
-    Says line by line what does not carry over, and why. Reads FILE and changes nothing else.
+    Reads a SkyPilot task, a dstack configuration, an sbatch script or a Kubernetes Job, CronJob or JobSet, and says
+    line by line what does not carry over, and why.
     """
     source = read_stack_file(file)
     stack = imported(source.text, str(file), name or file.name.partition(".")[0] or source.path.parent.name)

@@ -137,7 +137,7 @@ class Clerk:
             try:
                 self._turn()
                 self.trouble = ""
-            except (SlurmSilent, OSError, ValueError) as e:
+            except (SlurmSilent, SlurmRefused, OSError, ValueError) as e:
                 self.trouble = str(e)
                 with self._lock:
                     self._desk.look_at = time.monotonic() + RETRY_S

@@ -68,7 +68,10 @@ class Slurm:
             "-O",
             SQUEUE_FORMAT,
         )
-        return self._rows(words, queue_of)
+        try:
+            return self._rows(words, queue_of)
+        except SlurmRefused as e:
+            raise SlurmSilent(str(e)) from e  # whatever it says, nothing of a job is known from it
 
     def accounts(self, jobs: Sequence[str]) -> list[JobRow]:
         """What accounting still knows of these; nothing where there is none. Raises: SlurmSilent."""

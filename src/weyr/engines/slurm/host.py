@@ -195,6 +195,8 @@ class SlurmHost:
             timer.start()
             return end_in(folder)
         end = end_in(folder)
+        if end is None and row is None and began:
+            _refuse_living(folder, job)
         if end is None:
             reason, detail = ENDS[JobState.PREEMPTED if row and row.is_preempted else state]
             self._record(folder, reason, detail.format(job=job))
@@ -307,6 +309,14 @@ class SlurmHost:
         if end_in(folder) is None:
             end = {"reason": reason.value, "exit_code": None, "signal": None, "detail": detail, "ended_at": self._now()}
             task_folder.write_json(str(folder), EXIT, end, is_durable=True)
+
+
+def _refuse_living(folder: Path, job: str) -> None:
+    """slurmctld may have forgotten what it did last before it was killed. Raises: OSError while the wrapper lives."""
+    lock = task_folder.lock(str(folder))
+    if lock is None:
+        raise OSError(f"Slurm knows nothing of job {job} any more, and its wrapper runs")
+    os.close(lock)
 
 
 def _key(comment: str) -> str:

@@ -101,19 +101,19 @@ def _why() -> tuple[str, str]:
     """On whose behalf the step was sent SIGTERM, as far as Slurm says: an end's reason and detail."""
     job = os.environ["SLURM_JOB_ID"]
     # Its state is COMPLETING for now, whatever it will be called; the reason says more.
-    command = ("squeue", "--noheader", "--all", "--states=all", f"--jobs={job}", "-O", "PreemptTime:|,Reason:|")
+    command = ("squeue", "--noheader", "--all", "--states=all", f"--jobs={job}", "-O", "PreemptTime:|,Reason:|,State:|")
     try:
         said = subprocess.run(command, capture_output=True, text=True, timeout=WHY_S, check=True).stdout
-        preempted, reason, *_ = said.split("|")
+        preempted, reason, state, *_ = said.split("|")
     except (OSError, ValueError, subprocess.SubprocessError):
-        return "stopped", f"Slurm told job {job} to end, and does not say why"
+        return "", ""
     if preempted.strip() not in ("", "N/A"):
         return "preempted", f"Slurm gave the place of job {job} to another"
     if reason == "NodeDown":
         return "node lost", f"a node of Slurm's job {job} is down"
     if reason == "TimeLimit":
         return "timed out", f"Slurm's job {job} reached the time limit of its partition"
-    return "stopped", f"somebody cancelled Slurm's job {job}"
+    return ("", "") if state == "RUNNING" else ("stopped", f"somebody cancelled Slurm's job {job}")
 
 
 if __name__ == "__main__":

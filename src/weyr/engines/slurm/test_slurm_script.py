@@ -121,6 +121,6 @@ def test_a_spot_job_needs_a_partition_for_such() -> None:
     """Only a partition that may be preempted is spot; anything else would be billed as what it is not."""
     spot = replace(BODY, is_spot=True)
     assert option(script_of(submission(spot), SITE), "partition") == "spot"
-    refused = need_of(spot, replace(SITE, spot_partition=""))
+    refused = need_of(spot, SITE.model_copy(update={"spot_partition": ""}))
     assert isinstance(refused, Refused)
     assert "spot_partition" in refused.reason
