@@ -132,7 +132,7 @@ class SlurmCluster:
         self._start(name, "slurmd", "-D", "-N", name, "-f", str(self.configuration))
 
     def kill_node(self, name: str) -> None:
-        """A node goes, with all that ran on it, and says nothing. slurmctld finds out in `NODE_TIMEOUT_S` or so, or when
+        """A node goes, with all that ran on it, and says nothing. slurmctld finds out in `NODE_TIMEOUT_S`, or when
         a site's health check calls `mark_down`."""
         self._kill(name)
         for process in [*self._steps(name), *self._left(lambda env: env.get("SLURMD_NODENAME") == name)]:
