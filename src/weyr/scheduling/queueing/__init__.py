@@ -24,10 +24,13 @@ Step by step, where a hundred thousand do (each tick costs what changed):
     board.end(id)                  # seen to have ended, or could not be started, or withdrawn
     board.why(id, now_s).sentence(now_s)
 
+How long tasks take is learnt from those that end: `Policy(LeastExpected(history))` is the default order, and
+`history.ended(task, ran_s)` is told of each that came to its own end.
+
 A start is carried out once everybody in its `after` is seen to have ended. A preempted task is ended (`end`) when that
 is seen, and submitted again with the same `submitted_s`, its `since_s` now, and what it had attained. A gang is one
-task with replicas. An engine that places by itself is one large node. What nothing bounds may be given a `Request()` of
-nothing.
+task with replicas. An engine that places by itself is one large node. What nothing bounds may be given a `Request()`
+of nothing.
 """
 
 from collections.abc import Iterable, Mapping
@@ -36,7 +39,7 @@ from dataclasses import dataclass, field
 from weyr.scheduling.placement import Node
 from weyr.scheduling.queueing.board import Queueing
 from weyr.scheduling.queueing.policy import Fairness, Policy
-from weyr.scheduling.queueing.ranks import InOrder, LeastAttained, Ranker
+from weyr.scheduling.queueing.ranks import History, InOrder, LeastAttained, LeastExpected, Ranker
 from weyr.scheduling.queueing.shapes import (
     CPU,
     GPU,
@@ -69,10 +72,12 @@ __all__ = [
     "Decided",
     "Decisions",
     "Fairness",
+    "History",
     "InOrder",
     "Lack",
     "Lacking",
     "LeastAttained",
+    "LeastExpected",
     "NoQueue",
     "NoRoom",
     "OverLimit",

@@ -47,7 +47,9 @@ class Queueing:
         self.guarded_until_s = float("inf")
         """When the first of those that are too young to be stopped is old enough."""
         self._changes: list[tuple[float, str]] = []
-        """When a level changes, and whose."""
+        """When a level changes for somebody else to notice, and whose."""
+        self._quiet: list[tuple[float, str]] = []
+        """When a level changes for the better of who runs."""
         self.set_queues(queues)
         for node in nodes:
             self.put_node(node)
@@ -110,6 +112,8 @@ class Queueing:
         if held is not None:
             running = held.running
             held.running = Running(running.task, running.started_s, running.places, at_s, running.is_stopping)
+            if self.policy.is_slicing:
+                self.version += 1
 
     # What to do
 
@@ -165,8 +169,15 @@ class Queueing:
         held.until_s = started_s + until_s - task.attained_s
         self._account(task).add(task.user, held.demand)
         self.decks.add(held)
-        if self.policy.is_slicing and held.until_s < float("inf"):
-            heapq.heappush(self._changes, (held.until_s, task.id))
+        self._expect(held)
+
+    def _expect(self, held: Held) -> None:
+        """Notes when its level changes. To a worse one: somebody may take its place, which is worth a look then."""
+        if not self.policy.is_slicing or held.until_s == float("inf"):
+            return
+        attained_s = held.task.attained_s + held.until_s - held.running.started_s
+        level, _ = self.policy.ranker.level(held.task, attained_s)
+        heapq.heappush(self._changes if level > held.level else self._quiet, (held.until_s, held.task.id))
 
     def _held(self, running: Running) -> Held:
         demand = self.demand(running.places)
@@ -180,19 +191,23 @@ class Queueing:
 
     def _age(self, now_s: float) -> None:
         """Moves who has waited or run long enough to another level."""
-        while self._changes and self._changes[0][0] <= now_s:
-            _, id = heapq.heappop(self._changes)
-            if id in self.lanes and self._overdue_s(self.lanes.tasks[id]) <= now_s:
-                task = self.lanes.remove(id)
-                assert task is not None
-                self.lanes.add(task, OVERDUE)
-            elif id in self.decks.all and self.decks.all[id].until_s <= now_s:
-                held = self.decks.all[id]
-                ran_s = held.task.attained_s + now_s - held.running.started_s
-                level, until_s = self.policy.ranker.level(held.task, ran_s)
-                held.until_s = max(now_s + until_s - ran_s, now_s + 1e-3)
-                if held.until_s < float("inf"):
-                    heapq.heappush(self._changes, (held.until_s, id))
-                if level != held.level:
-                    self.decks.move(held, level)
-                    self.version += 1
+        for changes in (self._quiet, self._changes):
+            while changes and changes[0][0] <= now_s:
+                _, id = heapq.heappop(changes)
+                if id in self.lanes and self._overdue_s(self.lanes.tasks[id]) <= now_s:
+                    task = self.lanes.remove(id)
+                    assert task is not None
+                    self.lanes.add(task, OVERDUE)
+                elif id in self.decks.all and self.decks.all[id].until_s <= now_s:
+                    self._move(self.decks.all[id], now_s)
+
+    def _move(self, held: Held, now_s: float) -> None:
+        ran_s = held.task.attained_s + now_s - held.running.started_s
+        level, until_s = self.policy.ranker.level(held.task, ran_s)
+        # Not before the next moment, whatever is lost in the sums.
+        held.until_s = max(now_s + until_s - ran_s, now_s + 1e-3)
+        if level > held.level:
+            self.version += 1
+        if level != held.level:
+            self.decks.move(held, level)
+        self._expect(held)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from weyr.scheduling.queueing.ranks import InOrder, Ranker
+from weyr.scheduling.queueing.ranks import LeastExpected, Ranker
 from weyr.scheduling.queueing.shapes import Backfill
 
 
@@ -22,12 +22,17 @@ class Fairness(StrEnum):
 class Policy:
     """The rules of every queue. The defaults are those that measured best, see docs/concepts/queueing.md."""
 
-    ranker: Ranker = field(default_factory=InOrder)
+    ranker: Ranker = field(default_factory=LeastExpected)
+    """In which order, within one queue and priority. `InOrder()` is first come, first served."""
     backfill: Backfill = Backfill.EASY
     fairness: Fairness = Fairness.TIES
-    is_slicing: bool = False
+    is_slicing: bool = True
     """Whether a preemptible task may have to stop for one of a lower level, within one queue and priority."""
     min_run_s: float = 300.0
     """What has run for less is not stopped, but to give back what its queue borrowed."""
+    turn_loss_max_s: float = 600.0
+    """Nobody loses more work than so much, just for another to have its turn."""
     patience_s: float = 86_400.0
     """Who has waited for so long goes first in its queue and priority."""
+    starts_max: int = 5_000
+    """So many start in one tick; the next is due at once."""

@@ -10,24 +10,51 @@ from weyr.scheduling.queueing.nodes import Free, Nodes
 
 
 @dataclass(slots=True)
+class Kept:
+    """A node as it will be then, and how many replicas of the first in line it is kept for."""
+
+    free: Free
+    replicas: int
+    spare: Free
+    """What will be left beside them."""
+
+
+@dataclass(slots=True)
 class Reservation:
     """Room for one task from `from_s` on."""
 
     id: str
+    request: Request
     from_s: float
-    spare: dict[str, Free]
-    """What will be left then of the nodes it goes to."""
+    nodes: dict[str, Kept]
 
     def allows(self, request: Request, name: str, replicas: int) -> bool:
-        """Whether so many replicas that end nobody knows when may be on that node beside it."""
-        spare = self.spare.get(name)
-        return spare is None or spare.count(request, replicas) >= replicas
+        """Whether so many replicas that end nobody knows when could be on that node beside it."""
+        kept = self.nodes.get(name)
+        return kept is None or kept.spare.count(request, replicas) >= replicas
 
-    def take(self, places: Iterable[Placed]) -> None:
-        """Others took that of what is left."""
-        for placed in places:
-            if placed.node in self.spare:
-                self.spare[placed.node].fill(placed.request)
+    def admit(self, places: Iterable[Placed]) -> bool:
+        """Lets others have exactly these places, unless the first in line would not fit beside them.
+
+        It is not enough that there will be as many GPUs: a share may lie on one that was to be whole.
+        """
+        moved = [(self.nodes[placed.node], placed) for placed in places if placed.node in self.nodes]
+        for kept, placed in moved:
+            kept.free.move(placed, -1)
+        if all(kept.free.count(self.request, kept.replicas) >= kept.replicas for kept, _ in moved):
+            for kept, _ in moved:
+                kept.spare = _beside(kept.free, self.request, kept.replicas)
+            return True
+        for kept, placed in moved:
+            kept.free.move(placed, 1)
+        return False
+
+
+def _beside(free: Free, request: Request, replicas: int) -> Free:
+    spare = free.copy()
+    for _ in range(replicas):
+        spare.fill(request)
+    return spare
 
 
 def reserve(
@@ -78,21 +105,21 @@ def _on_model(
             room += free.count(request, replicas) - before
     if room < replicas:
         return None
-    return Reservation(id, from_s, _spare(nodes, request, replicas, model, later))
+    return Reservation(id, request, from_s, _kept(nodes, request, replicas, model, later))
 
 
-def _spare(nodes: Nodes, request: Request, replicas: int, model: str | None, later: dict[str, Free]) -> dict[str, Free]:
-    """Puts the replicas where most of them fit, so that few nodes are kept. Gives those, as they are then."""
+def _kept(nodes: Nodes, request: Request, replicas: int, model: str | None, later: dict[str, Free]) -> dict[str, Kept]:
+    """Puts the replicas where most of them fit, so that few nodes are kept."""
     useful = (free for free in nodes.all() if nodes.is_of_use(request, model, free.node.name))
     rooms = [later.get(free.node.name) or free for free in useful]
     counted = [(free.count(request, replicas), n) for n, free in enumerate(rooms)]
-    spare: dict[str, Free] = {}
+    kept: dict[str, Kept] = {}
     left = replicas
     for count, n in sorted(counted, key=lambda each: (-each[0], each[1])):
         if not left:
             break
-        spare[rooms[n].node.name] = free = rooms[n].copy()
-        for _ in range(min(count, left)):
-            free.fill(request)
-        left -= min(count, left)
-    return spare
+        mine = min(count, left)
+        free = rooms[n].copy()
+        kept[free.node.name] = Kept(free, mine, _beside(free, request, mine))
+        left -= mine
+    return kept

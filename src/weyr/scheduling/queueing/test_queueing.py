@@ -160,7 +160,8 @@ def test_the_cheapest_loss_is_taken() -> None:
 )
 def test_who_is_not_stopped(why_not: str, task: Task, at: float) -> None:
     """Equals are never stopped, nor what may not be, nor what has had no time to get anywhere."""
-    found = decide([NODE], ONE_LINE, [on(task, 0, 1, 2, 3, at=at)], [gpus("urgent", 4, priority=1)], HOUR)
+    running = [on(task, 0, 1, 2, 3, at=at)]
+    found = decide([NODE], ONE_LINE, running, [gpus("urgent", 4, priority=1)], HOUR)
     assert (found.preemptions, found.starts) == ((), ()), why_not
 
 

@@ -53,7 +53,7 @@ class Tick:
         heap = [(self._key(lane), n, lane) for n, lane in enumerate(board.lanes.lanes.values())]
         heapq.heapify(heap)
         kept, board.heads = board.heads, []
-        while heap:
+        while heap and len(self._starts) < board.policy.starts_max:
             key, n, lane = heapq.heappop(heap)
             current = self._key(lane)
             if current > key:
@@ -61,14 +61,14 @@ class Tick:
                 continue
             if lane.tried_at == board.version:
                 self._still(lane, kept)
-                continue
-            verdict = self._try(lane)
-            if verdict is None:
+            else:
+                lane.verdict = self._try(lane)
+                lane.tried_at = board.version
+            if lane.verdict is None:
+                lane.tried_at = -1
                 if lane.size:
                     heapq.heappush(heap, (self._key(lane), n, lane))
-                continue
-            lane.verdict, lane.tried_at = verdict, board.version
-            if isinstance(verdict, NoRoom) and board.policy.backfill is Backfill.NONE:
+            elif isinstance(lane.verdict, NoRoom) and board.policy.backfill is Backfill.NONE:
                 break
         return Decisions(tuple(self._starts), tuple(self._preemptions), self._lacking(), self._again_s())
 
@@ -155,8 +155,10 @@ class Tick:
         if passed:
             board.nodes.give(places)
             return OverLimit((passed,))
-        if head is not None and is_bound:
-            head.take(places)
+        if head is not None and is_bound and not head.admit(places):
+            board.nodes.give(places)
+            self._no_room.add(shape)
+            return NoRoom()
         after = tuple(sorted(self._must_end(account, task, demand, places)))
         board.start(task, places, self._now_s)
         self._starts.append(Start(task.id, places, after))
@@ -184,7 +186,7 @@ class Tick:
         if signature in self._no_victims:
             return False
         grounds = self._grounds(account, task)
-        but = () if self._head is None else tuple(self._head.spare)
+        but = () if self._head is None else tuple(self._head.nodes)
         for model in board.nodes.models_for(task.request) if grounds else ():
             if self._passed(account, task, model):
                 continue
@@ -205,7 +207,7 @@ class Tick:
         return False
 
     def _cost(self, held: Held) -> tuple[float, ...]:
-        return (held.loss_s(self._now_s), -held.level, held.share, -held.running.started_s)
+        return (held.loss_s(self._now_s), -held.level, -held.running.started_s, held.share)
 
     def _grounds(self, account: Account, task: Task) -> dict[str, Because]:
         """Who may have to stop for it, and on what ground: never an equal, never who starts just now."""
@@ -216,7 +218,8 @@ class Tick:
             is_turn = policy.is_slicing and priority == task.priority and other > level
             if priority < task.priority or is_turn:
                 because = Because.TURN if is_turn else Because.PRIORITY
-                found |= {id: because for id, held in deck.items() if self._may_stop(held)}
+                bound_s = policy.turn_loss_max_s if is_turn else math.inf
+                found |= {id: because for id, held in deck.items() if self._may_stop(held, bound_s)}
         if self._is_guaranteed(account, task):
             for name, other_account in board.accounts.items():
                 if name != task.queue and other_account.is_borrowing():
@@ -224,8 +227,8 @@ class Tick:
                     found |= {id: Because.RECLAIM for deck in decks for id in deck if id not in self._started}
         return found
 
-    def _may_stop(self, held: Held) -> bool:
-        if not held.task.is_preemptible or held.task.id in self._started:
+    def _may_stop(self, held: Held, loss_max_s: float) -> bool:
+        if not held.task.is_preemptible or held.task.id in self._started or held.loss_s(self._now_s) > loss_max_s:
             return False
         guarded_until_s = held.running.started_s + self._board.policy.min_run_s
         if guarded_until_s > self._now_s:
@@ -277,6 +280,8 @@ class Tick:
         board = self._board
         if not board.lanes:
             return None
+        if len(self._starts) >= board.policy.starts_max:
+            return self._now_s
         times = [board.guarded_until_s, board.next_change_s() or math.inf]
         soonest = min(times)
         return None if soonest == math.inf else max(soonest, self._now_s)
