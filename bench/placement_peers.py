@@ -85,6 +85,7 @@ class _Typical:
 
     def __init__(self, pods: list[Request], models: list[str]) -> None:
         kinds = Counter(pods)
+        self._known: dict[bytes, float] = {}
         self.part = np.array(list(kinds.values())) / len(pods)
         self.cpu = np.array([pod.cpu_milli for pod in kinds])
         self.milli = np.array([pod.share_milli or WHOLE * bool(pod.devices) for pod in kinds])
@@ -92,7 +93,16 @@ class _Typical:
         self.allowed = np.array([[not pod.models or model in pod.models for pod in kinds] for model in models])
 
     def fragments(self, cpu: Ints, free: Ints, model: Ints) -> Floats:
-        """What the next pod could not use of each state's GPUs, in the mean over the mix."""
+        """What the next pod could not use of each state's GPUs, in the mean over the mix. Kept by state."""
+        free = np.sort(free, axis=1)
+        states = [state.tobytes() for state in np.column_stack((cpu, model, free))]
+        new = [at for at, state in enumerate(states) if state not in self._known]
+        if new:
+            found = self._fragments(cpu[new], free[new], model[new])
+            self._known.update((states[at], fragments) for at, fragments in zip(new, found.tolist(), strict=True))
+        return np.array([self._known[state] for state in states])
+
+    def _fragments(self, cpu: Ints, free: Ints, model: Ints) -> Floats:
         left = np.maximum(free, 0)
         fits = left[:, :, None] >= self.milli
         unusable = (left[:, :, None] * ~fits).sum(1)
