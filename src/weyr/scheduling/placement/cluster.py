@@ -59,9 +59,7 @@ class Cluster:
         if not best:
             return Refused(request)
         option, taken = best
-        need = self._ranking.need(request, taken.shape)
-        assert need is not None
-        placed = taken.choose(request, need, option.left)
+        placed = taken.choose(request, self._ranking.needs(request)[taken.shape], option.left)
         self._move(taken, placed, 1)
         return placed
 
@@ -95,10 +93,10 @@ class Cluster:
     def count(self, request: Request, at_most: int, but: Collection[str] = ()) -> int:
         """How many more such requests fit, as far as that matters, on other nodes than `but`."""
         found = 0
-        needs = [self._ranking.need(request, shape) for shape in self._shapes.values()]
+        needs = self._ranking.needs(request)
         excluded = Counter(self._nodes[name].room for name in but if name in self._nodes)
-        for room, nodes in self._ranking.counts.items():
-            if (need := needs[room.shape]) and found < at_most:
+        for room, nodes in self._ranking.counts():
+            if (need := needs.get(room.shape)) and found < at_most:
                 found += times(room, need, at_most) * (nodes - excluded[room])
         return min(found, at_most)
 
@@ -108,7 +106,7 @@ class Cluster:
         answers: dict[Room, str] = {}
         for taken in self._nodes.values():
             if taken.room not in answers:
-                need = self._ranking.need(request, taken.shape)
+                need = self._ranking.needs(request).get(taken.shape)
                 answers[taken.room] = lack(taken.room, need) if need else barrier(request, shapes[taken.shape])
         return {name: answers[taken.room] for name, taken in self._nodes.items()}
 

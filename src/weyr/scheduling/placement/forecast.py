@@ -71,7 +71,7 @@ class Forecast:
 
 def forecast_of(mix: Sequence[tuple[float, Need | None]], devices: int) -> Forecast:
     """*Takes* the parts of all requests that want devices, each as a need of the shape; None: it cannot come there."""
-    come = [(part, need, _milli(need)) for part, need in mix if need and _milli(need)]
+    come = [(part, need, need.milli) for part, need in mix if need and need.milli]
     sizes: defaultdict[int, float] = defaultdict(float)
     for part, need, _ in come:
         sizes[-(-(need.share_milli or DEVICE_MILLI) // STEP_MILLI)] += part
@@ -115,7 +115,3 @@ def _companion(come: Sequence[tuple[float, int, int]]) -> Companion:
         above.append(above[-1] + part)
         spread.append(spread[-1] + part / each)
     return Companion([each for each, _ in wanted], above[::-1], spread[::-1])
-
-
-def _milli(need: Need) -> int:
-    return need.devices * DEVICE_MILLI + need.share_milli

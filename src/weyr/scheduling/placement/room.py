@@ -34,8 +34,7 @@ class Room(NamedTuple):
     slices: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
+class Need(NamedTuple):
     """A request, in the terms of one shape. `slice_at` is the profile's place in the shape's, -1 for none."""
 
     cpu_milli: int
@@ -43,6 +42,11 @@ class Need:
     devices: int
     share_milli: int
     slice_at: int
+
+    @property
+    def milli(self) -> int:
+        """Of devices, in thousandths of one."""
+        return self.devices * DEVICE_MILLI + self.share_milli
 
 
 def shape_of(node: Node) -> Shape:

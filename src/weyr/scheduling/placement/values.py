@@ -54,6 +54,11 @@ class Request:
         if self.share_milli >= DEVICE_MILLI:
             raise ValueError(f"a share is below {DEVICE_MILLI} thousandths; a whole device is `devices=1`: {self}")
 
+    @property
+    def wants_device(self) -> bool:
+        """Whether it is for devices, whole or in part, and not only for CPU, memory or a MIG instance."""
+        return bool(self.devices or self.share_milli or self.share_memory_mib)
+
 
 @dataclass(frozen=True, slots=True)
 class Placed:
