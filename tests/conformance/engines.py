@@ -222,7 +222,7 @@ class SlurmWorld(TaskWorld):
     def _open(self) -> SlurmTasks:
         return SlurmTasks(
             folder=self.home / "slurm",
-            settings=SlurmSettings(spot_partition="spot", look=0.3, settle=0.1),
+            settings=lambda: SlurmSettings(spot_partition="spot", look=0.3, settle=0.1),
             sockets=self.home / "sockets",
             cache=self.home / "cache",
             credentials=self.issuer,

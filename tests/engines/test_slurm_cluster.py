@@ -11,18 +11,18 @@ from weyr.engines.slurm.answers import ENDED, SQUEUE_FORMAT, JobRow, JobState, q
 from weyr.engines.slurm.script import Need, Submission, need_of, script_of
 from weyr.engines.slurm.settings import SlurmSettings
 
-SITE = SlurmSettings(spot_partition="spot", python="true")
-"""`true` takes any arguments: these tests are of what is around a task."""
+SITE = SlurmSettings(spot_partition="spot")
 BODY = TaskBody(("true",), "/", memory_bytes=64 << 20)
 WITHIN_S = 30.0
 
 
-def submitted(slurm: SlurmCluster, body: TaskBody, size: int, is_gang: bool, site: SlurmSettings = SITE) -> str:
-    need = need_of(body, site)
+def submitted(slurm: SlurmCluster, body: TaskBody, size: int, is_gang: bool, python: str = "true") -> str:
+    """Gives the job. `true` takes any arguments: these tests are of what is around a task."""
+    need = need_of(body, SITE)
     assert isinstance(need, Need)
     comment = f"weyr:{body.workdir}|it's"
     submission = Submission("digits/train#3", comment, str(slurm.shared), size, is_gang, need)
-    return submitted_of(slurm.run("sbatch", "--parsable", text=script_of(submission, site)))
+    return submitted_of(slurm.run("sbatch", "--parsable", text=script_of(submission, SITE, python)))
 
 
 def ended(slurm: SlurmCluster, job: str) -> list[JobRow]:
@@ -42,7 +42,7 @@ def test_a_gang_with_devices_gets_them_each(slurm: SlurmCluster, tmp_path: Path)
     tell.write_text('#!/bin/sh\necho "$SLURMD_NODENAME $CUDA_VISIBLE_DEVICES" > "$(dirname "$0")/$SLURM_PROCID"\n')
     tell.chmod(0o700)
     body = replace(BODY, accelerators=Accelerators(model="fake", count=1), cpu=2)
-    rows = ended(slurm, submitted(slurm, body, 5, is_gang=True, site=SITE.model_copy(update={"python": str(tell)})))
+    rows = ended(slurm, submitted(slurm, body, 5, is_gang=True, python=str(tell)))
     assert [(row.state, row.comment) for row in rows] == [(JobState.OVER, "weyr:/|it's")]
     told = [(tmp_path / str(rank)).read_text().split() for rank in range(5)]
     assert len({tuple(each) for each in told}) == 5, told

@@ -37,7 +37,7 @@ class Server:
         settings = SlurmSettings(spot_partition="spot", look=0.3, settle=0.1)
         return SlurmTasks(
             folder=self.home / "slurm",
-            settings=settings,
+            settings=lambda: settings,
             sockets=self.home / "sockets",
             cache=self.home / "cache",
             credentials=SimIssuer(),

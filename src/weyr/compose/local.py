@@ -17,6 +17,7 @@ from weyr.compose.doors import PORTS, planes_of, remote_keys_of, url_of
 from weyr.compose.kinds import KINDS
 from weyr.compose.remains import refuse_lost_store
 from weyr.compose.remotes import Remotes
+from weyr.compose.slurm import slurm_opener
 from weyr.compose.stores import store_of
 from weyr.compose.tenure import Tenure, TenuredProvider
 from weyr.core.capability import Capability, Provider
@@ -150,7 +151,8 @@ def open_weyr(
         events=home.sockets / "doorbell.sock",
     )
     world = World.load(db)
-    remotes = Remotes({}, home.engines, world)
+    slurm = slurm_opener(home, access, secrets, lambda: _surroundings(ports), now)
+    remotes = Remotes({"slurm": slurm}, home.engines, world)
     tasks = Engines({"": here, **(remotes.known() if is_serving else {})}, remotes.opened)
     scheduler = _scheduler(tasks, tracking, now, world) if is_serving else None
     providers = _services(home, tracking, secrets, ports, now, log, epoch) if is_serving else {}

@@ -14,9 +14,10 @@ from weyr.attempt import task_folder
 from weyr.engines.slurm import submission_folder
 from weyr.engines.slurm.answers import ENDED, JobRow
 from weyr.engines.slurm.commands import Slurm, SlurmRefused, SlurmSilent
-from weyr.engines.slurm.submission_folder import ASKED, JOB, SCRIPT
+from weyr.engines.slurm.submission_folder import ASKED, JOB, RING, SCRIPT
 
 RETRY_S = 2.0
+RING_S = 0.25
 CHECK_S = 0.3
 """How long after it was submitted a job is first looked for, and how soon after a start or an end again."""
 
@@ -65,6 +66,7 @@ class Clerk:
         self._submitted_at: dict[str, float] = {}
         self._accounts: dict[str, list[JobRow]] = {}
         self.trouble = ""
+        self._rung_at = 0.0
         self._thread = threading.Thread(target=self._work, name="slurm-clerk", daemon=True)
 
     def start(self, unfinished: Iterable[str]) -> None:
@@ -132,8 +134,11 @@ class Clerk:
 
     def _work(self) -> None:
         while not self._is_over:
-            self._bell.wait(max(0.0, self._next() - time.monotonic()))
+            self._bell.wait(max(0.0, min(RING_S, self._next() - time.monotonic())))
             self._bell.clear()
+            self._hear_ring()
+            if self._next() > time.monotonic():
+                continue
             try:
                 self._turn()
                 self.trouble = ""
@@ -141,6 +146,16 @@ class Clerk:
                 self.trouble = str(e)
                 with self._lock:
                     self._desk.look_at = time.monotonic() + RETRY_S
+
+    def _hear_ring(self) -> None:
+        """One look at one file; nodes have no other way to a server that listens on its own machine only."""
+        try:
+            rung_at = (self._root.parent / RING).stat().st_mtime
+        except OSError:
+            return
+        if rung_at != self._rung_at:
+            self._rung_at = rung_at
+            self._changed()
 
     def _next(self) -> float:
         with self._lock:

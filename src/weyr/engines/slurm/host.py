@@ -54,20 +54,21 @@ class SlurmHost:
         self,
         slurm: Slurm,
         root: Path,
-        settings: SlurmSettings,
+        settings: Callable[[], SlurmSettings],
+        python: str,
         surroundings: Callable[[], Mapping[str, str]],
         now: Callable[[], float],
         changed: Callable[[], None],
     ) -> None:
-        self.python = settings.python
+        self.python = python
         self._root, self._settings, self._surroundings, self._now = root, settings, surroundings, now
         self._mark = f"weyr:{hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:8]}:"
-        self._patience_s = 2 * settings.look + 2.0
+        self._patience_s = 2 * settings().look + 2.0
         self._changed = changed
         self._woken: dict[ThingId, float] = {}
         self._over_since: dict[ThingId, float] = {}
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._clerk = Clerk(slurm, root, self._mark, settings.look, self._refused, changed)
+        self._clerk = Clerk(slurm, root, self._mark, settings().look, self._refused, changed)
         self._clerk.start(self._unfinished())
 
     def close(self) -> None:
@@ -76,14 +77,16 @@ class SlurmHost:
     # --- starting
 
     def refusal(self, body: TaskBody) -> str:
-        need = need_of(body, self._settings)
+        need = need_of(body, self._settings())
         return need.reason if isinstance(need, Refused) else ""
 
     def folder_of(self, folder: Path) -> str:
         return str(folder)
 
     def surroundings(self) -> Mapping[str, str]:
-        return self._surroundings()
+        doors = self._settings().doors
+        found = dict(self._surroundings())
+        return {name: value.replace("//127.0.0.1:", f"//{doors}:") for name, value in found.items()} if doors else found
 
     def start(self, orders: Sequence[Order]) -> list[str]:
         """As `Host.start`: durably in line for the clerk. Gangs are submitted whole, tasks of equal needs as arrays."""
@@ -107,7 +110,7 @@ class SlurmHost:
 
     def _need(self, order: Order) -> Need:
         wanted = task_folder.read_json(order["folder"], WANTED) or {}
-        need = need_of(from_plain(TaskBody, wanted["body"]), self._settings)
+        need = need_of(from_plain(TaskBody, wanted["body"]), self._settings())
         assert isinstance(need, Need), f"{order['id']} was refused before"
         return need
 
@@ -129,7 +132,7 @@ class SlurmHost:
         )
         name = ThingId.parse(orders[0]["id"])
         submission = Submission(f"{name.ref.stack}/{name.ref.name}", comment, str(folder), len(orders), is_gang, need)
-        submission_folder.write(folder, members, orders, script_of(submission, self._settings))
+        submission_folder.write(folder, members, orders, script_of(submission, self._settings(), self.python))
         self._claim_starts(key, members)
         self._clerk.submit(key)
 
@@ -187,7 +190,7 @@ class SlurmHost:
             return None
         began = (self._root / key / _run_name(self._root / key, index)).exists()
         seen_at = self._over_since.setdefault(id, time.monotonic())
-        left_s = self._settings.settle - (time.monotonic() - seen_at) if began else 0.0
+        left_s = self._settings().settle - (time.monotonic() - seen_at) if began else 0.0
         if left_s > 0:
             # Its record may be on its way: a file system that nodes share is not the same everywhere at once.
             timer = threading.Timer(left_s + 0.05, self._changed)

@@ -20,6 +20,7 @@ from weyr.attempt.ranks import placed
 from weyr.attempt.task_folder import Order
 from weyr.attempt.testimony import record_or_nothing
 from weyr.engines.slurm import submission_folder
+from weyr.engines.slurm.submission_folder import RING
 
 RUN_BEFORE = 75
 GANG_S = 120.0
@@ -61,6 +62,8 @@ def main(argv: list[str]) -> int:
         task_folder.write_json(mine["folder"], task_folder.EXIT, end, is_durable=True)
         raise
     order = _seen_here(placed(order, addresses))
+    if not os.path.exists(order["events"]):
+        order["events"] = f"{task_folder.FILE}{folder.parents[1] / RING}"  # the server is on another machine
     standby.main(limits.hierarchies(), lambda: (order, lock), told=_why)
     return 0
 

@@ -66,10 +66,11 @@ def need_of(body: TaskBody, settings: SlurmSettings) -> Need | Refused:
     )
 
 
-def script_of(submission: Submission, settings: SlurmSettings) -> str:
-    """The script for sbatch's standard input. Its lines hold no secrets: slurmctld keeps them."""
+def script_of(submission: Submission, settings: SlurmSettings, python: str) -> str:
+    """The script for sbatch's standard input. Its lines hold no secrets: slurmctld keeps them. `python` has Weyr, on
+    every node."""
     lines = [f"#SBATCH --{name}={_word(value)}" for name, value in _options(submission, settings).items()]
-    member = shlex.join([settings.python, "-I", "-m", "weyr.engines.slurm.member", submission.folder])
+    member = shlex.join([python, "-I", "-m", "weyr.engines.slurm.member", submission.folder])
     # --kill-on-bad-exit=0 and --wait=0: what one member's end means for the others is the job's kind to say.
     step = ["exec", "srun", "--kill-on-bad-exit=0", "--wait=0", "--distribution=block"]
     if submission.need.gpus:

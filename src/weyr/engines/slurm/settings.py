@@ -19,6 +19,12 @@ class SlurmSettings(SpecPart):
     python: str = field(
         "", description="The interpreter that has Weyr, at the same path on every node; by default the server's own."
     )
+    doors: str = field(
+        "",
+        description="The host at which nodes reach this server's ports (API, tracking, object store); by default this "
+        "machine's loopback, which only tasks on this machine reach.",
+        examples=["login1"],
+    )
     look: Duration = field(
         5.0, description="How often the queue is looked at, for what nobody tells of: nodes that went.", ge=0.2
     )

@@ -25,6 +25,8 @@ SCRIPT = "script"
 ASKED = "asked"
 JOB = "job.json"
 ORDERS = "orders"
+RING = ".ring"
+"""Beside the folder of submissions: members on other machines set its time when something happened."""
 
 
 class Member(TypedDict):

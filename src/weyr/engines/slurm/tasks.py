@@ -13,13 +13,14 @@ from weyr.engines.slurm.settings import SlurmSettings
 
 
 class SlurmTasks(Tasks):
-    """A Provider. Takes `folder`, which every node has at this path, and what `weyr.attempt.tasks.Tasks` takes; `env`
-    has what Slurm's commands need beside the server's PATH."""
+    """A Provider. Takes `folder`, which every node has at this path; the site's `settings`, which are asked for anew
+    each time; and what `weyr.attempt.tasks.Tasks` takes. `env` has what Slurm's commands need beside the server's PATH.
+    """
 
     def __init__(
         self,
         folder: Path,
-        settings: SlurmSettings,
+        settings: Callable[[], SlurmSettings],
         sockets: Path,
         cache: Path,
         credentials: CredentialIssuer,
@@ -29,12 +30,13 @@ class SlurmTasks(Tasks):
         events: Path | None = None,
         env: Mapping[str, str] | None = None,
     ) -> None:
-        settings = settings.model_copy(update={"python": settings.python or sys.executable})
+        python = settings().python or sys.executable
         ring = str(events) if events else ""
         self.host = SlurmHost(
             Slurm(env),
             folder / "submissions",
             settings,
+            python,
             surroundings,
             now,
             lambda: task_folder.tell(ring, "", "looked"),

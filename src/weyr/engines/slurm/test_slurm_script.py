@@ -8,7 +8,8 @@ from weyr.core.capability import Accelerators, Refused, TaskBody
 from weyr.engines.slurm.script import ARRAY_MAX, Need, Submission, arrays_of, need_of, script_of
 from weyr.engines.slurm.settings import SlurmSettings
 
-SITE = SlurmSettings(partition="main", spot_partition="spot", account="lab", python="/shared/venv/bin/python")
+SITE = SlurmSettings(partition="main", spot_partition="spot", account="lab")
+PYTHON = "/shared/venv/bin/python"
 BODY = TaskBody(("python", "train.py"), "/shared/work")
 
 ONE = """\
@@ -52,19 +53,19 @@ def test_every_limit_is_in_the_script() -> None:
         grace_s=30,
         accelerators=Accelerators(model="H100", count=2),
     )
-    assert script_of(submission(body), SITE) == ONE
+    assert script_of(submission(body), SITE, PYTHON) == ONE
 
 
 def test_a_gang_is_one_allocation_whose_members_may_share_a_node() -> None:
     """`--mem` is a node's: a gang's members get theirs by the core, or three of them would have the memory of one."""
-    script = script_of(submission(replace(BODY, cpu=2, memory_bytes=1 << 30), size=4, is_gang=True), SITE)
+    script = script_of(submission(replace(BODY, cpu=2, memory_bytes=1 << 30), size=4, is_gang=True), SITE, PYTHON)
     assert (option(script, "ntasks"), option(script, "mem-per-cpu"), option(script, "mem")) == ("4", "512M", None)
     assert option(script, "array") is None
 
 
 def test_many_tasks_that_want_the_same_are_one_array() -> None:
     """A thousand tasks are one call of sbatch and one entry in its queue, not a thousand."""
-    script = script_of(submission(BODY, size=1000), SITE)
+    script = script_of(submission(BODY, size=1000), SITE, PYTHON)
     assert (option(script, "array"), option(script, "ntasks")) == ("0-999", "1")
 
 
@@ -79,26 +80,26 @@ def test_arrays_hold_equal_needs_and_as_many_as_slurm_takes() -> None:
 
 def test_a_task_without_limits_leaves_them_to_the_site() -> None:
     """No limit is written down that nobody asked for: the partition's own holds."""
-    script = script_of(submission(BODY), SITE)
+    script = script_of(submission(BODY), SITE, PYTHON)
     assert (option(script, "time"), option(script, "mem"), option(script, "gpus-per-task")) == (None, None, None)
 
 
 def test_a_name_cannot_leave_its_line() -> None:
     """What a user calls a job is a word for sbatch, whatever is in it."""
-    script = script_of(submission(BODY, name="a'b $(id) #SBATCH"), SITE)
+    script = script_of(submission(BODY, name="a'b $(id) #SBATCH"), SITE, PYTHON)
     assert option(script, "job-name") == "'a'\"'\"'b $(id) #SBATCH'"
 
 
 @pytest.mark.parametrize(("priority", "nice"), [(0, "100"), (50, "50"), (-50, "150"), (10_000, "0"), (-10_000, "200")])
 def test_a_higher_priority_is_a_smaller_nice(priority: int, nice: str) -> None:
     """Only operators may raise a job's priority; anybody may order their own by nice, from 0 up."""
-    assert option(script_of(submission(replace(BODY, priority=priority)), SITE), "nice") == nice
+    assert option(script_of(submission(replace(BODY, priority=priority)), SITE, PYTHON), "nice") == nice
 
 
 def test_a_mig_profile_is_a_type_of_device() -> None:
     """Slurm lists MIG slices as devices of their own type."""
     body = replace(BODY, accelerators=Accelerators(profile="1g.10gb"))
-    assert option(script_of(submission(body), SITE), "gpus-per-task") == "1g.10gb:1"
+    assert option(script_of(submission(body), SITE, PYTHON), "gpus-per-task") == "1g.10gb:1"
 
 
 @pytest.mark.parametrize(
@@ -120,7 +121,7 @@ def test_what_slurm_cannot_honour_is_refused(body: TaskBody, because: str) -> No
 def test_a_spot_job_needs_a_partition_for_such() -> None:
     """Only a partition that may be preempted is spot; anything else would be billed as what it is not."""
     spot = replace(BODY, is_spot=True)
-    assert option(script_of(submission(spot), SITE), "partition") == "spot"
+    assert option(script_of(submission(spot), SITE, PYTHON), "partition") == "spot"
     refused = need_of(spot, SITE.model_copy(update={"spot_partition": ""}))
     assert isinstance(refused, Refused)
     assert "spot_partition" in refused.reason
