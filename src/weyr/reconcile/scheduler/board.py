@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from weyr.core.capability import TaskBody, Wanted
-from weyr.core.pools import NodeBody, NodeFacts, NodeState, PoolBody, QueueBody
+from weyr.core.pools import Market, NodeBody, NodeFacts, NodeState, PoolBody, QueueBody
 from weyr.core.ref import Ref, ThingId
 from weyr.core.seen import TaskFacts
 from weyr.reconcile.scheduler.groups import Group, Member, Stage, group_id, rank_of, size_of
+from weyr.reconcile.scheduler.market import Markets, is_bounded, label_of
 from weyr.reconcile.scheduler.shapes import (
     MIB,
+    SPOT_LABEL,
     here_node,
     here_of,
     is_pooled,
@@ -64,6 +66,7 @@ class Board:
         self.lacking: tuple[Lacking, ...] = ()
         self.again_s: float | None = None
         self.is_dirty = True
+        self.markets = Markets()
         self._engines: set[str] = set()
         self._standing: dict[str, tuple[int, int]] = {}
         """CPU and memory of those on this machine that stand for good, by group."""
@@ -83,6 +86,8 @@ class Board:
             since_s, attained_s = self._past.pop(want.id.ref, (now, 0.0))
             group = self.groups[id] = Group(id, size_of(body), min(since_s, now), now, attained_s)
         self.members[want.id] = group.members[rank_of(body)] = Member(want, id)
+        if is_bounded(body):
+            self.markets.bounded[id], self.markets.look_at = group, now
         return group
 
     def line_up(self, group: Group) -> None:
@@ -131,6 +136,7 @@ class Board:
         for member in group.members.values():
             self.members.pop(member.want.id, None)
         self.groups.pop(group.id, None)
+        self.markets.bounded.pop(group.id, None)
         for other in self.busy.values() if group.is_stopping else ():
             other.after.discard(group.id)
 
@@ -145,6 +151,17 @@ class Board:
         for member in group.members.values():
             member.told_at, member.is_accepted, member.is_over, member.place = None, False, False, None
         self.line_up(group)
+
+    def weigh(self, now: float) -> list[Group]:
+        """Lets those with a deadline choose between spot and on demand. Gives those that are to go on elsewhere."""
+        movers = []
+        for group, runs in self.markets.weigh(self.pools, now):
+            if group.stage is Stage.WAITING and group.spot != label_of(runs):
+                group.spot = label_of(runs)
+                self._submit_again(group)
+            elif group.stage is Stage.TOLD and group.body.checkpoint and group.spot != label_of(runs):
+                movers.append(group)
+        return movers
 
     def decide(self, now: float) -> Decisions:
         """Who starts and who stops; what is decided is taken as done."""
@@ -192,13 +209,18 @@ class Board:
         state = _NodeState(body, facts, is_closed, is_open)
         if self.nodes.get(id) != state:
             self.nodes[id] = state
+            if body.market is Market.SPOT and (facts.notice_at is not None or is_open):
+                self.markets.note(id.ref.stack, facts.notice_at is None)
             price = body.price_micros_per_hour or 0
             self.queueing.put_node(node_of(id, body, facts), price, state.is_open)
             self.is_dirty = True
 
     def drop_node(self, id: ThingId) -> None:
         self.expected.discard(id)
-        if self.nodes.pop(id, None) is not None:
+        node = self.nodes.pop(id, None)
+        if node is not None:
+            if node.body.market is Market.SPOT and not node.is_closed:
+                self.markets.note(id.ref.stack, False)
             self.queueing.remove_node(str(id))
             self.is_dirty = True
 
@@ -267,6 +289,8 @@ class Board:
     def request(self, group: Group) -> Request:
         body = group.body
         request = request_of(body, group.ref.stack)
+        if group.spot:
+            request = replace(request, labels=request.labels | {(SPOT_LABEL, group.spot)})
         if is_pooled(body) or body.engine:
             return request
         if self._is_unbounded(group):

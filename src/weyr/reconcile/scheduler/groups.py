@@ -58,6 +58,8 @@ class Group:
     after: set[str] = field(default_factory=set)
     heir: str = ""
     is_stopping: bool = False
+    spot: str = ""
+    """What its nodes must say of themselves: "yes" or "no" to spot, "" where that is all one."""
 
     @property
     def body(self) -> TaskBody:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from weyr.core.accelerators import accelerators_text
 from weyr.core.capability import TaskBody
-from weyr.core.pools import NodeBody, NodeFacts, QueueBody
+from weyr.core.pools import Market, NodeBody, NodeFacts, QueueBody
 from weyr.core.ref import ThingId
 from weyr.core.units import size_text
 from weyr.scheduling.placement import Node, Placed, Request
@@ -17,6 +17,7 @@ from weyr.scheduling.queueing import Queue
 HERE = "here"
 POOL_LABEL = "weyr/pool"
 STACK_LABEL = "weyr/stack"
+SPOT_LABEL = "weyr/spot"
 MIB = 2**20
 
 
@@ -57,7 +58,8 @@ def request_of(body: TaskBody, stack: str) -> Request:
 
 def node_of(id: ThingId, body: NodeBody, facts: NodeFacts) -> Node:
     """A pool's node. Its labels say which pool and which stack it is of, and how it is paid for."""
-    own = {POOL_LABEL: body.pool, STACK_LABEL: id.ref.stack, "market": body.market.value}
+    is_spot = "yes" if body.market is Market.SPOT else "no"
+    own = {POOL_LABEL: body.pool, STACK_LABEL: id.ref.stack, SPOT_LABEL: is_spot, "market": body.market.value}
     return Node(
         str(id),
         round((facts.cpu or body.cpu) * 1000),

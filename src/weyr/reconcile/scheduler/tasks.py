@@ -16,7 +16,7 @@ from weyr.core.diagnostic import EngineSilent
 from weyr.core.ref import Ref, ThingId
 from weyr.core.seen import Absent, EndReason, Present, Seen, TaskEnd, TaskFacts, TaskState, Unknown, newer_than
 from weyr.reconcile.scheduler.board import Board
-from weyr.reconcile.scheduler.groups import Stage
+from weyr.reconcile.scheduler.groups import Group, Stage
 from weyr.reconcile.scheduler.reasons import waits_text
 from weyr.reconcile.scheduler.recovery import Recovery
 from weyr.reconcile.scheduler.shapes import is_pooled
@@ -177,9 +177,10 @@ class ScheduledTasks:
         self.board.over(id)
 
     def _note_end(self, id: ThingId, facts: TaskFacts) -> None:
-        """One that had to stop keeps its place in line, for its next attempt."""
+        """One that was interrupted keeps its place in line, for its next attempt."""
         group = self.board.groups[self.board.members[id].group]
-        if group.is_stopping and facts.started_at is not None and facts.ended_at is not None:
+        is_taken = facts.end is not None and facts.end.reason in (EndReason.RECLAIMED, EndReason.NODE_LOST)
+        if (group.is_stopping or is_taken) and facts.started_at is not None and facts.ended_at is not None:
             ran_s = max(facts.ended_at - facts.started_at, 0.0) if facts.saved or facts.restored else 0.0
             self.board.interrupted(id.ref, group.since_s, group.attained_s + ran_s)
 
@@ -266,6 +267,11 @@ class ScheduledTasks:
 
     def _decide(self) -> None:
         board, now = self.board, self.now()
+        if now >= board.markets.look_at:
+            for group in board.weigh(now):
+                self._move(group)
+            for group in board.markets.bounded.values():
+                self._wake(group.ref, board.markets.look_at)
         if not board.is_dirty and (board.again_s is None or now < board.again_s):
             return
         before = board.lacking
@@ -280,6 +286,12 @@ class ScheduledTasks:
                 self._wake(member.want.id.ref, now + FOLLOWED_EVERY_S)
         if board.again_s is not None and board.groups:
             self._wake(next(iter(board.groups.values())).ref, board.again_s)
+
+    def _move(self, group: Group) -> None:
+        """It goes on elsewhere, from its checkpoint."""
+        group.is_stopping, group.heir, self.board.busy[group.id] = True, "", group
+        for member in group.members.values():
+            self._stopped_for[member.want.id] = f"its next attempt, {'on spot' if group.spot == 'no' else 'on demand'}"
 
     def _stops(self) -> Iterator[ThingId]:
         for group in self.board.busy.values():

@@ -21,7 +21,7 @@ from weyr.kinds.compute.job.memory import JobMemory, Series
 from weyr.kinds.compute.job.needs import Readiness, readiness
 from weyr.kinds.compute.job.parts import Members, by_series, numbers, ranges
 from weyr.kinds.compute.job.series import Step, Turn, step
-from weyr.kinds.compute.job.spec import ArrayPart, JobSpec, Schedule
+from weyr.kinds.compute.job.spec import ArrayPart, JobSpec, Schedule, deadline_at
 from weyr.kinds.compute.job.version import program_of, version_of
 
 Found = dict[int | None, dict[int, Members]]
@@ -173,7 +173,12 @@ def _steps(
 
     def bodies(part: Part, series: Series) -> Mapping[Part, TaskBody]:
         run = f"{memory.fired_at:.0f}" if spec.schedule else ""
-        return attempt_bodies(want.ref, spec, view.needs, want.folder, part, ending.memory_bytes(spec, series), run)
+        memory_bytes = ending.memory_bytes(spec, series)
+        made = attempt_bodies(want.ref, spec, view.needs, want.folder, part, memory_bytes, run)
+        if spec.deadline is None:
+            return made
+        at = deadline_at(spec.deadline, memory.began_at)
+        return {each: replace(body, deadline_at=at) for each, body in made.items()}
 
     waits = Condition(ConditionType.WAITING, True, "Needs", ready.waits_for) if ready.waits_for else None
     turn = Turn(spec, want.generation, view.now, bodies, _barred(spec, view), waits, memory.stopped)
