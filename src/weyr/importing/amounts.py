@@ -73,9 +73,10 @@ def size_of(size_bytes: int) -> str:
     return f"{math.ceil(size_bytes / 2**20)}MiB" if size_bytes >= 2**20 else f"{size_bytes}B"
 
 
-def accelerators(model: str, amount: str) -> str:
-    """As a stack file has them. Raises: ValueError with a sentence."""
-    return accelerators_text(accelerators_of(f"{model}:{amount}" if model and amount else model or amount))
+def accelerators(model: str, amount: str) -> str | int:
+    """As a stack file has them: `H100:8`, or a number of any. Raises: ValueError with a sentence."""
+    text = accelerators_text(accelerators_of(f"{model}:{amount}" if model and amount else model or amount))
+    return int(text) if text.isdecimal() else text
 
 
 def whole(number: float) -> float | int:

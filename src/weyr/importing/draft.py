@@ -12,6 +12,8 @@ from typing import Any
 from weyr.core.ref import NAME
 from weyr.stack.tree import Node
 
+DEFAULTS: tuple[dict[str, Any], ...] = ({"max": 0},)
+"""Values that say what would be so anyway."""
 NAME_MAX = 40
 NO_WORD = "Weyr has no such setting."
 
@@ -54,7 +56,7 @@ class Draft:
         name = base
         while name in there:
             name, number = f"{base[: NAME_MAX - 3]}-{number}", number + 1
-        there[name] = {key: value for key, value in fields.items() if value not in (None, "", {}, [])}
+        there[name] = {key: value for key, value in fields.items() if value not in (None, "", {}, [], *DEFAULTS)}
         return name
 
     def secret(self, variable: str) -> str:

@@ -41,8 +41,9 @@ REASONS = {
     "model": "A model is an object of its own, with endpoints that serve it.",
     "scaling": "A service runs as many replicas as it says; an endpoint scales by itself.",
     "strip_prefix": "A service is called without a prefix.",
-    "inactivity_duration": "A session ends by its own idle time.",
+    "inactivity_duration": "A service does not end because nobody uses it.",
 }  # fmt: skip
+PROBE = {"interval": "every", "timeout": "timeout"}
 UNTYPED = {"nvcc": "Use an image that has the compiler.", "python": "The engine's own Python runs it, or the image's."}
 
 
@@ -125,7 +126,7 @@ def _least(text: str) -> str:
     return low or high
 
 
-def _gpu(resources: Fields) -> str | None:
+def _gpu(resources: Fields) -> str | int | None:
     """`H100:8`, `24GB`, `A100:40GB:2`, `24GB..40GB:1..2`, `nvidia:2`, `2`, or a mapping of name, memory and count."""
     node = resources.take("gpu")
     if node is None:
@@ -164,7 +165,7 @@ def _task(source: Fields, name: str, fields: dict[str, Any], draft: Draft) -> No
     schedule = source.within("schedule")
     cron = [_scalar(node) for node in schedule.items("cron")]
     if cron:
-        fields["schedule"] = cron[0]
+        fields["schedule"] = {"cron": cron[0], "time_zone": "UTC"}
         if len(cron) > 1:
             schedule.left("cron", f"A job has one schedule; {len(cron) - 1} more of them need a job each.")
     schedule.leave_rest({})
@@ -212,7 +213,10 @@ def _service(source: Fields, name: str, fields: dict[str, Any], draft: Draft) ->
             source.changed("replicas", "Of a range the least is taken; a service does not scale by itself.")
     for probe in source.each("probes"):
         if not fields.get("health") and probe.text("url"):
-            fields["health"] = {"http": probe.text("url")}
+            fields["health"] = {"http": probe.text("url")} | {
+                ours: probe.text(theirs) for theirs, ours in PROBE.items() if probe.text(theirs)
+            }
+        probe.take("type")
         probe.leave_rest({})
     for key in ("spot", "image"):
         if key == "spot" and fields.pop("spot", None):
@@ -224,8 +228,16 @@ def _service(source: Fields, name: str, fields: dict[str, Any], draft: Draft) ->
 
 
 def _session(source: Fields, name: str, fields: dict[str, Any], draft: Draft) -> None:
-    source.left("ide", "Open the session from your editor as any other machine.")
-    draft.add("devs", name, fields)
+    """One that waits to be entered, after what has to be done before."""
+    source.changed("type", f"It is a service that waits; open a shell in it: weyr exec service/{name} bash")
+    first = [_scalar(node) for node in source.items("init")]
+    fields["run"] = script(*(["set -e", *first] if first else []), "exec sleep infinity")
+    source.left("ide", "Open its folder in your editor as any other folder.")
+    if fields.pop("spot", None):
+        source.left("spot_policy", "A service has no such field.")
+    for key in ("retry", "max_duration"):
+        source.left(key, "A service is started anew when it ends, and has no limit of time.")
+    draft.add("services", name, fields | {"listens": False})
 
 
 def _scalar(node: Node) -> str:

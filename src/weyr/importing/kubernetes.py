@@ -22,8 +22,6 @@ PLACE = "Which nodes it gets is for the pool (`pool:`) to say."
 RIGHTS = "A task gets no rights over the machine it runs on."
 JOB_REASONS = {
     "ttlSecondsAfterFinished": "A job's record stays until it is taken out of the stack.",
-    "backoffLimitPerIndex": "`array: {may_fail: N}` says how many indices may fail in all.",
-    "maxFailedIndexes": "`array: {may_fail: N}` says how many indices may fail in all.",
     "podFailurePolicy": "`retries` counts by reason: exit codes in `never_on`, memory, time, interruptions.",
     "podReplacementPolicy": "Another attempt begins once the one before is proved to be over.",
     "successPolicy": "`done_when: first` ends a gang with its member 0.",
@@ -107,9 +105,12 @@ def _metadata(metadata: Fields) -> None:
 
 def _cron(spec: Fields, name: str, draft: Draft) -> None:
     cron, zone = spec.text("schedule"), spec.text("timeZone")
-    fields: dict[str, Any] = {"schedule": {"cron": cron, "time_zone": zone} if zone else cron}
-    if spec.text("concurrencyPolicy") in ("", "Allow"):
-        spec.changed("concurrencyPolicy", "A run that is due while the one before still runs is left out.")
+    policy = spec.text("concurrencyPolicy")
+    schedule = {"cron": cron, "time_zone": zone or "UTC", "overlap": "replace" if policy == "Replace" else "skip"}
+    fields: dict[str, Any] = {"schedule": schedule}
+    if policy in ("", "Allow"):
+        why = "A run that is due while the one before still runs is left out, where Kubernetes would run both."
+        draft.say(spec.line("concurrencyPolicy"), spec.path("concurrencyPolicy"), Verdict.CHANGED, why)
     if spec.text("suspend") == "true":
         fields["suspend"] = True
     template = spec.within("jobTemplate")
@@ -148,12 +149,15 @@ def _job(spec: Fields, name: str, fields: dict[str, Any], draft: Draft, is_gang:
         spec.changed("completionMode", "As many run at once as there are indices: they are a gang, and begin together.")
     elif completions and completions > 1:
         fields["array"] = {"count": completions, "max_parallel": parallel}
+        may_fail = spec.number("maxFailedIndexes")
+        if may_fail is not None:
+            fields["array"]["may_fail"] = may_fail
     elif parallel > 1:
         fields["replicas"] = parallel
         spec.changed("parallelism", "Pods that share out a queue of work are a gang here, and begin together.")
-    retries = spec.number("backoffLimit")
-    fields["retries"] = {"max": 6 if retries is None and "backoffLimit" not in spec else retries or 0}
-    if "backoffLimit" not in spec:
+    retries = spec.number("backoffLimit" if "backoffLimit" in spec else "backoffLimitPerIndex")
+    fields["retries"] = {"max": 6 if retries is None else retries}
+    if retries is None:
         draft.say(
             0,
             "spec.backoffLimit",
@@ -199,7 +203,7 @@ def _container(container: Fields, fields: dict[str, Any], is_indexed: bool) -> N
         container.to_do("image", "It runs what its image begins with; write that before the arguments in `run`.")
         words = words or ["true"]
     if is_indexed:
-        words = ["/bin/sh", "-c", 'JOB_COMPLETION_INDEX="${WEYR_INDEX:-$WEYR_REPLICA}" exec "$@"', "sh", *words]
+        words = ["/bin/sh", "-c", 'JOB_COMPLETION_INDEX="${WEYR_ARRAY_INDEX:-$WEYR_REPLICA}" exec "$@"', "sh", *words]
     fields["run"] = words
     fields["image"] = container.text("image")
     fields["folder"] = container.text("workingDir")

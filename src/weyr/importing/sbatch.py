@@ -17,10 +17,11 @@ SHORT = {
     "G": "gpus", "w": "nodelist", "x": "exclude", "L": "licenses", "b": "begin", "i": "input", "H": "hold",
     "s": "oversubscribe", "k": "no-kill", "m": "distribution", "Q": "quiet", "M": "clusters", "W": "wait",
 }  # fmt: skip
-SITE = "Set it once for the engine, beside `on: slurm`; a job does not name its site's words."
+SITE = ("partition", "account", "qos", "constraint")
+"""Words of one cluster, which a stack says once, where it says that it runs there."""
 LOGS = "Weyr keeps what a job prints: weyr logs."
 REASONS = {
-    **dict.fromkeys(("partition", "account", "qos", "constraint", "reservation", "clusters", "wckey"), SITE),
+    **dict.fromkeys(("reservation", "clusters", "wckey"), "It is a word of one site, and `on: slurm` has no such setting."),
     **dict.fromkeys(("output", "error", "open-mode"), LOGS),
     **dict.fromkeys(("mail-type", "mail-user"), "Weyr sends no mail; `weyr events --follow` tells of every end."),
     **dict.fromkeys(
@@ -46,11 +47,12 @@ REASONS = {
 VARIABLES = {
     "SLURM_PROCID": "RANK", "SLURM_NODEID": "NODE_RANK", "SLURM_LOCALID": "LOCAL_RANK", "SLURM_NTASKS": "WORLD_SIZE",
     "SLURM_NPROCS": "WORLD_SIZE", "SLURM_NNODES": "WORLD_SIZE", "SLURM_JOB_NUM_NODES": "WORLD_SIZE",
-    "SLURM_CPUS_PER_TASK": "OMP_NUM_THREADS", "SLURM_ARRAY_TASK_ID": "WEYR_INDEX", "SLURM_JOB_ID": "WEYR_ATTEMPT",
+    "SLURM_CPUS_PER_TASK": "OMP_NUM_THREADS", "SLURM_JOB_ID": "WEYR_ATTEMPT",
     "SLURM_JOBID": "WEYR_ATTEMPT", "SLURM_JOB_NAME": "WEYR_JOB", "SLURM_SUBMIT_DIR": "PWD",
 }  # fmt: skip
 """What Slurm tells a script, and where it finds the same here."""
 _DIRECTIVE = re.compile(r"#SBATCH\s+(.*?)\s*(?:#.*)?")
+_RENDEZVOUS = re.compile(r"^\s*(?:export\s+)?MASTER_(?:ADDR|PORT)=.*\n", re.MULTILINE)
 _SRUN = re.compile(
     r"^(\s*(?:(?:exec|time)\s+)?)srun((?:\s+(?:--[\w-]+(?:=\S+)?|-\w\s*[0-9]+))*)\s+(?=\S)", re.MULTILINE
 )
@@ -80,7 +82,7 @@ def read_script(text: str, draft: Draft) -> None:
     _array(reader, fields)
     if "dependency" in options:
         reader.left("dependency", "Put the jobs into one stack, and say `needs:` there.")
-    fields["run"] = [*interpreter, _body(body, replicas, draft)]
+    fields["run"] = [*interpreter, _body(body, replicas, "matrix" in fields.get("array", {}), draft)]
     name = reader.text("job-name") or draft.name
     draft.add("jobs", name, fields)
     reader.leave_rest()
@@ -176,7 +178,12 @@ class _Options:
 
     def leave_rest(self) -> None:
         for name in self._options:
-            if name not in self._taken and name != "hetjob":
+            if name in self._taken or name == "hetjob":
+                continue
+            if name in SITE:
+                said = f"{name}: {self._options[name].value}"
+                self.left(name, f"It is a word of one cluster. To run there, write on: {{slurm: {{{said}}}}}.")
+            else:
                 self.left(name, REASONS.get(name, "Weyr has no such setting."))
 
 
@@ -220,7 +227,7 @@ def _memory(options: _Options, cpus: int, on_a_node: int) -> str | None:
     return whole or by_cpu
 
 
-def _gpus(options: _Options, nodes: int, replicas: int) -> str | None:
+def _gpus(options: _Options, nodes: int, replicas: int) -> str | int | None:
     """Of each member, in whichever of Slurm's four ways it was asked for."""
     per_member = {
         "gpus-per-task": 1.0,
@@ -277,19 +284,21 @@ def _indices(text: str) -> list[int]:
     return found
 
 
-def _body(body: str, replicas: int, draft: Draft) -> str:
+def _body(body: str, replicas: int, is_matrix: bool, draft: Draft) -> str:
     """What runs in each member: without srun, and told in Slurm's words what it asks for in them."""
     text = _SRUN.sub(lambda match: match[1], body)
     if text != body:
-        draft.say(
-            0, "srun", Verdict.CHANGED, "Each member runs the command itself; srun and its options are taken out."
-        )
-    known = [name for name in VARIABLES if re.search(rf"\$\{{?{name}\b", text)]
-    index = "WEYR_MATRIX_INDEX" if any("matrix" in note.why for note in draft.notes) else "WEYR_INDEX"
-    lines = [f'export {name}="${index if name == "SLURM_ARRAY_TASK_ID" else VARIABLES[name]}"' for name in known]
-    for name in sorted(set(re.findall(r"\bSLURM_\w+|\bscontrol\b", text)) - set(VARIABLES)):
-        why = "MASTER_ADDR and MASTER_PORT are set already." if replicas > 1 else "There is nothing like it here."
-        draft.say(0, name, Verdict.DO, f"The script asks Slurm with it. {why}")
+        why = "Each member runs the command itself; srun is taken out, with its options."
+        draft.say(0, "srun", Verdict.CHANGED, why)
+    if replicas > 1 and _RENDEZVOUS.search(text):
+        text = _RENDEZVOUS.sub("", text)
+        why = "They are set already, the same in all members; the lines that work them out are taken away."
+        draft.say(0, "MASTER_ADDR, MASTER_PORT", Verdict.CHANGED, why)
+    variables = VARIABLES | ({"SLURM_ARRAY_TASK_ID": "WEYR_MATRIX_INDEX"} if is_matrix else {})
+    asked = set(re.findall(r"\bSLURM_\w+|\bscontrol\b", text))
+    for name in sorted(name for name in asked - set(variables) if not name.startswith("SLURM_ARRAY_")):
+        draft.say(0, name, Verdict.DO, "The script asks Slurm with it, and there is nothing like it here.")
     if re.search(r"^\s*module\s+(load|add)", text, re.MULTILINE):
         draft.say(0, "module load", Verdict.DO, "It works where the engine's nodes have modules, and a login shell.")
-    return "\n".join([*lines, text]) if lines else text
+    exports = [f'export {name}="${variable}"' for name, variable in variables.items() if name in asked]
+    return "\n".join([*exports, text])

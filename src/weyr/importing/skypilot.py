@@ -141,7 +141,7 @@ def _image(resources: Fields) -> str | None:
     return image.removeprefix("docker:") or None
 
 
-def _accelerators(resources: Fields) -> str | None:
+def _accelerators(resources: Fields) -> str | int | None:
     node = resources.take("accelerators")
     if node is None:
         return None
