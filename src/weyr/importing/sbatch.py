@@ -21,7 +21,7 @@ SITE = ("partition", "account", "qos", "constraint")
 """Words of one cluster, which a stack says once, where it says that it runs there."""
 LOGS = "Weyr keeps what a job prints: weyr logs."
 REASONS = {
-    **dict.fromkeys(("reservation", "clusters", "wckey"), "It is a word of one site, and `on: slurm` has no such setting."),
+    **dict.fromkeys(("reservation", "clusters", "wckey"), "It is a word of one site, which `on: slurm` does not know."),
     **dict.fromkeys(("output", "error", "open-mode"), LOGS),
     **dict.fromkeys(("mail-type", "mail-user"), "Weyr sends no mail; `weyr events --follow` tells of every end."),
     **dict.fromkeys(
