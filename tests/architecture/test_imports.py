@@ -48,8 +48,9 @@ RARELY_NEEDED = {"alembic"}
 PART_OF = {"pydantic_core": "pydantic", "botocore": "boto3", "joblib": "scikit-learn", "scipy": "scikit-learn"}
 """Distributed by itself, but never there without the other, or the other without it."""
 
-LAZY = ("cli",)
-"""Nothing heavy is imported before the verb is known, so the verbs import what they need."""
+LAZY = ("cli", "runtime/function")
+"""Nothing heavy is imported before the verb is known, so the verbs import what they need; and what a function's process
+imports, every cold start waits for."""
 
 
 def test_each_third_party_stays_in_its_home() -> None:

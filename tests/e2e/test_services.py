@@ -25,7 +25,7 @@ services:
     run: [python, {words}]
     replicas: 2
     resources: {{cpu: 0.2, memory: 256MiB}}
-    health: {{http: /health, every: 200ms, timeout: 2s, failures: 2, ready_within: 20s}}
+    health: {{http: /health, every: 200ms, timeout: 2s, failures: 2, ready_within: 60s}}
 """
 
 

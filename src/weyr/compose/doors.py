@@ -29,16 +29,26 @@ def planes_of(home: Home) -> dict[str, Plane]:
 
     def arguments(name: str, *own: str) -> tuple[str, ...]:
         common = ("--credentials", str(home.credentials), "--audit", str(home.audit / f"{name}.jsonl"))
-        doors = ("--control", str(home.sockets / f"{name}.sock"), "--port", str(ports[name]))
-        return (f"weyr.gateway.{name}", *own, *common, *doors, "--info", str(home.info(name)))
+        return (f"weyr.gateway.{name}", *own, *common, "--port", str(ports[name]), *doors(name))
+
+    def doors(name: str) -> tuple[str, ...]:
+        return "--control", str(home.sockets / f"{name}.sock"), "--info", str(home.info(name))
 
     # Beside the other keys: what copies buckets does not copy what opens them.
     keys = str(home.path / "keys" / "s3.json")
+    told = ("--webhook", f"weyr-functions=unix:{home.sockets / 'functions.sock'}")
     own = {
-        "s3": ("--data", str(home.objects), "--keys", keys, "--remote-keys", str(remote_keys_of(home))),
+        "s3": ("--data", str(home.objects), "--keys", keys, "--remote-keys", str(remote_keys_of(home)), *told),
         "inference": ("--routes", str(home.routes)),
     }
-    return {name: Plane(name, arguments(name, *own[name]), home.info(name), home.log(name)) for name in own}
+    planes = {name: Plane(name, arguments(name, *own[name]), home.info(name), home.log(name)) for name in own}
+    files = ("--functions", str(home.functions), "--events", str(home.events))
+    bell = ("--doorbell", str(home.sockets / "doorbell.sock"))
+    functions = ("weyr.gateway.functions", *files, *bell, *doors("functions"))
+    # Who has no function has no process for functions.
+    info, log = home.info("functions"), home.log("functions")
+    planes["functions"] = Plane("functions", functions, info, log, needs=home.functions)
+    return planes
 
 
 def remote_keys_of(home: Home) -> Path:

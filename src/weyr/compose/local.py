@@ -25,6 +25,7 @@ from weyr.core.diagnostic import EngineSilent
 from weyr.core.ref import Ref, ThingId
 from weyr.engines.local.artifacts import ObjectArtifacts, s3_buckets
 from weyr.engines.local.control import NoAnswer, PlaneDown, ask
+from weyr.engines.local.functions import LocalFunctions
 from weyr.engines.local.launcher_client import LauncherClient
 from weyr.engines.local.notices import LocalNotices
 from weyr.engines.local.objects import LocalObjects
@@ -190,6 +191,7 @@ def _services(
         Capability.TRAFFIC: LocalRouter(
             home.routes, home.sockets / "inference.sock", lambda: url_of(ports["inference"]), epoch
         ),
+        Capability.FUNCTIONS: LocalFunctions(home.functions, home.sockets, epoch),
         Capability.SECRETS: LocalSecrets(secrets, random_source.token_bytes),
         Capability.NOTICES: LocalNotices(home.notices, now, lambda event, fields: log(event, **fields)),
     }

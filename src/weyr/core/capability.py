@@ -24,6 +24,7 @@ class Capability(StrEnum):
     TRAFFIC = "TrafficRouter"
     SECRETS = "SecretStore"
     NOTICES = "Notifier"
+    FUNCTIONS = "FunctionRunner"
     NODES = "NodeProvider"
     POOLS = "PoolKeeper"
     QUEUES = "QueueKeeper"
@@ -178,6 +179,54 @@ class RouteBody:
 
 
 @dataclass(frozen=True, slots=True)
+class ObjectTrigger:
+    """Objects of `bucket` (its name at the S3 door) whose key begins and ends so; `events` as S3 names them."""
+
+    bucket: str
+    prefix: str = ""
+    suffix: str = ""
+    events: tuple[str, ...] = ("ObjectCreated:*",)
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleTrigger:
+    """A schedule as `weyr.core.cron` reads it, in a time zone; each firing is an event with this JSON."""
+
+    cron: str
+    zone: str = "UTC"
+    event: str = "null"
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionBody:
+    """A function to see events to. `name` is stack/function; `hosts` are (host, address) pairs, the newest first.
+
+    An instance has `concurrency` events at once, and there are `warm` to `instances_max` of them. `hold_s` is how long
+    a caller waits for one, `time_limit_s` how long an event may take, `keep_s` how long answers to later events are
+    kept. Events that nobody waits for are tried again `retries_max` times, after `backoff_s`, twice that and so on;
+    then the function named `dead_to` is told, "" for none.
+    """
+
+    name: str
+    hosts: tuple[tuple[str, str], ...] = ()
+    time_limit_s: float = 30.0
+    hold_s: float = 30.0
+    payload_bytes: int = 6 * 2**20
+    concurrency: int = 1
+    instances_max: int = 10
+    warm: int = 0
+    methods: tuple[str, ...] = ("GET", "POST")
+    objects: tuple[ObjectTrigger, ...] = ()
+    schedules: tuple[ScheduleTrigger, ...] = ()
+    retries_max: int = 2
+    backoff_s: float = 1.0
+    dead_to: str = ""
+    keep_s: float = 86_400.0
+    queue_max: int = 100_000
+    of: Literal["function"] = "function"
+
+
+@dataclass(frozen=True, slots=True)
 class SecretBody:
     """A secret to hold. `generate` characters are drawn if it has no value yet; 0 means: do not."""
 
@@ -195,7 +244,18 @@ class NoticeBody:
     of: Literal["notice"] = "notice"
 
 
-Body = TaskBody | BucketBody | ModelBody | RouteBody | SecretBody | NoticeBody | NodeBody | PoolBody | QueueBody
+Body = (
+    TaskBody
+    | BucketBody
+    | ModelBody
+    | RouteBody
+    | FunctionBody
+    | SecretBody
+    | NoticeBody
+    | NodeBody
+    | PoolBody
+    | QueueBody
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,6 +152,33 @@ class RouteFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class FunctionFacts:
+    """A function as the plane sees it. `generation` is what it has applied, `address` where its callers come in.
+
+    `hosts` are (host, events under way) pairs; `waiting` counts callers without an instance, `pending` durable events
+    that are due or under way, `queued` all that wait. Times in milliseconds, of the last thousand; counts since the
+    plane's start.
+    """
+
+    generation: int = 0
+    address: str = ""
+    hosts: tuple[tuple[str, int], ...] = ()
+    instances: int = 0
+    waiting: int = 0
+    pending: int = 0
+    queued: int = 0
+    dead: int = 0
+    invocations: int = 0
+    errors: int = 0
+    cold_starts: int = 0
+    p50_ms: float = 0.0
+    p99_ms: float = 0.0
+    cold_p50_ms: float = 0.0
+    last_used_at: float | None = None
+    of: Literal["function"] = "function"
+
+
+@dataclass(frozen=True, slots=True)
 class SecretFacts:
     """A secret as seen: which version is current, never its value."""
 
@@ -169,7 +196,16 @@ class NoticeFacts:
 
 
 Facts = (
-    TaskFacts | BucketFacts | ModelFacts | RouteFacts | SecretFacts | NoticeFacts | NodeFacts | PoolFacts | QueueFacts
+    TaskFacts
+    | BucketFacts
+    | ModelFacts
+    | RouteFacts
+    | FunctionFacts
+    | SecretFacts
+    | NoticeFacts
+    | NodeFacts
+    | PoolFacts
+    | QueueFacts
 )
 
 

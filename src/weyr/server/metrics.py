@@ -8,6 +8,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from weyr.core.seen import FunctionFacts, Present
 from weyr.core.units import MICROS
 from weyr.ledger.ledger import Ledger
 from weyr.reconcile.world import World
@@ -28,6 +29,7 @@ class WeyrCollector(Collector):
         weyr = self._service.weyr
         with weyr.lock:
             yield from _objects(weyr.world)
+            yield from _functions(weyr.world)
         yield from _money(weyr.ledger, self._service.now())
         planes = GaugeMetricFamily("weyr_plane_up", "Whether a data plane's process runs", labels=["plane"])
         for name, plane in weyr.planes.items():
@@ -55,6 +57,37 @@ def _objects(world: World) -> Iterator[Metric]:
     for (capability, word), count in sorted(seen.items()):
         things.add_metric([capability, word], count)
     yield things
+
+
+def _functions(world: World) -> Iterator[Metric]:
+    """What functions did since their plane began, as it was seen last; the plane itself has histograms too."""
+    seen = {
+        f"{ref.stack}/{ref.name}": thing.seen.facts
+        for ref, things in world.things.items()
+        for thing in things.values()
+        if isinstance(thing.seen, Present) and isinstance(thing.seen.facts, FunctionFacts)
+    }
+    counters = {
+        "invocations": "Attempts that ended",
+        "errors": "Attempts that failed",
+        "cold_starts": "Attempts that waited for an instance",
+    }
+    for name, text in counters.items():
+        counter = CounterMetricFamily(f"weyr_function_{name}", text, labels=["function"])
+        for function, facts in seen.items():
+            counter.add_metric([function], getattr(facts, name))
+        yield counter
+    gauges = {"instances": "Instances that run", "queued": "Events that wait", "dead": "Events that failed for good"}
+    for name, text in gauges.items():
+        gauge = GaugeMetricFamily(f"weyr_function_{name}", text, labels=["function"])
+        for function, facts in seen.items():
+            gauge.add_metric([function], getattr(facts, name))
+        yield gauge
+    times = GaugeMetricFamily("weyr_function_warm_seconds", "Of the last thousand", labels=["function", "quantile"])
+    for function, facts in seen.items():
+        times.add_metric([function, "0.5"], facts.p50_ms / 1000)
+        times.add_metric([function, "0.99"], facts.p99_ms / 1000)
+    yield times
 
 
 def _money(ledger: Ledger, now: float) -> Iterator[Metric]:

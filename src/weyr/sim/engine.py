@@ -14,6 +14,7 @@ from weyr.core.capability import Capability, Provider, TaskBody, Wanted
 from weyr.core.ref import ThingId
 from weyr.sim.clock import VirtualClock
 from weyr.sim.faults import FaultRates, Faults
+from weyr.sim.functions import SimFunctions
 from weyr.sim.nodes import NodeRates, SimNodes
 from weyr.sim.scripts import Script
 from weyr.sim.services import SimBuckets, SimModels, SimNotices, SimRoutes, SimSecrets
@@ -23,8 +24,8 @@ from weyr.sim.tasks import SimTasks, default_script
 class SimEngine:
     """Takes a clock, a seed, rates of faults per call, what each task does, and how its nodes fare.
 
-    `tasks`, `buckets`, `models`, `routes`, `secrets` and `notices` are the capabilities with what a simulation
-    may do to them (reclaim a task, fill a bucket, load a route); `providers` is what a loop is given.
+    `tasks`, `buckets`, `models`, `routes`, `functions`, `secrets` and `notices` are the capabilities with what a
+    simulation may do to them (reclaim a task, fill a bucket, load a route); `providers` is what a loop is given.
     """
 
     def __init__(
@@ -42,9 +43,10 @@ class SimEngine:
         self.buckets = SimBuckets(clock, self.faults)
         self.models = SimModels(clock, self.faults)
         self.routes = SimRoutes(clock, self.faults)
+        self.functions = SimFunctions(clock, self.faults)
         self.secrets = SimSecrets(clock, self.faults)
         self.notices = SimNotices(clock, self.faults)
-        self.shelves = (self.tasks, self.buckets, self.models, self.routes, self.secrets, self.notices)
+        self.shelves = (self.tasks, self.buckets, self.models, self.routes, self.functions, self.secrets, self.notices)
         self.providers: Mapping[Capability, Provider] = {shelf.capability: shelf for shelf in self.shelves}
 
     def stop_faults(self) -> None:

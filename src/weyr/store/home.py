@@ -39,6 +39,14 @@ class Home:
         return self.path / "routes.json"
 
     @property
+    def functions(self) -> Path:
+        return self.path / "functions.json"
+
+    @property
+    def events(self) -> Path:
+        return self.path / "events" / "events.db"
+
+    @property
     def ports(self) -> Path:
         return self.path / "ports.json"
 

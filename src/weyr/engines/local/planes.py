@@ -44,6 +44,8 @@ class Plane:
     arguments: Sequence[str]
     info_file: Path
     log_file: Path
+    needs: Path | None = None
+    """A file without which it has nothing to do, and need not run."""
     _child: subprocess.Popen[bytes] | None = field(default=None)
 
     def running(self) -> PlaneInfo | None:
@@ -57,9 +59,14 @@ class Plane:
             return None
         return info if start_ticks(info.pid) == info.started else None
 
+    @property
+    def is_wanted(self) -> bool:
+        """Whether there is anything for it to do."""
+        return self.needs is None or self.needs.exists()
+
     def begin(self) -> None:
-        """Starts it if it does not run, and does not wait for it."""
-        if self.is_ours or self.running():
+        """Starts it if it does not run and there is anything to do, and does not wait for it."""
+        if not self.is_wanted or self.is_ours or self.running():
             return
         with self.log_file.open("ab") as log:
             self._child = subprocess.Popen(

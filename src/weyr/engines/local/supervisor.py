@@ -38,7 +38,9 @@ class Supervisor:
         is_known = False
         while not self._stopping.is_set():
             wait_s = LOOK_EVERY_S
-            if plane.running() is None or not is_known:
+            if not plane.is_wanted:
+                is_known = False
+            elif plane.running() is None or not is_known:
                 try:
                     info = plane.start()
                     is_known, failures = True, 0

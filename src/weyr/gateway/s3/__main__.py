@@ -27,6 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
         sweep_every_s=options.sweep_every_s,
         scrub_every_s=options.scrub_every_s,
         day_s=options.day_s,
+        webhooks=dict(text.split("=", 1) for text in options.webhook),
         replicas=dict(text.split("=", 1) for text in options.replica),
         reach=Reach(keys=options.remote_keys, cache_bytes=options.cache_bytes),
         workers=options.workers,
@@ -48,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--info", type=Path, required=True, help="file to write pid, port and url to when ready")
     parser.add_argument("--keys", type=Path, help="file of the keys that encrypted buckets open with")
     parser.add_argument("--kms-key", action="append", default=[], help="name of a key that objects may ask for")
+    parser.add_argument("--webhook", action="append", default=[], metavar="NAME=URL", help="whom buckets may tell")
     parser.add_argument("--replica", action="append", default=[], metavar="NAME=URL", help="where buckets can go too")
     parser.add_argument("--remote-keys", type=Path, help="file of the keys that open places elsewhere")
     parser.add_argument("--cache-bytes", type=int, default=CACHE_BYTES, help="how much of them is cached here")

@@ -1,6 +1,6 @@
 """How does the engine steer the plane? HTTP and JSON on a Unix socket; who may open the socket may do everything.
 
-GET /health · GET /stats · GET /buckets · GET|PUT|DELETE /buckets/NAME
+GET /health · GET /stats · GET /buckets · GET|PUT|DELETE /buckets/NAME · PUT /triggers/NAME
 """
 
 import json
@@ -18,6 +18,7 @@ from weyr.gateway.s3.care.scrub import scrub_shown
 from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.index import Index
 from weyr.gateway.s3.messages import BodyBroken, Request, Response
+from weyr.gateway.s3.notices import TRIGGERS, triggers_of
 from weyr.gateway.s3.records import Bucket, Rule, bucket_named, buckets
 from weyr.gateway.s3.remote.reach import SETTING
 from weyr.gateway.s3.replication.queue import lags as replication_lags
@@ -68,6 +69,8 @@ class Control:
                 return await self._put(request, bucket)
             case "DELETE", "buckets", bucket if bucket:
                 return await self._delete(request, bucket)
+            case "PUT", "triggers", bucket if bucket:
+                return await self._put_triggers(request, bucket)
             case _:
                 return _json(404, {"error": "there is nothing here", "code": "NotFound"})
 
@@ -129,6 +132,15 @@ class Control:
             )
         )
         return _json(200, _shown(bucket, used(self._plane.index).get(bucket.id, Use())))
+
+    async def _put_triggers(self, request: Request, name: str) -> Response:
+        """Replaces the functions that the bucket's events go to: a list of function, prefix, suffix and events."""
+        text = (await _body(request)).decode() or "[]"
+        entries = triggers_of(text)
+        await self._plane.index.write(
+            partial(bucket_writes.set_setting, name=name, setting=TRIGGERS, text=text if entries else None)
+        )
+        return _json(200, {"triggers": len(entries)})
 
     def _url_of(self, name: str, document: Mapping[str, object]) -> str:
         """Where the bucket's objects are to be, "" for here. Raises: S3Error where that cannot be used."""

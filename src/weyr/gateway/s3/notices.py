@@ -23,6 +23,10 @@ EVENTS = (
     "ObjectRemoved:Delete", "ObjectRemoved:DeleteMarkerCreated", "LifecycleExpiration:Delete",
     "LifecycleExpiration:DeleteMarkerCreated",
 )  # fmt: skip
+TRIGGERS = "triggers"
+"""The setting with the entries of Weyr's own functions, as JSON. Clients can neither see nor change it."""
+FUNCTIONS = "weyr-functions"
+"""The webhook that tells functions; the id of an entry names the function."""
 _TARGETS = {"TopicConfiguration": "Topic", "QueueConfiguration": "Queue"}
 WAITING_MAX = 100_000
 """Events that a plane keeps for webhooks that do not answer; then the oldest go."""
@@ -48,7 +52,7 @@ def checked_text(node: Node, webhooks: Collection[str]) -> str | None:
         if child.name not in _TARGETS:
             raise not_implemented(f"{child.name} of a bucket's notifications")
         notice = _notice(child)
-        if notice.target not in webhooks:
+        if notice.target not in webhooks or notice.target == FUNCTIONS:
             message = f"Unable to validate the destination: the server was not started with a webhook {notice.target!r}"
             raise S3Error("InvalidArgument", message)
     return raw_document(ROOT, "".join(_written(child) for child in node)).decode() if list(node) else None
@@ -65,6 +69,21 @@ def _written(node: Node) -> str:
 def notices_of(text: str) -> tuple[Notice, ...]:
     """The entries of a document that was checked when it was put."""
     return tuple(_notice(child) for child in parsed(text.encode(), ROOT))
+
+
+@lru_cache(maxsize=256)
+def triggers_of(text: str) -> tuple[Notice, ...]:
+    """The entries of functions. Raises: ValueError, KeyError, TypeError, S3Error for what is none."""
+    return tuple(
+        Notice(
+            str(entry["function"]),
+            FUNCTIONS,
+            tuple(name for event in entry["events"] for name in _named(str(event))),
+            str(entry["prefix"]),
+            str(entry["suffix"]),
+        )
+        for entry in json.loads(text)
+    )
 
 
 def _notice(node: Node) -> Notice:
@@ -94,10 +113,10 @@ def tell(
     transaction: Transaction, bucket: Bucket, event: str, key: str, size: int, etag: str, version: str, at_ms: int
 ) -> None:
     """Writes down an event for each entry of the bucket that is about it."""
-    text = bucket.settings.get(SETTING)
-    if text is None:
+    text, triggers = bucket.settings.get(SETTING), bucket.settings.get(TRIGGERS)
+    if text is None and triggers is None:
         return
-    for notice in notices_of(text):
+    for notice in (*(notices_of(text) if text else ()), *(triggers_of(triggers) if triggers else ())):
         if notice.is_about(event, key):
             told = {
                 "key": quote_plus(key),

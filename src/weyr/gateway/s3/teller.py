@@ -7,6 +7,7 @@ doubles up to five minutes. The others do not wait for it.
 import asyncio
 import http.client
 import logging
+import socket
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -72,8 +73,12 @@ async def _tell(index: Index, name: str, url: str, patience: _Patience, clock: C
 def _posted(url: str, body: bytes) -> str:
     """Why the webhook did not take it, "" where it did. To be called in a thread."""
     parts = urlsplit(url)
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.netloc, timeout=TIMEOUT_S)
+    connection: http.client.HTTPConnection
+    if parts.scheme == "unix":
+        connection, parts = _UnixConnection(parts.path), urlsplit("/events")
+    else:
+        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        connection = kind(parts.netloc, timeout=TIMEOUT_S)
     try:
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         connection.request("POST", path, body, {"Content-Type": "application/json"})
@@ -83,6 +88,19 @@ def _posted(url: str, body: bytes) -> str:
     finally:
         connection.close()
     return "" if 200 <= status < 300 else f"it answered {status}"
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    """To another plane of ours, whose socket's permissions are the authentication."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=TIMEOUT_S)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(TIMEOUT_S)
+        self.sock.connect(self._path)
 
 
 async def bound(index: Index, waiting_max: int = WAITING_MAX) -> None:

@@ -1,0 +1,41 @@
+"""What happened in a function? Counts since the plane's start, and how long its last thousand events took."""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+KEPT = 1000
+LATENCY_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 900.0)
+
+
+@dataclass(slots=True)
+class Counts:
+    """`cold` counts attempts that waited for an instance to be made; their times are kept apart. Times in seconds, from
+    when the attempt was asked for to its answer."""
+
+    invocations: int = 0
+    errors: int = 0
+    timeouts: int = 0
+    refused: int = 0
+    cold: int = 0
+    retries: int = 0
+    dead: int = 0
+    took_s: float = 0.0
+    last_at: float | None = None
+    warm_times: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT))
+    cold_times: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT))
+    buckets: list[int] = field(default_factory=lambda: [0] * (len(LATENCY_BUCKETS_S) + 1))
+
+    def ended(self, took_s: float, is_cold: bool, status: int) -> None:
+        """One attempt is over."""
+        self.invocations += 1
+        self.took_s += took_s
+        self.cold += is_cold
+        self.errors += status >= 500
+        self.timeouts += status == 504
+        (self.cold_times if is_cold else self.warm_times).append(took_s)
+        self.buckets[next((i for i, top in enumerate(LATENCY_BUCKETS_S) if took_s <= top), -1)] += 1
+
+    def quantile_ms(self, share: float, is_cold: bool) -> float:
+        """0 where there was none yet."""
+        times = sorted(self.cold_times if is_cold else self.warm_times)
+        return round(times[min(len(times) - 1, int(len(times) * share))] * 1000, 2) if times else 0.0

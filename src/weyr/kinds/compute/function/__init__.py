@@ -1,0 +1,24 @@
+"""function: code that runs when something happens, and costs nothing meanwhile."""
+
+from weyr.core.capability import Capability
+from weyr.core.kind import Kind, Layer
+from weyr.core.task_usage import task_usage
+from weyr.kinds.compute.function.checks import checks
+from weyr.kinds.compute.function.decide import decide, estimate
+from weyr.kinds.compute.function.memory import FunctionMemory, reborn
+from weyr.kinds.compute.function.spec import FunctionSpec
+
+KIND = Kind(
+    name="function",
+    plural="functions",
+    layer=Layer.COMPUTE,
+    summary="Code that runs when something happens: a request, an object, a time; it costs nothing meanwhile.",
+    spec=FunctionSpec,
+    decide=decide,
+    capabilities=(Capability.TASKS, Capability.TRAFFIC, Capability.FUNCTIONS),
+    memory=FunctionMemory,
+    usage=lambda _spec, things: task_usage(things),
+    estimate=estimate,
+    reborn=reborn,
+    checks=checks,
+)

@@ -1,0 +1,51 @@
+"""What would a functions plane say? Functions as plain values, with as much to do as a simulation gives them."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from weyr.core.capability import Capability, FunctionBody, Refused, Wanted
+from weyr.core.ref import ThingId
+from weyr.core.seen import FunctionFacts
+from weyr.sim.clock import VirtualClock
+from weyr.sim.faults import Faults
+from weyr.sim.shelf import Shelf
+
+
+class SimFunctions(Shelf):
+    """The FUNCTIONS capability. `load` sets what a function has to do."""
+
+    capability = Capability.FUNCTIONS
+    holds = FunctionBody
+
+    def __init__(self, clock: VirtualClock, faults: Faults) -> None:
+        super().__init__(clock, faults)
+        self._load: dict[str, FunctionFacts] = {}
+
+    def load(self, name: str, inflight: Mapping[str, int], waiting: int = 0, pending: int = 0) -> None:
+        now = self._clock.now()
+        self._load[name] = FunctionFacts(
+            hosts=tuple(inflight.items()), waiting=waiting, pending=pending, last_used_at=now
+        )
+
+    def _begin(self, want: Wanted, prior: Wanted | None) -> Refused | None:
+        name = _function(want).name
+        owner = next((id for id, other in self._wanted.items() if _function(other).name == name), want.id)
+        return None if owner == want.id else Refused(f"the function {name} belongs to {owner}")
+
+    def _let_go(self, id: ThingId) -> bool:
+        self._load.pop(_function(self._wanted[id]).name, None)
+        return True
+
+    def _facts(self, want: Wanted) -> FunctionFacts:
+        body = _function(want)
+        load = self._load.get(body.name, FunctionFacts())
+        busy = dict(load.hosts)
+        listed = [host for host, _ in body.hosts]
+        leaving = [host for host, count in busy.items() if count and host not in listed]
+        hosts = tuple((host, busy.get(host, 0)) for host in (*listed, *leaving))
+        return replace(load, generation=want.generation, address=f"/sim/{body.name}.sock", hosts=hosts)
+
+
+def _function(want: Wanted) -> FunctionBody:
+    assert isinstance(want.body, FunctionBody)
+    return want.body
