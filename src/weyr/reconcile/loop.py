@@ -311,9 +311,8 @@ class Loop:
             for thing in untold
             if not thing.is_released and thing.body is not None
         ]
-        return self.effects.ensure(wanted) | self.effects.release(
-            [(t.capability, t.id) for t in untold if t.is_released]
-        )
+        released = [(thing.capability, thing.id) for thing in untold if thing.is_released]
+        return self.effects.ensure(wanted) | self.effects.release(released)
 
     def _answered(self, untold: Sequence[ThingRow], told: Mapping[ThingId, Told], now: float) -> None:
         """Writes the answers down. A lost one leaves the intention standing, which is said again under its key."""
@@ -365,8 +364,7 @@ class Loop:
             writes.add_events([EventRow(now, name, "", stack.plan_id, "stack.removed", "everything of it is gone")])
 
     def _tell_story(self, writes: Writes, ref: Ref, notes: Sequence[Note], now: float) -> None:
-        stack = self.world.stacks.get(ref.stack)
-        plan = stack.plan_id if stack else ""
+        plan = stack.plan_id if (stack := self.world.stacks.get(ref.stack)) else ""
         writes.add_events([EventRow(now, ref.stack, str(ref), plan, note.event, note.message) for note in notes])
         for note in notes:
             self.effects.log(note.event, ref=ref.absolute, plan=plan, message=note.message)
