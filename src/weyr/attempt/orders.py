@@ -154,6 +154,8 @@ class OrderMaker:
             "--every": f"{to.every_s:g}",
             "--keep": str(to.keep),
         }
+        if body.gang:
+            options |= {"--rank": str(body.gang.rank), "--size": str(body.gang.size)}
         words = [word for pair in options.items() for word in pair]
         return [self._host.python, "-I", "-m", "weyr.runtime.checkpoint_agent", "watch", "--restore-first", *words]
 

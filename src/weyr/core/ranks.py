@@ -3,11 +3,14 @@
 Pure: an engine knows where the members run, and supplies addresses and a port; the words are the same on every engine.
 """
 
+import re
 from collections.abc import Sequence
 
 from weyr.core.capability import Gang
 
 ALONE = Gang("", 1, 0)
+NO_NAME = re.compile(r"[^A-Za-z0-9._-]+")
+"""torchrun names a folder after its rendezvous."""
 
 
 def rank_env(
@@ -37,11 +40,10 @@ def rank_env(
         "MASTER_ADDR": first,
         "MASTER_PORT": str(port),
         "PET_NNODES": size,
-        "PET_NODE_RANK": rank,
         "PET_NPROC_PER_NODE": str(max(1, gpus)),
         "PET_RDZV_BACKEND": "c10d",
         "PET_RDZV_ENDPOINT": f"{_bracketed(first)}:{port}",
-        "PET_RDZV_ID": rendezvous or gang.name or "weyr",
+        "PET_RDZV_ID": NO_NAME.sub("-", rendezvous or gang.name or "weyr"),
         "SKYPILOT_NODE_RANK": rank,
         "SKYPILOT_NODE_IPS": lines,
         "SKYPILOT_NUM_NODES": size,

@@ -13,7 +13,7 @@ VARIABLES = {
         "PET_NNODES": "2",
         "PET_NPROC_PER_NODE": "4",
         "PET_RDZV_ENDPOINT": "10.0.0.7:29511",
-        "PET_RDZV_ID": "digits:job/train#3",
+        "PET_RDZV_ID": "digits-job-train-3",
     },
     "a SkyPilot task": {
         "SKYPILOT_NODE_RANK": "1",

@@ -41,8 +41,11 @@ class Entry:
 class Agent:
     """Keeps one checkpoint folder and one prefix of a bucket in step."""
 
-    def __init__(self, folder: Path, store: CheckpointStore, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, folder: Path, store: CheckpointStore, say: Callable[[str], None], rank: int = 0, size: int = 1
+    ) -> None:
         self._folder, self._store, self._say = folder, store, say
+        self._rank, self._size = rank, size
         self._known: Entry | None = None
         self._number = 0
         self._complaint = ""
@@ -68,7 +71,7 @@ class Agent:
         if entry is None or entry == self._known:
             return True
         try:
-            self._number = max([self._number, *self._store.numbers()]) + 1
+            self._number = self._next(max([self._number, *self._store.numbers()]))
             manifest = self._store.save(entry.path, self._number)
             self._known = entry
             self._report("saved", manifest.name)
@@ -78,6 +81,10 @@ class Agent:
             return self._known == entry
         self._complaint = ""
         return True
+
+    def _next(self, last: int) -> int:
+        """The next number that only this replica gives: two that save at once must not write into one checkpoint."""
+        return last + 1 + (self._rank - last - 1) % self._size
 
     def watch(self, every_s: float) -> None:
         """Saves what is new every `every_s`, and at the end of our input once more, until that has worked."""
@@ -158,9 +165,11 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--every", type=float, default=60.0, help="seconds between two looks")
     parser.add_argument("--keep", type=int, default=3, help="how many whole checkpoints stay in the bucket")
     parser.add_argument("--restore-first", action="store_true")
+    parser.add_argument("--rank", type=int, default=0, help="which of the replicas that share the prefix this is")
+    parser.add_argument("--size", type=int, default=1, help="how many replicas share it")
     options = parser.parse_args(argv)
     store = CheckpointStore(open_store(options.bucket, os.environ), options.prefix, options.keep)
-    agent = Agent(options.folder, store, lambda line: print(line, flush=True))
+    agent = Agent(options.folder, store, lambda line: print(line, flush=True), options.rank, options.size)
     if (options.verb == "restore" or options.restore_first) and not agent.restore_within(RESTORE_S):
         return 1
     if options.verb == "watch":

@@ -148,3 +148,22 @@ def test_sigterm_makes_a_save_due(tmp_path: Path) -> None:
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
     assert (tmp_path / "last" / "done").read_text() == "yes"
+
+
+def test_replicas_that_save_at_once_never_write_into_one_checkpoint(tmp_path: Path) -> None:
+    """Each of a gang has an agent of its own over one prefix; whichever saves, all begin from the newest."""
+    bucket, agents = MemoryStore(), []
+    for rank in range(2):
+        folder = tmp_path / f"replica-{rank}"
+        folder.mkdir()
+        store = CheckpointStore(bucket, "p", keep=9)
+        agents.append(Agent(folder, store, lambda _line: None, rank, 2))
+        agents[-1].restore()
+    for turn in range(3):
+        for rank, agent in enumerate(agents):
+            (tmp_path / f"replica-{rank}" / f"epoch-{turn}").write_text(f"{turn} of {rank}")
+            assert agent.save()
+    store = CheckpointStore(bucket, "p")
+
+    assert len(store.numbers()) == 6
+    assert store.manifest(max(store.numbers())).entry == "epoch-2"
