@@ -27,7 +27,17 @@ else:
 """
 STACK = """\
 stack: many
+buckets: {lake: {}}
 jobs:
+  mill:
+    run: 'echo flour > $WEYR_OUTPUT_GRAIN/sack.txt'
+    outputs: {grain: {bucket: lake, path: barn}}
+    resources: {cpu: 0.1}
+  bake:
+    run: 'cat $WEYR_INPUT_GRAIN/sack.txt'
+    inputs: {grain: {bucket: lake, path: barn}}
+    needs: [{job: mill}]
+    resources: {cpu: 0.1}
   meet: {run: [python, -u, meet.py], replicas: 3, resources: {cpu: 0.1}}
   torn:
     run: 'if [ $RANK = 1 ]; then exit 3; fi; exec sleep 60'
@@ -91,6 +101,11 @@ def test_jobs_follow_one_another_as_these_end(ended: User) -> None:
     assert "skipped: job/report was skipped" in ended.message("job/after")
     assert ended.weyr("logs", "job/mend").out == "mended\n"
     assert ended.weyr("logs", "job/tidy").out == "tidied\n"
+
+
+def test_what_one_job_leaves_another_finds(ended: User) -> None:
+    """Neither of them knows a bucket: one writes into a folder, the other reads from one."""
+    assert ended.weyr("logs", "job/bake").out.splitlines() == ["[weyr] 1 file(s) of many-lake/barn are here", "flour"]
 
 
 def test_jobs_that_wait_for_each_other_in_a_circle_are_refused(ended: User) -> None:

@@ -84,7 +84,7 @@ class OrderMaker:
             id=str(want.id),
             generation=want.generation,
             folder=home,
-            argv=list(body.argv),
+            argv=[*self._staging(body, home), *body.argv],
             workdir=body.workdir,
             env=self._env(want, body, home, credentials, values, secret_folder, socket) | port_env(ports),
             masks=[*values.values(), credentials.token, credentials.secret_access_key],
@@ -142,6 +142,15 @@ class OrderMaker:
             env["WEYR_SECRETS_DIR"] = secret_folder
             env |= {name: f"{secret_folder}/{name}" for name in body.secret_files}
         return env
+
+    def _staging(self, body: TaskBody, folder: str) -> list[str]:
+        """What brings the inputs before the program begins, and takes its outputs."""
+        if not body.inputs and not body.outputs:
+            return []
+        words = [self._host.python, "-I", "-m", "weyr.runtime.staging"]
+        for option, parts in (("input", body.inputs), ("output", body.outputs)):
+            words += [f"--{option}={folder}/{option}s/{each.name}={each.bucket}/{each.prefix}" for each in parts]
+        return [*words, "--"]
 
     def _agent(self, body: TaskBody, folder: str) -> list[str]:
         if not body.checkpoint:

@@ -67,4 +67,11 @@ def contract_env(id: ThingId, body: TaskBody, credentials: IssuedCredentials, fo
     if body.checkpoint:
         named["WEYR_CHECKPOINT_DIR"] = os.path.join(folder, "checkpoints")
         named["WEYR_CHECKPOINT_EVERY_S"] = f"{body.checkpoint.every_s:g}"
+    for word, parts in (("input", body.inputs), ("output", body.outputs)):
+        named |= {f"WEYR_{word}_{variable(each.name)}".upper(): f"{folder}/{word}s/{each.name}" for each in parts}
     return env | {name: value for name, value in named.items() if value}
+
+
+def variable(name: str) -> str:
+    """A name of the stack file as a part of a variable's."""
+    return name.replace("-", "_")

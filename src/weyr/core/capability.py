@@ -71,6 +71,15 @@ class Sandbox:
 
 
 @dataclass(frozen=True, slots=True)
+class Staged:
+    """A folder of the task, named `name`, and where in a bucket it comes from or goes to; `prefix` "": all of it."""
+
+    name: str
+    bucket: str
+    prefix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Gang:
     """Tasks that begin together or not at all: `size` of them, numbered by `rank` from 0.
 
@@ -94,6 +103,9 @@ class TaskBody:
 
     `disk_bytes` bounds what it writes into its folders, `processes_max` its processes and threads; 0 for the engine's
     own bound. Without a `sandbox` it may see what the user of the engine may.
+
+    `inputs` are folders that are filled before it begins, `outputs` those that are taken once it has succeeded; where
+    they lie is in WEYR_INPUT_<NAME> and WEYR_OUTPUT_<NAME>.
 
     `image` is a container image to run in, `requirements` are Python packages of an environment made for the task;
     neither: the engine's own. `ports` are TCP ports it listens on, 0 for one that the engine chooses; the first is its
@@ -136,6 +148,8 @@ class TaskBody:
     engine: str = ""
     node: str = ""
     devices: tuple[str, ...] = ()
+    inputs: tuple[Staged, ...] = ()
+    outputs: tuple[Staged, ...] = ()
     disk_bytes: int | None = None
     processes_max: int = 0
     sandbox: Sandbox | None = None

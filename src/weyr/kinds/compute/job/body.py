@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from weyr.core import task_spec
-from weyr.core.capability import CheckpointBody, Gang, TaskBody
+from weyr.core.capability import CheckpointBody, Gang, Staged, TaskBody
 from weyr.core.decision import Need
 from weyr.core.parts import Part
 from weyr.core.ref import Ref
 from weyr.core.schema import Reference
 from weyr.kinds.compute.job.array import index_env
-from weyr.kinds.compute.job.spec import JobSpec
+from weyr.kinds.compute.job.spec import Folder, JobSpec
 from weyr.kinds.compute.job.version import program_of
 
 
@@ -25,8 +25,17 @@ def attempt_bodies(
     body = replace(_body(ref, spec, needs, base_folder, part.index, run), memory_bytes=memory_bytes)
     if spec.replicas == 1:
         return {part: body}
-    parts = [replace(part, rank=rank) for rank in range(spec.replicas)]
-    return {each: replace(body, gang=Gang(part.gang, spec.replicas, each.rank or 0)) for each in parts}
+    return {
+        replace(part, rank=rank): replace(
+            body, gang=Gang(part.gang, spec.replicas, rank), outputs=_apart(body.outputs, f"replica-{rank}", rank > 0)
+        )
+        for rank in range(spec.replicas)
+    }
+
+
+def _apart(outputs: tuple[Staged, ...], name: str, is_apart: bool) -> tuple[Staged, ...]:
+    """Outputs in a folder of their own: what two tasks both call `model.pt` must not be one's over the other's."""
+    return tuple(replace(each, prefix=f"{each.prefix}/{name}".lstrip("/")) for each in outputs) if is_apart else outputs
 
 
 def _body(
@@ -52,6 +61,14 @@ def _body(
         model=_output(ref, needs, spec.produces, "name") if spec.produces else "",
         artifact_bucket=_output(ref, needs, artifacts, "name") if artifacts else "",
         expected_s=spec.expected_duration,
+        inputs=_staged(ref, needs, spec.inputs),
+        outputs=_apart(_staged(ref, needs, spec.outputs), f"{index}", index is not None),
+    )
+
+
+def _staged(ref: Ref, needs: Mapping[Ref, Need], folders: Mapping[str, Folder]) -> tuple[Staged, ...]:
+    return tuple(
+        Staged(name, _output(ref, needs, each.bucket, "name"), each.path.strip("/")) for name, each in folders.items()
     )
 
 
@@ -61,6 +78,9 @@ def _grants(ref: Ref, spec: JobSpec, needs: Mapping[Ref, Need]) -> tuple[str, ..
     if spec.checkpoint:
         own = f"{_output(ref, needs, spec.checkpoint.bucket, 'name')}/checkpoints/{ref.name}/*"
         grants += [f"s3:read:{own}", f"s3:write:{own}", f"s3:list:{own}"]
+    for verbs, folders in ((("read", "list"), spec.inputs), (("write",), spec.outputs)):
+        places = [f"{each.bucket}/{each.prefix}".rstrip("/") for each in _staged(ref, needs, folders)]
+        grants += [f"s3:{verb}:{place}/*" for place in places for verb in verbs]
     return tuple(dict.fromkeys(grants))
 
 

@@ -32,6 +32,15 @@ class Checkpoint(SpecPart):
     keep: int = field(3, description="How many whole checkpoints stay in the bucket.", ge=1, le=1000, strict=True)
 
 
+class Folder(SpecPart):
+    """A place in a bucket, as a folder of the job."""
+
+    bucket: Annotated[Reference, to("bucket")] = field(description="The bucket.")
+    path: str = field(
+        "", description="Where in it; by default all of it.", pattern=r"^[^/\\\s][^\\\s]*$|^$", max_length=500
+    )
+
+
 class Retries(SpecPart):
     """How often an attempt is tried again, by the reason for its end."""
 
@@ -175,6 +184,12 @@ class JobSpec(TaskSpec):
     rerun: Count = field(0, description="Change this number to run a finished job again though nothing else changed.")
     suspend: Boolean = field(False, description="Stop it, and begin nothing, until this is taken back.")
     checkpoint: Checkpoint | None = field(None, description="Keep its checkpoints, and begin from the newest.")
+    inputs: dict[Name, Folder] = field(
+        {}, description="Folders that are filled from buckets before it begins: $WEYR_INPUT_<NAME>.", max_length=50
+    )
+    outputs: dict[Name, Folder] = field(
+        {}, description="Folders that go to buckets once it has succeeded: $WEYR_OUTPUT_<NAME>.", max_length=50
+    )
     artifacts: Annotated[Reference, to("bucket")] | None = field(
         None, description="The bucket for its runs' artifacts; by default the one for its checkpoints."
     )

@@ -14,9 +14,10 @@ IN_PLACE = IN_LINE | {
 }  # fmt: skip
 """Fields that say nothing about what runs: a change of them disturbs no attempt."""
 
-PROGRAM = frozenset(
-    {"run", "folder", "env", "secrets", "secret_files", "image", "python", "reads", "writes", "produces", "rerun"}
-)
+PROGRAM = frozenset({
+    "run", "folder", "env", "secrets", "secret_files", "image", "python", "reads", "writes", "inputs", "outputs",
+    "produces", "rerun",
+})  # fmt: skip
 """Fields that decide what a run computes. The rest says how: with how much memory, for how long, on spot."""
 
 
