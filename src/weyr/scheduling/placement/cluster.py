@@ -87,8 +87,12 @@ class Cluster:
         self._move(taken, placed, 1)
 
     def release(self, placed: Placed) -> None:
-        """Give back what was placed. *Raises* KeyError where its node is gone."""
-        self._move(self._nodes[placed.node], placed, -1)
+        """Give back what was placed. *Raises* KeyError where its node is gone, ValueError where that much is not
+        taken there."""
+        taken = self._nodes[placed.node]
+        if not taken.holds(placed):
+            raise ValueError(f"{placed.node} does not hold {placed}")
+        self._move(taken, placed, -1)
 
     def count(self, request: Request, at_most: int, but: Collection[str] = ()) -> int:
         """How many more such requests fit, as far as that matters, on other nodes than `but`."""

@@ -50,6 +50,15 @@ class Taken:
             return "has not that MIG instance left"
         return ""
 
+    def holds(self, placed: Placed) -> bool:
+        """Whether that much is taken here, and so can be given back."""
+        return (
+            self.cpu_milli + placed.request.cpu_milli <= self.node.cpu_milli
+            and self.memory_mib + placed.request.memory_mib <= self.node.memory_mib
+            and all(self.free[at] + (placed.share_milli or DEVICE_MILLI) <= DEVICE_MILLI for at in placed.devices)
+            and not any(number in self.slices[profile] for profile, number in placed.slices)
+        )
+
     def _room_now(self) -> Room:
         free = tuple(sorted(left for left in self.free if left))
         slices = tuple(len(left) for left in self.slices.values())

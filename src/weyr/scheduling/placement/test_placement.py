@@ -222,6 +222,17 @@ def test_room_that_is_not_there_cannot_be_taken() -> None:
         cluster.take(replace(placed, node="gone"))
 
 
+def test_nothing_is_given_back_twice() -> None:
+    """A device that is free twice over would be given to two."""
+    cluster = Cluster([BOX])
+    placed = cluster.place(Request(devices=1))
+    assert isinstance(placed, Placed)
+    cluster.release(placed)
+    with pytest.raises(ValueError, match="does not hold"):
+        cluster.release(placed)
+    assert cluster.allocated_milli() == 0
+
+
 @given(NODES, STEPS, REQUESTS)
 def test_as_many_fit_as_are_counted_and_only_where_they_may(
     nodes: list[Node], steps: list[Request | list[Request] | int], last: Request
