@@ -23,6 +23,7 @@ Step by step, where a hundred thousand do (each tick costs what changed):
     board.checkpoint(id, at_s)     # stopping it costs less from now on
     board.end(id)                  # seen to have ended, or could not be started, or withdrawn
     board.why(id, now_s).sentence(now_s)
+    board.starts_s(id, now_s)      # when it should start: the same decisions played forward on a copy
 
 How long tasks take is learnt from those that end: `Policy(LeastExpected(history))` is the default order, and
 `history.ended(task, ran_s)` is told of each that came to its own end.

@@ -10,6 +10,8 @@ from weyr.scheduling.queueing.shapes import CPU, GPU, MEMORY, MONEY, Amounts, Qu
 
 SHARED = (CPU, MEMORY, GPU)
 """What a dominant share is taken of."""
+OF_USER = " of a user"
+"""Ends the name of a limit that is each user's."""
 
 
 def demand_of(places: Iterable[tuple[Placed, Free]]) -> dict[str, int]:
@@ -38,8 +40,12 @@ class Account:
     used: dict[str, int] = field(default_factory=dict)
     stopping: dict[str, int] = field(default_factory=dict)
     users: dict[str, dict[str, int]] = field(default_factory=dict)
+    _shares: dict[str | None, float] = field(default_factory=dict)
+    """Worked out since it last changed: of the queue under None, of users by name."""
 
     def add(self, user: str, demand: Amounts, sign: int = 1) -> None:
+        self._shares.pop(None, None)
+        self._shares.pop(user, None)
         _add(self.used, demand, sign)
         theirs = self.users.setdefault(user, {})
         _add(theirs, demand, sign)
@@ -57,7 +63,7 @@ class Account:
             if name in limit and self.used.get(name, 0) + stopping + amount > limit[name]:
                 return name
             if name in theirs and self.users.get(user, {}).get(name, 0) + stopping + amount > theirs[name]:
-                return f"{name} of a user"
+                return name + OF_USER
         return ""
 
     def is_guaranteed(self, demand: Amounts) -> bool:
@@ -74,10 +80,18 @@ class Account:
         return not guarantee or any(used.get(name, 0) > amount for name, amount in guarantee.items())
 
     def share(self, total: Amounts) -> float:
-        return dominant_share(self.used, total) / self.queue.weight
+        if None not in self._shares:
+            self._shares[None] = dominant_share(self.used, total) / self.queue.weight
+        return self._shares[None]
 
     def user_share(self, user: str, total: Amounts) -> float:
-        return dominant_share(self.users.get(user, {}), total)
+        if user not in self._shares:
+            self._shares[user] = dominant_share(self.users.get(user, {}), total)
+        return self._shares[user]
+
+    def forget_shares(self) -> None:
+        """There is more or less of everything, or the queue is another."""
+        self._shares.clear()
 
     def largest_users(self, name: str) -> list[tuple[str, int]]:
         """Who uses most of it, first."""

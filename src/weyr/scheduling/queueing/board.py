@@ -5,9 +5,11 @@ Each tick costs what changed and what starts, not what waits. Rebuilt from what 
 
 import heapq
 from collections.abc import Iterable
+from dataclasses import replace
 
 from weyr.scheduling.placement import Node, Outlook, Placed
 from weyr.scheduling.queueing.accounts import Account, demand_of, dominant_share
+from weyr.scheduling.queueing.forecast import starts_s
 from weyr.scheduling.queueing.held import Decks, Held
 from weyr.scheduling.queueing.lanes import Lane, Lanes
 from weyr.scheduling.queueing.nodes import Nodes
@@ -62,17 +64,17 @@ class Queueing:
         for name, account in self.accounts.items():
             account.queue = named.pop(name, Queue(name, limit=dict.fromkeys(account.queue.limit, 0)))
         self.accounts |= {name: Account(queue) for name, queue in named.items()}
-        self.version += 1
+        self._change()
 
     def put_node(self, node: Node, price_micros_per_hour: int = 0, is_open: bool = True) -> None:
         """A node is there, or is other than it was: larger, dearer, closed to anything new or open again."""
         self.nodes.put(node, price_micros_per_hour, is_open)
-        self.version += 1
+        self._change()
 
     def remove_node(self, name: str) -> None:
         """A node is gone. Report the ends of what ran there apart."""
         self.nodes.remove(name)
-        self.version += 1
+        self._change()
 
     def submit(self, task: Task) -> None:
         """A task wants to run. Raises: ValueError where one of that id is known."""
@@ -111,7 +113,7 @@ class Queueing:
         held = self.decks.all.get(id)
         if held is not None:
             running = held.running
-            held.running = Running(running.task, running.started_s, running.places, at_s, running.is_stopping)
+            held.running = replace(running, checkpoint_s=at_s)
             if self.policy.is_slicing:
                 self.version += 1
 
@@ -128,6 +130,25 @@ class Queueing:
     def why(self, id: str, now_s: float) -> Reason:
         """Why it waits, as of the last decision. Raises: KeyError where it does not wait."""
         return reason_of(self, id, now_s)
+
+    def starts_s(self, id: str, now_s: float) -> float | None:
+        """When it should start if nothing new comes; None: nobody knows. Plays on with a copy, so not for every task.
+
+        Limits are taken for durations, then what users expect; of what nothing is known, as long again as it has run.
+        """
+        return starts_s(self.copy(), id, now_s)
+
+    def copy(self) -> "Queueing":
+        """Another board in the same state."""
+        other = Queueing([account.queue for account in self.accounts.values()], (), self.policy)
+        for free in self.nodes.all():
+            other.put_node(free.node, free.price_micros_per_hour, free.is_open)
+        for held in (*self.decks.all.values(), *self.decks.stopping.values()):
+            is_stopping = held.task.id in self.decks.stopping
+            other.adopt(replace(held.running, is_stopping=is_stopping))
+        for task in self.lanes.in_order():
+            other.submit(task)
+        return other
 
     # What a tick asks and does
 
@@ -153,6 +174,11 @@ class Queueing:
         account.add(held.task.user, held.demand, -1)
         account.add_stopping(held.demand)
         self.nodes.give(held.running.places)
+
+    def _change(self) -> None:
+        self.version += 1
+        for account in self.accounts.values():
+            account.forget_shares()
 
     def next_change_s(self) -> float | None:
         return self._changes[0][0] if self._changes else None

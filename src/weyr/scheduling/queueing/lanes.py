@@ -98,3 +98,7 @@ class Lanes:
         """How many that are alike have their turn before it."""
         lane, mine = self._lane_of[id], (self.tasks[id].submitted_s, self._number_of[id])
         return len({other for *turn, other in lane.heap if tuple(turn) < mine and self._lane_of.get(other) is lane})
+
+    def in_order(self) -> list[Task]:
+        """All that wait, in the order that breaks ties."""
+        return sorted(self.tasks.values(), key=lambda task: self._number_of[task.id])

@@ -34,5 +34,5 @@ class Policy:
     """Nobody loses more work than so much, just for another to have its turn."""
     patience_s: float = 86_400.0
     """Who has waited for so long goes first in its queue and priority."""
-    starts_max: int = 5_000
+    starts_max: int = 2_000
     """So many start in one tick; the next is due at once."""

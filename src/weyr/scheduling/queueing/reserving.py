@@ -1,5 +1,6 @@
 """When will there be room for the first in line, and where? What others may not take from it until then."""
 
+import heapq
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -67,11 +68,9 @@ def reserve(
     now_s: float,
 ) -> Reservation | None:
     """The earliest time at which the task fits, if all that runs ends when it has to. None: never, on these nodes."""
-    running = list(held)
-    ends = sorted(
-        ((each.bound_s(now_s), n) for n, each in enumerate(running)), key=lambda e: (e[0], running[e[1]].task.id)
-    )
-    found = [_on_model(nodes, id, request, replicas, model, ends, running) for model in models]
+    ends = [(each.bound_s(now_s), each.task.id, each) for each in held]
+    heapq.heapify(ends)
+    found = [_on_model(nodes, id, request, replicas, model, list(ends), now_s) for model in models]
     return min((each for each in found if each), key=lambda each: each.from_s, default=None)
 
 
@@ -81,18 +80,18 @@ def _on_model(
     request: Request,
     replicas: int,
     model: str | None,
-    ends: Sequence[tuple[float, int]],
-    running: Sequence[Held],
+    ends: list[tuple[float, str, Held]],
+    now_s: float,
 ) -> Reservation | None:
     room = nodes.count(request, model, replicas)
     later: dict[str, Free] = {}
     """Nodes as they will be."""
-    from_s = ends[0][0] if ends else 0.0
-    for end_s, n in ends:
-        if room >= replicas or end_s == math.inf:
+    from_s = now_s
+    while ends and room < replicas:
+        from_s, _, running = heapq.heappop(ends)
+        if from_s == math.inf:
             break
-        from_s = end_s
-        for placed in running[n].running.places:
+        for placed in running.running.places:
             if not nodes.is_of_use(request, model, placed.node):
                 continue
             free = later.get(placed.node)

@@ -231,3 +231,25 @@ def test_nodes_that_do_not_suit_are_told_apart() -> None:
         ("t4",): True,
     }
     assert "t4 has T4, not A100" in reason.sentence(0)
+
+
+def test_a_large_one_is_not_kept_from_its_quota_for_ever() -> None:
+    """Small jobs of the same queue would use up each GPU of its limit as it comes free."""
+    queues = [Queue("", limit={"gpu": 2000})]
+    running = [on(gpus("r", 1), 0)]
+    waiting = [gpus("large", 2), gpus("small", 1, at=1)]
+    assert started(decide([NODE], queues, running, waiting, HOUR)) == ["small"]
+    found = decide([NODE], queues, running, waiting, 25 * HOUR)
+    assert started(found) == []
+    assert found.reasons["small"].verdict == Behind("large", None)
+
+
+def test_it_is_said_when_it_should_start() -> None:
+    """The decisions played forward: the first when the running one must end, the second after the first."""
+    board = Queueing(ONE_LINE, [NODE])
+    board.adopt(on(gpus("r", 4, limit_s=HOUR), 0, 1, 2, 3))
+    for n in range(3):
+        board.submit(gpus(f"w{n}", 4, at=n, limit_s=HOUR if n < 2 else None))
+    board.decide(60)
+    assert [board.starts_s(f"w{n}", 60) for n in range(3)] == [HOUR, 2 * HOUR, 3 * HOUR]
+    assert not board.decide(61).starts, "asking changes nothing"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from weyr.scheduling.placement import Placed, Request
 from weyr.scheduling.placement.values import DEVICE_MILLI
-from weyr.scheduling.queueing.accounts import Account
+from weyr.scheduling.queueing.accounts import OF_USER, Account
 from weyr.scheduling.queueing.held import Held
 from weyr.scheduling.queueing.lanes import Lane
 from weyr.scheduling.queueing.nodes import MIB, slice_milli
@@ -43,6 +43,11 @@ class Tick:
         self._starts: list[Start] = []
         self._preemptions: list[Preemption] = []
         self._head: Reservation | None = None
+        self._kept: dict[str, Reservation] = {}
+        """Of who was first in line before."""
+        self._patient: dict[tuple[str, str | None], Behind] = {}
+        """By queue, or one user of it: who has waited so long for a limit that nobody may pass."""
+        self._verdicts: dict[tuple[object, ...], Verdict] = {}
         self._started: set[str] = set()
         self._no_room: set[tuple[Request, int, str | None, bool]] = set()
         self._no_victims: set[tuple[str, int, Request, int]] = set()
@@ -50,49 +55,91 @@ class Tick:
     def decisions(self) -> Decisions:
         """Tries the first of each lane in the order of turns, until none is left that could start."""
         board = self._board
-        heap = [(self._key(lane), n, lane) for n, lane in enumerate(board.lanes.lanes.values())]
-        heapq.heapify(heap)
-        kept, board.heads = board.heads, []
-        while heap and len(self._starts) < board.policy.starts_max:
-            key, n, lane = heapq.heappop(heap)
-            current = self._key(lane)
+        self._kept, board.heads = {head.id: head for head in board.heads}, []
+        lines: dict[str, list[tuple[Key, Lane]]] = {}
+        for lane in board.lanes.lanes.values():
+            lines.setdefault(lane.alike.queue, []).append((self._lane_key(lane), lane))
+        for line in lines.values():
+            heapq.heapify(line)
+        queues = [(self._queue_key(name, line), name) for name, line in lines.items()]
+        heapq.heapify(queues)
+        while queues and len(self._starts) < board.policy.starts_max:
+            key, name = queues[0]
+            line = lines[name]
+            current = self._queue_key(name, line)
             if current > key:
-                heapq.heappush(heap, (current, n, lane))
+                heapq.heapreplace(queues, (current, name))
                 continue
-            if lane.tried_at == board.version:
-                self._still(lane, kept)
-            else:
-                lane.verdict = self._try(lane)
-                lane.tried_at = board.version
-            if lane.verdict is None:
-                lane.tried_at = -1
-                if lane.size:
-                    heapq.heappush(heap, (self._key(lane), n, lane))
-            elif isinstance(lane.verdict, NoRoom) and board.policy.backfill is Backfill.NONE:
+            verdict = self._first_of(line)
+            if isinstance(verdict, NoRoom) and board.policy.backfill is Backfill.NONE:
                 break
+            if line:
+                heapq.heapreplace(queues, (self._queue_key(name, line), name))
+            else:
+                heapq.heappop(queues)
         return Decisions(tuple(self._starts), tuple(self._preemptions), self._lacking(), self._again_s())
 
-    def _key(self, lane: Lane) -> Key:
-        """In which order lanes are tried. It only grows while things start, so a stale one is too small."""
+    def _first_of(self, line: list[tuple[Key, Lane]]) -> Verdict | None:
+        """Tries the first lane of a queue, which leaves the line unless it has another that could start."""
+        key, lane = line[0]
+        current = self._lane_key(lane)
+        if current > key:
+            heapq.heapreplace(line, (current, lane))
+            return None
+        if lane.tried_at == self._board.version:
+            self._still(lane)
+        else:
+            queue, user = lane.alike.queue, lane.alike.user
+            lane.verdict = self._patient.get((queue, None)) or self._patient.get((queue, user)) or self._try(lane)
+            lane.tried_at = self._board.version
+        if isinstance(lane.verdict, OverLimit):
+            self._keep_limit(lane, lane.verdict)
+        if lane.verdict is None:
+            lane.tried_at = -1
+        if lane.verdict is None and lane.size:
+            heapq.heapreplace(line, (self._lane_key(lane), lane))
+        else:
+            heapq.heappop(line)
+        return lane.verdict
+
+    def _keep_limit(self, lane: Lane, over: OverLimit) -> None:
+        """Who has waited for its queue's limit longer than patience is passed by nobody of that queue: else smaller
+        ones would use up for ever what comes free."""
+        board = self._board
+        task = board.lanes.tasks[board.lanes.first(lane)[2]]
+        account = board.account(lane)
+        if account is None or not board.is_overdue(task, self._now_s):
+            return
+        demands = [self._least_demand(task, model) for model in board.nodes.models_for(task.request)]
+        if any(Account(account.queue).passed(task.user, demand) == "" for demand in demands):
+            is_users = all(name.endswith(OF_USER) for name in over.names)
+            self._patient.setdefault((task.queue, task.user if is_users else None), Behind(task.id, None))
+
+    def _queue_key(self, name: str, line: list[tuple[Key, Lane]]) -> Key:
+        """In which order queues are served. Like a lane's it only grows meanwhile: a stale one is too small."""
+        account = self._board.accounts.get(name)
+        if account is None:
+            return (2, 0.0, *line[0][0])
+        return (account.is_borrowing(), account.share(self._board.nodes.total), *line[0][0])
+
+    def _lane_key(self, lane: Lane) -> Key:
+        """In which order the lanes of one queue are tried. No two are equal: the last part is the first task's own."""
         board, alike = self._board, lane.alike
         account = board.account(lane)
         submitted_s, number, _ = board.lanes.first(lane)
-        if account is None:
-            return (2, 0, 0, 0, 0, 0, submitted_s, number)
-        total = board.nodes.total
         fairness = board.policy.fairness
-        theirs = 0.0 if fairness is Fairness.NONE else account.user_share(alike.user, total)
+        theirs = 0.0
+        if account is not None and fairness is not Fairness.NONE:
+            theirs = account.user_share(alike.user, board.nodes.total)
         first = theirs if fairness is Fairness.FIRST else 0.0
-        is_borrowing = account.is_borrowing()
-        return (is_borrowing, account.share(total), -alike.priority, first, alike.level, theirs, submitted_s, number)
+        return (-alike.priority, first, alike.level, theirs, submitted_s, number)
 
-    def _still(self, lane: Lane, kept: list[Reservation]) -> None:
+    def _still(self, lane: Lane) -> None:
         """Nothing has happened that could let it start. If it was first in line, it still is."""
-        id = self._board.lanes.first(lane)[2]
-        for head in kept:
-            if head.id == id and self._head is None:
-                self._head = head
-                self._board.heads.append(head)
+        head = self._kept.get(self._board.lanes.first(lane)[2])
+        if head is not None and self._head is None:
+            self._head = head
+            self._board.heads.append(head)
 
     def _try(self, lane: Lane) -> Verdict | None:
         """Starts the lane's first, or says why not."""
@@ -101,6 +148,21 @@ class Tick:
         if account is None:
             return NoQueue()
         task = board.lanes.tasks[board.lanes.first(lane)[2]]
+        alike = (task.queue, task.priority, task.request, task.replicas, self._is_bound(task))
+        if alike in self._verdicts:
+            return self._verdicts[alike]
+        verdict = self._try_models(account, task)
+        if isinstance(verdict, NoRoom | Behind) and self._is_bound(task) == alike[-1]:
+            self._verdicts[alike] = verdict
+        return verdict
+
+    def _is_bound(self, task: Task) -> bool:
+        """Whether it may take only what the first in line does not need."""
+        head = self._head
+        return head is not None and not (task.limit_s is not None and self._now_s + task.limit_s <= head.from_s)
+
+    def _try_models(self, account: Account, task: Task) -> Verdict | None:
+        board = self._board
         over: set[str] = set()
         is_without_room = False
         for model in board.nodes.models_for(task.request):
@@ -138,7 +200,7 @@ class Tick:
         passed = self._passed(account, task, model)
         if passed:
             return OverLimit((passed,))
-        is_bound = head is not None and not self._ends_before(task, head)
+        is_bound = self._is_bound(task)
         shape = (task.request, task.replicas, model, is_bound)
         if shape in self._no_room:
             return NoRoom()
@@ -164,9 +226,6 @@ class Tick:
         self._starts.append(Start(task.id, places, after))
         self._started.add(task.id)
         return None
-
-    def _ends_before(self, task: Task, head: Reservation) -> bool:
-        return task.limit_s is not None and self._now_s + task.limit_s <= head.from_s
 
     def _must_end(self, account: Account, task: Task, demand: dict[str, int], places: tuple[Placed, ...]) -> set[str]:
         """Who of those that are being stopped is still where it goes, or still counts against its queue."""
@@ -200,6 +259,7 @@ class Tick:
                 self._preemptions.append(Preemption(held.task.id, task.id, grounds[held.task.id], loss_s))
                 board.stop(held)
             self._no_room.clear()
+            self._verdicts.clear()
             verdict = self._start(account, task, model)
             assert verdict is None, f"{task.id}: {verdict} after {[held.task.id for held in chosen]} had to stop"
             return True

@@ -17,10 +17,11 @@ class NoRoom:
 
 @dataclass(frozen=True, slots=True)
 class Behind:
-    """There is room, but it is kept for `head`, which is first in line, until `from_s`."""
+    """There is room, or some of its queue's limit, but it is kept for `head`, which is first in line and should start
+    at `from_s`; None: nobody knows when."""
 
     head: str
-    from_s: float
+    from_s: float | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
 from weyr.scheduling.placement import Request
-from weyr.scheduling.queueing.accounts import Account
+from weyr.scheduling.queueing.accounts import OF_USER, Account
 from weyr.scheduling.queueing.nodes import suits
 from weyr.scheduling.queueing.shapes import CPU, MEMORY, MONEY, Task
 from weyr.scheduling.queueing.verdicts import Behind, NoQueue, NoRoom, OverLimit, Verdict
@@ -65,7 +65,7 @@ class Reason:
             case OverLimit():
                 return "; ".join(_used_up_text(self.task, each) for each in self.used_up) or "Its queue is at its limit"
             case Behind(head):
-                return f"The room there is is kept for {head}, which is first in line"
+                return f"It is kept for {head}, which is first in line"
             case NoRoom():
                 return self._room_text()
         assert_never(self.verdict)
@@ -135,7 +135,7 @@ def amount_text(name: str, amount: int) -> str:
 
 def _used_up(account: Account, task: Task, names: Iterable[str]) -> Iterable[UsedUp]:
     for name in names:
-        resource, _, of_user = name.partition(" of ")
+        resource, of_user = name.removesuffix(OF_USER), name.endswith(OF_USER)
         limit = account.queue.user_limit if of_user else account.queue.limit
         used = account.users.get(task.user, {}) if of_user else account.used
         by = ((task.user, used.get(resource, 0)),) if of_user else tuple(account.largest_users(resource))
