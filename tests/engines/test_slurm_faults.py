@@ -274,6 +274,7 @@ def test_a_waiting_job_that_is_released_never_runs(server: Server) -> None:
     for id in full:
         server.running(id)
     server.ensure(WAITS, task("1"))
-    assert state(server.see(task("1"))) is TaskState.STARTING
+    server.until(task("1"), lambda seen: "waits: Resources" in facts(seen).waits)
+    assert facts(server.see(full[0])).node
     server.clear(task("1"))
     assert server.starts(task("1")) == 0

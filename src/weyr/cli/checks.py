@@ -49,7 +49,8 @@ class Check:
 def checks(home: Path) -> list[Check]:
     """Every answer, in the order of importance. Changes nothing but for a small file written and removed."""
     questions: list[Callable[[Path], Check]] = [
-        _python, _cores, _memory, _home, _disk, _fsync, _server, _ports, _cgroups, _bubblewrap, _gpu, _torch, _ml,
+        _python, _cores, _memory, _home, _disk, _fsync, _server, _ports, _cgroups, _bubblewrap, _slurm, _gpu, _torch,
+        _ml,
     ]  # fmt: skip
     return [question(home) for question in questions]
 
@@ -155,6 +156,20 @@ def _bubblewrap(_: Path) -> Check:
         return Check("bubblewrap", Verdict.OK, "works: a task with `sandbox` gets one")
     step = "apt install bubblewrap" if "not installed" in reason else ""
     return Check("bubblewrap", Verdict.LIMITED, f"{reason}; a task with `sandbox` is refused", step)
+
+
+def _slurm(_: Path) -> Check:
+    """Whether `on: slurm` could submit from here."""
+    missing = [name for name in ("sbatch", "squeue", "scancel") if shutil.which(name) is None]
+    if missing:
+        found = f"missing: {', '.join(missing)}; only stacks that say on: slurm need them"
+        return Check("slurm", Verdict.LIMITED, found, "apt install slurm-client")
+    version = (_said(["sbatch", "--version"]) or "").strip()
+    if _said(["squeue", "--noheader", "--me"]) is None:
+        return Check(
+            "slurm", Verdict.LIMITED, f"{version or 'installed'}, and slurmctld does not answer", "scontrol ping"
+        )
+    return Check("slurm", Verdict.OK, f"{version}, and slurmctld answers")
 
 
 def _gpu(_: Path) -> Check:

@@ -205,6 +205,21 @@ class SlurmHost:
             self._record(folder, reason, detail.format(job=job))
         return end_in(folder)
 
+    def place_of(self, folder: Path) -> tuple[str, str]:
+        """Why a task waits, and which nodes its job has, as Slurm says; "" for what is not known."""
+        queue = self._clerk.queue
+        begun = record_or_nothing(folder, BEGUN)
+        if queue is None or "submission" not in begun:
+            return "", ""
+        job, _ = self._clerk.job_of(str(begun["submission"]))
+        if not job:
+            return f"it is being submitted to Slurm{_because(self._clerk.trouble)}", ""
+        row = _row_of(queue, job, int(begun["index"]))
+        if row is None:
+            return "", ""
+        is_waiting = row.state is JobState.PENDING
+        return f"Slurm's job {row.job} waits: {row.reason or 'no reason given'}" if is_waiting else "", row.nodes
+
     def _forgotten(self, job: str, index: int) -> JobState:
         """Of a job that squeue does not list any more. Raises: OSError while accounting has not answered."""
         rows = self._clerk.accounts(job)

@@ -1,12 +1,15 @@
 """The TASKS capability of a Slurm cluster."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from weyr.attempt import task_folder
 from weyr.attempt.orders import CredentialIssuer, SecretReader
 from weyr.attempt.tasks import Tasks
+from weyr.core.ref import ThingId
+from weyr.core.seen import Present, Seen, TaskFacts
 from weyr.engines.slurm.commands import Slurm
 from weyr.engines.slurm.host import SlurmHost
 from weyr.engines.slurm.settings import SlurmSettings
@@ -42,6 +45,16 @@ class SlurmTasks(Tasks):
             lambda: task_folder.tell(ring, "", "looked"),
         )
         super().__init__(folder / "tasks", self.host, sockets, cache, credentials, secrets, now, events)
+
+    def observe(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Seen]:
+        """As `Provider.observe`, with what Slurm says of a task's place: why it waits, and where it runs."""
+        return {id: self._with_place(id, found) for id, found in super().observe(ids).items()}
+
+    def _with_place(self, id: ThingId, found: Seen) -> Seen:
+        if not isinstance(found, Present) or not isinstance(found.facts, TaskFacts) or found.facts.end:
+            return found
+        waits, node = self.host.place_of(self._of(id))
+        return replace(found, facts=replace(found.facts, waits=waits, node=node or found.facts.node))
 
     def close(self) -> None:
         """Ends what runs beside the loop; the cluster goes on."""
