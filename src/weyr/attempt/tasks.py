@@ -170,11 +170,12 @@ class Tasks:
         if wanted is None:
             return self._host.absence(id, folder)
         generation, socket = int(wanted["generation"]), str(wanted["socket"])
+        where: dict[str, Any] = {"node": wanted["body"]["node"], "devices": tuple(wanted["body"]["devices"])}
         if not (folder / BEGUN).exists():
-            return Present(TaskFacts(TaskState.STARTING, address=socket), generation)
+            return Present(TaskFacts(TaskState.STARTING, address=socket, **where), generation)
         end = end_in(folder) or self._host.end_of_silent(id, folder, wanted)
         state = record_or_nothing(folder, STATE) if end else task_folder.read_json(str(folder), STATE) or {}
-        facts = facts_of(state, end, socket, wanted.get("ports", ()))
+        facts = replace(facts_of(state, end, socket, wanted.get("ports", ())), **where)
         if not end and socket and facts.state is TaskState.RUNNING:
             serving[str(id)] = (socket, str(wanted["body"]["probe"]))
         return Present(facts, generation)

@@ -3,6 +3,8 @@
 from weyr.core.kind import AnyKind, Kinds
 from weyr.kinds.compute.function import KIND as FUNCTION
 from weyr.kinds.compute.job import KIND as JOB
+from weyr.kinds.compute.pool import KIND as POOL
+from weyr.kinds.compute.queue import KIND as QUEUE
 from weyr.kinds.compute.service import KIND as SERVICE
 from weyr.kinds.cost.budget import KIND as BUDGET
 from weyr.kinds.ml.endpoint import KIND as ENDPOINT
@@ -10,5 +12,5 @@ from weyr.kinds.ml.model import KIND as MODEL
 from weyr.kinds.security.secret import KIND as SECRET
 from weyr.kinds.storage.bucket import KIND as BUCKET
 
-_ALL: tuple[AnyKind, ...] = (BUDGET, SECRET, BUCKET, JOB, SERVICE, FUNCTION, MODEL, ENDPOINT)
+_ALL: tuple[AnyKind, ...] = (BUDGET, SECRET, BUCKET, POOL, QUEUE, JOB, SERVICE, FUNCTION, MODEL, ENDPOINT)
 KINDS: Kinds = {kind.name: kind for kind in _ALL}

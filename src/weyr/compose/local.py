@@ -13,6 +13,7 @@ from pathlib import Path
 
 from weyr.access.identities import Access
 from weyr.access.secrets import Secrets
+from weyr.attempt import nvml
 from weyr.compose.doors import PORTS, planes_of, remote_keys_of, url_of
 from weyr.compose.kinds import KINDS
 from weyr.compose.remains import refuse_lost_store
@@ -27,6 +28,7 @@ from weyr.engines.local.artifacts import ObjectArtifacts, s3_buckets
 from weyr.engines.local.control import NoAnswer, PlaneDown, ask
 from weyr.engines.local.functions import LocalFunctions
 from weyr.engines.local.launcher_client import LauncherClient
+from weyr.engines.local.nodes import LocalNodes
 from weyr.engines.local.notices import LocalNotices
 from weyr.engines.local.objects import LocalObjects
 from weyr.engines.local.planes import Plane
@@ -75,6 +77,7 @@ class Weyr:
     launcher: LauncherClient
     loop: Loop
     planes: Mapping[str, Plane]
+    nodes: LocalNodes
     scheduler: Scheduler | None = None
     """None where nothing is served."""
 
@@ -155,7 +158,8 @@ def open_weyr(
     slurm = slurm_opener(home, access, secrets, lambda: _surroundings(ports), now)
     remotes = Remotes({"slurm": slurm}, home.engines, world)
     tasks = Engines({"": here, **(remotes.known() if is_serving else {})}, remotes.opened)
-    scheduler = _scheduler(tasks, tracking, now, world) if is_serving else None
+    nodes = LocalNodes(home.nodes, os.cpu_count() or 1, machine_memory_bytes(), nvml.detect, now)
+    scheduler = _scheduler(tasks, nodes, tracking, now, world) if is_serving else None
     providers = _services(home, tracking, secrets, ports, now, log, epoch) if is_serving else {}
     providers |= scheduler.providers if scheduler else {}
     if tenure is not None:
@@ -166,14 +170,30 @@ def open_weyr(
     loop = Loop(db, KINDS, effects, ledger, world)
     planes = planes or planes_of(home)
     return Weyr(
-        home, db, access, secrets, catalogue, ledger, tracking, artifacts, tasks, launcher, loop, planes, scheduler
+        home,
+        db,
+        access,
+        secrets,
+        catalogue,
+        ledger,
+        tracking,
+        artifacts,
+        tasks,
+        launcher,
+        loop,
+        planes,
+        nodes,
+        scheduler,
     )
 
 
-def _scheduler(tasks: Engines, tracking: Tracking, now: Callable[[], float], world: World) -> Scheduler:
+def _scheduler(
+    tasks: Engines, nodes: LocalNodes, tracking: Tracking, now: Callable[[], float], world: World
+) -> Scheduler:
     tracked = TrackedTasks(tasks, _Runs(tracking), SYSTEM_BUCKET)
     known = [thing for things in world.things.values() for thing in things.values()]
-    return Scheduler(tracked, Room(os.cpu_count() or 1, machine_memory_bytes()), now, known)
+    room = Room(os.cpu_count() or 1, machine_memory_bytes(), is_sliced=True)
+    return Scheduler(tracked, room, now, known, nodes)
 
 
 def _services(

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from weyr.core.capability import Sandbox, TaskBody
 from weyr.core.decision import Need
 from weyr.core.ref import Ref
-from weyr.core.schema import AcceleratorAmount, Duration, Name, Reference, Size, Spec, SpecPart, checked, field, to
+from weyr.core.schema import AcceleratorAmount, Duration, Reference, Size, Spec, SpecPart, checked, field, to
 
 
 class Resources(SpecPart):
@@ -71,8 +71,12 @@ class TaskSpec(Spec):
     sandbox: Annotated[bool | SandboxPart | None, checked(_sandbox)] = field(
         None, description="Run it in a sandbox: true, or what it may see and reach there."
     )
-    queue: Name | None = field(None, description="The queue it stands in.")
-    pool: Name | None = field(None, description="The pool whose nodes it runs on.")
+    queue: Annotated[Reference, to("queue", is_shared=True)] | None = field(
+        None, description="The queue it stands in; one of another stack as team:queue/gpu."
+    )
+    pool: Annotated[Reference, to("pool", is_shared=True)] | None = field(
+        None, description="The pool whose nodes it runs on; one of another stack as team:pool/gpu."
+    )
     labels: dict[str, str] = field({}, description="It runs only on nodes with all of these labels.", max_length=50)
     tolerates: tuple[str, ...] = field((), description="Taints of nodes that it may run on.", max_length=50)
     priority: int = field(0, description="Higher ones go first in their queue.", ge=-1000, le=1000, strict=True)
@@ -95,8 +99,8 @@ def task_body(ref: Ref, spec: TaskSpec, needs: Mapping[Ref, Need], base_folder: 
         grace_s=spec.grace,
         image=spec.image,
         requirements=spec.python.requirements,
-        queue=f"{ref.stack}:queue/{spec.queue}" if spec.queue else "",
-        pool=f"{ref.stack}:pool/{spec.pool}" if spec.pool else "",
+        queue=spec.queue.ref(ref.stack).absolute if spec.queue else "",
+        pool=spec.pool.ref(ref.stack).absolute if spec.pool else "",
         labels=tuple(sorted(spec.labels.items())),
         bears=spec.tolerates,
         priority=spec.priority,

@@ -16,7 +16,9 @@ def task_quantities(cpu: float, memory_bytes: int | None, is_spot: bool) -> tupl
 
 
 def task_meters(body: TaskBody) -> tuple[tuple[str, int], ...]:
-    """The meters that open with a task."""
+    """The meters that open with a task. What runs on a pool's node is paid with that node, used or idle."""
+    if body.pool or body.accelerators or body.labels:
+        return ()
     return task_quantities(body.cpu, body.memory_bytes, body.is_spot)
 
 

@@ -25,6 +25,8 @@ CPU_SPOT, MEMORY_SPOT = "task.cpu.spot", "task.memory.spot"
 STORAGE = "storage.standard"
 REQUESTS_WRITE, REQUESTS_READ = "requests.write", "requests.read"
 EGRESS_LOCAL, EGRESS_FAR = "egress.local", "egress.far"
+NODE_MONEY = "node.money"
+"""A node at a price that its pool states: the quantity is that price, in millionths per hour."""
 
 _UNITS = {
     CPU: (1000, HOUR_S), CPU_SPOT: (1000, HOUR_S),
@@ -62,7 +64,7 @@ class PriceBook:
     currency: str = field(default=CURRENCY)
 
     def price(self, sku: str) -> Price | None:
-        return self.prices.get(sku)
+        return Price(1, 1, HOUR_S) if sku == NODE_MONEY else self.prices.get(sku)
 
     def monthly_micros(self, sku: str, quantity: int, hours: float) -> int | None:
         """What `quantity` of `sku` costs for `hours` of a month; None where no price is known."""

@@ -207,6 +207,8 @@ class SimTasks(Shelf):
             restored=run.restored,
             saved=saved.name if saved and saved.done_s > run.done_s else "",
             address=address,
+            node=body.node,
+            devices=body.devices,
         )
 
     def _settle(self, id: ThingId, run: _Run) -> _Run:

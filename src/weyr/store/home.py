@@ -59,6 +59,10 @@ class Home:
         return self.path / "tasks"
 
     @property
+    def nodes(self) -> Path:
+        return self.path / "nodes"
+
+    @property
     def engines(self) -> Path:
         return self.path / "engines"
 

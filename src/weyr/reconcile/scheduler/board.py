@@ -46,11 +46,11 @@ class _NodeState:
 class Board:
     """Groups of tasks over nodes.
 
-    Takes the room of this machine for tasks of no pool.
+    Takes the room of this machine for tasks of no pool, and whether pools' nodes are slices of it.
     """
 
-    def __init__(self, cpu: float, memory_bytes: int, policy: Policy | None = None) -> None:
-        self.cpu, self.memory_bytes = cpu, memory_bytes
+    def __init__(self, cpu: float, memory_bytes: int, is_sliced: bool = False, policy: Policy | None = None) -> None:
+        self.cpu, self.memory_bytes, self.is_sliced = cpu, memory_bytes, is_sliced
         self.queueing = Queueing([Queue("")], [], policy)
         self.queues: dict[str, QueueBody] = {}
         self.groups: dict[str, Group] = {}
@@ -213,7 +213,7 @@ class Board:
                 self.markets.note(id.ref.stack, facts.notice_at is None)
             price = body.price_micros_per_hour or 0
             self.queueing.put_node(node_of(id, body, facts), price, state.is_open)
-            self.is_dirty = True
+            self._slices_changed()
 
     def drop_node(self, id: ThingId) -> None:
         self.expected.discard(id)
@@ -222,7 +222,7 @@ class Board:
             if node.body.market is Market.SPOT and not node.is_closed:
                 self.markets.note(id.ref.stack, False)
             self.queueing.remove_node(str(id))
-            self.is_dirty = True
+            self._slices_changed()
 
     def put_queue(self, name: str, body: QueueBody | None) -> None:
         """A queue is there, is other than it was, or (`None`) is gone."""
@@ -324,7 +324,15 @@ class Board:
         """Thousandths of CPUs and MiB for those that end: one of them may always run, whatever stands beside it."""
         cpu = round(self.cpu * 1000) - sum(cpu for cpu, _ in self._standing.values())
         memory = self.memory_bytes // MIB - sum(memory for _, memory in self._standing.values())
+        for node in self.nodes.values() if self.is_sliced else ():
+            cpu -= round((node.facts.cpu or node.body.cpu) * 1000)
+            memory -= mib(node.facts.memory_bytes or node.body.memory_bytes)
         return max(cpu, 1), max(memory, 1)
+
+    def _slices_changed(self) -> None:
+        self.is_dirty = True
+        if self.is_sliced:
+            self._resize_here()
 
     def _resize_here(self) -> None:
         self.queueing.put_node(here_node("", *self._left_here()))

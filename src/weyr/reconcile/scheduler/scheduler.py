@@ -18,10 +18,11 @@ from weyr.store.kernel import ThingRow
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What this machine has for tasks of no pool."""
+    """What this machine has for tasks of no pool. `is_sliced`: nodes of pools are taken out of it."""
 
     cpu: float
     memory_bytes: int
+    is_sliced: bool = False
 
 
 class Scheduler:
@@ -41,7 +42,7 @@ class Scheduler:
         policy: Policy | None = None,
     ) -> None:
         known = list(known)
-        self.board = self.board_type(room.cpu, room.memory_bytes, policy)
+        self.board = self.board_type(room.cpu, room.memory_bytes, room.is_sliced, policy)
         # Queues, pools and nodes before the tasks: what a task needs is told from them.
         self.tasks = ScheduledTasks(tasks, self.board, now)
         self.queues, self.pools = Queues(self.tasks, known), Pools(self.tasks, known)

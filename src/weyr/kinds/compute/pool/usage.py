@@ -1,0 +1,41 @@
+"""What does a pool cost? Each of its nodes, used or idle, from its beginning until it is proved to be gone. Pure."""
+
+from collections.abc import Iterator, Mapping
+
+from weyr.core.decision import Thing
+from weyr.core.kind import Estimate, Usage
+from weyr.core.pools import NodeBody, NodeFacts
+from weyr.core.seen import Present
+from weyr.core.units import MONTH_S
+from weyr.kinds.compute.pool.spec import PoolSpec
+
+PRICED = "node.money"
+"""Its quantity is millionths of a currency unit per hour, so that each pool may state its own price."""
+UNPRICED = "node.hour"
+
+
+def node_meters(body: NodeBody) -> tuple[tuple[str, int], ...]:
+    """The meters that open with a node: at the stated price, or one that shows that none is known."""
+    price = body.price_micros_per_hour
+    return ((UNPRICED, 1),) if price is None else ((PRICED, price),)
+
+
+def usage(_spec: PoolSpec, things: Mapping[str, Thing]) -> tuple[Usage, ...]:
+    return tuple(line for thing in things.values() for line in _usage_of(thing))
+
+
+def estimate(spec: PoolSpec) -> tuple[Estimate, ...]:
+    """The nodes that it keeps; what comes and goes by need is not foreseen."""
+    price = spec.price.micros if spec.price else None
+    sku, quantity = (UNPRICED, 1) if price is None else (PRICED, price)
+    note = f"{spec.min} of at most {spec.max} nodes, kept all the time"
+    return (Estimate(sku, quantity * spec.min, MONTH_S / 3600, note),) if spec.min else ()
+
+
+def _usage_of(thing: Thing) -> Iterator[Usage]:
+    match thing.seen, thing.body:
+        case Present(facts=NodeFacts(began_at=since)), NodeBody() as body:
+            for sku, quantity in node_meters(body):
+                yield Usage(thing.part, sku, quantity, since)
+        case _:
+            return
