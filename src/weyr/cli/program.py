@@ -33,6 +33,7 @@ VERBS: VerbTable = {
     "Look": {
         "get": "List stacks and objects, or one object.",
         "describe": "Tell everything about one object.",
+        "why": "Say what an object waits for, and what each node lacks.",
         "logs": "Show what an object's task printed.",
         "events": "Show what happened, oldest first.",
         "runs": "List training runs, or draw one.",

@@ -19,7 +19,7 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from weyr.core.capability import Capability, Wanted
-from weyr.core.decision import Condition, ConditionType, Decision, Ensure, Note, Phase, Release, Thing, View, Want
+from weyr.core.decision import Condition, ConditionType, Decision, Ensure, Note, Release, Thing, View, Want
 from weyr.core.diagnostic import StoreError
 from weyr.core.kind import AnyKind, Kinds, Usage
 from weyr.core.ref import Ref, ThingId
@@ -395,8 +395,3 @@ def _with_since(before: Seen, after: Seen, now: float) -> Seen:
     if not isinstance(after, Unknown) or after.since is not None:
         return after
     return replace(after, since=before.since if isinstance(before, Unknown) else now)
-
-
-def phases(world: World, stack: str) -> Mapping[Ref, Phase]:
-    """Every object of a stack with its phase."""
-    return {ref: world.phase(ref) for ref in world.of_stack(stack)}

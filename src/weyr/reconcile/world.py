@@ -148,3 +148,8 @@ class World:
     def _need(self, ref: Ref) -> Need:
         row = self.objects.get(ref)
         return Need(self.phase(ref), row.status.outputs) if row else Need(Phase.WAITING)
+
+
+def phases(world: World, stack: str) -> Mapping[Ref, Phase]:
+    """Every object of a stack with its phase."""
+    return {ref: world.phase(ref) for ref in world.of_stack(stack)}

@@ -45,6 +45,13 @@ OBJECTS = (
         response="Objects",
     ),
     ApiRoute(
+        "GET", "/v1/why", "why", Tag.OBJECTS, "Why does it not run?",
+        "What an object waits for in a sentence, what each node lacks that it could go to, and when it should start; "
+        "of an object that does not wait, what state it is in and why.",
+        params=(Param("ref", "The object's absolute ref.", is_required=True, example="digits:job/train"),),
+        response="Why", refusals=(_NO_SUCH,),
+    ),
+    ApiRoute(
         "POST", "/v1/chaos/reclaim", "reclaim", Tag.OBJECTS, "Reclaim a spot node",
         "Does to a running spot task what a cloud does: notice, grace, kill. Its job goes on from its last checkpoint.",
         request="ReclaimRequest", response="Reclaimed", grant="api:write", status=202,

@@ -34,6 +34,9 @@ def service_handlers(service: Service) -> dict[str, Handler]:
         query = request.query_params
         return service.objects(query.get("stack", ""), query.get("kind", ""), query.get("name", ""))
 
+    def why(request: Request, _body: Any) -> Any:
+        return service.why(_ref(request.query_params.get("ref", ""), {}))
+
     def reclaim(_request: Request, body: Any) -> Any:
         return service.reclaim(_ref(_text(body, "ref"), body), _seconds(body.get("notice_s", 5)))
 
@@ -73,6 +76,7 @@ def service_handlers(service: Service) -> dict[str, Handler]:
         "apply_plan": answering(apply_plan),
         "list_stacks": answering(lambda _request, _body: service.stacks()),
         "list_objects": answering(list_objects),
+        "why": answering(why),
         "reclaim": answering(reclaim, status=202),
         "list_runs": answering(list_runs),
         "get_run": answering(get_run),

@@ -182,6 +182,42 @@ SCHEMAS: dict[str, Schema] = {
         _THING,
         ("generation", "state", "is_released", "refusal", "why", "started_at", "ended_at", "end", "restored", "saved"),
     ),
+    "Why": _record(
+        "Why an object does not run, or that it does.",
+        {
+            "ref": TEXT,
+            "stack": TEXT,
+            "phase": _words(Phase, "The object's phase."),
+            "sentence": TEXT,
+            "waits": _list(
+                {
+                    "type": "object",
+                    "properties": {
+                        "tasks": _list(TEXT),
+                        "sentence": TEXT,
+                        "nodes": _list({"type": "object", "properties": {"node": TEXT, "lacks": TEXT}}),
+                        "ahead": COUNT,
+                        "starts_at": {"type": ["number", "null"]},
+                    },
+                }
+            ),
+        },
+        {
+            "ref": "job/train",
+            "stack": "digits",
+            "phase": "waiting",
+            "sentence": "It waits for 1 CPU and H100:4 in digits:pool/gpu. No node has room.",
+            "waits": [
+                {
+                    "tasks": ["digits:job/train#1"],
+                    "sentence": "It waits for 1 CPU and H100:4 in digits:pool/gpu. No node has room.",
+                    "nodes": [{"node": "digits:pool/gpu#n1", "lacks": "2 devices wholly free, of 4 asked for"}],
+                    "ahead": 0,
+                    "starts_at": None,
+                }
+            ],
+        },
+    ),
     "ReclaimRequest": _record(
         "Which object's node to reclaim, and how long before the kill it is told.",
         {"ref": _told(TEXT, "An absolute ref."), "notice_s": _told(NUMBER, "Seconds.")},

@@ -169,6 +169,17 @@ class Service:
             ]
             return {"objects": [views.object_json(self.weyr.world, ref, costs) for ref in refs]}
 
+    def why(self, ref: Ref) -> dict[str, Any]:
+        """Why an object does not run. Without a loop, as it was concluded last."""
+        with self.weyr.lock:
+            row = self.weyr.world.objects.get(ref)
+            if row is None:
+                raise NotFound(f"There is no {ref} in stack {ref.stack}.")
+            phase = self.weyr.world.phase(ref)
+            said = next((c.message for c in row.status.conditions if c.message), "")
+        waits = self.weyr.scheduler.why(ref) if self.weyr.scheduler and self.wake else []
+        return views.why_json(ref, phase, said, waits)
+
     def reclaim(self, ref: Ref, notice_s: float) -> dict[str, Any]:
         """Does to a running spot task what a cloud does."""
         id = self._spot_task(ref)

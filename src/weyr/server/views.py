@@ -1,14 +1,17 @@
 """How do our values look as JSON? One function per noun; field names are the API's."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from weyr.core.amounts import amount_text
 from weyr.core.audit import AuditEvent
-from weyr.core.decision import ConditionType
+from weyr.core.decision import ConditionType, Phase
+from weyr.core.pools import NodeFacts, PoolFacts, QueueFacts
 from weyr.core.ref import Ref
 from weyr.core.seen import Absent, Present, TaskFacts, Unknown
 from weyr.ledger.accounts import Cost
+from weyr.reconcile.scheduler.why import Waits
 from weyr.reconcile.world import World
 from weyr.store.kernel import EventRow, StackRow, ThingRow
 from weyr.tracking.overview import RunDetail, RunSummary
@@ -58,6 +61,13 @@ def thing_json(thing: ThingRow) -> dict[str, Any]:
                 "restored": facts.restored,
                 "saved": facts.saved,
             }
+        case Present(facts=NodeFacts() as node):
+            view |= {"state": node.state.value, "started_at": node.began_at, "devices": list(node.devices)}
+        case Present(facts=PoolFacts() as pool):
+            view |= {"state": "present", "lacking": pool.lacking, "waiting": pool.waiting}
+        case Present(facts=QueueFacts() as queue):
+            used = {name: amount_text(name, amount) for name, amount in queue.used.items()}
+            view |= {"state": "present", "used": used, "running": queue.running, "waiting": queue.waiting}
         case Present():
             view["state"] = "present"
         case Absent():
@@ -65,6 +75,27 @@ def thing_json(thing: ThingRow) -> dict[str, Any]:
         case Unknown(reason=reason):
             view |= {"state": "unknown", "why": reason}
     return view
+
+
+def why_json(ref: Ref, phase: Phase, said: str, waits: Sequence[Waits]) -> dict[str, Any]:
+    """`said` is the sentence of the object's condition, for what does not wait for the scheduler."""
+    sentence = " ".join(dict.fromkeys(each.sentence for each in waits))
+    return {
+        "ref": str(ref),
+        "stack": ref.stack,
+        "phase": phase.value,
+        "sentence": sentence or f"{ref} is {phase.value}" + (f": {said}" if said else "") + ".",
+        "waits": [
+            {
+                "tasks": [str(id) for id in each.tasks],
+                "sentence": each.sentence,
+                "nodes": [{"node": node, "lacks": lacks} for node, lacks in each.nodes],
+                "ahead": each.ahead,
+                "starts_at": each.starts_at,
+            }
+            for each in waits
+        ],
+    }
 
 
 def stack_json(world: World, row: StackRow) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 
 from weyr.core.decision import ConditionType, Phase, phase_of
-from weyr.core.ref import Ref
+from weyr.core.parts import Part
+from weyr.core.ref import Ref, ThingId
 from weyr.reconcile.world import World
 from weyr.sim.snapshot import Bill, Breach, Snapshot
 from weyr.store.kernel import ObjectRow
@@ -27,22 +28,31 @@ def _money_on_what_nobody_owns(_before: Snapshot, now: Snapshot) -> Iterator[Bre
 
 def _task_without_a_meter(_before: Snapshot, now: Snapshot) -> Iterator[Breach]:
     for id in now.live:
-        if id not in now.metered:
+        if id not in now.metered and id not in now.unpaid:
             yield Breach(id.ref, f"{id} runs without a meter")
 
 
 def _intent_without_a_meter(_before: Snapshot, now: Snapshot) -> Iterator[Breach]:
-    for id in now.tasks - now.metered:
+    for id in now.tasks - now.metered - now.unpaid:
         yield Breach(id.ref, f"{id} is intended, and no meter was opened with it")
 
 
 def _two_attempts_at_once(_before: Snapshot, now: Snapshot) -> Iterator[Breach]:
-    alive: dict[Ref, list[str]] = defaultdict(list)
+    alive: dict[tuple[Ref, int | None], set[int]] = defaultdict(set)
     for id in now.live:
-        alive[id.ref].append(id.part)
-    for ref, parts in alive.items():
-        if ref.kind == "job" and len(parts) > 1:
-            yield Breach(ref, f"attempts {', '.join(sorted(parts))} of {ref} are alive at once")
+        part = Part.parse(id.part)
+        if part is not None and id.ref.kind == "job":
+            alive[id.ref, part.index].add(part.attempt)
+    for (ref, _), attempts in alive.items():
+        if len(attempts) > 1:
+            yield Breach(ref, f"attempts {', '.join(map(str, sorted(attempts)))} of {ref} are alive at once")
+
+
+def _two_owners_of_a_device(_before: Snapshot, now: Snapshot) -> Iterator[Breach]:
+    owners: dict[tuple[str, str], ThingId] = {}
+    for node, device, id in now.owners:
+        if owners.setdefault((node, device), id) != id:
+            yield Breach(id.ref, f"{owners[node, device]} and {id} both have device {device} of {node}")
 
 
 def _state_moving_backwards(before: Snapshot, now: Snapshot) -> Iterator[Breach]:
@@ -99,6 +109,7 @@ def _attempt_used_twice(_before: Snapshot, now: Snapshot) -> Iterator[Breach]:
 
 NEVER: Mapping[str, Never] = {
     "two attempts of one job alive at once": _two_attempts_at_once,
+    "two owners of a device": _two_owners_of_a_device,
     "forgotten before absence is proved": _forgotten_before_proof,
     "a state moving backwards": _state_moving_backwards,
     "an older generation over a newer": _older_over_newer,

@@ -16,6 +16,7 @@ from weyr.sim.clock import VirtualClock
 from weyr.sim.faults import FaultRates, Faults
 from weyr.sim.functions import SimFunctions
 from weyr.sim.nodes import NodeRates, SimNodes
+from weyr.sim.pool_nodes import SimPoolNodes
 from weyr.sim.scripts import Script
 from weyr.sim.services import SimBuckets, SimModels, SimNotices, SimRoutes, SimSecrets
 from weyr.sim.tasks import SimTasks, default_script
@@ -24,8 +25,8 @@ from weyr.sim.tasks import SimTasks, default_script
 class SimEngine:
     """Takes a clock, a seed, rates of faults per call, what each task does, and how its nodes fare.
 
-    `tasks`, `buckets`, `models`, `routes`, `functions`, `secrets` and `notices` are the capabilities with what a
-    simulation may do to them (reclaim a task, fill a bucket, load a route); `providers` is what a loop is given.
+    `tasks`, `buckets`, `models`, `routes`, `functions`, `secrets`, `notices`, `pool_nodes` are the capabilities, with
+    what a simulation may do to them (reclaim a task, fill a bucket, load a route); `providers` is what a loop is given.
     """
 
     def __init__(
@@ -46,7 +47,11 @@ class SimEngine:
         self.functions = SimFunctions(clock, self.faults)
         self.secrets = SimSecrets(clock, self.faults)
         self.notices = SimNotices(clock, self.faults)
-        self.shelves = (self.tasks, self.buckets, self.models, self.routes, self.functions, self.secrets, self.notices)
+        self.pool_nodes = SimPoolNodes(clock, self.faults, self.tasks.lose_all_on)
+        self.shelves = (
+            self.tasks, self.buckets, self.models, self.routes, self.functions, self.secrets, self.notices,
+            self.pool_nodes,
+        )  # fmt: skip
         self.providers: Mapping[Capability, Provider] = {shelf.capability: shelf for shelf in self.shelves}
 
     def stop_faults(self) -> None:

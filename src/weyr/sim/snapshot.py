@@ -1,17 +1,18 @@
 """What is true at one moment of a simulated world? The loop's books beside the engine's own, as plain values."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from weyr.core.capability import Capability
+from weyr.core.capability import Capability, TaskBody
 from weyr.core.ref import Ref, ThingId
+from weyr.core.task_usage import task_meters
 from weyr.reconcile.world import World
 from weyr.sim.engine import SimEngine
 from weyr.sim.store import SimDatabase
 from weyr.store.database import Database
-from weyr.store.kernel import ObjectRow
+from weyr.store.kernel import ObjectRow, ThingRow
 
 _METERED = "SELECT DISTINCT stack, kind, name, part FROM meters WHERE closed_ms IS NULL"
 
@@ -40,6 +41,10 @@ class Snapshot:
     live: tuple[ThingId, ...] = ()
     begun: Mapping[ThingId, int] = field(default_factory=dict)
     tasks: frozenset[ThingId] = frozenset()
+    unpaid: frozenset[ThingId] = frozenset()
+    """Tasks on pools' nodes: they are paid with the node."""
+    owners: tuple[tuple[str, str, ThingId], ...] = ()
+    """Node, device, and who has it, of the whole devices that live tasks have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +102,18 @@ class Witness:
             tuple(self._engine.tasks.live()),
             dict(self._begun),
             tasks,
+            self._unpaid(rows),
+            tuple(self._owners()),
         )
+
+    def _unpaid(self, rows: list[ThingRow]) -> frozenset[ThingId]:
+        bodies = [(row.id, row.body) for row in rows if isinstance(row.body, TaskBody)]
+        return frozenset(id for id, body in bodies if not task_meters(body))
+
+    def _owners(self) -> Iterator[tuple[str, str, ThingId]]:
+        for id, body in self._engine.tasks.bodies():
+            if body.accelerators is None or not body.accelerators.share_milli:
+                yield from ((body.node, device, id) for device in body.devices)
 
     def take_as_known(self, world: World) -> None:
         """After a power cut a task that was forgotten may be known again: it was not begun by that."""

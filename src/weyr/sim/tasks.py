@@ -120,6 +120,18 @@ class SimTasks(Shelf):
         if not self._settle(id, run).is_over:
             run.signals = replace(run.signals, lost_at=self._clock.now())
 
+    def lose_all_on(self, node: str) -> None:
+        """A pool's node is gone, with all that runs there."""
+        for id, run in self._runs.items():
+            if run.body.node == node and id in self._wanted:
+                self.lose(id)
+
+    def reclaim_all_on(self, node: str, notice_s: float) -> None:
+        """A pool's node has notice, and so has all that runs there."""
+        for id, run in self._runs.items():
+            if run.body.node == node and id in self._wanted:
+                self.reclaim(id, notice_s)
+
     def live(self) -> Iterator[ThingId]:
         """The truth, for checks: the tasks whose process lives at this moment, whoever may know of it."""
         now = self._clock.now()
@@ -127,6 +139,10 @@ class SimTasks(Shelf):
             run = self._settle(id, self._runs[id])
             if not run.is_over and now >= run.began_at:
                 yield id
+
+    def bodies(self) -> Iterator[tuple[ThingId, TaskBody]]:
+        """What each of `live` was told to be."""
+        return ((id, self._runs[id].body) for id in self.live() if self._runs[id].body.devices)
 
     def ran(self) -> Iterator[Ran]:
         """Every process that ever began, in order."""

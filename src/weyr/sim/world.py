@@ -23,10 +23,10 @@ from weyr.ledger.ledger import Ledger
 from weyr.ledger.prices import Catalogue
 from weyr.reconcile.apply import apply_plan, planning_world
 from weyr.reconcile.effects import Effects
-from weyr.reconcile.loop import Loop, phases
+from weyr.reconcile.loop import Loop
 from weyr.reconcile.orphans import sweep
 from weyr.reconcile.scheduler import Scheduler
-from weyr.reconcile.world import World
+from weyr.reconcile.world import World, phases
 from weyr.sim.bills import End, bills
 from weyr.sim.broken import LINES_MAX, Broken, Incident, told
 from weyr.sim.chance import chance_of
@@ -260,7 +260,8 @@ class SimWorld:
         effects = Effects(providers, lambda _event, /, **_fields: None)
         if self.room is not None:
             known = [thing for things in world.things.values() for thing in things.values()]
-            scheduler = self._scheduler_type(providers[Capability.TASKS], self.room, self.clock, known)
+            tasks, nodes = providers[Capability.TASKS], providers[Capability.NODES]
+            scheduler = self._scheduler_type(tasks, self.room, self.clock, known, nodes)
             effects = Effects(providers | scheduler.providers, effects.log, scheduler.rung)
         return self._loop_type(self.db, self.kinds, effects, self.ledger, world)
 

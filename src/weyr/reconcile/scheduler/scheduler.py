@@ -12,6 +12,7 @@ from weyr.core.ref import Ref
 from weyr.reconcile.scheduler.board import Board
 from weyr.reconcile.scheduler.keepers import Nodes, Pools, Queues
 from weyr.reconcile.scheduler.tasks import ScheduledTasks
+from weyr.reconcile.scheduler.why import Waits, waits_of
 from weyr.scheduling.queueing import Policy
 from weyr.store.kernel import ThingRow
 
@@ -54,6 +55,11 @@ class Scheduler:
         if nodes is not None:
             self.providers[Capability.NODES] = Nodes(nodes, self.tasks, known)
         self.tasks.recover(known)
+
+    def why(self, ref: Ref) -> list[Waits]:
+        """What of an object waits, and for what. May be called from any thread."""
+        with self.tasks.lock:
+            return list(waits_of(self.board, ref, self.tasks.now()))
 
     def rung(self) -> Mapping[Ref, float]:
         """Whose objects are to be looked at, and when."""

@@ -1,0 +1,70 @@
+"""What a queue is to the scheduler."""
+
+import pytest
+
+from weyr.core.amounts import amount_text, amounts_of
+from weyr.core.capability import Capability
+from weyr.core.decision import ConditionType, Ensure, Release, Thing, View, Want
+from weyr.core.pools import QueueBody, QueueFacts
+from weyr.core.ref import Ref
+from weyr.core.seen import Absent, Present
+from weyr.kinds.compute.queue.decide import body_of, decide
+from weyr.kinds.compute.queue.spec import QueueSpec
+
+REF = Ref("team", "queue", "gpu")
+SPECS: dict[str, tuple[QueueSpec, dict[str, int], dict[str, int]]] = {
+    "a quota is guaranteed and never passed": (QueueSpec(quota={"H100": 4}), {"gpu/H100": 4000}, {"gpu/H100": 4000}),
+    "borrowing bounds what is beyond it": (
+        QueueSpec(quota={"cpu": 8}, borrow={"cpu": 2, "gpu": 1}),
+        {"cpu": 8000},
+        {"cpu": 10000, "gpu": 1000},
+    ),
+    "borrowing without bounds": (QueueSpec(quota={"memory": "1GiB"}, borrow=True), {"memory": 2**30}, {}),
+    "money is per hour": (QueueSpec(quota={"money": "20 USD"}), {"money": 20_000_000}, {"money": 20_000_000}),
+}
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_a_quota_becomes_a_guarantee_and_a_limit(name: str) -> None:
+    """As Kueue's users know it: nominal quota, and a limit of borrowing."""
+    spec, guarantee, limit = SPECS[name]
+    body = body_of(spec)
+    assert (dict(body.guarantee), dict(body.limit)) == (guarantee, limit)
+
+
+@pytest.mark.parametrize("quota", [{"cpu": "many"}, {"memory": "much"}, {"money": 5}, {"two words": 1}, {"cpu": -1}])
+def test_an_amount_that_is_none_is_refused(quota: dict[str, str | int | float]) -> None:
+    """In the plan, not when the first job waits for it."""
+    with pytest.raises(ValueError, match=r"."):
+        QueueSpec(quota=quota)
+
+
+def test_amounts_are_told_as_they_are_written() -> None:
+    """What waits says what it waits for in the words of the file."""
+    amounts = amounts_of({"cpu": 8, "memory": "64GiB", "H100": 1.5, "money": "20 USD", "gpu": 2})
+    texts = [amount_text(name, amount) for name, amount in amounts.items()]
+    assert texts == ["8 CPU", "64 GiB", "1.5 H100", "20.00 per hour", "2 GPU"]
+
+
+def test_what_is_used_changes_nothing_that_is_said_of_it() -> None:
+    """Whoever needs the queue looks again when its status changes; a thousand jobs would, at each end of one."""
+    want = Want(REF, QueueSpec(quota={"cpu": 1}), 3)
+    told = [
+        decide(want, View(0.0, {"": thing(Present(QueueFacts(running=running), 3), 3)})).conditions
+        for running in (0, 1000)
+    ]
+    assert told[0] == told[1]
+    assert told[0][0].type is ConditionType.READY
+
+
+def test_a_queue_is_declared_and_taken_back() -> None:
+    """It is forgotten once the scheduler has it no more."""
+    first = decide(Want(REF, QueueSpec(), 1), View(0.0))
+    assert first.actions == (Ensure(Capability.QUEUES, "", QueueBody(), 1),)
+    gone: Want[QueueSpec] = Want(REF, None, 2)
+    assert decide(gone, View(0.0, {"": thing(Present(QueueFacts()), 1)})).actions == (Release(""),)
+    assert decide(gone, View(0.0, {"": thing(Absent(), 1)})).forget
+
+
+def thing(seen: Present | Absent, generation: int) -> Thing:
+    return Thing("", Capability.QUEUES, generation, seen, QueueBody(), is_accepted=True)

@@ -1,0 +1,55 @@
+"""Why does an object's task not run? The long answer: a sentence, what each node lacks, and when it should start."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from weyr.core.ref import Ref, ThingId
+from weyr.reconcile.scheduler.board import Board
+from weyr.reconcile.scheduler.groups import Group, Stage
+from weyr.reconcile.scheduler.reasons import waits_text
+from weyr.reconcile.scheduler.shapes import is_pooled
+
+NODES_MAX = 100
+"""So many nodes are told of one by one; the sentence counts all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """Why a task, or a gang, waits. `nodes` are pairs of a node and what it lacks; `ahead`, how many have their turn
+    before it; `starts_at` is Unix seconds, None where nobody knows."""
+
+    tasks: tuple[ThingId, ...]
+    sentence: str
+    nodes: tuple[tuple[str, str], ...] = ()
+    ahead: int = 0
+    starts_at: float | None = None
+
+
+def waits_of(board: Board, ref: Ref, now: float) -> Iterator[Waits]:
+    """Everything of the object that waits. Nothing where it does not wait for the scheduler."""
+    for group in [each for each in board.groups.values() if each.ref == ref and each.stage is not Stage.TOLD]:
+        tasks = tuple(member.want.id for member in group.in_order)
+        if group.stage is not Stage.WAITING:
+            yield Waits(tasks, f"{waits_text(board, group)}.".capitalize())
+            continue
+        reason = board.queueing.why(group.id, now)
+        nodes = tuple(_nodes(board, group))
+        yield Waits(tasks, _sentence(board, group, reason.sentence(now), nodes), nodes, reason.ahead, reason.starts_s)
+
+
+def _sentence(board: Board, group: Group, said: str, nodes: tuple[tuple[str, str], ...]) -> str:
+    short = waits_text(board, group)
+    if not nodes and is_pooled(group.body):
+        pools = [name for name in board.pools if group.body.pool in ("", name)]
+        said = f"There is no node yet in {', '.join(sorted(pools))}" if pools else "There is no pool for it"
+    return f"{short[0].upper()}{short[1:]}. {said}."
+
+
+def _nodes(board: Board, group: Group) -> Iterator[tuple[str, str]]:
+    """What each node lacks that it could go to at all: of the pools it may use, or this machine."""
+    request = board.request(group)
+    lacks = board.queueing.nodes.lacks(request)
+    candidates = [free for free in board.queueing.nodes.all() if request.labels <= frozenset(free.node.labels.items())]
+    for free in candidates[:NODES_MAX]:
+        lack = lacks.get(free.node.name, "takes nothing new now")
+        yield free.node.name, lack or "has room"

@@ -1,0 +1,82 @@
+"""What nodes do pools have in a simulated world? Those that they asked for: they come late, have notice, and vanish."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from weyr.core.capability import Capability, Refused, Wanted
+from weyr.core.pools import NodeBody, NodeFacts, NodeState
+from weyr.core.ref import ThingId
+from weyr.core.seen import Seen
+from weyr.sim.clock import VirtualClock
+from weyr.sim.faults import Faults
+from weyr.sim.shelf import Shelf
+
+STARTS_AFTER_S = 3.0
+
+
+@dataclass(slots=True)
+class _Slot:
+    """One node: since when it is there, when it was told to go, and when it does."""
+
+    began_at: float
+    notice_at: float | None = None
+    gone_at: float | None = None
+
+
+class SimPoolNodes(Shelf):
+    """The NODES capability. `lost` is told of each node that is gone, with all that runs there."""
+
+    capability = Capability.NODES
+    holds = NodeBody
+
+    def __init__(
+        self, clock: VirtualClock, faults: Faults, lost: Callable[[str], None], starts_after_s: float = STARTS_AFTER_S
+    ) -> None:
+        super().__init__(clock, faults)
+        self._lost, self._starts_after_s = lost, starts_after_s
+        self._slots: dict[ThingId, _Slot] = {}
+
+    def reclaim(self, id: ThingId, notice_s: float) -> bool:
+        """The node has notice, and goes when it has run out. False where there is no such node."""
+        slot = self._slots.get(id)
+        if slot is None or slot.notice_at is not None:
+            return False
+        slot.notice_at = self._clock.now()
+        slot.gone_at = slot.notice_at + notice_s
+        return True
+
+    def lose(self, id: ThingId) -> None:
+        """The node is gone at once."""
+        if id in self._wanted:
+            del self._wanted[id]
+            del self._slots[id]
+            self._lost(str(id))
+
+    def _begin(self, want: Wanted, prior: Wanted | None) -> Refused | None:
+        if prior is None:
+            self._slots[want.id] = _Slot(self._clock.now())
+        return None
+
+    def _let_go(self, id: ThingId) -> bool:
+        self._slots.pop(id, None)
+        self._lost(str(id))
+        return True
+
+    def _look(self, id: ThingId) -> Seen:
+        slot = self._slots.get(id)
+        if slot is not None and slot.gone_at is not None and self._clock.now() >= slot.gone_at:
+            self.lose(id)
+        return super()._look(id)
+
+    def _facts(self, want: Wanted) -> NodeFacts:
+        assert isinstance(want.body, NodeBody), f"{want.id} is no node"
+        slot, body = self._slots[want.id], want.body
+        if slot.notice_at is not None:
+            state = NodeState.DRAINING
+        else:
+            is_there = self._clock.now() >= slot.began_at + self._starts_after_s
+            state = NodeState.READY if is_there else NodeState.STARTING
+        devices = tuple(f"{want.id.part}-{number}" for number in range(body.devices))
+        return NodeFacts(
+            state, slot.began_at, slot.notice_at, slot.gone_at, body.cpu, body.memory_bytes, body.model, devices
+        )
