@@ -306,11 +306,8 @@ class Loop:
 
     def _tell(self, untold: Sequence[ThingRow]) -> dict[ThingId, Told]:
         """Tells the engines every intention they have not accepted yet."""
-        wanted = [
-            (thing.capability, Wanted(thing.id, thing.generation, thing.body))
-            for thing in untold
-            if not thing.is_released and thing.body is not None
-        ]
+        asked = [(thing, thing.body) for thing in untold if not thing.is_released and thing.body is not None]
+        wanted = [(thing.capability, Wanted(thing.id, thing.generation, body)) for thing, body in asked]
         released = [(thing.capability, thing.id) for thing in untold if thing.is_released]
         return self.effects.ensure(wanted) | self.effects.release(released)
 
