@@ -104,23 +104,30 @@ class Rooms:
         return options
 
     def _add(self, heap: list[Option], need: Need, rooms: Iterable[Room]) -> None:
+        known = self._unused
         for room in rooms:
             # `rooms_after` asks this too, but most rooms of a full cluster fail here.
             if room.cpu_milli < need.cpu_milli or room.memory_mib < need.memory_mib:
                 continue
-            unused = self._unused_of(room)
-            for left, after in rooms_after(room, need):
-                # Between options that lose the same: where least is left.
-                spare = after.cpu_milli + after.memory_mib + sum(after.free)
-                heappush(heap, Option(self._unused_of(after) - unused, spare, room, left))
+            ways = rooms_after(room, need)
+            if not ways:
+                continue
+            unused = known.get(room)
+            if unused is None:
+                unused = self._work_out(room)
+            # Between options that lose the same: where least is left.
+            spare = room.cpu_milli + room.memory_mib + sum(room.free)
+            for left, after in ways:
+                then = known.get(after)
+                if then is None:
+                    then = self._work_out(after)
+                heappush(heap, Option(then - unused, spare, room, left))
 
-    def _unused_of(self, room: Room) -> float:
-        unused = self._unused.get(room)
-        if unused is None:
-            assert self._forecast is not None
-            if len(self._unused) >= REMEMBERED_MAX:
-                self._unused.clear()
-            unused = self._unused[room] = self._forecast.unused_milli(room)
+    def _work_out(self, room: Room) -> float:
+        assert self._forecast is not None
+        if len(self._unused) >= REMEMBERED_MAX:
+            self._unused.clear()
+        unused = self._unused[room] = self._forecast.unused_milli(room)
         return unused
 
     def _forget_options(self) -> None:
