@@ -1,6 +1,7 @@
 """Which kinds are there? One line for each; nothing heavier than their descriptors is imported here."""
 
 from weyr.core.kind import AnyKind, Kinds
+from weyr.kinds.compute.dev import KIND as DEV
 from weyr.kinds.compute.function import KIND as FUNCTION
 from weyr.kinds.compute.job import KIND as JOB
 from weyr.kinds.compute.pool import KIND as POOL
@@ -12,5 +13,5 @@ from weyr.kinds.ml.model import KIND as MODEL
 from weyr.kinds.security.secret import KIND as SECRET
 from weyr.kinds.storage.bucket import KIND as BUCKET
 
-_ALL: tuple[AnyKind, ...] = (BUDGET, SECRET, BUCKET, POOL, QUEUE, JOB, SERVICE, FUNCTION, MODEL, ENDPOINT)
+_ALL: tuple[AnyKind, ...] = (BUDGET, SECRET, BUCKET, POOL, QUEUE, JOB, SERVICE, FUNCTION, DEV, MODEL, ENDPOINT)
 KINDS: Kinds = {kind.name: kind for kind in _ALL}

@@ -61,6 +61,7 @@ class Kind(Generic[S, M]):
     `replaces` fields whose change cannot be made in place: the object is removed and made anew
     `reborn`   what an object that is made anew still has to know, such as the numbers its things had: a name is
                used once in an object's life
+    `begins_again` whether the next plan begins one anew that is done
     `checks`   the whole stack → what is unwise or impossible in objects of this kind
     `reads_spend` whether its decisions depend on what the stack has cost
     `reads_cost`  whether those of an object of this spec depend on what the object has cost
@@ -80,6 +81,7 @@ class Kind(Generic[S, M]):
     replaces: frozenset[str] = frozenset()
     reborn: Callable[[M], M] | None = None
     reads_spend: bool = False
+    begins_again: bool = False
     reads_cost: Callable[[S], bool] | None = None
     checks: Callable[[Proposal], Iterable[Finding]] | None = None
 

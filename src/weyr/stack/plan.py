@@ -140,6 +140,8 @@ def _step(item: StackObject, was: Known | None, kind: AnyKind, past: int) -> Ste
         return _made(item, Action.CHANGE, generation + 1, generation, plain, fields)
     if was.existing.phase is Phase.FAILED and Capability.TASKS in kind.capabilities:
         return _made(item, Action.RETRY, generation + 1, generation, plain, (), "it failed and is tried again")
+    if was.existing.phase is Phase.DONE and kind.begins_again:
+        return _made(item, Action.RETRY, generation + 1, generation, plain, (), "it ended and begins again")
     return None
 
 

@@ -1,0 +1,25 @@
+"""dev: a place to work in, which ends when nobody does."""
+
+from weyr.core.capability import Capability
+from weyr.core.kind import Kind, Layer
+from weyr.core.task_usage import task_usage
+from weyr.kinds.compute.dev.checks import checks
+from weyr.kinds.compute.dev.decide import decide, estimate
+from weyr.kinds.compute.dev.memory import DevMemory, reborn
+from weyr.kinds.compute.dev.spec import DevSpec
+
+KIND = Kind(
+    name="dev",
+    plural="devs",
+    layer=Layer.COMPUTE,
+    summary="A session to work in, by shell or in a notebook; it ends when nothing happens any more.",
+    spec=DevSpec,
+    decide=decide,
+    capabilities=(Capability.TASKS,),
+    memory=DevMemory,
+    usage=lambda _spec, things: task_usage(things),
+    estimate=estimate,
+    reborn=reborn,
+    begins_again=True,
+    checks=checks,
+)

@@ -1,0 +1,20 @@
+"""What does a session remember between two looks? Its one task, and how the last one ended."""
+
+from dataclasses import dataclass, field
+
+from weyr.core.replica_set import ReplicaSet
+
+
+@dataclass(frozen=True, slots=True)
+class DevMemory:
+    """`outcome` is how the session of this generation ended, "" while it has not; `has_failed` whether that was bad."""
+
+    held: ReplicaSet = field(default_factory=ReplicaSet)
+    generation: int = 0
+    outcome: str = ""
+    has_failed: bool = False
+
+
+def reborn(memory: DevMemory) -> DevMemory:
+    """A session that is made anew counts its tasks on: no name is used twice."""
+    return DevMemory(ReplicaSet(last_number=memory.held.last_number))
