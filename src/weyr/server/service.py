@@ -19,6 +19,7 @@ from weyr.core.audit import AuditEvent
 from weyr.core.capability import Capability, TaskBody
 from weyr.core.diagnostic import Diagnostic, UserError
 from weyr.core.parts import chosen
+from weyr.core.pools import NodeFacts
 from weyr.core.ref import Ref, ThingId
 from weyr.core.schema import from_json, to_json
 from weyr.core.seen import Present, TaskFacts, TaskState
@@ -181,18 +182,43 @@ class Service:
         return views.why_json(ref, phase, said, waits)
 
     def reclaim(self, ref: Ref, notice_s: float) -> dict[str, Any]:
-        """Does to a running spot task what a cloud does."""
-        id = self._spot_task(ref)
-        if not self.weyr.tasks.reclaim(id, notice_s):
-            raise Conflict(f"{ref} does not run now.")
+        """Does to a running spot task what a cloud does, or to a pool's node and all that runs there."""
+        if ref.kind == "pool":
+            id, reclaimed = self._reclaim_node(ref, notice_s)
+        else:
+            id, reclaimed = self._spot_task(ref), [ref]
+            if not self.weyr.tasks.reclaim(id, notice_s):
+                raise Conflict(f"{ref} does not run now.")
         with self.weyr.lock:
             stack = self.weyr.world.stacks.get(ref.stack)  # which may have gone since we looked
         plan = stack.plan_id if stack else ""
         with self.weyr.db.write() as connection:
             text = f"the spot node of {id} is reclaimed in {notice_s:g} s"
             kernel.add_events(connection, [kernel.EventRow(self.now(), ref.stack, str(ref), plan, "spot.notice", text)])
-        self._ring([ref])
+        self._ring([ref, *reclaimed])
         return {"id": str(id), "notice_s": notice_s}
+
+    def _reclaim_node(self, ref: Ref, notice_s: float) -> tuple[ThingId, list[Ref]]:
+        """Notice for the busiest node of a pool, and for all that runs there. Gives it, and whose tasks these are."""
+        with self.weyr.lock:
+            things = [thing for each in self.weyr.world.things.values() for thing in each.values()]
+        on: dict[str, list[ThingId]] = {}
+        for thing in things:
+            match thing.seen:
+                case Present(facts=TaskFacts(state=TaskState.RUNNING, node=str(node))) if node:
+                    on.setdefault(node, []).append(thing.id)
+        ready = [
+            thing.id
+            for thing in things
+            if thing.id.ref == ref and isinstance(thing.seen, Present) and isinstance(thing.seen.facts, NodeFacts)
+        ]
+        for busiest in sorted(ready, key=lambda id: (-len(on.get(str(id), ())), id)):
+            if self.weyr.nodes.reclaim(busiest, notice_s):
+                tasks = on.get(str(busiest), [])
+                for task in tasks:
+                    self.weyr.tasks.reclaim(task, notice_s)
+                return busiest, [task.ref for task in tasks]
+        raise Conflict(f"{ref} has no node now.")
 
     def _spot_task(self, ref: Ref) -> ThingId:
         with self.weyr.lock:

@@ -74,7 +74,12 @@ def _thing_state(thing: Mapping[str, Any]) -> str:
     for label, field in (("since", "started_at"), ("until", "ended_at")):
         if thing.get(field):
             words.append(f"{label} {clock(float(thing[field]))}")
+    if thing.get("used"):
+        words.append("uses " + ", ".join(str(text) for text in thing["used"].values()))
     for label, field in (
+        ("running", "running"),
+        ("waiting", "waiting"),
+        ("lacking nodes:", "lacking"),
         ("", "end"),
         ("from checkpoint", "restored"),
         ("saved", "saved"),

@@ -15,6 +15,8 @@ OFTEN = 400
 
 def estimate(spec: JobSpec) -> tuple[Estimate, ...]:
     """One run a month, of the expected duration, the time limit, or an assumed hour; each index and replica of it."""
+    if spec.pool or spec.resources.accelerators or spec.labels:
+        return ()  # paid with the pool's node, used or idle
     seconds = spec.expected_duration or spec.time_limit or float(HOUR_S)
     word = "expected" if spec.expected_duration else "at most" if spec.time_limit else "assumed"
     lines = task_quantities(spec.resources.cpu, spec.resources.memory, spec.spot)
