@@ -2,6 +2,6 @@
 
 from weyr.core.engine import LOCAL_ENGINE, EngineKind
 from weyr.engines.ray import ENGINE as RAY
-from weyr.engines.slurm import ENGINE as SLURM
+from weyr.engines.slurm.settings import ENGINE as SLURM
 
 ENGINES: dict[str, EngineKind] = {engine.name: engine for engine in (LOCAL_ENGINE, RAY, SLURM)}

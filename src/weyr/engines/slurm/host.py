@@ -15,6 +15,7 @@ from typing import Any
 
 from weyr.attempt import task_folder
 from weyr.attempt.host import Serving
+from weyr.attempt.ranks import placed
 from weyr.attempt.task_folder import BEGUN, EXIT, STOP, WANTED, Order
 from weyr.attempt.testimony import end_in, record_or_nothing
 from weyr.core.capability import Refused, TaskBody
@@ -132,6 +133,8 @@ class SlurmHost:
         )
         name = ThingId.parse(orders[0]["id"])
         submission = Submission(f"{name.ref.stack}/{name.ref.name}", comment, str(folder), len(orders), is_gang, need)
+        addresses = [submission_folder.address_of(rank) for rank in range(size)]
+        orders = [placed(order, addresses) for order in orders]
         submission_folder.write(folder, members, orders, script_of(submission, self._settings(), self.python))
         self._claim_starts(key, members)
         self._clerk.submit(key)

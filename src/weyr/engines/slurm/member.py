@@ -16,11 +16,9 @@ import time
 from pathlib import Path
 
 from weyr.attempt import limits, processes, standby, task_folder
-from weyr.attempt.ranks import placed
 from weyr.attempt.task_folder import Order
-from weyr.attempt.testimony import record_or_nothing
 from weyr.engines.slurm import submission_folder
-from weyr.engines.slurm.submission_folder import RING
+from weyr.engines.slurm.submission_folder import RING, address_of
 
 RUN_BEFORE = 75
 GANG_S = 120.0
@@ -47,7 +45,7 @@ def main(argv: list[str]) -> int:
         print(f"{members['members'][index]['id']} began in another job", file=sys.stderr)
         return RUN_BEFORE
     mine = members["members"][index]
-    if record_or_nothing(mine["folder"], task_folder.BEGUN).get("submission") != folder.name:
+    if (task_folder.read_json(mine["folder"], task_folder.BEGUN) or {}).get("submission") != folder.name:
         print(f"{mine['id']} was released, or is of another submission", file=sys.stderr)
         return RUN_BEFORE
     try:
@@ -61,15 +59,17 @@ def main(argv: list[str]) -> int:
         end = {"reason": "not started", "exit_code": None, "signal": None, "detail": str(e), "ended_at": time.time()}
         task_folder.write_json(mine["folder"], task_folder.EXIT, end, is_durable=True)
         raise
-    order = _seen_here(placed(order, addresses))
+    order = _seen_here(order, addresses)
     if not os.path.exists(order["events"]):
         order["events"] = f"{task_folder.FILE}{folder.parents[1] / RING}"  # the server is on another machine
     standby.main(limits.hierarchies(), lambda: (order, lock), told=_why)
     return 0
 
 
-def _seen_here(order: Order) -> Order:
-    """With what Slurm gave to this member: its devices, and where it is."""
+def _seen_here(order: Order, addresses: list[str]) -> Order:
+    """With what Slurm gave to this member: its devices, and where it and the others are."""
+    for rank, address in enumerate(addresses):
+        order["env"] = {name: value.replace(address_of(rank), address) for name, value in order["env"].items()}
     given = {name: os.environ[name] for name in (*SEEN_BY_TASKS, *DEVICES) if name in os.environ}
     hidden = {} if order["ranks"]["gpus"] else {"CUDA_VISIBLE_DEVICES": ""}
     return {**order, "env": {"HOME": os.path.expanduser("~")} | order["env"] | hidden | given}

@@ -1,5 +1,6 @@
 """What may be said of a Slurm cluster, and what it cannot do."""
 
+from weyr.core.engine import EngineKind
 from weyr.core.schema import Duration, SpecPart, field
 
 
@@ -39,3 +40,6 @@ LACKS = {
     "resources.accelerators.share_milli": WHOLE,
     "resources.accelerators.memory_bytes": WHOLE,
 }
+
+# Not in the package's __init__: members import that, and would begin by loading pydantic.
+ENGINE = EngineKind("slurm", "The nodes of a Slurm cluster.", SlurmSettings, LACKS)

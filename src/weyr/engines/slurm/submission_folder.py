@@ -29,6 +29,11 @@ RING = ".ring"
 """Beside the folder of submissions: members on other machines set its time when something happened."""
 
 
+def address_of(rank: int) -> str:
+    """What stands in an order for the address of a member, until its node is known."""
+    return f"weyr-address-of-member-{rank}."
+
+
 class Member(TypedDict):
     """One task of a submission. `folder` is its task folder."""
 
