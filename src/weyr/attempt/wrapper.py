@@ -372,6 +372,7 @@ class Wrapper:
         state = {
             "wrapper": os.getpid(),
             "pid": self._main,
+            "relay": self._relay,
             "starttime": processes.start_ticks(self._main) if self._main and self._status is None else None,
             "started_at": self._started_at,
             "cpu_by": self._limits.cpu_by,

@@ -5,13 +5,21 @@ from typing import Annotated
 import typer
 
 from weyr.cli.completing import stacks
-from weyr.core.units import seconds_of
+from weyr.core.units import seconds_of, share_of
 
 
 def seconds(text: str) -> float:
     """A duration as people write it. Raises: BadParameter."""
     try:
         return seconds_of(text)
+    except ValueError as e:
+        raise typer.BadParameter(str(e)) from e
+
+
+def part(text: str) -> float:
+    """A share as people write it, such as 10%. Raises: BadParameter."""
+    try:
+        return share_of(text)
     except ValueError as e:
         raise typer.BadParameter(str(e)) from e
 

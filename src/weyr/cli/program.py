@@ -36,6 +36,7 @@ VERBS: VerbTable = {
         "describe": "Tell everything about one object.",
         "why": "Say what an object waits for, and what each node lacks.",
         "logs": "Show what an object's task printed.",
+        "exec": "Run a command, or a shell, where a task runs.",
         "events": "Show what happened, oldest first.",
         "runs": "List training runs, or draw one.",
         "cost": "Show what was spent, by whom, and what the month will come to.",

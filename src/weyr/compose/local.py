@@ -25,6 +25,8 @@ from weyr.core.capability import Capability, Provider
 from weyr.core.diagnostic import EngineSilent
 from weyr.core.ref import Ref, ThingId
 from weyr.engines.local.artifacts import ObjectArtifacts, s3_buckets
+from weyr.engines.local.chaos import Chaos as Chaos
+from weyr.engines.local.chaos import NotDone as NotDone
 from weyr.engines.local.control import NoAnswer, PlaneDown, ask
 from weyr.engines.local.functions import LocalFunctions
 from weyr.engines.local.launcher_client import LauncherClient
@@ -40,6 +42,9 @@ from weyr.engines.local.supervisor import Supervisor
 from weyr.engines.local.tasks import local_tasks, machine_memory_bytes
 from weyr.engines.local.tracked import TrackedTasks
 from weyr.engines.local.vigil import Vigil
+from weyr.engines.local.visits import NoVisit as NoVisit
+from weyr.engines.local.visits import OpenVisit as OpenVisit
+from weyr.engines.local.visits import Visits
 from weyr.ledger.ledger import Ledger
 from weyr.ledger.prices import Catalogue
 from weyr.reconcile.effects import Effects
@@ -78,6 +83,8 @@ class Weyr:
     loop: Loop
     planes: Mapping[str, Plane]
     nodes: LocalNodes
+    visits: Visits
+    chaos: Chaos
     scheduler: Scheduler | None = None
     """None where nothing is served."""
 
@@ -99,6 +106,7 @@ class Weyr:
             raise EngineSilent(str(e)) from e
 
     def close(self) -> None:
+        self.visits.close()
         self.db.close()
 
 
@@ -183,6 +191,8 @@ def open_weyr(
         loop,
         planes,
         nodes,
+        Visits(home.tasks),
+        Chaos(home.tasks),
         scheduler,
     )
 

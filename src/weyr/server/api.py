@@ -57,6 +57,38 @@ OBJECTS = (
         request="ReclaimRequest", response="Reclaimed", grant="api:write", status=202,
         refusals=(_BAD_BODY, _NO_SUCH, (409, "It does not run on spot, or does not run now.")),
     ),
+    ApiRoute(
+        "POST", "/v1/chaos/disturb", "disturb", Tag.OBJECTS, "Kill, slow down or cut off a task",
+        "`kill` its program (or its wrapper, with `of`), let it run for a `share` of the time only (`slow`), or cut it "
+        "off from Weyr's doors (`partition`, in a sandbox), for `for_s`.",
+        request="DisturbRequest", response="Done", grant="api:write", status=202,
+        refusals=(_BAD_BODY, _NO_SUCH, (409, "It does not run now, or this cannot be done to it.")),
+    ),
+)  # fmt: skip
+
+_VISIT = _path("visit", "The visit's name.", "9f86d081884c7d659a2feaa0c55ad015")
+VISITS = (
+    ApiRoute(
+        "POST", "/v1/exec", "begin_visit", Tag.VISITS, "Run a command in a task",
+        "In the environment, folder, sandbox and control groups of a task that runs now. Read its output next: it "
+        "is ended where nobody does.",
+        request="ExecRequest", response="Visit", grant="api:write",
+        refusals=(_BAD_BODY, _NO_SUCH, (409, "It does not run now, or not here.")),
+    ),
+    ApiRoute(
+        "GET", "/v1/exec/{visit}/output", "visit_output", Tag.VISITS, "Follow what the command writes",
+        'A JSON object on each line: `{"o": ...}` for output and `{"e": ...}` for errors in base64, at last '
+        '`{"exit": 0}`.',
+        params=(_VISIT,), media=Media.TEXT, grant="api:write", refusals=(_NO_SUCH,),
+    ),
+    ApiRoute(
+        "POST", "/v1/exec/{visit}/input", "visit_input", Tag.VISITS, "Give the command input",
+        params=(_VISIT,), request="VisitInput", response="Done", grant="api:write", refusals=(_BAD_BODY, _NO_SUCH),
+    ),
+    ApiRoute(
+        "POST", "/v1/exec/{visit}/size", "visit_size", Tag.VISITS, "Tell the command how large its terminal is",
+        params=(_VISIT,), request="TerminalSize", response="Done", grant="api:write", refusals=(_BAD_BODY, _NO_SUCH),
+    ),
 )  # fmt: skip
 
 STORY = (
@@ -148,4 +180,4 @@ SERVER = (
     ApiRoute("GET", "/docs", "reference", Tag.SERVER, "Read this reference as a page", media=Media.HTML, grant=""),
 )  # fmt: skip
 
-API: tuple[ApiRoute, ...] = PLANS + OBJECTS + STORY + RUNS + MONEY + ACCESS + SERVER
+API: tuple[ApiRoute, ...] = PLANS + OBJECTS + VISITS + STORY + RUNS + MONEY + ACCESS + SERVER

@@ -27,13 +27,15 @@ from weyr.server.routes import Handler, starlette_routes
 from weyr.server.service import Service
 from weyr.server.story import story_handlers
 from weyr.server.troubles import TROUBLES, Troubled
+from weyr.server.visits import visit_handlers
 
 _REGISTRY = re.compile(r"/mlflow/(registered-models|model-versions)/")
 
 
 def build_app(service: Service, is_offline: bool = False) -> Starlette:
     """The application over an opened data folder. Offline, whoever can read the folder is its administrator."""
-    handlers = {**service_handlers(service), **story_handlers(service), **_server_handlers(service)}
+    handlers = {**service_handlers(service), **story_handlers(service), **visit_handlers(service)}
+    handlers |= _server_handlers(service)
     grants = {route.handler: route.grant for route in API}
     table = {name: guarded(handler, grants.get(name, ""), service.refuse) for name, handler in handlers.items()}
 

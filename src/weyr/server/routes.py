@@ -21,6 +21,7 @@ class Tag(StrEnum):
 
     PLANS = "Plans"
     OBJECTS = "Objects"
+    VISITS = "Commands in tasks"
     STORY = "Events and logs"
     RUNS = "Runs"
     MONEY = "Money"

@@ -224,6 +224,26 @@ SCHEMAS: dict[str, Schema] = {
         {"ref": "digits:job/train", "notice_s": 5}, ("notice_s",),
     ),
     "Reclaimed": {"type": "object", "description": "The notice was given.", "examples": [{"ref": "digits:job/train"}]},
+    "DisturbRequest": _record(
+        "What to do to the first task of an object that runs.",
+        {"ref": _told(TEXT, "An absolute ref."), "what": {"enum": ["kill", "slow", "partition"]}, "replica": COUNT,
+         "of": {"enum": ["program", "wrapper"]}, "share": NUMBER, "for_s": _told(NUMBER, "Seconds.")},
+        {"ref": "digits:job/train", "what": "slow", "share": 0.1, "for_s": 30}, ("replica", "of", "share", "for_s"),
+    ),
+    "ExecRequest": _record(
+        "Which task, and what to run in it. Without `replica` and `index` the first task that runs.",
+        {"ref": _told(TEXT, "An absolute ref."), "command": _told(_list(TEXT), "Its words."), "replica": COUNT,
+         "index": COUNT, "rows": _told(COUNT, "Of its terminal; without it has none."), "columns": COUNT},
+        {"ref": "digits:job/train", "command": ["ls", "-l"]}, ("replica", "index", "rows", "columns"),
+    ),
+    "Visit": _record(
+        "A command in a task.", {"visit": TEXT, "id": _told(TEXT, "The task's.")},
+        {"visit": "9f86d081884c7d659a2feaa0c55ad015", "id": "digits:job/train#1"},
+    ),
+    "VisitInput": _record(
+        "What it reads next.", {"data": _told(TEXT, "In base64."), "is_end": FLAG}, {"data": "bHMK"}, ("is_end",)
+    ),
+    "TerminalSize": _record("Of a terminal.", {"rows": COUNT, "columns": COUNT}, {"rows": 24, "columns": 80}),
     "Events": _record("Events, oldest first.", {"events": _list(of("Event"))}, {"events": [_EVENT]}),
     "Event": _record(
         "One line of an object's story.",

@@ -189,14 +189,17 @@ class Service:
             id, reclaimed = self._spot_task(ref), [ref]
             if not self.weyr.tasks.reclaim(id, notice_s):
                 raise Conflict(f"{ref} does not run now.")
+        self.tell_of(ref, "spot.notice", f"the spot node of {id} is reclaimed in {notice_s:g} s", *reclaimed)
+        return {"id": str(id), "notice_s": notice_s}
+
+    def tell_of(self, ref: Ref, event: str, text: str, *concerned: Ref) -> None:
+        """Puts an event into an object's story, and has it looked at, and those that it concerns."""
         with self.weyr.lock:
-            stack = self.weyr.world.stacks.get(ref.stack)  # which may have gone since we looked
+            stack = self.weyr.world.stacks.get(ref.stack)  # which may have gone since somebody looked
         plan = stack.plan_id if stack else ""
         with self.weyr.db.write() as connection:
-            text = f"the spot node of {id} is reclaimed in {notice_s:g} s"
-            kernel.add_events(connection, [kernel.EventRow(self.now(), ref.stack, str(ref), plan, "spot.notice", text)])
-        self._ring([ref, *reclaimed])
-        return {"id": str(id), "notice_s": notice_s}
+            kernel.add_events(connection, [kernel.EventRow(self.now(), ref.stack, str(ref), plan, event, text)])
+        self._ring([ref, *concerned])
 
     def _reclaim_node(self, ref: Ref, notice_s: float) -> tuple[ThingId, list[Ref]]:
         """Notice for the busiest node of a pool, and for all that runs there. Gives it, and whose tasks these are."""
