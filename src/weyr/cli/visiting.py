@@ -24,8 +24,8 @@ def visit(client: Client, asked: dict[str, object], has_terminal: bool) -> int:
     """Runs a command in a task; gives its exit code. Raises: UserError, ServerGone."""
     size = _size() if has_terminal else {}
     name = client.call("POST", "/v1/exec", {**asked, **size})["visit"]
-    threading.Thread(target=_type, args=(client, name, has_terminal), daemon=True).start()
     with _resized(lambda: client.call("POST", f"/v1/exec/{name}/size", _size()), has_terminal), _raw(has_terminal):
+        threading.Thread(target=_type, args=(client, name, has_terminal), daemon=True).start()
         for line in client.lines(f"/v1/exec/{name}/output"):
             frame = json.loads(line) if line.strip() else {}
             if "exit" in frame:
@@ -56,7 +56,7 @@ def _raw(has_terminal: bool) -> Iterator[None]:
         yield
         return
     before = termios.tcgetattr(0)
-    tty.setraw(0)
+    tty.setraw(0, termios.TCSANOW)  # what was typed ahead is not thrown away
     try:
         yield
     finally:
