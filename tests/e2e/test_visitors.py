@@ -73,7 +73,9 @@ def test_a_shell_has_a_terminal(lab: User) -> None:
         os.write(ours, b"[ -t 0 ] && echo $WORD-$WORD; exit 5\n")
         text = b""
         while b"hello-hello" not in text:
-            assert select.select([ours], [], [], 30)[0] or process.kill(), text
+            if not select.select([ours], [], [], 30)[0]:
+                process.kill()
+                raise AssertionError(f"nothing but {text!r}")
             text += os.read(ours, 4096)
         assert process.wait(30) == 5
     os.close(ours)
