@@ -41,7 +41,6 @@ REASONS = {
     "model": "A model is an object of its own, with endpoints that serve it.",
     "scaling": "A service runs as many replicas as it says; an endpoint scales by itself.",
     "strip_prefix": "A service is called without a prefix.",
-    "inactivity_duration": "A service does not end because nobody uses it.",
 }  # fmt: skip
 PROBE = {"interval": "every", "timeout": "timeout"}
 UNTYPED = {"nvcc": "Use an image that has the compiler.", "python": "The engine's own Python runs it, or the image's."}
@@ -228,16 +227,21 @@ def _service(source: Fields, name: str, fields: dict[str, Any], draft: Draft) ->
 
 
 def _session(source: Fields, name: str, fields: dict[str, Any], draft: Draft) -> None:
-    """One that waits to be entered, after what has to be done before."""
-    source.changed("type", f"It is a service that waits; open a shell in it: weyr exec service/{name} bash")
-    first = [_scalar(node) for node in source.items("init")]
-    fields["run"] = script(*(["set -e", *first] if first else []), "exec sleep infinity")
     source.left("ide", "Open its folder in your editor as any other folder.")
+    source.left("init", "What has to be done before is for its Python environment or its image.")
+    fields.pop("run", None)
     if fields.pop("spot", None):
-        source.left("spot_policy", "A service has no such field.")
-    for key in ("retry", "max_duration"):
-        source.left(key, "A service is started anew when it ends, and has no limit of time.")
-    draft.add("services", name, fields | {"listens": False})
+        source.left("spot_policy", "A session has no such field.")
+    idle = source.text("inactivity_duration")
+    fields["idle_after"] = idle if idle not in ("off", "false") else None
+    if not fields["idle_after"]:
+        draft.say(
+            source.line("inactivity_duration"), "inactivity_duration", Verdict.CHANGED, "It ends after an idle hour."
+        )
+    limit = source.text("max_duration")
+    fields["max_duration"] = limit if limit not in ("off", "false") else None
+    source.left("retry", "A session is opened again by hand.")
+    draft.add("devs", name, fields)
 
 
 def _scalar(node: Node) -> str:

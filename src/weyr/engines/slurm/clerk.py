@@ -144,8 +144,14 @@ class Clerk:
                 self.trouble = ""
             except (SlurmSilent, SlurmRefused, OSError, ValueError) as e:
                 self.trouble = str(e)
-                with self._lock:
-                    self._desk.look_at = time.monotonic() + RETRY_S
+                self._look_later()
+            except Exception as e:  # noqa: BLE001 - nobody else talks to Slurm: this thread outlives its own mistakes
+                self.trouble = f"a mistake of Weyr's own: {e!r}"
+                self._look_later()
+
+    def _look_later(self) -> None:
+        with self._lock:
+            self._desk.look_at = time.monotonic() + RETRY_S
 
     def _hear_ring(self) -> None:
         """One look at one file; nodes have no other way to a server that listens on its own machine only."""

@@ -72,7 +72,9 @@ def script_of(submission: Submission, settings: SlurmSettings, python: str) -> s
     lines = [f"#SBATCH --{name}={_word(value)}" for name, value in _options(submission, settings).items()]
     member = shlex.join([python, "-I", "-m", "weyr.engines.slurm.member", submission.folder])
     # --kill-on-bad-exit=0 and --wait=0: what one member's end means for the others is the job's kind to say.
-    step = ["exec", "srun", "--kill-on-bad-exit=0", "--wait=0", "--distribution=block"]
+    step = ["exec", "srun", "--kill-on-bad-exit=0", "--wait=0", "--distribution=block", "--mpi=none"]
+    # Since 22.05 a step does not take this over from its job, and would have one core where cores are bound.
+    step.append(f"--cpus-per-task={submission.need.cpus}")
     if submission.need.gpus:
         # Without it the members of one node see none of its devices, or all.
         step.append(f"--gpu-bind=per_task:{submission.need.gpus.rpartition(':')[2]}")

@@ -27,7 +27,7 @@ ONE = """\
 #SBATCH --time=62
 #SBATCH --mem=1536M
 #SBATCH --no-requeue
-exec srun --kill-on-bad-exit=0 --wait=0 --distribution=block --gpu-bind=per_task:2 \
+exec srun --kill-on-bad-exit=0 --wait=0 --distribution=block --mpi=none --cpus-per-task=2 --gpu-bind=per_task:2 \
 /shared/venv/bin/python -I -m weyr.engines.slurm.member /shared/submissions/9f
 """
 
