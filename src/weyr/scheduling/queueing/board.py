@@ -19,6 +19,7 @@ from weyr.scheduling.queueing.shapes import Decisions, Queue, Running, Task
 from weyr.scheduling.queueing.tick import Tick
 from weyr.scheduling.queueing.why import Reason, reason_of
 
+SEARCHES_KEPT_MAX = 10_000
 OVERDUE = -1
 """The level of who has waited longer than patience."""
 
@@ -46,6 +47,8 @@ class Queueing:
         """Who is first in line without room, as decided last."""
         self.version = 0
         """One more each time that somebody who waits might start now and could not before."""
+        self.searched_s: dict[tuple[object, ...], float] = {}
+        """When somebody to stop was last searched for in vain, by what it was for."""
         self.guarded_until_s = float("inf")
         """When the first of those that are too young to be stopped is old enough."""
         self._changes: list[tuple[float, str]] = []
@@ -125,6 +128,8 @@ class Queueing:
         if now_s >= self.guarded_until_s:
             self.version += 1
         self.guarded_until_s = float("inf")
+        if len(self.searched_s) > SEARCHES_KEPT_MAX:
+            self.searched_s.clear()
         return Tick(self, now_s).decisions()
 
     def why(self, id: str, now_s: float) -> Reason:

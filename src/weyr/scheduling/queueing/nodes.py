@@ -88,6 +88,7 @@ class Nodes:
         self._here: dict[str, dict[int, Placed]] = {}
         """What is on each node, by identity: many are equal."""
         self._in_cluster: set[str] = set()
+        self._of_use: dict[Request, frozenset[str]] = {}
         self._of_model: dict[tuple[Request, str | None], Request] = {}
         self._kinds: Counter[tuple[Shape, int]] = Counter()
         self._models: dict[Request, Sequence[str | None]] = {}
@@ -190,10 +191,17 @@ class Nodes:
         """For each node that is open what it lacks for the request, in words; "" where it fits."""
         return self._cluster.lacks(request)
 
-    def is_of_use(self, request: Request, model: str | None, name: str) -> bool:
-        """Whether the node is open and would do, if it were empty enough."""
-        free = self._free.get(name)
-        return free is not None and name in self._in_cluster and suits(self._narrowed(request, model), free.shape)
+    def of_use(self, request: Request, model: str | None) -> frozenset[str]:
+        """The nodes that are open and would do, if they were empty enough."""
+        asked = self._narrowed(request, model)
+        if asked not in self._of_use:
+            fitting = {shape for shape, _ in self._kinds if suits(asked, shape)}
+            self._of_use[asked] = frozenset(name for name in self._in_cluster if self._free[name].shape in fitting)
+        return self._of_use[asked]
+
+    def dearest_micros(self, request: Request, model: str | None) -> int:
+        """The most that one such replica could cost per hour."""
+        return max((self._free[name].price_micros(request) for name in self.of_use(request, model)), default=0)
 
     def _narrowed(self, request: Request, model: str | None) -> Request:
         if model is None or request.models == {model}:
@@ -213,6 +221,7 @@ class Nodes:
         name = free.node.name
         self._cluster.add(free.node)
         self._in_cluster.add(name)
+        self._of_use.clear()
         for placed in self._here[name].values():
             try:
                 self._cluster.take(placed)
@@ -223,6 +232,7 @@ class Nodes:
     def _leave(self, name: str) -> None:
         if name in self._in_cluster:
             self._in_cluster.remove(name)
+            self._of_use.clear()
             self._cluster.remove(name)
 
     def _count(self, free: Free, sign: int) -> None:

@@ -22,10 +22,8 @@ def cheapest(
     The cheapest go first until the task fits; then whoever turns out not to be needed is let off, the dearest first.
     `may_take` is asked of each in turn and may refuse it, given those before. `but` names nodes not to be touched.
     """
-    useful = [
-        each for each in candidates if any(_is_of_use(nodes, request, model, p.node, but) for p in each.running.places)
-    ]
     room = _Room(nodes, request, replicas, model, but)
+    useful = [each for each in candidates if any(placed.node in room.of_use for placed in each.running.places)]
     chosen: list[Held] = []
     for each in sorted(useful, key=lambda held: (*cost(held), held.task.id)):
         if room.found >= replicas:
@@ -53,9 +51,10 @@ class _Room:
     """How many replicas would fit with some tasks gone."""
 
     def __init__(self, nodes: Nodes, request: Request, replicas: int, model: str | None, but: Collection[str]) -> None:
-        self._nodes, self._request, self._replicas, self._model, self._but = nodes, request, replicas, model, but
+        self._nodes, self._request, self._replicas = nodes, request, replicas
         self._gone: dict[str, list[Held]] = {}
         self._counts: dict[str, int] = {}
+        self.of_use = nodes.of_use(request, model).difference(but)
         self.found = nodes.count(request, model, replicas, but)
 
     def give(self, held: Held) -> None:
@@ -73,7 +72,7 @@ class _Room:
 
     def _recount(self, names: Collection[str]) -> None:
         for name in names:
-            if _is_of_use(self._nodes, self._request, self._model, name, self._but):
+            if name in self.of_use:
                 free = self._nodes.free_on(name)
                 assert free is not None
                 before = self._counts.get(name, free.count(self._request, self._replicas))
@@ -87,7 +86,3 @@ class _Room:
                 if placed.node == name:
                     free.move(placed, 1)
         return free.count(self._request, self._replicas)
-
-
-def _is_of_use(nodes: Nodes, request: Request, model: str | None, name: str, but: Collection[str]) -> bool:
-    return name not in but and nodes.is_of_use(request, model, name)

@@ -86,13 +86,14 @@ def _on_model(
     room = nodes.count(request, model, replicas)
     later: dict[str, Free] = {}
     """Nodes as they will be."""
+    of_use = nodes.of_use(request, model)
     from_s = now_s
     while ends and room < replicas:
         from_s, _, running = heapq.heappop(ends)
         if from_s == math.inf:
             break
         for placed in running.running.places:
-            if not nodes.is_of_use(request, model, placed.node):
+            if placed.node not in of_use:
                 continue
             free = later.get(placed.node)
             if free is None:
@@ -109,7 +110,8 @@ def _on_model(
 
 def _kept(nodes: Nodes, request: Request, replicas: int, model: str | None, later: dict[str, Free]) -> dict[str, Kept]:
     """Puts the replicas where most of them fit, so that few nodes are kept."""
-    useful = (free for free in nodes.all() if nodes.is_of_use(request, model, free.node.name))
+    of_use = nodes.of_use(request, model)
+    useful = (free for free in nodes.all() if free.node.name in of_use)
     rooms = [later.get(free.node.name) or free for free in useful]
     counted = [(free.count(request, replicas), n) for n, free in enumerate(rooms)]
     kept: dict[str, Kept] = {}

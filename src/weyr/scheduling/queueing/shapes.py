@@ -50,7 +50,7 @@ class Task:
     attained_s: float = 0.0
     """How long it ran in earlier attempts whose work is not lost."""
     is_preemptible: bool = False
-    """Whether it may be stopped for something more urgent. What its queue borrowed may be reclaimed regardless."""
+    """Whether it may be stopped for something more urgent. What its queue borrowed may be taken back regardless."""
     is_standing: bool = False
     """It runs for good, as a replica of an endpoint does: it has no end to wait for."""
 
@@ -111,7 +111,8 @@ class Because(StrEnum):
     """On what ground a task is stopped."""
 
     PRIORITY = "priority"
-    RECLAIM = "reclaim"
+    LENT = "lent"
+    """Its queue has it from another, which wants it back: that is within its guarantee."""
     TURN = "turn"
     """It has had its turn; one that has had less, or will be done sooner, comes first."""
 

@@ -183,11 +183,11 @@ def test_what_was_lent_comes_back_at_once() -> None:
         [NODE], queues, running, [gpus("mine", 2, queue="owner"), gpus("more", 1, queue="owner", at=1)], HOUR
     )
     assert [each.id for each in found.preemptions] == ["g0", "g1"]
-    assert {each.because for each in found.preemptions} == {Because.RECLAIM}
+    assert {each.because for each in found.preemptions} == {Because.LENT}
     assert started(found) == ["mine"]
 
 
-def test_a_guarantee_is_not_reclaimed_from_who_is_within_its_own() -> None:
+def test_nothing_is_taken_back_from_who_is_within_its_own_guarantee() -> None:
     """Two queues with guarantees: neither takes the other's."""
     queues = [Queue("x", guarantee={"gpu": 4000}), Queue("y", guarantee={"gpu": 2000})]
     running = [on(gpus(f"y{n}", 1, queue="y"), n) for n in range(2)]

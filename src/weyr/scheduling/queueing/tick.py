@@ -18,6 +18,7 @@ from weyr.scheduling.queueing.shapes import (
     CPU,
     GPU,
     MEMORY,
+    MONEY,
     Backfill,
     Because,
     Decisions,
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
     from weyr.scheduling.queueing.board import Queueing
 
 Key = tuple[float, ...]
+SEARCHES_MAX = 16
+"""So many searches for somebody to stop may be in vain in one tick: each looks at all that run in a queue."""
+SEARCHED_AGAIN_S = 60.0
+"""What was not searched for lately has as many searches apart, so that all have their turn."""
 
 
 class Tick:
@@ -50,6 +55,8 @@ class Tick:
         self._verdicts: dict[tuple[object, ...], Verdict] = {}
         self._started: set[str] = set()
         self._no_room: set[tuple[Request, int, str | None, bool]] = set()
+        self._searches = {False: 0, True: 0}
+        """In vain, by whether the same was searched for lately."""
         self._no_victims: set[tuple[str, int, Request, int]] = set()
 
     def decisions(self) -> Decisions:
@@ -194,8 +201,18 @@ class Tick:
             demand[gpu_of(request.profile or model)] = milli
         return {name: amount * task.replicas for name, amount in demand.items() if amount}
 
-    def _start(self, account: Account, task: Task, model: str | None) -> Verdict | None:
-        """Starts it on nodes of that model, or says what is in the way there."""
+    def _most_demand(self, task: Task, model: str | None) -> dict[str, int]:
+        """What it may come to on whichever nodes of that model."""
+        demand = self._least_demand(task, model)
+        queue = self._board.accounts[task.queue].queue
+        if MONEY in queue.limit or MONEY in queue.user_limit:
+            demand[MONEY] = self._board.nodes.dearest_micros(task.request, model) * task.replicas
+        if task.request.share_memory_mib:
+            demand[GPU] = demand[gpu_of(model or "")] = DEVICE_MILLI * task.replicas
+        return demand
+
+    def _start(self, account: Account, task: Task, model: str | None, but: Collection[str] = ()) -> Verdict | None:
+        """Starts it on nodes of that model, others than `but`, or says what is in the way there."""
         board, head = self._board, self._head
         passed = self._passed(account, task, model)
         if passed:
@@ -206,7 +223,7 @@ class Tick:
             return NoRoom()
 
         def may_go(name: str, replicas: int) -> bool:
-            return head is None or head.allows(task.request, name, replicas)
+            return name not in but and (head is None or head.allows(task.request, name, replicas))
 
         places = board.nodes.take(task.request, task.replicas, model, may_go if is_bound else None)
         if places is None:
@@ -244,13 +261,16 @@ class Tick:
         signature = (task.queue, task.priority, task.request, task.replicas)
         if signature in self._no_victims:
             return False
+        is_repeated = board.searched_s.get(signature, -math.inf) + SEARCHED_AGAIN_S > self._now_s
+        if self._searches[is_repeated] >= SEARCHES_MAX and not self._is_guaranteed(account, task):
+            return False
         grounds = self._grounds(account, task)
         but = () if self._head is None else tuple(self._head.nodes)
         for model in board.nodes.models_for(task.request) if grounds else ():
-            if self._passed(account, task, model):
+            if account.passed(task.user, self._most_demand(task, model)):
                 continue
             candidates = [board.decks.all[id] for id in grounds]
-            lent = _Lent(board.accounts, {id for id, because in grounds.items() if because is Because.RECLAIM})
+            lent = _Lent(board.accounts, {id for id, because in grounds.items() if because is Because.LENT})
             chosen = cheapest(board.nodes, task.request, task.replicas, model, candidates, self._cost, lent.take, but)
             if chosen is None:
                 continue
@@ -260,10 +280,13 @@ class Tick:
                 board.stop(held)
             self._no_room.clear()
             self._verdicts.clear()
-            verdict = self._start(account, task, model)
+            verdict = self._start(account, task, model, but)
             assert verdict is None, f"{task.id}: {verdict} after {[held.task.id for held in chosen]} had to stop"
             return True
         self._no_victims.add(signature)
+        if grounds:
+            self._searches[is_repeated] += 1
+            board.searched_s[signature] = self._now_s
         return False
 
     def _cost(self, held: Held) -> tuple[float, ...]:
@@ -284,7 +307,7 @@ class Tick:
             for name, other_account in board.accounts.items():
                 if name != task.queue and other_account.is_borrowing():
                     decks = (deck for _, _, deck in board.decks.of_queue(name))
-                    found |= {id: Because.RECLAIM for deck in decks for id in deck if id not in self._started}
+                    found |= {id: Because.LENT for deck in decks for id in deck if id not in self._started}
         return found
 
     def _may_stop(self, held: Held, loss_max_s: float) -> bool:
@@ -350,13 +373,13 @@ class Tick:
 class _Lent:
     """What other queues have beyond their guarantees, while some of it is taken back."""
 
-    def __init__(self, accounts: Mapping[str, Account], reclaimed: Collection[str]) -> None:
-        self._accounts, self._reclaimed = accounts, reclaimed
+    def __init__(self, accounts: Mapping[str, Account], lent: Collection[str]) -> None:
+        self._accounts, self._lent = accounts, lent
         self._left: dict[str, dict[str, int]] = {}
 
     def take(self, held: Held) -> bool:
         """Whether it may be taken: on another ground, or since its queue still has more than its guarantee."""
-        if held.task.id not in self._reclaimed:
+        if held.task.id not in self._lent:
             return True
         queue = held.task.queue
         left = self._left.get(queue) or dict(self._accounts[queue].used)
