@@ -57,6 +57,10 @@ class LocalHost:
         if body.memory_bytes is not None and body.memory_bytes > memory_bytes:
             asked, has = body.memory_bytes >> 20, memory_bytes >> 20
             return f"it asks for {asked} MiB of memory, and this machine has {has} MiB"
+        if body.image:
+            return (
+                f"it runs in the image {body.image}, and this engine starts no containers; list `python` requirements"
+            )
         return (
             devices.refusal(body, self._found_devices(body))
             or sandbox.refusal(body)

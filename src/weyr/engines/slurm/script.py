@@ -134,6 +134,8 @@ def _gpus(wanted: Accelerators | None) -> str | Refused:
 
 def _cannot_honour(body: TaskBody, settings: SlurmSettings) -> str:
     """Why not, in a sentence; "" where it can. What would be ignored is refused."""
+    if body.sandbox:
+        return "it asks for a sandbox, which this engine does not make; run it `on: local`"
     if body.image:
         return f"it runs in the image {body.image}, and this engine starts no containers; list `python` requirements"
     if body.probe:
