@@ -6,7 +6,7 @@ This is the only module that imports pydantic; kinds take `Spec`, `field` and th
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import (
     BaseModel,
@@ -18,7 +18,7 @@ from pydantic import (
     ValidationError,
 )
 from pydantic.functional_serializers import PlainSerializer
-from pydantic.functional_validators import AfterValidator, BeforeValidator, PlainValidator
+from pydantic.functional_validators import AfterValidator, BeforeValidator, PlainValidator, model_validator
 from pydantic.json_schema import WithJsonSchema
 from pydantic_core import CoreSchema, core_schema
 
@@ -41,6 +41,19 @@ class SpecPart(BaseModel):
     """A group of fields inside a spec. Unknown fields are errors; values are frozen."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+    short: ClassVar[str] = ""
+    """The field that a text stands for which is written instead of the fields: `prepare` for `{job: prepare}`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _spelled_out(cls, written: Any) -> Any:
+        return {cls.short: written} if cls.short and isinstance(written, str) else written
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler, /) -> dict[str, Any]:
+        found = handler(schema)
+        return {"anyOf": [found, {"type": "string", "description": f"short for {cls.short}"}]} if cls.short else found
 
 
 class Spec(SpecPart):

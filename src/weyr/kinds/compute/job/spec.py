@@ -96,7 +96,9 @@ def _array(value: int | ArrayPart | None) -> ArrayPart | None:
 
 
 class JobNeed(SpecPart):
-    """Another job that has to be over first."""
+    """Another job that has to be over first; its name alone means that it has to succeed."""
+
+    short = "job"
 
     job: Annotated[Reference, to("job")] = field(description="The job.")
     on: Literal["success", "failure", "always"] = field(

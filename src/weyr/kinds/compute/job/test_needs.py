@@ -71,3 +71,8 @@ def test_what_has_begun_goes_on(case: str) -> None:
 def test_a_pool_without_nodes_does_not_keep_a_task_from_its_line() -> None:
     """Nodes come because somebody waits for them."""
     assert started(look(job(), needs={Ref("digits", "pool", "gpu"): Need(Phase.WORKING)})) == ["1"]
+
+
+def test_the_name_alone_means_success() -> None:
+    """`needs: [prepare]` is what every other tool's users write."""
+    assert job(needs=["prepare"]).needs == job(needs=[{"job": "prepare"}]).needs
