@@ -152,9 +152,10 @@ class Tasks:
         return folder if folder.is_dir() else self._archive.logs_of(folder.name)
 
     def tasks_of(self, ref: Ref) -> list[ThingId]:
-        """Every task that the object has or had, live or archived."""
-        ids = tasks_named([*os.listdir(self._folder), *self._archive.names()])
-        return [id for id in dict.fromkeys(ids) if id.ref == ref]
+        """Every task that the object has or had, live or archived; those that ended last, and live ones, at the end."""
+        ids = tasks_named([*self._archive.names(), *os.listdir(self._folder)])
+        # By where it stands last: an object that was made anew counts its attempts from one again.
+        return [id for id in reversed(dict.fromkeys(reversed(ids))) if id.ref == ref]
 
     # --- observing
 

@@ -42,16 +42,17 @@ def chosen(
     ids: Iterable[ThingId], attempt: int | None = None, index: int | None = None, rank: int | None = None
 ) -> list[ThingId]:
     """Of one object's tasks those that are asked for, by index and rank: of each index the newest attempt, or the one
-    that is named. Those whose names say nothing count as one more attempt of rank 0, older than any."""
-    newest: dict[int | None, int] = {}
+    that is named.
+
+    Takes: the tasks, oldest first; which may stand there twice. Names that say nothing are one attempt of rank 0.
+    """
     named = [(id, Part.parse(id.part) or Part(-1)) for id in ids]
-    for _, part in named:
-        newest[part.index] = max(newest.get(part.index, -1), part.attempt)
-    found = [
-        (-1 if part.index is None else part.index, part.rank or 0, id)
+    newest = {part.index: part.attempt for _, part in named}
+    found = {
+        id: (-1 if part.index is None else part.index, part.rank or 0)
         for id, part in named
         if part.attempt == (newest[part.index] if attempt is None else attempt)
         and (index is None or part.index == index)
         and (rank is None or (part.rank or 0) == rank)
-    ]
-    return [id for _, _, id in sorted(found, key=lambda each: each[:2])]
+    }
+    return sorted(found, key=lambda id: found[id])

@@ -6,7 +6,10 @@ from weyr.core.parts import Part, chosen
 from weyr.core.ref import Ref, ThingId
 
 TRAIN = Ref("digits", "job", "train")
-IDS = [ThingId(TRAIN, part) for part in ("1.0", "1.1", "2.0", "2.1", "0:9", "0:10.0", "0:10.1", "3:1", "odd")]
+NAMES = ("odd", "5", "1.0", "1.1", "2.0", "2.1", "0:9", "0:10.0", "0:10.1", "3:1", "2.0")
+IDS = [ThingId(TRAIN, part) for part in NAMES]
+    ThingId(TRAIN, part) for part in ("odd", "5", "1.0", "1.1", "2.0", "2.1", "0:9", "0:10.0", "0:10.1", "3:1", "2.0")
+]
 
 
 @pytest.mark.parametrize("text", ["3", "3.1", "7:3", "7:3.1"])
@@ -31,6 +34,6 @@ CHOICES: dict[str, tuple[dict[str, int], list[str]]] = {
 
 @pytest.mark.parametrize("case", CHOICES)
 def test_what_is_asked_for_is_found(case: str) -> None:
-    """Ten comes after nine, and each index has a newest attempt of its own."""
+    """The last is the newest, also where its number is smaller: an object that was made anew counts from one again."""
     asked, parts = CHOICES[case]
     assert [id.part for id in chosen(IDS, **asked)] == parts

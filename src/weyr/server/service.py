@@ -243,7 +243,7 @@ class Service:
         """The tasks of an object's newest attempt, or of the one that is named; of an array, those of each index."""
         with self.weyr.lock:
             live = [t.id for t in self.weyr.world.things.get(ref, {}).values() if t.capability is Capability.TASKS]
-        found = chosen(dict.fromkeys([*live, *self.weyr.tasks.tasks_of(ref)]), attempt, index, replica)
+        found = chosen([*self.weyr.tasks.tasks_of(ref), *live], attempt, index, replica)
         if not found:
             asked = any(each is not None for each in (attempt, index, replica))
             raise NotFound(f"{ref.absolute} has no such attempt." if asked else f"{ref.absolute} has not run yet.")
