@@ -8,8 +8,6 @@ from weyr.core.ref import Ref, ThingId
 TRAIN = Ref("digits", "job", "train")
 NAMES = ("odd", "5", "1.0", "1.1", "2.0", "2.1", "0:9", "0:10.0", "0:10.1", "3:1", "2.0")
 IDS = [ThingId(TRAIN, part) for part in NAMES]
-    ThingId(TRAIN, part) for part in ("odd", "5", "1.0", "1.1", "2.0", "2.1", "0:9", "0:10.0", "0:10.1", "3:1", "2.0")
-]
 
 
 @pytest.mark.parametrize("text", ["3", "3.1", "7:3", "7:3.1"])

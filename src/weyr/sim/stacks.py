@@ -1,6 +1,7 @@
 """Which stacks does a simulated world see? Drawn from a source of chance, so that no two worlds are alike."""
 
 import random
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
 from weyr.core.capability import TaskBody, Wanted
@@ -12,9 +13,12 @@ STACK = "world"
 
 @dataclass(frozen=True, slots=True)
 class JobDraw:
-    """One job: what it needs, how long it works, how many of its first attempts fail by themselves."""
+    """One job: what it needs, how long it works, how many of its first attempts fail by themselves.
 
-    cpu: int
+    `indices` 0: it has no array. `follows` is the job that has to succeed first, "" for none.
+    """
+
+    cpu: float
     memory_mib: int
     work_s: float
     spot: bool
@@ -24,6 +28,9 @@ class JobDraw:
     fails: bool
     retries: int
     version: int = 0
+    replicas: int = 1
+    indices: int = 0
+    follows: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +53,7 @@ class StackDraw:
         if self.limit_micros:
             limit = f"{self.limit_micros / 1e6:.6f} USD"
             lines.append(f"budgets: {{month: {{limit: {limit}, alert_at: [50%], then: stop}}}}")
-        lines += ["jobs:", *(f"  {name}: {_job_text(job)}" for name, job in self.jobs.items())]
+        lines += ["jobs:", *(f"  {name}: {_job_text(job, self.jobs)}" for name, job in self.jobs.items())]
         if any(job.trains for job in self.jobs.values()):
             lines.append('models: {digits: {promote_if: {accuracy: ">= 0.95"}}}')
             if self.replicas:
@@ -98,7 +105,8 @@ def edited(chance: random.Random, before: StackDraw) -> StackDraw:
 
 
 def _drawn_job(chance: random.Random, number: int) -> JobDraw:
-    return JobDraw(
+    """Gangs and arrays are small enough that the machine has room for each of them."""
+    job = JobDraw(
         cpu=chance.randrange(1, 5),
         memory_mib=64 * chance.randrange(1, 17),
         work_s=chance.uniform(1, 20),
@@ -108,13 +116,23 @@ def _drawn_job(chance: random.Random, number: int) -> JobDraw:
         trains=number == 0 and chance.random() < 0.4,
         fails=chance.random() < 0.25,
         retries=chance.randrange(3),
+        follows=chance.choice(("", "", f"job{number - 1}")) if number else "",
     )
+    many = 0 if job.trains else chance.randrange(6)
+    if many == 1:
+        return replace(job, cpu=0.25, memory_mib=64, replicas=chance.choice((2, 3)))
+    if many == 2:
+        return replace(job, cpu=0.25, memory_mib=64, indices=chance.randrange(2, 5), replicas=chance.choice((1, 1, 2)))
+    return job
 
 
-def _job_text(job: JobDraw) -> str:
+def _job_text(job: JobDraw, others: Collection[str]) -> str:
     parts = [f"run: work {job.version}", f"resources: {{cpu: {job.cpu}, memory: {job.memory_mib}MiB}}"]
     parts += [f"spot: {str(job.spot).lower()}", f"retries: {{max: {job.retries}, backoff: 1s}}", "grace: 3s"]
     parts += ["checkpoint: {bucket: lake, every: 2s}"] if job.saves else []
     parts += ["secrets: {KEY: key}"] if job.has_key else []
     parts += ["produces: model/digits"] if job.trains else []
+    parts += [f"replicas: {job.replicas}"] if job.replicas > 1 else []
+    parts += [f"array: {{count: {job.indices}, max_parallel: 2}}"] if job.indices else []
+    parts += [f"needs: [{{job: {job.follows}}}]"] if job.follows in others else []
     return f"{{{', '.join(parts)}}}"
