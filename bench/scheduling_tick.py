@@ -79,6 +79,16 @@ def timed(board: Queueing, now_s: float) -> tuple[float, Decisions]:
     return time.process_time() - began, found
 
 
+def filled(board: Queueing, now_s: float) -> list[tuple[float, int]]:
+    """Ticks until nothing more starts: what each took, and how many started."""
+    ticks: list[tuple[float, int]] = []
+    while True:
+        took_s, found = timed(board, now_s)
+        ticks.append((took_s, len(found.starts)))
+        if found.again_s != now_s:
+            return ticks
+
+
 def measure(jobs: int, node_count: int, ticks: int, is_alike: bool) -> dict[str, object]:
     chance = random.Random(7)
     began = time.process_time()
@@ -90,19 +100,13 @@ def measure(jobs: int, node_count: int, ticks: int, is_alike: bool) -> dict[str,
     submit_us = (time.process_time() - began) / jobs * 1e6
     gc.collect()
     gc.freeze()
-    full: list[tuple[float, int]] = []
-    now_s, again_s = 1.0, 1.0
-    while again_s is not None and again_s <= now_s:
-        took_s, found = timed(board, now_s)
-        full.append((took_s, len(found.starts)))
-        again_s = found.again_s if found.again_s is not None else now_s + 1
-    steady: list[tuple[float, int, int]] = []
-    submitted = jobs
+    full = filled(board, 1.0)
     # As many started, as many more come: all ticks are measured with as many in line.
-    for task in tasks(jobs - len(board.lanes), chance, submitted, now_s, is_alike):
+    for task in tasks(jobs - len(board.lanes), chance, jobs, 1.0, is_alike):
         board.submit(task)
-    submitted += jobs
-    timed(board, now_s)
+    filled(board, 1.0)
+    now_s, submitted = 1.0, 2 * jobs
+    steady: list[tuple[float, int, int]] = []
     for _ in range(ticks):
         now_s += 100.0
         running = list(board.decks.all)

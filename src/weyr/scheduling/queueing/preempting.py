@@ -13,22 +13,20 @@ def cheapest(
     replicas: int,
     model: str | None,
     candidates: Iterable[Held],
-    cost: Callable[[Held], tuple[float, ...]],
     may_take: Callable[[Held], bool],
     but: Collection[str] = (),
 ) -> list[Held] | None:
-    """Those of `candidates` to stop; None where stopping all of them would not do.
+    """Those of `candidates`, which come the cheapest first, to stop; None where stopping all of them would not do.
 
-    The cheapest go first until the task fits; then whoever turns out not to be needed is let off, the dearest first.
+    They are taken in order until the task fits; then whoever turns out not to be needed is let off, the dearest first.
     `may_take` is asked of each in turn and may refuse it, given those before. `but` names nodes not to be touched.
     """
     room = _Room(nodes, request, replicas, model, but)
-    useful = [each for each in candidates if any(placed.node in room.of_use for placed in each.running.places)]
     chosen: list[Held] = []
-    for each in sorted(useful, key=lambda held: (*cost(held), held.task.id)):
+    for each in candidates:
         if room.found >= replicas:
             break
-        if may_take(each):
+        if any(placed.node in room.of_use for placed in each.running.places) and may_take(each):
             room.give(each)
             chosen.append(each)
     if room.found < replicas:

@@ -2,13 +2,12 @@
 
 import heapq
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from weyr.scheduling.placement import Placed, Request
 from weyr.scheduling.placement.values import DEVICE_MILLI
 from weyr.scheduling.queueing.accounts import OF_USER, Account
-from weyr.scheduling.queueing.held import Held
 from weyr.scheduling.queueing.lanes import Lane
 from weyr.scheduling.queueing.nodes import MIB, slice_milli
 from weyr.scheduling.queueing.policy import Fairness
@@ -20,7 +19,6 @@ from weyr.scheduling.queueing.shapes import (
     MEMORY,
     MONEY,
     Backfill,
-    Because,
     Decisions,
     Lacking,
     Preemption,
@@ -29,12 +27,13 @@ from weyr.scheduling.queueing.shapes import (
     gpu_of,
 )
 from weyr.scheduling.queueing.verdicts import Behind, NoQueue, NoRoom, OverLimit, Verdict
+from weyr.scheduling.queueing.victims import Lent, Victims, because_of
 
 if TYPE_CHECKING:
     from weyr.scheduling.queueing.board import Queueing
 
 Key = tuple[float, ...]
-SEARCHES_MAX = 16
+SEARCHES_MAX = 8
 """So many searches for somebody to stop may be in vain in one tick: each looks at all that run in a queue."""
 SEARCHED_AGAIN_S = 60.0
 """What was not searched for lately has as many searches apart, so that all have their turn."""
@@ -57,6 +56,7 @@ class Tick:
         self._no_room: set[tuple[Request, int, str | None, bool]] = set()
         self._searches = {False: 0, True: 0}
         """In vain, by whether the same was searched for lately."""
+        self._victims = Victims(board, now_s)
         self._no_victims: set[tuple[str, int, Request, int]] = set()
 
     def decisions(self) -> Decisions:
@@ -264,19 +264,26 @@ class Tick:
         is_repeated = board.searched_s.get(signature, -math.inf) + SEARCHED_AGAIN_S > self._now_s
         if self._searches[is_repeated] >= SEARCHES_MAX and not self._is_guaranteed(account, task):
             return False
-        grounds = self._grounds(account, task)
+        decks = self._victims.below(task, self._is_guaranteed(account, task))
         but = () if self._head is None else tuple(self._head.nodes)
-        for model in board.nodes.models_for(task.request) if grounds else ():
+        for model in board.nodes.models_for(task.request) if decks else ():
             if account.passed(task.user, self._most_demand(task, model)):
                 continue
-            candidates = [board.decks.all[id] for id in grounds]
-            lent = _Lent(board.accounts, {id for id, because in grounds.items() if because is Because.LENT})
-            chosen = cheapest(board.nodes, task.request, task.replicas, model, candidates, self._cost, lent.take, but)
+            lent = Lent(board.accounts, task.queue)
+            chosen = cheapest(
+                board.nodes,
+                task.request,
+                task.replicas,
+                model,
+                self._victims.by_cost(decks, self._started),
+                lent.take,
+                but,
+            )
             if chosen is None:
                 continue
             for held in chosen:
                 loss_s = held.loss_s(self._now_s) * held.share
-                self._preemptions.append(Preemption(held.task.id, task.id, grounds[held.task.id], loss_s))
+                self._preemptions.append(Preemption(held.task.id, task.id, because_of(held.task, task), loss_s))
                 board.stop(held)
             self._no_room.clear()
             self._verdicts.clear()
@@ -284,40 +291,10 @@ class Tick:
             assert verdict is None, f"{task.id}: {verdict} after {[held.task.id for held in chosen]} had to stop"
             return True
         self._no_victims.add(signature)
-        if grounds:
+        if decks:
             self._searches[is_repeated] += 1
             board.searched_s[signature] = self._now_s
         return False
-
-    def _cost(self, held: Held) -> tuple[float, ...]:
-        return (held.loss_s(self._now_s), -held.level, -held.running.started_s, held.share)
-
-    def _grounds(self, account: Account, task: Task) -> dict[str, Because]:
-        """Who may have to stop for it, and on what ground: never an equal, never who starts just now."""
-        board, policy = self._board, self._board.policy
-        level, _ = policy.ranker.level(task, task.attained_s)
-        found: dict[str, Because] = {}
-        for priority, other, deck in board.decks.of_queue(task.queue):
-            is_turn = policy.is_slicing and priority == task.priority and other > level
-            if priority < task.priority or is_turn:
-                because = Because.TURN if is_turn else Because.PRIORITY
-                bound_s = policy.turn_loss_max_s if is_turn else math.inf
-                found |= {id: because for id, held in deck.items() if self._may_stop(held, bound_s)}
-        if self._is_guaranteed(account, task):
-            for name, other_account in board.accounts.items():
-                if name != task.queue and other_account.is_borrowing():
-                    decks = (deck for _, _, deck in board.decks.of_queue(name))
-                    found |= {id: Because.LENT for deck in decks for id in deck if id not in self._started}
-        return found
-
-    def _may_stop(self, held: Held, loss_max_s: float) -> bool:
-        if not held.task.is_preemptible or held.task.id in self._started or held.loss_s(self._now_s) > loss_max_s:
-            return False
-        guarded_until_s = held.running.started_s + self._board.policy.min_run_s
-        if guarded_until_s > self._now_s:
-            self._board.guarded_until_s = min(self._board.guarded_until_s, guarded_until_s)
-            return False
-        return True
 
     def _is_guaranteed(self, account: Account, task: Task) -> bool:
         demand = [self._least_demand(task, model) for model in self._board.nodes.models_for(task.request)[:1]]
@@ -368,22 +345,3 @@ class Tick:
         times = [board.guarded_until_s, board.next_change_s() or math.inf]
         soonest = min(times)
         return None if soonest == math.inf else max(soonest, self._now_s)
-
-
-class _Lent:
-    """What other queues have beyond their guarantees, while some of it is taken back."""
-
-    def __init__(self, accounts: Mapping[str, Account], lent: Collection[str]) -> None:
-        self._accounts, self._lent = accounts, lent
-        self._left: dict[str, dict[str, int]] = {}
-
-    def take(self, held: Held) -> bool:
-        """Whether it may be taken: on another ground, or since its queue still has more than its guarantee."""
-        if held.task.id not in self._lent:
-            return True
-        queue = held.task.queue
-        left = self._left.get(queue) or dict(self._accounts[queue].used)
-        if not self._accounts[queue].is_borrowing(left):
-            return False
-        self._left[queue] = {name: amount - held.demand.get(name, 0) for name, amount in left.items()}
-        return True
