@@ -70,6 +70,9 @@ class SlurmHost:
         self._over_since: dict[ThingId, float] = {}
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._clerk = Clerk(slurm, root, self._mark, settings().look, self._refused, changed)
+
+    def begin(self) -> None:
+        """From here on Slurm is asked, and what a server before this one left undone is done."""
         self._clerk.start(self._unfinished())
 
     def close(self) -> None:

@@ -34,7 +34,7 @@ class SlurmTasks(Tasks):
         env: Mapping[str, str] | None = None,
     ) -> None:
         python = settings().python or sys.executable
-        ring = str(events) if events else ""
+        self._ring = str(events) if events else ""
         self.host = SlurmHost(
             Slurm(env),
             folder / "submissions",
@@ -42,9 +42,16 @@ class SlurmTasks(Tasks):
             python,
             surroundings,
             now,
-            lambda: task_folder.tell(ring, "", "looked"),
+            self._tell,
         )
         super().__init__(folder / "tasks", self.host, sockets, cache, credentials, secrets, now, events)
+        self.host.begin()
+
+    def _tell(self) -> None:
+        """Something of a job changed: every object that has a task here is looked at again."""
+        first = {id.ref: id for id in self.claimed() if id not in self._ended}
+        for id in first.values():
+            task_folder.tell(self._ring, str(id), "looked")
 
     def observe(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Seen]:
         """As `Provider.observe`, with what Slurm says of a task's place: why it waits, and where it runs."""

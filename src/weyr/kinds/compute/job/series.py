@@ -151,7 +151,8 @@ def _is_out_of_place(turn: Turn, index: int | None, series: Series, members: Mem
 
 
 def _line(body: TaskBody) -> tuple[object, ...]:
-    return body.queue, body.pool, body.priority, body.engine, tuple(body.labels), body.bears
+    """Not the engine: that is its stack's, and stands only in what was handed on."""
+    return body.queue, body.pool, body.priority, tuple(body.labels), body.bears
 
 
 def _told_resumed(index: int | None, series: Series, facts: Iterable[TaskFacts]) -> tuple[Series, tuple[Note, ...]]:
