@@ -116,6 +116,26 @@ def test_a_reclaimed_task_resumes_where_it_stopped(lake: LocalWorld, s3: S3Plane
     assert lake.running(second).restored == facts.saved
 
 
+def test_a_node_that_goes_amid_an_upload_costs_no_more_than_that_checkpoint(lake: LocalWorld, s3: S3Plane) -> None:
+    """The upload is cut off with the node; the next attempt begins from the one before it, which is whole."""
+    go = lake.home / "go"
+    script = (
+        f'cd "$WEYR_CHECKPOINT_DIR"; echo 1 > one.tmp; mv one.tmp one; while [ ! -e {go} ]; do sleep 0.02; done; '
+        "head -c 400000000 /dev/zero > two.tmp; mv two.tmp two; exec sleep 60"
+    )
+    first = start(lake, "1", script)
+    assert saved(lake, first) == "one#1"
+    go.touch()
+    lake.until(first, lambda _: bool(s3.client().list_multipart_uploads(Bucket="lake").get("Uploads")))
+
+    lake.provider.reclaim(first, 0.0)
+
+    assert lake.ended(first).saved == "one#1"
+    second = start(lake, "2", 'cat "$WEYR_CHECKPOINT_DIR/one"; ls "$WEYR_CHECKPOINT_DIR"')
+    assert lake.ended(second).restored == "one#1"
+    assert log(lake, second).endswith("1\none\n")
+
+
 def test_a_killed_agent_is_followed_by_another(lake: LocalWorld, s3: S3Plane) -> None:
     """Without one the task would go on, and its next interruption would cost all that it did since."""
     id = start(lake, "1")
