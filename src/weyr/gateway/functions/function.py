@@ -113,7 +113,7 @@ class Function:
             if now - instance.idle_since > INSTANCE_IDLE_S:
                 instance.leave()
         self._open_more()
-        if self._waiting and not self._opening and not self.instances:
+        if self._waiting and not self.instances:
             self._wanted(self)
 
     async def _answer(self, instance: Instance, event: Event) -> Outcome:
@@ -211,6 +211,8 @@ class Function:
                 return
         finally:
             self._opening -= 1
+        # The loop may not know that the host it named is gone, or nobody may have heard the bell before.
+        self._wanted(self)
         if self._retry is None or self._retry.cancelled() or self._retry.when() <= self._loop.time():
             self._retry = self._loop.call_later(RETRY_S, self._open_more)
 
