@@ -88,9 +88,7 @@ class Door:
 
     async def _revive(self) -> Response:
         """Dead events begin anew."""
-        count = await self._plane.store.revive(self._function.setting.name, time.time())
-        self._plane.pump(self._function)
-        return answer({"revived": count})
+        return answer({"revived": await self._plane.revive(self._function)})
 
     def _event(self, request: Request, trigger: str, id: str, delay_s: float = 0.0) -> Event:
         path, _, query = request.target.partition(b"?")

@@ -41,6 +41,9 @@ class Plane:
         self._leaving: list[Function] = []
         self._running: dict[str, set[str]] = {}
         """The durable events under way, by function."""
+        self._quiet: set[str] = set()
+        """Functions that nothing on the disk was due for at the last look, and nothing came since: most calls are
+        answered without a look at the disk. The beat looks anyway."""
         self._rang_at: dict[str, float] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._schedules = Schedules(store)
@@ -71,6 +74,7 @@ class Plane:
                 if _stamp(self._file) != self._stamp:
                     await self.reload()
                 await self._schedules.fire(time.time(), [f.setting for f in self.functions.values()])
+                self._quiet.clear()
                 for function in tuple(self.functions.values()):
                     function.tidy(self._loop.time())
                     self.pump(function)
@@ -85,6 +89,7 @@ class Plane:
         """Takes an event in: it is on the disk when this returns. False where it came before. Raises: sqlite3.Error."""
         is_new = await self.store.accept(event)
         function = self.functions.get(event.function)
+        self._quiet.discard(event.function)
         if is_new and function:
             function.counts.last_at = time.time()
             self.pump(function)
@@ -95,9 +100,12 @@ class Plane:
         name = function.setting.name
         running = self._running.setdefault(name, set())
         room = function.room
-        if room <= 0:
+        if room <= 0 or name in self._quiet:
             return
-        for event in self.store.due(name, time.time(), room + len(running)):
+        due = self.store.due(name, time.time(), room + len(running))
+        if not due:
+            self._quiet.add(name)
+        for event in due:
             if event.id in running or room <= 0:
                 continue
             room -= 1
@@ -163,12 +171,22 @@ class Plane:
             function.counts.retries += 1
             wait_s = min(backoff_s * 2 ** (event.attempt - 1), BACKOFF_MAX_S)
             await self.store.retry(event, outcome, now + wait_s)
-            self._loop.call_later(wait_s, self._pump_again, event.function)
+            self._loop.call_later(wait_s, self._look_again, event.function)
         else:
             function.counts.dead += 1
             await self.store.bury(event, outcome, now, _letter(function.setting, event, outcome, now))
-            if other := self.functions.get(function.setting.body.dead_to):
-                self.pump(other)
+            self._look_again(function.setting.body.dead_to)
+
+    async def revive(self, function: Function) -> int:
+        """Dead events begin anew. Gives how many."""
+        count = await self.store.revive(function.setting.name, time.time())
+        self._look_again(function.setting.name)
+        return count
+
+    def _look_again(self, name: str) -> None:
+        """Something on the disk may be due for a function."""
+        self._quiet.discard(name)
+        self._pump_again(name)
 
     def _pump_again(self, name: str) -> None:
         if function := self.functions.get(name):
