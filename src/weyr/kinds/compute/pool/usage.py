@@ -25,11 +25,13 @@ def usage(_spec: PoolSpec, things: Mapping[str, Thing]) -> tuple[Usage, ...]:
 
 
 def estimate(spec: PoolSpec) -> tuple[Estimate, ...]:
-    """The nodes that it keeps; what comes and goes by need is not foreseen."""
+    """The nodes that it keeps; what comes and goes by need is not foreseen, and is said beside them."""
     price = spec.price.micros if spec.price else None
     sku, quantity = (UNPRICED, 1) if price is None else (PRICED, price)
-    note = f"{spec.min} of at most {spec.max} nodes, kept all the time"
-    return (Estimate(sku, quantity * spec.min, MONTH_S / 3600, note),) if spec.min else ()
+    note = f"{spec.min} of at most {spec.max} nodes kept all the time" if spec.min else "no node kept"
+    if spec.max > spec.min and spec.price:
+        note += f"; each of up to {spec.max - spec.min} more {spec.price} per hour, while it is needed"
+    return (Estimate(sku, quantity * spec.min, MONTH_S / 3600, note),)
 
 
 def _usage_of(thing: Thing) -> Iterator[Usage]:
