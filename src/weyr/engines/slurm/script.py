@@ -17,7 +17,9 @@ MIB = 1 << 20
 LEAVE_S = 90.0
 """What a task may take beyond its limit and its grace: the last upload of checkpoints (60 s), and some for Slurm."""
 NICE_MIDDLE = 100
-"""Order among our own jobs. Sites weigh age and share in thousands, so that it moves us little among others'."""
+PRIORITIES_PER_NICE = 10
+"""Order among our own jobs, whose priorities go from -1000 to 1000. Sites weigh age and share in thousands, so that it
+moves us little among others'."""
 ARRAY_MAX = 1000
 """Slurm's own MaxArraySize is 1001, and that is the first index it refuses."""
 
@@ -62,7 +64,7 @@ def need_of(body: TaskBody, settings: SlurmSettings) -> Need | Refused:
         minutes=None if limit_s is None else math.ceil(limit_s / 60),
         gpus=gpus,
         partition=settings.spot_partition if body.is_spot else settings.partition,
-        nice=NICE_MIDDLE - max(-NICE_MIDDLE, min(NICE_MIDDLE, body.priority)),
+        nice=NICE_MIDDLE - max(-NICE_MIDDLE, min(NICE_MIDDLE, math.floor(body.priority / PRIORITIES_PER_NICE))),
     )
 
 

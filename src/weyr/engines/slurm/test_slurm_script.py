@@ -90,7 +90,9 @@ def test_a_name_cannot_leave_its_line() -> None:
     assert option(script, "job-name") == "'a'\"'\"'b $(id) #SBATCH'"
 
 
-@pytest.mark.parametrize(("priority", "nice"), [(0, "100"), (50, "50"), (-50, "150"), (10_000, "0"), (-10_000, "200")])
+@pytest.mark.parametrize(
+    ("priority", "nice"), [(0, "100"), (500, "50"), (-500, "150"), (10_000, "0"), (-10_000, "200")]
+)
 def test_a_higher_priority_is_a_smaller_nice(priority: int, nice: str) -> None:
     """Only operators may raise a job's priority; anybody may order their own by nice, from 0 up."""
     assert option(script_of(submission(replace(BODY, priority=priority)), SITE, PYTHON), "nice") == nice

@@ -271,3 +271,12 @@ def test_a_job_that_waits_for_room_says_so() -> None:
     assert phase(decision) is Phase.WAITING
     assert [condition.message for condition in decision.conditions] == ["it waits its turn"]
     assert not decision.actions
+
+
+def test_a_job_that_waits_on_its_stacks_engine_is_left_there() -> None:
+    """The engine is filled in on the way: an attempt that waits in a cluster's queue is not in the wrong line."""
+    spec = job()
+    waiting = attempt(Present(TaskFacts(TaskState.STARTING, waits="Slurm's job 7 waits: Resources")))
+    assert isinstance(waiting.body, TaskBody)
+    sent = replace(waiting, body=replace(waiting.body, engine="slurm"))
+    assert not look(spec, sent, memory=running(spec)).actions
