@@ -55,6 +55,12 @@ def _two_owners_of_a_device(_before: Snapshot, now: Snapshot) -> Iterator[Breach
             yield Breach(id.ref, f"{owners[node, device]} and {id} both have device {device} of {node}")
 
 
+def _over_quota(_before: Snapshot, now: Snapshot) -> Iterator[Breach]:
+    for name, (used, limit) in now.quotas.items():
+        if used > limit:
+            yield Breach(Ref.parse(name), f"its tasks have {used} thousandths of devices, and it may have {limit}")
+
+
 def _state_moving_backwards(before: Snapshot, now: Snapshot) -> Iterator[Breach]:
     for ref, row in now.objects.items():
         prior = before.objects.get(ref)
@@ -110,6 +116,7 @@ def _attempt_used_twice(_before: Snapshot, now: Snapshot) -> Iterator[Breach]:
 NEVER: Mapping[str, Never] = {
     "two attempts of one job alive at once": _two_attempts_at_once,
     "two owners of a device": _two_owners_of_a_device,
+    "a queue over its quota": _over_quota,
     "forgotten before absence is proved": _forgotten_before_proof,
     "a state moving backwards": _state_moving_backwards,
     "an older generation over a newer": _older_over_newer,

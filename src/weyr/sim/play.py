@@ -12,6 +12,7 @@ from pathlib import Path
 
 from weyr.core.capability import Wanted
 from weyr.core.kind import Kinds
+from weyr.core.ref import ThingId
 from weyr.sim.chance import chance_of
 from weyr.sim.scripts import Script
 from weyr.sim.stacks import STACK, StackDraw, drawn_stack, edited
@@ -83,12 +84,23 @@ class Director:
             case _:
                 self._strike(world, is_reclaim=True)
 
+    def _strike_node(self, world: SimWorld, node: ThingId, is_reclaim: bool) -> None:
+        """A pool's node goes away with all that runs there, with notice or without."""
+        notice_s = self.chance.uniform(0.05, 3.0)
+        if not is_reclaim:
+            world.engine.pool_nodes.lose(node)
+        elif world.engine.pool_nodes.reclaim(node, notice_s):
+            world.engine.tasks.reclaim_all_on(str(node), notice_s)
+
     def _strike(self, world: SimWorld, is_reclaim: bool) -> None:
         live = world.snapshot().live
         if not live:
             return
         id = self.chance.choice(live)
-        if is_reclaim:
+        node = world.engine.tasks.node_of(id)
+        if node:
+            self._strike_node(world, ThingId.parse(node), is_reclaim)
+        elif is_reclaim:
             world.engine.tasks.reclaim(id, self.chance.uniform(0.05, 3.0))
         else:
             world.engine.tasks.lose(id)

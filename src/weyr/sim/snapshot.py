@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from weyr.core.capability import Capability, TaskBody
+from weyr.core.pools import QueueBody
 from weyr.core.ref import Ref, ThingId
 from weyr.core.task_usage import task_meters
 from weyr.reconcile.world import World
@@ -45,6 +46,8 @@ class Snapshot:
     """Tasks on pools' nodes: they are paid with the node."""
     owners: tuple[tuple[str, str, ThingId], ...] = ()
     """Node, device, and who has it, of the whole devices that live tasks have."""
+    quotas: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """By queue: thousandths of devices that live tasks have, and that it may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +107,16 @@ class Witness:
             tasks,
             self._unpaid(rows),
             tuple(self._owners()),
+            self._quotas(rows),
         )
+
+    def _quotas(self, rows: list[ThingRow]) -> dict[str, tuple[int, int]]:
+        used: Counter[str] = Counter()
+        for _, body in self._engine.tasks.bodies():
+            milli = (body.accelerators.share_milli if body.accelerators else 0) or 1000 * len(body.devices)
+            used[body.queue] += milli
+        bodies = [(row.id.ref.absolute, row.body) for row in rows if isinstance(row.body, QueueBody)]
+        return {name: (used[name], body.limit["gpu/H100"]) for name, body in bodies if "gpu/H100" in body.limit}
 
     def _unpaid(self, rows: list[ThingRow]) -> frozenset[ThingId]:
         bodies = [(row.id, row.body) for row in rows if isinstance(row.body, TaskBody)]

@@ -31,6 +31,23 @@ class JobDraw:
     replicas: int = 1
     indices: int = 0
     follows: str = ""
+    gpus: str = ""
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PoolDraw:
+    """A pool of nodes with four devices each, and a queue that may use `quota` of them."""
+
+    most: int
+    idle_s: int
+    quota: int
+
+    @property
+    def text(self) -> str:
+        node = "cpu: 8, memory: 8GiB, accelerators: {H100: 4}, price: 0.01 USD"
+        pool = f"pools: {{gpu: {{{node}, max: {self.most}, idle_after: {self.idle_s}s, cool_down: 1s}}}}"
+        return f"{pool}\nqueues: {{team: {{quota: {{H100: {self.quota}}}}}}}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +59,7 @@ class StackDraw:
     expire_d: int = 7
     replicas: int = 0
     endpoint_memory_mib: int = 64
+    pool: PoolDraw | None = None
 
     @property
     def text(self) -> str:
@@ -53,6 +71,7 @@ class StackDraw:
         if self.limit_micros:
             limit = f"{self.limit_micros / 1e6:.6f} USD"
             lines.append(f"budgets: {{month: {{limit: {limit}, alert_at: [50%], then: stop}}}}")
+        lines += [self.pool.text] if self.pool else []
         lines += ["jobs:", *(f"  {name}: {_job_text(job, self.jobs)}" for name, job in self.jobs.items())]
         if any(job.trains for job in self.jobs.values()):
             lines.append('models: {digits: {promote_if: {accuracy: ">= 0.95"}}}')
@@ -76,12 +95,27 @@ class StackDraw:
 def drawn_stack(chance: random.Random) -> StackDraw:
     """One to three jobs; perhaps a model that one of them trains, an endpoint, a budget that soon is spent."""
     jobs = {f"job{n}": _drawn_job(chance, n) for n in range(chance.choice((1, 1, 2, 2, 3)))}
-    return StackDraw(
+    stack = StackDraw(
         jobs=jobs,
         limit_micros=chance.choice((0, 0, chance.randrange(20, 2_000), 200_000_000)),
         expire_d=chance.randrange(1, 9),
         replicas=chance.choice((0, 1, 2)),
     )
+    return _with_pool(chance, stack) if chance.random() < 0.4 else stack
+
+
+def _with_pool(chance: random.Random, stack: StackDraw) -> StackDraw:
+    """Most of its jobs want devices, some of them several on several nodes at once; there is always room for one."""
+    pool = PoolDraw(chance.choice((1, 2, 3)), chance.choice((5, 30)), chance.choice((4, 8)))
+    jobs = {
+        name: replace(
+            job,
+            gpus=chance.choice(("1", "2", "4", "0.5", "") if job.replicas == 1 else ("1", "")),
+            priority=chance.choice((0, 0, 5)),
+        )
+        for name, job in stack.jobs.items()
+    }
+    return replace(stack, pool=pool, jobs=jobs)
 
 
 def edited(chance: random.Random, before: StackDraw) -> StackDraw:
@@ -127,7 +161,9 @@ def _drawn_job(chance: random.Random, number: int) -> JobDraw:
 
 
 def _job_text(job: JobDraw, others: Collection[str]) -> str:
-    parts = [f"run: work {job.version}", f"resources: {{cpu: {job.cpu}, memory: {job.memory_mib}MiB}}"]
+    gpus = f", accelerators: 'H100:{job.gpus}'" if job.gpus else ""
+    parts = [f"run: work {job.version}", f"resources: {{cpu: {job.cpu}, memory: {job.memory_mib}MiB{gpus}}}"]
+    parts += ["queue: team", f"priority: {job.priority}"] if job.gpus else []
     parts += [f"spot: {str(job.spot).lower()}", f"retries: {{max: {job.retries}, backoff: 1s}}", "grace: 3s"]
     parts += ["checkpoint: {bucket: lake, every: 2s}"] if job.saves else []
     parts += ["secrets: {KEY: key}"] if job.has_key else []

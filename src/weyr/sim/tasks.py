@@ -140,6 +140,10 @@ class SimTasks(Shelf):
             if not run.is_over and now >= run.began_at:
                 yield id
 
+    def node_of(self, id: ThingId) -> str:
+        """The pool's node that it runs on, "" where it is none."""
+        return self._runs[id].body.node
+
     def bodies(self) -> Iterator[tuple[ThingId, TaskBody]]:
         """What each of `live` was told to be."""
         return ((id, self._runs[id].body) for id in self.live() if self._runs[id].body.devices)
