@@ -66,4 +66,6 @@ def _told(client: Client, row: Row) -> dict[str, str]:
 def _show_one(told: dict[str, str]) -> None:
     if told["url"]:
         put(told["url"])
+    elif told["phase"] == "ready":
+        put(f"weyr exec {told['stack']}:{told['ref']}")
     say(f"{told['ref']} is {told['phase']}: {told['why']}. {told['cost']} so far, {told['rate']} per hour now.")
