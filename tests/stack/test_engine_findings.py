@@ -38,3 +38,17 @@ def test_a_change_of_the_engine_alone_is_a_change() -> None:
     plan = make_plan(moved, there, KINDS, BOOK)
     assert plan.has_changes
     assert plan.was_on == there.on
+
+
+def test_a_part_of_a_device_is_refused_where_only_whole_ones_are_given() -> None:
+    """It is written as one text, and is a share all the same."""
+    stack = parse_stack(
+        'stack: s\non: slurm\njobs:\n  t: {run: w, resources: {accelerators: "H100:0.5"}}\n  u: {run: w, '
+        'resources: {accelerators: "H100:2"}}\n',
+        "weyr.yaml",
+        KINDS,
+        engines=ENGINES,
+    )
+    (found,) = engine_findings(stack, KINDS, ENGINES)
+    assert found.ref == "job/t"
+    assert "whole devices" in found.detail

@@ -27,15 +27,20 @@ def _lacking(engine: str, item: StackObject, lacks: Mapping[str, str]) -> Iterat
     plain = item.spec.model_dump(mode="json", exclude_defaults=True)
     for name, reason in lacks.items():
         path = tuple(name.split("."))
-        if _is_given(plain, path):
+        if _is_given(plain, item.spec, path):
             detail = f"{name}: {reason}, and a setting is never ignored."
             place = item.place_of(*path)
             yield Diagnostic("The engine cannot do this", detail, Severity.FATAL, place, str(item.ref), "on: local")
 
 
-def _is_given(plain: object, path: tuple[str, ...]) -> bool:
+def _is_given(plain: object, value: object, path: tuple[str, ...]) -> bool:
+    """Takes a spec as plain values without defaults, and itself: `H100:0.5` is one text, and has a share."""
     for part in path:
-        if not isinstance(plain, dict) or part not in plain:
-            return False
-        plain = plain[part]
-    return plain not in (None, False, "", [], {})
+        value = getattr(value, part, None)
+        if isinstance(plain, dict):
+            if part not in plain:
+                return False
+            plain = plain[part]
+        else:
+            plain = value
+    return plain not in (None, False, 0, "", [], {})
