@@ -32,7 +32,8 @@ class EngineKind:
 
 Engines = Mapping[str, EngineKind]
 
-LOCAL_ENGINE = EngineKind(LOCAL, "This machine.")
+NO_CONTAINERS = "This machine's engine starts no containers; list the packages under python"
+LOCAL_ENGINE = EngineKind(LOCAL, "This machine.", lacks={"image": NO_CONTAINERS})
 ONLY_LOCAL: Engines = {LOCAL: LOCAL_ENGINE}
 
 

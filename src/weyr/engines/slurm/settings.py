@@ -36,6 +36,7 @@ class SlurmSettings(SpecPart):
 
 WHOLE = "Slurm gives whole devices; ask for a count, or for a MIG profile that is a type of device there"
 LACKS = {
+    "sandbox": "Slurm's nodes make no sandboxes for Weyr; run it on this machine",
     "image": "Slurm starts no containers for Weyr; list its packages under python, or have them on the nodes",
     "resources.accelerators.share_milli": WHOLE,
     "resources.accelerators.memory_bytes": WHOLE,
