@@ -67,6 +67,9 @@ class ByDuration:
             return level, math.inf
         return level, whole_s - 2 ** (level / 8) / width + 1e-6
 
+    def ended(self, task: Task, ran_s: float) -> None:
+        """It knew."""
+
 
 @dataclass(frozen=True, slots=True)
 class Setting:

@@ -157,6 +157,8 @@ class ScheduledTasks:
         match found:
             case Present(facts=TaskFacts(state=TaskState.ENDED) as facts):
                 self._note_end(id, facts)
+                if facts.end is not None and facts.end.reason is EndReason.SUCCEEDED:
+                    self.board.queueing.succeeded(member.group, self.now())
                 self._over(id)
             case Present(facts=TaskFacts(saved=saved)):
                 member.is_accepted = True

@@ -1,7 +1,7 @@
 """Why does an object's task not run? The long answer: a sentence, what each node lacks, and when it should start."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from weyr.core.ref import Ref, ThingId
 from weyr.reconcile.scheduler.board import Board
@@ -11,6 +11,9 @@ from weyr.reconcile.scheduler.shapes import is_pooled
 
 NODES_MAX = 100
 """So many nodes are told of one by one; the sentence counts all."""
+
+FORECASTS_MAX = 1
+"""For so many it is played forward when they should start: it takes a moment, and others wait for the board."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +30,16 @@ class Waits:
 
 def waits_of(board: Board, ref: Ref, now: float) -> Iterator[Waits]:
     """Everything of the object that waits. Nothing where it does not wait for the scheduler."""
+    forecasts = FORECASTS_MAX
     for group in [each for each in board.groups.values() if each.ref == ref and each.stage is not Stage.TOLD]:
         tasks = tuple(member.want.id for member in group.in_order)
         if group.stage is not Stage.WAITING:
             yield Waits(tasks, f"{waits_text(board, group)}.".capitalize())
             continue
         reason = board.queueing.why(group.id, now)
+        if reason.starts_s is None and forecasts:
+            forecasts -= 1
+            reason = replace(reason, starts_s=board.queueing.starts_s(group.id, now))
         nodes = tuple(_nodes(board, group))
         yield Waits(tasks, _sentence(board, group, reason.sentence(now), nodes), nodes, reason.ahead, reason.starts_s)
 

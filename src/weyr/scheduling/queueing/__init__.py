@@ -25,8 +25,8 @@ Step by step, where a hundred thousand do (each tick costs what changed):
     board.why(id, now_s).sentence(now_s)
     board.starts_s(id, now_s)      # when it should start: the same decisions played forward on a copy
 
-How long tasks take is learnt from those that end: `Policy(LeastExpected(history))` is the default order, and
-`history.ended(task, ran_s)` is told of each that came to its own end.
+How long tasks take is learnt from those that `succeeded(id, at_s)`, told before their `end`: who is expected to take
+least goes first by default (`Policy(LeastExpected(history))`).
 
 A start is carried out once everybody in its `after` is seen to have ended. A preempted task is ended (`end`) when that
 is seen, and submitted again with the same `submitted_s`, its `since_s` now, and what it had attained. A gang is one

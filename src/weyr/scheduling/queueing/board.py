@@ -111,6 +111,12 @@ class Queueing:
             self._account(held.task).add_stopping(held.demand, -1)
         self.version += 1
 
+    def succeeded(self, id: str, at_s: float) -> None:
+        """It came to its own end, which is still to be told by `end`: those like it are expected to take as long."""
+        held = self.decks.all.get(id)
+        if held is not None:
+            self.policy.ranker.ended(held.task, held.task.attained_s + at_s - held.running.started_s)
+
     def checkpoint(self, id: str, at_s: float) -> None:
         """It took a checkpoint, so stopping it costs less."""
         held = self.decks.all.get(id)

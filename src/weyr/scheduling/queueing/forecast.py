@@ -8,7 +8,7 @@ from weyr.scheduling.queueing.held import SOONEST_S
 if TYPE_CHECKING:
     from weyr.scheduling.queueing.board import Queueing
 
-TASKS_MAX = 5_000
+TASKS_MAX = 1_000
 """With more than so many in line or running it would take longer than somebody who asks wants to wait."""
 
 

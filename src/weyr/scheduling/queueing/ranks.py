@@ -28,6 +28,10 @@ class Ranker(Protocol):
         """The task's level once it has run for `attained_s`, and until when it has it (in seconds that it ran)."""
         ...
 
+    def ended(self, task: Task, ran_s: float) -> None:
+        """It came to its own end after running for so long in all."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class InOrder:
@@ -35,6 +39,9 @@ class InOrder:
 
     def level(self, task: Task, attained_s: float) -> tuple[int, float]:
         return 0, math.inf
+
+    def ended(self, task: Task, ran_s: float) -> None:
+        """Nothing to be learnt from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +56,9 @@ class LeastAttained:
             if attained_s * width < bound:
                 return n, bound / width
         return len(self.bounds), math.inf
+
+    def ended(self, task: Task, ran_s: float) -> None:
+        """Nothing to be learnt from it."""
 
 
 @dataclass(slots=True)
@@ -96,6 +106,9 @@ class LeastExpected:
                 return level, bound_s
             bound_s *= LEVEL_TIMES
         return LEVELS_MAX, math.inf
+
+    def ended(self, task: Task, ran_s: float) -> None:
+        self.history.ended(task, ran_s)
 
 
 def width_of(task: Task) -> float:

@@ -253,3 +253,15 @@ def test_it_is_said_when_it_should_start() -> None:
     board.decide(60)
     assert [board.starts_s(f"w{n}", 60) for n in range(3)] == [HOUR, 2 * HOUR, 3 * HOUR]
     assert not board.decide(61).starts, "asking changes nothing"
+
+
+def test_what_took_long_goes_after_what_did_not() -> None:
+    """Nobody has to say how long a job takes: its earlier runs do. Of two, the one that is soon done goes first."""
+    board = Queueing(ONE_LINE, [NODE])
+    for name, hours in (("nightly", 9), ("quick", 0.1)):
+        board.adopt(on(gpus("r", 4, name=name), 0, 1, 2, 3))
+        board.succeeded("r", hours * HOUR)
+        board.end("r")
+    board.submit(gpus("first", 4, name="nightly"))
+    board.submit(gpus("second", 4, name="quick", at=1))
+    assert [start.id for start in board.decide(10 * HOUR).starts] == ["second"]
