@@ -21,6 +21,15 @@ class Held:
     level: int = 0
     until_s: float = math.inf
     """When its level changes."""
+    ends_s: float | None = None
+    """By when it must have ended; never, where it runs for good. None: nobody says."""
+
+    def __post_init__(self) -> None:
+        task = self.running.task
+        if task.is_standing:
+            self.ends_s = math.inf
+        elif task.limit_s is not None:
+            self.ends_s = self.running.started_s + task.limit_s
 
     @property
     def task(self) -> Task:
@@ -37,11 +46,9 @@ class Held:
         What nothing is known of is thought to run as long again as it has: half of what has run for an hour ends
         within the next, as measured of jobs everywhere.
         """
+        if self.ends_s is not None:
+            return self.ends_s if self.ends_s > now_s else now_s
         task, ran_s = self.running.task, max(now_s - self.running.started_s, 0.0)
-        if task.is_standing:
-            return math.inf
-        if task.limit_s is not None:
-            return max(self.running.started_s + task.limit_s, now_s)
         if task.expected_s is not None and task.expected_s > task.attained_s + ran_s:
             return now_s + task.expected_s - task.attained_s - ran_s
         return now_s + max(ran_s, SOONEST_S)
