@@ -3,7 +3,10 @@
 import pytest
 from slurm_cluster import slurm
 from stores import place, postgres
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
+CLUSTERS = ("ray", "slurm")
 __all__ = ["place", "postgres", "slurm"]
 
 
@@ -24,3 +27,15 @@ def cuts(request: pytest.FixtureRequest) -> int:
 @pytest.fixture
 def kills(request: pytest.FixtureRequest) -> int:
     return int(request.config.getoption("--kills"))
+
+
+class TogetherByCluster(LoadScopeScheduling):  # type: ignore[misc]
+    """A cluster takes half a minute to start, and each process of a run has its own: its tests go to one of them."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return next((name for name in CLUSTERS if name in nodeid), nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> TogetherByCluster:
+    return TogetherByCluster(config, log)

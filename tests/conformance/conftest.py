@@ -8,6 +8,7 @@ from every_service import CASES, SERVICES, WITH_PLANES
 from model_registries import MODEL_REGISTRIES, ModelRegistry
 from notifiers import NOTIFIERS, Notifier
 from object_stores import OBJECT_STORES, ObjectStore
+from ray_world import shared_world
 from secret_stores import SECRET_STORES, SecretStore
 from services import PlaneService, Service
 from traffic_routers import TRAFFIC_ROUTERS, TrafficRouter
@@ -19,9 +20,12 @@ def _called(case: tuple[Capability, str]) -> str:
     return f"{case[0].value} of {case[1]}"
 
 
-@pytest.fixture(params=TASK_WORLDS)
+WORLDS = {**TASK_WORLDS, "ray": shared_world}
+
+
+@pytest.fixture(params=WORLDS)
 def world(request: pytest.FixtureRequest) -> Iterator[TaskWorld]:
-    world = TASK_WORLDS[request.param]()
+    world = WORLDS[request.param]()
     yield world
     world.close()
 

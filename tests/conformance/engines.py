@@ -8,6 +8,7 @@ and is tested the moment it exists. Other capabilities get a registry of their o
 import os
 import shlex
 import shutil
+import signal
 import tempfile
 import time
 from abc import ABC, abstractmethod
@@ -16,12 +17,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from select import select
 from typing import Any, Protocol, TypeVar
+from urllib.parse import quote
 
 from slurm_cluster import shared_slurm
 
-from weyr.attempt.task_folder import Order, Ranks
+from weyr.attempt.task_folder import STATE, Order, Ranks, read_json
 from weyr.attempt.tasks import Tasks
-from weyr.core.capability import Provider, Refused, TaskBody, Wanted
+from weyr.core.capability import Gang, Provider, Refused, TaskBody, Wanted
 from weyr.core.diagnostic import EngineSilent
 from weyr.core.ref import Ref, ThingId
 from weyr.core.seen import Absent, Present, Seen, TaskFacts, TaskState, Unknown
@@ -46,6 +48,8 @@ class Program:
     exit_code: int = 0
     ignores_stop: bool = False
     eats_bytes: int = 0
+    tells_rank: bool = False
+    """Writes which member of its gang it is: `1 of 2`."""
 
 
 class TaskProvider(Provider, Protocol):
@@ -77,8 +81,18 @@ class TaskWorld(ABC):
         """How often a process was begun for an id, as the world knows it."""
 
     @abstractmethod
+    def lose(self, id: ThingId) -> None:
+        """Takes away, without a word, what a running task runs on."""
+
+    @abstractmethod
     def close(self) -> None:
         """Leaves nothing behind."""
+
+    def ensure_gang(self, ids: Sequence[ThingId], program: Program, cpu: float = 1.0) -> None:
+        """All members in one call, as the scheduler does it."""
+        name, body = ids[0].part.partition(".")[0], replace(self.body(program), cpu=cpu)
+        wanted = [Wanted(id, 1, replace(body, gang=Gang(name, len(ids), rank))) for rank, id in enumerate(ids)]
+        assert not self.patiently(lambda: self.provider.ensure(wanted))
 
     def ensure(self, id: ThingId, program: Program, generation: int = 1, **changes: object) -> Refused | Unknown | None:
         want = Wanted(id, generation, replace(self.body(program), **changes))  # type: ignore[arg-type]
@@ -138,11 +152,13 @@ def _state(seen: Seen) -> TaskState | None:
 
 def shell_body(program: Program, home: Path) -> TaskBody:
     """A shell that says so in `home` each time it is begun, and then does what it should."""
-    lines = [f"echo begun >> {shlex.quote(str(home))}/starts-$WEYR_ATTEMPT"]
+    lines = [f"echo begun >> {shlex.quote(str(home))}/starts-${{WEYR_TASK_ID##*#}}"]
     if program.ignores_stop:
         lines.append("trap '' TERM")
     if program.writes:
         lines.append(f"printf %s {shlex.quote(program.writes)}")
+    if program.tells_rank:
+        lines.append('echo "$RANK of $WORLD_SIZE"')
     if program.eats_bytes:
         eat = f"x = bytearray({program.eats_bytes}); import signal; signal.pause()"
         lines.append(f"{shlex.quote(shutil.which('python3') or 'python3')} -c {shlex.quote(eat)}")
@@ -202,6 +218,12 @@ class LocalWorld(TaskWorld):
     def patiently(self, call: Callable[[], R]) -> R:
         return call()  # a local engine that is silent is broken
 
+    def lose(self, id: ThingId) -> None:
+        """A machine cannot lose itself: what dies is the wrapper, with no time to say anything."""
+        state = read_json(str(self.home / "tasks" / quote(str(id), safe="")), STATE)
+        assert state is not None
+        os.kill(state["wrapper"], signal.SIGKILL)
+
     def close(self) -> None:
         for id in self.provider.inventory():
             self.clear(id)
@@ -256,10 +278,17 @@ class SlurmWorld(TaskWorld):
                 self.pause()
         raise AssertionError("Slurm never answered")
 
+    def lose(self, id: ThingId) -> None:
+        node = self.cluster.run("squeue", "-h", "-o", "%N").split()[0]
+        self.cluster.kill_node(node)
+        self.cluster.mark_down(node)
+        self.cluster.start_node(node)
+
     def close(self) -> None:
         for id in self.inventory():
             self.clear(id)
         self.provider.close()
+        self.cluster.until_idle()
         shutil.rmtree(self.home)
 
 
@@ -277,6 +306,9 @@ class SimWorld(TaskWorld):
         self._programs[argv] = program
         return TaskBody(argv, "/", grace_s=2.0)
 
+    def lose(self, id: ThingId) -> None:
+        self.engine.tasks.lose(id)
+
     def close(self) -> None:
         """Nothing is left of a world that was never there."""
 
@@ -288,7 +320,7 @@ class SimWorld(TaskWorld):
             exit_code=program.exit_code,
             stop_s=None if program.ignores_stop else 0.1,
             memory_bytes=program.eats_bytes,
-            output=program.writes.encode(),
+            output=program.writes.encode() + (_rank_told(want.body.gang) if program.tells_rank else b""),
         )
 
     def restart(self) -> None:
@@ -307,6 +339,11 @@ class SimWorld(TaskWorld):
             except EngineSilent:
                 self.pause()
         raise AssertionError("the engine never answered")
+
+
+def _rank_told(gang: Gang | None) -> bytes:
+    gang = gang or Gang("", 1, 0)
+    return f"{gang.rank} of {gang.size}\n".encode()
 
 
 TASK_WORLDS: Mapping[str, Callable[[], TaskWorld]] = {

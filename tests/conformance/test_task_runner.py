@@ -79,7 +79,7 @@ def test_a_released_task_stops_and_is_then_absent(world: TaskWorld) -> None:
     world.ensure(task_id(), Program(runs_s=30))
     world.running(task_id())
     world.release(task_id())
-    _released(world)
+    world.clear(task_id())
     assert world.inventory() == []
     world.release(task_id())
     assert world.observe(task_id()) == Absent(), "asking twice is harmless"
@@ -153,12 +153,47 @@ def test_an_ended_task_stays_until_it_is_released(world: TaskWorld) -> None:
     assert facts_of(world.observe(task_id())).state is TaskState.ENDED
 
 
-def _released(world: TaskWorld) -> None:
-    def is_gone(seen: object) -> bool:
-        world.release(task_id())
-        return seen == Absent()
+def test_a_log_can_be_read_while_it_is_written(world: TaskWorld) -> None:
+    """Who trains for a night looks at the first lines, not at the last."""
+    world.ensure(task_id(), Program(runs_s=30, writes="epoch 1\n"))
+    world.until(task_id(), lambda _: b"".join(world.provider.logs(task_id())) == b"epoch 1\n")
+    assert world.running(task_id()).end is None
 
-    world.until(task_id(), is_gone)
+
+def test_each_member_of_a_gang_knows_its_rank(world: TaskWorld) -> None:
+    """A script for many machines finds in its environment which of them it is."""
+    ids = [task_id("1.0"), task_id("1.1")]
+    world.ensure_gang(ids, Program(tells_rank=True))
+    ends = [world.ended(id).end for id in ids]
+    assert [end.reason for end in ends if end] == [EndReason.SUCCEEDED, EndReason.SUCCEEDED]
+    assert [b"".join(world.provider.logs(id)) for id in ids] == [b"0 of 2\n", b"1 of 2\n"]
+    assert [world.starts(id) for id in ids] == [1, 1]
+
+
+def test_a_loss_in_a_gang_is_called_a_loss(world: TaskWorld) -> None:
+    """Nobody's program failed: its kind begins again at once, and at no cost to its retries."""
+    ids = [task_id("1.0"), task_id("1.1")]
+    world.ensure_gang(ids, Program(runs_s=60))
+    for id in ids:
+        world.running(id)
+    world.lose(ids[1])
+    end = world.ended(ids[1]).end
+    assert end is not None
+    assert end.reason in (EndReason.NODE_LOST, EndReason.LOST)
+    for id in ids:
+        world.clear(id)
+    assert world.inventory() == []
+    assert [world.starts(id) for id in ids] == [1, 1]
+
+
+def test_an_orphan_is_listed_and_can_be_ended(world: TaskWorld) -> None:
+    """A server that never asked for it, or forgot, finds what runs, and ends it."""
+    world.ensure(task_id(), Program(runs_s=60))
+    world.running(task_id())
+    world.restart()
+    assert world.inventory() == [task_id()]
+    world.clear(task_id())
+    assert world.inventory() == []
 
 
 def _end_before_absent(world: TaskWorld) -> TaskEnd | None:

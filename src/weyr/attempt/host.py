@@ -21,13 +21,20 @@ class Host(Protocol):
     None of these waits for a task.
     """
 
-    python: str
-    """The interpreter that has Weyr, where attempts run."""
-    address: str
-    """At which all members of a gang reach one another, where they run on one machine; else "": who starts them knows.
-    """
-    lease_s: float
-    """How long an attempt runs on that nobody can reach, 0 for ever: after that it is proved to be over."""
+    @property
+    def python(self) -> str:
+        """The interpreter that has Weyr, where attempts run."""
+        ...
+
+    @property
+    def address(self) -> str:
+        """At which members of a gang reach one another, if all run on one machine; else "": who starts them knows."""
+        ...
+
+    @property
+    def lease_s(self) -> float:
+        """How long an attempt runs on that nobody can reach, 0 for ever: after that it is proved to be over."""
+        ...
 
     def refusal(self, body: TaskBody) -> str:
         """Why this cannot be run here at all, in a sentence; "" where it can."""

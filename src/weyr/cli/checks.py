@@ -12,10 +12,12 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from importlib.metadata import version
 from pathlib import Path
 
 from weyr.attempt import devices, nvml, sandbox
 from weyr.cli.place import running
+from weyr.compose.engines import missing
 from weyr.core.units import size_text
 
 DISK_WANTED_BYTES = 2 * 2**30
@@ -50,7 +52,7 @@ def checks(home: Path) -> list[Check]:
     """Every answer, in the order of importance. Changes nothing but for a small file written and removed."""
     questions: list[Callable[[Path], Check]] = [
         _python, _cores, _memory, _home, _disk, _fsync, _server, _ports, _cgroups, _bubblewrap, _slurm, _gpu, _torch,
-        _ml,
+        _ml, _ray,
     ]  # fmt: skip
     return [question(home) for question in questions]
 
@@ -199,6 +201,13 @@ def _ml(_: Path) -> Check:
     if missing:
         return Check("extra [ml]", Verdict.LIMITED, f"missing: {', '.join(missing)}", "pip install 'weyr[ml]'")
     return Check("extra [ml]", Verdict.OK, "mlflow, scikit-learn")
+
+
+def _ray(_: Path) -> Check:
+    lacks = missing("ray")
+    if lacks:
+        return Check("extra [ray]", Verdict.LIMITED, "not installed; only `on: ray` needs it", lacks.suggestion)
+    return Check("extra [ray]", Verdict.OK, f"ray {version('ray')}")
 
 
 def _existing(path: Path) -> Path:

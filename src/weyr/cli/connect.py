@@ -65,11 +65,13 @@ class StartOptions:
     store: str = ""
     is_standby: bool = False
     lease_s: float | None = None
+    listen: str = ""
 
     def words(self) -> list[str]:
         lease = [] if self.lease_s is None else ["--lease", str(self.lease_s)]
         return [
             *([] if self.port is None else ["--port", str(self.port)]),
+            *(["--listen", self.listen] if self.listen else []),
             *(["--standby"] if self.is_standby else []),
             *(["--remember"] if self.store else []),
             *lease,

@@ -11,8 +11,12 @@ from weyr.engines.local.ports import HOST, is_free, kept_ports
 from weyr.store.home import Home
 from weyr.store.place import FILE
 
+LISTEN = "listen"
 STORE = "WEYR_STORE"
 """The environment's word on the store, before what the data folder remembers."""
+
+EVERYWHERE = "0.0.0.0"
+"""Every address of this machine: what the server and the object store listen on once one of them is for others."""
 
 PORTS: Mapping[str, int] = {"server": 7780, "s3": 0, "inference": 0}
 """What each process would like to listen on, 0 for any; a data folder keeps what it got the first time."""
@@ -37,8 +41,10 @@ def planes_of(home: Home) -> dict[str, Plane]:
     # Beside the other keys: what copies buckets does not copy what opens them.
     keys = str(home.path / "keys" / "s3.json")
     told = ("--webhook", f"weyr-functions=unix:{home.sockets / 'functions.sock'}")
+    opened = ("--keys", keys, "--remote-keys", str(remote_keys_of(home)))
+    hosts = ("--host", EVERYWHERE) if listen_of(home) else ()
     own = {
-        "s3": ("--data", str(home.objects), "--keys", keys, "--remote-keys", str(remote_keys_of(home)), *told),
+        "s3": ("--data", str(home.objects), *opened, *told, *hosts),
         "inference": ("--routes", str(home.routes)),
     }
     planes = {name: Plane(name, arguments(name, *own[name]), home.info(name), home.log(name)) for name in own}
@@ -56,6 +62,28 @@ def remote_keys_of(home: Home) -> Path:
     return home.path / "keys" / "places.json"
 
 
+def listen_of(home: Home) -> str:
+    """The address at which tasks on other machines reach this one's doors; "" while they listen on loopback only."""
+    try:
+        return (home.path / LISTEN).read_text().strip()
+    except FileNotFoundError:
+        return ""
+
+
+def keep_listen(home: Home, address: str) -> None:
+    """Remembers it for every later start; the loopback's own address takes it back. Raises: UserError."""
+    try:
+        with socket.socket() as door:
+            door.bind((address, 0))
+    except OSError as e:
+        detail = f"{address} is not an IPv4 address of this machine that others could reach it by: {e.strerror or e}."
+        raise UserError(Diagnostic("Not an address of this machine", detail, suggestion="ip -brief address")) from e
+    if address == HOST:
+        (home.path / LISTEN).unlink(missing_ok=True)
+    else:
+        (home.path / LISTEN).write_text(f"{address}\n")
+
+
 def server_door(home: Home, wanted: int | None) -> socket.socket:
     """The server's listening socket. `wanted` is kept from now on; 0 stands for any free port.
 
@@ -69,7 +97,7 @@ def server_door(home: Home, wanted: int | None) -> socket.socket:
     door = socket.socket()
     door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        door.bind((HOST, port))
+        door.bind((EVERYWHERE if listen_of(home) else HOST, port))
     except OSError as e:
         door.close()
         raise UserError(_port_taken(port)) from e
@@ -84,6 +112,6 @@ def _port_taken(port: int) -> Diagnostic:
     return Diagnostic("The port is taken", detail, suggestion="weyr server start --port 7790")
 
 
-def url_of(port: int) -> str:
-    """The address of a port of ours."""
-    return f"http://{HOST}:{port}"
+def url_of(port: int, host: str = HOST) -> str:
+    """The address of a port of ours, as it is reached from this machine or, by another host, from others."""
+    return f"http://{host}:{port}"

@@ -9,13 +9,15 @@ import secrets as random_source
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from weyr.access.identities import Access
 from weyr.access.secrets import Secrets
 from weyr.attempt import nvml
-from weyr.compose.doors import PORTS, planes_of, remote_keys_of, url_of
+from weyr.compose.doors import PORTS, listen_of, planes_of, remote_keys_of, url_of
 from weyr.compose.kinds import KINDS
+from weyr.compose.ray import ray_opener
 from weyr.compose.remains import refuse_lost_store
 from weyr.compose.remotes import Remotes
 from weyr.compose.slurm import slurm_opener
@@ -34,7 +36,7 @@ from weyr.engines.local.nodes import LocalNodes
 from weyr.engines.local.notices import LocalNotices
 from weyr.engines.local.objects import LocalObjects
 from weyr.engines.local.planes import Plane
-from weyr.engines.local.ports import kept_ports
+from weyr.engines.local.ports import HOST, kept_ports
 from weyr.engines.local.registry import LocalRegistry
 from weyr.engines.local.router import LocalRouter
 from weyr.engines.local.secrets import LocalSecrets
@@ -163,8 +165,9 @@ def open_weyr(
         events=home.sockets / "doorbell.sock",
     )
     world = World.load(db)
-    slurm = slurm_opener(home, access, secrets, lambda: _surroundings(ports), now)
-    remotes = Remotes({"slurm": slurm}, home.engines, world)
+    far = partial(_surroundings, ports, listen_of(home) or HOST)
+    ray, slurm = ray_opener(home, access, secrets, far, now), slurm_opener(home, access, secrets, far, now)
+    remotes = Remotes({"ray": ray, "slurm": slurm}, home.engines, world)
     tasks = Engines({"": here, **(remotes.known() if is_serving else {})}, remotes.opened)
     nodes = LocalNodes(home.nodes, os.cpu_count() or 1, machine_memory_bytes(), nvml.detect, now)
     scheduler = _scheduler(tasks, nodes, tracking, now, world) if is_serving else None
@@ -241,11 +244,11 @@ class _Runs:
         return self.tracking.end_running(experiment, f"task:{task}", RunStatus(status))
 
 
-def _surroundings(ports: Mapping[str, int]) -> dict[str, str]:
-    """Where a task finds the rest: the same addresses for its whole life."""
+def _surroundings(ports: Mapping[str, int], host: str = HOST) -> dict[str, str]:
+    """Where a task finds the rest: the same addresses for its whole life. `host` is this machine as it calls it."""
     return {
-        "MLFLOW_TRACKING_URI": url_of(ports["server"]),
-        "AWS_ENDPOINT_URL": url_of(ports["s3"]),
-        "WEYR_API_URL": url_of(ports["server"]),
+        "MLFLOW_TRACKING_URI": url_of(ports["server"], host),
+        "AWS_ENDPOINT_URL": url_of(ports["s3"], host),
+        "WEYR_API_URL": url_of(ports["server"], host),
         "TZ": os.environ.get("TZ", "UTC"),
     }

@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from weyr.compose.doors import is_store_shared, planes_of, server_door
+from weyr.compose.doors import is_store_shared, keep_listen, planes_of, server_door
 from weyr.core.diagnostic import Diagnostic, StoreError, UserError
 from weyr.store.home import Home, HomeLock, unusable
 
@@ -31,6 +31,8 @@ def main() -> int:
         if turn is None and arguments.standby:
             raise UserError(_nothing_to_share())
         lock = turn.begin() if turn else HomeLock(home)
+        if arguments.listen:
+            keep_listen(home, arguments.listen)
         door = server_door(home, arguments.port)
         planes = planes_of(home)
     except UserError as e:
@@ -133,6 +135,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m weyr.server")
     parser.add_argument("--home", type=Path, required=True, help="the data folder")
     parser.add_argument("--port", type=int, help="where to listen; 0 for any free port")
+    parser.add_argument("--listen", help="the address at which tasks on other machines reach this one; remembered")
     parser.add_argument("--auto", action="store_true", help="started by a command, and to end with the last stack")
     parser.add_argument("--standby", action="store_true", help="wait until no other server acts on the store")
     parser.add_argument("--remember", action="store_true", help="keep $WEYR_STORE for later, in place of another")

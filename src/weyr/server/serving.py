@@ -9,6 +9,7 @@ import time
 import uvicorn
 
 from weyr.access.audit import AuditLog
+from weyr.compose.doors import url_of
 from weyr.compose.local import Planes, Weyr, open_weyr, plane_supervisor, task_vigil
 from weyr.compose.tenure import Tenure
 from weyr.core.diagnostic import EngineError
@@ -36,8 +37,7 @@ def serve(
     Raises: UserError where the data folder's content cannot be used; StoreError where the store does not answer.
     """
     log = JsonLog()
-    host, port = door.getsockname()
-    url = f"http://{host}:{port}"
+    url = url_of(door.getsockname()[1])
     with as_user_errors(home.path):
         weyr = open_weyr(home.path, time.time, log, is_serving=True, planes=planes, tenure=tenure, db=db)
         keeper = Keeper(weyr.loop, time.time, log, home.sockets / "doorbell.sock")

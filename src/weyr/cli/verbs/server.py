@@ -24,6 +24,13 @@ def start(
     port: Annotated[
         int | None, typer.Option("--port", min=0, max=65535, help="Where to listen; 0 for any free port.")
     ] = None,
+    listen: Annotated[
+        str,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Be reached by tasks on other machines, at this address of this one. Remembered; 127.0.0.1 ends it.",
+        ),
+    ] = "",
     store: Annotated[
         str,
         typer.Option(
@@ -43,7 +50,7 @@ def start(
 ) -> None:
     """Start the server; it stays until it is stopped. Harmless if it runs."""
     session: Session = ctx.obj
-    options = StartOptions(port, store, is_standby, lease)
+    options = StartOptions(port, store, is_standby, lease, listen)
     if is_standby:
         standby = started(session.home, is_auto=False, options=options)
         say(f"A standby waits (process {standby.pid}).")
