@@ -33,7 +33,7 @@ class TogetherByCluster(LoadScopeScheduling):  # type: ignore[misc]
     """A cluster takes half a minute to start, and each process of a run has its own: its tests go to one of them."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return next((name for name in CLUSTERS if name in nodeid), nodeid)
+        return next((name for name in CLUSTERS if f"_{name}" in nodeid or f"[{name}" in nodeid), nodeid)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -57,7 +57,8 @@ class RayCluster:
         _ip("link", "set", bridge, "up")
         self._bridge = bridge
         self.port = _free_port(f"{self._net}.1")
-        self.address = f"{self._net}.1:{self.port}"
+        self.host = f"{self._net}.1"
+        self.address = f"{self.host}:{self.port}"
         self.start_head()
 
     def start_head(self) -> None:

@@ -15,9 +15,6 @@ LISTEN = "listen"
 STORE = "WEYR_STORE"
 """The environment's word on the store, before what the data folder remembers."""
 
-EVERYWHERE = "0.0.0.0"
-"""Every address of this machine: what the server and the object store listen on once one of them is for others."""
-
 PORTS: Mapping[str, int] = {"server": 7780, "s3": 0, "inference": 0}
 """What each process would like to listen on, 0 for any; a data folder keeps what it got the first time."""
 
@@ -42,9 +39,8 @@ def planes_of(home: Home) -> dict[str, Plane]:
     keys = str(home.path / "keys" / "s3.json")
     told = ("--webhook", f"weyr-functions=unix:{home.sockets / 'functions.sock'}")
     opened = ("--keys", keys, "--remote-keys", str(remote_keys_of(home)))
-    hosts = ("--host", EVERYWHERE) if listen_of(home) else ()
     own = {
-        "s3": ("--data", str(home.objects), *opened, *told, *hosts),
+        "s3": ("--data", str(home.objects), *opened, *told),
         "inference": ("--routes", str(home.routes)),
     }
     planes = {name: Plane(name, arguments(name, *own[name]), home.info(name), home.log(name)) for name in own}
@@ -68,6 +64,12 @@ def listen_of(home: Home) -> str:
         return (home.path / LISTEN).read_text().strip()
     except FileNotFoundError:
         return ""
+
+
+def relayed(home: Home) -> list[int]:
+    """The ports that tasks on other machines have a use for."""
+    ports = kept_ports(home.ports, PORTS)
+    return [ports["server"], ports["s3"]]
 
 
 def keep_listen(home: Home, address: str) -> None:
@@ -97,7 +99,7 @@ def server_door(home: Home, wanted: int | None) -> socket.socket:
     door = socket.socket()
     door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        door.bind((EVERYWHERE if listen_of(home) else HOST, port))
+        door.bind((HOST, port))
     except OSError as e:
         door.close()
         raise UserError(_port_taken(port)) from e

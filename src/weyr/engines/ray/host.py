@@ -243,7 +243,7 @@ class RayHost:
             "--events": self._events,
             "--python": self.python,
         }
-        command = [sys.executable, "-m", "weyr.engines.ray.helper", *(word for pair in words.items() for word in pair)]
+        command = [sys.executable, "-m", "weyr.engines.ray.envoy", *(word for pair in words.items() for word in pair)]
         self._socket.unlink(missing_ok=True)
         with self._log.open("wb") as log:
             self._helper = subprocess.Popen(

@@ -37,12 +37,11 @@ class Place(TypedDict):
 
 
 class News(TypedDict):
-    """What is new since a place. `node` is Ray's name of the node and `host` its own; `group` the placement group of
-    its gang, "" for none. `oldest` is the first log file that is kept; `end` comes when all else was told."""
+    """What is new since a place. `node` is Ray's name of the node and `host` its own. `oldest` is the first log file
+    that is kept; `end` comes when all else was told."""
 
     node: str
     host: str
-    group: str
     file: str
     offset: int
     text: bytes
@@ -178,7 +177,6 @@ class Member:
         return News(
             node=self._node,
             host=socket.gethostname(),
-            group=self._order["ranks"]["name"] if self._order["ranks"]["size"] > 1 else "",
             file=file,
             offset=offset,
             text=text,

@@ -22,14 +22,13 @@ CLEAR_S = 5.0
 
 class Watch:
     """Takes an attempt's id, its actor, and the folder of all tasks. `trouble` says why it is out of touch, "" while it
-    is not; `group` is its gang's placement group, None until it has told."""
+    is not; `is_heard`, that it has begun, for it has told something."""
 
     def __init__(self, id: str, actor: Any, tasks: Path, events: str) -> None:
         self.id, self.actor, self._events = id, actor, events
         self._folder = str(tasks / quote(id, safe=""))
         self._node = ""
         self.trouble = ""
-        self.group: str | None = None
         self.is_heard = False
 
     async def follow(self) -> None:
@@ -49,7 +48,7 @@ class Watch:
                 self._lose_touch(f"its node cannot be reached: {type(e).__name__}")
                 await asyncio.sleep(AGAIN_S)
                 continue
-            self.trouble, self.group, self.is_heard, self._node = "", news["group"], True, news["node"]
+            self.trouble, self.is_heard, self._node = "", True, news["node"]
             place = self._take(news)
             if news["end"] is not None:
                 self._record(news["end"])

@@ -53,8 +53,7 @@ def serve(settings: Settings, accounts: Accounts, ready: Callable[[str], None]) 
     listener = _listener(settings.host, settings.port)
     try:
         keyring = keyring_of(settings.keys or settings.data / KEYS, settings.named_keys, settings.data)
-        near = settings.host.replace("0.0.0.0", "127.0.0.1")  # nobody is told an address that stands for all of them
-        host = f"[{near}]" if ":" in near else near
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
         url, shared = f"http://{host}:{listener.getsockname()[1]}", Shared(settings.workers)
         common = Common(settings, accounts, keyring, listener, url, shared, log_file())
         _run(common, lock, lambda: _say_ready(common, ready))

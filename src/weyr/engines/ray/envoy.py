@@ -1,4 +1,4 @@
-"""Who talks to the cluster? This program: `python -m weyr.engines.ray.helper`, one for each cluster a server uses.
+"""Who talks to the cluster? This program: `python -m weyr.engines.ray.envoy`, one for each cluster a server uses.
 
 The server does not import ray. It asks over a Unix socket, a JSON line for each request and one for each answer; the
 helper brings what the cluster says into the folders of the tasks. It keeps nothing: actors are found by their names. It
@@ -44,6 +44,7 @@ class Helper:
         self._namespace, self._folder, self._events, self._python = namespace, folder, events, python
         self._watches: dict[str, Watch] = {}
         self._following: set[asyncio.Task[None]] = set()
+        self._starting: set[str] = set()
         self._trouble = ""
         self._actor = ray.remote(Member)
 
@@ -87,19 +88,25 @@ class Helper:
                 return {"error": f"{other!r} is nothing that this helper does"}
 
     async def _start(self, gang: list[dict[str, Any]], needs: list[dict[str, Any]]) -> str:
+        ids = {order["id"] for order in gang}
+        self._starting |= ids  # or its group would be taken for one whose members are all gone
         try:
             actors = await asyncio.to_thread(self._created, gang, needs)
         except Exception as e:  # noqa: BLE001 - whatever it is, the server has to know that it is not known
             return f"{type(e).__name__}: {e}"
-        for id, actor in actors.items():
-            self._watch(id, actor)
-        return ""
+        else:
+            for id, actor in actors.items():
+                self._watch(id, actor)
+            return ""
+        finally:
+            self._starting -= ids
 
     def _created(self, gang: list[dict[str, Any]], needs: list[dict[str, Any]]) -> dict[str, Any]:
         """All of a gang or nothing: a placement group is reserved whole. A name is taken at most once."""
         group = None
         if len(gang) > 1:
-            name = f"{self._namespace}/{gang[0]['ranks']['name']}"
+            # The name says who is in it: that is how it is known when the last of them is gone.
+            name = f"{self._namespace}/{' '.join(order['id'] for order in gang)}"
             group = placement_group([_bundle(need) for need in needs], "PACK", name=name, lifetime="detached")
         actors = {}
         for rank, (order, need) in enumerate(zip(gang, needs, strict=True)):
@@ -146,18 +153,16 @@ class Helper:
         """Takes an attempt that is over, or that nobody owns, out of the cluster; the last of a gang with its group."""
         await watch.clear()
         self._watches.pop(watch.id, None)
-        if watch.group != "":
-            await asyncio.to_thread(self._remove_groups)
+        await asyncio.to_thread(self._remove_groups)
 
     def _remove_groups(self) -> None:
         """Those of ours of which no member is left."""
-        watches = [*self._watches.values()]
-        if any(watch.group is None for watch in watches):
-            return  # one that has not told yet may be of any of them; the next that ends looks again
-        kept = {f"{self._namespace}/{watch.group}" for watch in watches}
+        mark = f"{self._namespace}/"
         for found in ray.util.placement_group_table().values():
             name = found["name"]
-            if name.startswith(f"{self._namespace}/") and name not in kept and found["state"] != "REMOVED":
+            if not name.startswith(mark) or found["state"] == "REMOVED":
+                continue
+            if not {*self._watches, *self._starting} & {*name.removeprefix(mark).split(" ")}:
                 with suppress(ValueError):  # gone since we looked
                     remove_placement_group(ray.util.get_placement_group(name))
 
@@ -194,7 +199,7 @@ async def serve(helper: Helper, path: str) -> None:
 
 
 def main(argv: list[str]) -> None:
-    parser = argparse.ArgumentParser(prog="python -m weyr.engines.ray.helper")
+    parser = argparse.ArgumentParser(prog="python -m weyr.engines.ray.envoy")
     parser.add_argument("--address", required=True, help="the cluster's head, or auto")
     parser.add_argument("--namespace", required=True, help="whose attempts are ours")
     parser.add_argument("--folder", type=Path, required=True, help="the folder of the tasks' folders")

@@ -1,0 +1,45 @@
+"""The same file on a Ray cluster: `on: ray`, as its user sees it. What a job saves goes through the server's doors."""
+
+from collections.abc import Iterator
+
+import pytest
+from one_user import User, until
+from ray_cluster import shared_ray
+from user_life import a_user
+
+STACK = """\
+stack: far
+on: {{ray: {{address: "{address}", lease: 4s}}}}
+buckets:
+  lake: {{}}
+jobs:
+  gang:
+    replicas: 2
+    run: echo "rank $RANK of $WORLD_SIZE"
+  train:
+    run: 'echo "restored $(ls "$WEYR_CHECKPOINT_DIR")"; echo 1 > "$WEYR_CHECKPOINT_DIR/step-1"; [ $WEYR_ATTEMPT != 1 ]'
+    checkpoint: {{bucket: lake, every: 200ms}}
+    retries: {{max: 1, backoff: 100ms}}
+"""
+
+
+@pytest.fixture
+def user() -> Iterator[User]:
+    with a_user() as user:
+        yield user
+
+
+def test_a_stack_runs_on_ray(user: User) -> None:
+    """Gangs run, logs come here, a checkpoint goes from the node into the server's bucket and back into the next
+    attempt, and nothing of it is left in the end."""
+    cluster = shared_ray()
+    user.weyr("server", "start", "--port", "0", "--listen", cluster.host)
+    user.write(STACK.format(address=cluster.address))
+    user.weyr("up", "--yes", "--detach")
+    user.until_phase("job/gang", "done")
+    said = user.weyr("logs", "job/gang").out
+    assert "rank 0 of 2" in said
+    assert "rank 1 of 2" in said
+    until(lambda: user.row("job/train").get("phase") == "done", "job/train to be done", within_s=60)
+    assert "restored step-1" in user.weyr("logs", "job/train").out
+    user.weyr("down", "--yes")
