@@ -20,6 +20,7 @@ async def _echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     writer.write_eof()
     await writer.drain()
     writer.close()
+    await writer.wait_closed()
 
 
 def test_what_comes_in_is_carried_both_ways_to_its_end() -> None:
@@ -35,8 +36,10 @@ def test_what_comes_in_is_carried_both_ways_to_its_end() -> None:
         writer.write_eof()
         got = await reader.read()
         writer.close()
-        relay.close()
-        door.close()
+        for server in (relay, door):
+            server.close()
+        # Nothing of the connections is left either: each end closes as the other does.
+        await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}))
         return got
 
     assert asyncio.run(play()) == sent

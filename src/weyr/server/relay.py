@@ -36,6 +36,10 @@ async def _carry(port: int, reader: asyncio.StreamReader, writer: asyncio.Stream
     for end in (writer, back):
         end.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     await asyncio.gather(_pump(reader, back), _pump(there, writer))
+    for end in (writer, back):
+        end.close()
+        with suppress(OSError):
+            await end.wait_closed()
 
 
 async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
