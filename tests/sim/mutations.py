@@ -250,7 +250,7 @@ def reusing_attempts(job: AnyKind, want: Want[Any], view: View[Any]) -> Decision
     decision = job.decide(want, view)
     ended = any(note.event == "attempt.ended" for note in decision.notes)
     memory = decision.memory
-    return replace(decision, memory=replace(memory, attempt=memory.attempt - 1)) if ended and memory else decision
+    return replace(decision, memory=replace(memory, highest=memory.highest - 1)) if ended and memory else decision
 
 
 def forgetting_numbers() -> Kinds:

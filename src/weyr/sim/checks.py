@@ -77,12 +77,11 @@ def _state_moving_backwards(before: Snapshot, now: Snapshot) -> Iterator[Breach]
 
 def _job_backwards(prior: ObjectRow, row: ObjectRow) -> Iterator[Breach]:
     was, is_now = _memory(prior), _memory(row)
-    if is_now.get("attempt", 0) < was.get("attempt", 0):
-        yield Breach(row.ref, f"its attempts went from {was.get('attempt')} to {is_now.get('attempt', 0)}")
-    outcome = was.get("outcome", "")
+    if is_now.get("highest", 0) < was.get("highest", 0):
+        yield Breach(row.ref, f"its attempts went from {was.get('highest')} to {is_now.get('highest', 0)}")
     is_same_run = was.get("generation") == row.generation == prior.generation and row.spec is not None
-    if outcome and is_same_run and is_now.get("outcome", "") != outcome:
-        yield Breach(row.ref, f"it had {outcome} under generation {row.generation}, and has not any more")
+    if was.get("succeeded") and is_same_run and was.get("base") == is_now.get("base") and not is_now.get("succeeded"):
+        yield Breach(row.ref, f"it had succeeded under generation {row.generation}, and has not any more")
 
 
 def _older_over_newer(before: Snapshot, now: Snapshot) -> Iterator[Breach]:

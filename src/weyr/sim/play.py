@@ -15,7 +15,7 @@ from weyr.core.kind import Kinds
 from weyr.core.ref import ThingId
 from weyr.sim.chance import chance_of
 from weyr.sim.scripts import Script
-from weyr.sim.stacks import STACK, StackDraw, drawn_stack, edited
+from weyr.sim.stacks import STACK, StackDraw, drawn_stack, edited, without_pool
 from weyr.sim.trouble import Trouble, drawn_trouble
 from weyr.sim.world import SimWorld
 
@@ -33,8 +33,10 @@ def play(seed: int, kinds: Kinds, folder: Path, build: Build = SimWorld, trouble
     Raises: Broken, at the first check that fails.
     """
     people = chance_of(seed, "people")
-    director = Director(people, drawn_stack(chance_of(seed, "stack")))
     trouble = trouble or drawn_trouble(chance_of(seed, "trouble"))
+    stack = drawn_stack(chance_of(seed, "stack"))
+    # Where all may run at once nobody schedules: there are neither pools nor queues.
+    director = Director(people, stack if trouble.room else without_pool(stack))
     world = build(kinds, folder, seed, trouble, director.script)
     world.up(director.stack.text)
     end = world.clock() + TROUBLE_S

@@ -104,6 +104,11 @@ def drawn_stack(chance: random.Random) -> StackDraw:
     return _with_pool(chance, stack) if chance.random() < 0.4 else stack
 
 
+def without_pool(stack: StackDraw) -> StackDraw:
+    """The same jobs, and none of them wants a device."""
+    return replace(stack, pool=None, jobs={name: replace(job, gpus="") for name, job in stack.jobs.items()})
+
+
 def _with_pool(chance: random.Random, stack: StackDraw) -> StackDraw:
     """Most of its jobs want devices, some of them several on several nodes at once; there is always room for one."""
     pool = PoolDraw(chance.choice((1, 2, 3)), chance.choice((5, 30)), chance.choice((4, 8)))
