@@ -151,11 +151,14 @@ def let_go(sight: Sight, held: ReplicaSet, desired: int, unavailable: int) -> Re
     current = [replica for replica in staying if replica.key == sight.key]
     leaving = {r.part for r in sorted(current, key=sight.is_ready)[: max(0, len(current) - desired)]}
     spare = len(answering - leaving) - max(0, desired - unavailable)
+    is_taken_over = sum(replica.part in answering for replica in current) >= max(0, desired - unavailable)
     for replica in staying:
         if replica.key == sight.key:
             continue
         if replica.part not in answering:
-            leaving.add(replica.part)
+            # One whose check is late for a moment still answers, and may be all there is: it goes once it is spared.
+            if not replica.well_at or is_taken_over:
+                leaving.add(replica.part)
         elif spare > 0:
             leaving.add(replica.part)
             spare -= 1

@@ -134,6 +134,20 @@ def test_a_version_that_is_never_ready_takes_nobody_down() -> None:
     assert "goes on answering" in decision.conditions[0].message
 
 
+def test_a_late_check_takes_no_old_replica_down_while_the_new_ones_are_broken() -> None:
+    """On a busy machine every check is late now and then; the old version may be all that answers."""
+    shop = Shop(service(replicas=2, health={"every": 5, "failures": 3}))
+    shop.step(3)
+    shop.bad_versions = {"broken"}
+    shop.spec = service(replicas=2, health={"every": 5, "failures": 3}, env={"V": "broken"})
+    shop.ill = {"1", "2"}
+
+    shop.step(5)
+
+    assert {"1", "2"} <= set(shop.replicas)
+    assert shop.routed == ["1", "2"]
+
+
 def test_a_replica_that_hangs_is_replaced() -> None:
     """A deadlock ends no process; its failed checks take it out of the route, and then it goes."""
     shop = Shop(service(health={"every": 1, "failures": 2}))
