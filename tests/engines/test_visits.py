@@ -89,8 +89,10 @@ def test_input_reaches_the_command(local: LocalWorld, visits: Visits, tmp_path: 
 def test_a_visit_ends_with_its_task(local: LocalWorld, visits: Visits, tmp_path: Path) -> None:
     """Nothing of a task outlives it."""
     start(local, tmp_path)
-    visit = visits.of(visits.begin(task_id(), ("sleep", "300"), None))
+    visit = visits.of(visits.begin(task_id(), ("/bin/sh", "-c", "echo in; exec sleep 300"), None))
     assert visit is not None
+    while not visit.frames():
+        pass  # each looks for a second at most
     local.release(task_id())
     local.ended(task_id())
     assert told(visit)[2] == 137
