@@ -265,3 +265,17 @@ def test_what_took_long_goes_after_what_did_not() -> None:
     board.submit(gpus("first", 4, name="nightly"))
     board.submit(gpus("second", 4, name="quick", at=1))
     assert [start.id for start in board.decide(10 * HOUR).starts] == ["second"]
+
+
+def test_who_had_no_time_in_one_tick_has_it_in_the_next() -> None:
+    """A tick stops others for some only, so that it stays short; it says when the rest are due, and they start then."""
+    nodes = [Node(f"n{n}", 8000, 8192, 1, "A100") for n in range(40)]
+    board = Queueing(ONE_LINE, nodes)
+    for n in range(40):
+        task = gpus(f"r{n}", 1, is_preemptible=True)
+        board.adopt(Running(task, 0.0, (Placed(task.request, f"n{n}", (0,)),)))
+        board.submit(gpus(f"urgent{n}", 1, priority=1))
+    first = board.decide(HOUR)
+    assert 0 < len(first.starts) < 40
+    assert first.again_s is not None
+    assert len(first.starts) + len(board.decide(first.again_s).starts) == 40

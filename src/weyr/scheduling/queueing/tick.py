@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 Key = tuple[float, ...]
 SEARCHES_MAX = 8
 """So many searches for somebody to stop may be in vain in one tick: each looks at all that run in a queue."""
+HEIRS_MAX = 32
+"""So many may have others stopped for them in one tick; but for those within their queue's guarantee."""
 SEARCHED_AGAIN_S = 60.0
 """What was not searched for lately has as many searches apart, so that all have their turn."""
 
@@ -54,6 +56,9 @@ class Tick:
         self._verdicts: dict[tuple[object, ...], Verdict] = {}
         self._started: set[str] = set()
         self._no_room: set[tuple[Request, int, str | None, bool]] = set()
+        self._heirs = 0
+        self._put_off_s = math.inf
+        """When to look for whom this tick had no time for."""
         self._searches = {False: 0, True: 0}
         """In vain, by whether the same was searched for lately."""
         self._victims = Victims(board, now_s)
@@ -262,9 +267,11 @@ class Tick:
         if signature in self._no_victims:
             return False
         is_repeated = board.searched_s.get(signature, -math.inf) + SEARCHED_AGAIN_S > self._now_s
-        if self._searches[is_repeated] >= SEARCHES_MAX and not self._is_guaranteed(account, task):
+        is_guaranteed = self._is_guaranteed(account, task)
+        if not is_guaranteed and (self._searches[is_repeated] >= SEARCHES_MAX or self._heirs >= HEIRS_MAX):
+            self._put_off_s = min(self._put_off_s, self._now_s + (SEARCHED_AGAIN_S if is_repeated else 1.0))
             return False
-        decks = self._victims.below(task, self._is_guaranteed(account, task))
+        decks = self._victims.below(task, is_guaranteed)
         but = () if self._head is None else tuple(self._head.nodes)
         for model in board.nodes.models_for(task.request) if decks else ():
             if account.passed(task.user, self._most_demand(task, model)):
@@ -285,6 +292,7 @@ class Tick:
                 loss_s = held.loss_s(self._now_s) * held.share
                 self._preemptions.append(Preemption(held.task.id, task.id, because_of(held.task, task), loss_s))
                 board.stop(held)
+            self._heirs += 1
             self._no_room.clear()
             self._verdicts.clear()
             verdict = self._start(account, task, model, but)
@@ -342,6 +350,8 @@ class Tick:
             return None
         if len(self._starts) >= board.policy.starts_max:
             return self._now_s
+        # Whom this tick had no time for is tried again then, as are those that are old enough to be stopped by then.
+        board.guarded_until_s = min(board.guarded_until_s, self._put_off_s)
         times = [board.guarded_until_s, board.next_change_s() or math.inf]
         soonest = min(times)
         return None if soonest == math.inf else max(soonest, self._now_s)
