@@ -8,6 +8,7 @@ from weyr.scheduling.queueing import (
     Behind,
     Decided,
     Fairness,
+    InOrder,
     LeastAttained,
     NoQueue,
     NoRoom,
@@ -131,6 +132,8 @@ def test_small_ones_pass_a_large_one_only_if_it_waits_no_longer_for_them() -> No
 
 def test_nobody_waits_for_what_can_never_run() -> None:
     """A job that no node is large enough for does not stop the line; it says so."""
+    strict = Policy(InOrder(), Backfill.NONE)
+    assert started(decide([NODE], ONE_LINE, [], [gpus("huge", 8), gpus("small", 1, at=1)], 2, strict)) == ["small"]
     found = decide([NODE], ONE_LINE, [], [gpus("huge", 8), gpus("small", 1, at=1)], 2)
     assert started(found) == ["small"]
     (lack,) = found.reasons["huge"].lacks

@@ -82,8 +82,8 @@ class Tick:
             if current > key:
                 heapq.heapreplace(queues, (current, name))
                 continue
-            verdict = self._first_of(line)
-            if isinstance(verdict, NoRoom) and board.policy.backfill is Backfill.NONE:
+            self._first_of(line)
+            if self._head is not None and board.policy.backfill is Backfill.NONE:
                 break
             if line:
                 heapq.heapreplace(queues, (self._queue_key(name, line), name))
@@ -91,13 +91,13 @@ class Tick:
                 heapq.heappop(queues)
         return Decisions(tuple(self._starts), tuple(self._preemptions), self._lacking(), self._again_s())
 
-    def _first_of(self, line: list[tuple[Key, Lane]]) -> Verdict | None:
+    def _first_of(self, line: list[tuple[Key, Lane]]) -> None:
         """Tries the first lane of a queue, which leaves the line unless it has another that could start."""
         key, lane = line[0]
         current = self._lane_key(lane)
         if current > key:
             heapq.heapreplace(line, (current, lane))
-            return None
+            return
         if lane.tried_at == self._board.version:
             self._still(lane)
         else:
@@ -112,7 +112,6 @@ class Tick:
             heapq.heapreplace(line, (self._lane_key(lane), lane))
         else:
             heapq.heappop(line)
-        return lane.verdict
 
     def _keep_limit(self, lane: Lane, over: OverLimit) -> None:
         """Who has waited for its queue's limit longer than patience is passed by nobody of that queue: else smaller
@@ -311,9 +310,7 @@ class Tick:
     def _wait(self, task: Task) -> Verdict:
         """It has no room. The first such keeps what it will need from those behind it."""
         board, policy = self._board, self._board.policy
-        is_keeping = policy.backfill is Backfill.EASY or (
-            policy.backfill is Backfill.ANY and board.is_overdue(task, self._now_s)
-        )
+        is_keeping = policy.backfill is not Backfill.ANY or board.is_overdue(task, self._now_s)
         if self._head is None and is_keeping:
             models = board.nodes.models_for(task.request)
             running = board.decks.all.values()
