@@ -1,5 +1,7 @@
 """What an engine cannot do is refused in the plan, never ignored."""
 
+from pathlib import Path
+
 from weyr.compose.engines import ENGINES
 from weyr.compose.kinds import KINDS
 from weyr.core.diagnostic import Severity
@@ -52,3 +54,12 @@ def test_a_part_of_a_device_is_refused_where_only_whole_ones_are_given() -> None
     (found,) = engine_findings(stack, KINDS, ENGINES)
     assert found.ref == "job/t"
     assert "whole devices" in found.detail
+
+
+def test_the_guides_stack_can_be_planned() -> None:
+    """What the guide shows is what one may write."""
+    guide = Path(__file__).parents[2] / "docs" / "guides" / "from-laptop-to-ray.md"
+    text = guide.read_text("utf-8").split("```yaml\n")[1].split("```")[0]
+    stack = parse_stack(text, "weyr.yaml", KINDS, engines=ENGINES)
+    assert engine_findings(stack, KINDS, ENGINES) == []
+    assert make_plan(stack, World("digits"), KINDS, BOOK).counts.create == 2
