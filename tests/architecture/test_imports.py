@@ -98,7 +98,8 @@ def test_every_third_party_is_declared() -> None:
     extras = project["optional-dependencies"]
     shipped = _declared(project["dependencies"] + extras["ml"] + extras["ray"])
     undeclared = _undeclared(_shipped(), shipped)
-    undeclared += _undeclared(python_files("src", "tests", "examples", "bench"), shipped | _declared(extras["test"]))
+    undeclared += _undeclared(python_files("src", "tests", "bench"), shipped | _declared(extras["test"]))
+    undeclared += _undeclared(python_files("examples"), shipped | _declared(extras["test"]), BROUGHT)
     assert not undeclared, "add these to pyproject.toml, or do without them:\n" + "\n".join(sorted(set(undeclared)))
 
 
@@ -106,7 +107,11 @@ def _declared(requirements: list[str]) -> set[str]:
     return {re.split(r"[\[<>=!~ ]", requirement)[0].lower().replace("_", "-") for requirement in requirements}
 
 
-def _undeclared(searched: Iterable[File], declared: set[str]) -> list[str]:
+BROUGHT = {"torch"}
+"""What the stack files of examples name under `python.requirements`: a job that wants it brings its own."""
+
+
+def _undeclared(searched: Iterable[File], declared: set[str], brought: Iterable[str] = ()) -> list[str]:
     """Imports of what none of the declared packages provides; modules of our own tests are beside them."""
     providers = packages_distributions()
     ours = {"weyr", "tests", *(f.name.removesuffix(".py") for f in python_files("tests", "bench"))}
@@ -114,7 +119,7 @@ def _undeclared(searched: Iterable[File], declared: set[str]) -> list[str]:
         f"{f.path}:{line} imports {top}"
         for f in searched
         for line, top in _imports(tree_of(f))
-        if top and top not in ours | sys.stdlib_module_names | PART_OF.keys()
+        if top and top not in ours | sys.stdlib_module_names | PART_OF.keys() | set(brought)
         if not declared.intersection(name.lower().replace("_", "-") for name in providers.get(top, []))
     ]
 
