@@ -21,6 +21,9 @@ from weyr.kinds.compute.service.conclude import ROUTE, conclude, route_of
 from weyr.kinds.compute.service.memory import ServiceMemory
 from weyr.kinds.compute.service.spec import ServiceSpec
 
+PATIENCE_MIN_S = 10.0
+"""A busy machine answers an engine's own question late for seconds on end; nobody may be replaced for that."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Look:
@@ -84,7 +87,7 @@ def _stepped(look: _Look, held: ReplicaSet, is_blocked: bool) -> tuple[ReplicaSe
     spec, sight = look.spec, look.sight
     held, ended = replica_set.drop_ended(sight, held, lambda end: _restarts(spec, end))
     desired = _desired(spec, look.view, held, sight.key)
-    patience_s = spec.health.every * spec.health.failures
+    patience_s = max(spec.health.every * spec.health.failures, PATIENCE_MIN_S)
     held, ill = replica_set.give_up_on(sight, held, patience_s, spec.health.ready_within)
     if not is_blocked:
         held = replica_set.start(sight, held, desired, spec.rollout.max_surge)

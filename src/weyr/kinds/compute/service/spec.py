@@ -17,7 +17,7 @@ class Health(SpecPart):
     every: Duration = field(5.0, description="Time between two checks.", ge=0.1, le=3600)
     timeout: Duration = field(1.0, description="How long a check may take.", gt=0, le=60)
     failures: int = field(
-        3, description="Failed checks in a row that take it out of the route; as many again and it is replaced.",
+        3, description="Failed checks in a row that take it out of the route; as many again, and 10s: it is replaced.",
         ge=1, le=100, strict=True,
     )  # fmt: skip
     ready_within: Duration = field(

@@ -154,7 +154,7 @@ def test_a_replica_that_hangs_is_replaced() -> None:
     shop.step(3)
     shop.ill = {"1"}
 
-    shop.step(10)
+    shop.step(20)
 
     assert shop.routed == ["2"]
     assert any(note.event == "replica.unhealthy" for note in shop.history.story)
