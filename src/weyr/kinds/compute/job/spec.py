@@ -1,8 +1,9 @@
 """What may be said of a job."""
 
 from datetime import datetime
+from functools import cached_property
 from math import prod
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from weyr.core.cron import parse_cron, zone_of
 from weyr.core.schema import (
@@ -196,3 +197,8 @@ class JobSpec(TaskSpec):
         None, description="The bucket for its runs' artifacts; by default the one for its checkpoints."
     )
     produces: Annotated[Reference, to("model")] | None = field(None, description="The model that it adds a version to.")
+
+    @cached_property
+    def plain(self) -> dict[str, Any]:
+        """As written, without what was not: a field that a later release adds is no change. Worked out once."""
+        return self.model_dump(mode="json", exclude_defaults=True)

@@ -23,7 +23,7 @@ PROGRAM = frozenset({
 
 def version_of(spec: JobSpec) -> str:
     """Names everything an attempt is started with; when it changes, a running attempt is replaced."""
-    return _hash(spec, frozenset(type(spec).model_fields) - IN_PLACE)
+    return _hash(spec, _ALL - IN_PLACE)
 
 
 def program_of(spec: JobSpec) -> str:
@@ -31,10 +31,12 @@ def program_of(spec: JobSpec) -> str:
     return _hash(spec, PROGRAM)
 
 
+_ALL = frozenset(JobSpec.model_fields)
+
+
 def _hash(spec: JobSpec, fields: frozenset[str]) -> str:
-    # What was not written is left out, so a field that a later release adds runs no finished job again;
-    # keys are sorted, so that neither does another order in the file.
-    plain = spec.model_dump(mode="json", include=set(fields), exclude_defaults=True)
+    # Keys are sorted, so that another order in the file runs no finished job again.
+    plain = {name: value for name, value in spec.plain.items() if name in fields}
     if isinstance(spec.array, ArrayPart):
         # What each index computes; how many there are, and how many at once, is another question.
         plain["indices"] = spec.array.model_dump(mode="json")["matrix"]
