@@ -5,6 +5,7 @@ import math
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from weyr.attempt.host import Host
@@ -12,7 +13,7 @@ from weyr.attempt.limits import PROCESSES_BASE, PROCESSES_PER_CPU
 from weyr.attempt.ports import port_env, unused_port
 from weyr.attempt.ranks import placed
 from weyr.attempt.task_env import CredentialIssuer, IssuedCredentials, SecretReader, base_env, contract_env
-from weyr.attempt.task_folder import CHECKPOINTS, Order, Ranks
+from weyr.attempt.task_folder import CHECKPOINTS, WORK, Order, Ranks
 from weyr.core.capability import Accelerators, Refused, Sandbox, TaskBody, Wanted
 from weyr.core.ranks import ALONE
 from weyr.core.ref import Ref
@@ -48,7 +49,7 @@ class OrderMaker:
 
     def make(self, wanted: Sequence[tuple[Wanted, TaskBody, Path]]) -> list[Order | Refused]:
         """For each task in its folder the order, or why there can be none. Issues credentials. Raises: OSError."""
-        values = [self._values(body) for _, body, _ in wanted]
+        values = [self._values(body, folder) for _, body, folder in wanted]
         grants = {
             f"task:{want.id}": body.grants
             for (want, body, _), found in zip(wanted, values, strict=True)
@@ -60,8 +61,10 @@ class OrderMaker:
             for task, found in zip(wanted, values, strict=True)
         ]
 
-    def _values(self, body: TaskBody) -> dict[Ref, str] | Refused:
+    def _values(self, body: TaskBody, folder: Path) -> dict[Ref, str] | Refused:
         """The secrets that the task is given, or why it cannot be started here."""
+        if body.ship:
+            body = replace(body, workdir=str((new if (new := new_of(folder)).exists() else folder) / WORK))
         reason = self._host.refusal(body) or _bad_secret_file(body)
         if reason:
             return Refused(reason)
@@ -76,6 +79,8 @@ class OrderMaker:
     ) -> Order:
         mark = mark_of(folder)
         home = self._host.folder_of(folder)
+        if body.ship:
+            body = replace(body, workdir=f"{home}/{WORK}")
         secret_folder = str(_secret_parent(folder) / f"weyr-{mark}") if body.secret_files else ""
         # In a folder of its own: a sandbox shows that, and none of the sockets beside it.
         socket = str(self._sockets / mark / "sock") if body.probe else ""
@@ -186,6 +191,11 @@ def _ranks(want: Wanted, body: TaskBody) -> Ranks:
 def mark_of(folder: Path) -> str:
     """Sixteen characters that stand for an attempt's folder wherever a name has to be short."""
     return hashlib.sha256(str(folder).encode()).hexdigest()[:16]
+
+
+def new_of(folder: Path) -> Path:
+    """Where an attempt's folder is made, until it counts."""
+    return folder.with_name(f".new-{folder.name}")
 
 
 def _secret_parent(folder: Path) -> Path:

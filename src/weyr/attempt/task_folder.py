@@ -30,6 +30,8 @@ STOP = "stop.json"
 RECLAIM = "reclaim.json"
 CONTROL = "control"
 CHECKPOINTS = "checkpoints"
+WORK = "work"
+"""Where the copy of its folder lies, of a task that runs in one."""
 
 MARK = "WEYR_TASK_FOLDER"
 """The variable by which a surviving process of a dead wrapper is known. An id would not do: two

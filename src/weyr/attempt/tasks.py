@@ -16,7 +16,9 @@ from weyr.attempt import task_folder
 from weyr.attempt.archive import Archive
 from weyr.attempt.host import Host
 from weyr.attempt.logs import follow_log, read_log
-from weyr.attempt.orders import CredentialIssuer, OrderMaker, SecretReader
+from weyr.attempt.orders import CredentialIssuer, OrderMaker, SecretReader, new_of
+from weyr.attempt.shipped_files import CannotShip
+from weyr.attempt.shipping import Snapshots
 from weyr.attempt.task_folder import BEGUN, EXIT, RECLAIM, STATE, STOP, WANTED, Order
 from weyr.attempt.testimony import UNUSABLE, claim_in, end_in, facts_of, record_or_nothing, tasks_named
 from weyr.core.capability import Answers, Capability, Refused, TaskBody, Wanted
@@ -52,6 +54,7 @@ class Tasks:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._orders = OrderMaker(host, sockets, cache, credentials, secrets, events)
         self._archive = Archive(folder / ".archive")
+        self._snapshots = Snapshots(folder / ".shipped")
         self._ended: dict[ThingId, Present] = {}
         for left in folder.glob(".new-*"):
             shutil.rmtree(left, ignore_errors=True)  # a claim that a crash cut off before it counted
@@ -203,6 +206,8 @@ class Tasks:
             assert isinstance(want.body, TaskBody), f"{want.id} is no task"
             try:
                 answer: Refused | Unknown | bool = self._known(want, want.body, self._of(want.id))
+                if answer is False and want.body.ship:
+                    answer = self._ship(want, want.body, self._of(want.id)) or False
             except UNUSABLE as e:
                 answer = Unknown(f"the task's folder cannot be used: {e}")
             if isinstance(answer, Refused | Unknown):
@@ -212,6 +217,7 @@ class Tasks:
         for (want, body, folder), order in zip(fresh, self._ordered(fresh), strict=True):
             if isinstance(order, Refused):
                 answers[want.id] = order
+                shutil.rmtree(new_of(folder), ignore_errors=True)
                 continue
             try:
                 if task_folder.read_json(str(folder), WANTED) is None:
@@ -247,11 +253,30 @@ class Tasks:
         self._ended.pop(want.id, None)
         return None
 
-    def _claim(self, want: Wanted, body: TaskBody, folder: Path, order: Order) -> None:
-        """The task's folder appears at once and whole. It need not survive a power cut: no task does."""
-        new = self._folder / f".new-{folder.name}"
+    def _ship(self, want: Wanted, body: TaskBody, folder: Path) -> Refused | None:
+        """Lays its files out where its folder is made, before anything else is asked for. Raises: OSError."""
+        new = new_of(folder)
+        if folder.exists():
+            return None  # it was claimed before, with its files
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(mode=0o700)
+        try:
+            live = {id.ref for id in self.claimed()}
+            digest = self._snapshots.of_version(want.id, want.generation, body.workdir, live)
+            self._snapshots.lay_out(digest, new / task_folder.WORK)
+        except (CannotShip, OSError) as e:
+            shutil.rmtree(new, ignore_errors=True)
+            if isinstance(e, OSError):
+                raise
+            return Refused(f"its folder {body.workdir} cannot be shipped: {e}")
+        return None
+
+    def _claim(self, want: Wanted, body: TaskBody, folder: Path, order: Order) -> None:
+        """The task's folder appears at once and whole. It need not survive a power cut: no task does."""
+        new = new_of(folder)
+        if not body.ship:
+            shutil.rmtree(new, ignore_errors=True)
+            new.mkdir(mode=0o700)
         if body.checkpoint:
             (new / task_folder.CHECKPOINTS).mkdir(mode=0o700)
         wanted = {

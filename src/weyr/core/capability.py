@@ -104,6 +104,8 @@ class TaskBody:
     `disk_bytes` bounds what it writes into its folders, `processes_max` its processes and threads; 0 for the engine's
     own bound. Without a `sandbox` it may see what the user of the engine may.
 
+    With `ship` it runs in a copy of `workdir`, as that was when the first task of its generation was accepted.
+
     `inputs` are folders that are filled before it begins, `outputs` those that are taken once it has succeeded; where
     they lie is in WEYR_INPUT_<NAME> and WEYR_OUTPUT_<NAME>.
 
@@ -153,6 +155,7 @@ class TaskBody:
     disk_bytes: int | None = None
     processes_max: int = 0
     sandbox: Sandbox | None = None
+    ship: bool = False
     of: Literal["task"] = "task"
 
 

@@ -58,6 +58,9 @@ class TaskSpec(Spec):
     """The base of every spec whose object runs as tasks."""
 
     folder: str = field(".", description="Where it runs, relative to the stack file.")
+    ship: bool = field(
+        False, description="Run in a copy of the folder, as it was when this version of the object was first started."
+    )
     env: dict[str, str] = field({}, description="Environment variables.")
     secrets: dict[str, Annotated[Reference, to("secret")]] = field(
         {}, description="Variables whose values are secrets: NAME: secret/name."
@@ -108,6 +111,7 @@ def task_body(ref: Ref, spec: TaskSpec, needs: Mapping[Ref, Need], base_folder: 
         disk_bytes=spec.resources.disk,
         processes_max=spec.resources.processes or 0,
         sandbox=_sandbox_of(spec.sandbox, base_folder),
+        ship=spec.ship,
     )
 
 

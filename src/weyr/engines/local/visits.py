@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 from weyr.attempt.entering import Visit
 from weyr.attempt.sandbox_status import status_of
-from weyr.attempt.task_folder import BEGUN, EXIT, STATE, WANTED
+from weyr.attempt.task_folder import BEGUN, EXIT, STATE, WANTED, WORK
 from weyr.attempt.testimony import record_or_nothing
 from weyr.core.ref import ThingId
 
@@ -72,7 +72,7 @@ class Visits:
             starttime=int(state["starttime"]),
             init=status_of(str(folder)).init,
             group=os.path.basename(str(groups[0])),
-            workdir=str(wanted["body"]["workdir"]),
+            workdir=str(folder / WORK if wanted["body"].get("ship") else wanted["body"]["workdir"]),
             argv=list(argv),
             has_terminal=has_terminal,
         )

@@ -76,6 +76,8 @@ class RayHost:
             return "it asks for a MIG profile or for memory of a device, and Ray gives devices and shares of them"
         if body.image:
             return f"it runs in the image {body.image}, and Ray's nodes start no containers for Weyr"
+        if body.ship:
+            return f"it runs in a copy of {body.workdir}, and Ray's nodes get none from Weyr"
         if body.probe:
             return "it answers requests behind the inference plane, which cannot reach a Ray node"
         return ""

@@ -24,6 +24,7 @@ class RaySettings(SpecPart):
 
 
 LACKS = {
+    "ship": "Ray's nodes have no copies of folders from Weyr; have the folder on every node at the same path",
     "sandbox": "Ray's nodes make no sandboxes for Weyr; run it on this machine",
     "image": "Ray's nodes start no containers for Weyr; list its packages under python, or have them on the nodes",
     "resources.accelerators.profile": "Ray knows whole devices and shares of them, but no MIG profiles",

@@ -134,7 +134,7 @@ def test_a_notebook_has_a_port_and_a_shell_has_none() -> None:
     assert "jupyter lab" in notebook.argv[2]
 
 
-@pytest.mark.parametrize("fields", [{"jupyter": True, "run": "marimo"}, {"image": "python"}])
+@pytest.mark.parametrize("fields", [{"jupyter": True, "run": "marimo"}, {"image": "python"}, {"ship": True}])
 def test_what_could_never_work_is_refused_in_the_plan(fields: dict[str, Any]) -> None:
     """Better a line in the plan than a session that never opens."""
     assert KIND.checks is not None

@@ -16,7 +16,7 @@ IN_PLACE = IN_LINE | {
 
 PROGRAM = frozenset({
     "run", "folder", "env", "secrets", "secret_files", "image", "python", "reads", "writes", "inputs", "outputs",
-    "produces", "rerun",
+    "produces", "rerun", "ship",
 })  # fmt: skip
 """Fields that decide what a run computes. The rest says how: with how much memory, for how long, on spot."""
 
