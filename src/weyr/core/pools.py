@@ -62,16 +62,14 @@ class QueueBody:
 
     Amounts are by resource: `cpu` in thousandths of a core, `memory` in bytes, `gpu` and `gpu/<model>` in thousandths
     of a device, `money` in millionths per hour. `guarantee` is what it gets whenever it wants it, `limit` what it never
-    passes; what a limit does not name is not limited. `priorities` are the queue's own words for priorities;
-    `lends` and `preempts` say whether what it leaves unused is lent, and whether its tasks may stop others.
+    passes; what a limit does not name is not limited. `is_preemptible`: its tasks may be stopped for others.
     """
 
     guarantee: Mapping[str, int] = field(default_factory=dict)
     limit: Mapping[str, int] = field(default_factory=dict)
     user_limit: Mapping[str, int] = field(default_factory=dict)
     weight: float = 1.0
-    lends: bool = True
-    preempts: bool = True
+    is_preemptible: bool = True
     of: Literal["queue"] = "queue"
 
 

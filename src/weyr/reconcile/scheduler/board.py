@@ -282,7 +282,7 @@ class Board:
             limit_s=body.time_limit_s,
             expected_s=body.expected_s,
             attained_s=group.attained_s,
-            is_preemptible=queue is not None and queue.preempts and not body.probe,
+            is_preemptible=queue is not None and queue.is_preemptible and not body.probe,
             is_standing=bool(body.probe),
         )
 

@@ -32,6 +32,12 @@ def test_a_quota_becomes_a_guarantee_and_a_limit(name: str) -> None:
     assert (dict(body.guarantee), dict(body.limit)) == (guarantee, limit)
 
 
+@pytest.mark.parametrize("preemption", [True, False])
+def test_preemption_is_as_written(preemption: bool) -> None:
+    """Who keeps a queue from being stopped relies on it."""
+    assert body_of(QueueSpec(preemption=preemption)).is_preemptible is preemption
+
+
 @pytest.mark.parametrize("quota", [{"cpu": "many"}, {"memory": "much"}, {"money": 5}, {"two words": 1}, {"cpu": -1}])
 def test_an_amount_that_is_none_is_refused(quota: dict[str, str | int | float]) -> None:
     """In the plan, not when the first job waits for it."""
