@@ -147,7 +147,10 @@ def _load(url: str, token: str, path: str, calls: int, count: int) -> tuple[list
 def _at_once(callers: list[Caller], path: str) -> list[float]:
     """One call of each, all at once; the slowest last."""
     times: list[float] = []
-    threads = [threading.Thread(target=lambda c=caller: times.append(_timed(c.call, path))) for caller in callers]  # type: ignore[misc]
+    threads = [
+        threading.Thread(target=lambda c=caller: times.append(_timed(c.call, path)))  # type: ignore[misc]
+        for caller in callers
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

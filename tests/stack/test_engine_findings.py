@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from weyr.compose.engines import ENGINES
 from weyr.compose.kinds import KINDS
 from weyr.core.diagnostic import Severity
@@ -54,6 +56,30 @@ def test_a_part_of_a_device_is_refused_where_only_whole_ones_are_given() -> None
     (found,) = engine_findings(stack, KINDS, ENGINES)
     assert found.ref == "job/t"
     assert "whole devices" in found.detail
+
+
+SPOT = "stack: s\non: {on}\njobs:\n  t: {{run: w, spot: true}}\n  u: {{run: w}}\n"
+
+
+def test_spot_is_refused_where_no_partition_is_set_for_it() -> None:
+    """A plan that may be preempted and has nowhere to be so would fail only when its job begins."""
+    stack = parse_stack(SPOT.format(on="slurm"), "weyr.yaml", KINDS, engines=ENGINES)
+    (found,) = engine_findings(stack, KINDS, ENGINES)
+    assert (found.severity, found.ref) == (Severity.FATAL, "job/t")
+    assert "spot_partition" in found.detail
+    assert found.place is not None
+    assert found.place.line == 4
+    said = parse_stack(SPOT.format(on="{slurm: {spot_partition: low}}"), "weyr.yaml", KINDS, engines=ENGINES)
+    assert engine_findings(said, KINDS, ENGINES) == []
+
+
+@pytest.mark.parametrize("on", ["ray", "slurm"])
+def test_a_sandbox_is_refused_where_none_is_made(on: str) -> None:
+    """Who asks for walls must not run without them."""
+    text = f"stack: s\non: {on}\njobs:\n  t: {{run: w, sandbox: true}}\n"
+    (found,) = engine_findings(parse_stack(text, "weyr.yaml", KINDS, engines=ENGINES), KINDS, ENGINES)
+    assert (found.severity, found.ref) == (Severity.FATAL, "job/t")
+    assert "sandbox" in found.detail
 
 
 def test_the_guides_stack_can_be_planned() -> None:

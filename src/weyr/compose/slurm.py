@@ -29,7 +29,8 @@ def slurm_opener(
 
     def opened(folder: Path, on: Callable[[], On]) -> Tasks:
         missing = [command for command in COMMANDS if shutil.which(command) is None]
-        if missing:
+        if missing and not (folder / PLACE).exists():
+            # Who has used it before starts all the same: what runs there is then not known, and says why.
             detail = f"{', '.join(missing)} cannot be found, and on: slurm submits with them."
             raise UserError(Diagnostic("Slurm is not installed here", detail, suggestion="apt install slurm-client"))
 

@@ -21,13 +21,14 @@ class EngineKind:
 
     `settings` is what may be said of it there; one called `address` tells one cluster from another. `lacks` are fields
     of specs, as paths with dots, that it cannot honour, each with a sentence that says why: a plan that uses one is
-    refused.
+    refused. `needs` are fields that it can honour only where a setting is given, each with that setting's name.
     """
 
     name: str
     summary: str
     settings: type[SpecPart] = NoSettings
     lacks: Mapping[str, str] = field(default_factory=dict)
+    needs: Mapping[str, str] = field(default_factory=dict)
 
 
 Engines = Mapping[str, EngineKind]

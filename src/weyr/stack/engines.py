@@ -14,23 +14,27 @@ def engine_findings(stack: Stack, kinds: Kinds, engines: Engines) -> list[Diagno
     if stack.on.engine == LOCAL:
         return []
     found: list[Diagnostic] = []
-    lacks = engines[stack.on.engine].lacks
+    engine = engines[stack.on.engine]
+    needs = {field: name for field, name in engine.needs.items() if not stack.on.settings.get(name)}
     for item in stack.objects.values():
         can = kinds[item.ref.kind].capabilities
         if Capability.TASKS not in can or Capability.TRAFFIC in can:
             continue  # nothing of it runs there
-        found += _lacking(stack.on.engine, item, lacks)
+        found += _lacking(item, engine.lacks, "on: local")
+        for field, name in needs.items():
+            reason = f"{engine.name} does this only where its setting {name} is given"
+            found += _lacking(item, {field: reason}, f"on: {{{engine.name}: {{{name}: NAME}}}}")
     return found
 
 
-def _lacking(engine: str, item: StackObject, lacks: Mapping[str, str]) -> Iterator[Diagnostic]:
+def _lacking(item: StackObject, lacks: Mapping[str, str], suggestion: str) -> Iterator[Diagnostic]:
     plain = item.spec.model_dump(mode="json", exclude_defaults=True)
     for name, reason in lacks.items():
         path = tuple(name.split("."))
         if _is_given(plain, item.spec, path):
             detail = f"{name}: {reason}, and a setting is never ignored."
             place = item.place_of(*path)
-            yield Diagnostic("The engine cannot do this", detail, Severity.FATAL, place, str(item.ref), "on: local")
+            yield Diagnostic("The engine cannot do this", detail, Severity.FATAL, place, str(item.ref), suggestion)
 
 
 def _is_given(plain: object, value: object, path: tuple[str, ...]) -> bool:
@@ -43,4 +47,5 @@ def _is_given(plain: object, value: object, path: tuple[str, ...]) -> bool:
             plain = plain[part]
         else:
             plain = value
-    return plain not in (None, False, 0, "", [], {})
+    # {} is a part with nothing but defaults, as `sandbox: true` is, where having none would be the default.
+    return plain not in (None, False, 0, "", [])

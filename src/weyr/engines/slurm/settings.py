@@ -41,6 +41,7 @@ LACKS = {
     "resources.accelerators.share_milli": WHOLE,
     "resources.accelerators.memory_bytes": WHOLE,
 }
+NEEDS = {"spot": "spot_partition"}
 
 # Not in the package's __init__: members import that, and would begin by loading pydantic.
-ENGINE = EngineKind("slurm", "The nodes of a Slurm cluster.", SlurmSettings, LACKS)
+ENGINE = EngineKind("slurm", "The nodes of a Slurm cluster.", SlurmSettings, LACKS, NEEDS)
