@@ -76,13 +76,10 @@ class RayHost:
             return "it asks for a MIG profile or for memory of a device, and Ray gives devices and shares of them"
         if body.image:
             return f"it runs in the image {body.image}, and Ray's nodes start no containers for Weyr"
-<<<<<<< HEAD
         if body.ship:
             return f"it runs in a copy of {body.workdir}, and Ray's nodes get none from Weyr"
-=======
         if body.sandbox:
             return "it asks for a sandbox, and Ray's nodes make none for Weyr; run it `on: local`"
->>>>>>> 027bdf5 (engines: refuse sandboxes and unplaced spot in the plan, and start without Slurm's commands)
         if body.probe:
             return "it answers requests behind the inference plane, which cannot reach a Ray node"
         return ""
