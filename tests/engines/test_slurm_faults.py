@@ -278,3 +278,20 @@ def test_a_waiting_job_that_is_released_never_runs(server: Server) -> None:
     assert facts(server.see(full[0])).node
     server.clear(task("1"))
     assert server.starts(task("1")) == 0
+
+
+def test_a_gang_runs_on_the_files_that_its_version_began_with(server: Server) -> None:
+    """Nodes get the copy by the shared folder; an edit between two attempts reaches neither."""
+    (server.home / "says.sh").write_text("echo old; pwd; echo more >> says.sh\n")
+    body = replace(WAITS, argv=("/bin/sh", "-c", ". ./says.sh"), ship=True)
+    first = [task("1.0"), task("1.1")]
+    server.ensure(replace(body, gang=Gang("1", 2, 0)), *first)
+    assert {server.end(id).reason for id in first} == {EndReason.SUCCEEDED}
+    told = [b"".join(server.tasks.logs(id)).decode().split() for id in first]
+    assert [said for said, _ in told] == ["old", "old"]
+    assert len({place for _, place in told} - {str(server.home)}) == 2, "each in a copy of its own"
+    (server.home / "says.sh").write_text("echo new\n")
+    server.restart()
+    server.ensure(body, task("2"))
+    assert server.end(task("2")).reason is EndReason.SUCCEEDED
+    assert b"".join(server.tasks.logs(task("2"))).startswith(b"old")

@@ -3,7 +3,7 @@
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,14 +34,17 @@ class Entry:
         return stat.S_ISREG(self.stat.st_mode)
 
 
-def entries_of(folder: str, bytes_max: int = BYTES_MAX, files_max: int = FILES_MAX) -> list[Entry]:
-    """What is shipped of a folder, folders before what they hold; sockets and pipes are left out.
+def entries_of(
+    folder: str, bytes_max: int = BYTES_MAX, files_max: int = FILES_MAX, but: Collection[str] = ()
+) -> list[Entry]:
+    """What is shipped of a folder, folders before what they hold; sockets and pipes are left out, and so are the
+    folders in `but`, by their real paths.
 
     Raises: CannotShip; OSError.
     """
     root = os.path.realpath(folder)
     found, held = [], 0
-    for entry in _walk(root, "", _ignored(Path(root))):
+    for entry in _walk(root, "", _ignored(Path(root)), but):
         found.append(entry)
         held += entry.stat.st_size if entry.is_file else 0
         # Looked through a little further, to name what is large; never a whole disk.
@@ -59,13 +62,13 @@ def _ignored(root: Path) -> GitIgnoreSpec:
     return GitIgnoreSpec.from_lines(())
 
 
-def _walk(root: str, below: str, ignored: GitIgnoreSpec) -> Iterator[Entry]:
+def _walk(root: str, below: str, ignored: GitIgnoreSpec, but: Collection[str]) -> Iterator[Entry]:
     with os.scandir(os.path.join(root, below)) as listing:
         children = sorted(listing, key=lambda child: child.name)
     for child in children:
         path = os.path.join(below, child.name)
         is_folder = child.is_dir(follow_symlinks=False)
-        if child.name in NEVER or ignored.match_file(f"{path}/" if is_folder else path):
+        if child.name in NEVER or child.path in but or ignored.match_file(f"{path}/" if is_folder else path):
             continue
         found = os.lstat(child.path)  # what scandir knows may be of before
         if stat.S_ISLNK(found.st_mode):
@@ -74,7 +77,7 @@ def _walk(root: str, below: str, ignored: GitIgnoreSpec) -> Iterator[Entry]:
             yield Entry(path, found)
         elif stat.S_ISDIR(found.st_mode):
             yield Entry(path, found)
-            yield from _walk(root, path, ignored)
+            yield from _walk(root, path, ignored, but)
 
 
 def _target_of(root: str, path: str) -> str:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from weyr.attempt import task_folder
 from weyr.attempt.shipped_files import CannotShip, Entry, entries_of
 from weyr.core.ref import Ref, ThingId
 
@@ -34,13 +35,20 @@ CHUNK_BYTES = 1 << 20
 
 
 class Snapshots:
-    """The snapshots below one folder. Its threads queue here."""
+    """The snapshots below one folder; what lies in `ours` is in none. Its threads queue here."""
 
     def __init__(
-        self, store: Path, kept_max: int = KEPT_MAX, bytes_max: int = KEPT_BYTES_MAX, settle_ns: int = SETTLE_NS
+        self,
+        store: Path,
+        ours: Collection[Path] = (),
+        kept_max: int = KEPT_MAX,
+        bytes_max: int = KEPT_BYTES_MAX,
+        settle_ns: int = SETTLE_NS,
     ) -> None:
         self._store, self._kept_max, self._bytes_max, self._settle_ns = store, kept_max, bytes_max, settle_ns
         self._lock = threading.Lock()
+        # Data beside the code holds tokens, other tasks' files, and these snapshots.
+        self._ours = {os.path.realpath(path) for path in (store, *ours)}
         self.read_files = 0
         """How many files were read since it was opened."""
 
@@ -60,7 +68,10 @@ class Snapshots:
             digest = self._take(folder)
             mine = {"generation": generation, "folder": folder, "first": id.part, "digest": digest}
             others = [each for each in versions if each["generation"] < generation]
-            _write(path, json.dumps([*others, mine][-GENERATIONS_KEPT:]).encode())
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.sync()  # once for all files: a version that is written down has them after a power cut too
+            kept = [*others, mine][-GENERATIONS_KEPT:]
+            task_folder.write_json(str(path.parent), path.name, kept, is_durable=True)
             self._make_room({digest, *self._used_by(live)})
             return digest
 
@@ -97,9 +108,9 @@ class Snapshots:
     def _take(self, folder: str) -> str:
         if not os.path.isdir(folder):
             raise CannotShip(f"there is no folder {folder}")
-        entries = entries_of(folder)
+        entries = entries_of(folder, but=self._ours)
         seen = self._store / "seen" / f"{hashlib.sha256(os.path.realpath(folder).encode()).hexdigest()[:32]}.json"
-        before: dict[str, list[Any]] = json.loads(seen.read_text()) if seen.exists() else {}
+        before = _seen_in(seen)
         after: dict[str, list[Any]] = {}
         manifest = []
         for entry in entries:
@@ -117,7 +128,13 @@ class Snapshots:
 
     def _known(self, entry: Entry, before: dict[str, list[Any]]) -> tuple[str, bool] | None:
         *mark, digest = before.get(entry.path, [""])
-        return (digest, True) if mark == _mark(entry.stat) and self._blob(digest).exists() else None
+        if mark != _mark(entry.stat):
+            return None
+        try:
+            is_whole = self._blob(digest).stat().st_size == entry.stat.st_size  # a power cut may have cut it short
+        except FileNotFoundError:
+            return None
+        return (digest, True) if is_whole else None
 
     def _keep(self, folder: str, entry: Entry) -> tuple[str, bool]:
         """Reads a file into the store: its digest, and whether its state is proof of it from now on."""
@@ -202,6 +219,15 @@ class Snapshots:
         for blob in (self._store / "blobs").glob("*/*"):
             if blob.name not in kept:
                 blob.unlink()
+
+
+def _seen_in(path: Path) -> dict[str, list[Any]]:
+    """What was known of files; nothing where a power cut left half of it, and all are read."""
+    try:
+        found = json.loads(path.read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _mark(found: os.stat_result) -> list[int]:

@@ -54,7 +54,7 @@ class Tasks:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._orders = OrderMaker(host, sockets, cache, credentials, secrets, events)
         self._archive = Archive(folder / ".archive")
-        self._snapshots = Snapshots(folder / ".shipped")
+        self._snapshots = Snapshots(folder / ".shipped", (folder, folder.parent, cache.parent))
         self._ended: dict[ThingId, Present] = {}
         for left in folder.glob(".new-*"):
             shutil.rmtree(left, ignore_errors=True)  # a claim that a crash cut off before it counted

@@ -89,7 +89,11 @@ def test_a_damaged_copy_is_never_run(code: Path, snapshots: Snapshots, tmp_path:
     blob.write_text("eno")
     with pytest.raises(CannotShip, match=r"the copy of train\.py is damaged"):
         snapshots.lay_out(digest, tmp_path / "a")
-    assert snapshots.take(str(code)) == digest
+    blob.write_text("")  # as a power cut may leave it, beside half of what was known of it
+    (seen,) = (tmp_path / "store/seen").iterdir()
+    for text in (seen.read_text(), '{"train.py": [3,'):
+        seen.write_text(text)
+        assert snapshots.take(str(code)) == digest
     snapshots.lay_out(digest, tmp_path / "b")
 
 
@@ -156,6 +160,16 @@ def test_a_link_that_leads_out_of_the_folder_is_refused(code: Path, target: str)
     (code / "link").symlink_to(target.format(code=code))
     with pytest.raises(CannotShip, match="the link link leads to"):
         entries_of(str(code))
+
+
+def test_our_own_data_stays_behind(code: Path, tmp_path: Path) -> None:
+    """A data folder beside the code holds everybody's tokens, and a snapshot of snapshots would grow without end."""
+    snapshots = Snapshots(code / "data/tasks/.shipped", [code / "data"])
+    (code / "data").mkdir()
+    (code / "data/token").write_text("secret")
+    snapshots.take(str(code))
+    snapshots.lay_out(snapshots.take(str(code)), tmp_path / "copy")
+    assert shipped(tmp_path / "copy") == ["lib", "lib/model.py", "train.py"]
 
 
 def test_a_pipe_stays_behind(code: Path) -> None:
