@@ -364,7 +364,7 @@ def plain_order(folder: Path, script: str, **changes: Any) -> dict[str, Any]:
         agent=[], save_s=1.0, events="", socket="", ports=[], group="weyr-0123456789abcdef",
         ranks=Ranks(name="x", size=1, rank=0, port=15000, gpus=0), lease_s=0.0,
         nice=0, processes_max=0, disk_bytes=None, disk_folders=[], sandbox=None, prefix=[], doors=None,
-        devices=[], accelerators=None, requirements=[], build=None, notes=[],
+        devices=[], accelerators=None, requirements=[], build=None, image="", container=None, notes=[],
     )  # fmt: skip
     return {**plain, **changes}
 

@@ -183,7 +183,6 @@ def test_what_it_writes_outside_its_folder_is_bounded(local: LocalWorld, work: P
         (TaskBody(("true",), "/", sandbox=Sandbox()), "would show its sandbox everything"),
         (TaskBody(("true",), "/usr", sandbox=Sandbox(reads=("/no/such",))), "there is no such file"),
         (TaskBody(("true",), "/usr", sandbox=Sandbox(), ports=(8080,)), "network: full"),
-        (TaskBody(("true",), "/usr", image="debian"), "no containers"),
         (TaskBody(("true",), "/usr", sandbox=Sandbox(), gang=Gang("1", 2, 0)), "network: full"),
     ],
 )

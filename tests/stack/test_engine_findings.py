@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from weyr.compose.engines import ENGINES
+from weyr.attempt import image
+from weyr.compose.engines import ENGINES, image_findings
 from weyr.compose.kinds import KINDS
 from weyr.core.diagnostic import Severity
 from weyr.ledger.prices import Catalogue
@@ -32,6 +33,25 @@ def test_the_same_setting_on_this_machine_is_no_matter_of_the_engine() -> None:
     """What a machine lacks is said by the machine."""
     stack = parse_stack(TEXT.format(on="local"), "weyr.yaml", KINDS, engines=ENGINES)
     assert engine_findings(stack, KINDS, ENGINES) == []
+
+
+@pytest.mark.parametrize(("trouble", "titles"), [("podman is not installed", ["No container engine"]), ("", [])])
+def test_an_image_needs_a_container_engine_here(trouble: str, titles: list[str]) -> None:
+    """It is said before anything is started, with what to install."""
+    stack = parse_stack(TEXT.format(on="local"), "weyr.yaml", KINDS, engines=ENGINES)
+    found = image_findings(stack, lambda: image.Engine(trouble=trouble))
+    assert [each.summary for each in found] == titles
+    for each in found:
+        assert (each.severity, each.place and each.place.line) == (Severity.FATAL, 6)
+        assert trouble in each.detail
+        assert "podman" in each.suggestion
+
+
+@pytest.mark.parametrize("field", ["sandbox: true", "python: {requirements: [numpy]}"])
+def test_a_container_is_no_sandbox_with_packages(field: str) -> None:
+    """Two environments for one program is a mistake that the plan finds."""
+    stack = parse_stack(f"{TEXT.format(on='local')}    {field}\n", "weyr.yaml", KINDS, engines=ENGINES)
+    assert any("An image and" in found.summary for found in make_plan(stack, World("s"), KINDS, BOOK).fatal)
 
 
 def test_a_change_of_the_engine_alone_is_a_change() -> None:

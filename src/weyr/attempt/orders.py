@@ -28,6 +28,8 @@ PORT_FIRST, PORTS = 15_000, 5_000
 MEMORY_FOLDER = Path("/dev/shm")
 NICE = 5
 """How far a task stands back behind what its owner runs by hand; one that serves does not."""
+OF_THE_MACHINE = ("PATH", "HOME")
+"""Variables that say where things are on this machine: an image has its own."""
 SANDBOX_CACHE = os.path.join(tempfile.gettempdir(), "weyr-cache")
 
 
@@ -118,6 +120,8 @@ class OrderMaker:
             accelerators=to_plain(Accelerators, body.accelerators) if body.accelerators else None,
             requirements=list(body.requirements),
             build=None,
+            image=body.image,
+            container=None,
             notes=[],
         )
         size = order["ranks"]["size"]
@@ -134,13 +138,17 @@ class OrderMaker:
         socket: str,
     ) -> dict[str, str]:
         """Later ones win: what the user wrote goes over the surroundings, the contract over all."""
-        env = base_env(body, self._host.python) | dict(self._host.surroundings()) | dict(body.env)
+        env = base_env(body, self._host.python) | dict(self._host.surroundings())
+        if body.image:
+            env = {name: value for name, value in env.items() if name not in OF_THE_MACHINE}
+        env |= dict(body.env)
         env |= {name: values[ref] for name, ref in body.secret_env.items()}
         env |= {name: f"{secret_folder}/{name}" for name in body.secret_files}
         env |= contract_env(want.id, body, credentials, folder)
         # What others keep in the cache is not for a sandbox to see, or to change.
         cache = SANDBOX_CACHE if body.sandbox else str(self._cache)
-        env |= {"WEYR_PYTHON": self._host.python, "WEYR_CACHE": cache}
+        if not body.image:
+            env |= {"WEYR_PYTHON": self._host.python, "WEYR_CACHE": cache}
         if socket:
             env["WEYR_SOCKET"] = socket
         if secret_folder:

@@ -51,7 +51,7 @@ def bounds_of(order: Order, limits: Limits) -> Bounds:
         limits.doors,
         limits.cpus,
         order["nice"],
-        -1 if order["disk_bytes"] is None else order["disk_bytes"],
+        -1 if order["disk_bytes"] is None or order["container"] else order["disk_bytes"],
         order["processes_max"] if limits.processes_by == "rlimit" else -1,
         order["doors"],
         {str(STATUS_FD): path} if order["prefix"] else {},

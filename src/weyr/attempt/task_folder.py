@@ -60,13 +60,23 @@ class BuildOrder(TypedDict):
     env: dict[str, str]
 
 
+class ContainerOrder(TypedDict):
+    """The container that the program runs in, by its name, and the words that each command of its engine begins with.
+    The engine keeps the memory limit."""
+
+    engine: list[str]
+    name: str
+    is_podman: bool
+    memory_bytes: int | None
+
+
 class Order(TypedDict):
     """All that a wrapper needs to run a task. It travels over a socket and never touches a disk,
     for `env`, `masks` and `secret_files` hold secrets.
 
     `sandbox` is one as it is wanted; the machine that it runs on makes `prefix` of it, the words before `argv`, and
     `doors`, the ports of ours that stand open in a network of its own: None where it gets none from us. In the same
-    way `build` comes of `requirements`."""
+    way `build` comes of `requirements`, and `container` of `image`."""
 
     id: str
     generation: int
@@ -101,6 +111,8 @@ class Order(TypedDict):
     accelerators: dict[str, Any] | None
     requirements: list[str]
     build: BuildOrder | None
+    image: str
+    container: ContainerOrder | None
     notes: list[str]
     """What its log should say first."""
 

@@ -5,11 +5,12 @@ import signal
 from collections.abc import Callable
 from typing import NamedTuple
 
+from weyr.attempt.container import INIT_FAILED, Fate, last_line
 from weyr.attempt.logs import read_log
-from weyr.attempt.measuring import disk_detail
+from weyr.attempt.measuring import disk_detail, memory_detail
 from weyr.attempt.sandbox_status import SIGNALLED, status_of
 
-__all__ = ["Outcome", "Told", "explained", "judged", "outcome_of", "told_to_end"]
+__all__ = ["Outcome", "Told", "at_limit", "contained", "explained", "judged", "outcome_of", "told_to_end"]
 
 
 Told = Callable[[], tuple[str, str]]
@@ -38,6 +39,31 @@ def outcome_of(status: int | None, folder: str, is_sandboxed: bool) -> Outcome:
         return Outcome(code, trouble=f"its sandbox could not be entered: {words}")
     # As a shell does, the sandbox's first process tells of a signal by an exit code.
     return Outcome(number=code - SIGNALLED) if code - SIGNALLED in set(signal.Signals) else Outcome(code)
+
+
+def contained(status: int | None, folder: str, has_begun: bool) -> Outcome:
+    """As `outcome_of`, for the engine's command, which ends as the program in its container did. `has_begun`: the
+    container was started."""
+    outcome = outcome_of(status, folder, is_sandboxed=False)
+    if not outcome.code:
+        return outcome
+    words = last_line(read_log(folder, 8)[0].decode(errors="replace"))
+    if not has_begun or words.startswith(INIT_FAILED):
+        return Outcome(outcome.code, trouble=f"its container could not be started: {words}")
+    is_signal = outcome.code - SIGNALLED in set(signal.Signals)
+    return Outcome(number=outcome.code - SIGNALLED) if is_signal else outcome
+
+
+def at_limit(reason: str, detail: str, outcome: Outcome, fate: Fate, memory_bytes: int | None) -> tuple[str, str]:
+    """Whether a container ended at its memory limit. Not every engine sees that, and then it is not claimed."""
+    if reason not in ("", "stopped") or memory_bytes is None:
+        return reason, detail
+    if fate.is_out_of_memory:
+        return "out of memory", memory_detail(memory_bytes)
+    if not reason and outcome.number == signal.SIGKILL:
+        limit = f"its limit of {memory_bytes >> 20} MiB"
+        return "failed", f"it was killed by SIGKILL; whether at {limit}, its container engine did not say"
+    return reason, detail
 
 
 def told_to_end() -> tuple[str, str]:

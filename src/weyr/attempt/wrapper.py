@@ -10,7 +10,7 @@ import select
 import signal
 import time
 
-from weyr.attempt import namespaces, processes, task_folder
+from weyr.attempt import container, namespaces, processes, task_folder
 from weyr.attempt.attendant import Attendant
 from weyr.attempt.builder import Builder
 from weyr.attempt.lease import Lease
@@ -23,7 +23,7 @@ from weyr.attempt.sandbox_status import status_of
 from weyr.attempt.secret_files import remove_secret_files, write_secret_files
 from weyr.attempt.spawn import Recruit, bounds_of
 from weyr.attempt.task_folder import BuildOrder, Order
-from weyr.attempt.verdict import Outcome, Told, explained, judged, outcome_of, told_to_end
+from weyr.attempt.verdict import Outcome, Told, at_limit, contained, explained, judged, outcome_of, told_to_end
 
 SWEEP_S = 10.0
 """How long the last processes may take to go after SIGKILL; only one stuck in the kernel takes longer."""
@@ -44,6 +44,7 @@ class Wrapper:
         self._main = self._relay = 0
         self._status: int | None = None
         self._reason = self._detail = ""
+        self._fate = container.Fate()
         self._cpu_s, self._memory_max = 0.0, 0
         self._notice_at: float | None = None
         self._started_at: float | None = None
@@ -182,6 +183,8 @@ class Wrapper:
     def _sweep(self) -> None:
         """Kills what is left of the task, daemons too: as subreaper we are the parent of them all."""
         self._kill_at = float("inf")
+        if (order := self._order["container"]) and self._main:  # it may be no descendant of ours
+            self._fate = container.finish(order, self._order["env"], self._status != 0, self._log.say)
         until = time.monotonic() + SWEEP_S
         while time.monotonic() < until:
             left = self._below() if self._reap() else []
@@ -222,6 +225,8 @@ class Wrapper:
         self._tell("ended", TELL_END_S)
 
     def _outcome(self) -> Outcome:
+        if self._order["container"]:
+            return contained(self._status, self._folder, self._fate.has_begun)
         return outcome_of(self._status, self._folder, bool(self._order["prefix"]))
 
     def _judge(self) -> None:
@@ -229,6 +234,9 @@ class Wrapper:
         self._reason, self._detail = explained(self._reason, self._detail, outcome, self.told)
         if self._main and outcome.code != 0 and self._reason in ("", "stopped") and self._limits.out_of_memory_count():
             self._reason, self._detail = "out of memory", memory_detail(self._limits.memory_bytes)
+        if inside := self._order["container"]:
+            limits = (self._fate, inside["memory_bytes"])
+            self._reason, self._detail = at_limit(self._reason, self._detail, outcome, *limits)
         if not self._reason:
             self._reason, self._detail = judged(outcome, self._order["disk_bytes"])
 

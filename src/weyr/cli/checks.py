@@ -15,7 +15,7 @@ from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
 
-from weyr.attempt import devices, nvml, sandbox
+from weyr.attempt import devices, image, nvml, sandbox
 from weyr.cli.place import running
 from weyr.compose.engines import missing
 from weyr.core.units import size_text
@@ -51,8 +51,8 @@ class Check:
 def checks(home: Path) -> list[Check]:
     """Every answer, in the order of importance. Changes nothing but for a small file written and removed."""
     questions: list[Callable[[Path], Check]] = [
-        _python, _cores, _memory, _home, _disk, _fsync, _server, _ports, _cgroups, _bubblewrap, _slurm, _gpu, _torch,
-        _ml, _ray,
+        _python, _cores, _memory, _home, _disk, _fsync, _server, _ports, _cgroups, _bubblewrap, _containers,
+        _slurm, _gpu, _torch, _ml, _ray,
     ]  # fmt: skip
     return [question(home) for question in questions]
 
@@ -158,6 +158,13 @@ def _bubblewrap(_: Path) -> Check:
         return Check("bubblewrap", Verdict.OK, "works: a task with `sandbox` gets one")
     step = "apt install bubblewrap" if "not installed" in reason else ""
     return Check("bubblewrap", Verdict.LIMITED, f"{reason}; a task with `sandbox` is refused", step)
+
+
+def _containers(_: Path) -> Check:
+    engine = image.engine()
+    if engine.trouble:
+        return Check("containers", Verdict.LIMITED, f"{engine.trouble}; a task with `image` is refused", image.INSTALL)
+    return Check("containers", Verdict.OK, f"{engine.name} works: a job with `image` runs in one")
 
 
 def _slurm(_: Path) -> Check:

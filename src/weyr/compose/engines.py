@@ -1,13 +1,16 @@
 """The engines that a stack's tasks may run on, by name. Light: what an engine needs is loaded when it is used."""
 
 import shutil
+from collections.abc import Callable
 from importlib.util import find_spec
 
+from weyr.attempt import image
 from weyr.compose.doors import listen_of
 from weyr.core.diagnostic import Diagnostic, Severity
 from weyr.core.engine import LOCAL, LOCAL_ENGINE, EngineKind, On
 from weyr.engines.ray import ENGINE as RAY
 from weyr.engines.slurm.settings import ENGINE as SLURM
+from weyr.stack.stack import Stack
 from weyr.store.home import Home
 
 ENGINES: dict[str, EngineKind] = {engine.name: engine for engine in (LOCAL_ENGINE, RAY, SLURM)}
@@ -24,6 +27,20 @@ def missing(engine: str) -> Diagnostic | None:
             return Diagnostic("A tool is missing", detail, suggestion="apt-get install slurm-client")
         case _:
             return None
+
+
+def image_findings(stack: Stack, engine: Callable[[], image.Engine] = image.engine) -> list[Diagnostic]:
+    """Objects that ask for an image, where this machine is to run them and has no container engine that works."""
+    asked = [item for item in stack.objects.values() if getattr(item.spec, "image", "")]
+    if stack.on.engine != LOCAL or not asked or not (trouble := engine().trouble):
+        return []
+    return [
+        Diagnostic(
+            "No container engine", f"image: {trouble}, and a setting is never ignored.", Severity.FATAL,
+            item.place_of("image"), str(item.ref), image.INSTALL,
+        )
+        for item in asked
+    ]  # fmt: skip
 
 
 def standing_findings(on: On, home: Home) -> list[Diagnostic]:

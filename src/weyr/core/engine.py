@@ -33,8 +33,7 @@ class EngineKind:
 
 Engines = Mapping[str, EngineKind]
 
-NO_CONTAINERS = "This machine's engine starts no containers; list the packages under python"
-LOCAL_ENGINE = EngineKind(LOCAL, "This machine.", lacks={"image": NO_CONTAINERS})
+LOCAL_ENGINE = EngineKind(LOCAL, "This machine.")
 ONLY_LOCAL: Engines = {LOCAL: LOCAL_ENGINE}
 
 

@@ -1,10 +1,11 @@
 """A wrapper died without a record: what is left of its task, and how is that proved to be nothing?"""
 
+import os
 import signal
 from collections.abc import Mapping
 from typing import Any
 
-from weyr.attempt import processes, task_folder
+from weyr.attempt import container, processes, task_folder
 from weyr.attempt.limits import processes_in, remove_groups
 from weyr.attempt.records import remove_socket
 from weyr.attempt.secret_files import remove_secret_files
@@ -24,6 +25,7 @@ def bury(folder: str, claim: Mapping[str, Any], now: float) -> bool:
     begun, state = record_or_nothing(folder, BEGUN), record_or_nothing(folder, STATE)
     rebooted = begun.get("boot", processes.boot_id()) != processes.boot_id()
     groups = [str(group) for group in begun.get("groups", [])]
+    container.remove(begun.get("container", {}), os.environ)
     if not rebooted and not _kill(folder, groups):
         return False
     remove_groups(groups)

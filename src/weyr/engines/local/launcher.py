@@ -132,7 +132,10 @@ class Launcher:
                 return "already"
             try:
                 groups = limits.group_folders(order["group"], self._trees)
-                if not task_folder.begin(folder, {"boot": self._boot, "groups": groups, "launcher": os.getpid()}):
+                claim = {"boot": self._boot, "groups": groups, "launcher": os.getpid()}
+                if order["container"]:
+                    claim["container"] = order["container"]
+                if not task_folder.begin(folder, claim):
                     return "already"
                 pid = self._hand_over(order, lock) or _fork(folder)
                 if pid == 0:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from weyr.attempt import devices, nvml, requirements, sandbox, task_folder
+from weyr.attempt import devices, image, nvml, requirements, sandbox, task_folder
 from weyr.attempt.host import Serving
 from weyr.attempt.limits import remove_groups
 from weyr.attempt.nvml import Device
@@ -57,12 +57,9 @@ class LocalHost:
         if body.memory_bytes is not None and body.memory_bytes > memory_bytes:
             asked, has = body.memory_bytes >> 20, memory_bytes >> 20
             return f"it asks for {asked} MiB of memory, and this machine has {has} MiB"
-        if body.image:
-            return (
-                f"it runs in the image {body.image}, and this engine starts no containers; list `python` requirements"
-            )
         return (
             devices.refusal(body, self._found_devices(body))
+            or (image.refusal(body, image.engine()) if body.image else "")
             or sandbox.refusal(body)
             or requirements.trouble(body.requirements, body.workdir)
         )
@@ -90,9 +87,13 @@ class LocalHost:
     def _fitted(self, order: Order) -> Order:
         """An order as this machine carries it out."""
         mps = devices.mps_folder(os.environ) if order["accelerators"] else ""
-        nodes = devices.nodes_of(order["devices"], self._devices) if order["sandbox"] else ()
+        is_apart = order["sandbox"] or order["image"]
+        nodes = devices.nodes_of(order["devices"], self._devices) if is_apart else ()
         order = requirements.needed(order, self._environments, self.python, os.environ)
-        return sandbox.confined(devices.visible(order, mps), str(self._folder.parent), nodes)
+        order = devices.visible(order, mps)
+        if order["image"]:
+            return image.contained(order, image.engine(), image.around(order, nodes), os.environ)
+        return sandbox.confined(order, str(self._folder.parent), nodes)
 
     def wake(self, id: ThingId, folder: Path) -> None:
         task_folder.wake(str(folder))

@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import select
+import shlex
 import signal
 import struct
 import subprocess
@@ -66,6 +67,11 @@ class Visits:
             raise NoVisit(f"{id} does not run now")
         if "launcher" not in begun:
             raise NoVisit(f"{id} does not run on the server's machine, and only there can it be entered")
+        if begun.get("container"):
+            engine, name = begun["container"]["engine"], begun["container"]["name"]
+            raise NoVisit(
+                f"{id} runs in a container, and its engine goes there: {shlex.join(engine)} exec -it {name} sh"
+            )
         groups = begun.get("groups") or [""]
         return Visit(
             main=int(state["pid"]),

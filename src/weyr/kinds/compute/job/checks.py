@@ -16,6 +16,10 @@ def checks(proposal: Proposal) -> Iterator[Finding]:
             detail = f"Each time its node is reclaimed, {ref} begins again from nothing, and that is paid for."
             suggestion = "checkpoint: {bucket: lake, every: 30s}"
             yield Finding(ref, ("spot",), Severity.WARN, "Spot without a checkpoint", detail, suggestion)
+        if isinstance(spec, JobSpec) and spec.image and (spec.sandbox or spec.python.requirements):
+            field = "sandbox" if spec.sandbox else "python"
+            detail = "A container is a sandbox, and the packages of its programs are those of its image."
+            yield Finding(ref, (field,), Severity.FATAL, f"An image and {field}", detail, f"Leave {field} out.")
         if isinstance(spec, JobSpec) and spec.produces is not None:
             model = spec.produces.ref(ref.stack)
             if (first := producers.setdefault(model, ref)) != ref:

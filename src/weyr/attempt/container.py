@@ -1,0 +1,75 @@
+"""What became of a task's container, and how is it removed? Asked of the engine that runs it, by the name we gave it.
+
+Standard library only: the wrappers import this.
+"""
+
+import os
+import subprocess
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+ASK_S = 30.0
+"""How long an engine may take for an answer; removing a container that runs takes podman 2 s."""
+NEVER = "0001-01-01"
+"""How engines write the time of what did not happen."""
+STATE = "{{.State.StartedAt}}|{{.State.OOMKilled}}"
+INIT_FAILED = ("ERROR (catatonit", "[FATAL tini")
+"""How the first processes of containers say that they found no program."""
+
+
+class Fate(NamedTuple):
+    """`has_begun`: its first process ran. `is_out_of_memory`: the engine saw the kernel end it at its limit; engines
+    that cannot see that say False."""
+
+    has_begun: bool = True
+    is_out_of_memory: bool = False
+
+
+def fate_of(container: Mapping[str, Any], env: Mapping[str, str]) -> Fate:
+    """How a container went that has ended and is not removed yet. Raises: OSError."""
+    done = _ask([*container["engine"], "inspect", "--format", STATE, container["name"]], env)
+    if done.returncode:
+        return Fate(has_begun=False)  # it was never made
+    began, _, out_of_memory = done.stdout.strip().partition("|")
+    return Fate(not began.startswith(NEVER), out_of_memory == "true")
+
+
+def finish(container: Mapping[str, Any], env: Mapping[str, str], has_failed: bool, say: Callable[[str], None]) -> Fate:
+    """Removes the container of a task that ended; gives how it went. Where its engine does not answer this process ends
+    without a record: whoever finds that asks again, for as long as the container may run."""
+    try:
+        fate = fate_of(container, env) if has_failed else Fate()
+        remove(container, env)
+    except OSError as e:
+        say(str(e))
+        os._exit(1)
+    return fate
+
+
+def remove(container: Mapping[str, Any], env: Mapping[str, str]) -> None:
+    """Ends and removes a container; one that is not there is as good. Raises: OSError, where it may still run."""
+    if not container:
+        return
+    name, engine = container["name"], container["engine"]
+    options = ["--ignore", "--time", "0"] if container["is_podman"] else []
+    done = _ask([*engine, "rm", "--force", *options, name], env)
+    if done.returncode and "no such container" not in done.stderr.lower():
+        raise OSError(f"its container {name} could not be removed: {last_line(done.stderr)}")
+
+
+def last_line(text: str) -> str:
+    """What an engine said last of all, which is what went wrong."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    while len(lines) > 1 and "run --help'" in lines[-1]:
+        lines.pop()  # docker's advice to read its manual
+    return lines[-1] if lines else ""
+
+
+def _ask(argv: list[str], env: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
+    try:
+        return subprocess.run(
+            argv, env=dict(env), stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
+            timeout=ASK_S, check=False, cwd=os.sep,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as e:
+        raise OSError(f"{argv[0]} did not answer within {ASK_S:g} s") from e
