@@ -1,13 +1,14 @@
 """Why does an object's task not run? The long answer: a sentence, what each node lacks, and when it should start."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from weyr.core.ref import Ref, ThingId
 from weyr.reconcile.scheduler.board import Board
 from weyr.reconcile.scheduler.groups import Group, Stage
 from weyr.reconcile.scheduler.reasons import waits_text
-from weyr.reconcile.scheduler.shapes import is_pooled
+from weyr.reconcile.scheduler.shapes import HERE, POOL_LABEL, STACK_LABEL, is_pooled
+from weyr.scheduling.queueing.why import Lack
 
 NODES_MAX = 100
 """So many nodes are told of one by one; the sentence counts all."""
@@ -41,6 +42,7 @@ def waits_of(board: Board, ref: Ref, now: float) -> Iterator[Waits]:
             forecasts -= 1
             reason = replace(reason, starts_s=board.queueing.starts_s(group.id, now))
         nodes = tuple(_nodes(board, group))
+        reason = replace(reason, lacks=tuple(_of_candidates(board, group, reason.lacks)))
         yield Waits(tasks, _sentence(board, group, reason.sentence(now), nodes), nodes, reason.ahead, reason.starts_s)
 
 
@@ -49,14 +51,26 @@ def _sentence(board: Board, group: Group, said: str, nodes: tuple[tuple[str, str
     if not nodes and is_pooled(group.body):
         pools = [name for name in board.pools if group.body.pool in ("", name)]
         said = f"There is no node yet in {', '.join(sorted(pools))}" if pools else "There is no pool for it"
-    return f"{short[0].upper()}{short[1:]}. {said}."
+    # A queue's address stays as it is written.
+    return f"{short if short.startswith(group.body.queue or ' ') else short[0].upper() + short[1:]}. {said}."
 
 
 def _nodes(board: Board, group: Group) -> Iterator[tuple[str, str]]:
     """What each node lacks that it could go to at all: of the pools it may use, or this machine."""
-    request = board.request(group)
-    lacks = board.queueing.nodes.lacks(request)
-    candidates = [free for free in board.queueing.nodes.all() if request.labels <= frozenset(free.node.labels.items())]
-    for free in candidates[:NODES_MAX]:
-        lack = lacks.get(free.node.name, "takes nothing new now")
-        yield free.node.name, lack or "has room"
+    lacks = board.queueing.nodes.lacks(board.request(group))
+    for name in _candidates(board, group)[:NODES_MAX]:
+        yield name, lacks.get(name, "takes nothing new now") or "has room"
+
+
+def _of_candidates(board: Board, group: Group, lacks: Iterable[Lack]) -> Iterator[Lack]:
+    """This machine is left out for what asks for a pool, and another stack's nodes for what may not use them."""
+    candidates = set(_candidates(board, group))
+    for lack in lacks:
+        if nodes := tuple(name for name in lack.nodes if name in candidates):
+            yield replace(lack, nodes=nodes)
+
+
+def _candidates(board: Board, group: Group) -> list[str]:
+    """Nodes where it belongs, whatever they lack: also a label that it asks for."""
+    homes = {pair for pair in board.request(group).labels if pair[0] in (HERE, POOL_LABEL, STACK_LABEL)}
+    return [free.node.name for free in board.queueing.nodes.all() if homes <= set(free.node.labels.items())]

@@ -280,3 +280,50 @@ def test_a_job_that_waits_on_its_stacks_engine_is_left_there() -> None:
     assert isinstance(waiting.body, TaskBody)
     sent = replace(waiting, body=replace(waiting.body, engine="slurm"))
     assert not look(spec, sent, memory=running(spec)).actions
+
+
+REASONS: dict[str, tuple[dict[str, Any], EndReason, dict[str, Any], float | None]] = {
+    # what is written, why it ended, what was so far, after how long another follows (None: the job failed)
+    "an exit code that no retry helps": ({"max": 3, "never_on": [3]}, EndReason.FAILED, {}, None),
+    "memory, counted by itself": (
+        {"max": 0, "out_of_memory": 2},
+        EndReason.OUT_OF_MEMORY,
+        {"out_of_memory": 1, "failures": 5},
+        1.0,
+    ),
+    "memory once too often": ({"max": 9, "out_of_memory": 2}, EndReason.OUT_OF_MEMORY, {"out_of_memory": 2}, None),
+    "memory as any failure": ({"max": 1}, EndReason.OUT_OF_MEMORY, {}, 1.0),
+    "time, counted by itself": ({"max": 0, "timed_out": 1}, EndReason.TIMED_OUT, {"failures": 5}, 1.0),
+    "time once too often": ({"max": 9, "timed_out": 1}, EndReason.TIMED_OUT, {"timed_out": 1}, None),
+    "no start, as often as written": ({"not_started": 4}, EndReason.NOT_STARTED, {"not_started": 3}, 1.0),
+    "no start at all": ({"not_started": 0}, EndReason.NOT_STARTED, {}, None),
+    "an interruption too many": ({"interruptions": 1}, EndReason.PREEMPTED, {"interruptions": 1}, None),
+    "a lost node is an interruption": ({"interruptions": 2}, EndReason.NODE_LOST, {"interruptions": 1}, 0.0),
+    "a long run begins the waits anew": ({"max": 9, "reset_after": "40s"}, EndReason.FAILED, {"streak": 8}, 1.0),
+    "a short one does not": ({"max": 9, "reset_after": "41s"}, EndReason.FAILED, {"streak": 3}, 8.0),
+}
+
+
+@pytest.mark.parametrize("case", REASONS)
+def test_each_reason_has_its_own_count(case: str) -> None:
+    """Who allows ten lost nodes has not allowed ten crashes, nor the other way about."""
+    retries, reason, before, wait_s = REASONS[case]
+    spec = job(retries=retries)
+    end = ended(reason, exit_code=3) if reason is EndReason.FAILED else ended(reason)
+
+    series = so_far(look(spec, end, memory=running(spec, **before)))
+
+    assert series.outcome == ("failed" if wait_s is None else "")
+    assert wait_s is None or series.retry_at == 1000 + wait_s
+
+
+def test_the_next_attempt_gets_more_memory_than_the_one_that_had_too_little() -> None:
+    """The same again would end the same."""
+    spec = job(resources={"memory": "1GiB"}, retries={"out_of_memory": 3, "memory_growth": 1.5})
+    sizes = []
+    for count in range(3):
+        decision = look(spec, memory=running(spec, is_open=False, out_of_memory=count))
+        (ensure,) = [action for action in decision.actions if isinstance(action, Ensure)]
+        assert isinstance(ensure.body, TaskBody)
+        sizes.append(ensure.body.memory_bytes)
+    assert sizes == [2**30, 3 * 2**29, 9 * 2**28]
