@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from engines import LocalWorld, task_id
 
-from weyr.core.capability import Refused, TaskBody, Wanted
+from weyr.core.capability import Refused, Sandbox, TaskBody, Wanted
 from weyr.core.seen import Absent
 
 
@@ -59,3 +59,14 @@ def test_a_folder_that_cannot_be_shipped_is_a_reason(local: LocalWorld, code: Pa
     assert "leads to /etc/hostname" in refused.reason
     assert isinstance(local.observe(task_id("1")), Absent)
     assert not [*(local.home / "tasks").glob(".new-*")]
+
+
+def test_a_sandbox_shows_its_copy_and_no_other(local: LocalWorld, code: Path) -> None:
+    """It may write there; the folder itself and what is kept of it are out of its sight."""
+    (code / "says.sh").write_text(f"echo old; touch made && ls; ls {local.home}/tasks/.shipped {code}")
+    body = TaskBody(("/bin/sh", "-c", ". ./says.sh 2>&1"), str(code), ship=True, sandbox=Sandbox())
+    assert local.provider.ensure([Wanted(task_id("1"), 1, body)]) == {}
+    local.ended(task_id("1"))
+    told = b"".join(local.provider.logs(task_id("1"))).decode()
+    assert told.splitlines()[:3] == ["old", "made", "says.sh"]
+    assert told.count("No such file") == 2, told
