@@ -5,7 +5,9 @@
 
 It reaches the bucket with the task's own keys (AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY).
 It says what it did in JSON lines, `{"event": "saved", "name": "epoch-7#12"}`, and what went wrong in plain
-ones. `watch` reads its input: a line makes it look at once and often, the end makes it save once more and end.
+ones. `watch` sees a new checkpoint at once and begins an upload every `every` seconds at most, standing back behind
+the task. It reads its input: a line makes it come forward and upload all that is new, the end makes it save once
+more and end.
 """
 
 import argparse
@@ -13,6 +15,7 @@ import json
 import os
 import select
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,9 +25,11 @@ from pathlib import Path
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, S3Store
 
+from weyr.runtime import pace
 from weyr.runtime.checkpoint_store import CheckpointStore, Manifest, NotWhole, Store
 
-HURRY_S = 0.2
+LOOK_S = 0.2
+"""Between two looks into the folder: one costs 50 microseconds, and a wait of ours is work that can be lost."""
 RETRY_S = 1.0
 RESTORE_S = 60.0
 """How long the store may be unreachable before the attempt is given up: to begin anew could lose a checkpoint."""
@@ -49,6 +54,7 @@ class Agent:
         self._known: Entry | None = None
         self._number = 0
         self._complaint = ""
+        self._pace, self._is_hurried, self._is_closed = pace.Pace(), False, threading.Event()
 
     def restore(self) -> Manifest | None:
         """Brings back the newest checkpoint that is whole, or none if there is none. Raises: BaseError, OSError."""
@@ -65,17 +71,23 @@ class Agent:
             return manifest
         return None
 
+    def is_new(self) -> bool:
+        """Whether the folder has a checkpoint that was not saved."""
+        entry = newest(self._folder)
+        return entry is not None and entry != self._known
+
     def save(self) -> bool:
         """Uploads the newest entry if it is new. False where that failed; the complaint is said once."""
         entry = newest(self._folder)
         if entry is None or entry == self._known:
             return True
         try:
-            self._number = self._next(max([self._number, *self._store.numbers()]))
+            numbers = self._store.numbers()
+            self._number = self._next(max([self._number, *numbers]))
             manifest = self._store.save(entry.path, self._number)
             self._known = entry
             self._report("saved", manifest.name)
-            self._store.trim()
+            self._store.trim([*numbers, self._number])
         except (BaseError, OSError) as e:
             self._complain(f"{entry.path.name} could not be saved: {e}")
             return self._known == entry
@@ -87,16 +99,27 @@ class Agent:
         return last + 1 + (self._rank - last - 1) % self._size
 
     def watch(self, every_s: float) -> None:
-        """Saves what is new every `every_s`, and at the end of our input once more, until that has worked."""
-        is_open = True
-        while is_open:
-            is_ready = bool(select.select([0], [], [], every_s)[0])
-            if is_ready:
-                is_open = bool(os.read(0, 4096))
-                every_s = min(every_s, HURRY_S)
-            self.save()
+        """Saves a new checkpoint as soon as it appears and the last upload began `every_s` ago. At the end of our
+        input once more, until that has worked.
+        """
+        self._pace.stand_back()
+        threading.Thread(target=self._listen, daemon=True).start()
+        look_s, due = min(LOOK_S, every_s), time.monotonic()
+        while not self._is_closed.wait(look_s):
+            now = time.monotonic()
+            if (now >= due or self._is_hurried) and self.is_new():
+                due = now + every_s
+                self.save()
         while not self.save():
             select.select([], [], [], RETRY_S)  # the wrapper bounds this by ending us
+
+    def _listen(self) -> None:
+        """Beside the uploads: a notice must reach one that is under way."""
+        while os.read(0, 4096):
+            self._is_hurried = True
+            self._pace.come_forward()
+        self._pace.come_forward()
+        self._is_closed.set()
 
     def restore_within(self, bound_s: float) -> bool:
         """Restores, and tries again while the store does not answer. False where it did not in time."""
@@ -162,7 +185,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--folder", type=Path, required=True, help="the task's $WEYR_CHECKPOINT_DIR")
     parser.add_argument("--bucket", required=True)
     parser.add_argument("--prefix", required=True)
-    parser.add_argument("--every", type=float, default=60.0, help="seconds between two looks")
+    parser.add_argument("--every", type=float, default=60.0, help="seconds between two uploads, at least")
     parser.add_argument("--keep", type=int, default=3, help="how many whole checkpoints stay in the bucket")
     parser.add_argument("--restore-first", action="store_true")
     parser.add_argument("--rank", type=int, default=0, help="which of the replicas that share the prefix this is")

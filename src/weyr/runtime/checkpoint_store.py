@@ -8,12 +8,13 @@ is removed, manifests first. The store is any of obstore's; which one is the cal
 """
 
 import hashlib
+import itertools
 import json
 import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -66,6 +67,8 @@ class CheckpointStore:
 
     def __init__(self, store: Store, prefix: str, keep: int = 3) -> None:
         self._store, self._prefix, self._keep = store, prefix.strip("/"), max(1, keep)
+        self._last: dict[str, _Stored] = {}
+        self._whole: set[int] = set()
 
     def numbers(self) -> list[int]:
         """Every number that was begun, whole or not, oldest first."""
@@ -93,12 +96,15 @@ class CheckpointStore:
         """
         before = entry.stat()
         files, folders = _walk(entry)
-        saved = tuple(self._put(entry, path, number, index) for index, path in enumerate(files))
+        stored = {path: self._put(entry, path, number, index) for index, path in enumerate(files)}
         after = entry.stat()
         if (before.st_mtime_ns, before.st_ino) != (after.st_mtime_ns, after.st_ino):
             raise OSError(f"{entry.name} was changed while it was being saved")
+        saved = tuple(each.file for each in stored.values())
         manifest = Manifest(number, entry.name, entry.is_dir(), before.st_mtime_ns, tuple(folders), saved)
         obstore.put(self._store, self._at(number, "manifest.json"), json.dumps(asdict(manifest)).encode())
+        self._last = stored
+        self._whole.add(number)
         return manifest
 
     def restore(self, manifest: Manifest, folder: Path) -> Path:
@@ -122,35 +128,63 @@ class CheckpointStore:
         new.rename(to)
         return to
 
-    def trim(self) -> None:
-        """Removes all but the newest whole checkpoints, and what uploads that were cut off left behind."""
+    def trim(self, numbers: Iterable[int]) -> None:
+        """Removes all of these but the newest whole checkpoints, and what uploads that were cut off left behind."""
         whole: list[int] = []
-        for number in reversed(self.numbers()):
+        for number in sorted(numbers, reverse=True):
             if len(whole) >= self._keep:
                 self._remove(number)
-                continue
+            elif self._is_whole(number):
+                whole.append(number)
+            elif whole:
+                self._remove(number)
+
+    def _is_whole(self, number: int) -> bool:
+        """Whether it has a manifest. One that had one keeps it until it is removed here, or loses to newer ones."""
+        if number not in self._whole:
             try:
-                whole.append(self.manifest(number).number)
+                self._whole.add(self.manifest(number).number)
             except NotWhole:
-                if whole:
-                    self._remove(number)
+                return False
+        return True
 
     def _at(self, number: int, *rest: str) -> str:
         return "/".join([*([self._prefix] if self._prefix else []), f"{number:08d}", *rest])
 
-    def _put(self, entry: Path, path: str, number: int, index: int) -> SavedFile:
+    def _put(self, entry: Path, path: str, number: int, index: int) -> "_Stored":
+        """Stores one file, and takes its sum as it goes up. What the last checkpoint had under this path is copied
+        within the store instead.
+        """
         name = path or entry.name
         key = f"files/{name}" if PLAIN_PATH.fullmatch(name) else f"files/.{index}"
+        to = self._at(number, key)
         with open(entry / path if path else entry, "rb") as file:
-            reader = _Summing(file.fileno())
-            size_bytes = os.fstat(file.fileno()).st_size
-            to = self._at(number, key)
-            if size_bytes <= CHUNK_BYTES:
-                obstore.put(self._store, to, b"".join(reader), use_multipart=False)
-            else:
-                obstore.put(self._store, to, reader, chunk_size=CHUNK_BYTES, max_concurrency=UPLOADS_AT_ONCE)
-            mode = os.fstat(file.fileno()).st_mode & 0o777
-        return SavedFile(path, key, reader.size_bytes, reader.sum.hexdigest(), mode)
+            stat, pieces = os.fstat(file.fileno()), _Summing(file.fileno())
+            first = pieces.read()
+            begin, last = pieces.sum.hexdigest(), self._last.get(path)
+            if not (last and (last.begin, last.file.size_bytes) == (begin, stat.st_size)):
+                self._upload(to, stat.st_size, itertools.chain([first], pieces))
+            elif pieces.finish() != last.file.sha256 or not self._copy(last.key, to):
+                # Alike only as far as its first piece, or not there any more: this one is read twice.
+                file.seek(0)
+                pieces = _Summing(file.fileno())
+                self._upload(to, stat.st_size, pieces)
+        saved = SavedFile(path, key, pieces.size_bytes, pieces.sum.hexdigest(), stat.st_mode & 0o777)
+        return _Stored(saved, to, begin)
+
+    def _upload(self, to: str, size_bytes: int, pieces: Iterable[bytes]) -> None:
+        if size_bytes <= CHUNK_BYTES:
+            obstore.put(self._store, to, b"".join(pieces), use_multipart=False)
+        else:
+            obstore.put(self._store, to, iter(pieces), chunk_size=CHUNK_BYTES, max_concurrency=UPLOADS_AT_ONCE)
+
+    def _copy(self, key: str, to: str) -> bool:
+        """Whether the store could copy it. A rule may have removed it, and some stores copy nothing."""
+        try:
+            obstore.copy(self._store, key, to)
+        except (obstore.exceptions.BaseError, OSError):
+            return False
+        return True
 
     def _get(self, number: int, file: SavedFile, to: Path) -> None:
         seen, size_bytes = hashlib.sha256(), 0
@@ -175,6 +209,15 @@ class CheckpointStore:
                 continue  # somebody else tidied up: a lifecycle rule, perhaps
 
 
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """A file of the checkpoint that we saved last: its whole key, and the sum of its first piece."""
+
+    file: SavedFile
+    key: str
+    begin: str
+
+
 class _Summing:
     """A file's bytes in pieces, with their sum and count as they pass."""
 
@@ -183,10 +226,21 @@ class _Summing:
         self.sum, self.size_bytes = hashlib.sha256(), 0
 
     def __iter__(self) -> Iterator[bytes]:
-        while chunk := os.read(self._fd, CHUNK_BYTES):
-            self.sum.update(chunk)
-            self.size_bytes += len(chunk)
+        while chunk := self.read():
             yield chunk
+
+    def read(self) -> bytes:
+        """The next piece; b"" at the end."""
+        chunk = os.read(self._fd, CHUNK_BYTES)
+        self.sum.update(chunk)
+        self.size_bytes += len(chunk)
+        return chunk
+
+    def finish(self) -> str:
+        """The sum of the whole file, in hexadecimal."""
+        for _ in self:
+            pass
+        return self.sum.hexdigest()
 
 
 def _walk(entry: Path) -> tuple[list[str], list[str]]:

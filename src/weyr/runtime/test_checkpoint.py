@@ -8,11 +8,11 @@ from pathlib import Path
 
 import obstore
 import pytest
-from obstore.store import MemoryStore
+from obstore.store import LocalStore, MemoryStore
 
-from weyr.runtime import checkpoint
+from weyr.runtime import checkpoint, pace
 from weyr.runtime.checkpoint_agent import Agent, newest
-from weyr.runtime.checkpoint_store import CheckpointStore, NotWhole
+from weyr.runtime.checkpoint_store import CHUNK_BYTES, CheckpointStore, NotWhole
 
 
 def entry(folder: Path, name: str, text: str = "weights") -> Path:
@@ -75,6 +75,37 @@ def test_what_was_restored_is_not_saved_again(tmp_path: Path) -> None:
     assert store.numbers() == [1]
 
 
+@pytest.mark.parametrize("size", [10, CHUNK_BYTES, CHUNK_BYTES + 1])
+def test_an_unchanged_file_is_not_uploaded_again(tmp_path: Path, size: int) -> None:
+    """A tokenizer beside the weights costs its upload once; and what changed at its very end does go up.
+
+    A store in a folder copies by a hard link: what it has once on the disk was uploaded once.
+    """
+    store = CheckpointStore(LocalStore(tmp_path / "lake", mkdir=True), "p")
+    texts = ["w" * size, "w" * size, "w" * (size - 1) + "x"]
+    for number, text in enumerate(texts, 1):
+        store.save(entry(tmp_path / "a", f"epoch-{number}", text), number)
+    first, same, other = (
+        (tmp_path / f"lake/p/{number:08d}/files/model.bin").stat().st_ino for number in store.numbers()
+    )
+    assert first == same
+    assert first != other
+    (tmp_path / "b").mkdir()
+    for number, text in enumerate(texts, 1):
+        assert (store.restore(store.manifest(number), tmp_path / "b") / "model.bin").read_text() == text
+
+
+def test_an_unchanged_file_that_the_store_lost_is_uploaded_again(tmp_path: Path) -> None:
+    """A lifecycle rule counts from the upload: a checkpoint must never rest on what an older one brought."""
+    memory = MemoryStore()
+    store = CheckpointStore(memory, "p")
+    store.save(entry(tmp_path / "a", "epoch-1"), 1)
+    obstore.delete(memory, "p/00000001/files/model.bin")
+    store.save(entry(tmp_path / "a", "epoch-2"), 2)
+    (tmp_path / "b").mkdir()
+    assert (store.restore(store.manifest(2), tmp_path / "b") / "model.bin").read_text() == "weights"
+
+
 def test_unfinished_entries_are_left_alone(tmp_path: Path) -> None:
     """Only a rename completes an entry."""
     for name in (".hidden", "epoch-9.tmp"):
@@ -93,7 +124,7 @@ def test_leftovers_of_uploads_are_removed(tmp_path: Path) -> None:
     obstore.put(memory, "p/00000001/files/model.bin", b"half")
     store.save(entry(tmp_path, "epoch-2"), 2)
     obstore.put(memory, "p/00000003/files/model.bin", b"being uploaded")
-    store.trim()
+    store.trim(store.numbers())
     assert store.numbers() == [2, 3]
 
 
@@ -129,7 +160,7 @@ def test_outside_weyr_a_script_runs_as_it_is(monkeypatch: pytest.MonkeyPatch) ->
 
 PROGRAM = """
 import signal
-from weyr.runtime import checkpoint
+from weyr.runtime import checkpoint, pace
 assert not checkpoint.should_stop()
 print("ready", flush=True)
 while not checkpoint.is_due():
@@ -167,3 +198,23 @@ def test_replicas_that_save_at_once_never_write_into_one_checkpoint(tmp_path: Pa
 
     assert len(store.numbers()) == 6
     assert store.manifest(max(store.numbers())).entry == "epoch-2"
+
+
+def test_a_new_checkpoint_is_saved_at_once_and_from_behind(tmp_path: Path) -> None:
+    """An interruption costs what was done since the checkpoint, not since the last look; and the task goes first."""
+    words = ["--folder", str(tmp_path), "--bucket", f"file://{tmp_path}/../lake", "--prefix", "p", "--every", "3600"]
+    argv = [sys.executable, "-m", "weyr.runtime.checkpoint_agent", "watch", "--restore-first", *words]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as agent:
+        assert agent.stdin is not None
+        assert agent.stdout is not None
+        assert "restored" in agent.stdout.readline()
+        entry(tmp_path, "epoch-1")
+        assert "epoch-1#1" in agent.stdout.readline(), "the first need not wait for an hour to pass"
+        threads = [int(name) for name in os.listdir(f"/proc/{agent.pid}/task")]
+        assert min(os.getpriority(os.PRIO_PROCESS, thread) for thread in threads) >= pace.BACK
+        entry(tmp_path, "epoch-2")
+        agent.stdin.write("hurry\n")
+        agent.stdin.flush()
+        assert "epoch-2#2" in agent.stdout.readline(), "nor does the next, once the task is told to end"
+        agent.stdin.close()
+        assert agent.wait(10) == 0
