@@ -241,15 +241,16 @@ def costs(blocks: dict[str, list[Block]], uploads: float, every_s: float) -> dic
     """What an upload costs, and beside it the whole: percent of a step, medians over the rounds. What one takes of the
     CPUs is a mean, for the kernel counts in hundredths of a second.
     """
+    assert uploads > 0, "no upload fell into a block: ask for more rounds"
     with_it, without = blocks["uploaded"], blocks["written"]
 
     def percent(of: Callable[[Block], float], these: list[Block], those: list[Block]) -> list[float]:
         return [(of(this) / of(that) - 1) * 100 for this, that in zip(these, those, strict=True)]
 
     wall = percent(lambda block: block.wall_s, with_it, without)
-    agent_s = statistics.mean(block.agent_s for block in with_it) / max(1.0, uploads)
+    agent_s = statistics.mean(block.agent_s for block in with_it) / uploads
     server_s = statistics.mean(a.server_s - b.server_s for a, b in zip(with_it, without, strict=True))
-    server_s /= max(1.0, uploads)
+    server_s /= uploads
     figures = {
         "step_ms": statistics.median(block.wall_s for block in without) * 1000,
         "uploads_a_block": uploads,
