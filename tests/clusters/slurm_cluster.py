@@ -224,8 +224,8 @@ class SlurmCluster:
 
 
 @contextmanager
-def running_slurm(nodes: int = 3, scheduling: str = TUNED) -> Iterator[SlurmCluster]:
-    """A cluster of so many nodes (n1, n2, ...), each with 4 CPUs, 4,000 MB and two devices of `gpu:fake`.
+def running_slurm(nodes: int = 3, scheduling: str = TUNED, cpus: int = CPUS_PER_NODE) -> Iterator[SlurmCluster]:
+    """A cluster of so many nodes (n1, n2, ...), each with `cpus` CPUs, 4,000 MB and two devices of `gpu:fake`.
 
     Partition `main` is the default; what runs in `spot` is preempted by it, with 2 s of grace. `scheduling` is
     slurmctld's SchedulerParameters, "" for those it comes with.
@@ -235,7 +235,7 @@ def running_slurm(nodes: int = 3, scheduling: str = TUNED) -> Iterator[SlurmClus
     cluster = SlurmCluster(folder, {f"n{i + 1}": port for i, port in enumerate(ports[1:])})
     for name in ("state", "spool", "shared"):
         (folder / name).mkdir(mode=0o700)
-    cluster.configuration.write_text(_configuration(cluster, ports[0], scheduling))
+    cluster.configuration.write_text(_configuration(cluster, ports[0], scheduling, cpus))
     (folder / "gres.conf").write_text("Name=gpu Type=fake File=/dev/null,/dev/zero\n")
     key = folder / "munge.key"
     key.touch(mode=0o600)
@@ -269,7 +269,7 @@ def slurm() -> SlurmCluster:
     return shared_slurm()
 
 
-def _configuration(cluster: SlurmCluster, controller_port: int, scheduling: str) -> str:
+def _configuration(cluster: SlurmCluster, controller_port: int, scheduling: str, cpus: int) -> str:
     host, user = socket.gethostname().split(".")[0], getpass.getuser()
     text = CONFIGURATION.format(
         host=host,
@@ -281,7 +281,7 @@ def _configuration(cluster: SlurmCluster, controller_port: int, scheduling: str)
     )
     for name, port in cluster.node_ports.items():
         text += NODE.format(
-            name=name, host=host, port=port, cpus=CPUS_PER_NODE, memory_mb=MEMORY_PER_NODE_MB, gres="Gres=gpu:fake:2"
+            name=name, host=host, port=port, cpus=cpus, memory_mb=MEMORY_PER_NODE_MB, gres="Gres=gpu:fake:2"
         )
     return text + PARTITIONS
 
