@@ -124,8 +124,11 @@ def _measured(who: str, make: Callable[[], Peer], *, jobs: int, running: int, fo
         else:
             yield BY_COMMAND, who, statistics.median(_by_command(peer, n) for n in range(REPEATS)), ""
         yield BY_API, who, statistics.median(_by_api(peer, n) for n in range(REPEATS)), ""
-        restart_s = _restart(peer, folder / f"{who}-again".replace(" ", "-"))
+        restart_s = _restart(peer.submit_retried, peer.has_failed, folder / f"{who}-again".replace(" ", "-"))
         yield RESTART, who, restart_s, "" if restart_s is not None else "it does not try again"
+        if isinstance(peer, RayJobs):
+            restart_s = _restart(peer.submit_task, peer.has_failed, folder / "ray-task")
+            yield RESTART, "a ray job's task", restart_s, "max_retries"
         cpu_s = peer.account.cpu_s()
         took_s = _seconds(lambda: peer.no_ops(jobs))
         yield RATE, who, jobs / took_s, f"{jobs} jobs"
@@ -158,18 +161,18 @@ def _by_api(peer: Peer, number: int) -> float:
     return time.perf_counter() - began
 
 
-def _restart(peer: Peer, file: Path) -> float | None:
+def _restart(submit: Callable[[str, Path], None], has_failed: Callable[[str], bool], file: Path) -> float | None:
     """None: the system called it failed, or tried nothing in time."""
 
     def attempts() -> list[str]:
         return file.read_text().splitlines() if file.exists() else []
 
-    peer.submit_retried("again", file)
+    submit(file.name, file)
     until(lambda: len(attempts()) == 1)
     began = time.perf_counter()
     os.kill(int(attempts()[0]), signal.SIGKILL)
     try:
-        until(lambda: len(attempts()) == 2 or peer.has_failed("again"), within_s=RESTART_WITHIN_S)
+        until(lambda: len(attempts()) == 2 or has_failed(file.name), within_s=RESTART_WITHIN_S)
     except TimeoutError:
         return None
     took_s = time.perf_counter() - began

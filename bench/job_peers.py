@@ -1,11 +1,12 @@
 """Who runs jobs on one machine? Weyr, Slurm, Ray's job server and HyperQueue, each private, asked for the same things.
 
-Each has a folder, an account and so many slots, listens on loopback, and is ended with all of its account.
+Each has a folder, an account and so many slots, and is ended with all of its account.
 """
 
 import http.client
 import json
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -46,6 +47,16 @@ with LocalCluster(str(folder / "server"), WorkerConfig(cores=cores)) as cluster:
         if ask["wait"]:
             client.wait_for_jobs([submitted])
         print("done", flush=True)
+"""
+TASK = """
+import os, sys, time, ray
+ray.init(logging_level="error", log_to_driver=False)
+@ray.remote(max_retries=1)
+def work(path):
+    with open(path, "a") as file:
+        file.write(f"{os.getpid()}\\n")
+    time.sleep(600)
+ray.get(work.remote(sys.argv[1]))
 """
 WEYR = Path(sys.executable).parent / "weyr"
 
@@ -228,6 +239,10 @@ class RayJobs:
 
     def submit_retried(self, name: str, file: Path) -> None:
         self.submit(name, program(file))  # a job has no retries; only a task or an actor of one has
+
+    def submit_task(self, name: str, file: Path) -> None:
+        """As `submit_retried`, of a job's task, whose worker is the program."""
+        self.submit(name, f"{self._python} -c {shlex.quote(TASK)} {file}")
 
     def has_failed(self, name: str) -> bool:
         return _called(self._door, "GET", f"/api/jobs/{name}")["status"] == "FAILED"
