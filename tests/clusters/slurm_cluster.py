@@ -16,7 +16,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -136,7 +136,8 @@ class SlurmCluster:
         a site's health check calls `mark_down`."""
         self._kill(name)
         for process in [*self._steps(name), *self._left(lambda env: env.get("SLURMD_NODENAME") == name)]:
-            process.kill()
+            with suppress(psutil.NoSuchProcess):  # it ended with the one before it
+                process.kill()
 
     def mark_down(self, name: str) -> None:
         """Says that a node is gone, so that nobody has to wait for its silence."""

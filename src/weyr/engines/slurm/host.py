@@ -16,7 +16,7 @@ from typing import Any
 from weyr.attempt import task_folder
 from weyr.attempt.host import Serving
 from weyr.attempt.ranks import placed
-from weyr.attempt.task_folder import BEGUN, EXIT, STOP, WANTED, Order
+from weyr.attempt.task_folder import BEGUN, EXIT, STATE, STOP, WANTED, Order
 from weyr.attempt.testimony import end_in, record_or_nothing
 from weyr.core.capability import Refused, TaskBody
 from weyr.core.diagnostic import EngineSilent
@@ -277,7 +277,9 @@ class SlurmHost:
             return
         self._woken[id] = time.monotonic()
         stop = task_folder.read_json(str(folder), STOP)
-        if row.state is JobState.PENDING or (stop and self._is_late(folder, stop)):
+        # What Slurm said last may be older than its beginning: one that began is not cancelled, but told.
+        is_waiting = row.state is JobState.PENDING and not (folder / STATE).exists()
+        if is_waiting or (stop and self._is_late(folder, stop)):
             self._clerk.cancel(row.job)
         else:
             self._clerk.nudge(row.job)

@@ -10,9 +10,9 @@ SOONEST_S = 60.0
 """What is known to run on beyond its expected end, or has just begun with none known, is thought to take so long."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Held:
-    """A running task with what decisions ask of it."""
+    """A running task with what decisions ask of it. Each is itself: comparing their fields took most of long ticks."""
 
     running: Running
     demand: dict[str, int]
