@@ -11,9 +11,10 @@ import pytest
 
 from weyr.access.audit import AuditLog
 from weyr.compose.local import Weyr, open_weyr
-from weyr.core.capability import Capability, NoticeBody, RouteBody, Wanted
+from weyr.core.capability import Capability, NoticeBody, RouteBody, TaskBody, Wanted
 from weyr.core.diagnostic import UserError
 from weyr.core.ref import Ref, ThingId
+from weyr.core.schema import to_plain
 from weyr.core.seen import Absent, Present, Unknown
 from weyr.server.troubles import as_user_errors
 from weyr.store import kernel
@@ -118,7 +119,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
         place.mkdir(parents=True)
         (place / "exit.json").write_text(json.dumps({"reason": "succeeded", "ended_at": NOW}))
     (task / "begun.json").write_text("{}")
-    claim = {"id": "digits:job/train#1", "generation": 1, "body": {}, "socket": "", "secret_folder": ""}
+    body = to_plain(TaskBody, TaskBody(("true",), "/"))
+    claim = {"id": "digits:job/train#1", "generation": 1, "body": body, "socket": "", "secret_folder": ""}
     (task / "wanted.json").write_text(json.dumps(claim))
     for name in ("server", "s3", "launcher"):
         (home / "run" / f"{name}.json").write_text(json.dumps({"pid": 1, "started": 1, "port": 1, "url": ""}))
