@@ -6,6 +6,7 @@ cut. Everything is ended by its own pid, and links, bridge and namespaces go wit
 
 import atexit
 import functools
+import itertools
 import os
 import shutil
 import signal
@@ -26,6 +27,7 @@ ray._private.services.find_gcs_addresses = set  # a head of before, which the wo
 main()
 """
 START_S = 120.0
+CLUSTERS = itertools.count()
 LOSS = {
     # By default a node that says nothing counts as dead after 15 s and more: for a test that is too long to wait.
     "RAY_health_check_initial_delay_ms": "500",
@@ -46,8 +48,10 @@ class RayCluster:
     """Starts the head at once. `address` is what drivers and nodes are told."""
 
     def __init__(self) -> None:
-        self._mark = f"{os.getpid() % 0xFFFF:04x}"
-        self._net = f"10.{200 + os.getpid() % 50}.{os.getpid() // 50 % 250}"
+        # A process may have two at a time, as the tests' order has it: each has a bridge and a net of its own.
+        number = os.getpid() + 7919 * next(CLUSTERS)
+        self._mark = f"{number % 0xFFFF:04x}"
+        self._net = f"10.{200 + number % 50}.{number // 50 % 250}"
         self._temporary = Path(tempfile.mkdtemp(prefix="ray-"))
         self._nodes: dict[str, subprocess.Popen[bytes]] = {}
         self._number: dict[str, int] = {}
