@@ -109,8 +109,11 @@ class Board:
         """It is at the engine already, its members at their places."""
         self._open_here(group.body.engine)
         places = tuple(member.place for member in group.in_order if member.place and not member.is_over)
-        group.stage = Stage.TOLD
-        self.queueing.adopt(Running(replace(self._task(group), replicas=len(places)), now, places))
+        group.stage, task = Stage.TOLD, self._task(group)
+        if not is_pooled(group.body):
+            # As it was let in: what stands for good takes its room by making the machine smaller, not beside that.
+            places = tuple(replace(place, request=task.request) for place in places)
+        self.queueing.adopt(Running(replace(task, replicas=len(places)), now, places))
         self._stand(group)
         self.is_dirty = True
 
