@@ -181,6 +181,7 @@ class LocalWorld(TaskWorld):
         self.issuer = SimIssuer()
         self.secrets = SimSecretValues()
         self.surroundings: dict[str, str] = {}
+        self.gone_nodes: set[str] = set()
         self.launcher = LauncherClient(self.home / "launcher.sock", self.home / "launcher.json", self.home / "log")
         self.provider: Tasks = self._open()
 
@@ -195,6 +196,7 @@ class LocalWorld(TaskWorld):
             surroundings=lambda: self.surroundings,
             now=time.time,
             events=self.home / "events.sock",
+            has_node=lambda name: name not in self.gone_nodes,
         )
 
     def body(self, program: Program) -> TaskBody:

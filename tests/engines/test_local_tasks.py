@@ -169,6 +169,14 @@ def test_more_than_the_machine_has_is_refused(local: LocalWorld) -> None:
         assert task_id() in local.provider.ensure([Wanted(task_id(), 1, body)])
 
 
+def test_nothing_begins_on_a_node_that_is_gone(local: LocalWorld) -> None:
+    """Its devices may have other owners by now; whoever chose it learns of that later, and chooses again."""
+    local.gone_nodes.add("box:pool/gpu#n1")
+    body = TaskBody(("/bin/true",), "/", node="box:pool/gpu#n1")
+    assert isinstance(local.provider.ensure([Wanted(task_id(), 1, body)])[task_id()], Unknown)
+    assert local.provider.observe([task_id()])[task_id()] == Absent()
+
+
 def test_a_task_finds_what_the_contract_names(local: LocalWorld) -> None:
     """torchrun scripts, MLflow and boto3 run as they are, with credentials of the task's own."""
     local.surroundings = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:1", "AWS_ENDPOINT_URL": "http://127.0.0.1:2"}

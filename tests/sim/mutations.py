@@ -197,10 +197,10 @@ class NeverSweeps(SimWorld):
 def ignoring_generations(world: SimWorld) -> SimWorld:
     """An engine that does what it was told last, however old that is."""
 
-    def careless(shelf: Shelf) -> Callable[[Wanted], Refused | None]:
+    def careless(shelf: Shelf) -> Callable[[Wanted], Refused | Unknown | None]:
         take = shelf._take
 
-        def take_anything(want: Wanted) -> Refused | None:
+        def take_anything(want: Wanted) -> Refused | Unknown | None:
             if any(id == want.id and generation > want.generation for id, generation, _ in shelf.book()):
                 shelf._keep(want)
                 return None

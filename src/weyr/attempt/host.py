@@ -40,6 +40,10 @@ class Host(Protocol):
         """Why this cannot be run here at all, in a sentence; "" where it can."""
         ...
 
+    def has_node(self, name: str) -> bool:
+        """Whether a node that the scheduler chose is there: nothing begins on one that is gone."""
+        ...
+
     def folder_of(self, folder: Path) -> str:
         """The attempt's folder where it runs: what its program sees."""
         ...

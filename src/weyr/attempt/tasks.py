@@ -206,6 +206,8 @@ class Tasks:
             assert isinstance(want.body, TaskBody), f"{want.id} is no task"
             try:
                 answer: Refused | Unknown | bool = self._known(want, want.body, self._of(want.id))
+                if answer is False and want.body.node and not self._host.has_node(want.body.node):
+                    answer = Unknown("its node is gone")
                 if answer is False and want.body.ship:
                     answer = self._ship(want, want.body, self._of(want.id)) or False
             except UNUSABLE as e:

@@ -153,6 +153,7 @@ def open_weyr(
     ledger = Ledger(LedgerStore(db), catalogue)
     tracking = Tracking(db, now, lambda: random_source.token_hex(16), f"mlflow-artifacts:/{SYSTEM_BUCKET}/tracking")
     launcher = LauncherClient(home.sockets / "launcher.sock", home.info("launcher"), home.log("launcher"), epoch=epoch)
+    nodes = LocalNodes(home.nodes, os.cpu_count() or 1, machine_memory_bytes(), nvml.detect, now)
     here = local_tasks(
         folder=home.tasks,
         sockets=home.sockets,
@@ -163,13 +164,13 @@ def open_weyr(
         surroundings=lambda: _surroundings(ports),
         now=now,
         events=home.sockets / "doorbell.sock",
+        has_node=nodes.has,
     )
     world = World.load(db)
     far = partial(_surroundings, ports, listen_of(home) or HOST)
     ray, slurm = ray_opener(home, access, secrets, far, now), slurm_opener(home, access, secrets, far, now)
     remotes = Remotes({"ray": ray, "slurm": slurm}, home.engines, world)
     tasks = Engines({"": here, **(remotes.known() if is_serving else {})}, remotes.opened)
-    nodes = LocalNodes(home.nodes, os.cpu_count() or 1, machine_memory_bytes(), nvml.detect, now)
     scheduler = _scheduler(tasks, nodes, tracking, now, world) if is_serving else None
     providers = _services(home, tracking, secrets, ports, now, log, epoch) if is_serving else {}
     providers |= scheduler.providers if scheduler else {}

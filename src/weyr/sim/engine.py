@@ -48,6 +48,7 @@ class SimEngine:
         self.secrets = SimSecrets(clock, self.faults)
         self.notices = SimNotices(clock, self.faults)
         self.pool_nodes = SimPoolNodes(clock, self.faults, self.tasks.lose_all_on)
+        self.tasks.has_node = self.pool_nodes.has
         self.shelves = (
             self.tasks, self.buckets, self.models, self.routes, self.functions, self.secrets, self.notices,
             self.pool_nodes,

@@ -36,6 +36,10 @@ class SimPoolNodes(Shelf):
         self._lost, self._starts_after_s = lost, starts_after_s
         self._slots: dict[ThingId, _Slot] = {}
 
+    def has(self, name: str) -> bool:
+        """Whether there is a node of this name."""
+        return ThingId.parse(name) in self._wanted
+
     def reclaim(self, id: ThingId, notice_s: float) -> bool:
         """The node has notice, and goes when it has run out. False where there is no such node."""
         slot = self._slots.get(id)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from weyr.core.capability import Body, Capability, Refused, Wanted
+from weyr.core.capability import Answers, Body, Capability, Refused, Wanted
 from weyr.core.ref import ThingId
 from weyr.core.seen import Absent, Facts, Present, Seen, Unknown
 from weyr.sim.clock import VirtualClock
@@ -37,10 +37,10 @@ class Shelf(ABC):
     def observe(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Seen]:
         return self._call(lambda: {id: self._answer(id) for id in ids})
 
-    def ensure(self, wanted: Sequence[Wanted]) -> Mapping[ThingId, Refused]:
+    def ensure(self, wanted: Sequence[Wanted]) -> Answers:
         said = {want.id: self._releases.get(want.id, 0) for want in wanted}
 
-        def do() -> Mapping[ThingId, Refused]:
+        def do() -> Answers:
             standing = [want for want in wanted if not self._is_void(self._releases, want.id, said)]
             return {want.id: no for want in standing if (no := self._take(want))}
 
@@ -80,8 +80,8 @@ class Shelf(ABC):
     def _facts(self, want: Wanted) -> Facts:
         """What the thing looks like now."""
 
-    def _begin(self, want: Wanted, prior: Wanted | None) -> Refused | None:
-        """Takes a new thing, or a newer generation of one. May refuse."""
+    def _begin(self, want: Wanted, prior: Wanted | None) -> Refused | Unknown | None:
+        """Takes a new thing, or a newer generation of one. May refuse, or say that it cannot be begun just now."""
         return None
 
     def _let_go(self, id: ThingId) -> bool:
@@ -108,7 +108,7 @@ class Shelf(ABC):
         want = self._wanted.get(id)
         return Present(self._facts(want), want.generation) if want else Absent()
 
-    def _take(self, want: Wanted) -> Refused | None:
+    def _take(self, want: Wanted) -> Refused | Unknown | None:
         if not isinstance(want.body, self.holds):
             return Refused(f"a {self.capability.value} cannot hold a {want.body.of}")
         prior = self._wanted.get(want.id)

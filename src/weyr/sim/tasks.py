@@ -98,6 +98,8 @@ class SimTasks(Shelf):
         self._told: set[ThingId] = set()
         """Tasks whose end somebody was told of."""
         self._saved: dict[tuple[str, str], _Saved] = {}
+        self.has_node: Callable[[str], bool] = lambda _: True
+        """Whether a pool's node is there: what is to begin on one that is gone does not."""
         self.starts: dict[ThingId, int] = {}
         """How often a process was begun for each id: never more than once."""
 
@@ -162,8 +164,10 @@ class SimTasks(Shelf):
         lines = self._runs[id].script.output.splitlines(keepends=True)
         yield b"".join(lines[-tail:] if tail else lines)
 
-    def _begin(self, want: Wanted, prior: Wanted | None) -> Refused | None:
+    def _begin(self, want: Wanted, prior: Wanted | None) -> Refused | Unknown | None:
         assert isinstance(want.body, TaskBody)
+        if not prior and want.body.node and not self.has_node(want.body.node):
+            return Unknown("its node is gone")
         if prior:
             is_same = prior.body == want.body
             return None if is_same else Refused("a task that was started cannot be changed")

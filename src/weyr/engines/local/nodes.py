@@ -75,6 +75,11 @@ class LocalNodes:
 
     # --- what this engine offers beside the verbs
 
+    def has(self, name: str) -> bool:
+        """Whether there is a node of this name, its notice not run out."""
+        record = self._records().get(ThingId.parse(name))
+        return record is not None and isinstance(self._seen(record), Present)
+
     def reclaim(self, id: ThingId, notice_s: float) -> bool:
         """The node is to go in `notice_s`: nothing new starts there. Gives False where there is no such node.
 

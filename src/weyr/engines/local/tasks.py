@@ -43,8 +43,9 @@ class LocalHost:
         now: Callable[[], float],
         environments: Path,
         python: str = sys.executable,
+        has_node: Callable[[str], bool] = lambda _: True,
     ) -> None:
-        self.python = python
+        self.python, self._has_node = python, has_node
         self._folder, self._launcher, self._surroundings, self._now = folder, launcher, surroundings, now
         self._devices: Sequence[Device] = ()
         self._environments = str(environments)
@@ -74,6 +75,9 @@ class LocalHost:
             except nvml.NvmlTrouble:
                 self._devices = ()
         return self._devices
+
+    def has_node(self, name: str) -> bool:
+        return self._has_node(name)
 
     def folder_of(self, folder: Path) -> str:
         return str(folder)
@@ -155,10 +159,11 @@ def local_tasks(
     now: Callable[[], float],
     events: Path | None = None,
     python: str = sys.executable,
+    has_node: Callable[[str], bool] = lambda _: True,
 ) -> Tasks:
     """The TASKS capability of this machine. `surroundings` gives what every task's environment holds: where tracking
-    and the object store are."""
-    host = LocalHost(folder, launcher, surroundings, now, cache / "environments", python)
+    and the object store are. `has_node` says whether a slice of this machine is there."""
+    host = LocalHost(folder, launcher, surroundings, now, cache / "environments", python, has_node)
     return Tasks(folder, host, sockets, cache, credentials, secrets, now, events)
 
 

@@ -84,6 +84,9 @@ class RayHost:
             return "it answers requests behind the inference plane, which cannot reach a Ray node"
         return ""
 
+    def has_node(self, name: str) -> bool:
+        return True  # Ray chooses its own
+
     def folder_of(self, folder: Path) -> str:
         return f"{self._settings().folder}/{mark_of(folder)}"
 

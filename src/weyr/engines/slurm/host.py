@@ -84,6 +84,9 @@ class SlurmHost:
         need = need_of(body, self._settings())
         return need.reason if isinstance(need, Refused) else ""
 
+    def has_node(self, name: str) -> bool:
+        return True  # Slurm chooses its own
+
     def folder_of(self, folder: Path) -> str:
         return str(folder)
 

@@ -68,6 +68,8 @@ class Board:
         self.is_dirty = True
         self.markets = Markets()
         self._engines: set[str] = set()
+        self._largest = 1
+        """How many there are in the largest gang so far: each of it needs a part of the machine, however small."""
         self._standing: dict[str, tuple[int, int]] = {}
         """CPU and memory of those on this machine that stand for good, by group."""
         self._past: dict[Ref, tuple[float, float]] = {}
@@ -86,6 +88,9 @@ class Board:
             since_s, attained_s = self._past.pop(want.id.ref, (now, 0.0))
             group = self.groups[id] = Group(id, size_of(body), min(since_s, now), now, attained_s)
         self.members[want.id] = group.members[rank_of(body)] = Member(want, id)
+        if group.size > self._largest:
+            self._largest = group.size
+            self._resize_here()
         if is_bounded(body):
             self.markets.bounded[id], self.markets.look_at = group, now
         return group
@@ -298,8 +303,8 @@ class Board:
             return request
         if self._is_unbounded(group):
             return Request(labels=request.labels)
-        cpu_milli, memory_mib = self._left_here()
-        # Larger than the machine: it runs alone.
+        # Larger than the machine, all of it together: it runs alone.
+        cpu_milli, memory_mib = (left // group.size for left in self._left_here())
         return replace(
             request, cpu_milli=min(request.cpu_milli, cpu_milli), memory_mib=min(request.memory_mib, memory_mib)
         )
@@ -330,7 +335,7 @@ class Board:
         for node in self.nodes.values() if self.is_sliced else ():
             cpu -= round((node.facts.cpu or node.body.cpu) * 1000)
             memory -= mib(node.facts.memory_bytes or node.body.memory_bytes)
-        return max(cpu, 1), max(memory, 1)
+        return max(cpu, self._largest), max(memory, self._largest)
 
     def _slices_changed(self) -> None:
         self.is_dirty = True

@@ -38,8 +38,9 @@ class Recovery:
             if not is_pooled(group.body):
                 board.adopt(group, began)
 
-    def found(self, id: ThingId, seen: Seen) -> Iterator[str]:
-        """What an engine says of one of them. Gives the gangs of which only a part was begun."""
+    def found(self, id: ThingId, seen: Seen, is_let_go: bool) -> Iterator[str]:
+        """What an engine says of one of them, which its owner may have let go since (`is_let_go`). Gives the gangs of
+        which only a part was begun."""
         if self._is_on_unseen_node(seen):
             return
         row, group = self.unsure.pop(id), self._board.group_of(id)
@@ -54,7 +55,7 @@ class Recovery:
                 member.is_accepted = True
                 if is_pooled(member.body):
                     member.place = self._board.place_of(member.body, id.ref, facts)
-            case Absent() if row.is_released or (row.is_accepted and _has_run(row.seen)):
+            case Absent() if is_let_go or (row.is_accepted and _has_run(row.seen)):
                 member.is_over = True
             case _:
                 member.told_at = None

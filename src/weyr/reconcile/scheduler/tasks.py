@@ -143,7 +143,7 @@ class ScheduledTasks:
         if isinstance(found, Unknown):
             return
         if id in self._recovery.unsure:
-            for half in self._recovery.found(id, found):
+            for half in self._recovery.found(id, found, id in self._let_go):
                 self._end_half(half)
             if isinstance(found, Absent):
                 return
