@@ -1,5 +1,6 @@
 """What do kinds hear of queues, pools and nodes? Three small providers over the scheduler's board."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -13,23 +14,19 @@ from weyr.reconcile.scheduler.tasks import ScheduledTasks
 from weyr.store.kernel import ThingRow
 
 
-@dataclass(slots=True)
-class Queues:
-    """The QUEUES capability: what is declared of queues takes effect at once, and is nowhere else."""
+@dataclass
+class _Declared(ABC):
+    """What is declared of queues and pools takes effect at once, and is nowhere else."""
 
     tasks: ScheduledTasks
     known: Iterable[ThingRow]
-    capability: Capability = Capability.QUEUES
     _bodies: dict[ThingId, Wanted] = field(default_factory=dict, init=False)
+    capability: Capability = field(init=False)
 
     def __post_init__(self) -> None:
         for want in _kept(self.known, self.capability):
             self._bodies[want.id] = want
             self._declare(want)
-
-    def observe(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Seen]:
-        with self.tasks.lock:
-            return {id: self._seen(id) for id in ids}
 
     def ensure(self, wanted: Sequence[Wanted]) -> Answers:
         with self.tasks.lock:
@@ -43,16 +40,36 @@ class Queues:
         with self.tasks.lock:
             for id in ids:
                 if self._bodies.pop(id, None):
-                    self.tasks.board.put_queue(id.ref.absolute, None)
+                    self._retract(id)
         self.tasks.step()
         return {}
 
     def inventory(self) -> Sequence[ThingId]:
         return list(self._bodies)
 
+    @abstractmethod
+    def _declare(self, want: Wanted) -> None: ...
+
+    @abstractmethod
+    def _retract(self, id: ThingId) -> None: ...
+
+
+@dataclass
+class Queues(_Declared):
+    """The QUEUES capability."""
+
+    capability: Capability = field(default=Capability.QUEUES, init=False)
+
+    def observe(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Seen]:
+        with self.tasks.lock:
+            return {id: self._seen(id) for id in ids}
+
     def _declare(self, want: Wanted) -> None:
         assert isinstance(want.body, QueueBody), f"{want.id} is no queue"
         self.tasks.board.put_queue(want.id.ref.absolute, want.body)
+
+    def _retract(self, id: ThingId) -> None:
+        self.tasks.board.put_queue(id.ref.absolute, None)
 
     def _seen(self, id: ThingId) -> Seen:
         want = self._bodies.get(id)
@@ -65,48 +82,25 @@ class Queues:
         return Present(QueueFacts(dict(account.used) if account else {}, len(mine) - waiting, waiting), want.generation)
 
 
-@dataclass(slots=True)
-class Pools:
+@dataclass
+class Pools(_Declared):
     """The POOLS capability: what a pool's nodes do, and how many more what waits would fill."""
 
-    tasks: ScheduledTasks
-    known: Iterable[ThingRow]
-    capability: Capability = Capability.POOLS
-    _bodies: dict[ThingId, Wanted] = field(default_factory=dict, init=False)
     idle_since: dict[ThingId, float] = field(default_factory=dict, init=False)
     """By node: since when there is no task on it, as far as this server knows."""
-
-    def __post_init__(self) -> None:
-        for want in _kept(self.known, self.capability):
-            self._bodies[want.id] = want
-            self._declare(want)
+    capability: Capability = field(default=Capability.POOLS, init=False)
 
     def observe(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Seen]:
         with self.tasks.lock:
             lacking = nodes_lacking(self.tasks.board) if ids else {}
             return {id: self._seen(id, lacking) for id in ids}
 
-    def ensure(self, wanted: Sequence[Wanted]) -> Answers:
-        with self.tasks.lock:
-            for want in wanted:
-                self._bodies[want.id] = want
-                self._declare(want)
-        self.tasks.step()
-        return {}
-
-    def release(self, ids: Sequence[ThingId]) -> Answers:
-        with self.tasks.lock:
-            for id in ids:
-                if self._bodies.pop(id, None):
-                    self.tasks.board.put_pool(id.ref.absolute, None)
-        return {}
-
-    def inventory(self) -> Sequence[ThingId]:
-        return list(self._bodies)
-
     def _declare(self, want: Wanted) -> None:
         assert isinstance(want.body, PoolBody), f"{want.id} is no pool"
         self.tasks.board.put_pool(want.id.ref.absolute, want.body)
+
+    def _retract(self, id: ThingId) -> None:
+        self.tasks.board.put_pool(id.ref.absolute, None)
 
     def _seen(self, id: ThingId, lacking: Mapping[str, int]) -> Seen:
         want = self._bodies.get(id)

@@ -11,6 +11,7 @@ from weyr.core.capability import Capability, RouteBody, TaskBody
 from weyr.core.decision import Condition, ConditionType, Decision, Ensure, Note, Phase, Release, Scalar, View, Want
 from weyr.core.kind import Estimate
 from weyr.core.moment import is_awaited
+from weyr.core.removal import removed
 from weyr.core.replica_set import Replica, ReplicaSet, Sight
 from weyr.core.seen import FunctionFacts, TaskState
 from weyr.core.task_usage import task_meters, task_quantities
@@ -203,15 +204,8 @@ def _outputs(look: _Look, memory: FunctionMemory) -> dict[str, Scalar]:
 
 
 def _remove(view: View[FunctionMemory]) -> Decision[FunctionMemory]:
-    """First the door and the triggers, so that nobody comes any more; then the hosts."""
-    live = {part: thing for part, thing in view.things.items() if not thing.is_gone}
-    if not live:
-        return Decision(forget=True)
     memory = view.memory or FunctionMemory()
-    memory = replace(memory, removing_since=memory.removing_since or view.now)
-    grace_s = max((t.body.grace_s for t in live.values() if isinstance(t.body, TaskBody)), default=0.0)
-    is_draining = bool({PLANE, DOOR} & live.keys()) and is_awaited(memory.removing_since + grace_s, view.now, grace_s)
-    parts = [part for part in live if part in (PLANE, DOOR)] if is_draining else list(live)
-    text = "its address and triggers are being removed" if is_draining else "its host is being stopped"
-    removing = Condition(ConditionType.READY, False, "Removing", text)
-    return Decision(tuple(Release(part) for part in parts), (removing,), memory=memory, again_s=0.2)
+    texts = ("its address and triggers are being removed", "its host is being stopped")
+    return removed(
+        view, memory.removing_since, lambda since: replace(memory, removing_since=since), {PLANE, DOOR}, texts
+    )

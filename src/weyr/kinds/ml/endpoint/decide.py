@@ -8,10 +8,9 @@ until all the new ones are ready.
 
 from dataclasses import replace
 
-from weyr.core.capability import TaskBody
-from weyr.core.decision import Condition, ConditionType, Decision, Note, Release, Scalar, View, Want
+from weyr.core.decision import Condition, ConditionType, Decision, Note, Scalar, View, Want
 from weyr.core.kind import Estimate
-from weyr.core.moment import is_awaited
+from weyr.core.removal import removed
 from weyr.core.task_usage import task_quantities
 from weyr.core.units import HOUR_S, MONTH_S
 from weyr.kinds.ml.endpoint import replicas, routing
@@ -104,18 +103,6 @@ def _is_still(look: Look, memory: EndpointMemory) -> bool:
 
 
 def _remove(view: View[EndpointMemory]) -> Decision[EndpointMemory]:
-    """First the route, so that nobody is sent to a replica that stops; then the replicas.
-
-    A request that does not end, or a plane that does not answer, delays that by the replicas' grace and no more.
-    """
-    live = {part: thing for part, thing in view.things.items() if not thing.is_gone}
-    if not live:
-        return Decision(forget=True)
     memory = view.memory or EndpointMemory()
-    memory = replace(memory, removing_since=memory.removing_since or view.now)
-    grace_s = max((t.body.grace_s for t in live.values() if isinstance(t.body, TaskBody)), default=0.0)
-    is_draining = ROUTE in live and is_awaited(memory.removing_since + grace_s, view.now, grace_s)
-    parts = [ROUTE] if is_draining else list(live)
-    text = "its route is being removed" if is_draining else "its replicas are being stopped"
-    removing = Condition(ConditionType.READY, False, "Removing", text)
-    return Decision(tuple(Release(part) for part in parts), (removing,), memory=memory, again_s=0.2)
+    texts = ("its route is being removed", "its replicas are being stopped")
+    return removed(view, memory.removing_since, lambda since: replace(memory, removing_since=since), {ROUTE}, texts)
