@@ -71,6 +71,11 @@ def told_to_end() -> tuple[str, str]:
     return "", ""
 
 
+def told_by_notice() -> tuple[str, str]:
+    """Of one that comes after a notice: the node goes as it said, and ends what is on it."""
+    return "reclaimed", "its spot node was reclaimed"
+
+
 def explained(reason: str, detail: str, outcome: Outcome, told: Told) -> tuple[str, str]:
     """Who sent SIGTERM is asked, if it was sent ("told") or if the task died of one that its wrapper has not heard of
     yet: where all processes of a step are sent it, the task may be gone first."""

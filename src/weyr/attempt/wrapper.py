@@ -10,7 +10,7 @@ import select
 import signal
 import time
 
-from weyr.attempt import container, namespaces, processes, task_folder
+from weyr.attempt import container, namespaces, processes, task_folder, verdict
 from weyr.attempt.attendant import Attendant
 from weyr.attempt.builder import Builder
 from weyr.attempt.lease import Lease
@@ -23,7 +23,7 @@ from weyr.attempt.sandbox_status import status_of
 from weyr.attempt.secret_files import remove_secret_files, write_secret_files
 from weyr.attempt.spawn import Recruit, bounds_of
 from weyr.attempt.task_folder import BuildOrder, Order
-from weyr.attempt.verdict import Outcome, Told, at_limit, contained, explained, judged, outcome_of, told_to_end
+from weyr.attempt.verdict import Outcome, Told, at_limit, contained, explained, judged, outcome_of
 
 SWEEP_S = 10.0
 """How long the last processes may take to go after SIGKILL; only one stuck in the kernel takes longer."""
@@ -39,7 +39,7 @@ class Wrapper:
         self, order: Order, trees: dict[str, Hierarchy], recruit: Recruit, output: int, renewals: int = -1
     ) -> None:
         self._order, self._folder = order, order["folder"]
-        self.told: Told = told_to_end  # on whose behalf it is sent a SIGTERM; asked once the task is over
+        self.told: Told = verdict.told_to_end  # on whose behalf it is sent a SIGTERM; asked once the task is over
         self._recruit = recruit
         self._main = self._relay = 0
         self._status: int | None = None
@@ -316,7 +316,8 @@ class Wrapper:
             self._log.say(f"the node is reclaimed in {max(0.0, left_s):.1f} s")
             self._reclaimed_at = time.monotonic() + max(0.0, left_s)
             self._agent.kill_at = min(self._agent.kill_at, self._reclaimed_at)
-            self._ask_stop("reclaimed", "its spot node was reclaimed", max(0.0, left_s))
+            self.told = verdict.told_by_notice
+            self._ask_stop(*verdict.told_by_notice(), max(0.0, left_s))
             self._write_state()
             self._tell("notice")
         stop = request_in(self._folder, task_folder.STOP, {"grace_s": self._order["grace_s"]}, self._log)
