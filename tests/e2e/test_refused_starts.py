@@ -36,13 +36,13 @@ def listing(folder: Path) -> dict[str, tuple[int, int]]:
 
 
 def test_a_port_that_is_taken_is_named(user: User) -> None:
-    """The server does not start beside whoever has the port, and says what to type instead."""
+    """The server does not start beside whoever has the port, and says who that is and what to type instead."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         said = user.weyr("server", "start", "--port", str(port), status=1)
 
     told(said, "The port is taken")
-    assert f"127.0.0.1:{port}" in said.err
+    assert f"(process {os.getpid()}) listens on 127.0.0.1:{port}" in " ".join(said.err.split())
     assert "server start --port" in said.err
     assert user.processes() == {}
     user.weyr("server", "start")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from weyr.core.diagnostic import Diagnostic, UserError
 from weyr.engines.local.planes import Plane
-from weyr.engines.local.ports import HOST, is_free, kept_ports
+from weyr.engines.local.ports import HOST, holder_of, kept_port, kept_ports, listening, listening_somewhere
 from weyr.store.home import Home
 from weyr.store.place import FILE
 
@@ -89,27 +89,25 @@ def keep_listen(home: Home, address: str) -> None:
 def server_door(home: Home, wanted: int | None) -> socket.socket:
     """The server's listening socket. `wanted` is kept from now on; 0 stands for any free port.
 
-    Raises: UserError where the port is taken.
+    Raises: UserError where the port is taken, OSError where none is free.
     """
-    if wanted and not is_free(wanted):
-        raise UserError(_port_taken(wanted))
-    if wanted:
-        kept_ports(home.ports, PORTS, {"server": wanted})
-    port = kept_ports(home.ports, dict.fromkeys(PORTS, 0) if wanted == 0 else PORTS)["server"]
-    door = socket.socket()
-    door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        door.bind((HOST, port))
-    except OSError as e:
-        door.close()
-        raise UserError(_port_taken(port)) from e
+    port = wanted or kept_port(home.ports, "server")
+    if not port:
+        # The port is our own choice, and another server that starts beside this one may have made the same.
+        door = listening_somewhere(0 if wanted == 0 else PORTS["server"])
+    else:
+        try:
+            door = listening(port)
+        except OSError as e:
+            raise UserError(_port_taken(port)) from e
+    kept_ports(home.ports, PORTS, {"server": door.getsockname()[1]})
     return door
 
 
 def _port_taken(port: int) -> Diagnostic:
     detail = (
-        f"Another program listens on {HOST}:{port}. A data folder keeps its port, because running tasks know the "
-        "server by it; a new one has to be given by hand."
+        f"{holder_of(port) or 'Another program'} listens on {HOST}:{port}. A data folder keeps its port, because "
+        "running tasks know the server by it; a new one has to be given by hand."
     )
     return Diagnostic("The port is taken", detail, suggestion="weyr server start --port 7790")
 

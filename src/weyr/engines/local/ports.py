@@ -4,7 +4,8 @@ import json
 import os
 import random
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from weyr.core.diagnostic import Diagnostic, UserError
@@ -16,6 +17,9 @@ FIRST, LAST = 20_000, 32_000
 life must not be one that any client of anything may hold for a minute when its owner restarts."""
 
 TRIES = 200
+BACKLOG = 2048
+_LISTENS = "0A"
+"""The state of a listening socket in /proc/net/tcp."""
 
 
 def kept_ports(file: Path, wanted: Mapping[str, int], forced: Mapping[str, int] | None = None) -> dict[str, int]:
@@ -52,6 +56,35 @@ def _kept(file: Path) -> dict[str, int]:
         raise UserError(Diagnostic("The ports cannot be read", detail, suggestion=f"rm {file}")) from e
 
 
+def kept_port(file: Path, name: str) -> int:
+    """The port that a process has for life, 0 while it has none. Raises: UserError where the file cannot be read."""
+    return _kept(file).get(name, 0)
+
+
+def listening(port: int) -> socket.socket:
+    """A door at the port, and nobody else's from now on. Raises: OSError where it is taken.
+
+    It listens at once: two who only have bound a port may both have it, until one listens and the other cannot.
+    """
+    door = socket.socket()
+    door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        door.bind((HOST, port))
+        door.listen(BACKLOG)
+    except OSError:
+        door.close()
+        raise
+    return door
+
+
+def listening_somewhere(wanted: int) -> socket.socket:
+    """A door at the wanted port, or where somebody has it (or it is 0) at any other. Raises: OSError."""
+    for port in _candidates(wanted):
+        with suppress(OSError):
+            return listening(port)
+    raise _none_free()
+
+
 def is_free(port: int) -> bool:
     """Whether nobody listens there at this moment."""
     with socket.socket() as door:
@@ -63,10 +96,36 @@ def is_free(port: int) -> bool:
         return True
 
 
+def holder_of(port: int) -> str:
+    """Who listens there, as its name and process id; "" where that is somebody of whom we may not know."""
+    inodes = {f"socket:[{inode}]" for inode in _listeners(port)}
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended, or is somebody else's
+            if any(os.readlink(file) in inodes for file in (process / "fd").iterdir()):
+                return f"{(process / 'comm').read_text().strip()} (process {process.name})"
+    return ""
+
+
+def _listeners(port: int) -> Iterator[str]:
+    """The inodes of the sockets that listen at a port, as /proc/net/tcp has them."""
+    for table in ("tcp", "tcp6"):
+        with suppress(OSError), open(f"/proc/net/{table}") as file:
+            for line in file:
+                fields = line.split()
+                if fields[3] == _LISTENS and int(fields[1].rpartition(":")[2], 16) == port:
+                    yield fields[9]
+
+
 def _free(wanted: int) -> int:
-    if wanted and is_free(wanted):
-        return wanted
-    for port in random.sample(range(FIRST, LAST), TRIES):
+    for port in _candidates(wanted):
         if is_free(port):
             return port
-    raise OSError(f"none of {TRIES} ports tried between {FIRST} and {LAST} is free")
+    raise _none_free()
+
+
+def _candidates(wanted: int) -> list[int]:
+    return [*([wanted] if wanted else []), *random.sample(range(FIRST, LAST), TRIES)]
+
+
+def _none_free() -> OSError:
+    return OSError(f"none of {TRIES} ports tried between {FIRST} and {LAST} is free")

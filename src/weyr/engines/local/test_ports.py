@@ -1,11 +1,12 @@
 """What a data folder's ports are when their file is not as it was left."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from weyr.core.diagnostic import UserError
-from weyr.engines.local.ports import kept_ports
+from weyr.engines.local.ports import holder_of, kept_ports, listening, listening_somewhere
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"server": null}'])
@@ -26,3 +27,23 @@ def test_ports_are_kept(tmp_path: Path) -> None:
     first = kept_ports(tmp_path / "ports.json", {"server": 0, "s3": 0})
 
     assert kept_ports(tmp_path / "ports.json", {"server": 0, "s3": 0}) == first
+
+
+def test_two_that_start_at_once_do_not_get_one_port() -> None:
+    """Two servers may choose the same port, each while the other does not listen yet: one of them takes another."""
+    with listening_somewhere(0) as first:
+        wanted = first.getsockname()[1]
+    with listening_somewhere(wanted) as first, listening_somewhere(wanted) as second:
+        assert first.getsockname()[1] == wanted != second.getsockname()[1]
+        first.listen()
+        second.listen()
+
+
+def test_who_has_a_port_is_named() -> None:
+    """Whoever is told that a port is taken wants to know what to end."""
+    with listening_somewhere(0) as door:
+        port = door.getsockname()[1]
+        with pytest.raises(OSError, match="in use"):
+            listening(port)
+        assert f"(process {os.getpid()})" in holder_of(port)
+    assert holder_of(port) == ""
