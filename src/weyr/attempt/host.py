@@ -36,6 +36,11 @@ class Host(Protocol):
         """How long an attempt runs on that nobody can reach, 0 for ever: after that it is proved to be over."""
         ...
 
+    @property
+    def powers(self) -> frozenset[str]:
+        """What it can do for a task, as `weyr.core.powers` has it; what asks for any other is refused."""
+        ...
+
     def refusal(self, body: TaskBody) -> str:
         """Why this cannot be run here at all, in a sentence; "" where it can."""
         ...

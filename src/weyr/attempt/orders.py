@@ -15,6 +15,7 @@ from weyr.attempt.ranks import placed
 from weyr.attempt.task_env import CredentialIssuer, IssuedCredentials, SecretReader, base_env, contract_env
 from weyr.attempt.task_folder import CHECKPOINTS, WORK, Order, Ranks
 from weyr.core.capability import Accelerators, Refused, Sandbox, TaskBody, Wanted
+from weyr.core.powers import unhonoured
 from weyr.core.ranks import ALONE
 from weyr.core.ref import Ref
 from weyr.core.schema import to_plain
@@ -67,7 +68,7 @@ class OrderMaker:
         """The secrets that the task is given, or why it cannot be started here."""
         if body.ship:
             body = replace(body, workdir=str((new if (new := new_of(folder)).exists() else folder) / WORK))
-        reason = self._host.refusal(body) or _bad_secret_file(body)
+        reason = unhonoured(body, self._host.powers) or self._host.refusal(body) or _bad_secret_file(body)
         if reason:
             return Refused(reason)
         read = {ref: self._secrets.read(ref) for ref in {*body.secret_env.values(), *body.secret_files.values()}}

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from weyr.core.capability import TaskBody
+from weyr.core.powers import PLACED, WRAPPED
 from weyr.core.schema import SpecPart
 
 LOCAL = "local"
@@ -19,13 +20,15 @@ class NoSettings(SpecPart):
 class EngineKind:
     """An engine that a stack may name under `on:`.
 
-    `settings` is what may be said of it there; one called `address` tells one cluster from another. `lacks` are fields
-    of specs, as paths with dots, that it cannot honour, each with a sentence that says why: a plan that uses one is
-    refused. `needs` are fields that it can honour only where a setting is given, each with that setting's name.
+    `settings` is what may be said of it there; one called `address` tells one cluster from another. `powers` are what
+    it can do for a task, as `weyr.core.powers` has them: a plan that asks for any other is refused. `lacks` says why,
+    in a sentence for each power that it is worth saying of. `needs` are fields that it can honour only where a setting
+    is given, each with that setting's name.
     """
 
     name: str
     summary: str
+    powers: frozenset[str]
     settings: type[SpecPart] = NoSettings
     lacks: Mapping[str, str] = field(default_factory=dict)
     needs: Mapping[str, str] = field(default_factory=dict)
@@ -33,7 +36,14 @@ class EngineKind:
 
 Engines = Mapping[str, EngineKind]
 
-LOCAL_ENGINE = EngineKind(LOCAL, "This machine.")
+LOCAL_POWERS = frozenset(
+    {
+        *(*WRAPPED, *PLACED, "image", "labels", "bears", "node", "devices", "probe", "ports"),
+        *("accelerators.count", "accelerators.model", "accelerators.profile"),
+        *("accelerators.share_milli", "accelerators.memory_bytes"),
+    }
+)
+LOCAL_ENGINE = EngineKind(LOCAL, "This machine.", LOCAL_POWERS)
 ONLY_LOCAL: Engines = {LOCAL: LOCAL_ENGINE}
 
 

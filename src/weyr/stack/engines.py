@@ -4,9 +4,12 @@ from collections.abc import Iterator, Mapping
 
 from weyr.core.capability import Capability
 from weyr.core.diagnostic import Diagnostic, Severity
-from weyr.core.engine import LOCAL, Engines
+from weyr.core.engine import LOCAL, EngineKind, Engines
 from weyr.core.kind import Kinds
+from weyr.core.powers import WRITTEN
 from weyr.stack.stack import Stack, StackObject
+
+CHOSEN_AMONG = frozenset({"labels", "bears"})
 
 
 def engine_findings(stack: Stack, kinds: Kinds, engines: Engines) -> list[Diagnostic]:
@@ -20,11 +23,18 @@ def engine_findings(stack: Stack, kinds: Kinds, engines: Engines) -> list[Diagno
         can = kinds[item.ref.kind].capabilities
         if Capability.TASKS not in can or Capability.TRAFFIC in can:
             continue  # nothing of it runs there
-        found += _lacking(item, engine.lacks, "on: local")
+        found += _lacking(item, _refused(engine, is_in_pool=bool(getattr(item.spec, "pool", None))), "on: local")
         for field, name in needs.items():
             reason = f"{engine.name} does this only where its setting {name} is given"
             found += _lacking(item, {field: reason}, f"on: {{{engine.name}: {{{name}: NAME}}}}")
     return found
+
+
+def _refused(engine: EngineKind, is_in_pool: bool) -> dict[str, str]:
+    """The fields that it cannot honour, each with why. Among the nodes of a pool Weyr chooses, not the engine."""
+    powers = engine.powers | CHOSEN_AMONG if is_in_pool else engine.powers
+    reason = f"{engine.name} does not do this"
+    return {name: engine.lacks.get(power, reason) for name, power in WRITTEN.items() if power not in powers}
 
 
 def _lacking(item: StackObject, lacks: Mapping[str, str], suggestion: str) -> Iterator[Diagnostic]:

@@ -17,6 +17,7 @@ from weyr.attempt.task_folder import BEGUN, Order
 from weyr.attempt.tasks import Tasks
 from weyr.attempt.testimony import end_in, record_or_nothing
 from weyr.core.capability import TaskBody
+from weyr.core.engine import LOCAL_POWERS
 from weyr.core.ref import ThingId
 from weyr.core.seen import Absent, Seen, Unknown
 from weyr.engines.local import probe
@@ -34,6 +35,7 @@ class LocalHost:
 
     address = "127.0.0.1"
     lease_s = 0.0
+    powers = LOCAL_POWERS
 
     def __init__(
         self,

@@ -16,12 +16,12 @@ from weyr.attempt.host import Serving
 from weyr.attempt.orders import mark_of
 from weyr.attempt.task_folder import BEGUN, EXIT, WANTED, Order
 from weyr.attempt.testimony import end_in, record_or_nothing, tasks_named
-from weyr.core.capability import Accelerators, TaskBody
+from weyr.core.capability import TaskBody
 from weyr.core.diagnostic import EngineSilent
 from weyr.core.ref import ThingId
 from weyr.core.schema import from_plain
 from weyr.core.seen import Absent, Seen, Unknown
-from weyr.engines.ray.settings import RaySettings
+from weyr.engines.ray.settings import POWERS, RaySettings
 
 ANSWER_S = 5.0
 BEGIN_EVERY_S = 3.0
@@ -38,6 +38,7 @@ class RayHost:
     """
 
     address = ""
+    powers = POWERS
 
     def __init__(
         self,
@@ -70,18 +71,7 @@ class RayHost:
         return self._settings().lease
 
     def refusal(self, body: TaskBody) -> str:
-        """What a plan cannot see: a pool's or a kind's own wish."""
-        wanted = body.accelerators or Accelerators()
-        if wanted.profile or wanted.memory_bytes:
-            return "it asks for a MIG profile or for memory of a device, and Ray gives devices and shares of them"
-        if body.image:
-            return f"it runs in the image {body.image}, and Ray's nodes start no containers for Weyr"
-        if body.ship:
-            return f"it runs in a copy of {body.workdir}, and Ray's nodes get none from Weyr"
-        if body.sandbox:
-            return "it asks for a sandbox, and Ray's nodes make none for Weyr; run it `on: local`"
-        if body.probe:
-            return "it answers requests behind the inference plane, which cannot reach a Ray node"
+        """What asks for powers that Ray lacks never comes here."""
         return ""
 
     def has_node(self, name: str) -> bool:

@@ -1,5 +1,6 @@
 """What may be said of a Ray cluster, and what it cannot do."""
 
+from weyr.core.powers import PLACED, WRAPPED
 from weyr.core.schema import Duration, SpecPart, field
 
 
@@ -23,10 +24,14 @@ class RaySettings(SpecPart):
     )
 
 
+DEVICES = frozenset({"accelerators.count", "accelerators.share_milli", "accelerators.model"})
+POWERS = (WRAPPED | PLACED | DEVICES) - {"ship", "sandbox"}
 LACKS = {
     "ship": "Ray's nodes have no copies of folders from Weyr; have the folder on every node at the same path",
     "sandbox": "Ray's nodes make no sandboxes for Weyr; run it on this machine",
     "image": "Ray's nodes start no containers for Weyr; list its packages under python, or have them on the nodes",
-    "resources.accelerators.profile": "Ray knows whole devices and shares of them, but no MIG profiles",
-    "resources.accelerators.memory": "Ray cannot hold a task to so much of a device's memory; ask for a share",
+    "accelerators.profile": "Ray knows whole devices and shares of them, but no MIG profiles",
+    "accelerators.memory_bytes": "Ray cannot hold a task to so much of a device's memory; ask for a share",
+    "labels": "Ray chooses among its nodes by itself, and knows no labels of Weyr's",
+    "bears": "Ray chooses among its nodes by itself, and knows no taints of Weyr's",
 }

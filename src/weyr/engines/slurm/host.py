@@ -28,7 +28,7 @@ from weyr.engines.slurm.answers import ENDED, JobRow, JobState
 from weyr.engines.slurm.clerk import Clerk, Queue
 from weyr.engines.slurm.commands import Slurm
 from weyr.engines.slurm.script import LEAVE_S, Need, Submission, arrays_of, need_of, script_of
-from weyr.engines.slurm.settings import SlurmSettings
+from weyr.engines.slurm.settings import POWERS, SlurmSettings
 from weyr.engines.slurm.submission_folder import Member, Members
 
 WAKE_S = 2.0
@@ -49,6 +49,7 @@ class SlurmHost:
     `surroundings` for every task; and `changed`, called from another thread when something was seen to have changed."""
 
     address = ""
+    powers = POWERS
     lease_s = 0.0
 
     def __init__(

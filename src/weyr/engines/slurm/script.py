@@ -51,9 +51,6 @@ class Submission:
 
 def need_of(body: TaskBody, settings: SlurmSettings) -> Need | Refused:
     """What a task asks of Slurm, or why this engine cannot give what it wants."""
-    gpus = _gpus(body.accelerators)
-    if isinstance(gpus, Refused):
-        return gpus
     refused = _cannot_honour(body, settings)
     if refused:
         return Refused(refused)
@@ -62,7 +59,7 @@ def need_of(body: TaskBody, settings: SlurmSettings) -> Need | Refused:
         cpus=max(1, math.ceil(body.cpu)),
         memory_mib=None if body.memory_bytes is None else max(1, math.ceil(body.memory_bytes / MIB)),
         minutes=None if limit_s is None else math.ceil(limit_s / 60),
-        gpus=gpus,
+        gpus=_gpus(body.accelerators),
         partition=settings.spot_partition if body.is_spot else settings.partition,
         nice=NICE_MIDDLE - max(-NICE_MIDDLE, min(NICE_MIDDLE, math.floor(body.priority / PRIORITIES_PER_NICE))),
     )
@@ -118,15 +115,10 @@ def _word(value: str) -> str:
     return shlex.quote(value)
 
 
-def _gpus(wanted: Accelerators | None) -> str | Refused:
+def _gpus(wanted: Accelerators | None) -> str:
     """As `--gpus-per-task` wants it. A MIG profile is a type of device for Slurm."""
     if wanted is None:
         return ""
-    if wanted.share_milli or wanted.memory_bytes:
-        return Refused(
-            "it asks for a part of a device, and Slurm gives whole ones; ask for a count, or for a MIG profile "
-            "that the site offers as a type"
-        )
     kind = wanted.profile or wanted.model
     count = wanted.count or (1 if wanted.profile else 0)
     if not count:
@@ -136,12 +128,6 @@ def _gpus(wanted: Accelerators | None) -> str | Refused:
 
 def _cannot_honour(body: TaskBody, settings: SlurmSettings) -> str:
     """Why not, in a sentence; "" where it can. What would be ignored is refused."""
-    if body.sandbox:
-        return "it asks for a sandbox, which this engine does not make; run it `on: local`"
-    if body.image:
-        return f"it runs in the image {body.image}, and this engine starts no containers; list `python` requirements"
-    if body.probe:
-        return "it serves requests behind the inference plane, which cannot reach a Slurm node; run it `on: local`"
     if body.is_spot and not settings.spot_partition:
         return "it may be preempted (`spot: true`), and no partition for such jobs is set; set `spot_partition`"
     return ""

@@ -1,6 +1,7 @@
 """What may be said of a Slurm cluster, and what it cannot do."""
 
 from weyr.core.engine import EngineKind
+from weyr.core.powers import PLACED, WRAPPED
 from weyr.core.schema import Duration, SpecPart, field
 
 
@@ -35,13 +36,16 @@ class SlurmSettings(SpecPart):
 
 
 WHOLE = "Slurm gives whole devices; ask for a count, or for a MIG profile that is a type of device there"
+POWERS = (WRAPPED | PLACED) - {"sandbox"} | {"accelerators.count", "accelerators.model", "accelerators.profile"}
 LACKS = {
     "sandbox": "Slurm's nodes make no sandboxes for Weyr; run it on this machine",
     "image": "Slurm starts no containers for Weyr; list its packages under python, or have them on the nodes",
-    "resources.accelerators.share_milli": WHOLE,
-    "resources.accelerators.memory_bytes": WHOLE,
+    "accelerators.share_milli": WHOLE,
+    "accelerators.memory_bytes": WHOLE,
+    "labels": "Slurm chooses among its nodes by itself; name the features they must have in its setting constraint",
+    "bears": "Slurm chooses among its nodes by itself, and knows no taints of Weyr's",
 }
 NEEDS = {"spot": "spot_partition"}
 
 # Not in the package's __init__: members import that, and would begin by loading pydantic.
-ENGINE = EngineKind("slurm", "The nodes of a Slurm cluster.", SlurmSettings, LACKS, NEEDS)
+ENGINE = EngineKind("slurm", "The nodes of a Slurm cluster.", POWERS, SlurmSettings, LACKS, NEEDS)

@@ -104,22 +104,6 @@ def test_a_mig_profile_is_a_type_of_device() -> None:
     assert option(script_of(submission(body), SITE, PYTHON), "gpus-per-task") == "1g.10gb:1"
 
 
-@pytest.mark.parametrize(
-    ("body", "because"),
-    [
-        (replace(BODY, accelerators=Accelerators(share_milli=500)), "a part of a device"),
-        (replace(BODY, accelerators=Accelerators(memory_bytes=1 << 30)), "a part of a device"),
-        (replace(BODY, image="python:3.12"), "starts no containers"),
-        (replace(BODY, probe="/health"), "cannot reach a Slurm node"),
-    ],
-)
-def test_what_slurm_cannot_honour_is_refused(body: TaskBody, because: str) -> None:
-    """A field that does nothing is worse than an error."""
-    refused = need_of(body, SITE)
-    assert isinstance(refused, Refused)
-    assert because in refused.reason
-
-
 def test_a_spot_job_needs_a_partition_for_such() -> None:
     """Only a partition that may be preempted is spot; anything else would be billed as what it is not."""
     spot = replace(BODY, is_spot=True)
