@@ -113,7 +113,8 @@ class TaskBody:
     neither: the engine's own. `ports` are TCP ports it listens on, 0 for one that the engine chooses; the first is its
     $PORT. `queue` and `pool` are absolute refs, such as
     `team:queue/gpu`, "" for none; it runs only on nodes with all of `labels`, and on those with `taints` that it
-    `bears`; higher `priority` goes first; `expected_s` is how long it usually runs, None where nobody knows,
+    `bears`; higher `priority` goes first, and where `priority_class` is given its queue says which
+    that is; `expected_s` is how long it usually runs, None where nobody knows,
     and `deadline_at` when it must have ended (Unix seconds), None where that is all one.
     `engine` runs it, "" for the stack's own. `node` and `devices` are chosen by the scheduler, never by a kind: where
     on the engine it runs, and which accelerators it may see.
@@ -145,6 +146,7 @@ class TaskBody:
     labels: tuple[tuple[str, str], ...] = ()
     bears: tuple[str, ...] = ()
     priority: int = 0
+    priority_class: str = ""
     expected_s: float | None = None
     deadline_at: float | None = None
     engine: str = ""

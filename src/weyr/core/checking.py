@@ -10,17 +10,26 @@ from weyr.core.schema import Reference, Spec, references_of
 
 
 @dataclass(frozen=True, slots=True)
+class Costs:
+    """What an object would cost in a month, but for the `unpriced` SKUs that it uses as well."""
+
+    monthly_micros: int = 0
+    unpriced: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Proposal:
     """A stack as a plan would leave it.
 
     `outputs` are those of objects that stand already; `monthly_micros` is what the priced part of
-    the stack would cost in a month.
+    the stack would cost in a month, `costs` what each object would.
     """
 
     specs: Mapping[Ref, Spec]
     outputs: Mapping[Ref, Mapping[str, Scalar]]
     monthly_micros: int = 0
     currency: str = "USD"
+    costs: Mapping[Ref, Costs] = field(default_factory=dict)
     _named: dict[Ref, list[tuple[Ref, Reference]]] = field(default_factory=dict, init=False, compare=False, repr=False)
     """All references by what they name, gathered once: a check asks of each of its objects."""
 

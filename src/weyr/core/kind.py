@@ -8,6 +8,8 @@ from typing import Any, Generic, TypeVar
 from weyr.core.capability import Capability
 from weyr.core.checking import Finding, Proposal
 from weyr.core.decision import Decision, Thing, View, Want
+from weyr.core.pools import PoolBody, QueueBody
+from weyr.core.ref import Ref
 from weyr.core.schema import Spec, ValidationError, from_json, to_json
 
 S = TypeVar("S", bound=Spec)
@@ -65,6 +67,8 @@ class Kind(Generic[S, M]):
     `checks`   the whole stack → what is unwise or impossible in objects of this kind
     `reads_spend` whether its decisions depend on what the stack has cost
     `reads_cost`  whether those of an object of this spec depend on what the object has cost
+    `declares` what the scheduler hears of an object of this kind before anything runs: a queue's or a pool's terms
+    `together` how many tasks of an object start at once or not at all
     `summary`  one sentence for help and docs
     """
 
@@ -84,6 +88,8 @@ class Kind(Generic[S, M]):
     begins_again: bool = False
     reads_cost: Callable[[S], bool] | None = None
     checks: Callable[[Proposal], Iterable[Finding]] | None = None
+    declares: Callable[[Ref, S], QueueBody | PoolBody] | None = None
+    together: Callable[[S], int] | None = None
 
     def asks_cost(self, spec: S | None) -> bool:
         """Whether an object of this spec is to be told what it has cost."""

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
+from weyr.core.priorities import PriorityClass
+
 
 class Market(StrEnum):
     """How a node is paid for. SPOT may be taken away at short notice; RESERVED is paid for used or not."""
@@ -63,6 +65,7 @@ class QueueBody:
     Amounts are by resource: `cpu` in thousandths of a core, `memory` in bytes, `gpu` and `gpu/<model>` in thousandths
     of a device, `money` in millionths per hour. `guarantee` is what it gets whenever it wants it, `limit` what it never
     passes; what a limit does not name is not limited. `is_preemptible`: its tasks may be stopped for others.
+    `priority_classes` are its own, beside those that every queue has.
     """
 
     guarantee: Mapping[str, int] = field(default_factory=dict)
@@ -70,6 +73,7 @@ class QueueBody:
     user_limit: Mapping[str, int] = field(default_factory=dict)
     weight: float = 1.0
     is_preemptible: bool = True
+    priority_classes: Mapping[str, PriorityClass] = field(default_factory=dict)
     of: Literal["queue"] = "queue"
 
 

@@ -1,12 +1,14 @@
 """What may be said of anything that runs as a task? The fields that jobs, services, sessions and functions share."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from weyr.core.capability import Sandbox, TaskBody
 from weyr.core.decision import Need
+from weyr.core.priorities import PRIORITY_MAX
 from weyr.core.ref import Ref
-from weyr.core.schema import AcceleratorAmount, Duration, Reference, Size, Spec, SpecPart, checked, field, to
+from weyr.core.schema import AcceleratorAmount, Duration, Name, Reference, Size, Spec, SpecPart, checked, field, to
 
 
 class Resources(SpecPart):
@@ -82,7 +84,11 @@ class TaskSpec(Spec):
     )
     labels: dict[str, str] = field({}, description="It runs only on nodes with all of these labels.", max_length=50)
     tolerates: tuple[str, ...] = field((), description="Taints of nodes that it may run on.", max_length=50)
-    priority: int = field(0, description="Higher ones go first in their queue.", ge=-1000, le=1000, strict=True)
+    priority: Annotated[int, field(ge=-PRIORITY_MAX, le=PRIORITY_MAX, strict=True)] | Name = field(
+        0,
+        description="Higher ones go first in their queue: a number, or one of its priority classes, such as high.",
+        examples=["high"],
+    )
     grace: Duration = field(10.0, description="Time between SIGTERM and SIGKILL when it is stopped.", ge=0, le=3600)
     reads: tuple[Annotated[Reference, to("bucket")], ...] = field((), description="Buckets it may read.")
     writes: tuple[Annotated[Reference, to("bucket")], ...] = field((), description="Buckets it may read and write.")
@@ -90,28 +96,38 @@ class TaskSpec(Spec):
 
 def task_body(ref: Ref, spec: TaskSpec, needs: Mapping[Ref, Need], base_folder: str, argv: tuple[str, ...]) -> TaskBody:
     """A task of an object as far as the shared fields say it. Takes needs that are all ready."""
-    return TaskBody(
+    return replace(
+        asked(ref, spec),
         argv=argv,
         workdir=_absolute(spec.folder, base_folder),
         env=spec.env,
         secret_env={name: to.ref(ref.stack) for name, to in spec.secrets.items()},
         secret_files={name: to.ref(ref.stack) for name, to in spec.secret_files.items()},
         grants=bucket_grants(ref, spec, needs),
-        cpu=spec.resources.cpu,
-        memory_bytes=spec.resources.memory,
         grace_s=spec.grace,
         image=spec.image,
         requirements=spec.python.requirements,
-        queue=spec.queue.ref(ref.stack).absolute if spec.queue else "",
-        pool=spec.pool.ref(ref.stack).absolute if spec.pool else "",
-        labels=tuple(sorted(spec.labels.items())),
-        bears=spec.tolerates,
-        priority=spec.priority,
-        accelerators=spec.resources.accelerators,
         disk_bytes=spec.resources.disk,
         processes_max=spec.resources.processes or 0,
         sandbox=_sandbox_of(spec.sandbox, base_folder),
         ship=spec.ship,
+    )
+
+
+def asked(ref: Ref, spec: TaskSpec) -> TaskBody:
+    """What one task of an object asks of the scheduler: no program, only where it may run and what room it takes."""
+    return TaskBody(
+        argv=(),
+        workdir="",
+        cpu=spec.resources.cpu,
+        memory_bytes=spec.resources.memory,
+        queue=spec.queue.ref(ref.stack).absolute if spec.queue else "",
+        pool=spec.pool.ref(ref.stack).absolute if spec.pool else "",
+        labels=tuple(sorted(spec.labels.items())),
+        bears=spec.tolerates,
+        priority=spec.priority if isinstance(spec.priority, int) else 0,
+        priority_class=spec.priority if isinstance(spec.priority, str) else "",
+        accelerators=spec.resources.accelerators,
     )
 
 

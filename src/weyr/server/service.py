@@ -25,6 +25,7 @@ from weyr.core.schema import from_json, to_json
 from weyr.core.seen import Present, TaskFacts, TaskState
 from weyr.reconcile.apply import apply_plan, planning_world
 from weyr.reconcile.ports import Log
+from weyr.reconcile.scheduler.never import never_findings, standing_of
 from weyr.server import views
 from weyr.server.answers import Conflict, NotFound
 from weyr.stack.engines import engine_findings
@@ -101,8 +102,11 @@ class Service:
         self._look(stack.name)
         with self.weyr.lock:
             world = planning_world(self.weyr.world, self.weyr.db, stack.name)
+            shared = standing_of(stack, self.weyr.world.things)
         book, extra = self.weyr.catalogue.book(stack.price_as), engine_findings(stack, KINDS, ENGINES)
-        extra += image_findings(stack) + standing_findings(stack.on, self.weyr.home)
+        extra += (
+            never_findings(stack, KINDS, shared) + image_findings(stack) + standing_findings(stack.on, self.weyr.home)
+        )
         plan = make_plan(stack, world, KINDS, book, made_at=self._today(), extra=extra)
         return self._kept(plan, file)
 

@@ -1,24 +1,27 @@
 """What is unwise or impossible in a stack, though each field is right? Findings, each with its line."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from weyr.core.checking import Finding, Proposal
+from weyr.core.checking import Costs, Finding, Proposal
 from weyr.core.diagnostic import Diagnostic, Severity
 from weyr.core.kind import Kinds
 from weyr.stack.masking import is_sensitive
 from weyr.stack.stack import Path, Stack, StackObject, path_text
+from weyr.stack.steps import ObjectCost
 from weyr.stack.world import World
 
 
 def findings_of(
-    stack: Stack, world: World, kinds: Kinds, monthly_micros: int = 0, currency: str = "USD"
+    stack: Stack, world: World, kinds: Kinds, costs: Iterable[ObjectCost] = (), currency: str = "USD"
 ) -> list[Diagnostic]:
     """Everything there is to say: what holds for any stack, then what each kind knows of its own objects."""
+    after = {cost.ref: Costs(cost.after.micros, cost.after.unpriced) for cost in costs}
     proposal = Proposal(
         specs={ref: item.spec for ref, item in stack.objects.items()},
         outputs={ref: existing.outputs for ref, existing in world.objects.items()},
-        monthly_micros=monthly_micros,
+        monthly_micros=sum(cost.monthly_micros for cost in after.values()),
         currency=currency,
+        costs=after,
     )
     found = [*_without_budget(stack, kinds), *_without_memory_limit(stack), *_secrets_in_the_open(stack)]
     for kind in kinds.values():

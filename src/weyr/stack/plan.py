@@ -70,8 +70,7 @@ def make_plan(
         *extra,
     ]
     if stack:
-        monthly_micros = sum(cost.after.micros for cost in costs)
-        findings += findings_of(stack, world, kinds, monthly_micros, prices.currency)
+        findings += findings_of(stack, world, kinds, costs, prices.currency)
     on = stack.on if stack else world.on
     plan = Plan(
         id="",

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from weyr.core.capability import TaskBody, Wanted
 from weyr.core.pools import Market, NodeBody, NodeFacts, NodeState, PoolBody, QueueBody
+from weyr.core.priorities import PriorityClass, classes_of
 from weyr.core.ref import Ref, ThingId
 from weyr.core.seen import TaskFacts
 from weyr.reconcile.scheduler.groups import Group, Member, Stage, group_id, rank_of, size_of
@@ -29,6 +30,8 @@ from weyr.scheduling.placement import Placed, Request
 from weyr.scheduling.queueing import Decisions, Lacking, Policy, Queue, Queueing, Running, Task
 
 BOUNDLESS = 10**15
+NOWHERE = "?"
+"""No queue is called so."""
 
 B = TypeVar("B")
 
@@ -188,8 +191,17 @@ class Board:
             self._stand(self.groups[start.id])
         return found
 
+    def class_of(self, body: TaskBody) -> PriorityClass | None:
+        """How urgent a task is; None: its queue has no such class. What a queue has that is not there nobody knows."""
+        queue = self.queues.get(body.queue)
+        if not body.priority_class or (body.queue and queue is None):
+            return PriorityClass(body.priority)
+        return classes_of(queue.priority_classes if queue else {}).get(body.priority_class)
+
     def filled(self, member: Member) -> Wanted:
         """A member with its place, as the engine is told of it. A cluster chooses its own."""
+        if member.body.priority_class and (urgency := self.class_of(member.body)):
+            member.want = replace(member.want, body=replace(member.body, priority=urgency.value))
         body, place = member.body, member.place
         node = self.nodes.get(ThingId.parse(place.node)) if place and is_pooled(body) else None
         if place is not None and node is not None and not node.body.is_cluster:
@@ -237,6 +249,9 @@ class Board:
         if _put(self.queues, name, body):
             declared = [queue_of(queue, each) for queue, each in self.queues.items()]
             self.queueing.set_queues([Queue(""), *declared])
+            for group in [each for each in self.groups.values() if each.stage is Stage.WAITING]:
+                if group.body.queue == name:
+                    self._submit_again(group)  # its priority classes may be others now
             self.is_dirty = True
 
     def put_pool(self, name: str, body: PoolBody | None) -> None:
@@ -265,18 +280,23 @@ class Board:
     def _submit(self, group: Group) -> None:
         self._open_here(group.body.engine)
         group.stage = Stage.WAITING
-        self.queueing.submit(self._task(group))
+        self.queueing.submit(self._waiting(group))
         self.is_dirty = True
 
     def _submit_again(self, group: Group) -> None:
         """It may need something else now, and keeps its turn."""
-        if self.queueing.lanes.tasks[group.id] != self._task(group):
+        if self.queueing.lanes.tasks[group.id] != self._waiting(group):
             self.queueing.end(group.id)
             self._submit(group)
 
+    def _waiting(self, group: Group) -> Task:
+        """Of a priority that its queue has not heard of, it waits, as for a queue that nobody declared."""
+        task = self._task(group)
+        return task if self.class_of(group.body) else replace(task, queue=NOWHERE)
+
     def _task(self, group: Group) -> Task:
         body, ref = group.body, group.ref
-        queue = self.queues.get(body.queue)
+        queue, urgency = self.queues.get(body.queue), self.class_of(body) or PriorityClass(0)
         return Task(
             group.id,
             self.request(group),
@@ -284,7 +304,8 @@ class Board:
             queue=body.queue,
             user=ref.stack,
             name=ref.absolute,
-            priority=body.priority,
+            priority=urgency.value,
+            preempts=urgency.preempts,
             submitted_s=group.since_s,
             since_s=group.again_since_s,
             limit_s=body.time_limit_s,

@@ -1,5 +1,6 @@
 """Why does a task wait? The short sentence of its condition, the same for as long as it waits for the same."""
 
+from weyr.core.priorities import classes_of
 from weyr.reconcile.scheduler.board import Board
 from weyr.reconcile.scheduler.groups import Group, Stage
 from weyr.reconcile.scheduler.shapes import is_pooled, need_text
@@ -15,6 +16,9 @@ def waits_text(board: Board, group: Group) -> str:
         return f"it has its room, and starts when {', '.join(makers)} has ended"
     body = group.body
     needs = need_text(body) + (f" on each of {group.size} places at once" if group.size > 1 else "")
+    if board.class_of(body) is None:
+        known = classes_of(board.queues[body.queue].priority_classes if body.queue in board.queues else {})
+        return f"{body.queue or 'its queue'} has no priority class {body.priority_class!r}, only {', '.join(known)}"
     if not (is_pooled(body) or body.queue):
         return f"it waits its turn for {needs} of the {board.cpu:g} CPU here"
     match board.queueing.lanes.lane_of(group.id).verdict:

@@ -233,7 +233,7 @@ class ScheduledTasks:
             self.board.change(member, want)
             return None
         assert isinstance(want.body, TaskBody), f"{want.id} is no task"
-        body = replace(want.body, node=member.body.node, devices=member.body.devices)
+        body = replace(want.body, node=member.body.node, devices=member.body.devices, priority=member.body.priority)
         return replace(want, body=body) if member.is_accepted else None
 
     def _end_half(self, id: str) -> None:

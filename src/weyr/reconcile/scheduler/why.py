@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from weyr.core.priorities import priority_text
 from weyr.core.ref import Ref, ThingId
 from weyr.reconcile.scheduler.board import Board
 from weyr.reconcile.scheduler.groups import Group, Stage
 from weyr.reconcile.scheduler.reasons import waits_text
 from weyr.reconcile.scheduler.shapes import HERE, POOL_LABEL, STACK_LABEL, is_pooled
+from weyr.scheduling.queueing import NoQueue
 from weyr.scheduling.queueing.why import Lack
 
 NODES_MAX = 100
@@ -43,16 +45,26 @@ def waits_of(board: Board, ref: Ref, now: float) -> Iterator[Waits]:
             reason = replace(reason, starts_s=board.queueing.starts_s(group.id, now))
         nodes = tuple(_nodes(board, group))
         reason = replace(reason, lacks=tuple(_of_candidates(board, group, reason.lacks)))
-        yield Waits(tasks, _sentence(board, group, reason.sentence(now), nodes), nodes, reason.ahead, reason.starts_s)
+        said = "" if isinstance(reason.verdict, NoQueue) else reason.sentence(now)
+        yield Waits(tasks, _sentence(board, group, said, nodes), nodes, reason.ahead, reason.starts_s)
 
 
 def _sentence(board: Board, group: Group, said: str, nodes: tuple[tuple[str, str], ...]) -> str:
     short = waits_text(board, group)
-    if not nodes and is_pooled(group.body):
+    if said and not nodes and is_pooled(group.body):
         pools = [name for name in board.pools if group.body.pool in ("", name)]
         said = f"There is no node yet in {', '.join(sorted(pools))}" if pools else "There is no pool for it"
     # A queue's address stays as it is written.
-    return f"{short if short.startswith(group.body.queue or ' ') else short[0].upper() + short[1:]}. {said}."
+    short = short if short.startswith(group.body.queue or " ") else short[0].upper() + short[1:]
+    return ". ".join([short, *([said] if said else []), *_priority(board, group)]) + "."
+
+
+def _priority(board: Board, group: Group) -> Iterator[str]:
+    """Told where it was chosen by name: the number is its queue's."""
+    name, urgency = group.body.priority_class, board.class_of(group.body)
+    if name and urgency is not None and (group.body.queue in board.queues or not group.body.queue):
+        never = "" if urgency.preempts else ", for which nobody is stopped"
+        yield f"Its priority is {priority_text(name, urgency.value)}{never}"
 
 
 def _nodes(board: Board, group: Group) -> Iterator[tuple[str, str]]:

@@ -19,6 +19,7 @@ class Alike:
     request: Request
     replicas: int
     limit_s: float | None
+    preempts: bool
     is_preemptible: bool
     is_standing: bool
 
@@ -56,7 +57,7 @@ class Lanes:
     def add(self, task: Task, level: int) -> Lane:
         alike = Alike(
             task.queue, task.user, task.priority, level, task.request, task.replicas, task.limit_s,
-            task.is_preemptible, task.is_standing,
+            task.preempts, task.is_preemptible, task.is_standing,
         )  # fmt: skip
         lane = self.lanes.get(alike)
         if lane is None:

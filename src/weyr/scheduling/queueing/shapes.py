@@ -49,6 +49,8 @@ class Task:
     """How long its user says that it takes."""
     attained_s: float = 0.0
     """How long it ran in earlier attempts whose work is not lost."""
+    preempts: bool = True
+    """Whether others may be stopped for it."""
     is_preemptible: bool = False
     """Whether it may be stopped for something more urgent. What its queue borrowed may be taken back regardless."""
     is_standing: bool = False

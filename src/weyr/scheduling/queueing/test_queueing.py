@@ -53,6 +53,16 @@ def test_first_come_first_served() -> None:
     assert isinstance(found.reasons["late"].verdict, NoRoom)
 
 
+def test_who_preempts_never_waits_at_its_place() -> None:
+    """As a PriorityClass with preemptionPolicy Never: first in line, and nobody is stopped for it."""
+    running = [on(gpus("r", 4, is_preemptible=True), 0, 1, 2, 3)]
+    queues = [Queue("", guarantee={"gpu": 4000}), Queue("lent")]
+    for held in (running, [on(gpus("r", 4, queue="lent"), 0, 1, 2, 3)]):
+        meek, bold = gpus("meek", 2, priority=8, preempts=False), gpus("bold", 2, priority=9)
+        assert decide([NODE], queues, held, [meek], HOUR).preemptions == ()
+        assert [each.heir for each in decide([NODE], queues, held, [meek, bold], HOUR).preemptions] == ["bold"]
+
+
 def test_a_gang_starts_whole_or_not_at_all() -> None:
     """Half a gang would wait for its other half and keep the room from everybody."""
     assert started(decide(PAIR, ONE_LINE, [], [gpus("gang", 3, replicas=3)], 0)) == []

@@ -159,7 +159,7 @@ class Tick:
         if account is None:
             return NoQueue()
         task = board.lanes.tasks[board.lanes.first(lane)[2]]
-        alike = (task.queue, task.priority, task.request, task.replicas, self._is_bound(task))
+        alike = (task.queue, task.priority, task.preempts, task.request, task.replicas, self._is_bound(task))
         if alike in self._verdicts:
             return self._verdicts[alike]
         verdict = self._try_models(account, task)
@@ -263,7 +263,7 @@ class Tick:
         """Stops what costs least to let it start. Nothing is stopped unless it then starts."""
         board = self._board
         signature = (task.queue, task.priority, task.request, task.replicas)
-        if signature in self._no_victims:
+        if not task.preempts or signature in self._no_victims:
             return False
         is_repeated = board.searched_s.get(signature, -math.inf) + SEARCHED_AGAIN_S > self._now_s
         is_guaranteed = self._is_guaranteed(account, task)

@@ -23,4 +23,5 @@ KIND = Kind(
     reborn=reborn,
     reads_cost=lambda spec: spec.max_cost is not None,
     checks=checks,
+    together=lambda spec: spec.replicas,
 )

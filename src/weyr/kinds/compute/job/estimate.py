@@ -23,12 +23,12 @@ def estimate(spec: JobSpec) -> tuple[Estimate, ...]:
     array = array_of(spec)
     tasks = spec.replicas * (count_of(array) if array else 1)
     each = f", {tasks} tasks" if tasks > 1 else ""
-    runs = _runs_a_month(spec.schedule) if spec.schedule else 1
+    runs = runs_a_month(spec.schedule) if spec.schedule else 1
     note = f"{'one run' if runs == 1 else f'{runs:g} runs'}, {duration_text(seconds)} {word}{each}"
     return tuple(Estimate(sku, quantity, runs * tasks * seconds / HOUR_S, note) for sku, quantity in lines)
 
 
-def _runs_a_month(schedule: Schedule) -> int:
+def runs_a_month(schedule: Schedule) -> int:
     """How often it comes in an average month, counted over a year of which today is no part: a plan is the same
     tomorrow. What comes often is reckoned from its first times."""
     cron, zone = parse_cron(schedule.cron), zone_of(schedule.time_zone)

@@ -152,7 +152,7 @@ def _is_out_of_place(turn: Turn, index: int | None, series: Series, members: Mem
 
 def _line(body: TaskBody) -> tuple[object, ...]:
     """Not the engine: that is its stack's, and stands only in what was handed on."""
-    return body.queue, body.pool, body.priority, tuple(body.labels), body.bears
+    return body.queue, body.pool, body.priority, body.priority_class, tuple(body.labels), body.bears
 
 
 def _told_resumed(index: int | None, series: Series, facts: Iterable[TaskFacts]) -> tuple[Series, tuple[Note, ...]]:

@@ -3,7 +3,7 @@
 from weyr.core.capability import Capability
 from weyr.core.kind import Kind, Layer
 from weyr.kinds.compute.pool.checks import checks
-from weyr.kinds.compute.pool.decide import PoolMemory, decide, reborn
+from weyr.kinds.compute.pool.decide import PoolMemory, decide, declared, reborn
 from weyr.kinds.compute.pool.spec import PoolSpec
 from weyr.kinds.compute.pool.usage import estimate, usage
 
@@ -20,4 +20,5 @@ KIND = Kind(
     estimate=estimate,
     reborn=reborn,
     checks=checks,
+    declares=declared,
 )

@@ -100,10 +100,20 @@ def node_body(ref: Ref, spec: PoolSpec) -> NodeBody:
     )
 
 
+def declared(ref: Ref, spec: PoolSpec) -> PoolBody:
+    """The pool at its largest."""
+    return PoolBody(node_body(ref, spec), _most(spec))
+
+
 def _ceiling(spec: PoolSpec, view: View[PoolMemory]) -> int:
     """The most nodes at this moment: none while the calendar is closed or the stack may not spend."""
     if view.hold or (spec.calendar and not is_open(spec.calendar.open, spec.calendar.zone, view.now)):
         return 0
+    return _most(spec)
+
+
+def _most(spec: PoolSpec) -> int:
+    """The most nodes at any time, as far as its budget goes."""
     if spec.budget is not None and spec.price is not None and spec.price.micros:
         return min(spec.max, spec.budget.micros // spec.price.micros)
     return spec.max

@@ -2,7 +2,7 @@
 
 from weyr.core.capability import Capability
 from weyr.core.kind import Kind, Layer
-from weyr.kinds.compute.queue.decide import decide
+from weyr.kinds.compute.queue.decide import body_of, decide
 from weyr.kinds.compute.queue.spec import QueueSpec
 
 KIND = Kind(
@@ -13,4 +13,5 @@ KIND = Kind(
     spec=QueueSpec,
     decide=decide,
     capabilities=(Capability.QUEUES,),
+    declares=lambda _ref, spec: body_of(spec),
 )

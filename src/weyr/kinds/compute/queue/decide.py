@@ -26,7 +26,14 @@ def body_of(spec: QueueSpec) -> QueueBody:
     if not isinstance(spec.borrow, bool):
         more = amounts_of(spec.borrow)
         limit = {name: quota.get(name, 0) + more.get(name, 0) for name in {**quota, **more}}
-    return QueueBody(quota, limit, amounts_of(spec.user_limit), spec.weight, is_preemptible=spec.preemption)
+    return QueueBody(
+        quota,
+        limit,
+        amounts_of(spec.user_limit),
+        spec.weight,
+        is_preemptible=spec.preemption,
+        priority_classes=spec.classes,
+    )
 
 
 def _terms(spec: QueueSpec) -> str:

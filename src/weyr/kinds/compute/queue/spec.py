@@ -1,11 +1,27 @@
 """What may be said of a queue."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Literal
 
 from weyr.core.amounts import checked_amounts
-from weyr.core.schema import Boolean, Spec, checked, field
+from weyr.core.priorities import PRIORITY_MAX, PriorityClass
+from weyr.core.schema import Boolean, Name, Spec, SpecPart, checked, field
 
 Amounts = Annotated[dict[str, str | int | float], checked(checked_amounts)]
+
+
+class PriorityPart(SpecPart):
+    """How urgent tasks of a class are."""
+
+    value: int = field(description="Higher ones go first.", ge=-PRIORITY_MAX, le=PRIORITY_MAX, strict=True)
+    preempts: Literal["lower-priority", "never"] = field(
+        "lower-priority", description="For whom tasks may be stopped so that one of this class has room."
+    )
+
+
+def _classes(written: dict[str, int | PriorityPart]) -> dict[str, PriorityPart]:
+    """A number as what it is short for."""
+    return {name: PriorityPart(value=each) if isinstance(each, int) else each for name, each in written.items()}
 
 
 class QueueSpec(Spec):
@@ -21,7 +37,23 @@ class QueueSpec(Spec):
     )
     user_limit: Amounts = field({}, description="What each stack in it may use at most.")
     weight: float = field(1.0, description="Its part of what is left over, beside other queues.", gt=0, le=1000)
+    priority_classes: Annotated[
+        dict[Name, Annotated[int, field(ge=-PRIORITY_MAX, le=PRIORITY_MAX, strict=True)] | PriorityPart],
+        checked(_classes),
+    ] = field(
+        {},
+        description="Names for priorities: a value, or more about it. Always there: critical, high, normal, low, "
+        "best-effort.",
+        examples=[{"production": 500, "scavenger": {"value": -500, "preempts": "never"}}],
+        max_length=50,
+    )
     preemption: Boolean = field(
         True,
         description="Whether a task in it may be stopped for one of higher priority. Borrowed things are reclaimed.",
     )
+
+    @property
+    def classes(self) -> Mapping[str, PriorityClass]:
+        """Its own priority classes."""
+        written = {name: each for name, each in self.priority_classes.items() if isinstance(each, PriorityPart)}
+        return {name: PriorityClass(each.value, each.preempts != "never") for name, each in written.items()}

@@ -6,10 +6,12 @@ from weyr.core.amounts import amount_text, amounts_of
 from weyr.core.capability import Capability
 from weyr.core.decision import ConditionType, Ensure, Release, Thing, View, Want
 from weyr.core.pools import QueueBody, QueueFacts
+from weyr.core.priorities import PriorityClass
 from weyr.core.ref import Ref
+from weyr.core.schema import from_json, to_json
 from weyr.core.seen import Absent, Present
 from weyr.kinds.compute.queue.decide import body_of, decide
-from weyr.kinds.compute.queue.spec import QueueSpec
+from weyr.kinds.compute.queue.spec import PriorityPart, QueueSpec
 
 REF = Ref("team", "queue", "gpu")
 SPECS: dict[str, tuple[QueueSpec, dict[str, int], dict[str, int]]] = {
@@ -74,3 +76,21 @@ def test_a_queue_is_declared_and_taken_back() -> None:
 
 def thing(seen: Present | Absent, generation: int) -> Thing:
     return Thing("", Capability.QUEUES, generation, seen, QueueBody(), is_accepted=True)
+
+
+def test_a_priority_class_is_a_value_or_more_about_it() -> None:
+    """As PriorityClass is known: a value, and whether others are stopped for it."""
+    scavenger = PriorityPart(value=-500, preempts="never")
+    spec = QueueSpec(priority_classes={"production": 500, "scavenger": scavenger})
+    classes = {"production": PriorityClass(500), "scavenger": PriorityClass(-500, preempts=False)}
+    assert dict(body_of(spec).priority_classes) == classes
+    assert from_json(QueueSpec, to_json(QueueSpec, spec)) == spec
+
+
+@pytest.mark.parametrize(
+    "written", [{"x": 1001}, {"x": True}, {"x": {"value": 1, "preempts": "ever"}}, {"Two words": 1}]
+)
+def test_a_priority_class_that_is_none_is_refused(written: dict[str, object]) -> None:
+    """In the plan, with its line."""
+    with pytest.raises(ValueError, match=r"."):
+        QueueSpec(priority_classes=written)  # type: ignore[arg-type]  # as a file may have it
