@@ -30,6 +30,14 @@ def world(request: pytest.FixtureRequest) -> Iterator[TaskWorld]:
     world.close()
 
 
+@pytest.fixture(params=[name for name in WORLDS if not name.startswith("sim")])
+def real_world(request: pytest.FixtureRequest) -> Iterator[TaskWorld]:
+    """An engine that runs processes."""
+    world = WORLDS[request.param]()
+    yield world
+    world.close()
+
+
 @pytest.fixture(params=CASES, ids=_called)
 def service(request: pytest.FixtureRequest) -> Iterator[Service]:
     capability, engine = request.param

@@ -63,6 +63,8 @@ class TaskWorld(ABC):
     """One engine under trial. Verbs are asked again while the engine is silent, as the loop does."""
 
     provider: TaskProvider
+    patience_s = 20.0
+    """How long a test waits for anything."""
 
     @abstractmethod
     def body(self, program: Program) -> TaskBody:
@@ -116,8 +118,9 @@ class TaskWorld(ABC):
     def inventory(self) -> Sequence[ThingId]:
         return self.patiently(self.provider.inventory)
 
-    def until(self, id: ThingId, holds: Callable[[Seen], bool], within_s: float = 20.0) -> Seen:
+    def until(self, id: ThingId, holds: Callable[[Seen], bool], within_s: float | None = None) -> Seen:
         """Looks until something holds, at most so long in the engine's time."""
+        within_s = within_s or self.patience_s
         now = self.pause()
         deadline = now + within_s
         while True:
@@ -366,7 +369,7 @@ def plain_order(folder: Path, script: str, **changes: Any) -> dict[str, Any]:
         agent=[], save_s=1.0, events="", socket="", ports=[], group="weyr-0123456789abcdef",
         ranks=Ranks(name="x", size=1, rank=0, port=15000, gpus=0), lease_s=0.0,
         nice=0, processes_max=0, disk_bytes=None, disk_folders=[], sandbox=None, prefix=[], doors=None,
-        devices=[], accelerators=None, requirements=[], build=None, image="", container=None, notes=[],
+        shipped="", devices=[], accelerators=None, requirements=[], build=None, image="", container=None, notes=[],
     )  # fmt: skip
     return {**plain, **changes}
 

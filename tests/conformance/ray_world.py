@@ -29,6 +29,8 @@ GONE_WITHIN_S = 20.0
 class RayWorld(LocalWorld):
     """The server and its helper are what restarts; the cluster goes on."""
 
+    patience_s = 60.0  # a worker's first process takes Ray seconds, and many on a busy machine
+
     def __init__(self, cluster: RayCluster) -> None:
         self.cluster = cluster
         super().__init__()

@@ -107,7 +107,7 @@ def run(folder: Path, devices: list[str], sandbox: dict[str, Any] | None = None,
         memory_bytes=None, time_limit_s=30.0, grace_s=1.0, agent=[], save_s=1.0, events="", socket="", ports=[],
         group=f"weyr-{time.monotonic_ns():016x}", ranks=Ranks(name="x", size=1, rank=0, port=15000, gpus=0),
         lease_s=0.0, nice=0, processes_max=0, disk_bytes=None, disk_folders=[], sandbox=sandbox, prefix=[], doors=None,
-        devices=devices, accelerators=more.get("accelerators"), requirements=[], build=None, notes=[],
+        shipped="", devices=devices, accelerators=more.get("accelerators"), requirements=[], build=None, notes=[],
         image="", container=None,
     )  # fmt: skip
     found = nvml.detect().devices

@@ -109,12 +109,3 @@ def test_the_guides_stack_can_be_planned() -> None:
     stack = parse_stack(text, "weyr.yaml", KINDS, engines=ENGINES)
     assert engine_findings(stack, KINDS, ENGINES) == []
     assert make_plan(stack, World("digits"), KINDS, BOOK).counts.create == 2
-
-
-def test_a_copy_of_the_folder_is_refused_where_nodes_get_none() -> None:
-    """A retry on Ray would run today's files under yesterday's version; Slurm's nodes see the copy."""
-    for on, count in (("ray", 1), ("slurm", 0), ("local", 0)):
-        stack = parse_stack(f"stack: s\non: {on}\njobs:\n  t: {{run: w, ship: true}}\n", "w", KINDS, engines=ENGINES)
-        found = engine_findings(stack, KINDS, ENGINES)
-        assert len(found) == count, on
-        assert all(each.severity is Severity.FATAL and each.detail.startswith("ship: Ray") for each in found)

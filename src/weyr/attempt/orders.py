@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from weyr.attempt import task_folder
 from weyr.attempt.host import Host
 from weyr.attempt.limits import PROCESSES_BASE, PROCESSES_PER_CPU
 from weyr.attempt.ports import port_env, unused_port
@@ -82,6 +83,7 @@ class OrderMaker:
     ) -> Order:
         mark = mark_of(folder)
         home = self._host.folder_of(folder)
+        made = new if (new := new_of(folder)).exists() else folder
         if body.ship:
             body = replace(body, workdir=f"{home}/{WORK}")
         secret_folder = str(_secret_parent(folder) / f"weyr-{mark}") if body.secret_files else ""
@@ -94,6 +96,7 @@ class OrderMaker:
             folder=home,
             argv=[*self._staging(body, home), *body.argv],
             workdir=body.workdir,
+            shipped=str((task_folder.read_json(str(made), task_folder.SHIPPED) or {}).get("digest", "")),
             env=self._env(want, body, home, credentials, values, secret_folder, socket) | port_env(ports),
             masks=[*values.values(), credentials.token, credentials.secret_access_key],
             secret_folder=secret_folder,

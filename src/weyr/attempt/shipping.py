@@ -25,6 +25,8 @@ from weyr.attempt import task_folder
 from weyr.attempt.shipped_files import CannotShip, Entry, entries_of
 from weyr.core.ref import Ref, ThingId
 
+SHIPPED_FOLDER = ".shipped"
+"""Its name, beside the tasks' folders."""
 KEPT_MAX = 50
 KEPT_BYTES_MAX = 10 << 30
 GENERATIONS_KEPT = 4
@@ -191,12 +193,17 @@ class Snapshots:
         return [(path, mode, what) for path, mode, what in json.loads(text)]
 
     def _manifest_path(self, digest: str) -> Path:
-        return self._store / "snapshots" / f"{digest}.json"
+        return self._store / manifest_name(digest)
 
     def _blob(self, digest: str) -> Path:
-        return self._store / "blobs" / digest[:2] / digest
+        return self._store / blob_name(digest)
 
     # --- keeping few
+
+    def keep_few(self, used: Collection[str]) -> None:
+        """Clears away what was not laid out for long, but for these. Raises: OSError."""
+        with self._lock:
+            self._make_room(used)
 
     def _used_by(self, live: Collection[Ref]) -> set[str]:
         paths = [self._store / "versions" / f"{quote(ref.absolute, safe='')}.json" for ref in live]
@@ -219,6 +226,16 @@ class Snapshots:
         for blob in (self._store / "blobs").glob("*/*"):
             if blob.name not in kept:
                 blob.unlink()
+
+
+def manifest_name(digest: str) -> str:
+    """Where a snapshot's manifest lies below the folder of snapshots."""
+    return f"snapshots/{digest}.json"
+
+
+def blob_name(digest: str) -> str:
+    """Where a file's bytes lie there."""
+    return f"blobs/{digest[:2]}/{digest}"
 
 
 def _seen_in(path: Path) -> dict[str, list[Any]]:

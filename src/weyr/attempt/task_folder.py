@@ -30,6 +30,8 @@ STOP = "stop.json"
 RECLAIM = "reclaim.json"
 CONTROL = "control"
 CHECKPOINTS = "checkpoints"
+SHIPPED = "shipped.json"
+"""Which snapshot a task runs on whose folder is laid out on another machine."""
 WORK = "work"
 """Where the copy of its folder lies, of a task that runs in one."""
 
@@ -83,6 +85,8 @@ class Order(TypedDict):
     folder: str
     argv: list[str]
     workdir: str
+    shipped: str
+    """The snapshot that the machine lays out as `workdir`; "" where that is there already."""
     env: dict[str, str]
     masks: list[str]
     secret_folder: str

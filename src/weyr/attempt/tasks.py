@@ -18,7 +18,7 @@ from weyr.attempt.host import Host
 from weyr.attempt.logs import follow_log, read_log
 from weyr.attempt.orders import CredentialIssuer, OrderMaker, SecretReader, new_of
 from weyr.attempt.shipped_files import CannotShip
-from weyr.attempt.shipping import Snapshots
+from weyr.attempt.shipping import SHIPPED_FOLDER, Snapshots
 from weyr.attempt.task_folder import BEGUN, EXIT, RECLAIM, STATE, STOP, WANTED, Order
 from weyr.attempt.testimony import UNUSABLE, claim_in, end_in, facts_of, record_or_nothing, tasks_named
 from weyr.core.capability import Answers, Capability, Refused, TaskBody, Wanted
@@ -54,7 +54,7 @@ class Tasks:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._orders = OrderMaker(host, sockets, cache, credentials, secrets, events)
         self._archive = Archive(folder / ".archive")
-        self._snapshots = Snapshots(folder / ".shipped", (folder, folder.parent, cache.parent))
+        self._snapshots = Snapshots(folder / SHIPPED_FOLDER, (folder, folder.parent, cache.parent))
         self._ended: dict[ThingId, Present] = {}
         for left in folder.glob(".new-*"):
             shutil.rmtree(left, ignore_errors=True)  # a claim that a crash cut off before it counted
@@ -256,7 +256,8 @@ class Tasks:
         return None
 
     def _ship(self, want: Wanted, body: TaskBody, folder: Path) -> Refused | None:
-        """Lays its files out where its folder is made, before anything else is asked for. Raises: OSError."""
+        """Lays its files out where its folder is made, before anything else is asked for; where that is on another
+        machine, it is told which. Raises: OSError."""
         new = new_of(folder)
         if folder.exists():
             return None  # it was claimed before, with its files
@@ -265,7 +266,10 @@ class Tasks:
         try:
             live = {id.ref for id in self.claimed()}
             digest = self._snapshots.of_version(want.id, want.generation, body.workdir, live)
-            self._snapshots.lay_out(digest, new / task_folder.WORK)
+            if self._host.folder_of(folder) == str(folder):
+                self._snapshots.lay_out(digest, new / task_folder.WORK)
+            else:
+                task_folder.write_json(str(new), task_folder.SHIPPED, {"digest": digest})
         except (CannotShip, OSError) as e:
             shutil.rmtree(new, ignore_errors=True)
             if isinstance(e, OSError):

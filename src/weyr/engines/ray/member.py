@@ -5,11 +5,13 @@ lease for as long as the cluster's head says that this node is one of its own.
 """
 
 import asyncio
+import fcntl
 import json
 import os
 import shutil
 import socket
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, TypedDict
 
 import ray
@@ -18,8 +20,11 @@ from ray._private.worker import global_worker
 from weyr.attempt import task_folder
 from weyr.attempt.devices import visible_env
 from weyr.attempt.logs import log_files
+from weyr.attempt.parcel import Damaged, Intake, Piece, Wish
 from weyr.attempt.ranks import placed
-from weyr.attempt.task_folder import EXIT, STATE, Order
+from weyr.attempt.shipped_files import CannotShip
+from weyr.attempt.shipping import SHIPPED_FOLDER, Snapshots
+from weyr.attempt.task_folder import EXIT, STATE, STOP, Order
 
 RENEWALS = 4
 """In the time of one lease: three may be lost."""
@@ -49,6 +54,8 @@ class News(TypedDict):
     version: int
     state: dict[str, Any] | None
     end: dict[str, Any] | None
+    lacking: list[Wish]
+    """Files of its folder that this node lacks, and waits for."""
 
 
 class Member:
@@ -62,6 +69,8 @@ class Member:
         self._state: dict[str, Any] | None = None
         self._end: dict[str, Any] | None = None
         self._life: asyncio.Task[None] | None = None
+        self._intake: Intake | None = None
+        self._refused = ""
 
     async def news(self, since: Place) -> News:
         """What is new, as soon as something is; after a while also if nothing is. The first who asks begins it."""
@@ -70,7 +79,7 @@ class Member:
         while True:
             is_over = self._end is not None  # asked before the log is read: its last lines come before its end
             news = self._read(since)
-            if news["text"] or news["version"] != since["version"]:
+            if news["text"] or news["lacking"] or news["version"] != since["version"]:
                 return news
             if is_over:
                 return {**news, "end": self._end}
@@ -84,6 +93,16 @@ class Member:
         if not os.path.exists(os.path.join(self._folder, name)):
             task_folder.write_json(self._folder, name, request)
         task_folder.wake(self._folder)
+
+    async def give(self, pieces: list[Piece]) -> None:
+        """Takes in what it lacked. None at all: there are no such files any more."""
+        try:
+            if not pieces:
+                raise Damaged("the copy of its folder was cleared away; apply the object again")
+            if self._intake:
+                self._intake.take(pieces)
+        except (OSError, Damaged) as e:
+            self._refused = str(e)
 
     async def clear(self) -> None:
         """Its end is known elsewhere: nothing of it stays on the node."""
@@ -100,6 +119,8 @@ class Member:
     async def _run(self) -> None:
         os.makedirs(self._folder, mode=0o700, exist_ok=True)
         order = await asyncio.to_thread(self._placed)
+        if order["shipped"]:
+            await self._unpack(order["shipped"], Path(order["workdir"]))
         events = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         path = os.path.join(self._folder, "events.sock")
         with suppress(FileNotFoundError):
@@ -123,6 +144,26 @@ class Member:
         end = task_folder.read_json(self._folder, EXIT)
         detail = f"its wrapper left no record: {said.decode(errors='replace').strip()[-500:]}"
         self._end = end or {"reason": "lost", "detail": detail, "ended_at": 0.0}
+
+    async def _unpack(self, digest: str, into: Path) -> None:
+        """Has the files of its folder brought to this node, as far as they are not there, and copies them. One after
+        the other: what came for one is there for the next. Raises: CannotShip, OSError."""
+        store = into.parents[1] / SHIPPED_FOLDER
+        store.mkdir(mode=0o700, parents=True, exist_ok=True)
+        intake = Intake(store, digest)
+        with open(store / "lock", "w") as lock:
+            while not _is_locked(lock.fileno()):
+                await asyncio.sleep(LOOK_S)
+            while intake.lacking() and not os.path.exists(os.path.join(self._folder, STOP)):
+                self._intake = intake
+                if self._refused:
+                    raise CannotShip(self._refused)
+                await asyncio.sleep(LOOK_S)
+            self._intake = None
+            if not intake.lacking():
+                snapshots = Snapshots(store)
+                await asyncio.to_thread(snapshots.lay_out, digest, into)
+                await asyncio.to_thread(snapshots.keep_few, {digest})
 
     def _placed(self) -> Order:
         """The order with what only its node knows: addresses, and the devices that Ray gave it."""
@@ -184,4 +225,14 @@ class Member:
             version=self._version,
             state=self._state if is_new else None,
             end=None,
+            lacking=self._intake.lacking() if self._intake and not self._refused else [],
         )
+
+
+def _is_locked(fd: int) -> bool:
+    """Whether the lock is ours now."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

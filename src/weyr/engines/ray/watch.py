@@ -3,6 +3,7 @@
 import asyncio
 import os
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from ray.exceptions import ActorDiedError, RayError
 
 from weyr.attempt import task_folder
 from weyr.attempt.logs import log_files
+from weyr.attempt.parcel import Wish, pieces_of
+from weyr.attempt.shipping import SHIPPED_FOLDER
 from weyr.attempt.task_folder import EXIT, STATE
 from weyr.engines.ray.member import News, Place
 
@@ -25,7 +28,7 @@ class Watch:
     is not; `is_heard`, that it has begun, for it has told something."""
 
     def __init__(self, id: str, actor: Any, tasks: Path, events: str) -> None:
-        self.id, self.actor, self._events = id, actor, events
+        self.id, self.actor, self._events, self._tasks = id, actor, events, tasks
         self._folder = str(tasks / quote(id, safe=""))
         self._node = ""
         self.trouble = ""
@@ -50,9 +53,22 @@ class Watch:
                 continue
             self.trouble, self.is_heard, self._node = "", True, news["node"]
             place = self._take(news)
+            if news["lacking"]:
+                await self._send(news["lacking"])
             if news["end"] is not None:
                 self._record(news["end"])
                 return
+
+    async def _send(self, wishes: Sequence[Wish]) -> None:
+        """Brings files of its folder to its node. What is cut off is asked for again, from there on."""
+        bundles = pieces_of(self._tasks / SHIPPED_FOLDER, wishes)
+        try:
+            while bundle := await asyncio.to_thread(next, bundles, None):
+                await self.actor.give.remote(bundle)
+        except OSError:
+            await self.actor.give.remote([])  # it was cleared away here: the attempt ends, and says so
+        except RayError:
+            return  # it is asked whether it is there
 
     def _take(self, news: News) -> Place:
         if os.path.isdir(self._folder):
