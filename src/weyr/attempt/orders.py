@@ -15,7 +15,7 @@ from weyr.attempt.ports import port_env, unused_port
 from weyr.attempt.ranks import placed
 from weyr.attempt.task_env import CredentialIssuer, IssuedCredentials, SecretReader, base_env, contract_env
 from weyr.attempt.task_folder import CHECKPOINTS, WORK, Order, Ranks
-from weyr.core.capability import Accelerators, Refused, Sandbox, TaskBody, Wanted
+from weyr.core.capability import PYTHON, Accelerators, Refused, Sandbox, TaskBody, Wanted
 from weyr.core.powers import unhonoured
 from weyr.core.ranks import ALONE
 from weyr.core.ref import Ref
@@ -65,6 +65,10 @@ class OrderMaker:
             for task, found in zip(wanted, values, strict=True)
         ]
 
+    def socket_of(self, folder: Path) -> str:
+        """Where a serving task listens: in a folder of its own, as a sandbox shows that, and no socket beside it."""
+        return str(self._sockets / mark_of(folder) / "sock")
+
     def _values(self, body: TaskBody, folder: Path) -> dict[Ref, str] | Refused:
         """The secrets that the task is given, or why it cannot be started here."""
         if body.ship:
@@ -87,14 +91,13 @@ class OrderMaker:
         if body.ship:
             body = replace(body, workdir=f"{home}/{WORK}")
         secret_folder = str(_secret_parent(folder) / f"weyr-{mark}") if body.secret_files else ""
-        # In a folder of its own: a sandbox shows that, and none of the sockets beside it.
-        socket = str(self._sockets / mark / "sock") if body.probe else ""
+        socket = self.socket_of(folder) if body.probe else ""
         ports = [port or unused_port() for port in body.ports]
         order = Order(
             id=str(want.id),
             generation=want.generation,
             folder=home,
-            argv=[*self._staging(body, home), *body.argv],
+            argv=[*self._staging(body, home), *self._words(body)],
             workdir=body.workdir,
             shipped=str((task_folder.read_json(str(made), task_folder.SHIPPED) or {}).get("digest", "")),
             env=self._env(want, body, home, credentials, values, secret_folder, socket) | port_env(ports),
@@ -159,6 +162,10 @@ class OrderMaker:
             env["WEYR_SECRETS_DIR"] = secret_folder
             env |= {name: f"{secret_folder}/{name}" for name in body.secret_files}
         return env
+
+    def _words(self, body: TaskBody) -> list[str]:
+        is_ours = body.argv[:1] == (PYTHON,)
+        return [self._host.python, *body.argv[1:]] if is_ours else [*body.argv]
 
     def _staging(self, body: TaskBody, folder: str) -> list[str]:
         """What brings the inputs before the program begins, and takes its outputs."""

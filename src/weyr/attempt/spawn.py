@@ -10,19 +10,23 @@ import os
 import resource
 import signal
 import socket
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple, TypedDict
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, TypedDict, TypeVar
 
 from weyr.attempt import namespaces, processes
 from weyr.attempt.limits import Limits
 from weyr.attempt.sandbox_status import STATUS, STATUS_FD
 from weyr.attempt.task_folder import Order
 
+T = TypeVar("T")
 _DEFAULT_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTERM, signal.SIGCHLD, signal.SIGINT)
 _OUT_OF_MEMORY_SCORE = b"200"
 """Where the whole machine runs out of memory, tasks go before the server and the planes."""
 
 
+LANG = "C.UTF-8"
+PADDING = "." * 1500
+"""Room in the words and the environment of a process with a program loaded for those of what it becomes."""
 REPORT_BYTES = 4096
 FILES_PASSED_MAX = 16
 
@@ -58,7 +62,7 @@ def bounds_of(order: Order, limits: Limits) -> Bounds:
     )
 
 
-class _Command(TypedDict):
+class Command(TypedDict):
     argv: list[str]
     workdir: str
     env: dict[str, str]
@@ -68,10 +72,11 @@ class _Command(TypedDict):
 class Recruit:
     """A process in a session of its own that waits to become a command.
 
-    Takes open descriptors for its input, and for its output and errors together.
+    Takes open descriptors for its input, and for its output and errors together. `loaded` may be an interpreter and a
+    module of ours: it then waits as a Python that has loaded the module (`weyr.attempt.ahead`).
     """
 
-    def __init__(self, stdin: int, output: int) -> None:
+    def __init__(self, stdin: int, output: int, loaded: tuple[str, str] | None = None) -> None:
         order, self._tell = os.pipe2(os.O_CLOEXEC)
         self._report, report = socket.socketpair()
         self.doors: list[int] = []
@@ -81,7 +86,7 @@ class Recruit:
         if self.pid == 0:
             try:
                 os.close(self._tell)
-                _serve(order, stdin, output, report, parent)
+                _serve(order, stdin, output, report, parent, loaded)
             finally:
                 os._exit(127)
         os.close(order)
@@ -90,7 +95,7 @@ class Recruit:
     def become(self, argv: Sequence[str], workdir: str, env: dict[str, str], bounds: Bounds | None = None) -> str:
         """Makes it the command. Gives why it could not be started, or ""."""
         bounds = bounds or Bounds()
-        command = _Command(argv=list(argv), workdir=workdir, env=env, bounds=bounds._asdict())
+        command = Command(argv=list(argv), workdir=workdir, env=env, bounds=bounds._asdict())
         try:
             _write_all(self._tell, json.dumps(command).encode())
         except BrokenPipeError:
@@ -107,7 +112,9 @@ class Recruit:
                 error += text if not passed else b""
 
 
-def _serve(order: int, stdin: int, output: int, report: socket.socket, parent: int) -> None:
+def _serve(
+    order: int, stdin: int, output: int, report: socket.socket, parent: int, loaded: tuple[str, str] | None
+) -> None:
     """The new process: gets ready, waits for what to become, and becomes it."""
     os.setsid()
     processes.die_with_parent(parent, signal.SIGKILL)
@@ -119,18 +126,33 @@ def _serve(order: int, stdin: int, output: int, report: socket.socket, parent: i
     os.dup2(stdin, 0)
     os.dup2(output, 1)
     os.dup2(output, 2)
+    if loaded:
+        os.set_inheritable(order, True)
+        os.set_inheritable(report.fileno(), True)
+        execute(*_words_ahead(*loaded, order, report.fileno()))
     json.loads(b'["the pages that the order will need are copied now"]')
-    text = _read_all(order)
+    text = read_all(order)
     if not text:
         return  # not needed after all
-    command: _Command = json.loads(text)
+    command: Command = json.loads(text)
+    undertaken(command, report, lambda: execute(command["argv"], command["env"]))
+
+
+def _words_ahead(python: str, module: str, order: int, report: int) -> tuple[list[str], dict[str, str]]:
+    words = [python, "-I", "-m", "weyr.attempt.ahead", str(order), str(report), module, PADDING]
+    return words, {"LANG": LANG, "WEYR_AHEAD": PADDING}
+
+
+def undertaken(command: Command, report: socket.socket, become: Callable[[], T]) -> T | None:
+    """Puts this process under the command's bounds, and lets it become that; what fails is reported, and gives None."""
     try:
         _bind(Bounds(**command["bounds"]), report)  # type: ignore[arg-type]  # as `become` wrote it
         os.chdir(command["workdir"])
-        _execute(command["argv"], command["env"])
+        return become()
     except (OSError, ValueError, TypeError) as e:
         name = command["argv"][0]
         report.sendall(f"{name} could not be started: {_told(e, command['workdir'])}".encode()[:4000])
+        return None
 
 
 def _bind(bounds: Bounds, report: socket.socket) -> None:
@@ -158,7 +180,7 @@ def _bind(bounds: Bounds, report: socket.socket) -> None:
         os.dup2(fd, int(number))
 
 
-def _execute(argv: list[str], env: dict[str, str]) -> None:
+def execute(argv: list[str], env: dict[str, str]) -> None:
     """As os.execvpe, which imports and catches warnings first: half a millisecond. Raises: OSError."""
     name = argv[0]
     if "/" in name:
@@ -203,7 +225,7 @@ def _write_all(fd: int, text: bytes) -> None:
         view = view[os.write(fd, view) :]
 
 
-def _read_all(fd: int) -> bytes:
+def read_all(fd: int) -> bytes:
     parts = []
     while part := os.read(fd, 1 << 16):
         parts.append(part)

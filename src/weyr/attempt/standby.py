@@ -35,11 +35,12 @@ def main(
     receive: Callable[[], tuple[Order, int] | None],
     renewals: int = -1,
     told: Told = told_to_end,
+    loaded: tuple[str, str] | None = None,
 ) -> None:
     """The wrapper process, right after the launcher's fork. What can be done before its order is, is.
 
     `receive` waits for the order and the task's lock, which is held until this process is gone; None ends it. `told`
-    says, as an end's reason and detail, on whose behalf it was sent a SIGTERM.
+    says, as an end's reason and detail, on whose behalf it was sent a SIGTERM. `loaded`: see `Recruit`.
     """
     if os.getpgrp() != os.getpid():
         os.setsid()  # whom srun or a terminal started leads a group already, and may not leave it
@@ -48,7 +49,7 @@ def main(
     output, write = os.pipe2(os.O_CLOEXEC)
     os.set_blocking(output, False)
     null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-    recruit = Recruit(null, write)
+    recruit = Recruit(null, write, loaded)
     os.close(null)
     os.close(write)
     received = receive()

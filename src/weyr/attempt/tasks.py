@@ -149,6 +149,10 @@ class Tasks:
             if more or not is_over:
                 yield more
 
+    def address_of(self, id: ThingId) -> str:
+        """Where a task that answers requests listens, once it runs."""
+        return self._orders.socket_of(self._of(id))
+
     def _logs_of(self, id: ThingId) -> Path:
         """Where its log lies now: with the task, or in the archive once it is gone."""
         folder = self._of(id)

@@ -15,6 +15,7 @@ from pathlib import Path
 from weyr.access.identities import Access
 from weyr.access.secrets import Secrets
 from weyr.attempt import nvml
+from weyr.attempt.tasks import Tasks
 from weyr.compose.doors import PORTS, listen_of, planes_of, remote_keys_of, url_of
 from weyr.compose.kinds import KINDS
 from weyr.compose.ray import ray_opener
@@ -172,7 +173,7 @@ def open_weyr(
     remotes = Remotes({"ray": ray, "slurm": slurm}, home.engines, world)
     tasks = Engines({"": here, **(remotes.known() if is_serving else {})}, remotes.opened)
     scheduler = _scheduler(tasks, nodes, tracking, now, world) if is_serving else None
-    providers = _services(home, tracking, secrets, ports, now, log, epoch) if is_serving else {}
+    providers = _services(home, tracking, secrets, ports, now, log, launcher, here, epoch) if is_serving else {}
     providers |= scheduler.providers if scheduler else {}
     if tenure is not None:
         providers = {name: TenuredProvider(provider, tenure) for name, provider in providers.items()}
@@ -217,6 +218,8 @@ def _services(
     ports: Mapping[str, int],
     now: Callable[[], float],
     log: Log,
+    launcher: LauncherClient,
+    here: Tasks,
     epoch: int,
 ) -> dict[Capability, Provider]:
     return {
@@ -225,7 +228,7 @@ def _services(
         Capability.TRAFFIC: LocalRouter(
             home.routes, home.sockets / "inference.sock", lambda: url_of(ports["inference"]), epoch
         ),
-        Capability.FUNCTIONS: LocalFunctions(home.functions, home.sockets, epoch),
+        Capability.FUNCTIONS: LocalFunctions(home.functions, home.sockets, epoch, launcher.expect_hosts),
         Capability.SECRETS: LocalSecrets(secrets, random_source.token_bytes),
         Capability.NOTICES: LocalNotices(home.notices, now, lambda event, fields: log(event, **fields)),
     }

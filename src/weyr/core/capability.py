@@ -91,9 +91,13 @@ class Gang:
     rank: int
 
 
+PYTHON = "$WEYR_PYTHON"
+"""As the first word of a task: the engine's interpreter that has Weyr."""
+
+
 @dataclass(frozen=True, slots=True)
 class TaskBody:
-    """A process to run. `argv` is executed in `workdir` with `env` over the engine's own.
+    """A process to run. `argv` is executed in `workdir` with `env` over the engine's own; it may begin with PYTHON.
 
     `secret_env` and `secret_files` map a variable or a file name to a secret's ref; the engine
     reads their values when it starts the task and never stores them; where a file lies is in the variable
@@ -218,7 +222,8 @@ class ScheduleTrigger:
 
 @dataclass(frozen=True, slots=True)
 class FunctionBody:
-    """A function to see events to. `name` is stack/function; `hosts` are (host, address) pairs, the newest first.
+    """A function to see events to. `name` is stack/function; `hosts` are (host, address) pairs, the newest first;
+    without an address one is where the engine knows it will listen, or nowhere yet.
 
     An instance has `concurrency` events at once, and there are `warm` to `instances_max` of them. `hold_s` is how long
     a caller waits for one, `time_limit_s` how long an event may take, `keep_s` how long answers to later events are

@@ -8,7 +8,8 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -33,13 +34,23 @@ class LocalFunctions:
     """Provider of functions on this machine.
 
     Promises: what `ensure` accepted is on disk before it returns, and so are the bucket's triggers. Only one process
-    writes the file; its threads queue here.
+    writes the file; its threads queue here. `expect_hosts` is told whether there is any function: one may be called.
+    `address_of` says where a host of this machine will listen.
     """
 
     capability = Capability.FUNCTIONS
 
-    def __init__(self, file: Path, sockets: Path, epoch: int = 0) -> None:
+    def __init__(
+        self,
+        file: Path,
+        sockets: Path,
+        epoch: int = 0,
+        expect_hosts: Callable[[bool], None] = lambda _is_wanted: None,
+        address_of: Callable[[ThingId], str] = lambda _id: "",
+    ) -> None:
         self._file, self._sockets, self._epoch = file, sockets, epoch
+        self._expect_hosts, self._is_expected = expect_hosts, False
+        self._address_of = address_of
         self._lock = threading.Lock()
 
     def observe(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Seen]:
@@ -92,6 +103,8 @@ class LocalFunctions:
 
     def _entry(self, want: Wanted, body: FunctionBody) -> Entry:
         mark = hashlib.sha256(f"{self._file} {want.id}".encode()).hexdigest()[:16]
+        hosts = ((part, address or self._address_of(ThingId(want.id.ref, part))) for part, address in body.hosts)
+        body = replace(body, hosts=tuple((part, address) for part, address in hosts if address))
         return {
             "thing": str(want.id),
             "generation": want.generation,
@@ -129,6 +142,9 @@ class LocalFunctions:
         return ""
 
     def _replace(self, generation: int, before: Mapping[str, Entry], entries: Mapping[str, Entry]) -> None:
+        if bool(entries) != self._is_expected:
+            self._is_expected = bool(entries)
+            self._expect_hosts(self._is_expected)
         if entries == before:
             return
         try:

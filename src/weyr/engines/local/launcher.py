@@ -4,6 +4,7 @@ Run as `python -I -S launcher.py --socket PATH --info FILE`: no site-packages, s
 that each fork of it stays small. One request per connection, a JSON line; one JSON line back:
 
     {"do": "start", "orders": [...], "epoch": 3}  → {"answers": ["", "already", "why not", ...]}
+    {"do": "expect", "is_wanted": true} → {"pid": ...}: hosts of functions may be asked for, or no longer
     {"do": "ping"}                    → {"pid": ...}         {"do": "stop"} → ends; wrappers go on
 
 If it is killed, running wrappers go on as well, and the next request starts another launcher.
@@ -32,6 +33,10 @@ LOCK_TRIES_MAX = 300
 NO_HANDLE_S = 0.05
 IDLE_MS = 20
 """A spare is made when nobody has asked for anything this long: not in the way of a task that starts."""
+LOADED_IDLE_MS = 300
+"""One with a program loaded costs fifty times as much to make: not in the way of what was just woken."""
+HOST = "weyr.runtime.function"
+"""The program that somebody waits for while it starts: a function that is called sleeps no longer."""
 
 
 def _import_without_packages() -> None:
@@ -46,7 +51,7 @@ def _import_without_packages() -> None:
 
 _import_without_packages()
 
-from weyr.attempt import limits, processes, standby, task_folder  # noqa: E402 - needs the line above
+from weyr.attempt import ahead, limits, processes, standby, task_folder  # noqa: E402 - needs the line above
 from weyr.engines.local import epochs  # noqa: E402
 
 
@@ -59,8 +64,9 @@ class Launcher:
         self._inode = os.stat(path).st_ino
         self._trees = limits.hierarchies()
         self._boot = processes.boot_id()
-        self._spare: socket.socket | None = None
-        self._spare_pid = 0
+        self._spares: dict[str, tuple[socket.socket, int]] = {}
+        """Wrappers made ahead, with their pids: "" for any task, HOST for a function's host."""
+        self._is_expecting = False
         self._doorbells: dict[int, tuple[str, str]] = {}
         """By wrapper: whom to tell, of which task, where it dies and cannot."""
         self.is_stopping = False
@@ -73,15 +79,16 @@ class Launcher:
         gc.disable()
         gc.freeze()  # a forked child that collects would touch, and so copy, every page
         while not self.is_stopping:
-            ready = poll.poll(LOOK_MS if self._spare else IDLE_MS)
+            lacking = self._lacking()
+            ready = poll.poll(LOOK_MS if lacking is None else LOADED_IDLE_MS if lacking else IDLE_MS)
             for fd, _ in ready:
                 if fd == self._wake:
                     os.read(self._wake, 4096)
                 else:
                     self._serve_one()
             self._reap()
-            if not ready:
-                self._keep_spare()
+            if not ready and lacking is not None:
+                self._make_spare(lacking)
             if self._is_cut_off():
                 return False
         return True
@@ -115,6 +122,9 @@ class Launcher:
                 if refusal := self._epochs.refusal(int(request.get("epoch", 0))):
                     return {"error": refusal}
                 return {"answers": [self._start(order) for order in request["orders"]]}
+            case "expect":
+                self._expect(bool(request["is_wanted"]))
+                return {"pid": os.getpid()}
             case "ping":
                 return {"pid": os.getpid()}
             case "stop":
@@ -147,21 +157,34 @@ class Launcher:
             return f"the task's folder cannot be used: {e}"
         return ""
 
-    def _keep_spare(self) -> None:
+    def _lacking(self) -> str | None:
+        """The spare that is to be made next."""
+        if "" not in self._spares:
+            return ""
+        return HOST if self._is_expecting and HOST not in self._spares else None
+
+    def _make_spare(self, program: str) -> None:
         """Makes one wrapper ahead of its order: a task then starts without waiting for
         two forks and the pages that they copy. It ends by itself when our end of its socket closes."""
-        if self._spare is not None:
-            return
         ours, theirs = socket.socketpair()
-        self._spare_pid = _fork("")
-        if self._spare_pid == 0:
-            self._become_wrapper([theirs.fileno()], lambda: _receive(theirs))
+        pid = _fork("")
+        if pid == 0:
+            loaded = (sys.executable, program) if program else None
+            self._become_wrapper([theirs.fileno()], lambda: _receive(theirs), loaded)
         theirs.close()
-        self._spare = ours
+        self._spares[program] = ours, pid
+
+    def _expect(self, is_wanted: bool) -> None:
+        self._is_expecting = is_wanted
+        if not is_wanted and HOST in self._spares:
+            self._spares.pop(HOST)[0].close()
 
     def _hand_over(self, order: task_folder.Order, lock: int) -> int:
         """Gives an order and its task's lock to the spare wrapper, whose pid it gives; 0 where there is none alive."""
-        spare, self._spare = self._spare, None
+        is_host = not order["prefix"] and ahead.is_at_hand(order["argv"], order["env"], sys.executable, HOST)
+        self._is_expecting |= is_host
+        program = HOST if is_host and HOST in self._spares else ""
+        spare, pid = self._spares.pop(program, (None, 0))
         if spare is None:
             return 0
         text = json.dumps(order).encode()
@@ -171,7 +194,7 @@ class Launcher:
                 spare.sendall(text)
             except OSError:
                 return 0
-        return self._spare_pid
+        return pid
 
     def _reap(self) -> None:
         """Takes the exits of wrappers. Their records are on disk; only of one that died is anything to be told."""
@@ -186,7 +209,12 @@ class Launcher:
             if status:
                 task_folder.tell(events, id, "gone")
 
-    def _become_wrapper(self, keep: list[int], receive: Callable[[], tuple[task_folder.Order, int] | None]) -> None:
+    def _become_wrapper(
+        self,
+        keep: list[int],
+        receive: Callable[[], tuple[task_folder.Order, int] | None],
+        loaded: tuple[str, str] | None = None,
+    ) -> None:
         status = 1
         try:
             signal.set_wakeup_fd(-1)
@@ -196,7 +224,7 @@ class Launcher:
                 os.closerange(first, fd)
                 first = fd + 1
             os.closerange(first, FILES_MAX)
-            standby.main(self._trees, receive)
+            standby.main(self._trees, receive, loaded=loaded)
             status = 0
         except Exception as e:  # the process's edge: the launcher's log is the only place to say it
             print(f"a wrapper failed: {e!r}", file=sys.stderr)

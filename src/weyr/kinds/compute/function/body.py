@@ -2,11 +2,10 @@
 
 import hashlib
 import json
-import shlex
 from collections.abc import Mapping
 from dataclasses import replace
 
-from weyr.core.capability import FunctionBody, ObjectTrigger, ScheduleTrigger, TaskBody
+from weyr.core.capability import PYTHON, FunctionBody, ObjectTrigger, ScheduleTrigger, TaskBody
 from weyr.core.decision import Need
 from weyr.core.ref import Ref
 from weyr.core.task_spec import command_of, task_body
@@ -32,8 +31,8 @@ def host_body(ref: Ref, spec: FunctionSpec, needs: Mapping[Ref, Need], folder: s
     """The process that instances are forked from."""
     what: dict[str, object] = {"handler": spec.handler} if spec.handler else {"run": command_of(spec.run or ())}
     order = json.dumps({**what, "concurrency": spec.scale.concurrency, "payload": spec.payload})
-    command = f'exec "$WEYR_PYTHON" -I -m weyr.runtime.function {shlex.quote(order)}'
-    return replace(task_body(ref, spec, needs, folder, ("/bin/sh", "-c", command)), probe=PROBE)
+    argv = (PYTHON, "-I", "-m", "weyr.runtime.function", order)
+    return replace(task_body(ref, spec, needs, folder, argv), probe=PROBE)
 
 
 def function_body(

@@ -111,12 +111,13 @@ def _stepped(look: _Look, held: ReplicaSet, desired: int) -> tuple[ReplicaSet, t
 def _told(look: _Look, memory: FunctionMemory) -> FunctionMemory:
     """What the planes should know, under a new number where it differs from what they were told.
 
-    A host is named before it is ready: the plane tries until it listens, and nobody has to wait for another look.
+    A host is named before it begins, without an address: an engine that knows where it will listen tells the plane, and
+    that tries until it does. Nobody has to wait for another look.
     """
     hosts = tuple(
         (replica.part, address)
         for replica in reversed(memory.held.replicas)
-        if not replica.is_leaving and (address := _address(look, replica, memory))
+        if not replica.is_leaving and (address := _address(look, replica, memory)) is not None
     )
     if hosts != memory.told or not memory.told_number:
         memory = replace(memory, told=hosts, told_number=memory.told_number + 1)
@@ -126,10 +127,11 @@ def _told(look: _Look, memory: FunctionMemory) -> FunctionMemory:
     return memory
 
 
-def _address(look: _Look, replica: Replica, memory: FunctionMemory) -> str:
+def _address(look: _Look, replica: Replica, memory: FunctionMemory) -> str | None:
+    """Where it listens, "" while nobody has said so, None once it is over."""
     facts = look.sight.facts(replica)
     if facts is not None:
-        return facts.address if facts.state is not TaskState.ENDED else ""
+        return facts.address if facts.state is not TaskState.ENDED else None
     return dict(memory.told).get(replica.part, "")
 
 
