@@ -22,7 +22,7 @@ WRAPPED = frozenset(
     }
 )
 """What Weyr's own wrapper does, on whichever machine it runs."""
-PLACED = frozenset({"engine", "queue", "pool", "priority", "expected_s", "deadline_at", "is_spot"})
+PLACED = frozenset({"engine", "queue", "pool", "priority", "priority_class", "expected_s", "deadline_at", "is_spot"})
 """What Weyr's scheduler sees to before an engine is told of a task."""
 
 WRITTEN: Mapping[str, str] = {
