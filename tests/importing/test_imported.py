@@ -9,6 +9,7 @@ from weyr.compose.engines import ENGINES
 from weyr.compose.kinds import KINDS
 from weyr.core.diagnostic import UserError
 from weyr.importing.formats import Format, imported
+from weyr.importing.srun import without_srun
 from weyr.stack.parse import parse_stack
 
 CASES = {path.name: path for path in sorted((Path(__file__).parent / "cases").iterdir()) if path.suffix != ".golden"}
@@ -121,3 +122,43 @@ def test_what_slurm_gives_to_all_is_shared_out_to_each(directives: str, resource
         f"stack: x\njobs: {{x: {{run: w, resources: {resources or '{}'}}}}}", "weyr.yaml", KINDS
     ).objects.values()
     assert found == next(iter(expected)).spec.model_dump(mode="json", exclude_defaults=True).get("resources", {})
+
+
+@pytest.mark.parametrize(
+    ("line", "runs"),
+    [
+        ("srun python train.py", "python train.py"),
+        ("srun -l -n 8 python train.py", "python train.py"),
+        ("srun --jobid $SLURM_JOBID bash -c 'torchrun x'", "bash -c 'torchrun x'"),
+        ("srun --mpi=pmix --container-image ./a.sqsh \\\n  -l python train.py", "python train.py"),
+        ('srun -l "${ARGS[@]}" torchrun "${TORCHRUN_ARGS[@]}"', 'torchrun "${TORCHRUN_ARGS[@]}"'),
+        ("srun ${RESUME} $BINARY -b 8", "$BINARY -b 8"),
+        ("date; srun --exact ./work &", "date; ./work &"),
+        ("if srun -w n1 ./probe; then", "if ./probe; then"),
+        ('srun --export="A=1,B=2" ./work', "./work"),
+        ("# srun ./work", "# srun ./work"),
+        ('echo "srun: error"', 'echo "srun: error"'),
+    ],
+)
+def test_srun_goes_with_every_option_of_its(line: str, runs: str) -> None:
+    """An option that stayed behind would be run as the command; what a variable holds is an option too."""
+    before = 'ARGS=(\n  --container-image x\n)\nRESUME=""\nRESUME="--auto-resume=1"\nBINARY=/opt/work\n'
+    text, _ = without_srun(before + line + "\n")
+    assert text.removeprefix(before) == runs + "\n"
+
+
+def test_what_a_script_asks_of_slurm_is_said_with_its_line() -> None:
+    """A script has hundreds of lines; whoever mends it needs to know which."""
+    begin = "#!/bin/bash\n\n#SBATCH -N 2\nnodes=$(scontrol show hostnames)\n"
+    text = begin + "MASTER_ADDR=x\nsrun -l ./work $SLURM_STEP_GPUS\n"
+    notes = imported(text, "x", "x").notes
+    assert [(note.line, note.field) for note in notes] == [
+        (3, "--nodes"), (4, "scontrol"), (5, "MASTER_ADDR"), (6, "srun"), (6, "SLURM_STEP_GPUS"),
+    ]  # fmt: skip
+
+
+def test_a_text_that_reads_like_a_number_stays_a_text() -> None:
+    """A learning rate in the environment is text; without quotes the stack file would not be valid."""
+    stack = imported("run: work\nenvs: {LR: 1e-06, ON: 'true', N: '12'}\n", "x", "x")
+    (job,) = parse_stack(stack.text, "weyr.yaml", KINDS).objects.values()
+    assert job.spec.model_dump()["env"] == {"LR": "1e-06", "ON": "true", "N": "12"}

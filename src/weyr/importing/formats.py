@@ -10,7 +10,7 @@ import yaml
 from weyr.core.diagnostic import Diagnostic, Place, UserError
 from weyr.importing import dstack, kubernetes, sbatch, skypilot
 from weyr.importing.draft import Draft, Note, name_of
-from weyr.stack.tree import Node, tree_of
+from weyr.stack.tree import Node, leaf_of, tree_of
 
 
 class Format(StrEnum):
@@ -114,7 +114,9 @@ class _Dumper(yaml.SafeDumper):
 
 def _as_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     lines = "\n".join(line.rstrip() for line in text.split("\n"))
-    return dumper.represent_scalar("tag:yaml.org,2002:str", lines, style="|" if "\n" in text else None)
+    # PyYAML would leave 1e-06 without quotes, and a stack file has it for a number.
+    style = "|" if "\n" in text else None if isinstance(leaf_of(lines), str) else '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", lines, style=style)
 
 
 _Dumper.add_representer(str, _as_text)

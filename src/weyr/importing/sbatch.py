@@ -10,6 +10,7 @@ from typing import Any
 
 from weyr.importing import amounts
 from weyr.importing.draft import Draft, Verdict
+from weyr.importing.srun import without_srun
 
 SHORT = {
     "J": "job-name", "N": "nodes", "n": "ntasks", "c": "cpus-per-task", "t": "time", "p": "partition", "A": "account",
@@ -52,10 +53,19 @@ VARIABLES = {
 }  # fmt: skip
 """What Slurm tells a script, and where it finds the same here."""
 _DIRECTIVE = re.compile(r"#SBATCH\s+(.*?)\s*(?:#.*)?")
-_RENDEZVOUS = re.compile(r"^\s*(?:export\s+)?MASTER_(?:ADDR|PORT)=.*\n", re.MULTILINE)
-_SRUN = re.compile(
-    r"^(\s*(?:(?:exec|time)\s+)?)srun((?:\s+(?:--[\w-]+(?:=\S+)?|-\w\s*[0-9]+))*)\s+(?=\S)", re.MULTILINE
-)
+_RENDEZVOUS = re.compile(r"^[ \t]*(?:export[ \t]+)?(?P<name>MASTER_(?:ADDR|PORT))=.*\n", re.MULTILINE)
+_ASKS_SLURM = re.compile(r"\bSLURM_\w+|\b(?:scontrol|scancel|sbatch|squeue|sacct)\b(?=\s)")
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What runs, and the line of the file that each of its lines is."""
+
+    text: str
+    lines: tuple[int, ...]
+
+    def line_at(self, offset: int) -> int:
+        return self.lines[self.text.count("\n", 0, offset)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +86,7 @@ def read_script(text: str, draft: Draft) -> None:
     options, body, interpreter = _parts(text, draft)
     reader = _Options(options, draft)
     fields: dict[str, Any] = {"run": "", "folder": reader.text("chdir")}
-    replicas = _size(reader, body, fields)
+    replicas = _size(reader, bool(without_srun(body.text)[1]), fields)
     fields["replicas"] = replicas if replicas > 1 else None
     fields["time_limit"] = reader.read("time", amounts.slurm_time)
     _array(reader, fields)
@@ -88,16 +98,17 @@ def read_script(text: str, draft: Draft) -> None:
     reader.leave_rest()
 
 
-def _parts(text: str, draft: Draft) -> tuple[dict[str, Option], str, list[str]]:
+def _parts(text: str, draft: Draft) -> tuple[dict[str, Option], Body, list[str]]:
     """The options by their long names, what runs, and the words that run it."""
     lines = text.splitlines()
     options: dict[str, Option] = {}
-    kept: list[str] = []
+    kept: list[tuple[int, str]] = []
     is_begun = False
     for number, line in enumerate(lines[1:], start=2):
         directive = _DIRECTIVE.fullmatch(line)
         if directive is None or is_begun:
-            kept.append(line)
+            if kept or line:
+                kept.append((number, line))
             # As sbatch does: directives end at the first line that is neither a comment nor empty.
             is_begun = is_begun or bool(line.strip() and not line.lstrip().startswith("#"))
             if directive is not None:
@@ -115,7 +126,8 @@ def _parts(text: str, draft: Draft) -> tuple[dict[str, Option], str, list[str]]:
     interpreter = [word for word in shebang if word not in ("/usr/bin/env", "-l", "--login")]
     if interpreter[-1].endswith("sh"):
         interpreter = [interpreter[0].rpartition("/")[2], *interpreter[1:]]
-    return options, "\n".join(kept).strip("\n") + "\n", [*interpreter, "-c"]
+    body = Body("\n".join(line for _, line in kept).rstrip("\n") + "\n", tuple(number for number, _ in kept) or (1,))
+    return options, body, [*interpreter, "-c"]
 
 
 def _words(text: str) -> list[tuple[str, str]]:
@@ -187,12 +199,12 @@ class _Options:
                 self.left(name, REASONS.get(name, "Weyr has no such setting."))
 
 
-def _size(options: _Options, body: str, fields: dict[str, Any]) -> int:
+def _size(options: _Options, has_srun: bool, fields: dict[str, Any]) -> int:
     """How many members the job has; puts what each of them may use into `fields`."""
     nodes, per_node = options.number("nodes", 1), options.number("ntasks-per-node", 0)
     tasks = options.number("ntasks", nodes * (per_node or 1))
     cpus = options.number("cpus-per-task", 1)
-    replicas = max(tasks, nodes) if _SRUN.search(body) or nodes > 1 else 1
+    replicas = max(tasks, nodes) if has_srun or nodes > 1 else 1
     # Without srun the script runs once, whatever was asked for around it: one process then has it all.
     share = max(1, tasks) if replicas == 1 else 1
     on_a_node = max(1, replicas // max(1, nodes))
@@ -284,21 +296,36 @@ def _indices(text: str) -> list[int]:
     return found
 
 
-def _body(body: str, replicas: int, is_matrix: bool, draft: Draft) -> str:
+def _body(body: Body, replicas: int, is_matrix: bool, draft: Draft) -> str:
     """What runs in each member: without srun, and told in Slurm's words what it asks for in them."""
-    text = _SRUN.sub(lambda match: match[1], body)
-    if text != body:
-        why = "Each member runs the command itself; srun is taken out, with its options."
-        draft.say(0, "srun", Verdict.CHANGED, why)
-    if replicas > 1 and _RENDEZVOUS.search(text):
+    text, calls = without_srun(body.text)
+    for call in calls:
+        gone = f", with its options: {' '.join(call.options)}" if call.options else ""
+        why = f"Each member runs the command itself; srun is taken out{gone}."
+        draft.say(body.line_at(call.at), "srun", Verdict.CHANGED, why)
+    image_at = body.text.find("--container-image")
+    if calls and image_at >= 0:
+        why = "The command ran in that image; name one of a registry with `image:`."
+        draft.say(body.line_at(image_at), "--container-image", Verdict.DO, why)
+    if replicas > 1:
+        for match in _RENDEZVOUS.finditer(body.text):
+            why = "It is set already, the same in all members; the line that works it out is taken away."
+            draft.say(body.line_at(match.start("name")), match["name"], Verdict.CHANGED, why)
         text = _RENDEZVOUS.sub("", text)
-        why = "They are set already, the same in all members; the lines that work them out are taken away."
-        draft.say(0, "MASTER_ADDR, MASTER_PORT", Verdict.CHANGED, why)
     variables = VARIABLES | ({"SLURM_ARRAY_TASK_ID": "WEYR_MATRIX_INDEX"} if is_matrix else {})
-    asked = set(re.findall(r"\bSLURM_\w+|\bscontrol\b", text))
-    for name in sorted(name for name in asked - set(variables) if not name.startswith("SLURM_ARRAY_")):
-        draft.say(0, name, Verdict.DO, "The script asks Slurm with it, and there is nothing like it here.")
-    if re.search(r"^\s*module\s+(load|add)", text, re.MULTILINE):
-        draft.say(0, "module load", Verdict.DO, "It works where the engine's nodes have modules, and a login shell.")
+    asked = set(_ASKS_SLURM.findall(text))
+    _say_what_asks(body, asked - set(variables), draft)
     exports = [f'export {name}="${variable}"' for name, variable in variables.items() if name in asked]
     return "\n".join([*exports, text])
+
+
+def _say_what_asks(body: Body, asked: set[str], draft: Draft) -> None:
+    """What of a script needs Slurm around it, each with the first line that it stands on."""
+    for name in sorted(name for name in asked if not name.startswith("SLURM_ARRAY_")):
+        at = next(found.start() for found in _ASKS_SLURM.finditer(body.text) if found[0] == name)
+        why = "The script asks Slurm with it, and there is nothing like it here."
+        draft.say(body.line_at(at), name, Verdict.DO, why)
+    module = re.search(r"^[ \t]*module\s+(load|add)", body.text, re.MULTILINE)
+    if module:
+        why = "It works where the engine's nodes have modules, and a login shell."
+        draft.say(body.line_at(module.start()), "module load", Verdict.DO, why)

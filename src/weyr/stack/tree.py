@@ -120,7 +120,7 @@ class _Builder:
             detail = f"This value has {len(event.value):,} characters, and {SCALAR_MAX:,} is the most."
             raise UserError(*self.problems, _problem("A value is too long", detail, place))
         is_plain = event.implicit[0]
-        node = Node(place, _leaf(event.value) if is_plain else event.value)
+        node = Node(place, leaf_of(event.value) if is_plain else event.value)
         if event.anchor:
             self._anchors[event.anchor] = node
         self._add(node, event, text=event.value, is_plain=is_plain)
@@ -233,7 +233,8 @@ def _merge(into: Node, source: Node) -> None:
             into.value[key], into.keys[key] = node, source.keys[key]
 
 
-def _leaf(text: str) -> Leaf:
+def leaf_of(text: str) -> Leaf:
+    """What a word without quotes is read as: a number, true, false, nothing, or itself."""
     if text in _WORDS:
         return _WORDS[text]
     if _INTEGER.fullmatch(text):

@@ -49,5 +49,5 @@ def init(
 
 def _name_for(folder: Path) -> str:
     """The folder's name as a stack may be called."""
-    name = re.sub(r"[^a-z0-9_-]+", "-", folder.absolute().name.lower()).strip("-0123456789_")[:40]
+    name = re.sub(r"[^a-z0-9_-]+", "-", folder.absolute().name.lower()).lstrip("-0123456789_")[:40].rstrip("-_")
     return name if NAME.fullmatch(name) else "starter"
