@@ -142,7 +142,7 @@ def test_what_slurm_gives_to_all_is_shared_out_to_each(directives: str, resource
 )
 def test_srun_goes_with_every_option_of_its(line: str, runs: str) -> None:
     """An option that stayed behind would be run as the command; what a variable holds is an option too."""
-    before = 'ARGS=(\n  --container-image x\n)\nRESUME=""\nRESUME="--auto-resume=1"\nBINARY=/opt/work\n'
+    before = 'ARGS=(\n  --container-image x\n)\nRESUME=""\nRESUME="--auto-resume=1"\nBINARY=bin/work\n'
     text, _ = without_srun(before + line + "\n")
     assert text.removeprefix(before) == runs + "\n"
 
