@@ -48,6 +48,15 @@ def test_a_port_that_is_taken_is_named(user: User) -> None:
     user.weyr("server", "start")
 
 
+def test_who_only_asked_has_no_port(user: User) -> None:
+    """`weyr plan` before the first `weyr up` keeps no port that somebody else may have by then."""
+    (user.home / "ports.json").unlink(missing_ok=True)
+
+    user.weyr("get")
+
+    assert not (user.home / "ports.json").exists()
+
+
 def test_a_second_server_on_one_folder_gives_way(user: User) -> None:
     """It names the first, which goes on unharmed."""
     user.weyr("server", "start")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from weyr.core.diagnostic import Diagnostic, UserError
 from weyr.engines.local.planes import Plane
-from weyr.engines.local.ports import HOST, holder_of, kept_port, kept_ports, listening, listening_somewhere
+from weyr.engines.local.ports import HOST, holder_of, kept_ports, known_ports, listening, listening_somewhere
 from weyr.store.home import Home
 from weyr.store.place import FILE
 
@@ -24,9 +24,9 @@ def is_store_shared(home: Home) -> bool:
     return bool(os.environ.get(STORE)) or (home.path / FILE).exists()
 
 
-def planes_of(home: Home) -> dict[str, Plane]:
+def planes_of(home: Home, is_serving: bool = True) -> dict[str, Plane]:
     """The planes of a data folder, and how each is started."""
-    ports = kept_ports(home.ports, PORTS)
+    ports = ports_of(home, is_serving)
 
     def arguments(name: str, *own: str) -> tuple[str, ...]:
         common = ("--credentials", str(home.credentials), "--audit", str(home.audit / f"{name}.jsonl"))
@@ -66,9 +66,17 @@ def listen_of(home: Home) -> str:
         return ""
 
 
+def ports_of(home: Home, is_serving: bool) -> dict[str, int]:
+    """The ports of the server and the planes, which are kept from the time on that something listens there.
+
+    Who only reads a new folder keeps none: nobody has been given them, and somebody else may have them by then.
+    """
+    return kept_ports(home.ports, PORTS) if is_serving else {**PORTS, **known_ports(home.ports)}
+
+
 def relayed(home: Home) -> list[int]:
     """The ports that tasks on other machines have a use for."""
-    ports = kept_ports(home.ports, PORTS)
+    ports = ports_of(home, is_serving=True)
     return [ports["server"], ports["s3"]]
 
 
@@ -91,7 +99,7 @@ def server_door(home: Home, wanted: int | None) -> socket.socket:
 
     Raises: UserError where the port is taken, OSError where none is free.
     """
-    port = wanted or kept_port(home.ports, "server")
+    port = wanted or known_ports(home.ports).get("server", 0)
     if not port:
         # The port is our own choice, and another server that starts beside this one may have made the same.
         door = listening_somewhere(0 if wanted == 0 else PORTS["server"])

@@ -16,7 +16,7 @@ from weyr.access.identities import Access
 from weyr.access.secrets import Secrets
 from weyr.attempt import nvml
 from weyr.attempt.tasks import Tasks
-from weyr.compose.doors import PORTS, listen_of, planes_of, remote_keys_of, url_of
+from weyr.compose.doors import listen_of, planes_of, ports_of, remote_keys_of, url_of
 from weyr.compose.kinds import KINDS
 from weyr.compose.ray import ray_opener
 from weyr.compose.remains import refuse_lost_store
@@ -37,7 +37,7 @@ from weyr.engines.local.nodes import LocalNodes
 from weyr.engines.local.notices import LocalNotices
 from weyr.engines.local.objects import LocalObjects
 from weyr.engines.local.planes import Plane
-from weyr.engines.local.ports import HOST, kept_ports
+from weyr.engines.local.ports import HOST
 from weyr.engines.local.registry import LocalRegistry
 from weyr.engines.local.router import LocalRouter
 from weyr.engines.local.secrets import LocalSecrets
@@ -147,7 +147,7 @@ def open_weyr(
         db = Database(place)
     migrate(db)
     epoch = tenure.epoch if tenure else 0
-    ports = kept_ports(home.ports, PORTS)
+    ports = ports_of(home, is_serving)
     access = Access(db, home.path, now, random_source.token_bytes, is_published=is_serving)
     secrets = Secrets(db, access.envelope)
     catalogue = Catalogue.shipped()
@@ -181,7 +181,7 @@ def open_weyr(
     artifacts = ObjectArtifacts(s3_buckets(url_of(ports["s3"]), admin.access_key_id, admin.secret_access_key))
     effects = Effects(providers, log, scheduler.rung) if scheduler else Effects(providers, log)
     loop = Loop(db, KINDS, effects, ledger, world)
-    planes = planes or planes_of(home)
+    planes = planes or planes_of(home, is_serving)
     return Weyr(
         home,
         db,

@@ -6,6 +6,7 @@ from weyr.core.capability import TaskBody
 from weyr.core.decision import Thing
 from weyr.core.kind import Usage
 from weyr.core.seen import Present, TaskFacts
+from weyr.core.task_spec import TaskSpec
 
 
 def task_quantities(cpu: float, memory_bytes: int | None, is_spot: bool) -> tuple[tuple[str, int], ...]:
@@ -13,6 +14,13 @@ def task_quantities(cpu: float, memory_bytes: int | None, is_spot: bool) -> tupl
     suffix = ".spot" if is_spot else ""
     lines = ((f"task.cpu{suffix}", round(cpu * 1000)), (f"task.memory{suffix}", (memory_bytes or 0) * 1000 // 2**30))
     return tuple((sku, quantity) for sku, quantity in lines if quantity)
+
+
+def planned_quantities(spec: TaskSpec, is_spot: bool = False) -> tuple[tuple[str, int], ...]:
+    """What will be metered of a task that is made from this spec, as `task_meters` has it of the task itself."""
+    if spec.pool or spec.resources.accelerators or spec.labels:
+        return ()
+    return task_quantities(spec.resources.cpu, spec.resources.memory, is_spot)
 
 
 def task_meters(body: TaskBody) -> tuple[tuple[str, int], ...]:

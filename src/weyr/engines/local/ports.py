@@ -28,7 +28,7 @@ def kept_ports(file: Path, wanted: Mapping[str, int], forced: Mapping[str, int] 
     Takes `wanted`: process → the port it would like, 0 for any; `forced`: what is kept from now on whatever was before.
     Raises: UserError where the file cannot be read, OSError where no port is free.
     """
-    before = _kept(file)
+    before = known_ports(file)
     kept = {**before, **(forced or {})}
     ports = {name: kept.get(name) or _free(port) for name, port in wanted.items()}
     if before != {**kept, **ports}:
@@ -45,20 +45,16 @@ def kept_ports(file: Path, wanted: Mapping[str, int], forced: Mapping[str, int] 
     return ports
 
 
-def _kept(file: Path) -> dict[str, int]:
-    """Guessing would be worse than to say so: running tasks know the server by its port."""
+def known_ports(file: Path) -> dict[str, int]:
+    """The ports that have been kept so far. Raises: UserError where the file cannot be read."""
     try:
         return {str(name): int(port) for name, port in json.loads(file.read_text()).items()}
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, TypeError, AttributeError) as e:
+        # Guessing would be worse than to say so: running tasks know the server by its port.
         detail = f"{file} should say on which ports this data folder's processes listen, and cannot be read: {e}."
         raise UserError(Diagnostic("The ports cannot be read", detail, suggestion=f"rm {file}")) from e
-
-
-def kept_port(file: Path, name: str) -> int:
-    """The port that a process has for life, 0 while it has none. Raises: UserError where the file cannot be read."""
-    return _kept(file).get(name, 0)
 
 
 def listening(port: int) -> socket.socket:

@@ -18,7 +18,7 @@ from weyr.core.ref import Ref
 from weyr.core.replica_set import Sight
 from weyr.core.seen import EndReason, TaskEnd, Unknown
 from weyr.core.task_spec import command_of, task_body
-from weyr.core.task_usage import task_meters, task_quantities
+from weyr.core.task_usage import planned_quantities, task_meters
 from weyr.kinds.compute.dev.memory import DevMemory
 from weyr.kinds.compute.dev.spec import DevSpec
 
@@ -60,7 +60,7 @@ def decide(want: Want[DevSpec], view: View[DevMemory]) -> Decision[DevMemory]:
 
 def estimate(spec: DevSpec) -> tuple[Estimate, ...]:
     """A working month."""
-    lines = task_quantities(spec.resources.cpu, spec.resources.memory, is_spot=False)
+    lines = planned_quantities(spec)
     return tuple(Estimate(sku, quantity, HOURS_PER_MONTH, "eight hours a working day") for sku, quantity in lines)
 
 

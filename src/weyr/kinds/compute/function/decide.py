@@ -14,7 +14,7 @@ from weyr.core.moment import is_awaited
 from weyr.core.removal import removed
 from weyr.core.replica_set import Replica, ReplicaSet, Sight
 from weyr.core.seen import FunctionFacts, TaskState
-from weyr.core.task_usage import task_meters, task_quantities
+from weyr.core.task_usage import planned_quantities, task_meters
 from weyr.core.units import HOUR_S, MONTH_S
 from weyr.kinds.compute.function.body import function_body, host_body, key_of
 from weyr.kinds.compute.function.conclude import DOOR, PLANE, conclude, facts_of, route_of
@@ -70,7 +70,7 @@ def estimate(spec: FunctionSpec) -> tuple[Estimate, ...]:
     hours, note = MONTH_S / HOUR_S, "kept warm"
     if spec.scale.warm == 0:
         hours, note = hours / 10, "awake a tenth of the time"
-    lines = task_quantities(spec.resources.cpu, spec.resources.memory, is_spot=False)
+    lines = planned_quantities(spec)
     return tuple(Estimate(sku, quantity, hours, note) for sku, quantity in lines)
 
 

@@ -2,7 +2,7 @@
 
 from weyr.core.cron import next_after, parse_cron, zone_of
 from weyr.core.kind import Estimate
-from weyr.core.task_usage import task_quantities
+from weyr.core.task_usage import planned_quantities
 from weyr.core.units import HOUR_S, MONTH_S, duration_text
 from weyr.kinds.compute.job.array import array_of, count_of
 from weyr.kinds.compute.job.spec import JobSpec, Schedule
@@ -15,11 +15,9 @@ OFTEN = 400
 
 def estimate(spec: JobSpec) -> tuple[Estimate, ...]:
     """One run a month, of the expected duration, the time limit, or an assumed hour; each index and replica of it."""
-    if spec.pool or spec.resources.accelerators or spec.labels:
-        return ()  # paid with the pool's node, used or idle
     seconds = spec.expected_duration or spec.time_limit or float(HOUR_S)
     word = "expected" if spec.expected_duration else "at most" if spec.time_limit else "assumed"
-    lines = task_quantities(spec.resources.cpu, spec.resources.memory, spec.spot)
+    lines = planned_quantities(spec, spec.spot)
     array = array_of(spec)
     tasks = spec.replicas * (count_of(array) if array else 1)
     each = f", {tasks} tasks" if tasks > 1 else ""

@@ -14,7 +14,7 @@ from weyr.core.kind import Estimate
 from weyr.core.removal import removed
 from weyr.core.replica_set import Replica, ReplicaSet, Sight
 from weyr.core.seen import EndReason, RouteFacts, TaskEnd
-from weyr.core.task_usage import task_meters, task_quantities
+from weyr.core.task_usage import planned_quantities, task_meters
 from weyr.core.units import HOUR_S, MONTH_S
 from weyr.kinds.compute.service.body import key_of, replica_body
 from weyr.kinds.compute.service.conclude import ROUTE, conclude, route_of
@@ -71,7 +71,7 @@ def decide(want: Want[ServiceSpec], view: View[ServiceMemory]) -> Decision[Servi
 
 def estimate(spec: ServiceSpec) -> tuple[Estimate, ...]:
     """All replicas, all month."""
-    lines = task_quantities(spec.resources.cpu, spec.resources.memory, is_spot=False)
+    lines = planned_quantities(spec)
     note = f"{spec.replicas} always on"
     return tuple(Estimate(sku, quantity * spec.replicas, MONTH_S / HOUR_S, note) for sku, quantity in lines)
 
