@@ -165,3 +165,20 @@ def test_an_answer_from_before_its_turn_proves_nothing() -> None:
     world.line = Scheduler(engine, ROOM, world.clock, world.rows(3)).tasks
     engine.as_of = before
     assert world.states(3) == ["unknown"], "a new server does not know when the one before handed it on"
+
+
+def test_an_end_that_only_the_scheduler_saw_is_not_let_go() -> None:
+    """A new server looks at what ran before it, and the engine has told of the end then. Were it released at once, how
+    long it ran would be lost, and its owner billed until somebody proved that it is gone (seeds 76, 83)."""
+    world = World()
+    world.ensure(1, 2)
+    known = world.rows(1, 2)
+    world.clock.advance(10)
+    anew = Scheduler(world.engine.tasks, ROOM, world.clock, known)
+    anew.tasks.observe([id_of(1)])
+    assert id_of(2).ref in anew.tasks.rung()
+    for _ in range(2):
+        assert anew.tasks.release([id_of(2)]).keys() == {id_of(2)}
+    assert word(anew.tasks.observe([id_of(2)])[id_of(2)]) == "ended"
+    assert anew.tasks.release([id_of(2)]) == {}
+    assert word(anew.tasks.observe([id_of(2)])[id_of(2)]) == "absent"

@@ -55,9 +55,11 @@ def _two_owners_of_a_device(_before: Snapshot, now: Snapshot) -> Iterator[Breach
             yield Breach(id.ref, f"{owners[node, device]} and {id} both have device {device} of {node}")
 
 
-def _over_quota(_before: Snapshot, now: Snapshot) -> Iterator[Breach]:
+def _over_quota(before: Snapshot, now: Snapshot) -> Iterator[Breach]:
+    """A quota that was made smaller takes nothing away from who runs, but lets nobody in on top."""
     for name, (used, limit) in now.quotas.items():
-        if used > limit:
+        was_used, was_limit = before.quotas.get(name, (0, limit))
+        if used > max(limit, was_limit) and used > was_used:
             yield Breach(Ref.parse(name), f"its tasks have {used} thousandths of devices, and it may have {limit}")
 
 
@@ -132,7 +134,9 @@ def _stack_settles(now: Snapshot) -> Iterator[Breach]:
         if row.spec is None and row.next_spec is None:
             continue
         phase = _phase(row)
-        if phase not in _RESTS and not (phase is Phase.WAITING and _waits_for_one_at_rest(row, now)):
+        is_without_nodes = bool(_held_stacks(now) - {ref.stack})  # those it would run on, it has of another stack
+        may_wait = _waits_for_one_at_rest(row, now) or is_without_nodes
+        if phase not in _RESTS and not (phase is Phase.WAITING and may_wait):
             yield Breach(ref, f"it does not settle: it is {phase}")
 
 

@@ -48,7 +48,7 @@ class SimEngine:
         self.secrets = SimSecrets(clock, self.faults)
         self.notices = SimNotices(clock, self.faults)
         self.pool_nodes = SimPoolNodes(clock, self.faults, self.tasks.lose_all_on)
-        self.tasks.has_node = self.pool_nodes.has
+        self.tasks.has_node, self.tasks.silent_until = self.pool_nodes.has, self.pool_nodes.silent_until
         self.shelves = (
             self.tasks, self.buckets, self.models, self.routes, self.functions, self.secrets, self.notices,
             self.pool_nodes,
@@ -59,6 +59,7 @@ class SimEngine:
         """From now on every call is answered truly, and every node is there; what was delayed still comes."""
         self.faults.stop()
         self.nodes.stop()
+        self.pool_nodes.stop()
 
     def _register(self, id: ThingId, body: TaskBody, script: Script) -> None:
         """A task that succeeds has registered the version that it produces."""

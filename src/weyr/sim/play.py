@@ -15,7 +15,7 @@ from weyr.core.kind import Kinds
 from weyr.core.ref import ThingId
 from weyr.sim.chance import chance_of
 from weyr.sim.scripts import Script
-from weyr.sim.stacks import STACK, StackDraw, drawn_stack, edited, without_pool
+from weyr.sim.stacks import RIVAL, STACK, StackDraw, drawn_stack, edited, without_pool
 from weyr.sim.trouble import Trouble, drawn_trouble
 from weyr.sim.world import SimWorld
 
@@ -46,6 +46,9 @@ def play(seed: int, kinds: Kinds, folder: Path, build: Build = SimWorld, trouble
     world.stop_faults()
     world.up(director.stack.text)
     world.check_settled(SETTLES_WITHIN_S)
+    if RIVAL in world.loop.world.stacks:
+        world.down(RIVAL)
+        world.check_settled(SETTLES_WITHIN_S)
     world.down(STACK)
     world.check_settled(SETTLES_WITHIN_S)
     world.run(LATE_S)
@@ -67,11 +70,13 @@ class Director:
 
     def act(self, world: SimWorld) -> None:
         """One thing that somebody does, or that happens."""
-        match self.chance.randrange(9):
+        match self.chance.randrange(10):
+            case 9 if self.stack.pool and self.stack.pool.rivals and STACK in world.loop.world.stacks:
+                world.up(self.stack.pool.rival_text)
             case 0 | 1:
                 self.stack = edited(self.chance, self.stack)
                 world.up(self.stack.text)
-            case 2 if STACK in world.loop.world.stacks:
+            case 2 if STACK in world.loop.world.stacks and RIVAL not in world.loop.world.stacks:
                 world.down(STACK)
             case 3:
                 world.up(self.stack.text)
@@ -91,6 +96,8 @@ class Director:
         notice_s = self.chance.uniform(0.05, 3.0)
         if not is_reclaim:
             world.engine.pool_nodes.lose(node)
+        elif self.chance.random() < 0.25:
+            world.engine.pool_nodes.cut(node, self.chance.expovariate(1 / 10))
         elif world.engine.pool_nodes.reclaim(node, notice_s):
             world.engine.tasks.reclaim_all_on(str(node), notice_s)
 
@@ -103,6 +110,8 @@ class Director:
         if node:
             self._strike_node(world, ThingId.parse(node), is_reclaim)
         elif is_reclaim:
-            world.engine.tasks.reclaim(id, self.chance.uniform(0.05, 3.0))
+            # Clouds tell of one reclaim more than once, and not always the same.
+            for _ in range(self.chance.choice((1, 1, 2, 3))):
+                world.engine.tasks.reclaim(id, self.chance.uniform(0.05, 3.0))
         else:
             world.engine.tasks.lose(id)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from weyr.core.capability import Capability, Refused, Wanted
 from weyr.core.pools import NodeBody, NodeFacts, NodeState
 from weyr.core.ref import ThingId
-from weyr.core.seen import Seen
+from weyr.core.seen import Seen, Unknown
 from weyr.sim.clock import VirtualClock
 from weyr.sim.faults import Faults
 from weyr.sim.shelf import Shelf
@@ -16,11 +16,12 @@ STARTS_AFTER_S = 3.0
 
 @dataclass(slots=True)
 class _Slot:
-    """One node: since when it is there, when it was told to go, and when it does."""
+    """One node: since when it is there, when it was told to go, when it does, and until when nobody reaches it."""
 
     began_at: float
     notice_at: float | None = None
     gone_at: float | None = None
+    silent_until: float = float("-inf")
 
 
 class SimPoolNodes(Shelf):
@@ -39,6 +40,21 @@ class SimPoolNodes(Shelf):
     def has(self, name: str) -> bool:
         """Whether there is a node of this name."""
         return ThingId.parse(name) in self._wanted
+
+    def silent_until(self, name: str) -> float:
+        """Until when nobody reaches a node; long ago where it answers, or there is none."""
+        slot = self._slots.get(ThingId.parse(name))
+        return slot.silent_until if slot else float("-inf")
+
+    def cut(self, id: ThingId, for_s: float) -> None:
+        """Nobody reaches the node for a while, nor what is on it; all of it runs on."""
+        if id in self._slots:
+            self._slots[id].silent_until = self._clock.now() + for_s
+
+    def stop(self) -> None:
+        """From now on every node is reached."""
+        for slot in self._slots.values():
+            slot.silent_until = float("-inf")
 
     def reclaim(self, id: ThingId, notice_s: float) -> bool:
         """The node has notice, and goes when it has run out. False where there is no such node."""
@@ -70,6 +86,8 @@ class SimPoolNodes(Shelf):
         slot = self._slots.get(id)
         if slot is not None and slot.gone_at is not None and self._clock.now() >= slot.gone_at:
             self.lose(id)
+        if self._clock.now() < self.silent_until(str(id)):
+            return Unknown(f"{id} does not answer")
         return super()._look(id)
 
     def _facts(self, want: Wanted) -> NodeFacts:

@@ -15,6 +15,9 @@ from weyr.sim.store import SimDatabase
 from weyr.store.database import Database
 from weyr.store.kernel import ObjectRow, ThingRow
 
+BEGINS_WITHIN_S = 10.0
+"""The longest that an engine takes to begin what it was told of: the delay of a call, and of a start."""
+
 _METERED = "SELECT DISTINCT stack, kind, name, part FROM meters WHERE closed_ms IS NULL"
 
 
@@ -85,6 +88,7 @@ class Witness:
         self._metered: tuple[int, frozenset[ThingId]] = (-1, frozenset())
         self._tasks: frozenset[ThingId] = frozenset()
         self._begun: Counter[ThingId] = Counter()
+        self._limits: dict[str, list[tuple[float, int]]] = {}
 
     def snapshot(self, at: float, world: World, db: Database) -> Snapshot:
         """The loop's books beside the engine's own, as of now."""
@@ -107,16 +111,23 @@ class Witness:
             tasks,
             self._unpaid(rows),
             tuple(self._owners()),
-            self._quotas(rows),
+            self._quotas(rows, at),
         )
 
-    def _quotas(self, rows: list[ThingRow]) -> dict[str, tuple[int, int]]:
+    def _quotas(self, rows: list[ThingRow], at: float) -> dict[str, tuple[int, int]]:
         used: Counter[str] = Counter()
         for _, body in self._engine.tasks.bodies():
             milli = (body.accelerators.share_milli if body.accelerators else 0) or 1000 * len(body.devices)
             used[body.queue] += milli
         bodies = [(row.id.ref.absolute, row.body) for row in rows if isinstance(row.body, QueueBody)]
-        return {name: (used[name], body.limit["gpu/H100"]) for name, body in bodies if "gpu/H100" in body.limit}
+        limits = {name: body.limit["gpu/H100"] for name, body in bodies if "gpu/H100" in body.limit}
+        return {name: (used[name], self._limit_lately(name, at, limit)) for name, limit in limits.items()}
+
+    def _limit_lately(self, name: str, at: float, limit: int) -> int:
+        """What was let in before a quota was made smaller may begin after it: the engine was told, and is slow."""
+        lately = [(since, was) for since, was in self._limits.get(name, ()) if since >= at - BEGINS_WITHIN_S]
+        self._limits[name] = [*lately, (at, limit)]
+        return max(was for _, was in self._limits[name])
 
     def _unpaid(self, rows: list[ThingRow]) -> frozenset[ThingId]:
         bodies = [(row.id, row.body) for row in rows if isinstance(row.body, TaskBody)]

@@ -8,14 +8,15 @@ from weyr.core.capability import TaskBody, Wanted
 from weyr.core.parts import Part
 from weyr.sim.scripts import Script
 
-STACK = "world"
+STACK, RIVAL = "world", "rival"
 
 
 @dataclass(frozen=True, slots=True)
 class JobDraw:
     """One job: what it needs, how long it works, how many of its first attempts fail by themselves.
 
-    `indices` 0: it has no array. `follows` is the job that has to succeed first, "" for none.
+    `indices` 0: it has no array. `follows` is the job that has to be over first, "" for none, and `after` how it has
+    to end. `limit_s` 0: no attempt is stopped for its time.
     """
 
     cpu: float
@@ -31,23 +32,53 @@ class JobDraw:
     replicas: int = 1
     indices: int = 0
     follows: str = ""
+    after: str = "success"
+    limit_s: int = 0
     gpus: str = ""
     priority: int = 0
 
 
 @dataclass(frozen=True, slots=True)
+class ServiceDraw:
+    """A service that answers until it is stopped. `version` is what a rolling update changes."""
+
+    replicas: int
+    surge: int
+    unavailable: int
+    version: int = 0
+
+    @property
+    def text(self) -> str:
+        rollout = f"rollout: {{max_surge: {self.surge}, max_unavailable: {self.unavailable}}}"
+        resources = "resources: {cpu: 0.25, memory: 64MiB}"
+        return f"{{run: serve {self.version}, replicas: {self.replicas}, {rollout}, {resources}, grace: 2s}}"
+
+
+@dataclass(frozen=True, slots=True)
 class PoolDraw:
-    """A pool of nodes with four devices each, and a queue that may use `quota` of them."""
+    """A pool of nodes with four devices each, and a queue that may use `quota` of them.
+
+    `rivals`: so many jobs of another stack stand in the same queue.
+    """
 
     most: int
     idle_s: int
     quota: int
+    rivals: int = 0
 
     @property
     def text(self) -> str:
         node = "cpu: 8, memory: 8GiB, accelerators: {H100: 4}, price: 0.01 USD"
         pool = f"pools: {{gpu: {{{node}, max: {self.most}, idle_after: {self.idle_s}s, cool_down: 1s}}}}"
         return f"{pool}\nqueues: {{team: {{quota: {{H100: {self.quota}}}}}}}"
+
+    @property
+    def rival_text(self) -> str:
+        """The file of the other stack: its jobs are submitted while those of the first are being decided upon."""
+        job = "resources: {cpu: 1, memory: 64MiB, accelerators: 'H100:2'}, grace: 3s"
+        where = f"queue: '{STACK}:queue/team', pool: '{STACK}:pool/gpu'"
+        jobs = [f"  rival{number}: {{run: work, {job}, {where}}}" for number in range(self.rivals)]
+        return "\n".join([f"stack: {RIVAL}", "jobs:", *jobs]) + "\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +91,7 @@ class StackDraw:
     replicas: int = 0
     endpoint_memory_mib: int = 64
     pool: PoolDraw | None = None
+    service: ServiceDraw | None = None
 
     @property
     def text(self) -> str:
@@ -72,6 +104,7 @@ class StackDraw:
             limit = f"{self.limit_micros / 1e6:.6f} USD"
             lines.append(f"budgets: {{month: {{limit: {limit}, alert_at: [50%], then: stop}}}}")
         lines += [self.pool.text] if self.pool else []
+        lines += [f"services: {{web: {self.service.text}}}"] if self.service else []
         lines += ["jobs:", *(f"  {name}: {_job_text(job, self.jobs)}" for name, job in self.jobs.items())]
         if any(job.trains for job in self.jobs.values()):
             lines.append('models: {digits: {promote_if: {accuracy: ">= 0.95"}}}')
@@ -86,6 +119,8 @@ class StackDraw:
         """What a task of this stack does."""
         assert isinstance(want.body, TaskBody)
         job = self.jobs.get(want.id.ref.name)
+        if want.id.ref.stack == RIVAL:
+            return Script(work_s=8.0)
         if want.id.ref.kind != "job" or job is None:
             return Script(work_s=1e9)
         fails = job.fails and (part := Part.parse(want.id.part)) is not None and part.attempt % 2 == 1
@@ -101,7 +136,21 @@ def drawn_stack(chance: random.Random) -> StackDraw:
         expire_d=chance.randrange(1, 9),
         replicas=chance.choice((0, 1, 2)),
     )
-    return _with_pool(chance, stack) if chance.random() < 0.4 else stack
+    return _with_more(chance, _with_pool(chance, stack) if chance.random() < 0.4 else stack)
+
+
+def _with_more(chance: random.Random, stack: StackDraw) -> StackDraw:
+    """Perhaps a service; jobs that follow others whatever their end, or that have a limit on their time."""
+    service = ServiceDraw(chance.choice((1, 2, 3)), chance.choice((0, 1, 2)), chance.choice((1, 2)))
+    jobs = {
+        name: replace(
+            job,
+            after=chance.choice(("success", "success", "failure", "always")),
+            limit_s=chance.choice((0, 0, 0, 5)),
+        )
+        for name, job in stack.jobs.items()
+    }
+    return replace(stack, jobs=jobs, service=service if chance.random() < 0.3 else None)
 
 
 def without_pool(stack: StackDraw) -> StackDraw:
@@ -111,7 +160,9 @@ def without_pool(stack: StackDraw) -> StackDraw:
 
 def _with_pool(chance: random.Random, stack: StackDraw) -> StackDraw:
     """Most of its jobs want devices, some of them several on several nodes at once; there is always room for one."""
-    pool = PoolDraw(chance.choice((1, 2, 3)), chance.choice((5, 30)), chance.choice((4, 8)))
+    pool = PoolDraw(
+        chance.choice((1, 2, 3)), chance.choice((5, 30)), chance.choice((4, 8)), chance.choice((0, 0, 1, 3))
+    )
     jobs = {
         name: replace(
             job,
@@ -127,7 +178,12 @@ def edited(chance: random.Random, before: StackDraw) -> StackDraw:
     """The file as somebody saves it next: one thing in it is another."""
     name = chance.choice(sorted(before.jobs))
     job = before.jobs[name]
-    match chance.randrange(6):
+    match chance.randrange(8):
+        case 6 if before.service:
+            service = replace(before.service, version=before.service.version + 1, replicas=chance.randrange(4))
+            return replace(before, service=service)
+        case 7 if before.pool:
+            return replace(before, pool=replace(before.pool, quota=4 if before.pool.quota == 8 else 8))
         case 0:
             return replace(before, jobs={**before.jobs, name: replace(job, version=job.version + 1)})
         case 1:
@@ -175,5 +231,6 @@ def _job_text(job: JobDraw, others: Collection[str]) -> str:
     parts += ["produces: model/digits"] if job.trains else []
     parts += [f"replicas: {job.replicas}"] if job.replicas > 1 else []
     parts += [f"array: {{count: {job.indices}, max_parallel: 2}}"] if job.indices else []
-    parts += [f"needs: [{{job: {job.follows}}}]"] if job.follows in others else []
+    parts += [f"needs: [{{job: {job.follows}, on: {job.after}}}]"] if job.follows in others else []
+    parts += [f"time_limit: {job.limit_s}s"] if job.limit_s else []
     return f"{{{', '.join(parts)}}}"

@@ -100,6 +100,8 @@ class SimTasks(Shelf):
         self._saved: dict[tuple[str, str], _Saved] = {}
         self.has_node: Callable[[str], bool] = lambda _: True
         """Whether a pool's node is there: what is to begin on one that is gone does not."""
+        self.silent_until: Callable[[str], float] = lambda _: float("-inf")
+        """Until when a pool's node does not answer: what is on it runs on, and is unknown."""
         self.starts: dict[ThingId, int] = {}
         """How often a process was begun for each id: never more than once."""
 
@@ -109,10 +111,12 @@ class SimTasks(Shelf):
         return seen
 
     def reclaim(self, id: ThingId, notice_s: float) -> bool:
-        """The task's spot node goes away. False where no such task runs."""
+        """The task's spot node goes away. False where no such task runs; a second notice changes nothing."""
         run = self._runs.get(id)
         if run is None or self.nodes.is_silent(run.node) or self._settle(id, run).is_over:
             return False
+        if run.signals.notice_at is not None:
+            return True
         run.signals = replace(run.signals, notice_at=self._clock.now(), notice_s=notice_s)
         return True
 
@@ -168,6 +172,8 @@ class SimTasks(Shelf):
         assert isinstance(want.body, TaskBody)
         if not prior and want.body.node and not self.has_node(want.body.node):
             return Unknown("its node is gone")
+        if self._is_silent(want.body):
+            return Unknown("its node does not answer")
         if prior:
             is_same = prior.body == want.body
             return None if is_same else Refused("a task that was started cannot be changed")
@@ -186,8 +192,9 @@ class SimTasks(Shelf):
         run = self._settle(id, self._runs[id])
         if run.signals.stop_at is None:
             # A node that cannot be reached is told when it comes back; until then the task may run on.
-            run.signals = replace(run.signals, stop_at=max(self._clock.now(), run.node.silent_until))
-        if self.nodes.is_silent(run.node):
+            silent_until = max(run.node.silent_until, self.silent_until(run.body.node) if run.body.node else 0.0)
+            run.signals = replace(run.signals, stop_at=max(self._clock.now(), silent_until))
+        if self.nodes.is_silent(run.node) or self._is_silent(run.body):
             return False
         # As the local engine does: an end that nobody was told of stays for one more look.
         was_told = id in self._told
@@ -207,7 +214,12 @@ class SimTasks(Shelf):
         self.nodes.catch_up()
         if id in self._wanted and self.nodes.is_silent(node := self._runs[id].node):
             return Unknown(f"{node.name} does not answer")
+        if id in self._wanted and self._is_silent(self._runs[id].body):
+            return Unknown(f"{self._runs[id].body.node} does not answer")
         return super()._look(id)
+
+    def _is_silent(self, body: TaskBody) -> bool:
+        return bool(body.node) and self._clock.now() < self.silent_until(body.node)
 
     def _facts(self, want: Wanted) -> TaskFacts:
         now, run = self._clock.now(), self._settle(want.id, self._runs[want.id])

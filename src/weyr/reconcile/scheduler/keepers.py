@@ -200,7 +200,7 @@ class Nodes:
 
 
 def _kept(known: Iterable[ThingRow], capability: Capability) -> Iterable[Wanted]:
-    """What the store knows to be wanted of a capability."""
+    """What the store knows to be wanted of a capability, be it that the server died before it said so here."""
     for row in known:
-        if row.capability is capability and row.body is not None and row.is_accepted and not row.is_released:
+        if row.capability is capability and row.body is not None and not row.is_released:
             yield Wanted(row.id, row.generation, row.body)

@@ -7,7 +7,7 @@ absent from the engine is in line again.
 """
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -47,6 +47,9 @@ class ScheduledTasks:
     _lost: set[ThingId] = field(default_factory=set, init=False)
     """Tasks whose node is proved to be gone."""
     _wakes: dict[Ref, float] = field(default_factory=dict, init=False)
+    _unheard: set[ThingId] = field(default_factory=set, init=False)
+    """Tasks that were seen to have ended when nobody had asked. The engine has told of it, and lets go of the record at
+    a release: before that their owners have to hear of it, for it is the bill's evidence (seeds 76, 83)."""
 
     def __post_init__(self) -> None:
         self._began = self.now()
@@ -67,6 +70,7 @@ class ScheduledTasks:
         seen = self._look(asked)
         self._step()
         with self.lock:
+            self._note_unheard(seen, set(ids))
             return {id: self._seen(id, seen.get(id)) for id in ids}
 
     def ensure(self, wanted: Sequence[Wanted]) -> Answers:
@@ -75,8 +79,9 @@ class ScheduledTasks:
             unsure = [want.id for want in wanted if want.id in self._recovery.unsure]
         if unsure:
             # A server before this one may have handed it on, and not lived to write down that it was accepted.
-            self._look(unsure)
+            seen = self._look(unsure)
         with self.lock:
+            self._note_unheard(seen if unsure else {})
             again = [said for want in wanted if (said := self._take(want))]
             unknown = {want.id for want in wanted if want.id in self._recovery.unsure}
         answers = dict(self.tasks.ensure(again)) if again else {}
@@ -93,9 +98,11 @@ class ScheduledTasks:
                 self._ends.pop(id, None)
                 if not self._may_be_there(id):
                     self.board.withdraw(id)
-        answers = self.tasks.release(ids)
+            unheard = self._unheard.intersection(ids)
+        heard = [id for id in ids if id not in unheard]
+        answers = dict(self.tasks.release(heard)) if heard else {}
         self._step()
-        return answers
+        return answers | {id: Unknown("how it ended was not asked for yet") for id in unheard}
 
     def inventory(self) -> Sequence[ThingId]:
         with self.lock:
@@ -137,6 +144,17 @@ class ScheduledTasks:
             for id, each in seen.items():
                 self._note(id, each)
         return seen
+
+    def _note_unheard(self, seen: Mapping[ThingId, Seen], asked: Collection[ThingId] = ()) -> None:
+        for id, each in seen.items():
+            match each:
+                case Present(facts=TaskFacts(state=TaskState.ENDED)) if id not in asked:
+                    self._unheard.add(id)
+                    self._wake(id.ref)
+                case Unknown():
+                    continue
+                case _:
+                    self._unheard.discard(id)
 
     def _note(self, id: ThingId, found: Seen) -> None:
         """What a look at the engine says about its room."""

@@ -41,6 +41,8 @@ class Queueing:
         self.policy = policy or Policy()
         self.nodes = Nodes(outlook)
         self.accounts: dict[str, Account] = {}
+        self._declared: set[str] = set()
+        """The queues that there are: in one of which only something runs nobody starts."""
         self.lanes = Lanes()
         self.decks = Decks()
         self.heads: list[Reservation] = []
@@ -62,10 +64,11 @@ class Queueing:
     # What happened
 
     def set_queues(self, queues: Iterable[Queue]) -> None:
-        """These are the queues now. What runs in one that is gone goes on."""
+        """These are the queues now. What runs in one that is gone goes on, and nothing starts in it."""
         named = {queue.name: queue for queue in queues}
+        self._declared = set(named)
         for name, account in self.accounts.items():
-            account.queue = named.pop(name, Queue(name, limit=dict.fromkeys(account.queue.limit, 0)))
+            account.queue = named.pop(name, Queue(name))
         self.accounts |= {name: Account(queue) for name, queue in named.items()}
         self._change()
 
@@ -151,7 +154,8 @@ class Queueing:
 
     def copy(self) -> "Queueing":
         """Another board in the same state."""
-        other = Queueing([account.queue for account in self.accounts.values()], (), self.policy)
+        declared = [account.queue for name, account in self.accounts.items() if name in self._declared]
+        other = Queueing(declared, (), self.policy)
         for free in self.nodes.all():
             other.put_node(free.node, free.price_micros_per_hour, free.is_open)
         for held in (*self.decks.all.values(), *self.decks.stopping.values()):
@@ -164,7 +168,7 @@ class Queueing:
     # What a tick asks and does
 
     def account(self, lane: Lane) -> Account | None:
-        return self.accounts.get(lane.alike.queue)
+        return self.accounts.get(lane.alike.queue) if lane.alike.queue in self._declared else None
 
     def demand(self, places: Iterable[Placed]) -> dict[str, int]:
         frees = ((placed, self.nodes.free_on(placed.node)) for placed in places)

@@ -220,6 +220,19 @@ def test_who_has_had_least_goes_first_where_turns_are_taken() -> None:
     assert [(each.id, each.because) for each in found.preemptions] == [("long", Because.TURN)]
 
 
+def test_in_a_queue_that_is_not_declared_nobody_starts_though_something_runs_there() -> None:
+    """A server that begins knows what runs before it knows the queues, and one that is gone has no limits any more:
+    either would let in as many as ask."""
+    board = Queueing([Queue(""), Queue("lab", limit={"gpu/A100": 1000})], [NODE])
+    board.adopt(on(gpus("runs", 1, queue="lab"), 0))
+    board.set_queues([Queue("")])
+    board.submit(gpus("waits", 1, queue="lab"))
+    assert not board.decide(1).starts
+    assert isinstance(board.why("waits", 1).verdict, NoQueue)
+    board.set_queues([Queue(""), Queue("lab")])
+    assert [start.id for start in board.decide(2).starts] == ["waits"]
+
+
 def test_a_queue_that_nobody_declared_is_said_to_be_missing() -> None:
     """A misspelt queue waits and says so; it is not taken for a queue without limits."""
     found = decide([NODE], [Queue("train")], [], [gpus("x", 1, queue="trian")], 0)

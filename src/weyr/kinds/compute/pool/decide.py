@@ -68,7 +68,7 @@ def decide(want: Want[PoolSpec], view: View[PoolMemory]) -> Decision[PoolMemory]
             *(_same(thing) for part, thing in state.nodes.items() if part in state.usable and part not in leaving),
             *(Release(part) for part in dict.fromkeys([*gone, *leaving, *still])),
         ),
-        (_condition(spec, state, ceiling),),
+        (_condition(spec, state, ceiling, view.hold.reason if view.hold else ""),),
         {"nodes": len(state.usable) - state.starting, "max": spec.max},
         memory,
         notes=tuple(notes),
@@ -188,14 +188,14 @@ def _policy_generation(view: View[PoolMemory], ceiling: int, body: NodeBody) -> 
     return thing.generation + (thing.body != PoolBody(body, ceiling))
 
 
-def _condition(spec: PoolSpec, state: _State, ceiling: int) -> Condition:
+def _condition(spec: PoolSpec, state: _State, ceiling: int, held: str) -> Condition:
     refused = next((thing.refusal for thing in state.nodes.values() if _is_refused(thing)), "")
     if refused:
         return Condition(ConditionType.READY, False, "Refused", refused)
     ready, bound = len(state.usable) - state.starting, f"of at most {spec.max} nodes"
     text = f"{ready} {bound}" + (f", {state.starting} starting" if state.starting else "")
     if ceiling == 0:
-        return Condition(ConditionType.READY, True, "Closed", f"{text}; it is closed at this hour")
+        return Condition(ConditionType.READY, True, "Closed", f"{text}; {held or 'it is closed at this hour'}")
     return Condition(ConditionType.READY, True, "Open", text)
 
 
