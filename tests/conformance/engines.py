@@ -63,6 +63,8 @@ class TaskWorld(ABC):
     """One engine under trial. Verbs are asked again while the engine is silent, as the loop does."""
 
     provider: TaskProvider
+    doors_at = "127.0.0.1"
+    """Where its tasks reach what listens on this machine."""
     patience_s = 20.0
     """How long a test waits for anything."""
 
@@ -243,6 +245,7 @@ class SlurmWorld(TaskWorld):
         self.cluster = shared_slurm()
         self.home = Path(tempfile.mkdtemp(prefix="world-", dir=self.cluster.shared))
         self.issuer = SimIssuer()
+        self.surroundings: dict[str, str] = {}
         self.provider: SlurmTasks = self._open()
         self.until(task_id("0"), lambda seen: seen == Absent())  # slurmctld was asked once
 
@@ -254,7 +257,7 @@ class SlurmWorld(TaskWorld):
             cache=self.home / "cache",
             credentials=self.issuer,
             secrets=SimSecretValues(),
-            surroundings=dict,
+            surroundings=lambda: self.surroundings,
             now=time.time,
             env=self.cluster.env,
         )
@@ -369,7 +372,8 @@ def plain_order(folder: Path, script: str, **changes: Any) -> dict[str, Any]:
         agent=[], save_s=1.0, events="", socket="", ports=[], group="weyr-0123456789abcdef",
         ranks=Ranks(name="x", size=1, rank=0, port=15000, gpus=0), lease_s=0.0,
         nice=0, processes_max=0, disk_bytes=None, disk_folders=[], sandbox=None, prefix=[], doors=None,
-        shipped="", devices=[], accelerators=None, requirements=[], build=None, image="", container=None, notes=[],
+        shipped="", doors_at="127.0.0.1", devices=[], accelerators=None, requirements=[], build=None, image="",
+        container=None, notes=[],
     )  # fmt: skip
     return {**plain, **changes}
 

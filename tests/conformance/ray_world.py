@@ -33,6 +33,7 @@ class RayWorld(LocalWorld):
 
     def __init__(self, cluster: RayCluster) -> None:
         self.cluster = cluster
+        self.doors_at = cluster.host
         super().__init__()
 
     def _open(self) -> Tasks:

@@ -107,12 +107,12 @@ def run(folder: Path, devices: list[str], sandbox: dict[str, Any] | None = None,
         memory_bytes=None, time_limit_s=30.0, grace_s=1.0, agent=[], save_s=1.0, events="", socket="", ports=[],
         group=f"weyr-{time.monotonic_ns():016x}", ranks=Ranks(name="x", size=1, rank=0, port=15000, gpus=0),
         lease_s=0.0, nice=0, processes_max=0, disk_bytes=None, disk_folders=[], sandbox=sandbox, prefix=[], doors=None,
-        shipped="", devices=devices, accelerators=more.get("accelerators"), requirements=[], build=None, notes=[],
-        image="", container=None,
+        shipped="", doors_at="127.0.0.1", devices=devices, accelerators=more.get("accelerators"), requirements=[],
+        build=None, notes=[], image="", container=None,
     )  # fmt: skip
     found = nvml.detect().devices
     order = visibility.visible(order, "")
-    order = boxes.confined(order, str(folder / "weyr"), visibility.nodes_of(devices, found))
+    order = boxes.confined(order, [str(folder / "weyr")], visibility.nodes_of(devices, found))
     path = folder / "order.json"
     path.write_text(json.dumps(order))
     with subprocess.Popen(

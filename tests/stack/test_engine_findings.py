@@ -93,15 +93,6 @@ def test_spot_is_refused_where_no_partition_is_set_for_it() -> None:
     assert engine_findings(said, KINDS, ENGINES) == []
 
 
-@pytest.mark.parametrize("on", ["ray", "slurm"])
-def test_a_sandbox_is_refused_where_none_is_made(on: str) -> None:
-    """Who asks for walls must not run without them."""
-    text = f"stack: s\non: {on}\njobs:\n  t: {{run: w, sandbox: true}}\n"
-    (found,) = engine_findings(parse_stack(text, "weyr.yaml", KINDS, engines=ENGINES), KINDS, ENGINES)
-    assert (found.severity, found.ref) == (Severity.FATAL, "job/t")
-    assert "sandbox" in found.detail
-
-
 def test_the_guides_stack_can_be_planned() -> None:
     """What the guide shows is what one may write."""
     guide = Path(__file__).parents[2] / "docs" / "guides" / "from-laptop-to-ray.md"

@@ -74,8 +74,6 @@ def test_what_can_be_written_of_a_job_is_known_to_ask_for_something() -> None:
 
 
 TEXTS = {
-    "ship": "ship: true",
-    "sandbox": "sandbox: true",
     "image": "image: python:3.12",
     "labels": "labels: {zone: a}",
     "bears": "tolerates: [gpu]",

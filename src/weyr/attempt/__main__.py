@@ -14,7 +14,7 @@ import os
 import signal
 import sys
 
-from weyr.attempt import limits, processes, requirements, standby, task_folder
+from weyr.attempt import limits, processes, requirements, sandbox, standby, task_folder
 from weyr.attempt.task_folder import Order
 
 BEGUN_BEFORE = 75
@@ -37,6 +37,11 @@ def main(argv: list[str]) -> int:
     if lock is None or not task_folder.begin(folder, {"boot": processes.boot_id(), "groups": groups}):
         print(f"{order['id']} began here before", file=sys.stderr)
         return BEGUN_BEFORE
+    try:
+        order = sandbox.confined_there(order, [os.path.dirname(folder)], order["devices"])
+    except sandbox.NoSandbox as e:
+        task_folder.refuse(folder, str(e))
+        return 0
     os.set_blocking(0, False)
     standby.main(trees, lambda: (order, lock), renewals=0)
     return 0

@@ -6,6 +6,7 @@ may live in the old. Linux only. Standard library only: the wrappers import this
 
 import contextlib
 import ctypes
+import errno
 import fcntl
 import os
 import select
@@ -17,7 +18,9 @@ from collections.abc import Sequence
 from weyr.attempt import processes
 
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
+_SIOCSIFADDR = 0x8916
 _SIOCSIFFLAGS, _IFF_UP_RUNNING = 0x8914, 0x41
+HERE = "127.0.0.1"
 _BACKLOG = 128
 _FILES_MAX = 1024
 PIECE_BYTES = 65536
@@ -26,8 +29,8 @@ HELD_BYTES_MAX = 1 << 20
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def leave_network() -> None:
-    """Moves this process into a network that has nothing but a loopback. Raises: OSError."""
+def leave_network(address: str = HERE) -> None:
+    """Moves this process into a network that has nothing but a loopback, at `address` as well. Raises: OSError."""
     user, group = os.getuid(), os.getgid()
     flags = _CLONE_NEWNET if user == 0 else _CLONE_NEWNET | _CLONE_NEWUSER
     if _libc.unshare(flags) != 0:
@@ -37,23 +40,27 @@ def leave_network() -> None:
             with open(f"/proc/self/{name}", "w") as file:
                 file.write(text)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as door:
-        fcntl.ioctl(door, _SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", _IFF_UP_RUNNING))
+        fcntl.ioctl(door, _SIOCSIFFLAGS, struct.pack("16sH22x", b"lo", _IFF_UP_RUNNING))
+        if address != HERE:
+            named = struct.pack("16sHH4s16x", b"lo:1", socket.AF_INET, 0, socket.inet_aton(address))
+            fcntl.ioctl(door, _SIOCSIFADDR, named)
 
 
-def open_doors(ports: Sequence[int]) -> list[socket.socket]:
-    """Listens on these ports of this process's loopback. Raises: OSError."""
+def open_doors(ports: Sequence[int], address: str = HERE) -> list[socket.socket]:
+    """Listens on these ports of this process's loopback, at that address. Raises: OSError."""
     doors = []
     for port in ports:
         door = socket.socket()
         door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        door.bind(("127.0.0.1", port))
+        door.bind((address, port))
         door.listen(_BACKLOG)
         doors.append(door)
     return doors
 
 
-def relay(doors: Sequence[int], ports: Sequence[int]) -> int:
-    """Starts a process that carries what comes in at `doors`, listening sockets, to our own `ports`. Gives its pid.
+def relay(doors: Sequence[int], ports: Sequence[int], address: str = HERE) -> int:
+    """Starts a process that carries what comes in at `doors`, listening sockets, to `ports` of that address. Gives its
+    pid.
 
     It ends with its parent. Raises: OSError.
     """
@@ -65,7 +72,7 @@ def relay(doors: Sequence[int], ports: Sequence[int]) -> int:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             _close_but(doors)  # above all the lock that says that a wrapper lives
-            _Relay({socket.socket(fileno=fd): port for fd, port in zip(doors, ports, strict=True)}).serve()
+            _Relay({socket.socket(fileno=fd): port for fd, port in zip(doors, ports, strict=True)}, address).serve()
         finally:
             os._exit(0)
     for fd in doors:
@@ -84,7 +91,8 @@ def _close_but(kept: Sequence[int]) -> None:
 class _Relay:
     """Two sockets for each connection, and what is on its way between them."""
 
-    def __init__(self, doors: dict[socket.socket, int]) -> None:
+    def __init__(self, doors: dict[socket.socket, int], address: str) -> None:
+        self._address = address
         self._poll = select.poll()
         self._doors = {door.fileno(): (door, port) for door, port in doors.items()}
         self._ends: dict[int, socket.socket] = {}
@@ -107,14 +115,14 @@ class _Relay:
     def _accept(self, door: socket.socket, port: int) -> None:
         inside, _ = door.accept()
         outside = socket.socket()
-        try:
-            outside.connect(("127.0.0.1", port))  # at the loopback: done or refused at once
-        except OSError:
+        for one in (inside, outside):
+            one.setblocking(False)
+        # Begun and not waited for: until it is there, what is written to it waits; a refusal is read from it.
+        if outside.connect_ex((self._address, port)) not in (0, errno.EINPROGRESS):
             inside.close()
             outside.close()
             return
         for one, other in ((inside, outside), (outside, inside)):
-            one.setblocking(False)
             self._ends[one.fileno()], self._peer[one.fileno()] = one, other.fileno()
             self._held[one.fileno()] = bytearray()
             self._poll.register(one.fileno(), select.POLLIN)

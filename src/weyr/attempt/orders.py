@@ -3,6 +3,7 @@
 import hashlib
 import math
 import os
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -30,6 +31,7 @@ PORT_FIRST, PORTS = 15_000, 5_000
 MEMORY_FOLDER = Path("/dev/shm")
 NICE = 5
 """How far a task stands back behind what its owner runs by hand; one that serves does not."""
+DOOR = re.compile(r"https?://([^/:]+):[0-9]+")
 OF_THE_MACHINE = ("PATH", "HOME")
 """Variables that say where things are on this machine: an image has its own."""
 SANDBOX_CACHE = os.path.join(tempfile.gettempdir(), "weyr-cache")
@@ -123,6 +125,7 @@ class OrderMaker:
             sandbox=to_plain(Sandbox, body.sandbox) if body.sandbox else None,
             prefix=[],
             doors=None,
+            doors_at=_doors_at(self._host.surroundings()),
             devices=list(body.devices),
             accelerators=to_plain(Accelerators, body.accelerators) if body.accelerators else None,
             requirements=list(body.requirements),
@@ -191,6 +194,12 @@ class OrderMaker:
             options |= {"--rank": str(body.gang.rank), "--size": str(body.gang.size)}
         words = [word for pair in options.items() for word in pair]
         return [self._host.python, "-I", "-m", "weyr.runtime.checkpoint_agent", "watch", "--restore-first", *words]
+
+
+def _doors_at(surroundings: Mapping[str, str]) -> str:
+    """The host of our doors, as tasks are told it."""
+    hosts = [found.group(1) for text in surroundings.values() if (found := DOOR.match(text))]
+    return hosts[0] if hosts else "127.0.0.1"
 
 
 def _bad_secret_file(body: TaskBody) -> str:

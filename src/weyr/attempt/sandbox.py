@@ -7,6 +7,7 @@ task's. Nothing here starts a task.
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from weyr.attempt.devices import MPS_FOLDER
+from weyr.attempt.devices import MPS_FOLDER, nodes_of
 from weyr.attempt.sandbox_status import STATUS_FD
 from weyr.attempt.task_folder import CHECKPOINTS, Order
 from weyr.core.capability import Sandbox, TaskBody
@@ -24,27 +25,31 @@ OWN = ("/tmp", "/var/tmp", "/run")
 RESOLVERS = ("/run/systemd/resolve", "/run/NetworkManager", "/run/resolvconf")
 """Where /etc/resolv.conf may point to; without it no name is found."""
 PASSWORDS = ("/etc/shadow", "/etc/gshadow", "/etc/ssh")
-LOOPBACK_DOOR = re.compile(r"https?://(?:127\.0\.0\.1|localhost):([0-9]+)")
+HERE = ("127.0.0.1", "localhost")
 TRY_S = 10.0
+
+
+class NoSandbox(Exception):
+    """Why this machine cannot make the sandbox that is wanted, in a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """What is shown of the places that are hidden. `weyr` is the data folder, hidden whole but for `own`, which may be
+    """What is shown of the places that are hidden. `weyr` are Weyr's folders, hidden whole but for `own`, which may be
     written, and `shown`, which may be read. `devices` are nodes under /dev."""
 
     workdir: str
-    weyr: str
+    weyr: Sequence[str]
     own: Sequence[str] = ()
     shown: Sequence[str] = ()
     devices: Sequence[str] = field(default=())
 
 
-def confined(order: Order, weyr: str, nodes: Sequence[str] = ()) -> Order:
-    """An order whose program runs in the sandbox that is wanted for it, on this machine; `weyr` is the data folder.
-    `nodes` are the devices under /dev that it may use.
+def confined(order: Order, weyr: Sequence[str], nodes: Sequence[str] = ()) -> Order:
+    """An order whose program runs in the sandbox that is wanted for it, on this machine; `weyr` are Weyr's folders on
+    it. `nodes` are the devices under /dev that it may use.
 
-    The doors that stay open to it are those on our loopback that its environment names.
+    The doors that stay open to it are those at the host of ours that its environment names.
     """
     if order["sandbox"] is None:
         return order
@@ -54,9 +59,27 @@ def confined(order: Order, weyr: str, nodes: Sequence[str] = ()) -> Order:
     own += [path for path in (order["env"].get(MPS_FOLDER, ""),) if path]
     shown = [path for path in (order["secret_folder"], order["env"].get("VIRTUAL_ENV", "")) if path]
     is_local = wanted.network == "local"
-    doors = {int(port) for text in order["env"].values() for port in LOOPBACK_DOOR.findall(text)} if is_local else ()
+    hosts = "|".join(map(re.escape, HERE if order["doors_at"] in HERE else [order["doors_at"]]))
+    named = re.compile(rf"https?://(?:{hosts}):([0-9]+)")
+    doors = {int(port) for text in order["env"].values() for port in named.findall(text)} if is_local else ()
     words = command_of(wanted, Places(order["workdir"], weyr, own, shown, nodes))
     return order | {"prefix": words, "doors": sorted(doors) if is_local else None}
+
+
+def confined_there(order: Order, weyr: Sequence[str], devices: Sequence[str]) -> Order:
+    """As `confined`, on a machine that nobody asked whether it can. Raises: NoSandbox."""
+    if order["sandbox"] is None or order["prefix"]:
+        return order
+    here = socket.gethostname()
+    if reason := refusal_here(Sandbox(**order["sandbox"])):
+        raise NoSandbox(f"on the node {here}: {reason}")
+    try:
+        address = socket.gethostbyname(order["doors_at"])  # inside there is nobody to ask for a name
+    except OSError as e:
+        raise NoSandbox(f"the node {here} does not know the host {order['doors_at']}: {e}") from e
+    named, meant = f"//{order['doors_at']}:", f"//{address}:"
+    env = {name: text.replace(named, meant) for name, text in order["env"].items()}
+    return confined({**order, "env": env, "doors_at": address}, weyr, nodes_of(devices, ()))
 
 
 @cache
@@ -64,7 +87,7 @@ def trouble() -> str:
     """Why no sandbox can be made here, or "". Asked once for each process: it starts one to see."""
     if shutil.which("bwrap") is None:
         return "bubblewrap is not installed (apt install bubblewrap)"
-    places = Places(workdir="/usr", weyr="/nowhere")
+    places = Places(workdir="/usr", weyr=())
     command = [*command_of(Sandbox(network="none"), places), "/bin/sh", "-c", "exit 0"]
     command = [word for word in command if word not in ("--json-status-fd", str(STATUS_FD))]
     try:
@@ -78,6 +101,13 @@ def trouble() -> str:
 
 def refusal(body: TaskBody) -> str:
     """Why this task cannot have the sandbox that it asks for, or "" where it can or asks for none."""
+    if body.sandbox is None:
+        return ""
+    return unfit(body) or refusal_here(body.sandbox)
+
+
+def unfit(body: TaskBody) -> str:
+    """Why no machine can make its sandbox, or ""."""
     wanted = body.sandbox
     if wanted is None:
         return ""
@@ -86,6 +116,11 @@ def refusal(body: TaskBody) -> str:
     shows_all = [path for path in (body.workdir, *wanted.writes, *wanted.reads) if _is_above_a_home(path)]
     if shows_all:
         return f"{shows_all[0]} would show its sandbox everything; name a folder below it"
+    return ""
+
+
+def refusal_here(wanted: Sandbox) -> str:
+    """Why this machine cannot make this sandbox, or ""."""
     missing = [path for path in (*wanted.reads, *wanted.writes) if not os.path.exists(path)]
     if missing:
         return f"its sandbox is to show {missing[0]}, and there is no such file or folder"
@@ -110,9 +145,10 @@ def command_of(sandbox: Sandbox, places: Places) -> list[str]:
         words += _binds("--ro-bind", filter(os.path.exists, RESOLVERS))
     words += _binds("--ro-bind", [*_interpreter(), *sandbox.reads])
     words += _binds("--bind", [*sandbox.writes, places.workdir])
-    if os.path.isdir(places.weyr):
-        words += ["--tmpfs", places.weyr]
-    own = [places.workdir, *places.own] if _lies_in(places.workdir, places.weyr) else places.own
+    for path in filter(os.path.isdir, places.weyr):
+        words += ["--tmpfs", path]
+    is_inside = any(_lies_in(places.workdir, path) for path in places.weyr)
+    own = [places.workdir, *places.own] if is_inside else places.own
     words += _binds("--ro-bind", places.shown) + _binds("--bind", own)
     words += _binds("--dev-bind", places.devices)
     return [*words, "--chdir", places.workdir, "--"]

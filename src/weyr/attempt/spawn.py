@@ -35,7 +35,7 @@ class Bounds(NamedTuple):
     """What the new process puts itself under: control groups, by their doors, and CPUs (none: all).
 
     `nice` is how far it stands back; `file_bytes` bounds each file it writes and `processes` its user's processes,
-    where the kernel counts those: -1 for no bound. `ports` are the doors on the loopback of a network of its own,
+    where the kernel counts those: -1 for no bound. `ports` are the doors at `address` in a network of its own,
     None for the machine's network. `files` maps descriptors to paths that it has open for writing.
     """
 
@@ -45,6 +45,7 @@ class Bounds(NamedTuple):
     file_bytes: int = -1
     processes: int = -1
     ports: Sequence[int] | None = None
+    address: str = namespaces.HERE
     files: Mapping[str, str] = {}
 
 
@@ -58,6 +59,7 @@ def bounds_of(order: Order, limits: Limits) -> Bounds:
         -1 if order["disk_bytes"] is None or order["container"] else order["disk_bytes"],
         order["processes_max"] if limits.processes_by == "rlimit" else -1,
         order["doors"],
+        order["doors_at"],
         {str(STATUS_FD): path} if order["prefix"] else {},
     )
 
@@ -171,8 +173,8 @@ def _bind(bounds: Bounds, report: socket.socket) -> None:
         most = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
     if bounds.ports is not None:
-        namespaces.leave_network()
-        doors = namespaces.open_doors(bounds.ports)
+        namespaces.leave_network(bounds.address)
+        doors = namespaces.open_doors(bounds.ports, bounds.address)
         if doors:
             socket.send_fds(report, [b"doors"], [door.fileno() for door in doors])
     for number, path in bounds.files.items():

@@ -20,6 +20,7 @@ import os
 import signal
 import socket
 import stat
+import time
 from typing import Any, TypedDict
 
 WANTED = "wanted.json"
@@ -77,7 +78,8 @@ class Order(TypedDict):
     for `env`, `masks` and `secret_files` hold secrets.
 
     `sandbox` is one as it is wanted; the machine that it runs on makes `prefix` of it, the words before `argv`, and
-    `doors`, the ports of ours that stand open in a network of its own: None where it gets none from us. In the same
+    `doors`, the ports of ours, at `doors_at`, that stand open in a network of its own: None where it gets none from us.
+    In the same
     way `build` comes of `requirements`, and `container` of `image`."""
 
     id: str
@@ -111,6 +113,7 @@ class Order(TypedDict):
     sandbox: dict[str, Any] | None
     prefix: list[str]
     doors: list[int] | None
+    doors_at: str
     devices: list[str]
     accelerators: dict[str, Any] | None
     requirements: list[str]
@@ -179,6 +182,12 @@ def begin(folder: str, details: dict[str, Any]) -> bool:
     finally:
         os.close(fd)
     return True
+
+
+def refuse(folder: str, why: str) -> None:
+    """Records that a task was not begun, and never can be where it was to run. Raises: OSError."""
+    end = {"reason": "refused", "exit_code": None, "signal": None, "detail": why, "ended_at": time.time()}
+    write_json(folder, EXIT, end, is_durable=True)
 
 
 def lock(folder: str) -> int | None:

@@ -160,7 +160,7 @@ class Wrapper:
             return
         self._main = self._recruit.pid
         if self._recruit.doors:
-            self._relay = namespaces.relay(self._recruit.doors, order["doors"] or [])
+            self._relay = namespaces.relay(self._recruit.doors, order["doors"] or [], order["doors_at"])
         self._measure.begin(self._started)
         self._write_state()
         self._tell("started")

@@ -99,7 +99,7 @@ class LocalHost:
         order = devices.visible(order, mps)
         if order["image"]:
             return image.contained(order, image.engine(), image.around(order, nodes), os.environ)
-        return sandbox.confined(order, str(self._folder.parent), nodes)
+        return sandbox.confined(order, [str(self._folder.parent)], nodes)
 
     def wake(self, id: ThingId, folder: Path) -> None:
         task_folder.wake(str(folder))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from weyr.attempt import task_folder
+from weyr.attempt import sandbox, task_folder
 from weyr.attempt.host import Serving
 from weyr.attempt.orders import mark_of
 from weyr.attempt.task_folder import BEGUN, EXIT, WANTED, Order
@@ -71,8 +71,8 @@ class RayHost:
         return self._settings().lease
 
     def refusal(self, body: TaskBody) -> str:
-        """What asks for powers that Ray lacks never comes here."""
-        return ""
+        """What asks for powers that Ray lacks never comes here. Whether a node has bubblewrap, it says itself."""
+        return sandbox.unfit(body)
 
     def has_node(self, name: str) -> bool:
         return True  # Ray chooses its own

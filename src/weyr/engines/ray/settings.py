@@ -25,9 +25,8 @@ class RaySettings(SpecPart):
 
 
 DEVICES = frozenset({"accelerators.count", "accelerators.share_milli", "accelerators.model"})
-POWERS = (WRAPPED | PLACED | DEVICES) - {"sandbox"}
+POWERS = WRAPPED | PLACED | DEVICES
 LACKS = {
-    "sandbox": "Ray's nodes make no sandboxes for Weyr; run it on this machine",
     "image": "Ray's nodes start no containers for Weyr; list its packages under python, or have them on the nodes",
     "accelerators.profile": "Ray knows whole devices and shares of them, but no MIG profiles",
     "accelerators.memory_bytes": "Ray cannot hold a task to so much of a device's memory; ask for a share",

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from weyr.attempt import task_folder
+from weyr.attempt import sandbox, task_folder
 from weyr.attempt.host import Serving
 from weyr.attempt.ranks import placed
 from weyr.attempt.task_folder import BEGUN, EXIT, STATE, STOP, WANTED, Order
@@ -83,7 +83,7 @@ class SlurmHost:
 
     def refusal(self, body: TaskBody) -> str:
         need = need_of(body, self._settings())
-        return need.reason if isinstance(need, Refused) else ""
+        return need.reason if isinstance(need, Refused) else sandbox.unfit(body)
 
     def has_node(self, name: str) -> bool:
         return True  # Slurm chooses its own

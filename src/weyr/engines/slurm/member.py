@@ -15,7 +15,7 @@ import threading
 import time
 from pathlib import Path
 
-from weyr.attempt import limits, processes, standby, task_folder
+from weyr.attempt import limits, processes, sandbox, standby, task_folder
 from weyr.attempt.task_folder import Order
 from weyr.engines.slurm import submission_folder
 from weyr.engines.slurm.submission_folder import RING, address_of
@@ -60,6 +60,12 @@ def main(argv: list[str]) -> int:
         task_folder.write_json(mine["folder"], task_folder.EXIT, end, is_durable=True)
         raise
     order = _seen_here(order, addresses)
+    try:
+        devices = os.environ.get("SLURM_STEP_GPUS", "") or os.environ.get("SLURM_JOB_GPUS", "")
+        order = sandbox.confined_there(order, [str(folder.parents[1])], [*filter(None, devices.split(","))])
+    except sandbox.NoSandbox as e:
+        task_folder.refuse(order["folder"], str(e))
+        return 0
     if not os.path.exists(order["events"]):
         order["events"] = f"{task_folder.FILE}{folder.parents[1] / RING}"  # the server is on another machine
     standby.main(limits.hierarchies(), lambda: (order, lock), told=_why)

@@ -36,9 +36,8 @@ class SlurmSettings(SpecPart):
 
 
 WHOLE = "Slurm gives whole devices; ask for a count, or for a MIG profile that is a type of device there"
-POWERS = (WRAPPED | PLACED) - {"sandbox"} | {"accelerators.count", "accelerators.model", "accelerators.profile"}
+POWERS = WRAPPED | PLACED | {"accelerators.count", "accelerators.model", "accelerators.profile"}
 LACKS = {
-    "sandbox": "Slurm's nodes make no sandboxes for Weyr; run it on this machine",
     "image": "Slurm starts no containers for Weyr; list its packages under python, or have them on the nodes",
     "accelerators.share_milli": WHOLE,
     "accelerators.memory_bytes": WHOLE,
