@@ -100,3 +100,42 @@ def test_the_guides_stack_can_be_planned() -> None:
     stack = parse_stack(text, "weyr.yaml", KINDS, engines=ENGINES)
     assert engine_findings(stack, KINDS, ENGINES) == []
     assert make_plan(stack, World("digits"), KINDS, BOOK).counts.create == 2
+
+
+POOLS = """\
+stack: s
+on: {on}
+pools:
+  site:
+    on: slurm
+queues:
+  q: {{quota: {{gpu: 1}}}}
+jobs:
+  train:
+    run: "true"
+    {job}
+"""
+REFUSED: dict[str, tuple[str, str, int]] = {
+    "nodes of a cluster that the stack is not on": ("local", "cpu: 1", 5),
+    "a queue that cannot count devices": ("slurm", "queue: q\n    resources: {accelerators: 1}", 11),
+    "labels that no pool knows": ("slurm", "labels: {rack: r1}", 11),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_nodes_are_known_in_a_pool_of_the_stacks_own_cluster(name: str) -> None:
+    """What is counted and chosen by node would be ignored anywhere else."""
+    on, job, line = REFUSED[name]
+    job = "resources: {cpu: 1}" if job == "cpu: 1" else job
+    found = engine_findings(
+        parse_stack(POOLS.format(on=on, job=job), "weyr.yaml", KINDS, engines=ENGINES), KINDS, ENGINES
+    )
+    assert [(each.severity, each.place and each.place.line) for each in found] == [(Severity.FATAL, line)]
+
+
+def test_a_pool_of_the_stacks_cluster_is_nothing_to_refuse() -> None:
+    """With a pool, queues count and labels choose there as here."""
+    job = "pool: site\n    queue: q\n    labels: {rack: r1}\n    resources: {accelerators: 1}"
+    assert not engine_findings(
+        parse_stack(POOLS.format(on="slurm", job=job), "weyr.yaml", KINDS, engines=ENGINES), KINDS, ENGINES
+    )

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from weyr.attempt import task_folder
 from weyr.attempt.archive import Archive
+from weyr.attempt.cluster_nodes import ClusterNodes
 from weyr.attempt.host import Host
 from weyr.attempt.logs import follow_log, read_log
 from weyr.attempt.orders import CredentialIssuer, OrderMaker, SecretReader, new_of
@@ -32,7 +33,8 @@ class Tasks:
     """The TASKS capability of one host, a Provider.
 
     Takes the folder of tasks; `sockets`, a folder with a short path for what serving tasks listen on;
-    `cache`, where model servers may keep files; `events`, a datagram socket that is told of starts and ends.
+    `cache`, where model servers may keep files; `events`, a datagram socket that is told of starts and ends; `nodes`,
+    those that the host has for pools, where it has some.
     """
 
     capability = Capability.TASKS
@@ -47,8 +49,10 @@ class Tasks:
         secrets: SecretReader,
         now: Callable[[], float],
         events: Path | None = None,
+        nodes: ClusterNodes | None = None,
     ) -> None:
         self._folder, self._host, self._now = folder, host, now
+        self.nodes = nodes
         self._credentials = credentials
         for path in (folder, sockets, cache):
             path.mkdir(mode=0o700, parents=True, exist_ok=True)

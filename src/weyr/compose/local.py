@@ -53,6 +53,7 @@ from weyr.ledger.prices import Catalogue
 from weyr.reconcile.effects import Effects
 from weyr.reconcile.engines import Engines
 from weyr.reconcile.loop import Loop
+from weyr.reconcile.node_engines import NodeEngines
 from weyr.reconcile.ports import Log
 from weyr.reconcile.scheduler import Room, Scheduler
 from weyr.reconcile.world import World
@@ -172,7 +173,7 @@ def open_weyr(
     ray, slurm = ray_opener(home, access, secrets, far, now), slurm_opener(home, access, secrets, far, now)
     remotes = Remotes({"ray": ray, "slurm": slurm}, home.engines, world)
     tasks = Engines({"": here, **(remotes.known() if is_serving else {})}, remotes.opened)
-    scheduler = _scheduler(tasks, nodes, tracking, now, world) if is_serving else None
+    scheduler = _scheduler(tasks, nodes, tracking, now, world, remotes) if is_serving else None
     providers = _services(home, tracking, secrets, ports, now, log, launcher, here, epoch) if is_serving else {}
     providers |= scheduler.providers if scheduler else {}
     if tenure is not None:
@@ -203,12 +204,18 @@ def open_weyr(
 
 
 def _scheduler(
-    tasks: Engines, nodes: LocalNodes, tracking: Tracking, now: Callable[[], float], world: World
+    tasks: Engines,
+    nodes: LocalNodes,
+    tracking: Tracking,
+    now: Callable[[], float],
+    world: World,
+    remotes: Remotes,
 ) -> Scheduler:
     tracked = TrackedTasks(tasks, _Runs(tracking), SYSTEM_BUCKET)
     known = [thing for things in world.things.values() for thing in things.values()]
     room = Room(os.cpu_count() or 1, machine_memory_bytes(), is_sliced=True)
-    return Scheduler(tracked, room, now, known, nodes)
+    every = NodeEngines(nodes, lambda stack, engine: tasks.nodes_of(remotes.key_of(stack, engine)), known)
+    return Scheduler(tracked, room, now, known, every, key_of=remotes.key_of)
 
 
 def _services(

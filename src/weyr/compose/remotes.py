@@ -35,6 +35,12 @@ class Remotes:
             raise UserError(Diagnostic("Unknown engine", detail))
         return opener(self._folder / quote(key, safe="@"), lambda: self._settings(key))
 
+    def key_of(self, stack: str, engine: str) -> str:
+        """The key of the engine of this name, as a stack means it."""
+        row = self._world.stacks.get(stack)
+        on = On.from_json(row.on_json) if row else On()
+        return on.key if on.engine == engine else engine
+
     def _kept(self) -> list[str]:
         try:
             return sorted(unquote(path.name) for path in self._folder.iterdir())

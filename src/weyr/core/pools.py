@@ -26,7 +26,8 @@ class NodeBody:
     It has `devices` accelerators of one `model`, each with `device_memory_bytes` (0: nobody knows), and of those that
     are cut up `slices`: how many MIG instances of each profile. `detects` means that these are what the engine finds
     there, and that it refuses where it finds fewer than are declared. A task bears the taints that it names.
-    `price_micros_per_hour` None: no price is known. `is_cluster`: it is a whole cluster, whose engine places by itself.
+    `price_micros_per_hour` None: no price is known. `engine` names the cluster that it is a node of, "" for nodes that
+    are made; of a cluster's node only `labels`, `taints` and price are said here, the rest is what is seen of it.
     """
 
     pool: str
@@ -42,7 +43,6 @@ class NodeBody:
     market: Market = Market.ON_DEMAND
     price_micros_per_hour: int | None = None
     engine: str = ""
-    is_cluster: bool = False
     of: Literal["node"] = "node"
 
 
@@ -91,6 +91,7 @@ class NodeFacts:
 
     `cpu`, `memory_bytes`, `model` and `device_memory_bytes` are what it really has; `devices` what its accelerators are
     called there, and `slices` its MIG instances, each with its profile; `detail` is a sentence about what is amiss.
+    Of a cluster's node they are what others leave of it to Weyr's tasks, and `labels` what the cluster says of it.
     """
 
     state: NodeState = NodeState.STARTING
@@ -103,27 +104,35 @@ class NodeFacts:
     devices: tuple[str, ...] = ()
     device_memory_bytes: int = 0
     slices: tuple[tuple[str, str], ...] = ()
+    labels: tuple[tuple[str, str], ...] = ()
     detail: str = ""
     of: Literal["node"] = "node"
 
 
 @dataclass(frozen=True, slots=True)
 class NodeUse:
-    """What a node of a pool does: how many tasks are on it, and since when there are none (None: there are some)."""
+    """What a node of a pool does: how many tasks are on it, and since when there are none (None: there are some).
+
+    `free` is what is left of it, by resource as in `QueueBody`; below nothing where more runs there than it has.
+    """
 
     node: str
     tasks: int = 0
     idle_since: float | None = None
+    free: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class PoolFacts:
     """A pool as the scheduler sees it. `lacking` is how many more nodes, as new as they come, what waits would fill;
-    `nodes` are those it knows of, by their parts; `waiting` counts the tasks that wait for room on its nodes."""
+    `nodes` are those it knows of, by their parts; `waiting` counts the tasks that wait for room on its nodes.
+    `offered` are the nodes that a cluster has for it, None where nobody knows; `trouble` then says why."""
 
     lacking: int = 0
     waiting: int = 0
     nodes: tuple[NodeUse, ...] = ()
+    offered: tuple[str, ...] | None = None
+    trouble: str = ""
     of: Literal["pool"] = "pool"
 
 

@@ -24,6 +24,10 @@ WRAPPED = frozenset(
 """What Weyr's own wrapper does, on whichever machine it runs."""
 PLACED = frozenset({"engine", "queue", "pool", "priority", "priority_class", "expected_s", "deadline_at", "is_spot"})
 """What Weyr's scheduler sees to before an engine is told of a task."""
+CHOSEN = frozenset({"labels", "bears"})
+"""What the scheduler has seen to where it chose the task's node."""
+CLUSTERED = frozenset({"node", "devices"})
+"""What an engine does that runs a task on the node that was chosen, and counts its devices as they were counted."""
 
 WRITTEN: Mapping[str, str] = {
     "env": "env",
@@ -84,7 +88,7 @@ def asked_of(body: TaskBody) -> frozenset[str]:
 
 def unhonoured(body: TaskBody, powers: Collection[str]) -> str:
     """Why an engine with these powers cannot run this task, in a sentence; "" where it can."""
-    lacking = sorted(asked_of(body) - set(powers))
+    lacking = sorted(asked_of(body) - set(powers) - (CHOSEN if body.node else set()))
     return f"it asks for {', '.join(lacking)}, which its engine does not do" if lacking else ""
 
 

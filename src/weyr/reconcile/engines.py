@@ -9,15 +9,21 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from weyr.core.capability import Answers, Capability, Provider, Refused, TaskBody, Wanted
-from weyr.core.diagnostic import EngineSilent, UserError
+from weyr.core.diagnostic import Diagnostic, EngineSilent, UserError
 from weyr.core.ref import Ref, ThingId
 from weyr.core.seen import Absent, Seen, Unknown
+from weyr.reconcile.node_engines import Offers
 
 R = TypeVar("R")
 
 
 class TaskEngine(Provider, Protocol):
-    """What a task engine offers beside the four verbs: what the server shows of tasks."""
+    """What a task engine offers beside the four verbs: what the server shows of tasks, and nodes for pools."""
+
+    @property
+    def nodes(self) -> Offers | None:
+        """Those that are there without us; None where it has none to choose from."""
+        ...
 
     def claimed(self) -> Sequence[ThingId]:
         """The tasks that it was told of, as far as they are not cleared away. Asks nobody. Raises: OSError."""
@@ -122,6 +128,13 @@ class Engines:
 
     def reclaim(self, id: ThingId, notice_s: float) -> bool:
         return self._engine(self._of.get(id, "")).reclaim(id, notice_s)
+
+    def nodes_of(self, key: str) -> Offers:
+        """The nodes that an engine has for pools. Raises: UserError."""
+        nodes = self._engine(key).nodes
+        if nodes is None:
+            raise UserError(Diagnostic("No nodes to choose from", f"{key or 'This machine'} has no nodes for pools."))
+        return nodes
 
     # --- who has what
 

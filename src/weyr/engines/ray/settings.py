@@ -1,6 +1,6 @@
 """What may be said of a Ray cluster, and what it cannot do."""
 
-from weyr.core.powers import PLACED, WRAPPED
+from weyr.core.powers import CLUSTERED, PLACED, WRAPPED
 from weyr.core.schema import Duration, SpecPart, field
 
 
@@ -25,7 +25,7 @@ class RaySettings(SpecPart):
 
 
 DEVICES = frozenset({"accelerators.count", "accelerators.share_milli", "accelerators.model"})
-POWERS = WRAPPED | PLACED | DEVICES
+POWERS = WRAPPED | PLACED | CLUSTERED | DEVICES
 LACKS = {
     "image": "Ray's nodes start no containers for Weyr; list its packages under python, or have them on the nodes",
     "accelerators.profile": "Ray knows whole devices and shares of them, but no MIG profiles",

@@ -14,6 +14,7 @@ from weyr.attempt import task_folder
 from weyr.engines.slurm import submission_folder
 from weyr.engines.slurm.answers import ENDED, JobRow
 from weyr.engines.slurm.commands import Slurm, SlurmRefused, SlurmSilent
+from weyr.engines.slurm.site_nodes import SiteNode
 from weyr.engines.slurm.submission_folder import ASKED, JOB, RING, SCRIPT
 
 RETRY_S = 2.0
@@ -28,6 +29,8 @@ class Queue:
 
     asked_at: float
     rows: tuple[JobRow, ...]
+    nodes: tuple[SiteNode, ...] | None = None
+    """What sinfo said right after it; None where nobody wanted to know."""
 
 
 @dataclass(slots=True)
@@ -44,7 +47,8 @@ class _Desk:
 
 class Clerk:
     """Takes `root`, the folder of submissions, and `mark`, what comments of ours begin with. `refused` is called with a
-    submission and what Slurm said to it; `changed` after a look that saw something new. Both from its thread."""
+    submission and what Slurm said to it; `changed` after a look that saw something new of jobs, `nodes_changed` of
+    nodes. All from its thread."""
 
     def __init__(
         self,
@@ -54,9 +58,10 @@ class Clerk:
         look_s: float,
         refused: Callable[[str, str], None],
         changed: Callable[[], None],
+        nodes_changed: Callable[[], None] = lambda: None,
     ) -> None:
         self._slurm, self._root, self._mark, self._look_s = slurm, root, mark, look_s
-        self._refused, self._changed = refused, changed
+        self._refused, self._changed, self._nodes_changed = refused, changed, nodes_changed
         self._desk = _Desk()
         self._lock = threading.Lock()
         self._bell = threading.Event()
@@ -66,6 +71,8 @@ class Clerk:
         self._submitted_at: dict[str, float] = {}
         self._accounts: dict[str, list[JobRow]] = {}
         self.trouble = ""
+        self.is_watching_nodes = False
+        """Whether anybody has a use for what sinfo says; on a large site that is much."""
         self._rung_at = 0.0
         self._thread = threading.Thread(target=self._work, name="slurm-clerk", daemon=True)
 
@@ -239,11 +246,14 @@ class Clerk:
             self._desk.look_at = time.monotonic() + (min(1.0, self._look_s) if is_new else self._look_s)
         if is_new:
             self._changed()
+        if before is None or before.nodes != self._queue.nodes:
+            self._nodes_changed()
 
     def _ask(self) -> tuple[JobRow, ...]:
         asked_at = time.monotonic()
         rows = tuple(row for row in self._slurm.queue() if row.comment.startswith(self._mark))
-        self._queue = Queue(asked_at, rows)
+        nodes = tuple(self._slurm.nodes()) if self.is_watching_nodes else None
+        self._queue = Queue(asked_at, rows, nodes)
         return rows
 
 

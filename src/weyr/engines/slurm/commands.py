@@ -5,9 +5,12 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 from weyr.engines.slurm.answers import SACCT_FORMAT, SQUEUE_FORMAT, JobRow, accounts_of, queue_of, submitted_of
+from weyr.engines.slurm.site_nodes import SINFO_FORMAT, SiteNode, nodes_of
 
+R = TypeVar("R")
 ASK_S = 10.0
 SUBMIT_S = 20.0
 ARGUMENTS_MAX = 500
@@ -73,6 +76,13 @@ class Slurm:
         except SlurmRefused as e:
             raise SlurmSilent(str(e)) from e  # whatever it says, nothing of a job is known from it
 
+    def nodes(self) -> list[SiteNode]:
+        """Every node, once for each partition that it is in. Raises: SlurmSilent."""
+        try:
+            return self._rows(("sinfo", "--Node", "--noheader", "--all", "-O", SINFO_FORMAT), nodes_of)
+        except SlurmRefused as e:
+            raise SlurmSilent(str(e)) from e
+
     def accounts(self, jobs: Sequence[str]) -> list[JobRow]:
         """What accounting still knows of these; nothing where there is none. Raises: SlurmSilent."""
         found: list[JobRow] = []
@@ -101,7 +111,7 @@ class Slurm:
                 if not any(word in str(e).lower() for word in GONE):
                     raise SlurmSilent(str(e)) from e
 
-    def _rows(self, words: tuple[str, ...], parse: Callable[[str], list[JobRow]]) -> list[JobRow]:
+    def _rows(self, words: tuple[str, ...], parse: Callable[[str], list[R]]) -> list[R]:
         said = self._run(words, "", ASK_S)
         try:
             return parse(said)

@@ -10,10 +10,12 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from weyr.attempt import sandbox, task_folder
+from weyr.attempt.cluster_nodes import ClusterNode
 from weyr.attempt.host import Serving
 from weyr.attempt.ranks import placed
 from weyr.attempt.task_folder import BEGUN, EXIT, STATE, STOP, WANTED, Order
@@ -27,8 +29,10 @@ from weyr.engines.slurm import submission_folder
 from weyr.engines.slurm.answers import ENDED, JobRow, JobState
 from weyr.engines.slurm.clerk import Clerk, Queue
 from weyr.engines.slurm.commands import Slurm
+from weyr.engines.slurm.ours import ours
 from weyr.engines.slurm.script import LEAVE_S, Need, Submission, arrays_of, need_of, script_of
 from weyr.engines.slurm.settings import POWERS, SlurmSettings
+from weyr.engines.slurm.site_nodes import cluster_nodes
 from weyr.engines.slurm.submission_folder import Member, Members
 
 WAKE_S = 2.0
@@ -46,7 +50,8 @@ ENDS = {
 
 class SlurmHost:
     """One Slurm cluster, as a `weyr.attempt.host.Host`. Takes `root`, a folder that every node has at this path;
-    `surroundings` for every task; and `changed`, called from another thread when something was seen to have changed."""
+    `surroundings` for every task; and `changed` and `nodes_changed`, called from another thread when something was seen
+    to have changed. `name_of` gives Slurm's name of a node that the scheduler chose, "" where it is in no pool."""
 
     address = ""
     powers = POWERS
@@ -61,16 +66,18 @@ class SlurmHost:
         surroundings: Callable[[], Mapping[str, str]],
         now: Callable[[], float],
         changed: Callable[[], None],
+        nodes_changed: Callable[[], None] = lambda: None,
+        name_of: Callable[[str], str] = lambda node: "",
     ) -> None:
         self.python = python
         self._root, self._settings, self._surroundings, self._now = root, settings, surroundings, now
         self._mark = f"weyr:{hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:8]}:"
         self._patience_s = 2 * settings().look + 2.0
-        self._changed = changed
+        self._changed, self._name_of = changed, name_of
         self._woken: dict[ThingId, float] = {}
         self._over_since: dict[ThingId, float] = {}
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._clerk = Clerk(slurm, root, self._mark, settings().look, self._refused, changed)
+        self._clerk = Clerk(slurm, root, self._mark, settings().look, self._refused, changed, nodes_changed)
 
     def begin(self) -> None:
         """From here on Slurm is asked, and what a server before this one left undone is done."""
@@ -86,7 +93,7 @@ class SlurmHost:
         return need.reason if isinstance(need, Refused) else sandbox.unfit(body)
 
     def has_node(self, name: str) -> bool:
-        return True  # Slurm chooses its own
+        return bool(self._name_of(name))
 
     def folder_of(self, folder: Path) -> str:
         return str(folder)
@@ -111,16 +118,18 @@ class SlurmHost:
         for group, is_gang in [*((g, True) for g in gangs.values()), *((a, False) for a in arrays)]:
             mine = sorted(group, key=lambda i: orders[i]["ranks"]["rank"])
             try:
-                self._put([orders[i] for i in mine], needs[mine[0]], is_gang)
+                need = replace(needs[mine[0]], node=",".join(sorted({needs[i].node for i in mine} - {""})))
+                self._put([orders[i] for i in mine], need, is_gang)
             except OSError as e:
                 answers = [str(e) if i in group else answer for i, answer in enumerate(answers)]
         return answers
 
     def _need(self, order: Order) -> Need:
         wanted = task_folder.read_json(order["folder"], WANTED) or {}
-        need = need_of(from_plain(TaskBody, wanted["body"]), self._settings())
+        body = from_plain(TaskBody, wanted["body"])
+        need = need_of(body, self._settings())
         assert isinstance(need, Need), f"{order['id']} was refused before"
-        return need
+        return replace(need, node=self._name_of(body.node)) if body.node else need
 
     def _put(self, orders: list[Order], need: Need, is_gang: bool) -> None:
         """Writes a submission down, claims its members' starts, and hands it to the clerk. Raises: OSError."""
@@ -128,7 +137,7 @@ class SlurmHost:
         if is_gang and len(orders) < size:
             raise OSError(f"only {len(orders)} of the gang's {size} members are here")
         comment = f"{self._mark}{len(orders)}:{orders[0]['id']}@{orders[0]['generation']}"
-        key = _key(comment)
+        key = submission_folder.key_of(comment)
         folder = self._root / key
         # One that is there already was not handed on: its first member would have been claimed. Its orders hold
         # credentials that are void by now.
@@ -230,6 +239,18 @@ class SlurmHost:
         is_waiting = row.state is JobState.PENDING
         return f"Slurm's job {row.job} waits: {row.reason or 'no reason given'}" if is_waiting else "", row.nodes
 
+    def nodes(self) -> dict[str, ClusterNode]:
+        """Those of the partition for jobs that keep their nodes. Raises: EngineSilent."""
+        self._clerk.is_watching_nodes = True
+        try:
+            queue = self._fresh()
+        except OSError as e:
+            raise EngineSilent(str(e)) from e
+        if queue.nodes is None:
+            self._clerk.look_soon()
+            raise EngineSilent("sinfo has not answered yet")
+        return cluster_nodes(queue.nodes, self._settings().partition, ours(queue.rows, self._root, self._name_of))
+
     def _forgotten(self, job: str, index: int) -> JobState:
         """Of a job that squeue does not list any more. Raises: OSError while accounting has not answered."""
         rows = self._clerk.accounts(job)
@@ -257,7 +278,7 @@ class SlurmHost:
         """Jobs with our mark whose submission is not here, each under the id of its first task. Raises: OSError."""
         found = []
         for row in self._fresh().rows:
-            if row.state not in ENDED and not (self._root / _key(row.comment)).is_dir():
+            if row.state not in ENDED and not (self._root / submission_folder.key_of(row.comment)).is_dir():
                 name, _, generation = row.comment.removeprefix(self._mark).partition(":")[2].rpartition("@")
                 try:
                     found.append((row, ThingId.parse(name), int(generation)))
@@ -347,10 +368,6 @@ def _refuse_living(folder: Path, job: str) -> None:
     if lock is None:
         raise OSError(f"Slurm knows nothing of job {job} any more, and its wrapper runs")
     os.close(lock)
-
-
-def _key(comment: str) -> str:
-    return hashlib.sha256(comment.encode()).hexdigest()[:20]
 
 
 def _because(trouble: str) -> str:

@@ -34,6 +34,8 @@ class Need:
     gpus: str
     partition: str
     nice: int
+    node: str = ""
+    """Slurm's name of the node that the scheduler chose, several with commas for a gang; "" where Slurm chooses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,8 @@ def _options(submission: Submission, settings: SlurmSettings) -> dict[str, str]:
         "qos": settings.qos,
         "constraint": settings.constraint,
         "gpus-per-task": need.gpus,
+        "nodelist": need.node,
+        "nodes": str(need.node.count(",") + 1) if need.node else "",
         "time": "" if need.minutes is None else str(need.minutes),
     }
     if not submission.is_gang and submission.size > 1:

@@ -1,7 +1,7 @@
 """What may be said of a Slurm cluster, and what it cannot do."""
 
 from weyr.core.engine import EngineKind
-from weyr.core.powers import PLACED, WRAPPED
+from weyr.core.powers import CLUSTERED, PLACED, WRAPPED
 from weyr.core.schema import Duration, SpecPart, field
 
 
@@ -36,7 +36,7 @@ class SlurmSettings(SpecPart):
 
 
 WHOLE = "Slurm gives whole devices; ask for a count, or for a MIG profile that is a type of device there"
-POWERS = WRAPPED | PLACED | {"accelerators.count", "accelerators.model", "accelerators.profile"}
+POWERS = WRAPPED | PLACED | CLUSTERED | {"accelerators.count", "accelerators.model", "accelerators.profile"}
 LACKS = {
     "image": "Slurm starts no containers for Weyr; list its packages under python, or have them on the nodes",
     "accelerators.share_milli": WHOLE,

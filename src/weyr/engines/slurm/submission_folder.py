@@ -11,6 +11,7 @@
 Standard library only: members import this.
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -96,3 +97,8 @@ def take_order(folder: Path, index: int) -> Order:
     order: Order = json.loads(path.read_text())
     path.unlink()
     return order
+
+
+def key_of(comment: str) -> str:
+    """The name of the folder of the submission with this comment."""
+    return hashlib.sha256(comment.encode()).hexdigest()[:20]

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from weyr.attempt import task_folder
+from weyr.attempt.cluster_nodes import ClusterNodes
 from weyr.attempt.orders import CredentialIssuer, SecretReader
 from weyr.attempt.tasks import Tasks
 from weyr.core.ref import ThingId
@@ -43,14 +44,23 @@ class SlurmTasks(Tasks):
             surroundings,
             now,
             self._tell,
+            self._tell_pools,
+            lambda node: self._site.name_of(node),
         )
-        super().__init__(folder / "tasks", self.host, sockets, cache, credentials, secrets, now, events)
+        self._site = ClusterNodes(folder / "nodes.json", self.host.nodes, now)
+        super().__init__(
+            folder / "tasks", self.host, sockets, cache, credentials, secrets, now, events, nodes=self._site
+        )
         self.host.begin()
 
     def _tell(self) -> None:
         """Something of a job changed: every object that has a task here is looked at again."""
         first = {id.ref: id for id in self.claimed() if id not in self._ended}
         for id in first.values():
+            task_folder.tell(self._ring, str(id), "looked")
+
+    def _tell_pools(self) -> None:
+        for id in self._site.pools():
             task_folder.tell(self._ring, str(id), "looked")
 
     def observe(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Seen]:
@@ -61,7 +71,7 @@ class SlurmTasks(Tasks):
         if not isinstance(found, Present) or not isinstance(found.facts, TaskFacts) or found.facts.end:
             return found
         waits, node = self.host.place_of(self._of(id))
-        return replace(found, facts=replace(found.facts, waits=waits, node=node or found.facts.node))
+        return replace(found, facts=replace(found.facts, waits=waits, node=found.facts.node or node))
 
     def close(self) -> None:
         """Ends what runs beside the loop; the cluster goes on."""

@@ -3,14 +3,15 @@
 Everything here is quick and asks no engine: it is done under a lock, so that `weyr why` may look at any time.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 from weyr.core.capability import TaskBody, Wanted
 from weyr.core.pools import Market, NodeBody, NodeFacts, NodeState, PoolBody, QueueBody
 from weyr.core.priorities import PriorityClass, classes_of
 from weyr.core.ref import Ref, ThingId
 from weyr.core.seen import TaskFacts
+from weyr.reconcile.scheduler.bodies import put
 from weyr.reconcile.scheduler.groups import Group, Member, Stage, group_id, rank_of, size_of
 from weyr.reconcile.scheduler.market import Markets, is_bounded, label_of
 from weyr.reconcile.scheduler.shapes import (
@@ -33,8 +34,6 @@ BOUNDLESS = 10**15
 NOWHERE = "?"
 """No queue is called so."""
 
-B = TypeVar("B")
-
 
 @dataclass(frozen=True, slots=True)
 class _NodeState:
@@ -49,8 +48,11 @@ class _NodeState:
 class Board:
     """Groups of tasks over nodes.
 
-    Takes the room of this machine for tasks of no pool, and whether pools' nodes are slices of it.
+    Takes the room of this machine for tasks of no pool, and whether pools' nodes are slices of it. `key_of` gives the
+    key of an engine, as a stack means it by its name.
     """
+
+    key_of: Callable[[str, str], str] = staticmethod(lambda stack, engine: engine)
 
     def __init__(self, cpu: float, memory_bytes: int, is_sliced: bool = False, policy: Policy | None = None) -> None:
         self.cpu, self.memory_bytes, self.is_sliced = cpu, memory_bytes, is_sliced
@@ -199,20 +201,28 @@ class Board:
         return classes_of(queue.priority_classes if queue else {}).get(body.priority_class)
 
     def filled(self, member: Member) -> Wanted:
-        """A member with its place, as the engine is told of it. A cluster chooses its own."""
+        """A member with its place, as the engine is told of it."""
         if member.body.priority_class and (urgency := self.class_of(member.body)):
             member.want = replace(member.want, body=replace(member.body, priority=urgency.value))
-        body, place = member.body, member.place
-        node = self.nodes.get(ThingId.parse(place.node)) if place and is_pooled(body) else None
-        if place is not None and node is not None and not node.body.is_cluster:
-            devices = names_of(place, node.body, node.facts)
-            member.want = replace(member.want, body=replace(body, node=place.node, devices=devices))
+        member.want = self.placed(member.want, member.place)
         return member.want
+
+    def placed(self, want: Wanted, place: Placed | None) -> Wanted:
+        """A task at its place. Which of a node's devices it gets is a cluster's to say: there they are only counted."""
+        body = want.body
+        assert isinstance(body, TaskBody), f"{want.id} is no task"
+        id = ThingId.parse(place.node) if place and is_pooled(body) else None
+        node = self.nodes.get(id) if id else None
+        if id is None or place is None or node is None:
+            return want
+        engine = self.key_of(id.ref.stack, node.body.engine) if node.body.engine else body.engine
+        devices = names_of(place, node.body, node.facts)
+        return replace(want, body=replace(body, node=place.node, devices=devices, engine=engine))
 
     def place_of(self, body: TaskBody, ref: Ref, facts: TaskFacts) -> Placed:
         """Where a task is that an engine tells of."""
         request = request_of(body, ref.stack)
-        name = (facts.node or self.cluster_of(body.pool)) if is_pooled(body) else here_of(body.engine)
+        name = facts.node if is_pooled(body) else here_of(body.engine)
         node = self.nodes.get(ThingId.parse(name)) if name and is_pooled(body) else None
         if node is None:
             return Placed(request, name)
@@ -246,7 +256,7 @@ class Board:
 
     def put_queue(self, name: str, body: QueueBody | None) -> None:
         """A queue is there, is other than it was, or (`None`) is gone."""
-        if _put(self.queues, name, body):
+        if put(self.queues, name, body):
             declared = [queue_of(queue, each) for queue, each in self.queues.items()]
             self.queueing.set_queues([Queue(""), *declared])
             for group in [each for each in self.groups.values() if each.stage is Stage.WAITING]:
@@ -256,7 +266,7 @@ class Board:
 
     def put_pool(self, name: str, body: PoolBody | None) -> None:
         """As `put_queue`."""
-        _put(self.pools, name, body)
+        put(self.pools, name, body)
 
     def settle(self, id: ThingId) -> None:
         """It is known where this task is; once it is of all, the pools' nodes may be open."""
@@ -264,11 +274,6 @@ class Board:
             self.unsure.discard(id)
             for node_id, node in list(self.nodes.items()) if not self.unsure else ():
                 self.put_node(node_id, node.body, node.facts, node.is_closed)
-
-    def cluster_of(self, pool: str) -> str:
-        """The node of a pool that is a whole cluster; "" where it has others."""
-        clusters = (str(id) for id, node in self.nodes.items() if node.body.is_cluster and node.body.pool == pool)
-        return next(clusters, "")
 
     def on(self, node: str) -> list[Member]:
         """Those that are, or are about to be, on a node."""
@@ -354,6 +359,8 @@ class Board:
         cpu = round(self.cpu * 1000) - sum(cpu for cpu, _ in self._standing.values())
         memory = self.memory_bytes // MIB - sum(memory for _, memory in self._standing.values())
         for node in self.nodes.values() if self.is_sliced else ():
+            if node.body.engine:
+                continue  # it is another machine
             cpu -= round((node.facts.cpu or node.body.cpu) * 1000)
             memory -= mib(node.facts.memory_bytes or node.body.memory_bytes)
         return max(cpu, self._largest), max(memory, self._largest)
@@ -379,14 +386,3 @@ class Board:
             self.queueing.put_node(here_node(engine, BOUNDLESS, BOUNDLESS))
         else:
             self._resize_here()
-
-
-def _put(bodies: dict[str, B], name: str, body: B | None) -> bool:
-    """Whether that changed anything."""
-    if bodies.get(name) == body:
-        return False
-    if body is None:
-        del bodies[name]
-    else:
-        bodies[name] = body
-    return True

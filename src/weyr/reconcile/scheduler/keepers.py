@@ -1,16 +1,20 @@
 """What do kinds hear of queues, pools and nodes? Three small providers over the scheduler's board."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from weyr.core.capability import Answers, Capability, Provider, Refused, Wanted
+from weyr.core.diagnostic import EngineSilent
 from weyr.core.pools import NodeBody, NodeFacts, NodeUse, PoolBody, PoolFacts, QueueBody, QueueFacts
 from weyr.core.ref import ThingId
 from weyr.core.seen import Absent, Present, Seen, Unknown, newer_than
 from weyr.reconcile.scheduler.demand import nodes_lacking
 from weyr.reconcile.scheduler.groups import Stage
+from weyr.reconcile.scheduler.shapes import MIB
 from weyr.reconcile.scheduler.tasks import ScheduledTasks
+from weyr.scheduling.queueing import CPU, GPU, MEMORY
+from weyr.scheduling.queueing.nodes import Free
 from weyr.store.kernel import ThingRow
 
 
@@ -86,14 +90,27 @@ class Queues(_Declared):
 class Pools(_Declared):
     """The POOLS capability: what a pool's nodes do, and how many more what waits would fill."""
 
+    offers: Callable[[NodeBody, str], tuple[str, ...]] | None = None
+    """The nodes that a cluster has for a pool, as `NodeEngines.offered`; None where there are no clusters."""
     idle_since: dict[ThingId, float] = field(default_factory=dict, init=False)
     """By node: since when there is no task on it, as far as this server knows."""
     capability: Capability = field(default=Capability.POOLS, init=False)
 
     def observe(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Seen]:
+        offered = {id: self._offered(id) for id in ids}
         with self.tasks.lock:
             lacking = nodes_lacking(self.tasks.board) if ids else {}
-            return {id: self._seen(id, lacking) for id in ids}
+            return {id: self._seen(id, lacking, *offered[id]) for id in ids}
+
+    def _offered(self, id: ThingId) -> tuple[tuple[str, ...] | None, str]:
+        """What a cluster has for this pool, or why nobody knows. An engine is asked: not under the lock."""
+        want = self._bodies.get(id)
+        if want is None or not isinstance(want.body, PoolBody) or not want.body.node.engine or self.offers is None:
+            return None, ""
+        try:
+            return self.offers(want.body.node, id.ref.stack), ""
+        except EngineSilent as e:
+            return None, str(e)
 
     def _declare(self, want: Wanted) -> None:
         assert isinstance(want.body, PoolBody), f"{want.id} is no pool"
@@ -102,7 +119,7 @@ class Pools(_Declared):
     def _retract(self, id: ThingId) -> None:
         self.tasks.board.put_pool(id.ref.absolute, None)
 
-    def _seen(self, id: ThingId, lacking: Mapping[str, int]) -> Seen:
+    def _seen(self, id: ThingId, lacking: Mapping[str, int], offered: tuple[str, ...] | None, trouble: str) -> Seen:
         want = self._bodies.get(id)
         if want is None:
             return Absent()
@@ -114,13 +131,15 @@ class Pools(_Declared):
                 self.idle_since.pop(node, None)
             else:
                 self.idle_since.setdefault(node, now)
-            uses.append(NodeUse(node.part, tasks, self.idle_since.get(node)))
+            free = board.queueing.nodes.free_on(str(node))
+            uses.append(NodeUse(node.part, tasks, self.idle_since.get(node), _amounts(free) if free else {}))
         waiting = sum(
             len(group.members)
             for group in board.groups.values()
             if group.stage is Stage.WAITING and group.body.pool == name
         )
-        return Present(PoolFacts(lacking.get(name, 0), waiting, tuple(uses)), want.generation)
+        facts = PoolFacts(lacking.get(name, 0), waiting, tuple(uses), offered, trouble)
+        return Present(facts, want.generation)
 
 
 @dataclass(slots=True)
@@ -197,6 +216,12 @@ class Nodes:
                 board.put_node(id, board.nodes[id].body, board.nodes[id].facts, is_closed=True)
             case _:
                 return
+
+
+def _amounts(free: Free) -> dict[str, int]:
+    """What is left of a node, as queues count it."""
+    found = {CPU: free.cpu_milli, MEMORY: free.memory_mib * MIB}
+    return found | ({GPU: sum(free.devices)} if free.devices else {})
 
 
 def _kept(known: Iterable[ThingRow], capability: Capability) -> Iterable[Wanted]:

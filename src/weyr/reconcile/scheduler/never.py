@@ -100,7 +100,7 @@ def _homes(ref: Ref, body: TaskBody, replicas: int, declared: Declared) -> list[
         is_candidate = body.pool == name if body.pool else _is_pool_of(ref.stack, name)
         if not is_candidate or not isinstance(pool, PoolBody):
             continue
-        if not pool.nodes_max or pool.node.is_cluster or pool.node.detects:
+        if not pool.nodes_max or pool.node.engine or pool.node.detects:
             return []
         found.append(_home(name, pool, request, replicas))
     return found

@@ -41,7 +41,8 @@ class Recovery:
     def found(self, id: ThingId, seen: Seen, is_let_go: bool) -> Iterator[str]:
         """What an engine says of one of them, which its owner may have let go since (`is_let_go`). Gives the gangs of
         which only a part was begun."""
-        if self._is_on_unseen_node(seen):
+        body = self.unsure[id].body
+        if isinstance(body, TaskBody) and is_pooled(body) and self._is_on_unseen_node(seen):
             return
         row, group = self.unsure.pop(id), self._board.group_of(id)
         if group is None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from weyr.core.capability import Capability, Provider
 from weyr.core.ref import Ref
+from weyr.reconcile.node_engines import NodeEngines
 from weyr.reconcile.scheduler.board import Board
 from weyr.reconcile.scheduler.keepers import Nodes, Pools, Queues
 from weyr.reconcile.scheduler.tasks import ScheduledTasks
@@ -28,8 +29,8 @@ class Room:
 
 class Scheduler:
     """Takes the task engines, this machine's room, the time in Unix seconds, the things that the store knows (so that
-    what runs since before a restart counts), and who has nodes, where anybody has. `board_type` stands in for the
-    production one where a test breaks it on purpose."""
+    what runs since before a restart counts), and who has nodes, where anybody has. `key_of` gives the key of an engine,
+    as a stack means it by its name. `board_type` stands in for the production one where a test breaks it on purpose."""
 
     board_type = Board
 
@@ -41,12 +42,16 @@ class Scheduler:
         known: Iterable[ThingRow] = (),
         nodes: Provider | None = None,
         policy: Policy | None = None,
+        key_of: Callable[[str, str], str] | None = None,
     ) -> None:
         known = list(known)
         self.board = self.board_type(room.cpu, room.memory_bytes, room.is_sliced, policy)
+        if key_of is not None:
+            self.board.key_of = key_of
         # Queues, pools and nodes before the tasks: what a task needs is told from them.
         self.tasks = ScheduledTasks(tasks, self.board, now)
-        self.queues, self.pools = Queues(self.tasks, known), Pools(self.tasks, known)
+        offers = nodes.offered if isinstance(nodes, NodeEngines) else None
+        self.queues, self.pools = Queues(self.tasks, known), Pools(self.tasks, known, offers)
         self.providers: dict[Capability, Provider] = {
             Capability.QUEUES: self.queues,
             Capability.POOLS: self.pools,

@@ -1,7 +1,8 @@
 """What do tasks, nodes and queues look like to `weyr.scheduling`? Translations, and nothing decided. Pure.
 
-A task goes to a pool's nodes where it names a pool, or asks for accelerators or labels; anything else runs where it
-always did: on the engine itself, which is one node more (`here_of`), so that nothing is spent that nobody asked for.
+A task goes to a pool's nodes where it names a pool, or asks this machine for accelerators or labels; anything else runs
+where it always did: on the engine itself, which is one node more (`here_of`), so that nothing is spent that nobody
+asked for.
 """
 
 from collections.abc import Sequence
@@ -22,8 +23,8 @@ MIB = 2**20
 
 
 def is_pooled(body: TaskBody) -> bool:
-    """Whether it runs on a pool's nodes."""
-    return bool(body.pool or body.accelerators or body.labels)
+    """Whether it runs on a pool's nodes. A cluster finds devices by itself for those that name none."""
+    return bool(body.pool or (not body.engine and (body.accelerators or body.labels)))
 
 
 def here_of(engine: str) -> str:
@@ -68,7 +69,7 @@ def node_of(id: ThingId, body: NodeBody, facts: NodeFacts) -> Node:
         facts.model or body.model,
         mib(facts.device_memory_bytes or body.device_memory_bytes),
         {profile: len(names) for profile, names in slice_names(body, facts).items()},
-        dict(body.labels) | own,
+        dict(facts.labels) | dict(body.labels) | own,
         frozenset(body.taints),
     )
 

@@ -251,8 +251,8 @@ class ScheduledTasks:
             self.board.change(member, want)
             return None
         assert isinstance(want.body, TaskBody), f"{want.id} is no task"
-        body = replace(want.body, node=member.body.node, devices=member.body.devices, priority=member.body.priority)
-        return replace(want, body=body) if member.is_accepted else None
+        told = replace(want, body=replace(want.body, priority=member.body.priority))
+        return self.board.placed(told, member.place) if member.is_accepted else None
 
     def _end_half(self, id: str) -> None:
         """A gang of which only a part began: that part is stopped, and the job begins again with all of it."""

@@ -71,7 +71,12 @@ def _nodes(board: Board, group: Group) -> Iterator[tuple[str, str]]:
     """What each node lacks that it could go to at all: of the pools it may use, or this machine."""
     lacks = board.queueing.nodes.lacks(board.request(group))
     for name in _candidates(board, group)[:NODES_MAX]:
-        yield name, lacks.get(name, "takes nothing new now") or "has room"
+        yield name, lacks.get(name, _closed(board, name)) or "has room"
+
+
+def _closed(board: Board, name: str) -> str:
+    node = None if name.startswith(HERE) else board.nodes.get(ThingId.parse(name))
+    return f"takes nothing new now: {node.facts.detail}" if node and node.facts.detail else "takes nothing new now"
 
 
 def _of_candidates(board: Board, group: Group, lacks: Iterable[Lack]) -> Iterator[Lack]:

@@ -9,11 +9,13 @@ from dataclasses import dataclass, replace
 
 from weyr.core.capability import Capability
 from weyr.core.decision import Condition, ConditionType, Decision, Ensure, Note, Release, Thing, View, Want
+from weyr.core.engine import LOCAL
 from weyr.core.moment import is_awaited
 from weyr.core.pools import NodeBody, NodeFacts, NodeState, PoolBody, PoolFacts
 from weyr.core.ref import Ref
 from weyr.core.seen import Present
 from weyr.kinds.compute.pool.calendar import is_open
+from weyr.kinds.compute.pool.seen_nodes import follow
 from weyr.kinds.compute.pool.spec import PoolSpec
 from weyr.kinds.compute.pool.usage import node_meters
 
@@ -49,6 +51,8 @@ def decide(want: Want[PoolSpec], view: View[PoolMemory]) -> Decision[PoolMemory]
     spec, state = want.spec, _state(view.things)
     ceiling = _ceiling(spec, view)
     body = node_body(want.ref, spec)
+    if body.engine:
+        return replace(follow(body, view), memory=memory)
     policy = Ensure(
         Capability.POOLS, POLICY, PoolBody(body, ceiling), generation=_policy_generation(view, ceiling, body)
     )
@@ -97,6 +101,7 @@ def node_body(ref: Ref, spec: PoolSpec) -> NodeBody:
         spec.taints,
         spec.market,
         spec.price.micros if spec.price else None,
+        "" if spec.on == LOCAL else spec.on,
     )
 
 

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from weyr.core.accelerators import MODEL, PROFILE
+from weyr.core.engine import LOCAL
 from weyr.core.pools import Market
 from weyr.core.schema import Boolean, Count, Duration, MoneyAmount, Size, Spec, SpecPart, checked, field
 from weyr.kinds.compute.pool.calendar import hours_of, zone_of
@@ -36,6 +37,12 @@ class Calendar(SpecPart):
 class PoolSpec(Spec):
     """Nodes of one sort; jobs name it as `pool: gpu`, those of other stacks as `team:pool/gpu`."""
 
+    on: str = field(
+        LOCAL,
+        description="Whose nodes they are: made by this machine, or those that the stack's cluster has.",
+        examples=["slurm"],
+        pattern="^[a-z]+$",
+    )
     cpu: float | None = field(None, description="CPU cores of a node; by default the whole machine's.", gt=0, le=4096)
     memory: Size | None = field(None, description="Memory of a node; by default the whole machine's.", ge=2**20)
     accelerators: Annotated[dict[str, Count], checked(_accelerators)] = field(
@@ -50,7 +57,9 @@ class PoolSpec(Spec):
     detect: Boolean = field(
         False, description="Use the devices that the driver finds; a node that has fewer than stated is refused."
     )
-    labels: dict[str, str] = field({}, description="Labels that tasks can ask for.", max_length=50)
+    labels: dict[str, str] = field(
+        {}, description="Labels that tasks can ask for; of a cluster's nodes, those with all of them.", max_length=50
+    )
     taints: tuple[str, ...] = field((), description="Only tasks that tolerate all of these run there.", max_length=50)
     market: Market = field(Market.ON_DEMAND, description="How its nodes are paid for; spot ones may be reclaimed.")
     price: MoneyAmount | None = field(None, description="What a node costs per hour.", examples=["12.50 USD"])
