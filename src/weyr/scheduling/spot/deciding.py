@@ -87,11 +87,15 @@ def _after(terms: Terms, moment: Moment, runs: Runs) -> _Next:
 
 
 def _allowed(terms: Terms, moment: Moment) -> list[Runs]:
-    """What leaves on demand the time to finish, even if spot is gone at the next look; on demand itself first."""
+    """What leaves on demand the time to finish, even if spot is gone at the next look; on demand itself first.
+
+    The time is that of whole looks: what ends between two may be seen to have ended at the second of them only.
+    """
     allowed = [Runs.ON_DEMAND]
     for runs in (Runs.SPOT, Runs.NOTHING):
         after = _after(terms, moment, runs)
-        in_time = after.work_s <= 1e-6 or after.time_s >= terms.launch_s + after.work_s - 1e-6
+        time_s = terms.step_s * ((after.time_s + 1e-6) // terms.step_s)
+        in_time = after.work_s <= 1e-6 or time_s >= terms.launch_s + after.work_s - 1e-6
         if in_time and (moment.is_spot_there or runs is Runs.NOTHING):
             allowed.append(runs)
     return allowed
