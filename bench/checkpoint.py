@@ -289,7 +289,7 @@ def _until(question: Callable[[], bool], every_s: float = 0.05) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--intervals", default="1,2,5,10")
     parser.add_argument("--size", type=int, default=8, help="MiB of a checkpoint")
     parser.add_argument("--rounds", type=int, default=3)

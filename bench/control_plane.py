@@ -64,7 +64,7 @@ Measured = Iterator[tuple[str, str, float | None, str]]
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--jobs", type=int, default=40, help="no-op jobs at once")
     parser.add_argument("--running", type=int, default=20, help="sleeping jobs at once, and the slots of each system")

@@ -43,7 +43,7 @@ EVENT = b'{"name": "Ada"}'
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--calls", type=int, default=2000, help="warm calls, each of one and of sixteen callers")
     parser.add_argument("--colds", type=int, default=8, help="cold starts")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")

@@ -39,7 +39,7 @@ class Figure:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", help="measure these only")
     parser.add_argument("--record", action="store_true", help="write down what is measured now")
     args = parser.parse_args()

@@ -1,6 +1,6 @@
 """Does the owner of the machine notice a hundred jobs? The same work by hand, alone and beside them.
 
-    .venv/bin/python bench/owner.py [--jobs 100] [--looks 5]
+    .venv/bin/python bench/owner.py [--jobs 100] [--looks 5] [--json]
 
 The owner's work is a fixed piece of computing in a process of its own, at the usual niceness. Beside it, in turn:
 nothing; as many jobs as there are CPUs under our engine, which is what its line lets in at once; all of them under our
@@ -9,6 +9,7 @@ which ruins the machine for a minute. Times are medians; 1.0 would be unnoticed.
 """
 
 import argparse
+import json
 import os
 import statistics
 import subprocess
@@ -32,14 +33,16 @@ SPIN = ("timeout", "60", "/bin/sh", "-c", "while :; do :; done")
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--jobs", type=int, default=100)
-    parser.add_argument("--looks", type=int, default=5)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--jobs", type=int, default=100, help="jobs, and plain processes, at once")
+    parser.add_argument("--looks", type=int, default=5, help="how often the owner's work is timed")
+    parser.add_argument("--json", action="store_true", help="one line of JSON for each row")
     args = parser.parse_args()
     cpus = os.cpu_count() or 1
     alone_s = _work_s(args.looks)
-    print(f"{'beside the owner':44}{'seconds':>9}{'times slower':>14}")
-    print(f"{'nothing':44}{alone_s:9.3f}{1.0:14.2f}")
+    if not args.json:
+        print(f"{'beside the owner':44}{'seconds':>9}{'times slower':>14}")
+    _print("nothing", alone_s, alone_s, args.json)
     for name, beside in (
         (f"{cpus} jobs, as the line lets in", _jobs(cpus)),
         (f"{args.jobs} jobs at once", _jobs(args.jobs)),
@@ -47,8 +50,16 @@ def main() -> int:
     ):
         with beside:
             took_s = _work_s(1 if name.endswith("plain processes") else args.looks)
-        print(f"{name:44}{took_s:9.3f}{took_s / alone_s:14.2f}", flush=True)
+        _print(name, took_s, alone_s, args.json)
     return 0
+
+
+def _print(beside: str, took_s: float, alone_s: float, is_json: bool) -> None:
+    if is_json:
+        row = {"beside": beside, "took_s": round(took_s, 3), "times_slower": round(took_s / alone_s, 2)}
+        print(json.dumps(row), flush=True)
+    else:
+        print(f"{beside:44}{took_s:9.3f}{took_s / alone_s:14.2f}", flush=True)
 
 
 def _work_s(looks: int) -> float:

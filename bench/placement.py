@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from placement_peers import PEERS, PeerCluster
+from trace_folder import trace_folder
 
 from weyr.scheduling.placement import Cluster, Node, Placed, Request
 
@@ -48,17 +49,18 @@ class Outcome:
 
 def main() -> int:
     asked = _arguments()
-    nodes = read_nodes(asked.data / NODES)
-    files = sorted(asked.data.glob(f"{PODS}*.csv"))
+    folder = trace_folder(asked.data, "openb", NODES, f"{PODS}*.csv", "arrivals_*.json")
+    nodes = read_nodes(folder / NODES)
+    files = sorted(folder.glob(f"{PODS}*.csv"))
     names = [file.stem.removeprefix(PODS) for file in files]
     if unknown := set(asked.workloads) - set(names):
-        print(f"no {', '.join(sorted(unknown))} in {asked.data}, which has {', '.join(names)}", file=sys.stderr)
+        print(f"no {', '.join(sorted(unknown))} in {folder}, which has {', '.join(names)}", file=sys.stderr)
         return 2
     for name, file in zip(names, files, strict=True):
         if asked.workloads and name not in asked.workloads:
             continue
         pods = read_pods(file)
-        arrivals = json.loads((asked.data / f"arrivals_{len(pods)}.json").read_text())
+        arrivals = json.loads((folder / f"arrivals_{len(pods)}.json").read_text())
         outcomes = []
         for policy in asked.policies:
             outcomes.append(outcome_of(name, policy, nodes, pods, arrivals, asked.seeds))
@@ -148,8 +150,6 @@ def _line(outcome: Outcome) -> dict[str, str | float]:
         "policy": outcome.policy,
         "alloc_100": round(statistics.fmean(outcome.at_100), 2),
         "alloc_130": round(statistics.fmean(outcome.at_130), 2),
-        "deviation_100": round(statistics.pstdev(outcome.at_100), 2),
-        "deviation_130": round(statistics.pstdev(outcome.at_130), 2),
         "pods_per_s": round(outcome.pods_per_s),
     }
 
@@ -161,11 +161,11 @@ def _print_table(outcomes: list[Outcome]) -> None:
     published = f"  (FGD as published: {PUBLISHED[workload]})" if workload in PUBLISHED else ""
     print(f"\n{workload}{published}")
     for outcome in outcomes:
-        line = _line(outcome)
-        shown = (
-            f"  {outcome.policy:8} at 100 % {line['alloc_100']:6} ± {line['deviation_100']:4}"
-            f"  at 130 % {line['alloc_130']:6} ± {line['deviation_130']:4}  {line['pods_per_s']:6} pods/s"
+        shares = "".join(
+            f"  at {at} % {statistics.fmean(shares):6.2f} ± {statistics.pstdev(shares):4.2f}"
+            for at, shares in ((100, outcome.at_100), (130, outcome.at_130))
         )
+        shown = f"  {outcome.policy:8}{shares}  {outcome.pods_per_s:6.0f} pods/s"
         if ours and outcome is not ours:
             shown += "  ours above by " + ", ".join(_above(ours, outcome))
         print(shown, flush=True)
@@ -179,7 +179,7 @@ def _above(ours: Outcome, peer: Outcome) -> Iterator[str]:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="the folder of the trace")
+    parser.add_argument("--data", type=Path, required=True, help="the trace's folder, or one with openb/ in it")
     parser.add_argument("--workloads", nargs="*", default=[], help="only these; default: all there are")
     parser.add_argument("--seeds", type=int, default=10, help="how many orders of arrival")
     parser.add_argument("--policies", nargs="*", default=[OURS, *PEERS], choices=[OURS, *PEERS])

@@ -2,10 +2,10 @@
 
     .venv/bin/python bench/queueing.py --data DIR [--policies weyr easy ...] [--cost-s 60] [--json]
 
-DIR holds `philly/jobs.csv` (timestamp, duration in seconds, num_gpus, cluster), made from the job list of
-github.com/msr-fiddle/philly-traces. Jobs of four weeks from 2017-10-09 run on one pool of 640 GPUs in virtual
-time; its virtual clusters are the users. Each policy is a setting of `weyr.scheduling.queueing`; only oracles
-are told true durations. Where jobs may be stopped their work is kept, but for `--cost-s` of it each time.
+DIR holds `jobs.csv`, itself or in `philly` (timestamp, duration in seconds, num_gpus, cluster), made from the job
+list of github.com/msr-fiddle/philly-traces. Jobs of four weeks from 2017-10-09 run on one pool of 640 GPUs in virtual
+time; its virtual clusters are the users. Each policy is a setting of `weyr.scheduling.queueing`; only oracles are
+told true durations. Where jobs may be stopped their work is kept, but for `--cost-s` of it each time.
 """
 
 import argparse
@@ -18,6 +18,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+
+from trace_folder import trace_folder
 
 from weyr.scheduling.placement import Node, Request
 from weyr.scheduling.queueing import (
@@ -229,12 +231,12 @@ def show(line: Mapping[str, object], is_json: bool, is_first: bool) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder with philly/jobs.csv")
+    parser.add_argument("--data", type=Path, required=True, help="the trace's folder, or one with philly/ in it")
     parser.add_argument("--policies", nargs="*", metavar="NAME", help="only these")
     parser.add_argument("--cost-s", type=float, default=0.0, help="work lost by each stop (default: none)")
     parser.add_argument("--json", action="store_true", help="one JSON line for each policy")
     args = parser.parse_args()
-    jobs = read_jobs(args.data / "philly" / "jobs.csv")
+    jobs = read_jobs(trace_folder(args.data, "philly", "jobs.csv") / "jobs.csv")
     settings = settings_of(jobs)
     names: list[str] = args.policies or list(settings)
     for name in names:

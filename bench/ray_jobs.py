@@ -46,7 +46,7 @@ for number in range(int(sys.argv[2])):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--jobs", type=int, default=10)
     options = parser.parse_args()

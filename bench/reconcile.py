@@ -166,7 +166,7 @@ class _Meter:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=[100, 1000, 10_000])
     parser.add_argument("--profile", default="", metavar="STEP", help="profile this step, on stderr")
     parser.add_argument("--calls", action="store_true", help="count Python calls too")

@@ -108,7 +108,7 @@ def synced(here: str, there: str, bucket: str, folder: Path) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--objects", type=int, default=1000, help="of 4 KiB")
     parser.add_argument("--large", type=int, default=4, help="of 64 MiB")
     options = parser.parse_args()

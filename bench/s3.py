@@ -204,7 +204,7 @@ def run(options: argparse.Namespace, names: list[str], table: Table) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=3.0, help="how long each row runs, and one operation at least")
     parser.add_argument("--peers", default="moto,ministack", help=f"of {', '.join(PEERS)}; empty for none")
     parser.add_argument(

@@ -1,15 +1,14 @@
 """What does spot under a deadline cost, beside the rules it is held against and beside who knows the future?
 
-    python bench/spot.py --data FOLDER [--starts 24] [--json]
+    .venv/bin/python bench/spot.py --data DIR [--starts 24] [--json]
 
-FOLDER holds traces of spot as the authors of "Can't Be Late" (NSDI 2024) published them. Each policy runs each job: 48
+DIR holds traces of spot as the authors of "Can't Be Late" (NSDI 2024) published them. Each policy runs each job: 48
 hours of work, four deadlines, two costs of a start, from `--starts` moments of each trace. `closed` is the share of the
 way from greedy to omniscient.
 """
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from statistics import fmean
 
@@ -26,6 +25,7 @@ from spot_world import (
     traces_in,
     uniform_progress,
 )
+from trace_folder import trace_folder
 
 POLICIES: dict[str, Maker] = {
     "on-demand": on_demand,
@@ -61,13 +61,11 @@ def printed(name: str, found: dict[str, tuple[float, int]], jobs: int, is_json: 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="the folder with the traces")
+    parser.add_argument("--data", type=Path, required=True, help="the traces' folder, or one with spot/ in it")
     parser.add_argument("--starts", type=int, default=24, help="jobs per trace and setting")
     parser.add_argument("--json", action="store_true", help="one line of JSON for each row")
     options = parser.parse_args()
-    traces = list(traces_in(options.data))
-    if not traces:
-        sys.exit(f"there is no trace in {options.data}: it should hold *.json with metadata.gap_seconds and data")
+    traces = list(traces_in(trace_folder(options.data, "spot", "*.json")))
     single: list[dict[str, tuple[float, int]]] = []
     for trace in traces:
         found = measured(trace, options.starts)

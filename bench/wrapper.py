@@ -87,7 +87,7 @@ def _wanted(name: str, number: int) -> tuple[Wanted, TaskBody]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=100)
     parser.add_argument("--tasks", type=int, default=50)
     options = parser.parse_args()
