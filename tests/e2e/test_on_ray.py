@@ -20,6 +20,11 @@ jobs:
     run: 'echo "restored $(ls "$WEYR_CHECKPOINT_DIR")"; echo 1 > "$WEYR_CHECKPOINT_DIR/step-1"; [ $WEYR_ATTEMPT != 1 ]'
     checkpoint: {{bucket: lake, every: 200ms}}
     retries: {{max: 1, backoff: 100ms}}
+  steps:
+    run: |
+      echo begun >> begun
+      while [ ! -e enough ]; do n=$((n + 1)); echo $n > "$WEYR_CHECKPOINT_DIR/step-$n"; sleep 0.3; done
+    checkpoint: {{bucket: lake, every: 200ms, keep: 2}}
 """
 
 
@@ -42,4 +47,24 @@ def test_a_stack_runs_on_ray(user: User) -> None:
     assert "rank 1 of 2" in said
     until(lambda: user.row("job/train").get("phase") == "done", "job/train to be done", within_s=60)
     assert "restored step-1" in user.weyr("logs", "job/train").out
+    _saves_while_the_server_is_down(user)
     user.weyr("down", "--yes")
+
+
+def _saves_while_the_server_is_down(user: User) -> None:
+    """Killed in the middle of a job that saves: what it saves goes on reaching the bucket through the relay, the next
+    server finds it where it is, and it was begun once."""
+    s3 = user.s3()
+
+    def saved() -> set[str]:
+        found = s3.list_objects_v2(Bucket="far-lake", Prefix="checkpoints/steps/")
+        return {each["Key"] for each in found.get("Contents", [])}
+
+    until(saved, "job/steps to save")
+    user.kill("server")
+    before = saved()
+    until(lambda: not before & saved(), "all checkpoints to be later ones than when the server was killed")
+    user.weyr("server", "start")
+    (user.folder / "enough").touch()
+    user.until_phase("job/steps", "done")
+    assert (user.folder / "begun").read_text() == "begun\n"

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from weyr.compose.doors import keep_listen, listen_of
+from weyr.compose.doors import keep_listen, listen_of, planes_of
 from weyr.core.diagnostic import UserError
-from weyr.server.relay import open_relays
+from weyr.gateway.relay import open_relay
 from weyr.store.home import Home
 
 ELSEWHERE = "127.0.0.2"
@@ -30,7 +30,7 @@ def test_what_comes_in_is_carried_both_ways_to_its_end() -> None:
     async def play() -> bytes:
         door = await asyncio.start_server(_echo, "127.0.0.1", 0)
         port = door.sockets[0].getsockname()[1]
-        (relay,) = await open_relays(ELSEWHERE, [port], lambda *_args, **_fields: None)
+        relay = await open_relay(ELSEWHERE, port)
         reader, writer = await asyncio.open_connection(ELSEWHERE, port)
         writer.write(sent)
         writer.write_eof()
@@ -45,9 +45,12 @@ def test_what_comes_in_is_carried_both_ways_to_its_end() -> None:
     assert asyncio.run(play()) == sent
 
 
-def test_without_an_address_nothing_is_open() -> None:
+def test_without_an_address_nothing_is_open(tmp_path: Path) -> None:
     """Safe by default: nobody on the network reaches a laptop's server."""
-    assert asyncio.run(open_relays("", [7780], lambda *_args, **_fields: None)) == []
+    home = Home(tmp_path)
+    assert not planes_of(home)["relay"].is_wanted
+    keep_listen(home, ELSEWHERE)
+    assert planes_of(home)["relay"].is_wanted
 
 
 def test_the_address_is_remembered_until_it_is_taken_back(tmp_path: Path) -> None:

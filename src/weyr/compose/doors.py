@@ -50,6 +50,10 @@ def planes_of(home: Home, is_serving: bool = True) -> dict[str, Plane]:
     # Who has no function has no process for functions.
     info, log = home.info("functions"), home.log("functions")
     planes["functions"] = Plane("functions", functions, info, log, needs=home.functions)
+    # Tasks on other machines have a use for these two.
+    reached = ("--address", listen_of(home), "--ports", str(ports["server"]), str(ports["s3"]))
+    relay = ("weyr.gateway.relay", *reached, "--info", str(home.info("relay")))
+    planes["relay"] = Plane("relay", relay, home.info("relay"), home.log("relay"), needs=home.path / LISTEN)
     return planes
 
 
@@ -72,12 +76,6 @@ def ports_of(home: Home, is_serving: bool) -> dict[str, int]:
     Who only reads a new folder keeps none: nobody has been given them, and somebody else may have them by then.
     """
     return kept_ports(home.ports, PORTS) if is_serving else {**PORTS, **known_ports(home.ports)}
-
-
-def relayed(home: Home) -> list[int]:
-    """The ports that tasks on other machines have a use for."""
-    ports = ports_of(home, is_serving=True)
-    return [ports["server"], ports["s3"]]
 
 
 def keep_listen(home: Home, address: str) -> None:

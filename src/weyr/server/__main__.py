@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from weyr.compose.doors import is_store_shared, keep_listen, planes_of, server_door
+from weyr.compose.doors import is_store_shared, keep_listen, listen_of, planes_of, server_door
 from weyr.core.diagnostic import Diagnostic, StoreError, UserError
 from weyr.store.home import Home, HomeLock, unusable
 
@@ -31,10 +31,13 @@ def main() -> int:
         if turn is None and arguments.standby:
             raise UserError(_nothing_to_share())
         lock = turn.begin() if turn else HomeLock(home)
+        before = listen_of(home)
         if arguments.listen:
             keep_listen(home, arguments.listen)
         door = server_door(home, arguments.port)
         planes = planes_of(home)
+        if listen_of(home) != before:
+            planes["relay"].stop()  # one of before, which is at the address of before
     except UserError as e:
         print(e, file=sys.stderr)
         if turn:

@@ -73,8 +73,8 @@ class Service:
         self.audit.append(AuditEvent(self.now(), "server", principal, action, resource, False, reason))
 
     def server(self) -> dict[str, Any]:
-        """Who serves, where, and which planes run."""
-        running = {name: plane.running() for name, plane in self.weyr.planes.items()}
+        """Who serves, where, and which of the planes run that have anything to do."""
+        running = {name: plane.running() for name, plane in self.weyr.planes.items() if plane.is_wanted}
         return {
             "version": version("weyr"),
             "pid": os.getpid(),

@@ -9,7 +9,7 @@ import time
 import uvicorn
 
 from weyr.access.audit import AuditLog
-from weyr.compose.doors import listen_of, relayed, url_of
+from weyr.compose.doors import url_of
 from weyr.compose.local import Planes, Weyr, open_weyr, plane_supervisor, task_vigil
 from weyr.compose.tenure import Tenure
 from weyr.core.diagnostic import EngineError
@@ -17,7 +17,6 @@ from weyr.reconcile.ports import Log
 from weyr.server.app import build_app
 from weyr.server.keeper import Keeper
 from weyr.server.log import JsonLog
-from weyr.server.relay import open_relays
 from weyr.server.service import Service
 from weyr.server.troubles import as_user_errors
 from weyr.store.database import Database
@@ -77,18 +76,14 @@ def serve(
 
 async def _run(server: uvicorn.Server, door: socket.socket, home: Home, url: str, is_auto: bool, log: Log) -> None:
     """Serves until told to stop, and says when it is ready."""
-    relays: list[asyncio.Server] = []
     serving = asyncio.create_task(server.serve(sockets=[door]))
     while not server.started and not serving.done():
         await asyncio.sleep(0.005)
     if server.started:
         port = door.getsockname()[1]
         write_info(home.info("server"), port, url, auto=is_auto)
-        relays = await open_relays(listen_of(home), relayed(home), log)
         log("server.ready", pid=os.getpid(), port=port, url=url)
     await serving
-    for relay in relays:
-        relay.close()
 
 
 def _plane_started(weyr: Weyr, keeper: Keeper, log: Log, name: str) -> None:
