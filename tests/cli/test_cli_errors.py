@@ -123,6 +123,18 @@ def test_the_starter_file_has_no_problems(shell: Shell) -> None:
     assert said.out == "my-stack: 3 objects, no problems.\n"
 
 
+def test_problems_are_data_too(shell: Shell) -> None:
+    """An editor or a check in CI reads the line and the words of each problem, and still sees the status."""
+    (shell.folder / "weyr.yaml").write_text("stack: digits\njobs:\n  a: {run: x, idle: 1}\n")
+
+    said = shell.weyr("validate", "--json")
+
+    (problem,) = json.loads(said.out)["problems"]
+    assert (said.status, problem["ref"], problem["place"]["line"]) == (1, "job/a", 3)
+    assert "There is no field" in problem["detail"]
+    assert "There is no field" in said.err
+
+
 def test_unknown_verbs_kinds_and_fields_name_the_nearest(shell: Shell) -> None:
     """The next step is one word away."""
     assert "Did you mean 'cost'" in shell.weyr("cots").err

@@ -92,10 +92,18 @@ class Fenced(StoreError):
     """Another server holds the lease by now; nothing was written."""
 
 
+PREFIX_MIN = 3
+
+
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known word that `word` was probably meant to be, if any is near enough."""
-    matches: Sequence[str] = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return matches[0] if matches else None
+    words = list(known)
+    matches: Sequence[str] = difflib.get_close_matches(word, words, n=1, cutoff=0.6)
+    if matches:
+        return matches[0]
+    # `idle` for `idle_after`: too unlike by its letters, and plain to a reader.
+    longer = [each for each in words if len(word) >= PREFIX_MIN and each.startswith(word)]
+    return longer[0] if len(longer) == 1 else None
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -1,13 +1,14 @@
 """What does a stack file ask for? Text → a `Stack` of typed specs, or every problem in it at once."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Set
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from weyr.core.diagnostic import Diagnostic, Place, Severity, UserError, did_you_mean
 from weyr.core.engine import LOCAL, ONLY_LOCAL, Engines, On
 from weyr.core.kind import AnyKind, Kinds
 from weyr.core.ref import NAME, Ref
-from weyr.core.schema import Spec, ValidationError, from_plain
+from weyr.core.schema import Reference, Spec, ValidationError, from_plain
 from weyr.stack.fields import shape_of
 from weyr.stack.references import Needs, linked
 from weyr.stack.sentences import INVALID, UNKNOWN, clipped, mistakes_of, sentence, written
@@ -182,14 +183,27 @@ def _read_spec(reading: _Reading, ref: Ref, kind: AnyKind, node: Node, place: Pl
     try:
         spec = from_plain(kind.spec, whole.plain())
     except ValidationError as e:
-        for mistake in mistakes_of(e, whole):
+        mistakes = mistakes_of(e, whole)
+        for mistake in mistakes:
             if reading.is_full:
                 reading.left_out += 1
             else:
                 reading.problems.append(sentence(mistake, str(ref), whole, shape))
+        _read_rest(reading, ref, kind, whole, {mistake.path[0] for mistake in mistakes if mistake.path})
     else:
         reading.specs[ref] = spec, whole, place
     reading.problems.extend(switches_for_numbers(str(ref), whole, shape))
+
+
+def _read_rest(reading: _Reading, ref: Ref, kind: AnyKind, whole: Node, broken: Set[str | int]) -> None:
+    """The spec without its broken fields, so that what its other fields refer to is looked at as well."""
+    assert isinstance(whole.value, dict)
+    fields = kind.spec.model_fields
+    if any(isinstance(fields[name].default, Reference) for name in broken & fields.keys()):
+        return  # nobody wrote what would stand there instead
+    rest = {name: entry for name, entry in whole.value.items() if name not in broken}
+    with suppress(ValidationError):  # a field that is needed is missing or broken: its references wait for it
+        reading.specs[ref] = from_plain(kind.spec, Node(whole.place, rest, whole.keys).plain()), whole, whole.place
 
 
 def _linked(reading: _Reading) -> Needs:

@@ -96,6 +96,18 @@ def test_a_broken_object_can_still_be_referred_to() -> None:
     assert [ref for _, ref, _ in problems] == ["node/b"]
 
 
+def test_a_broken_object_says_what_it_refers_to_in_vain() -> None:
+    """All at once: a slip in one field hides nothing that is wrong with another."""
+    problems = refused("nodes:\n  a: {after: b, colour: red}\nlodgers:\n  c: {home: [], x: 1}\n")
+
+    assert [(line, detail.partition(".")[0]) for line, _, detail in problems] == [
+        (3, "after: there is no node called 'b' in this stack"),
+        (3, 'There is no field "colour"'),
+        (5, "home: write the name of a leaf, such as leaf/example"),
+        (5, 'There is no field "x"'),
+    ]
+
+
 def test_the_same_name_in_another_kind_is_pointed_out() -> None:
     """Names are per kind, which people forget."""
     problems = refused("nodes:\n  a: {leaf: b}\n  b:\nleaves:\n  bb:\n")
