@@ -34,6 +34,7 @@ functions:
     retries: {max: 2, backoff: 100ms}
     scale: {warm: 1, max: 2}
     dead_letters: letter
+    letterbox: {bucket: outbox, prefix: failed/}
   upper:
     run: tr a-z A-Z
   uploaded:
@@ -158,6 +159,15 @@ def test_an_event_that_always_fails_is_told_to_whom_it_may_concern(lab: Lab) -> 
     assert (found["state"], found["attempt"], found["error"]) == ("dead", 3, "RuntimeError")
     until(lambda: any("hopeless" in line for line in lab.noted("letters")), "the letter to be read")
     assert lab.noted("letters")[-1].startswith("lab/moody 3 RuntimeError")
+    s3 = lab.user.s3()
+
+    def boxed() -> list[dict[str, Any]]:
+        listed = s3.list_objects_v2(Bucket="lab-outbox", Prefix="failed/").get("Contents", [])
+        return [json.loads(s3.get_object(Bucket="lab-outbox", Key=each["Key"])["Body"].read()) for each in listed]
+
+    (letter,) = until(boxed, "a letter in the bucket")
+    assert (letter["function"], letter["attempts"], letter["error"]) == ("lab/moody", 3, "RuntimeError")
+    assert json.loads(letter["event"])["id"] == "hopeless"
     dead = lab.user.asked("invoke", "function/moody", "--dead")["answer"]["dead"]
     assert json.loads(dead[0]["event"])["id"] == "hopeless"
     revived = lab.call("moody/-/revive")
@@ -180,7 +190,7 @@ def test_an_upload_calls_a_function_whatever_is_killed(lab: Lab) -> None:
     s3.put_object(Bucket="lab-inbox", Key="out/6.txt", Body=b"x")
 
     def sizes() -> dict[str, int]:
-        there = s3.list_objects_v2(Bucket="lab-outbox").get("Contents", [])
+        there = s3.list_objects_v2(Bucket="lab-outbox", Prefix="in/").get("Contents", [])
         return {o["Key"]: int(s3.get_object(Bucket="lab-outbox", Key=o["Key"])["Body"].read()) for o in there}
 
     until(lambda: len(sizes()) >= len(keys), "every upload to be seen to")
@@ -226,6 +236,7 @@ def test_what_happened_is_shown(lab: Lab) -> None:
     assert f"[{done.headers['weyr-request-id']}] echo of dict" in logs
     metrics = lab.user.request("GET", "/metrics")[1]
     assert 'weyr_function_invocations_total{function="lab/echo"}' in metrics
+    assert 'weyr_function_duration_seconds_count{function="lab/echo",start="cold"}' in metrics
 
 
 def _kill_hosts(user: User) -> None:

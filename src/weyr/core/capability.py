@@ -228,7 +228,8 @@ class FunctionBody:
     An instance has `concurrency` events at once, and there are `warm` to `instances_max` of them. `hold_s` is how long
     a caller waits for one, `time_limit_s` how long an event may take, `keep_s` how long answers to later events are
     kept. Events that nobody waits for are tried again `retries_max` times, after `backoff_s`, twice that and so on;
-    then the function named `dead_to` is told, "" for none.
+    then the function named `dead_to` is told, "" for none, and an object is written to `letters_bucket`, "" for none,
+    under `letters_prefix`.
     """
 
     name: str
@@ -245,6 +246,8 @@ class FunctionBody:
     retries_max: int = 2
     backoff_s: float = 1.0
     dead_to: str = ""
+    letters_bucket: str = ""
+    letters_prefix: str = ""
     keep_s: float = 86_400.0
     queue_max: int = 100_000
     of: Literal["function"] = "function"

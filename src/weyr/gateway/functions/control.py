@@ -111,9 +111,11 @@ def _lines(plane: Plane, functions: list[Function]) -> Iterator[str]:
     yield f"# HELP {name} From asking for an instance to the answer."
     yield f"# TYPE {name} histogram"
     for function in functions:
-        label, found = f'function="{function.setting.name}"', function.counts
-        sums = list(accumulate(found.buckets))
-        for bound, count in zip((*(f"{top:g}" for top in LATENCY_BUCKETS_S), "+Inf"), sums, strict=True):
-            yield f'{name}_bucket{{{label},le="{bound}"}} {count}'
-        yield f"{name}_sum{{{label}}} {found.took_s:.6f}"
-        yield f"{name}_count{{{label}}} {sums[-1]}"
+        counted = function.counts
+        for start, found in (("warm", counted.warm), ("cold", counted.waited)):
+            label = f'function="{function.setting.name}",start="{start}"'
+            sums = list(accumulate(found.buckets))
+            for bound, count in zip((*(f"{top:g}" for top in LATENCY_BUCKETS_S), "+Inf"), sums, strict=True):
+                yield f'{name}_bucket{{{label},le="{bound}"}} {count}'
+            yield f"{name}_sum{{{label}}} {found.took_s:.6f}"
+            yield f"{name}_count{{{label}}} {sums[-1]}"

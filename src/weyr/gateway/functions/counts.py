@@ -8,9 +8,21 @@ LATENCY_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.
 
 
 @dataclass(slots=True)
+class Histogram:
+    """How many took at most each of LATENCY_BUCKETS_S and more than the one before, the last more than all."""
+
+    took_s: float = 0.0
+    buckets: list[int] = field(default_factory=lambda: [0] * (len(LATENCY_BUCKETS_S) + 1))
+
+    def add(self, took_s: float) -> None:
+        self.took_s += took_s
+        self.buckets[next((i for i, top in enumerate(LATENCY_BUCKETS_S) if took_s <= top), -1)] += 1
+
+
+@dataclass(slots=True)
 class Counts:
-    """`cold` counts attempts that waited for an instance to be made; their times are kept apart. Times in seconds, from
-    when the attempt was asked for to its answer."""
+    """`cold` counts attempts that waited for an instance to be made (`waited`); their times are kept apart. Times in
+    seconds, from when the attempt was asked for to its answer."""
 
     invocations: int = 0
     errors: int = 0
@@ -19,21 +31,20 @@ class Counts:
     cold: int = 0
     retries: int = 0
     dead: int = 0
-    took_s: float = 0.0
     last_at: float | None = None
     warm_times: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT))
     cold_times: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT))
-    buckets: list[int] = field(default_factory=lambda: [0] * (len(LATENCY_BUCKETS_S) + 1))
+    warm: Histogram = field(default_factory=Histogram)
+    waited: Histogram = field(default_factory=Histogram)
 
     def ended(self, took_s: float, is_cold: bool, status: int) -> None:
         """One attempt is over."""
         self.invocations += 1
-        self.took_s += took_s
         self.cold += is_cold
         self.errors += status >= 500
         self.timeouts += status == 504
         (self.cold_times if is_cold else self.warm_times).append(took_s)
-        self.buckets[next((i for i, top in enumerate(LATENCY_BUCKETS_S) if took_s <= top), -1)] += 1
+        (self.waited if is_cold else self.warm).add(took_s)
 
     def quantile_ms(self, share: float, is_cold: bool) -> float:
         """0 where there was none yet."""

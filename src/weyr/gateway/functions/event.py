@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+LETTER = "letter"
+"""The trigger of an event that an instance does not call its function with: it leaves it in a bucket."""
+
 
 class State(StrEnum):
     """WAITING: for its time, or its next attempt. DEAD: all its attempts failed."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from weyr.gateway.functions.counts import Counts
-from weyr.gateway.functions.event import Event, Outcome
+from weyr.gateway.functions.event import LETTER, Event, Outcome
 from weyr.gateway.functions.instance import Instance
 from weyr.gateway.functions.settings import Setting
 
@@ -19,6 +19,7 @@ RETRY_S = 0.005
 WAITING_MAX = 10_000
 INSTANCE_IDLE_S = 30.0
 FRAME_MAX = 64 * 2**20
+LETTER_S = 60.0
 
 
 @dataclass(slots=True, eq=False)
@@ -103,7 +104,8 @@ class Function:
                 return Outcome(503, error="NoInstance", message=f"no instance was free; waited {hold_s:g} s")
         outcome = await self._answer(instance, event)
         self.counts.last_at = time.time()
-        self.counts.ended(self._loop.time() - began, is_cold, outcome.status)
+        if event.trigger != LETTER:
+            self.counts.ended(self._loop.time() - began, is_cold, outcome.status)
         return outcome
 
     def tidy(self, now: float) -> None:
@@ -117,7 +119,7 @@ class Function:
             self._wanted(self)
 
     async def _answer(self, instance: Instance, event: Event) -> Outcome:
-        limit_s = self.setting.body.time_limit_s
+        limit_s = LETTER_S if event.trigger == LETTER else self.setting.body.time_limit_s
         done = instance.send(event, time.time() + limit_s)
         try:
             async with asyncio.timeout(limit_s):

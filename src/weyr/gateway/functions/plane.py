@@ -10,10 +10,11 @@ from functools import partial
 from pathlib import Path
 
 from weyr.gateway.functions.door import Door
-from weyr.gateway.functions.event import Event, Outcome, id_of
+from weyr.gateway.functions.event import LETTER, Event, Outcome
 from weyr.gateway.functions.function import Function, begun
+from weyr.gateway.functions.letters import letters_of
 from weyr.gateway.functions.schedule import Schedules
-from weyr.gateway.functions.settings import Setting, Settings, read_settings
+from weyr.gateway.functions.settings import Settings, read_settings
 from weyr.gateway.functions.store import EventStore
 from weyr.wire.process import bound_log, listen_unix
 from weyr.wire.server import HttpServer, Limits
@@ -167,15 +168,16 @@ class Plane:
     ) -> None:
         if outcome.is_ok:
             await self.store.finish(event, outcome, now)
-        elif event.attempt <= retries_max:
+        elif event.attempt <= retries_max or event.trigger == LETTER:
             function.counts.retries += 1
-            wait_s = min(backoff_s * 2 ** (event.attempt - 1), BACKOFF_MAX_S)
+            wait_s = min(backoff_s * 2 ** min(event.attempt - 1, 60), BACKOFF_MAX_S)
             await self.store.retry(event, outcome, now + wait_s)
             self._loop.call_later(wait_s, self._look_again, event.function)
         else:
             function.counts.dead += 1
-            await self.store.bury(event, outcome, now, _letter(function.setting, event, outcome, now))
+            await self.store.bury(event, outcome, now, letters_of(function.setting, event, outcome, now))
             self._look_again(function.setting.body.dead_to)
+            self._look_again(event.function)
 
     async def revive(self, function: Function) -> int:
         """Dead events begin anew. Gives how many."""
@@ -222,20 +224,6 @@ class Plane:
         path, listener, server = self._doors.pop(name)
         Path(path).unlink(missing_ok=True)
         await server.drain([listener], 1.0)
-
-
-def _letter(setting: Setting, event: Event, outcome: Outcome, now: float) -> Event | None:
-    """What another function is told of an event that could not be run."""
-    target = setting.body.dead_to
-    if not target:
-        return None
-    said = {
-        "function": event.function, "id": event.id, "trigger": event.trigger, "attempts": event.attempt,
-        "error": outcome.error, "message": outcome.message, "accepted_at": event.accepted_at,
-        "content_type": event.content_type, "event": event.body.decode(errors="replace"),
-    }  # fmt: skip
-    body = json.dumps(said).encode()
-    return Event(id_of(target, "dead", event.id), target, "dead letter", body, accepted_at=now, due_at=now)
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:

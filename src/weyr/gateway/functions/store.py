@@ -77,12 +77,12 @@ class EventStore:
         sql = "UPDATE events SET attempt = ?, due_at = ?, error = ?, message = ? WHERE id = ?"
         await self._write(lambda db: db.execute(sql, row))
 
-    async def bury(self, event: Event, outcome: Outcome, now: float, letter: Event | None) -> None:
-        """The last attempt failed. `letter` tells another function of it: both are written, or neither."""
+    async def bury(self, event: Event, outcome: Outcome, now: float, letters: Sequence[Event]) -> None:
+        """The last attempt failed. `letters` tell of it: all of it is written, or nothing."""
 
         def both(db: sqlite3.Connection) -> None:
             _end(db, event, State.DEAD, outcome, now)
-            if letter is not None:
+            for letter in letters:
                 _insert(db, letter)
 
         await self._write(both)

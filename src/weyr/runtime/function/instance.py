@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from weyr.runtime.function.calls import Calls
 from weyr.runtime.function.context import Context
+from weyr.runtime.function.letters import LETTER, left
 from weyr.runtime.function.lines import LogLines, tag
 from weyr.wire.frames import Frames, frame
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
 READ_BYTES = 256 * 2**10
+LETTER_HEAD_MAX = 2**16
 
 
 def serve(line: socket.socket, calls: Calls, concurrency: int, payload_max: int) -> None:
@@ -32,7 +34,7 @@ def serve(line: socket.socket, calls: Calls, concurrency: int, payload_max: int)
         _serve_async(line, calls, payload_max, send)
         return
     threads = _threads(concurrency) if concurrency > 1 else None
-    frames = Frames(payload_max)
+    frames = Frames(_frame_max(payload_max))
     while data := line.recv(READ_BYTES):
         for header, body in frames.feed(data):
             if "id" not in header:
@@ -44,6 +46,20 @@ def serve(line: socket.socket, calls: Calls, concurrency: int, payload_max: int)
                 threads.submit(_answer, calls, header, body, send)
 
 
+def _context(header: dict[str, Any]) -> Context:
+    """What a function is told beside the event; of a letter nothing but its name."""
+    return Context({"id": header["id"]} if _is_letter(header) else header)
+
+
+def _frame_max(payload_max: int) -> int:
+    """A letter has an event in it, written as JSON: six characters for a byte at the worst."""
+    return payload_max * 6 + LETTER_HEAD_MAX
+
+
+def _is_letter(header: dict[str, Any]) -> bool:
+    return header.get("trigger") == LETTER
+
+
 def _threads(count: int) -> "ThreadPoolExecutor":
     from concurrent.futures import ThreadPoolExecutor
 
@@ -51,9 +67,9 @@ def _threads(count: int) -> "ThreadPoolExecutor":
 
 
 def _answer(calls: Calls, header: dict[str, Any], body: bytes, send: Callable[..., None]) -> None:
-    context = Context(header)
+    context = _context(header)
     with tag(context.request_id):
-        answer, result = calls.call(context, body)
+        answer, result = left(header["request"], body) if _is_letter(header) else calls.call(context, body)
         sys.stdout.flush()
         sys.stderr.flush()
     send({"id": context.request_id, **answer}, result)
@@ -63,14 +79,17 @@ def _serve_async(line: socket.socket, calls: Calls, payload_max: int, send: Call
     import asyncio
 
     async def one(header: dict[str, Any], body: bytes) -> None:
-        context = Context(header)
+        context = _context(header)
         with tag(context.request_id):
-            answer, result = await calls.call_async(context, body)
+            if _is_letter(header):
+                answer, result = left(header["request"], body)
+            else:
+                answer, result = await calls.call_async(context, body)
             sys.stdout.flush()
         await loop.sock_sendall(line, frame({"id": context.request_id, **answer}, result))
 
     async def all_of_them() -> None:
-        frames, running = Frames(payload_max), set()
+        frames, running = Frames(_frame_max(payload_max)), set()
         while data := await loop.sock_recv(line, READ_BYTES):
             for header, body in frames.feed(data):
                 if "id" in header:

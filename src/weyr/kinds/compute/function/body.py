@@ -8,6 +8,7 @@ from dataclasses import replace
 from weyr.core.capability import PYTHON, FunctionBody, ObjectTrigger, ScheduleTrigger, TaskBody
 from weyr.core.decision import Need
 from weyr.core.ref import Ref
+from weyr.core.schema import Reference
 from weyr.core.task_spec import command_of, task_body
 from weyr.kinds.compute.function.spec import FunctionSpec, Objects
 
@@ -32,7 +33,12 @@ def host_body(ref: Ref, spec: FunctionSpec, needs: Mapping[Ref, Need], folder: s
     what: dict[str, object] = {"handler": spec.handler} if spec.handler else {"run": command_of(spec.run or ())}
     order = json.dumps({**what, "concurrency": spec.scale.concurrency, "payload": spec.payload})
     argv = (PYTHON, "-I", "-m", "weyr.runtime.function", order)
-    return replace(task_body(ref, spec, needs, folder, argv), probe=PROBE)
+    body = task_body(ref, spec, needs, folder, argv)
+    if spec.letterbox is None:
+        return replace(body, probe=PROBE)
+    # The function's own instances write the letters, with the function's own keys.
+    grant = f"s3:write:{_bucket(ref, spec.letterbox.bucket, needs)}/{spec.letterbox.prefix}*"
+    return replace(body, probe=PROBE, grants=tuple(dict.fromkeys((*body.grants, grant))))
 
 
 def function_body(
@@ -54,12 +60,19 @@ def function_body(
         retries_max=spec.retries.max,
         backoff_s=spec.retries.backoff,
         dead_to=f"{ref.stack}/{spec.dead_letters.name}" if spec.dead_letters else "",
+        letters_bucket=_bucket(ref, spec.letterbox.bucket, needs) if spec.letterbox else "",
+        letters_prefix=spec.letterbox.prefix if spec.letterbox else "",
         keep_s=spec.keep_results,
         queue_max=spec.queue_max,
     )
 
 
+def _bucket(ref: Ref, bucket: Reference, needs: Mapping[Ref, Need]) -> str:
+    """Its name at the S3 door."""
+    return str(needs[bucket.ref(ref.stack)].outputs["name"])
+
+
 def _trigger(ref: Ref, entry: Objects, needs: Mapping[Ref, Need]) -> ObjectTrigger:
-    bucket = str(needs[entry.bucket.ref(ref.stack)].outputs["name"])
+    bucket = _bucket(ref, entry.bucket, needs)
     events = tuple(name for event in entry.events for name in _EVENTS[event])
     return ObjectTrigger(bucket, entry.prefix, entry.suffix, events)

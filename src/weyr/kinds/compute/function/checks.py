@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from weyr.core.checking import Finding, Proposal, shared_address
 from weyr.core.diagnostic import Severity
 from weyr.core.ref import Ref
+from weyr.core.task_spec import SandboxPart
 from weyr.kinds.compute.function.spec import FunctionSpec
 
 
@@ -16,6 +17,7 @@ def checks(proposal: Proposal) -> Iterator[Finding]:
             yield from _code(ref, spec)
             yield from _letters(proposal, ref, spec)
             yield from _loops(ref, spec)
+            yield from _letterbox(ref, spec)
 
 
 def _code(ref: Ref, spec: FunctionSpec) -> Iterator[Finding]:
@@ -56,3 +58,19 @@ def _loops(ref: Ref, spec: FunctionSpec) -> Iterator[Finding]:
             detail = f"{ref} writes to {trigger.bucket}, and everything that is written there calls it."
             path = ("objects", index, "prefix")
             yield Finding(ref, path, Severity.WARN, "A function that may call itself", detail, "prefix: incoming/")
+
+
+def _letterbox(ref: Ref, spec: FunctionSpec) -> Iterator[Finding]:
+    """Letters that cannot be written, and letters that are events of whom they are about."""
+    box = spec.letterbox
+    if box is None:
+        return
+    if isinstance(spec.sandbox, SandboxPart) and spec.sandbox.network == "none":
+        detail = f"{ref} writes its letters to {box.bucket}, and its sandbox reaches no bucket."
+        yield Finding(ref, ("letterbox",), Severity.FATAL, "A letterbox out of reach", detail, "network: local")
+    for index, trigger in enumerate(spec.objects):
+        is_same = trigger.bucket == box.bucket and "created" in trigger.events
+        if is_same and box.prefix.startswith(trigger.prefix) and "0.json".endswith(trigger.suffix):
+            detail = f"Each letter in {box.bucket} calls {ref}, and where that fails another one follows, for ever."
+            path = ("objects", index, "prefix")
+            yield Finding(ref, path, Severity.FATAL, "Letters that call whom they are about", detail, "prefix: in/")

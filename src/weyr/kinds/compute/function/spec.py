@@ -70,6 +70,13 @@ class Scale(SpecPart):
     idle_after: Duration = field(60.0, description="Time without an event before it sleeps.", gt=0)
 
 
+class Letterbox(SpecPart):
+    """Where it is written down what became of events whose attempts all failed."""
+
+    bucket: Annotated[Reference, to("bucket")] = field(description="The bucket; the function may write there.")
+    prefix: str = field("", description="What their keys begin with; the event's id and .json follow.")
+
+
 class FunctionSpec(TaskSpec):
     """A Python function or a command, and what calls it."""
 
@@ -92,6 +99,9 @@ class FunctionSpec(TaskSpec):
     retries: Retries = field(Retries(), description="How often an event is tried again that nobody waits for.")
     dead_letters: Annotated[Reference, to("function")] | None = field(
         None, description="The function that is told of events whose attempts all failed."
+    )
+    letterbox: Letterbox | None = field(
+        None, description="The bucket in which an object tells of each event whose attempts all failed."
     )
     keep_results: Duration = field(86_400.0, description="How long answers that nobody waited for are kept.", ge=60)
     queue_max: Count = field(100_000, description="How many events may wait; then callers get 429.")

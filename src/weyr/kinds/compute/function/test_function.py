@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from any_history import History, Move
 
-from weyr.core.capability import FunctionBody, RouteBody
+from weyr.core.capability import FunctionBody, RouteBody, TaskBody
 from weyr.core.checking import Proposal
 from weyr.core.decision import Decision, Need, Phase, Thing, phase_of
 from weyr.core.ref import Ref
@@ -228,6 +228,18 @@ def test_triggers_name_the_buckets_of_the_world() -> None:
     assert trigger.events == ("ObjectCreated:*", "ObjectRemoved:*", "LifecycleExpiration:*")
 
 
+def test_a_letterbox_may_be_written_to_and_no_more() -> None:
+    """Its instances leave the letters there, with the least that this takes."""
+    stage = Stage(function(letterbox={"bucket": "inbox", "prefix": "failed/"}), waiting=1)
+
+    stage.step(3)
+
+    assert (stage.told.letters_bucket, stage.told.letters_prefix) == ("lab-inbox", "failed/")
+    host = stage.history.things["1"].body
+    assert isinstance(host, TaskBody)
+    assert host.grants == ("s3:write:lab-inbox/failed/*",)
+
+
 @pytest.mark.parametrize(
     ("fields", "summary"),
     [
@@ -236,6 +248,8 @@ def test_triggers_name_the_buckets_of_the_world() -> None:
         ({"scale": {"warm": 5, "max": 2}}, "Limits that contradict"),
         ({"image": "python"}, "A function in an image"),
         ({"objects": [{"bucket": "inbox"}], "writes": ["inbox"]}, "A function that may call itself"),
+        ({"objects": [{"bucket": "inbox"}], "letterbox": {"bucket": "inbox"}}, "Letters that call whom they are about"),
+        ({"letterbox": {"bucket": "inbox"}, "sandbox": {"network": "none"}}, "A letterbox out of reach"),
     ],
 )
 def test_what_could_never_work_is_told_in_the_plan(fields: dict[str, Any], summary: str) -> None:
