@@ -236,7 +236,7 @@ def test_what_happened_is_shown(lab: Lab) -> None:
     assert f"[{done.headers['weyr-request-id']}] echo of dict" in logs
     metrics = lab.user.request("GET", "/metrics")[1]
     assert 'weyr_function_invocations_total{function="lab/echo"}' in metrics
-    assert 'weyr_function_duration_seconds_count{function="lab/echo",start="cold"}' in metrics
+    assert 'weyr_function_cold_seconds{function="lab/echo",quantile="0.5"}' in metrics
 
 
 def _kill_hosts(user: User) -> None:

@@ -8,13 +8,14 @@ import tarfile
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
-from engines import LocalWorld, task_id
+from engines import LocalWorld, facts_of, task_id
 
 from weyr.attempt import image
 from weyr.attempt.task_folder import STATE, read_json
-from weyr.core.capability import TaskBody, Wanted
+from weyr.core.capability import IN_HEALTH, TaskBody, Wanted
 from weyr.core.ref import Ref
 from weyr.core.seen import EndReason, TaskEnd
 
@@ -132,11 +133,29 @@ def test_a_killed_wrapper_leaves_no_container(podman: list[str], local: LocalWor
     assert end.reason is EndReason.LOST
 
 
+def test_a_program_that_serves_answers_from_its_container(podman: list[str], local: LocalWorld, tmp_path: Path) -> None:
+    """A service brings its own server in an image; Weyr asks it over its port whether it is well, and stops it."""
+    (tmp_path / "page.txt").write_text("from the image")
+    server = ("sh", "-c", "exec busybox httpd -f -p 127.0.0.1:$PORT -h .")
+    check = ("--http=/page.txt", "--after=0", "--every=0.2", "--timeout=5", "--failures=3", "--")
+    begin(local, tmp_path, (*IN_HEALTH, *check, *server), probe="/", ports=(0,))
+
+    ready = local.until(task_id(), lambda seen: getattr(getattr(seen, "facts", None), "is_ready", False))
+    (port,) = facts_of(ready).ports
+    with urlopen(f"http://127.0.0.1:{port}/page.txt", timeout=10) as answer:
+        assert answer.read() == b"from the image"
+    assert containers(podman) != ""
+    local.provider.release([task_id()])
+    end, _ = end_of(local, podman)
+    assert end.reason is EndReason.STOPPED
+
+
 @pytest.mark.parametrize(
     ("more", "words"),
     [
         ({"requirements": ("numpy",)}, "Python requirements"),
         ({"workdir": "/"}, "the whole machine"),
+        ({"probe": "/"}, "by a program of Weyr's"),
         ({"secret_env": {"DOCKER_HOST": SECRET}}, "cannot be a secret"),
     ],
 )

@@ -14,7 +14,7 @@ from functools import cache
 from weyr.attempt.container import last_line
 from weyr.attempt.limits import WEIGHT
 from weyr.attempt.task_folder import ContainerOrder, Order
-from weyr.core.capability import TaskBody
+from weyr.core.capability import IN_HEALTH, TaskBody
 
 COMMAND = "WEYR_CONTAINER_ENGINE"
 """The variable with the engine and its global options, as in a shell: `podman --runtime runc`."""
@@ -33,7 +33,8 @@ FACTS = {
 TRY_S = 10.0
 SHARED_BYTES = 1 << 30
 """/dev/shm of a container that named no memory: engines give 64 MiB, at which loaders of batches fail."""
-STAGING = ["-m", "weyr.runtime.staging"]
+OUTSIDE = (["-m", "weyr.runtime.staging"], ["-m", "weyr.runtime.health"])
+"""What is ours goes before a program's words, up to `--`, and stays outside of its container."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +120,8 @@ def refusal(body: TaskBody, found: Engine) -> str:
     if body.sandbox or body.requirements:
         word = "a sandbox" if body.sandbox else "Python requirements"
         return f"it asks for an image and for {word}; a container is the one, and its image has the other"
-    if body.probe or body.ports:
-        return "what serves requests cannot run in an image"
+    if body.probe and body.argv[: len(IN_HEALTH)] != IN_HEALTH:
+        return "what serves requests by a program of Weyr's cannot run in an image, which does not hold that"
     if os.path.realpath(body.workdir) == os.sep:
         return "its folder is the whole machine, which would hide the image; name a folder below it"
     steering = sorted(name for name in body.secret_env if name.startswith(STEERING))
@@ -140,8 +141,7 @@ def contained(order: Order, found: Engine, around: Surroundings, environment: Ma
     container = ContainerOrder(
         engine=list(found.words), name=order["group"], is_podman=found.is_podman, memory_bytes=order["memory_bytes"]
     )
-    # What brings the inputs and takes the outputs is ours and stays outside.
-    at = order["argv"].index("--") + 1 if order["argv"][2:4] == STAGING else 0
+    at = order["argv"].index("--") + 1 if order["argv"][2:4] in OUTSIDE else 0
     argv = [*order["argv"][:at], *command_of(order, found, around), *order["argv"][at:]]
     env = client_env(order["env"], environment)
     ours = order | {"cpu": float(around.cpus), "memory_bytes": None, "processes_max": 0}

@@ -93,6 +93,8 @@ class Gang:
 
 PYTHON = "$WEYR_PYTHON"
 """As the first word of a task: the engine's interpreter that has Weyr."""
+IN_HEALTH = (PYTHON, "-I", "-m", "weyr.runtime.health")
+"""The first words of a task that answers for a program below it; a container has the program, and not them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Is the program beside me well? Runs a service's command, checks it, and answers its engine on $WEYR_SOCKET.
 
-    python -m weyr.runtime.health --socket PATH (--http /healthz | --tcp | --exec COMMAND | --alive) ... -- COMMAND
+    python -m weyr.runtime.health (--http /healthz | --tcp | --exec COMMAND | --alive) ... -- COMMAND
 
 An engine asks one HTTP question over a Unix socket whatever a service speaks, and never waits for a service that hangs.
 Standard library only: it starts before the service does.
@@ -31,7 +31,7 @@ def main(words: list[str] | None = None) -> int:
         signal.signal(number, lambda number, _frame: program.send_signal(number))
     pulse = Pulse(_check_of(options), options.after, options.every, options.failures)
     threading.Thread(target=pulse.keep, daemon=True).start()
-    threading.Thread(target=_answer, args=(options.socket, pulse), daemon=True).start()
+    threading.Thread(target=_answer, args=(os.environ["WEYR_SOCKET"], pulse), daemon=True).start()
     status = program.wait()
     if status < 0:
         with suppress(OSError):  # SIGKILL has no handler to be taken off
@@ -125,7 +125,6 @@ def _answer(path: str, pulse: Pulse) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m weyr.runtime.health", description=__doc__.partition("\n")[0])
-    parser.add_argument("--socket", required=True, help="where the engine asks")
     kinds = parser.add_mutually_exclusive_group(required=True)
     kinds.add_argument("--http", metavar="PATH", help="GET it at $PORT; a status below 400 is well")
     kinds.add_argument("--tcp", action="store_true", help="connect to $PORT")

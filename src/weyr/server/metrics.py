@@ -88,6 +88,10 @@ def _functions(world: World) -> Iterator[Metric]:
         times.add_metric([function, "0.5"], facts.p50_ms / 1000)
         times.add_metric([function, "0.99"], facts.p99_ms / 1000)
     yield times
+    waits = GaugeMetricFamily("weyr_function_cold_seconds", "Of the last thousand", labels=["function", "quantile"])
+    for function, facts in seen.items():
+        waits.add_metric([function, "0.5"], facts.cold_p50_ms / 1000)
+    yield waits
 
 
 def _money(ledger: Ledger, now: float) -> Iterator[Metric]:

@@ -2,11 +2,10 @@
 
 import hashlib
 import json
-import shlex
 from collections.abc import Mapping
 from dataclasses import replace
 
-from weyr.core.capability import TaskBody
+from weyr.core.capability import IN_HEALTH, TaskBody
 from weyr.core.decision import Need
 from weyr.core.ref import Ref
 from weyr.core.task_spec import command_of, task_body
@@ -25,9 +24,8 @@ def key_of(spec: ServiceSpec) -> str:
 
 def replica_body(ref: Ref, spec: ServiceSpec, needs: Mapping[Ref, Need], folder: str) -> TaskBody:
     """The program below its health check, which answers the engine for it."""
-    check = shlex.join([*_check(spec), *command_of(spec.run)])
-    command = f'exec "$WEYR_PYTHON" -I -m weyr.runtime.health --socket "$WEYR_SOCKET" {check}'
-    body = task_body(ref, spec, needs, folder, ("/bin/sh", "-c", command))
+    argv = (*IN_HEALTH, *_check(spec), *command_of(spec.run))
+    body = task_body(ref, spec, needs, folder, argv)
     base = f"/{ref.stack}/{ref.name}"
     return replace(body, env={"WEYR_BASE_PATH": base, **body.env}, probe=PROBE, ports=(0,) if spec.listens else ())
 

@@ -22,6 +22,6 @@ def checks(proposal: Proposal) -> Iterator[Finding]:
         if not spec.listens and spec.health.http:
             detail = f"{ref} does not listen, so there is nothing that could answer {spec.health.http}."
             yield Finding(ref, ("health", "http"), Severity.FATAL, "A check of what does not listen", detail)
-        if spec.image:
-            detail = "A service is started below its health check, which an image does not hold."
-            yield Finding(ref, ("image",), Severity.FATAL, "A service in an image", detail)
+        if spec.image and spec.health.command:
+            detail = f"{ref} runs in an image, and its health check would run outside of it; ask it over its port."
+            yield Finding(ref, ("health", "command"), Severity.FATAL, "A check outside of the image", detail, "http: /")
