@@ -42,8 +42,11 @@ class Account:
     users: dict[str, dict[str, int]] = field(default_factory=dict)
     _shares: dict[str | None, float] = field(default_factory=dict)
     """Worked out since it last changed: of the queue under None, of users by name."""
+    changes: int = 0
+    """Counts what may have changed a share."""
 
     def add(self, user: str, demand: Amounts, sign: int = 1) -> None:
+        self.changes += 1
         self._shares.pop(None, None)
         self._shares.pop(user, None)
         _add(self.used, demand, sign)
@@ -91,6 +94,7 @@ class Account:
 
     def forget_shares(self) -> None:
         """There is more or less of everything, or the queue is another."""
+        self.changes += 1
         self._shares.clear()
 
     def largest_users(self, name: str) -> list[tuple[str, int]]:

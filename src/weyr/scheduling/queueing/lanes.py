@@ -7,6 +7,8 @@ from weyr.scheduling.placement import Request
 from weyr.scheduling.queueing.shapes import Task
 from weyr.scheduling.queueing.verdicts import Verdict
 
+Key = tuple[float, ...]
+
 
 @dataclass(frozen=True, slots=True)
 class Alike:
@@ -36,6 +38,8 @@ class Lane:
     """Why its first did not start when it was tried last."""
     tried_at: int = -1
     """The state of the world then: as long as it is the same, it need not be tried again."""
+    key: Key | None = None
+    """Where it stands in its queue's line, of the first it has now and what its user had when it was worked out."""
 
 
 class Lanes:
@@ -67,7 +71,7 @@ class Lanes:
             number = self._number_of[task.id] = self._numbers
             self._numbers += 1
         heapq.heappush(lane.heap, (task.submitted_s, number, task.id))
-        lane.size += 1
+        lane.size, lane.key = lane.size + 1, None
         self.tasks[task.id] = task
         self._lane_of[task.id] = lane
         return lane
@@ -77,7 +81,7 @@ class Lanes:
         if task is None:
             return None
         lane = self._lane_of.pop(id)
-        lane.size -= 1
+        lane.size, lane.key = lane.size - 1, None
         if not lane.size:
             del self.lanes[lane.alike]
         return task

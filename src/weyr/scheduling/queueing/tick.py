@@ -9,8 +9,8 @@ from weyr.scheduling.placement import Placed, Request
 from weyr.scheduling.placement.values import DEVICE_MILLI
 from weyr.scheduling.queueing.accounts import OF_USER, Account
 from weyr.scheduling.queueing.lanes import Lane
+from weyr.scheduling.queueing.lines import Line
 from weyr.scheduling.queueing.nodes import MIB, slice_milli
-from weyr.scheduling.queueing.policy import Fairness
 from weyr.scheduling.queueing.preempting import cheapest
 from weyr.scheduling.queueing.reserving import Reservation, reserve
 from weyr.scheduling.queueing.shapes import (
@@ -32,7 +32,6 @@ from weyr.scheduling.queueing.victims import Lent, Victims, because_of
 if TYPE_CHECKING:
     from weyr.scheduling.queueing.board import Queueing
 
-Key = tuple[float, ...]
 SEARCHES_MAX = 8
 """So many searches for somebody to stop may be in vain in one tick: each looks at all that run in a queue."""
 HEIRS_MAX = 32
@@ -68,17 +67,16 @@ class Tick:
         """Tries the first of each lane in the order of turns, until none is left that could start."""
         board = self._board
         self._kept, board.heads = {head.id: head for head in board.heads}, []
-        lines: dict[str, list[tuple[Key, Lane]]] = {}
+        lanes: dict[str, list[Lane]] = {}
         for lane in board.lanes.lanes.values():
-            lines.setdefault(lane.alike.queue, []).append((self._lane_key(lane), lane))
-        for line in lines.values():
-            heapq.heapify(line)
-        queues = [(self._queue_key(name, line), name) for name, line in lines.items()]
+            lanes.setdefault(lane.alike.queue, []).append(lane)
+        lines = {name: self._line(name, each) for name, each in lanes.items()}
+        queues = [(line.key(), name) for name, line in lines.items()]
         heapq.heapify(queues)
         while queues and len(self._starts) < board.policy.starts_max:
             key, name = queues[0]
             line = lines[name]
-            current = self._queue_key(name, line)
+            current = line.key()
             if current > key:
                 heapq.heapreplace(queues, (current, name))
                 continue
@@ -86,17 +84,19 @@ class Tick:
             if self._head is not None and board.policy.backfill is Backfill.NONE:
                 break
             if line:
-                heapq.heapreplace(queues, (self._queue_key(name, line), name))
+                heapq.heapreplace(queues, (line.key(), name))
             else:
                 heapq.heappop(queues)
         return Decisions(tuple(self._starts), tuple(self._preemptions), self._lacking(), self._again_s())
 
-    def _first_of(self, line: list[tuple[Key, Lane]]) -> None:
+    def _line(self, name: str, lanes: list[Lane]) -> Line:
+        board = self._board
+        return Line(lanes, board.accounts.get(name), board.policy.fairness, board.nodes.total, board.lanes)
+
+    def _first_of(self, line: Line) -> None:
         """Tries the first lane of a queue, which leaves the line unless it has another that could start."""
-        key, lane = line[0]
-        current = self._lane_key(lane)
-        if current > key:
-            heapq.heapreplace(line, (current, lane))
+        lane = line.settle()
+        if lane is None:
             return
         if lane.tried_at == self._board.version:
             self._still(lane)
@@ -108,10 +108,7 @@ class Tick:
             self._keep_limit(lane, lane.verdict)
         if lane.verdict is None:
             lane.tried_at = -1
-        if lane.verdict is None and lane.size:
-            heapq.heapreplace(line, (self._lane_key(lane), lane))
-        else:
-            heapq.heappop(line)
+        line.next(is_again=lane.verdict is None and lane.size > 0)
 
     def _keep_limit(self, lane: Lane, over: OverLimit) -> None:
         """Who has waited for its queue's limit longer than patience is passed by nobody of that queue: else smaller
@@ -126,29 +123,12 @@ class Tick:
             is_users = all(name.endswith(OF_USER) for name in over.names)
             self._patient.setdefault((task.queue, task.user if is_users else None), Behind(task.id, None))
 
-    def _queue_key(self, name: str, line: list[tuple[Key, Lane]]) -> Key:
-        """In which order queues are served. Like a lane's it only grows meanwhile: a stale one is too small."""
-        account = self._board.accounts.get(name)
-        if account is None:
-            return (2, 0.0, *line[0][0])
-        return (account.is_borrowing(), account.share(self._board.nodes.total), *line[0][0])
-
-    def _lane_key(self, lane: Lane) -> Key:
-        """In which order the lanes of one queue are tried. No two are equal: the last part is the first task's own."""
-        board, alike = self._board, lane.alike
-        account = board.account(lane)
-        submitted_s, number, _ = board.lanes.first(lane)
-        fairness = board.policy.fairness
-        theirs = 0.0
-        if account is not None and fairness is not Fairness.NONE:
-            theirs = account.user_share(alike.user, board.nodes.total)
-        first = theirs if fairness is Fairness.FIRST else 0.0
-        return (-alike.priority, first, alike.level, theirs, submitted_s, number)
-
     def _still(self, lane: Lane) -> None:
         """Nothing has happened that could let it start. If it was first in line, it still is."""
+        if not self._kept or self._head is not None:
+            return
         head = self._kept.get(self._board.lanes.first(lane)[2])
-        if head is not None and self._head is None:
+        if head is not None:
             self._head = head
             self._board.heads.append(head)
 
