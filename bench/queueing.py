@@ -105,7 +105,7 @@ def settings_of(jobs: Sequence[Job]) -> dict[str, Setting]:
     ) -> Policy:
         return Policy(ranker, backfill, fairness, is_slicing, min_run_s=0.0, patience_s=math.inf)
 
-    weyr, unstopped = History(), History()
+    weyr, unstopped, shared = History(), History(), History()
     return {
         "fifo": Setting(plain(InOrder(), Backfill.NONE)),
         "easy": Setting(plain(InOrder(), Backfill.EASY), is_limit_true=True),
@@ -115,6 +115,9 @@ def settings_of(jobs: Sequence[Job]) -> dict[str, Setting]:
         "sjf-oracle": Setting(plain(ByDuration(true, False, False), Backfill.ANY)),
         "srtf-oracle": Setting(plain(ByDuration(true, True, True), Backfill.ANY, is_slicing=True), True),
         "weyr": Setting(Policy(LeastExpected(weyr)), True, history=weyr),
+        "weyr-users-first": Setting(
+            Policy(LeastExpected(shared), fairness=Fairness.FIRST), is_stoppable=True, history=shared
+        ),
         "weyr-never-stops": Setting(Policy(LeastExpected(unstopped)), history=unstopped),
     }
 

@@ -61,6 +61,43 @@ def test_a_reclaimed_slice_takes_its_tasks_with_it(user: User) -> None:
     until(lambda: user.row("job/long", "eve")["phase"] == "done", "it ends")
 
 
+def counted(name: str) -> str:
+    """As `hold`, and each time that it begins a line is added to a file."""
+    return f"echo up >> {name}.starts; until [ -e {name}.end ]; do sleep 0.05; done"
+
+
+def test_of_a_node_out_of_reach_nothing_is_known_and_nothing_is_begun_twice(user: User) -> None:
+    """What cannot be reached has not failed: it ran on, ended meanwhile, and nothing of it is lost."""
+    user.write(f"stack: cut\njobs:\n  far: {JOB.format(run=counted('far'), count=1)}\n", "cut.yaml")
+    user.weyr("up", "cut.yaml", "--yes", "--detach")
+    until(lambda: (user.folder / "far.starts").exists(), "it runs")
+    until(lambda: user.row("job/far", "cut")["phase"] == "working", "and is seen to")
+    node = next(thing["id"] for thing in user.row("pool/gpu", "box")["things"] if "#n" in thing["id"])
+    said = user.weyr("chaos", "partition", "box:pool/gpu", "--node", node.partition("#")[2], "--for", "3s")
+    assert node in said.text
+    until(lambda: "cannot be reached" in json.dumps(user.row("job/far", "cut")), "nobody knows how it is")
+    (user.folder / "far.end").touch()
+    until(lambda: user.row("job/far", "cut")["phase"] == "done", "it is found to have ended")
+    assert (user.folder / "far.starts").read_text() == "up\n"
+
+
+def test_a_lost_node_takes_its_tasks_without_a_word_and_they_begin_again(user: User) -> None:
+    """A machine that is gone says nothing: its tasks are lost with their node, and that is no failure of theirs."""
+    user.write(f"stack: gone\njobs:\n  near: {JOB.format(run=counted('near'), count=1)}\n", "gone.yaml")
+    user.weyr("up", "gone.yaml", "--yes", "--detach")
+    until(lambda: user.row("job/near", "gone")["phase"] == "working", "it runs")
+    user.weyr("chaos", "slow", "box:pool/gpu", "--for", "1s", "--share", "50%")
+    user.weyr("chaos", "kill", "box:pool/gpu")
+    until(lambda: user.row("job/near", "gone")["outputs"].get("attempt") == 2, "it runs again")
+    ends = [each["message"] for each in user.events("attempt.ended") if each["stack"] == "gone"]
+    assert len(ends) == 1
+    assert "node" in ends[0]
+    (user.folder / "near.end").touch()
+    until(lambda: user.row("job/near", "gone")["phase"] == "done", "it ends")
+    assert (user.folder / "near.starts").read_text() == "up\n" * 2
+    assert "no node 'n0'" in user.weyr("chaos", "kill", "box:pool/gpu", "--node", "n0", status=None).err
+
+
 def test_racing_submissions_do_not_pass_a_quota(user: User) -> None:
     """Six stacks at once want one device each, and the queue has three."""
     names = [f"race{number}" for number in range(6)]

@@ -8,7 +8,7 @@ from one_user import User
 from weyr.cli.offline import offline_client
 from weyr.core.diagnostic import UserError
 from weyr.store.database import Database
-from weyr.store.kernel import all_stacks
+from weyr.store.kernel import all_objects, all_stacks
 
 STACK = "stack: small\nbuckets: {lake: {}}\n"
 
@@ -55,3 +55,22 @@ def test_reading_leaves_the_credentials_alone(tmp_path: Path) -> None:
     offline_client(tmp_path / "home").call("GET", "/v1/stacks")
     file = tmp_path / "home" / "credentials.json"
     assert not file.exists()
+
+
+@pytest.mark.parametrize(("told", "owner"), [({"for": "ann"}, "ann"), ({}, "")])
+def test_what_is_applied_is_of_whom_it_was_asked_for(served: User, told: dict[str, str], owner: str) -> None:
+    """Who shares a queue is told apart by it: the command says who types, and a script may say nothing."""
+    text = STACK.replace("small", f"of-{owner or 'nobody'}")
+    plan = served.api("POST", "/v1/plans", {"text": text, "file": "/here/weyr.yaml"})["id"]
+    served.api("POST", f"/v1/plans/{plan}/apply", told)
+    db = Database(served.home / "store.db")
+    with db.read() as connection:
+        assert [row.owner for row in all_objects(connection) if row.ref.stack == f"of-{owner or 'nobody'}"] == [owner]
+    db.close()
+
+
+def test_nobody_has_an_impossible_name(served: User) -> None:
+    """It is shown, and compared: a name is a word."""
+    plan = served.api("POST", "/v1/plans", {"text": STACK.replace("small", "odd"), "file": "/here/weyr.yaml"})["id"]
+    status, said = served.request("POST", f"/v1/plans/{plan}/apply", {"for": "a b"})
+    assert (status, "up to 64 characters" in said) == (400, True)

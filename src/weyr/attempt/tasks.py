@@ -162,6 +162,14 @@ class Tasks:
         folder = self._of(id)
         return folder if folder.is_dir() else self._archive.logs_of(folder.name)
 
+    def node_of(self, id: ThingId) -> str:
+        """The node that a task was given, "" for none, or where nobody knows."""
+        try:
+            claim = claim_in(self._of(id))
+        except UNUSABLE:
+            return ""
+        return str(claim["body"]["node"]) if claim else ""
+
     def tasks_of(self, ref: Ref) -> list[ThingId]:
         """Every task that the object has or had, live or archived; those that ended last, and live ones, at the end."""
         ids = tasks_named([*self._archive.names(), *os.listdir(self._folder)])

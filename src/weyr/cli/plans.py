@@ -1,5 +1,7 @@
 """What does a plan say, and how is it carried out? The few fields of a plan's JSON that verbs look at."""
 
+import os
+import pwd
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +12,15 @@ from weyr.cli.client import Client, diagnostic_of
 from weyr.cli.screen import folded, say
 from weyr.cli.stackfile import StackFile
 from weyr.core.diagnostic import Diagnostic, Severity, UserError
+
+
+def asked_by() -> dict[str, str]:
+    """What tells the server for whom it is asked: the user of this machine who types."""
+    try:
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return {}  # a user without a name, as in some containers
+    return {"for": name}
 
 
 @dataclass(frozen=True, slots=True)

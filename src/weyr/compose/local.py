@@ -33,6 +33,7 @@ from weyr.engines.local.chaos import NotDone as NotDone
 from weyr.engines.local.control import NoAnswer, PlaneDown, ask
 from weyr.engines.local.functions import LocalFunctions
 from weyr.engines.local.launcher_client import LauncherClient
+from weyr.engines.local.node_tasks import NodeTasks
 from weyr.engines.local.nodes import LocalNodes
 from weyr.engines.local.notices import LocalNotices
 from weyr.engines.local.objects import LocalObjects
@@ -87,6 +88,7 @@ class Weyr:
     loop: Loop
     planes: Mapping[str, Plane]
     nodes: LocalNodes
+    at_nodes: NodeTasks
     visits: Visits
     chaos: Chaos
     scheduler: Scheduler | None = None
@@ -168,11 +170,12 @@ def open_weyr(
         events=home.sockets / "doorbell.sock",
         has_node=nodes.has,
     )
+    at_nodes = NodeTasks(here, nodes)
     world = World.load(db)
     far = partial(_surroundings, ports, listen_of(home) or HOST)
     ray, slurm = ray_opener(home, access, secrets, far, now), slurm_opener(home, access, secrets, far, now)
     remotes = Remotes({"ray": ray, "slurm": slurm}, home.engines, world)
-    tasks = Engines({"": here, **(remotes.known() if is_serving else {})}, remotes.opened)
+    tasks = Engines({"": at_nodes, **(remotes.known() if is_serving else {})}, remotes.opened)
     scheduler = _scheduler(tasks, nodes, tracking, now, world, remotes) if is_serving else None
     providers = _services(home, tracking, secrets, ports, now, log, launcher, here, epoch) if is_serving else {}
     providers |= scheduler.providers if scheduler else {}
@@ -197,6 +200,7 @@ def open_weyr(
         loop,
         planes,
         nodes,
+        at_nodes,
         Visits(home.tasks),
         Chaos(home.tasks),
         scheduler,
@@ -215,7 +219,12 @@ def _scheduler(
     known = [thing for things in world.things.values() for thing in things.values()]
     room = Room(os.cpu_count() or 1, machine_memory_bytes(), is_sliced=True)
     every = NodeEngines(nodes, lambda stack, engine: tasks.nodes_of(remotes.key_of(stack, engine)), known)
-    return Scheduler(tracked, room, now, known, every, key_of=remotes.key_of)
+
+    def owner_of(ref: Ref) -> str:
+        row = world.objects.get(ref)
+        return row.owner if row else ""
+
+    return Scheduler(tracked, room, now, known, every, key_of=remotes.key_of, owner_of=owner_of)
 
 
 def _services(

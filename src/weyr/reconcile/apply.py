@@ -44,14 +44,16 @@ def planning_world(world: World, db: Database, stack: str) -> PlanWorld:
     )
 
 
-def apply_plan(world: World, db: Database, kinds: Kinds, plan: Plan, file: str, folder: str, now: float) -> None:
-    """Takes the plan as what is wanted from now on.
+def apply_plan(
+    world: World, db: Database, kinds: Kinds, plan: Plan, file: str, folder: str, now: float, owner: str = ""
+) -> None:
+    """Takes the plan as what is wanted from now on. What it makes or changes is `owner`'s, "" for nobody's.
 
     Raises: WorldMoved where the stack is not in the state the plan was made for, UserError where
     the plan has fatal findings; nothing is changed then.
     """
     check_applicable(plan, planning_world(world, db, plan.stack))
-    objects = [_applied(world, kinds, plan, step, folder, now) for step in plan.steps]
+    objects = [replace(_applied(world, kinds, plan, step, folder, now), owner=owner) for step in plan.steps]
     stack = StackRow(plan.stack, plan.id, plan.price_as, file, plan.is_removal, now, plan.on.to_json())
     # Where nothing is left to be seen leaving, nobody else will ever find that the stack is gone.
     is_over = plan.is_removal and not world.of_stack(plan.stack)

@@ -29,8 +29,10 @@ PLANS = (
     ApiRoute(
         "POST", "/v1/plans/{plan}/apply", "apply_plan", Tag.PLANS, "Carry out a plan",
         "Takes the plan as what is wanted from now on and answers at once; follow the events to see it happen. The "
-        "same plan twice changes nothing.",
-        params=(_path("plan", "The plan's id.", "5f0c2a7d1b9e4c33"),), response="Applied", grant="api:write",
+        "same plan twice changes nothing. What it makes is of whoever asks, or of whom the administrator asks `for`: "
+        "their tasks share a queue with those of others.",
+        params=(_path("plan", "The plan's id.", "5f0c2a7d1b9e4c33"),), request="ApplyRequest", response="Applied",
+        grant="api:write",
         refusals=(_NO_SUCH, (409, "The world has moved since the plan was made. Nothing was changed; plan again.")),
     ),
 )  # fmt: skip
@@ -60,7 +62,8 @@ OBJECTS = (
     ApiRoute(
         "POST", "/v1/chaos/disturb", "disturb", Tag.OBJECTS, "Kill, slow down or cut off a task",
         "`kill` its program (or its wrapper, with `of`), let it run for a `share` of the time only (`slow`), or cut it "
-        "off from Weyr's doors (`partition`, in a sandbox), for `for_s`.",
+        "off from Weyr's doors (`partition`, in a sandbox), for `for_s`. A node of a pool is lost, slowed or "
+        "out of reach, with all that runs there.",
         request="DisturbRequest", response="Done", grant="api:write", status=202,
         refusals=(_BAD_BODY, _NO_SUCH, (409, "It does not run now, or this cannot be done to it.")),
     ),

@@ -1,10 +1,12 @@
 """Which function answers which route? Thin ones: they read the request and call the service."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import Request
 
+from weyr.access.identities import ADMIN_NAME
 from weyr.core.diagnostic import Diagnostic, UserError
 from weyr.core.ref import NAME, Ref
 from weyr.core.units import seconds_of
@@ -14,6 +16,8 @@ from weyr.server.routes import Handler
 from weyr.server.service import Service
 from weyr.stack.plan_json import plan_json
 from weyr.store.ledger import By
+
+OWNER = re.compile(r"[\w.@+-]{1,64}")
 
 
 def service_handlers(service: Service) -> dict[str, Handler]:
@@ -27,8 +31,8 @@ def service_handlers(service: Service) -> dict[str, Handler]:
     def get_plan(request: Request, _body: Any) -> Any:
         return plan_json(service.plan(request.path_params["plan"]).plan)
 
-    def apply_plan(request: Request, _body: Any) -> Any:
-        return service.apply(request.path_params["plan"])
+    def apply_plan(request: Request, body: Any) -> Any:
+        return service.apply(request.path_params["plan"], _owner(request, body))
 
     def list_objects(request: Request, _body: Any) -> Any:
         query = request.query_params
@@ -38,7 +42,9 @@ def service_handlers(service: Service) -> dict[str, Handler]:
         return service.why(_ref(request.query_params.get("ref", ""), {}))
 
     def reclaim(_request: Request, body: Any) -> Any:
-        return service.reclaim(_ref(_text(body, "ref"), body), _seconds(body.get("notice_s", 5)))
+        return service.reclaim(
+            _ref(_text(body, "ref"), body), _seconds(body.get("notice_s", 5)), str(body.get("node", ""))
+        )
 
     def list_runs(request: Request, _body: Any) -> Any:
         found = service.weyr.tracking.runs(request.query_params.get("stack") or None)
@@ -95,6 +101,17 @@ def _text(body: Any, field: str) -> str:
     if any("\ud800" <= letter <= "\udfff" for letter in value):
         raise UserError(Diagnostic("Invalid text", f'"{field}" holds half of a surrogate pair.'))
     return value
+
+
+def _owner(request: Request, body: Any) -> str:
+    """Whose what is applied is: the caller's, by its token. The administrator may say for whom it asks."""
+    principal = str(request.state.principal.name)
+    told = body.get("for") if isinstance(body, dict) else None
+    if principal != ADMIN_NAME or told is None:
+        return "" if principal == ADMIN_NAME else principal
+    if not isinstance(told, str) or not OWNER.fullmatch(told):
+        raise UserError(Diagnostic("Invalid value", '"for" is the name of a person or a team, up to 64 characters.'))
+    return told
 
 
 def _seconds(value: object) -> float:

@@ -19,14 +19,13 @@ from weyr.core.audit import AuditEvent
 from weyr.core.capability import Capability, TaskBody
 from weyr.core.diagnostic import Diagnostic, UserError
 from weyr.core.parts import chosen
-from weyr.core.pools import NodeFacts
 from weyr.core.ref import Ref, ThingId
 from weyr.core.schema import from_json, to_json
 from weyr.core.seen import Present, TaskFacts, TaskState
 from weyr.reconcile.apply import apply_plan, planning_world
 from weyr.reconcile.ports import Log
 from weyr.reconcile.scheduler.never import never_findings, standing_of
-from weyr.server import views
+from weyr.server import pool_nodes, views
 from weyr.server.answers import Conflict, NotFound
 from weyr.stack.engines import engine_findings
 from weyr.stack.parse import parse_stack
@@ -129,7 +128,7 @@ class Service:
         stored: StoredPlan = from_json(StoredPlan, row.body)
         return stored
 
-    def apply(self, plan_id: str) -> dict[str, Any]:
+    def apply(self, plan_id: str, owner: str) -> dict[str, Any]:
         """Takes a plan as what is wanted from now on; the plan that is wanted already is no news.
 
         Raises: WorldMoved, UserError, NotFound.
@@ -140,7 +139,7 @@ class Service:
         with self.weyr.lock:
             stack = self.weyr.world.stacks.get(stored.plan.stack)
             if stack is None or stack.plan_id != plan_id:
-                apply_plan(self.weyr.world, self.weyr.db, KINDS, stored.plan, stored.file, folder, self.now())
+                apply_plan(self.weyr.world, self.weyr.db, KINDS, stored.plan, stored.file, folder, self.now(), owner)
         self._ring([])
         return {"stack": stored.plan.stack, "plan": plan_id}
 
@@ -186,10 +185,11 @@ class Service:
         waits = self.weyr.scheduler.why(ref) if self.weyr.scheduler and self.wake else []
         return views.why_json(ref, phase, said, waits)
 
-    def reclaim(self, ref: Ref, notice_s: float) -> dict[str, Any]:
+    def reclaim(self, ref: Ref, notice_s: float, node: str = "") -> dict[str, Any]:
         """Does to a running spot task what a cloud does, or to a pool's node and all that runs there."""
         if ref.kind == "pool":
-            id, reclaimed = self._reclaim_node(ref, notice_s)
+            id, tasks = pool_nodes.reclaim(self.weyr, ref, node, notice_s)
+            reclaimed = [task.ref for task in tasks]
         else:
             id, reclaimed = self._spot_task(ref), [ref]
             if not self.weyr.tasks.reclaim(id, notice_s):
@@ -205,28 +205,6 @@ class Service:
         with self.weyr.db.write() as connection:
             kernel.add_events(connection, [kernel.EventRow(self.now(), ref.stack, str(ref), plan, event, text)])
         self._ring([ref, *concerned])
-
-    def _reclaim_node(self, ref: Ref, notice_s: float) -> tuple[ThingId, list[Ref]]:
-        """Notice for the busiest node of a pool, and for all that runs there. Gives it, and whose tasks these are."""
-        with self.weyr.lock:
-            things = [thing for each in self.weyr.world.things.values() for thing in each.values()]
-        on: dict[str, list[ThingId]] = {}
-        for thing in things:
-            match thing.seen:
-                case Present(facts=TaskFacts(state=TaskState.RUNNING, node=str(node))) if node:
-                    on.setdefault(node, []).append(thing.id)
-        ready = [
-            thing.id
-            for thing in things
-            if thing.id.ref == ref and isinstance(thing.seen, Present) and isinstance(thing.seen.facts, NodeFacts)
-        ]
-        for busiest in sorted(ready, key=lambda id: (-len(on.get(str(id), ())), id)):
-            if self.weyr.nodes.reclaim(busiest, notice_s):
-                tasks = on.get(str(busiest), [])
-                for task in tasks:
-                    self.weyr.tasks.reclaim(task, notice_s)
-                return busiest, [task.ref for task in tasks]
-        raise Conflict(f"{ref} has no node now.")
 
     def _spot_task(self, ref: Ref) -> ThingId:
         with self.weyr.lock:

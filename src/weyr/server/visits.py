@@ -15,6 +15,7 @@ from weyr.core.diagnostic import Diagnostic, UserError
 from weyr.core.ref import Ref, ThingId
 from weyr.core.seen import Present, TaskFacts, TaskState
 from weyr.core.units import seconds_of
+from weyr.server import pool_nodes
 from weyr.server.answers import Conflict, NotFound, answering, number
 from weyr.server.routes import Handler
 from weyr.server.service import Service
@@ -58,13 +59,22 @@ def visit_handlers(service: Service) -> dict[str, Handler]:
 
     def disturb(_request: Request, body: Any) -> object:
         ref = _ref(body)
+        if ref.kind == "pool":
+            for_s, share = _measures(body)
+            node, tasks = pool_nodes.disturb(
+                service.weyr, ref, str(body.get("node", "")), body.get("what"), share, for_s
+            )
+            service.tell_of(
+                ref, "chaos", f"{body['what']} was done to {node} on purpose", *(task.ref for task in tasks)
+            )
+            return {"ok": True, "id": str(node)}
         id = _running(service, ref, {"replica": body.get("replica")})
         try:
             _disturb(service.weyr.chaos, id, body)
         except (NotDone, ProcessLookupError) as e:
             raise Conflict(f"{e}.") from e
         service.tell_of(ref, "chaos", f"{body['what']} was done to {id} on purpose")
-        return {"ok": True}
+        return {"ok": True, "id": str(id)}
 
     handlers = (begin_visit, visit_output, visit_input, visit_size)
     return {"disturb": answering(disturb, status=202), **{each.__name__: answering(each) for each in handlers}}
@@ -72,10 +82,7 @@ def visit_handlers(service: Service) -> dict[str, Handler]:
 
 def _disturb(chaos: Chaos, id: ThingId, body: dict[str, Any]) -> None:
     """Raises: NotDone, UserError."""
-    try:
-        for_s, share = seconds_of(body.get("for_s", 30)), float(body.get("share", 0.1))
-    except (ValueError, TypeError) as e:
-        raise UserError(Diagnostic("Invalid value", f"{e}.")) from e
+    for_s, share = _measures(body)
     match body.get("what"):
         case "kill":
             chaos.kill(id, wrapper=body.get("of") == "wrapper")
@@ -85,6 +92,14 @@ def _disturb(chaos: Chaos, id: ThingId, body: dict[str, Any]) -> None:
             chaos.partition(id, for_s)
         case other:
             raise UserError(Diagnostic("Invalid value", f"{other!r} is none of kill, slow and partition."))
+
+
+def _measures(body: dict[str, Any]) -> tuple[float, float]:
+    """For how long, and for what share of the time. Raises: UserError."""
+    try:
+        return seconds_of(body.get("for_s", 30)), float(body.get("share", 0.1))
+    except (ValueError, TypeError) as e:
+        raise UserError(Diagnostic("Invalid value", f"{e}.")) from e
 
 
 def _ref(body: dict[str, Any]) -> Ref:

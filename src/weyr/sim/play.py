@@ -92,10 +92,14 @@ class Director:
                 self._strike(world, is_reclaim=True)
 
     def _strike_node(self, world: SimWorld, node: ThingId, is_reclaim: bool) -> None:
-        """A pool's node goes away with all that runs there, with notice or without."""
+        """A pool's node goes away with all that runs there, with notice or without; or it is slow, or out of reach."""
         notice_s = self.chance.uniform(0.05, 3.0)
         if not is_reclaim:
-            world.engine.pool_nodes.lose(node)
+            # By the draw's last digits: what else happens in this world stays what it was.
+            if int(notice_s * 1e6) % 3:
+                world.engine.pool_nodes.lose(node)
+            else:
+                world.engine.tasks.slow_all_on(str(node), 0.1, 4 * notice_s)
         elif self.chance.random() < 0.25:
             world.engine.pool_nodes.cut(node, self.chance.expovariate(1 / 10))
         elif world.engine.pool_nodes.reclaim(node, notice_s):

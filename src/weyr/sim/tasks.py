@@ -138,6 +138,12 @@ class SimTasks(Shelf):
             if run.body.node == node and id in self._wanted:
                 self.reclaim(id, notice_s)
 
+    def slow_all_on(self, node: str, share: float, for_s: float) -> None:
+        """What runs on a pool's node now works for so long only for a share of the time."""
+        for id, run in self._runs.items():
+            if run.body.node == node and id in self._wanted and not self._settle(id, run).is_over:
+                run.script = replace(run.script, work_s=run.script.work_s + for_s * (1 - share))
+
     def live(self) -> Iterator[ThingId]:
         """The truth, for checks: the tasks whose process lives at this moment, whoever may know of it."""
         now = self._clock.now()

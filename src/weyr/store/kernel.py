@@ -75,7 +75,10 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class ObjectRow:
-    """An object as wanted and as concluded. Specs are JSON text; the kind knows how to read them."""
+    """An object as wanted and as concluded. Specs are JSON text; the kind knows how to read them.
+
+    `owner` is who asked for it as it is wanted now, "" where nobody said.
+    """
 
     ref: Ref
     spec: str | None
@@ -86,6 +89,7 @@ class ObjectRow:
     status: Status = Status()
     memory: str | None = None
     changed_at: float = 0.0
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +175,7 @@ def plain_object(row: ObjectRow) -> Plain:
         "status": to_json(Status, row.status),
         "memory": row.memory,
         "changed_at": row.changed_at,
+        "owner": row.owner,
     }
 
 
@@ -270,6 +275,7 @@ def _object(row: Row[tuple[object, ...]]) -> ObjectRow:
         status=from_json(Status, r["status"]),
         memory=r["memory"],
         changed_at=r["changed_at"],
+        owner=r["owner"],
     )
 
 

@@ -11,7 +11,7 @@ from weyr.cli.boundary import FAILED
 from weyr.cli.connect import ensured
 from weyr.cli.group import Session, verb, verb_app
 from weyr.cli.options import AsJson, Timeout, Yes
-from weyr.cli.plans import plan_view, refuse_fatal, tell_plan
+from weyr.cli.plans import asked_by, plan_view, refuse_fatal, tell_plan
 from weyr.cli.screen import say
 from weyr.cli.verbs.up import end_unused, follow_up, newest_event
 from weyr.core.diagnostic import Diagnostic, UserError
@@ -48,7 +48,7 @@ def apply(
         say("Nothing was changed.")
         raise typer.Exit(FAILED)
     after = newest_event(client, stored.stack)
-    client.call("POST", f"/v1/plans/{plan_id}/apply")
+    client.call("POST", f"/v1/plans/{plan_id}/apply", asked_by())
     if not detach:
         follow_up(client, stored, after, timeout, as_json)
 

@@ -15,7 +15,7 @@ from weyr.cli.follow import Follower, Judge
 from weyr.cli.group import Session, verb, verb_app
 from weyr.cli.objects import Outcome, Row, outcome_of
 from weyr.cli.options import AsJson, Timeout, Yes
-from weyr.cli.plans import PlanView, planned, refuse_fatal, tell_plan
+from weyr.cli.plans import PlanView, asked_by, planned, refuse_fatal, tell_plan
 from weyr.cli.screen import put_json, say
 from weyr.cli.stackfile import StackFile, read_stack_file
 from weyr.cli.stages import stage
@@ -45,7 +45,7 @@ def up(
         say("Nothing was changed.")
         raise typer.Exit(FAILED)
     after = newest_event(client, plan.stack)
-    client.call("POST", f"/v1/plans/{plan.id}/apply")
+    client.call("POST", f"/v1/plans/{plan.id}/apply", asked_by())
     if detach:
         say(f"Applied. It comes up by itself; follow it with: weyr events --stack {plan.stack} --follow")
         return

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from weyr.attempt import processes
 from weyr.attempt.task_folder import BEGUN, EXIT, STATE
 from weyr.attempt.testimony import record_or_nothing
 from weyr.core.ref import ThingId
@@ -26,6 +27,11 @@ class Chaos:
     def kill(self, id: ThingId, wrapper: bool = False) -> None:
         """SIGKILL to its program; or to its wrapper, as if nobody had ever watched over it."""
         os.kill(self._pid(id, "wrapper" if wrapper else "pid"), signal.SIGKILL)
+
+    def end(self, id: ThingId) -> None:
+        """SIGKILL to its wrapper and all below it at once, as when its machine goes: nobody is left to say anything."""
+        wrapper = self._pid(id, "wrapper")
+        processes.signal_all([wrapper, *processes.descendants(wrapper)], signal.SIGKILL)
 
     def slow(self, id: ThingId, share: float, for_s: float) -> None:
         """Lets it run only for this share of the time."""

@@ -5,7 +5,8 @@ given to one slice at a time: those that the driver knows where they are to be d
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
@@ -16,7 +17,9 @@ from weyr.core.diagnostic import EngineSilent
 from weyr.core.pools import NodeBody, NodeFacts, NodeState
 from weyr.core.ref import ThingId
 from weyr.core.schema import from_plain, to_plain
-from weyr.core.seen import Absent, Present, Seen
+from weyr.core.seen import Absent, Present, Seen, Unknown
+
+CUT = "its node cannot be reached"
 
 Record = dict[str, Any]
 
@@ -41,16 +44,28 @@ class LocalNodes:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder, self._cpu, self._memory_bytes = folder, cpu, memory_bytes
         self._detect, self._now = detect, now
+        self._cut: dict[str, float] = {}
+        """Nodes that answer again at a time, and `_going`, those that are gone from a time on: few, and none mostly."""
+        self._going: dict[str, float] = {}
+        with suppress(EngineSilent):  # said at the first look
+            for id, record in self._read():
+                self._remember(id, record)
 
     def observe(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Seen]:
         """As `Provider.observe`. A node whose notice has run out is gone."""
         records = self._records()
-        return {id: self._seen(records[id]) if id in records else Absent() for id in ids}
+        cut = self.cut_off()
+        return {
+            id: Unknown(CUT) if str(id) in cut else self._seen(records[id]) if id in records else Absent() for id in ids
+        }
 
     def ensure(self, wanted: Sequence[Wanted]) -> Answers:
-        answers: dict[ThingId, Refused] = {}
+        answers: dict[ThingId, Refused | Unknown] = {}
         for want in wanted:
             assert isinstance(want.body, NodeBody), f"{want.id} is no node"
+            if str(want.id) in self.cut_off():
+                answers[want.id] = Unknown(CUT)
+                continue
             records = self._records()
             known = records.get(want.id)
             if known is not None and known["generation"] > want.generation:
@@ -66,9 +81,11 @@ class LocalNodes:
         return answers
 
     def release(self, ids: Sequence[ThingId]) -> Answers:
+        cut = self.cut_off()
         for id in ids:
-            self._path(id).unlink(missing_ok=True)
-        return {}
+            if str(id) not in cut:
+                self._path(id).unlink(missing_ok=True)
+        return {id: Unknown(CUT) for id in ids if str(id) in cut}
 
     def inventory(self) -> Sequence[ThingId]:
         return sorted(self._records())
@@ -90,8 +107,34 @@ class LocalNodes:
             return False
         if record.get("notice_at") is None:
             now = self._now()
-            self._write(id, record | {"notice_at": now, "gone_at": now + notice_s})
+            self._change(id, record | {"notice_at": now, "gone_at": now + notice_s})
         return True
+
+    def lose(self, id: ThingId) -> bool:
+        """The node is gone at once, and nobody was told; what is on it the caller ends. False: no such node."""
+        record = self._records().get(id)
+        if record is not None:
+            self._change(id, record | {"gone_at": self._now()})
+        return record is not None
+
+    def cut(self, id: ThingId, for_s: float) -> bool:
+        """Nobody reaches the node for so long; it, and what is on it, is there all the same. False: no such node."""
+        record = self._records().get(id)
+        if record is not None:
+            self._change(id, record | {"silent_until": self._now() + for_s})
+        return record is not None
+
+    def cut_off(self) -> Collection[str]:
+        """The names of nodes that nobody reaches now."""
+        if self._cut:
+            now = self._now()
+            self._cut = {name: until for name, until in self._cut.items() if until > now}
+        return self._cut
+
+    def gone(self) -> Collection[str]:
+        """The names of nodes that went by themselves: what is still on them goes with them."""
+        now = self._now() if self._going else 0.0
+        return [name for name, at in self._going.items() if at <= now]
 
     # --- within
 
@@ -163,6 +206,15 @@ class LocalNodes:
             "device_memory_bytes": given[0].memory_bytes if given else 0,
             "slices": slices,
         }
+
+    def _change(self, id: ThingId, record: Record) -> None:
+        self._write(id, record)
+        self._remember(id, record)
+
+    def _remember(self, id: ThingId, record: Record) -> None:
+        for key, known in (("silent_until", self._cut), ("gone_at", self._going)):
+            if record.get(key) is not None:
+                known[str(id)] = record[key]
 
     def _path(self, id: ThingId) -> Path:
         return self._folder / f"{quote(str(id), safe='')}.json"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from weyr.core.capability import TaskBody, Wanted
 from weyr.core.pools import Market, NodeBody, NodeFacts, NodeState, PoolBody, QueueBody
-from weyr.core.priorities import PriorityClass, classes_of
+from weyr.core.priorities import PriorityClass
 from weyr.core.ref import Ref, ThingId
 from weyr.core.seen import TaskFacts
 from weyr.reconcile.scheduler.bodies import put
@@ -26,6 +26,7 @@ from weyr.reconcile.scheduler.shapes import (
     placed_as,
     queue_of,
     request_of,
+    urgency_of,
 )
 from weyr.scheduling.placement import Placed, Request
 from weyr.scheduling.queueing import Decisions, Lacking, Policy, Queue, Queueing, Running, Task
@@ -49,10 +50,11 @@ class Board:
     """Groups of tasks over nodes.
 
     Takes the room of this machine for tasks of no pool, and whether pools' nodes are slices of it. `key_of` gives the
-    key of an engine, as a stack means it by its name.
+    key of an engine, as a stack means it by its name; `owner_of` whose an object is, "" for its stack's.
     """
 
     key_of: Callable[[str, str], str] = staticmethod(lambda stack, engine: engine)
+    owner_of: Callable[[Ref], str] = staticmethod(lambda _: "")
 
     def __init__(self, cpu: float, memory_bytes: int, is_sliced: bool = False, policy: Policy | None = None) -> None:
         self.cpu, self.memory_bytes, self.is_sliced = cpu, memory_bytes, is_sliced
@@ -194,11 +196,8 @@ class Board:
         return found
 
     def class_of(self, body: TaskBody) -> PriorityClass | None:
-        """How urgent a task is; None: its queue has no such class. What a queue has that is not there nobody knows."""
-        queue = self.queues.get(body.queue)
-        if not body.priority_class or (body.queue and queue is None):
-            return PriorityClass(body.priority)
-        return classes_of(queue.priority_classes if queue else {}).get(body.priority_class)
+        """How urgent a task is; None: its queue has no such class."""
+        return urgency_of(body, self.queues.get(body.queue))
 
     def filled(self, member: Member) -> Wanted:
         """A member with its place, as the engine is told of it."""
@@ -307,7 +306,7 @@ class Board:
             self.request(group),
             group.size,
             queue=body.queue,
-            user=ref.stack,
+            user=self.owner_of(ref) or ref.stack,
             name=ref.absolute,
             priority=urgency.value,
             preempts=urgency.preempts,

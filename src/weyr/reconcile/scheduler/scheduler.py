@@ -30,7 +30,8 @@ class Room:
 class Scheduler:
     """Takes the task engines, this machine's room, the time in Unix seconds, the things that the store knows (so that
     what runs since before a restart counts), and who has nodes, where anybody has. `key_of` gives the key of an engine,
-    as a stack means it by its name. `board_type` stands in for the production one where a test breaks it on purpose."""
+    as a stack means it by its name, `owner_of` whose an object is. `board_type` stands in for the production one where
+    a test breaks it on purpose."""
 
     board_type = Board
 
@@ -43,11 +44,12 @@ class Scheduler:
         nodes: Provider | None = None,
         policy: Policy | None = None,
         key_of: Callable[[str, str], str] | None = None,
+        owner_of: Callable[[Ref], str] | None = None,
     ) -> None:
         known = list(known)
         self.board = self.board_type(room.cpu, room.memory_bytes, room.is_sliced, policy)
-        if key_of is not None:
-            self.board.key_of = key_of
+        self.board.key_of = key_of or self.board.key_of
+        self.board.owner_of = owner_of or self.board.owner_of
         # Queues, pools and nodes before the tasks: what a task needs is told from them.
         self.tasks = ScheduledTasks(tasks, self.board, now)
         offers = nodes.offered if isinstance(nodes, NodeEngines) else None

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from weyr.core.accelerators import accelerators_text
 from weyr.core.capability import TaskBody
 from weyr.core.pools import Market, NodeBody, NodeFacts, QueueBody
+from weyr.core.priorities import PriorityClass, classes_of
 from weyr.core.ref import ThingId
 from weyr.core.units import size_text
 from weyr.scheduling.placement import Node, Placed, Request
@@ -110,6 +111,13 @@ def placed_as(request: Request, node: Node, names: Sequence[str], body: NodeBody
 
 def queue_of(name: str, body: QueueBody) -> Queue:
     return Queue(name, body.guarantee, body.limit, body.user_limit, body.weight)
+
+
+def urgency_of(body: TaskBody, queue: QueueBody | None) -> PriorityClass | None:
+    """How urgent a task is; None: its queue has no such class. What a queue has that is not there nobody knows."""
+    if not body.priority_class or (body.queue and queue is None):
+        return PriorityClass(body.priority)
+    return classes_of(queue.priority_classes if queue else {}).get(body.priority_class)
 
 
 def need_text(body: TaskBody) -> str:

@@ -22,6 +22,7 @@ from weyr.reconcile.scheduler.recovery import Recovery
 from weyr.reconcile.scheduler.shapes import is_pooled
 from weyr.store.kernel import ThingRow
 
+NODE_GONE = "the node that it ran on is gone"
 HALF = "the server ended while its gang was being started, so it begins anew"
 FOLLOWED_EVERY_S = 1.0
 """How often one that was told to stop is looked at, where no doorbell tells of its end."""
@@ -139,7 +140,7 @@ class ScheduledTasks:
             told_at = {id: member.told_at for id in ids if (member := self.board.members.get(id))}
         found = self.tasks.observe(ids)
         # Also an answer older than this server: the one before may have handed a task on and not lived to say so.
-        seen = {id: newer_than(told_at.get(id) or self._began, each) for id, each in found.items()}
+        seen = {id: self._as_lost(id, newer_than(told_at.get(id) or self._began, each)) for id, each in found.items()}
         with self.lock:
             for id, each in seen.items():
                 self._note(id, each)
@@ -155,6 +156,15 @@ class ScheduledTasks:
                     continue
                 case _:
                     self._unheard.discard(id)
+
+    def _as_lost(self, id: ThingId, found: Seen) -> Seen:
+        """Whose end nobody saw, on a node that is gone, ended with it."""
+        match found:
+            case Present(facts=TaskFacts(end=TaskEnd(reason=EndReason.LOST) as end) as facts) if id in self._lost:
+                lost = replace(end, reason=EndReason.NODE_LOST, detail=NODE_GONE)
+                return replace(found, facts=replace(facts, end=lost))
+            case _:
+                return found
 
     def _note(self, id: ThingId, found: Seen) -> None:
         """What a look at the engine says about its room."""
@@ -222,7 +232,7 @@ class ScheduledTasks:
         reached on a node that is gone, is gone with it."""
         match found:
             case Unknown() if id in self._lost:
-                lost = TaskEnd(EndReason.NODE_LOST, detail="the node that it ran on is gone")
+                lost = TaskEnd(EndReason.NODE_LOST, detail=NODE_GONE)
                 return Present(TaskFacts(TaskState.ENDED, end=lost))
             case Present(facts=TaskFacts(end=TaskEnd(reason=EndReason.STOPPED) as end) as facts) if (
                 id not in self._let_go

@@ -42,6 +42,7 @@ objects = Table(
     Column("status", Text, nullable=False),
     Column("memory", Text),
     Column("changed_at", Float, nullable=False),
+    Column("owner", Text, nullable=False, server_default=""),  # who brought it up
 )
 
 things = Table(

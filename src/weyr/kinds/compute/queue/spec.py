@@ -35,7 +35,9 @@ class QueueSpec(Spec):
     borrow: Boolean | Amounts = field(
         False, description="What it may use beyond its quota while others leave it: true for all, or amounts."
     )
-    user_limit: Amounts = field({}, description="What each stack in it may use at most.")
+    user_limit: Amounts = field(
+        {}, description="What each of its users may use at most: who brought its jobs up, or else their stack."
+    )
     weight: float = field(1.0, description="Its part of what is left over, beside other queues.", gt=0, le=1000)
     priority_classes: Annotated[
         dict[Name, Annotated[int, field(ge=-PRIORITY_MAX, le=PRIORITY_MAX, strict=True)] | PriorityPart],
