@@ -246,13 +246,14 @@ class SlurmWorld(TaskWorld):
         self.home = Path(tempfile.mkdtemp(prefix="world-", dir=self.cluster.shared))
         self.issuer = SimIssuer()
         self.surroundings: dict[str, str] = {}
+        self.lease_s = 60.0
         self.provider: SlurmTasks = self._open()
         self.until(task_id("0"), lambda seen: seen == Absent())  # slurmctld was asked once
 
     def _open(self) -> SlurmTasks:
         return SlurmTasks(
             folder=self.home / "slurm",
-            settings=lambda: SlurmSettings(spot_partition="spot", look=0.3, settle=0.1),
+            settings=lambda: SlurmSettings(spot_partition="spot", look=0.3, settle=0.1, lease=self.lease_s),
             sockets=self.home / "sockets",
             cache=self.home / "cache",
             credentials=self.issuer,
@@ -287,6 +288,7 @@ class SlurmWorld(TaskWorld):
         raise AssertionError("Slurm never answered")
 
     def lose(self, id: ThingId) -> None:
+        self.lease_s = 1.0  # it is really gone: nobody has to wait for what it may still do
         node = self.cluster.run("squeue", "-h", "-o", "%N").split()[0]
         self.cluster.kill_node(node)
         self.cluster.mark_down(node)

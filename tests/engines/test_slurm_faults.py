@@ -31,13 +31,13 @@ class Server:
 
     def __init__(self, cluster: SlurmCluster, home: Path) -> None:
         self.cluster, self.home = cluster, home
+        self.lease_s = 60.0
         self.tasks = self._open()
 
     def _open(self) -> SlurmTasks:
-        settings = SlurmSettings(spot_partition="spot", look=0.3, settle=0.1)
         return SlurmTasks(
             folder=self.home / "slurm",
-            settings=lambda: settings,
+            settings=lambda: SlurmSettings(spot_partition="spot", look=0.3, settle=0.1, lease=self.lease_s),
             sockets=self.home / "sockets",
             cache=self.home / "cache",
             credentials=SimIssuer(),
@@ -148,6 +148,7 @@ def test_a_lost_node_takes_its_gang_along(server: Server) -> None:
         server.running(id)
     nodes = server.cluster.run("scontrol", "show", "hostnames", server.cluster.run("squeue", "-h", "-o", "%N").strip())
     lost = nodes.split()[-1]
+    server.lease_s = 1.0  # it is really gone: nobody has to wait for what it may still do
     server.cluster.kill_node(lost)
     server.cluster.mark_down(lost)
     try:
@@ -224,6 +225,7 @@ def test_silence_of_slurmctld_is_not_absence(server: Server) -> None:
     try:
         server.until(task("1"), lambda seen: isinstance(seen, Unknown))
         assert isinstance(server.see(task("404")), Unknown)
+        server.until(task("1"), lambda _: (server.home / "slurm" / submission_folder.HOLD).exists())
     finally:
         server.cluster.resume_controller()
     assert server.running(task("1")).started_at == began

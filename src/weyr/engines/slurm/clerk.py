@@ -15,7 +15,7 @@ from weyr.engines.slurm import submission_folder
 from weyr.engines.slurm.answers import ENDED, JobRow
 from weyr.engines.slurm.commands import Slurm, SlurmRefused, SlurmSilent
 from weyr.engines.slurm.site_nodes import SiteNode
-from weyr.engines.slurm.submission_folder import ASKED, JOB, RING, SCRIPT
+from weyr.engines.slurm.submission_folder import ASKED, HOLD, JOB, RING, SCRIPT
 
 RETRY_S = 2.0
 RING_S = 0.25
@@ -62,6 +62,8 @@ class Clerk:
     ) -> None:
         self._slurm, self._root, self._mark, self._look_s = slurm, root, mark, look_s
         self._refused, self._changed, self._nodes_changed = refused, changed, nodes_changed
+        self.patience_s = 2 * look_s + 2.0
+        """An answer that is older is no answer."""
         self._desk = _Desk()
         self._lock = threading.Lock()
         self._bell = threading.Event()
@@ -157,6 +159,9 @@ class Clerk:
                 self._look_later()
 
     def _look_later(self) -> None:
+        silent_s = time.monotonic() - self._queue.asked_at if self._queue else float("inf")
+        if silent_s > self.patience_s:
+            task_folder.ring(str(self._root.parent / HOLD))
         with self._lock:
             self._desk.look_at = time.monotonic() + RETRY_S
 

@@ -29,6 +29,7 @@ from weyr.engines.slurm import submission_folder
 from weyr.engines.slurm.answers import ENDED, JobRow, JobState
 from weyr.engines.slurm.clerk import Clerk, Queue
 from weyr.engines.slurm.commands import Slurm
+from weyr.engines.slurm.endings import ENDS, wait_s_of
 from weyr.engines.slurm.ours import ours
 from weyr.engines.slurm.script import LEAVE_S, Need, Submission, arrays_of, need_of, script_of
 from weyr.engines.slurm.settings import POWERS, SlurmSettings
@@ -37,15 +38,6 @@ from weyr.engines.slurm.submission_folder import Member, Members
 
 WAKE_S = 2.0
 """A job is told of a request at most so often, however often the loop says it again."""
-ENDS = {
-    JobState.NODE_FAIL: (EndReason.NODE_LOST, "the node of Slurm's job {job} is down"),
-    JobState.PREEMPTED: (EndReason.PREEMPTED, "Slurm gave the place of job {job} to another"),
-    JobState.CANCELLED: (EndReason.STOPPED, "Slurm's job {job} was cancelled"),
-    JobState.TIMEOUT: (EndReason.TIMED_OUT, "Slurm's job {job} reached the time limit of its partition"),
-    JobState.OUT_OF_MEMORY: (EndReason.OUT_OF_MEMORY, "Slurm ended job {job} for want of memory"),
-    JobState.NOT_STARTED: (EndReason.NOT_STARTED, "Slurm could not start job {job}"),
-    JobState.OVER: (EndReason.LOST, "Slurm's job {job} ended and its wrapper left no record"),
-}
 
 
 class SlurmHost:
@@ -55,7 +47,6 @@ class SlurmHost:
 
     address = ""
     powers = POWERS
-    lease_s = 0.0
 
     def __init__(
         self,
@@ -72,12 +63,15 @@ class SlurmHost:
         self.python = python
         self._root, self._settings, self._surroundings, self._now = root, settings, surroundings, now
         self._mark = f"weyr:{hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:8]}:"
-        self._patience_s = 2 * settings().look + 2.0
         self._changed, self._name_of = changed, name_of
         self._woken: dict[ThingId, float] = {}
         self._over_since: dict[ThingId, float] = {}
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._clerk = Clerk(slurm, root, self._mark, settings().look, self._refused, changed, nodes_changed)
+
+    @property
+    def lease_s(self) -> float:
+        return self._settings().lease
 
     def begin(self) -> None:
         """From here on Slurm is asked, and what a server before this one left undone is done."""
@@ -209,7 +203,8 @@ class SlurmHost:
             return None
         began = (self._root / key / _run_name(self._root / key, index)).exists()
         seen_at = self._over_since.setdefault(id, time.monotonic())
-        left_s = self._settings().settle - (time.monotonic() - seen_at) if began else 0.0
+        wait_s = wait_s_of(state, self._settings())
+        left_s = wait_s - (time.monotonic() - seen_at) if began else 0.0
         if left_s > 0:
             # Its record may be on its way: a file system that nodes share is not the same everywhere at once.
             timer = threading.Timer(left_s + 0.05, self._changed)
@@ -351,7 +346,7 @@ class SlurmHost:
         if queue is None:
             raise OSError(f"Slurm has not answered yet{_because(self._clerk.trouble)}")
         silent_s = time.monotonic() - queue.asked_at
-        if silent_s > self._patience_s:
+        if silent_s > self._clerk.patience_s:
             raise OSError(f"Slurm has not answered for {silent_s:.0f} s{_because(self._clerk.trouble)}")
         return queue
 

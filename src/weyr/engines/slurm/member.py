@@ -17,8 +17,8 @@ from pathlib import Path
 
 from weyr.attempt import limits, processes, sandbox, standby, task_folder
 from weyr.attempt.task_folder import Order
-from weyr.engines.slurm import submission_folder
-from weyr.engines.slurm.submission_folder import RING, address_of
+from weyr.engines.slurm import keeping, submission_folder
+from weyr.engines.slurm.submission_folder import HOLD, RING, address_of
 
 RUN_BEFORE = 75
 GANG_S = 120.0
@@ -68,8 +68,11 @@ def main(argv: list[str]) -> int:
         return 0
     if not os.path.exists(order["events"]):
         order["events"] = f"{task_folder.FILE}{folder.parents[1] / RING}"  # the server is on another machine
-    standby.main(limits.hierarchies(), lambda: (order, lock), told=_why)
-    return 0
+
+    def run(renewals: int) -> None:
+        standby.main(limits.hierarchies(), lambda: (order, lock), renewals, _why)
+
+    return keeping.kept(run, order["lease_s"], str(folder.parents[1] / HOLD), lock)
 
 
 def _seen_here(order: Order, addresses: list[str]) -> Order:

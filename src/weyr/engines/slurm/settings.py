@@ -27,6 +27,12 @@ class SlurmSettings(SpecPart):
         "machine's loopback, which only tasks on this machine reach.",
         examples=["login1"],
     )
+    lease: Duration = field(
+        60.0,
+        description="How long a task runs on whose node reaches neither slurmctld nor the shared folder, before it "
+        "ends itself; so much later than Slurm the loss of a node is believed.",
+        ge=1,
+    )
     look: Duration = field(
         5.0, description="How often the queue is looked at, for what nobody tells of: nodes that went.", ge=0.2
     )

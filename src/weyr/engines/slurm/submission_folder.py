@@ -29,6 +29,9 @@ ORDERS = "orders"
 RING = ".ring"
 """Beside the folder of submissions: members on other machines set its time when something happened."""
 
+HOLD = ".hold"
+"""Beside it: the server sets its time while Slurm does not answer, and so begins nothing elsewhere."""
+
 
 def address_of(rank: int) -> str:
     """What stands in an order for the address of a member, until its node is known."""
