@@ -7,6 +7,8 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 CLUSTERS = ("ray", "slurm")
+LONG = ("torture", "e2e", "ha", "faults", "engines", "clients", "conformance", "cli")
+"""Folders whose tests start whole servers and wait for them, the longest first."""
 __all__ = ["place", "postgres", "slurm"]
 
 
@@ -29,13 +31,34 @@ def kills(request: pytest.FixtureRequest) -> int:
     return int(request.config.getoption("--kills"))
 
 
-class TogetherByCluster(LoadScopeScheduling):  # type: ignore[misc]
-    """A cluster takes half a minute to start, and each process of a run has its own: its tests go to one of them."""
+def _cluster(nodeid: str) -> str:
+    return next((name for name in CLUSTERS if f"_{name}" in nodeid or f"[{name}" in nodeid), "")
+
+
+def _rank(item: pytest.Item) -> int:
+    """Where an item comes: clusters, then the folders of long tests, then all others, then what takes no time."""
+    if _cluster(item.nodeid):
+        return 0
+    folder = next((n for n, name in enumerate(LONG, 1) if item.nodeid.startswith(f"tests/{name}/")), len(LONG) + 1)
+    return folder + item.nodeid.startswith("src/")
+
+
+class Together(LoadScopeScheduling):  # type: ignore[misc]
+    """A cluster takes half a minute to start, and what a file shares some seconds, in each process of a run that has
+    one of its tests: so they go to one of them."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return next((name for name in CLUSTERS if f"_{name}" in nodeid or f"[{name}" in nodeid), nodeid)
+        return _cluster(nodeid) or nodeid.partition("::")[0]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The long ones first, so that in the end no process of a run waits for another's last file."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=_rank)
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> TogetherByCluster:
-    return TogetherByCluster(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Together:
+    config.option.loadscopereorder = False  # a file with many tests need not be a long one
+    return Together(config, log)
