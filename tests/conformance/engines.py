@@ -374,7 +374,8 @@ def plain_order(folder: Path, script: str, **changes: Any) -> dict[str, Any]:
         agent=[], save_s=1.0, events="", socket="", ports=[], group="weyr-0123456789abcdef",
         ranks=Ranks(name="x", size=1, rank=0, port=15000, gpus=0), lease_s=0.0,
         nice=0, processes_max=0, disk_bytes=None, disk_folders=[], sandbox=None, prefix=[], doors=None,
-        shipped="", doors_at="127.0.0.1", devices=[], accelerators=None, requirements=[], build=None, image="",
+        shipped="", doors_at="127.0.0.1", devices=[], accelerators=None, requirements=[], python="", build=None,
+        image="",
         container=None, notes=[],
     )  # fmt: skip
     return {**plain, **changes}

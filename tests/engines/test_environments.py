@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from engines import LocalWorld, task_id
 
+from weyr.attempt import interpreters
 from weyr.attempt.builder import READY, hold
 from weyr.attempt.environment import make_room, uv_settings
 from weyr.attempt.requirements import key_of
@@ -105,6 +106,41 @@ def test_settings_that_uv_has_no_word_for_leave_it_to_pip() -> None:
     """Ignored, they would install something else than the user has always got."""
     assert uv_settings({"PIP_FIND_LINKS": "a b", "PIP_NO_INPUT": "1", "HOME": "x"}) == {"UV_FIND_LINKS": "a,b"}
     assert uv_settings({"PIP_USE_FEATURE": "x"}) is None
+
+
+def test_a_task_has_the_python_that_it_asks_for(local: LocalWorld) -> None:
+    """Whatever Weyr itself runs with, to the last digit where that is said."""
+    version = f"{sys.version_info.major}.{sys.version_info.minor}.{sys.version_info.micro}"
+    script = "python -c 'import sys; print(sys.version_info[:3], sys.prefix)'"
+    found = run(local, "1", TaskBody(("/bin/sh", "-c", script), str(local.home), python=version))
+
+    (made,) = environments(local)
+    assert f"{sys.version_info[:3]} {made}" in found
+
+
+def test_a_python_that_is_not_there_is_refused_with_those_that_are(local: LocalWorld) -> None:
+    """Another one in its place would be a setting ignored."""
+    wanted = Wanted(task_id(), 1, TaskBody(("true",), str(local.home), python="3.99"))
+    reason = local.provider.ensure([wanted])[task_id()].reason
+    assert "asks for Python 3.99" in reason
+    assert f"3.{sys.version_info.minor}." in reason
+
+
+def test_the_newest_of_a_version_is_found(tmp_path: Path) -> None:
+    """`3.9` is not `3.90`, and of 3.9.1 and 3.9.12 it is the later; what does not run is none."""
+    for minor, version in (("9", "3.9.1"), ("90", "3.90.0"), ("91", "")):
+        program = tmp_path / f"python3.{minor}"
+        program.write_text(f"#!/bin/sh\necho cpython.{version}\n" if version else "#!/bin/sh\nexit 1\n")
+        program.chmod(0o755)
+    (tmp_path / "later").mkdir()
+    later = tmp_path / "later" / "python3.9"
+    later.write_text("#!/bin/sh\necho cpython.3.9.99\n")
+    later.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:{tmp_path}/later"}
+
+    assert interpreters.find("3.9", environment) == str(later)
+    assert interpreters.find("3.9.1", environment) == str(tmp_path / "python3.9")
+    assert interpreters.find("3.91", environment) == ""
 
 
 def test_a_file_of_requirements_that_is_not_there_is_refused(local: LocalWorld, wheels: Path) -> None:

@@ -108,6 +108,7 @@ def run(folder: Path, devices: list[str], sandbox: dict[str, Any] | None = None,
         group=f"weyr-{time.monotonic_ns():016x}", ranks=Ranks(name="x", size=1, rank=0, port=15000, gpus=0),
         lease_s=0.0, nice=0, processes_max=0, disk_bytes=None, disk_folders=[], sandbox=sandbox, prefix=[], doors=None,
         shipped="", doors_at="127.0.0.1", devices=devices, accelerators=more.get("accelerators"), requirements=[],
+        python="",
         build=None, notes=[], image="", container=None,
     )  # fmt: skip
     found = nvml.detect().devices

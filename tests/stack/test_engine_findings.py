@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from weyr.attempt import image
-from weyr.compose.engines import ENGINES, image_findings
+from weyr.compose.engines import ENGINES, image_findings, python_findings
 from weyr.compose.kinds import KINDS
 from weyr.core.diagnostic import Severity
 from weyr.ledger.prices import Catalogue
@@ -45,6 +45,14 @@ def test_an_image_needs_a_container_engine_here(trouble: str, titles: list[str])
         assert (each.severity, each.place and each.place.line) == (Severity.FATAL, 6)
         assert trouble in each.detail
         assert "podman" in each.suggestion
+
+
+def test_a_python_that_the_machine_lacks_is_told_in_the_plan() -> None:
+    """With the ones that it has, and the line that asks."""
+    text = f"{TEXT.format(on='local')}    python: {{version: '3.99'}}\n".replace("image: ", "# ")
+    (found,) = python_findings(parse_stack(text, "weyr.yaml", KINDS, engines=ENGINES))
+    assert (found.severity, found.place and found.place.line) == (Severity.FATAL, text.count("\n"))
+    assert "asks for Python 3.99, and this machine has 3." in found.detail
 
 
 @pytest.mark.parametrize("field", ["sandbox: true", "python: {requirements: [numpy]}"])

@@ -49,7 +49,7 @@ def build(folder: Path, python: str, requirements: Sequence[str]) -> None:
             return
         shutil.rmtree(folder, ignore_errors=True)  # what a crash left
         began = time.monotonic()
-        _tell(f"makes a Python environment for {', '.join(requirements)}")
+        _tell(f"makes a Python environment for {', '.join(requirements) or python}")
         try:
             _install(folder, python, requirements)
         except BaseException:
@@ -86,13 +86,15 @@ def _install(folder: Path, python: str, requirements: Sequence[str]) -> None:
     uv, settings = shutil.which("uv"), uv_settings({**_pip_files(), **os.environ})
     if uv and settings is not None:
         _run([uv, "venv", "--quiet", "--python", python, str(folder)])
-        _run([uv, "pip", "install", "--python", inside, *words], settings)
+        if words:
+            _run([uv, "pip", "install", "--python", inside, *words], settings)
         return
     pip = ["-m", "pip", "--python", inside, "install", "--no-input", "--disable-pip-version-check", *words]
     outside = next((each for each in (python, _base(python)) if _has_pip(each)), None)
     # A pip of its own in each environment costs seconds; one outside can fill it as well.
     _run([python, "-m", "venv", *(["--without-pip"] if outside else []), str(folder)])
-    _run([outside, *pip] if outside else [inside, *pip[:2], *pip[4:]])
+    if words:
+        _run([outside, *pip] if outside else [inside, *pip[:2], *pip[4:]])
 
 
 def uv_settings(environment: Mapping[str, str]) -> dict[str, str] | None:

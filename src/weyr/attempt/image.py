@@ -117,7 +117,7 @@ def refusal(body: TaskBody, found: Engine) -> str:
     """Why this task cannot have the image that it asks for, or ""."""
     if found.trouble:
         return f"it runs in the image {body.image}, and no container engine works here: {found.trouble}"
-    if body.sandbox or body.requirements:
+    if body.sandbox or body.requirements or body.python:
         word = "a sandbox" if body.sandbox else "Python requirements"
         return f"it asks for an image and for {word}; a container is the one, and its image has the other"
     if body.probe and body.argv[: len(IN_HEALTH)] != IN_HEALTH:

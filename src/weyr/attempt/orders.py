@@ -129,6 +129,7 @@ class OrderMaker:
             devices=list(body.devices),
             accelerators=to_plain(Accelerators, body.accelerators) if body.accelerators else None,
             requirements=list(body.requirements),
+            python=body.python,
             build=None,
             image=body.image,
             container=None,

@@ -11,6 +11,7 @@ import sysconfig
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from weyr.attempt import interpreters
 from weyr.attempt.task_folder import BuildOrder, Order
 
 FILES = ("-r", "--requirement", "-c", "--constraint")
@@ -22,12 +23,14 @@ SETTINGS = ("PIP_", "UV_", *PROXIES, "SSL_CERT_", "REQUESTS_CA_BUNDLE")
 def needed(order: Order, root: str, python: str, surroundings: Mapping[str, str]) -> Order:
     """An order whose program runs in the environment that it asks for, below `root` on this machine.
 
-    `python` is the interpreter that it is made with, and `surroundings` say where packages come from; what the task's
-    own `env` says of that goes over them. Raises: OSError where a file of requirements cannot be read.
+    `python` is the interpreter that it is made with unless the order names a version, and `surroundings` say where
+    packages come from; what the task's own `env` says of that goes over them. Raises: OSError where a file of
+    requirements cannot be read.
     """
     requirements = order["requirements"]
-    if not requirements:
+    if not requirements and not order["python"]:
         return order
+    ours, python = python, interpreters.find(order["python"], surroundings) if order["python"] else python
     settings = {name: value for name, value in surroundings.items() if name.startswith(SETTINGS)}
     env = settings | {"HOME": os.path.expanduser("~")} | order["env"]
     env["PATH"] = f"{env.get('PATH', os.defpath)}:{surroundings.get('PATH', os.defpath)}"  # uv may lie in a home
@@ -35,7 +38,7 @@ def needed(order: Order, root: str, python: str, surroundings: Mapping[str, str]
         # What a package runs while it is built would run outside the task's sandbox.
         env |= {"PIP_ONLY_BINARY": ":all:", "UV_NO_BUILD": "1"}
     folder = os.path.join(root, key_of(requirements, python, order["workdir"], env))
-    argv = [python, "-I", "-m", "weyr.attempt.environment", folder, python, *requirements]
+    argv = [ours, "-I", "-m", "weyr.attempt.environment", folder, python, *requirements]
     path = f"{folder}/bin:{order['env'].get('PATH', os.defpath)}"
     return order | {
         "build": BuildOrder(folder=folder, argv=argv, workdir=order["workdir"], env=env),

@@ -117,6 +117,7 @@ class Order(TypedDict):
     devices: list[str]
     accelerators: dict[str, Any] | None
     requirements: list[str]
+    python: str
     build: BuildOrder | None
     image: str
     container: ContainerOrder | None

@@ -1,13 +1,15 @@
 """The engines that a stack's tasks may run on, by name. Light: what an engine needs is loaded when it is used."""
 
+import os
 import shutil
 from collections.abc import Callable
 from importlib.util import find_spec
 
-from weyr.attempt import image
+from weyr.attempt import image, interpreters
 from weyr.compose.doors import listen_of
 from weyr.core.diagnostic import Diagnostic, Severity
 from weyr.core.engine import LOCAL, LOCAL_ENGINE, EngineKind, On
+from weyr.core.task_spec import PythonEnvironment
 from weyr.engines.ray import ENGINE as RAY
 from weyr.engines.slurm.settings import ENGINE as SLURM
 from weyr.stack.stack import Stack
@@ -40,6 +42,25 @@ def image_findings(stack: Stack, engine: Callable[[], image.Engine] = image.engi
             item.place_of("image"), str(item.ref), image.INSTALL,
         )
         for item in asked
+    ]  # fmt: skip
+
+
+def python_findings(stack: Stack) -> list[Diagnostic]:
+    """Objects that ask for a Python that this machine lacks, where it is to run them."""
+    if stack.on.engine != LOCAL:
+        return []
+    asked = [
+        (item, python.version)
+        for item in stack.objects.values()
+        if isinstance(python := getattr(item.spec, "python", None), PythonEnvironment) and python.version
+    ]
+    return [
+        Diagnostic(
+            "No such Python", f"{item.ref}: {trouble}.", Severity.FATAL, item.place_of("python", "version"),
+            str(item.ref), f"uv python install {version}",
+        )
+        for item, version in asked
+        if (trouble := interpreters.trouble(version, os.environ))
     ]  # fmt: skip
 
 

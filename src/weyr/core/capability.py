@@ -115,12 +115,11 @@ class TaskBody:
     `inputs` are folders that are filled before it begins, `outputs` those that are taken once it has succeeded; where
     they lie is in WEYR_INPUT_<NAME> and WEYR_OUTPUT_<NAME>.
 
-    `image` is a container image to run in, `requirements` are Python packages of an environment made for the task;
-    neither: the engine's own. `ports` are TCP ports it listens on, 0 for one that the engine chooses; the first is its
-    $PORT. `queue` and `pool` are absolute refs, such as
+    `image` is a container image to run in, `requirements` are Python packages of an environment made for the task, with
+    the version `python` ("3.12"; "" for the engine's own); none of them: the engine's own. `ports` are TCP ports it
+    listens on, 0 for one that the engine chooses; the first is its $PORT. `queue` and `pool` are absolute refs, such as
     `team:queue/gpu`, "" for none; it runs only on nodes with all of `labels`, and on those with `taints` that it
-    `bears`; higher `priority` goes first, and where `priority_class` is given its queue says which
-    that is; `expected_s` is how long it usually runs, None where nobody knows,
+    `bears`; higher `priority` goes first; `expected_s` is how long it usually runs, None where nobody knows,
     and `deadline_at` when it must have ended (Unix seconds), None where that is all one.
     `engine` runs it, "" for the stack's own. `node` and `devices` are chosen by the scheduler, never by a kind: where
     on the engine it runs, and which accelerators it may see.
@@ -146,6 +145,7 @@ class TaskBody:
     gang: Gang | None = None
     image: str = ""
     requirements: tuple[str, ...] = ()
+    python: str = ""
     ports: tuple[int, ...] = ()
     queue: str = ""
     pool: str = ""

@@ -38,7 +38,7 @@ Engines = Mapping[str, EngineKind]
 
 LOCAL_POWERS = frozenset(
     {
-        *(*WRAPPED, *PLACED, "image", "labels", "bears", "node", "devices", "probe", "ports"),
+        *(*WRAPPED, *PLACED, "image", "python", "labels", "bears", "node", "devices", "probe", "ports"),
         *("accelerators.count", "accelerators.model", "accelerators.profile"),
         *("accelerators.share_milli", "accelerators.memory_bytes"),
     }

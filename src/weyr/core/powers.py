@@ -46,6 +46,8 @@ WRITTEN: Mapping[str, str] = {
     "ship": "ship",
     "image": "image",
     "python.requirements": "requirements",
+    "python.file": "requirements",
+    "python.version": "python",
     "sandbox": "sandbox",
     "queue": "queue",
     "pool": "pool",

@@ -38,6 +38,13 @@ class PythonEnvironment(SpecPart):
     """A Python environment made for the task, and kept for the next one that wants the same."""
 
     requirements: tuple[str, ...] = field((), description="Packages, as pip takes them.", examples=[["numpy==2.1"]])
+    file: str = field(
+        "", description="A file of more of them, relative to the stack file.", examples=["requirements.txt"]
+    )
+    version: str = field(
+        "", description="The Python it is made with, one that the machine has; Weyr's own where none is named.",
+        pattern=r"^(3\.[0-9]+(\.[0-9]+)?)?$", examples=["3.12"],
+    )  # fmt: skip
 
 
 class SandboxPart(SpecPart):
@@ -106,7 +113,8 @@ def task_body(ref: Ref, spec: TaskSpec, needs: Mapping[Ref, Need], base_folder: 
         grants=bucket_grants(ref, spec, needs),
         grace_s=spec.grace,
         image=spec.image,
-        requirements=spec.python.requirements,
+        requirements=_requirements_of(spec.python, base_folder),
+        python=spec.python.version,
         disk_bytes=spec.resources.disk,
         processes_max=spec.resources.processes or 0,
         sandbox=_sandbox_of(spec.sandbox, base_folder),
@@ -136,6 +144,11 @@ def _sandbox_of(part: bool | SandboxPart | None, base_folder: str) -> Sandbox | 
         return None
     reads, writes = (tuple(_absolute(path, base_folder) for path in paths) for paths in (part.reads, part.writes))
     return Sandbox(part.network, part.tmp, reads, writes)
+
+
+def _requirements_of(python: PythonEnvironment, base_folder: str) -> tuple[str, ...]:
+    file = (f"-r {_absolute(python.file, base_folder)}",) if python.file else ()
+    return (*python.requirements, *file)
 
 
 def _absolute(path: str, base_folder: str) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from weyr.access.audit import AuditLog, recent
-from weyr.compose.engines import ENGINES, image_findings, standing_findings
+from weyr.compose.engines import ENGINES, image_findings, python_findings, standing_findings
 from weyr.compose.kinds import KINDS
 from weyr.compose.local import Weyr
 from weyr.core.audit import AuditEvent
@@ -104,7 +104,10 @@ class Service:
             shared = standing_of(stack, self.weyr.world.things)
         book, extra = self.weyr.catalogue.book(stack.price_as), engine_findings(stack, KINDS, ENGINES)
         extra += (
-            never_findings(stack, KINDS, shared) + image_findings(stack) + standing_findings(stack.on, self.weyr.home)
+            never_findings(stack, KINDS, shared)
+            + image_findings(stack)
+            + python_findings(stack)
+            + standing_findings(stack.on, self.weyr.home)
         )
         plan = make_plan(stack, world, KINDS, book, made_at=self._today(), extra=extra)
         return self._kept(plan, file)

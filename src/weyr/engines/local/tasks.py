@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from weyr.attempt import devices, image, nvml, requirements, sandbox, task_folder
+from weyr.attempt import devices, image, interpreters, nvml, requirements, sandbox, task_folder
 from weyr.attempt.host import Serving
 from weyr.attempt.limits import remove_groups
 from weyr.attempt.nvml import Device
@@ -65,6 +65,7 @@ class LocalHost:
             or (image.refusal(body, image.engine()) if body.image else "")
             or sandbox.refusal(body)
             or requirements.trouble(body.requirements, body.workdir)
+            or interpreters.trouble(body.python, os.environ)
         )
 
     def _found_devices(self, body: TaskBody) -> Sequence[Device]:

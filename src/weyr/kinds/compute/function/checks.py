@@ -29,6 +29,9 @@ def _code(ref: Ref, spec: FunctionSpec) -> Iterator[Finding]:
         yield Finding(
             ref, ("scale", "max"), Severity.FATAL, "Limits that contradict", detail, f"max: {spec.scale.warm}"
         )
+    if spec.handler and spec.python.version:
+        detail = f"{ref} is called by a process of Weyr's own Python; a command may have another one."
+        yield Finding(ref, ("python", "version"), Severity.FATAL, "A function in another Python", detail)
     if spec.image:
         detail = "A function's instances are forked from a process of Weyr's, which an image does not hold."
         yield Finding(ref, ("image",), Severity.FATAL, "A function in an image", detail)
