@@ -8,7 +8,7 @@ from typing import Any
 from weyr.core.phase import Phase
 
 MOVING = frozenset({Phase.WORKING, Phase.UNKNOWN, Phase.REMOVING})
-STANDING = frozenset({Phase.READY, Phase.DONE})
+STANDING = frozenset({Phase.READY, Phase.DONE, Phase.SKIPPED})
 BROKEN = frozenset({Phase.FAILED, Phase.HELD})
 SETTLE_S = 5.0
 """So long a waiting object may go unnoticed after what it waited for changed."""

@@ -11,7 +11,7 @@ from typing import TextIO
 
 _COLOURS = {
     "ready": "32", "done": "32", "working": "36", "waiting": "33", "removing": "33", "held": "33", "unknown": "35",
-    "failed": "31", "fatal": "1;31", "warn": "1;33", "info": "1;36", "title": "1", "faint": "2",
+    "skipped": "2", "failed": "31", "fatal": "1;31", "warn": "1;33", "info": "1;36", "title": "1", "faint": "2",
 }  # fmt: skip
 
 

@@ -16,11 +16,11 @@ from weyr.core.units import duration_text
 
 _SIGNS = {
     Phase.WAITING: "·", Phase.WORKING: "▸", Phase.READY: "✓", Phase.DONE: "✓", Phase.FAILED: "✗", Phase.HELD: "‖",
-    Phase.UNKNOWN: "?", Phase.REMOVING: "▸",
+    Phase.UNKNOWN: "?", Phase.REMOVING: "▸", Phase.SKIPPED: "-",
 }  # fmt: skip
 _STYLES = {
     Phase.WAITING: "yellow", Phase.WORKING: "cyan", Phase.READY: "green", Phase.DONE: "green", Phase.FAILED: "bold red",
-    Phase.HELD: "yellow", Phase.UNKNOWN: "magenta", Phase.REMOVING: "yellow",
+    Phase.HELD: "yellow", Phase.UNKNOWN: "magenta", Phase.REMOVING: "yellow", Phase.SKIPPED: "dim",
 }  # fmt: skip
 
 

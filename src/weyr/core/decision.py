@@ -32,6 +32,7 @@ class Condition:
 class ConditionType(StrEnum):
     READY = "Ready"
     COMPLETE = "Complete"
+    SKIPPED = "Skipped"
     FAILED = "Failed"
     HELD = "Held"
     WAITING = "Waiting"
@@ -49,6 +50,8 @@ def phase_of(conditions: tuple[Condition, ...], is_removing: bool) -> Phase:
         return Phase.HELD
     if ConditionType.READY in states and states[ConditionType.READY] is None:
         return Phase.UNKNOWN
+    if states.get(ConditionType.SKIPPED):
+        return Phase.SKIPPED
     if states.get(ConditionType.COMPLETE):
         return Phase.DONE
     if states.get(ConditionType.READY):

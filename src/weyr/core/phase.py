@@ -10,6 +10,7 @@ class Phase(StrEnum):
     WORKING = "working"
     READY = "ready"
     DONE = "done"
+    SKIPPED = "skipped"
     FAILED = "failed"
     HELD = "held"
     UNKNOWN = "unknown"

@@ -18,7 +18,7 @@ from weyr.store.kernel import ObjectRow
 Never = Callable[[Snapshot, Snapshot], Iterator[Breach]]
 Eventually = Callable[[Snapshot], Iterator[Breach]]
 
-_RESTS = {Phase.READY, Phase.DONE, Phase.FAILED, Phase.HELD}
+_RESTS = {Phase.READY, Phase.DONE, Phase.SKIPPED, Phase.FAILED, Phase.HELD}
 
 
 def _money_on_what_nobody_owns(_before: Snapshot, now: Snapshot) -> Iterator[Breach]:

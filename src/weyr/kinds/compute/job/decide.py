@@ -304,8 +304,8 @@ def _outcome(spec: JobSpec, memory: JobMemory) -> Condition:
 
 
 def _skipped(left: Mapping[str, Thing], memory: JobMemory, why: str) -> Decision[JobMemory]:
-    condition = Condition(ConditionType.COMPLETE, True, "Skipped", f"skipped: {why}")
-    return Decision(_releases(left), (condition,), {"skipped": True}, memory, again_s=0.5 if left else None)
+    condition = Condition(ConditionType.SKIPPED, True, "Skipped", f"skipped: {why}")
+    return Decision(_releases(left), (condition,), memory=memory, again_s=0.5 if left else None)
 
 
 def _release(left: Mapping[str, Thing], memory: JobMemory, reason: str, message: str) -> Decision[JobMemory]:

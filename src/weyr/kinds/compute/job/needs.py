@@ -10,6 +10,8 @@ from weyr.kinds.compute.job.spec import JobNeed, JobSpec
 NOT_WAITED_FOR = frozenset({"queue", "pool"})
 """What a task is held back by, not what it needs: the scheduler sees to these."""
 
+OVER = frozenset({Phase.DONE, Phase.SKIPPED, Phase.FAILED})
+
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
@@ -31,7 +33,7 @@ def readiness(ref: Ref, spec: JobSpec, needs: Mapping[Ref, Need]) -> Readiness:
 
 def _is_met(ref: Ref, spec: JobSpec, to: Ref, seen: Need, as_job: JobNeed | None) -> bool:
     if as_job is not None:
-        return seen.phase in (Phase.DONE, Phase.FAILED)
+        return seen.phase in OVER
     if to.kind in NOT_WAITED_FOR:
         return True
     # A model only has to be registered: a version that failed its gate must not block the next.
@@ -42,9 +44,9 @@ def _is_met(ref: Ref, spec: JobSpec, to: Ref, seen: Need, as_job: JobNeed | None
 
 def _never(to: Ref, need: JobNeed, seen: Need) -> str:
     """Why a job that is over will not let this one begin; "" where it may, or is not over."""
-    if need.on == "always" or seen.phase not in (Phase.DONE, Phase.FAILED):
+    if need.on == "always" or seen.phase not in OVER:
         return ""
-    if seen.outputs.get("skipped"):
+    if seen.phase is Phase.SKIPPED:
         return f"{to} was skipped"
     if need.on == "success" and seen.phase is Phase.FAILED:
         return f"{to} failed"

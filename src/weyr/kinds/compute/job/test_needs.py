@@ -9,7 +9,7 @@ from weyr.core.ref import Ref
 from weyr.kinds.compute.job.test_job import job, look, phase, running, started, task
 
 PREPARE = Ref("digits", "job", "prepare")
-SKIPPED = Need(Phase.DONE, {"skipped": True})
+SKIPPED = Need(Phase.SKIPPED)
 CASES: dict[str, tuple[str, Need, str]] = {
     "success after a success": ("success", Need(Phase.DONE), "begins"),
     "success after a failure": ("success", Need(Phase.FAILED), "job/prepare failed"),
@@ -37,7 +37,7 @@ def test_when_a_job_follows_another(case: str) -> None:
     assert bool(started(decision)) is (what == "begins")
     assert (phase(decision) is Phase.WAITING) is (what == "waits")
     is_skipped = what not in ("begins", "waits")
-    assert decision.outputs.get("skipped", False) is is_skipped
+    assert (phase(decision) is Phase.SKIPPED) is is_skipped
     assert not is_skipped or what in decision.conditions[0].message
 
 
