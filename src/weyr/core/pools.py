@@ -58,6 +58,14 @@ class PoolBody:
     of: Literal["pool"] = "pool"
 
 
+class Reclaims(StrEnum):
+    """From whom a queue takes back what it is guaranteed and has lent."""
+
+    ANY = "any"
+    LOWER_PRIORITY = "lower-priority"
+    NEVER = "never"
+
+
 @dataclass(frozen=True, slots=True)
 class QueueBody:
     """A queue as the scheduler has to know it.
@@ -65,7 +73,9 @@ class QueueBody:
     Amounts are by resource: `cpu` in thousandths of a core, `memory` in bytes, `gpu` and `gpu/<model>` in thousandths
     of a device, `money` in millionths per hour. `guarantee` is what it gets whenever it wants it, `limit` what it never
     passes; what a limit does not name is not limited. `is_preemptible`: its tasks may be stopped for others.
-    `priority_classes` are its own, beside those that every queue has.
+    `priority_classes` are its own, beside those that every queue has. `reclaims` says from whom it takes back what it
+    is guaranteed and has lent; `displaces`, whether what others have borrowed is taken for its tasks of higher priority
+    though it is beyond its own guarantee.
     """
 
     guarantee: Mapping[str, int] = field(default_factory=dict)
@@ -74,6 +84,8 @@ class QueueBody:
     weight: float = 1.0
     is_preemptible: bool = True
     priority_classes: Mapping[str, PriorityClass] = field(default_factory=dict)
+    reclaims: Reclaims = Reclaims.ANY
+    displaces: bool = False
     of: Literal["queue"] = "queue"
 
 

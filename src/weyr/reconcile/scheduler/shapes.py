@@ -14,7 +14,7 @@ from weyr.core.priorities import PriorityClass, classes_of
 from weyr.core.ref import ThingId
 from weyr.core.units import size_text
 from weyr.scheduling.placement import Node, Placed, Request
-from weyr.scheduling.queueing import Queue
+from weyr.scheduling.queueing import Queue, Reclaim
 
 HERE = "here"
 POOL_LABEL = "weyr/pool"
@@ -110,7 +110,8 @@ def placed_as(request: Request, node: Node, names: Sequence[str], body: NodeBody
 
 
 def queue_of(name: str, body: QueueBody) -> Queue:
-    return Queue(name, body.guarantee, body.limit, body.user_limit, body.weight)
+    reclaims = Reclaim(body.reclaims.value)
+    return Queue(name, body.guarantee, body.limit, body.user_limit, body.weight, reclaims, body.displaces)
 
 
 def urgency_of(body: TaskBody, queue: QueueBody | None) -> PriorityClass | None:

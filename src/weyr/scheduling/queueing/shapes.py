@@ -71,6 +71,16 @@ class Running:
     """It was told to stop. Its room is given away already, to starts that come after its end."""
 
 
+class Reclaim(StrEnum):
+    """Whose borrowed room may be taken back."""
+
+    ANY = "any"
+    LOWER_PRIORITY = "lower-priority"
+    """Of those alone whose priority is lower than that of the task that it is for."""
+    NEVER = "never"
+    """Nobody's: it waits until what it lent comes free."""
+
+
 @dataclass(frozen=True, slots=True)
 class Queue:
     """One line of several that share the nodes.
@@ -87,6 +97,11 @@ class Queue:
     """What no one of its users passes."""
     weight: float = 1.0
     """What is left over is shared in this proportion."""
+    reclaims: Reclaim = Reclaim.ANY
+    """From whom it takes back what it has lent: Kueue's `reclaimWithinCohort`."""
+    displaces: bool = False
+    """Whether what others have borrowed is taken for its tasks of higher priority, so that it borrows itself: Kueue's
+    `borrowWithinCohort`. Who may not be preempted, or has hardly run, is left alone."""
 
 
 class Backfill(StrEnum):

@@ -16,6 +16,7 @@ from weyr.scheduling.queueing import (
     Policy,
     Queue,
     Queueing,
+    Reclaim,
     Running,
     Task,
     decide,
@@ -61,6 +62,45 @@ def test_who_preempts_never_waits_at_its_place() -> None:
         meek, bold = gpus("meek", 2, priority=8, preempts=False), gpus("bold", 2, priority=9)
         assert decide([NODE], queues, held, [meek], HOUR).preemptions == ()
         assert [each.heir for each in decide([NODE], queues, held, [meek, bold], HOUR).preemptions] == ["bold"]
+
+
+@pytest.mark.parametrize(
+    ("reclaims", "priority", "stopped"),
+    [
+        (Reclaim.ANY, 0, ["low"]),
+        (Reclaim.LOWER_PRIORITY, 0, []),
+        (Reclaim.LOWER_PRIORITY, 3, ["low"]),
+        (Reclaim.LOWER_PRIORITY, 9, ["low"]),
+        (Reclaim.NEVER, 9, []),
+    ],
+)
+def test_what_a_queue_lent_is_taken_back_from_whom_it_says(
+    reclaims: Reclaim, priority: int, stopped: list[str]
+) -> None:
+    """As Kueue's reclaimWithinCohort: a queue may rather wait than have another's work stopped."""
+    queues = [Queue("", guarantee={"gpu": 4000}, reclaims=reclaims), Queue("lent")]
+    running = [
+        on(gpus("low", 2, queue="lent", priority=1), 0, 1, checkpoint=0.9 * HOUR),
+        on(gpus("high", 2, queue="lent", priority=5), 2, 3),
+    ]
+    found = decide([NODE], queues, running, [gpus("mine", 2, priority=priority)], HOUR)
+    assert [each.id for each in found.preemptions] == stopped
+    assert all(each.because is Because.LENT for each in found.preemptions)
+
+
+@pytest.mark.parametrize(("displaces", "priority", "stopped"), [(True, 2, ["low"]), (True, 1, []), (False, 2, [])])
+def test_who_borrows_with_more_priority_may_take_what_others_borrowed(
+    displaces: bool, priority: int, stopped: list[str]
+) -> None:
+    """As Kueue's borrowWithinCohort; what is within its guarantee, or may not be preempted, stays."""
+    queues = [Queue("", displaces=displaces), Queue("lent"), Queue("own", guarantee={"gpu": 1000})]
+    running = [
+        on(gpus("low", 2, queue="lent", priority=1, is_preemptible=True), 0, 1),
+        on(gpus("firm", 1, queue="lent"), 2),
+        on(gpus("own", 1, queue="own", is_preemptible=True), 3),
+    ]
+    found = decide([NODE], queues, running, [gpus("mine", 2, priority=priority)], HOUR)
+    assert [(each.id, each.because) for each in found.preemptions] == [(id, Because.PRIORITY) for id in stopped]
 
 
 def test_a_gang_starts_whole_or_not_at_all() -> None:

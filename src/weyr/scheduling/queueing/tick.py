@@ -269,7 +269,9 @@ class Tick:
                 continue
             for held in chosen:
                 loss_s = held.loss_s(self._now_s) * held.share
-                self._preemptions.append(Preemption(held.task.id, task.id, because_of(held.task, task), loss_s))
+                self._preemptions.append(
+                    Preemption(held.task.id, task.id, because_of(held.task, task, is_guaranteed), loss_s)
+                )
                 board.stop(held)
             self._heirs += 1
             self._no_room.clear()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from weyr.scheduling.queueing.accounts import Account
 from weyr.scheduling.queueing.held import Held
-from weyr.scheduling.queueing.shapes import Because, Task
+from weyr.scheduling.queueing.shapes import Because, Reclaim, Task
 
 if TYPE_CHECKING:
     from weyr.scheduling.queueing.board import Queueing
@@ -35,11 +35,16 @@ class Victims:
                 found.append(self._costed((task.queue, priority, other, math.inf), deck))
             elif policy.is_slicing and priority == task.priority and other > level:
                 found.append(self._costed((task.queue, priority, other, policy.turn_loss_max_s), deck))
-        if is_guaranteed:
+        mine = board.accounts[task.queue].queue
+        is_any = is_guaranteed and mine.reclaims is Reclaim.ANY
+        if is_any or (mine.reclaims is Reclaim.LOWER_PRIORITY if is_guaranteed else mine.displaces):
+            # What is taken back is taken from whoever has it; what is only outbid may have its reasons to stay.
+            loss_max_s = None if is_guaranteed else math.inf
             for name, other_account in board.accounts.items():
                 if name != task.queue and other_account.is_borrowing():
                     for priority, other, deck in board.decks.of_queue(name):
-                        found.append(self._costed((name, priority, other, None), deck))
+                        if is_any or priority < task.priority:
+                            found.append(self._costed((name, priority, other, loss_max_s), deck))
         return [deck for deck in found if deck]
 
     def _costed(self, key: tuple[str, int, int, float | None], deck: Mapping[str, Held]) -> list[Costed]:
@@ -69,9 +74,9 @@ class Victims:
         return True
 
 
-def because_of(stopped: Task, heir: Task) -> Because:
+def because_of(stopped: Task, heir: Task, is_guaranteed: bool) -> Because:
     if stopped.queue != heir.queue:
-        return Because.LENT
+        return Because.LENT if is_guaranteed else Because.PRIORITY
     return Because.PRIORITY if stopped.priority < heir.priority else Because.TURN
 
 

@@ -33,6 +33,8 @@ def body_of(spec: QueueSpec) -> QueueBody:
         spec.weight,
         is_preemptible=spec.preemption,
         priority_classes=spec.classes,
+        reclaims=spec.reclaim,
+        displaces=spec.displace,
     )
 
 

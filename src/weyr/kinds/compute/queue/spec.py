@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from weyr.core.amounts import checked_amounts
+from weyr.core.pools import Reclaims
 from weyr.core.priorities import PRIORITY_MAX, PriorityClass
 from weyr.core.schema import Boolean, Name, Spec, SpecPart, checked, field
 
@@ -48,6 +49,13 @@ class QueueSpec(Spec):
         "best-effort.",
         examples=[{"production": 500, "scavenger": {"value": -500, "preempts": "never"}}],
         max_length=50,
+    )
+    reclaim: Reclaims = field(
+        Reclaims.ANY, description="From whom it takes back what it is guaranteed and has lent: the tasks that may stop."
+    )
+    displace: Boolean = field(
+        False,
+        description="Whether tasks of lower priority that borrow in other queues stop for its own, which then borrow.",
     )
     preemption: Boolean = field(
         True,

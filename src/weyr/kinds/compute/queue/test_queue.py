@@ -5,7 +5,7 @@ import pytest
 from weyr.core.amounts import amount_text, amounts_of
 from weyr.core.capability import Capability
 from weyr.core.decision import ConditionType, Ensure, Release, Thing, View, Want
-from weyr.core.pools import QueueBody, QueueFacts
+from weyr.core.pools import QueueBody, QueueFacts, Reclaims
 from weyr.core.priorities import PriorityClass
 from weyr.core.ref import Ref
 from weyr.core.schema import from_json, to_json
@@ -94,3 +94,10 @@ def test_a_priority_class_that_is_none_is_refused(written: dict[str, object]) ->
     """In the plan, with its line."""
     with pytest.raises(ValueError, match=r"."):
         QueueSpec(priority_classes=written)  # type: ignore[arg-type]  # as a file may have it
+
+
+def test_whom_a_queue_takes_room_from_is_as_written() -> None:
+    """By default what it lent comes back, and nothing else is taken."""
+    plain, asked = body_of(QueueSpec()), body_of(QueueSpec(reclaim=Reclaims.LOWER_PRIORITY, displace=True))
+    assert (plain.reclaims, plain.displaces) == (Reclaims.ANY, False)
+    assert (asked.reclaims, asked.displaces) == (Reclaims.LOWER_PRIORITY, True)
