@@ -1,6 +1,6 @@
 """The tables of the loop: stacks, plans, objects, the things engines hold for them, and the story."""
 
-from sqlalchemy import Boolean, Column, Float, Index, Table, Text
+from sqlalchemy import Boolean, Column, Float, Index, Table, Text, text
 
 from weyr.store.database import metadata
 from weyr.store.dialects import INT64, words
@@ -42,7 +42,7 @@ objects = Table(
     Column("status", Text, nullable=False),
     Column("memory", Text),
     Column("changed_at", Float, nullable=False),
-    Column("owner", Text, nullable=False, server_default=""),  # who brought it up
+    Column("owner", Text, nullable=False, server_default=text("''")),  # who brought it up
 )
 
 things = Table(

@@ -8,4 +8,4 @@ down_revision = "0005"
 
 
 def upgrade() -> None:
-    op.add_column("objects", sa.Column("owner", sa.Text(), nullable=False, server_default=""))
+    op.add_column("objects", sa.Column("owner", sa.Text(), nullable=False, server_default=sa.text("''")))
