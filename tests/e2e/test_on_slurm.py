@@ -14,7 +14,10 @@ on:
 jobs:
   gang:
     replicas: 2
-    run: echo "rank $RANK of $WORLD_SIZE, master $MASTER_ADDR"
+    run: |
+      echo "rank $RANK of $WORLD_SIZE, master $MASTER_ADDR"
+      "$WEYR_PYTHON" -c 'import os; from weyr.attempt.bell import call
+      print("heard:", call(os.environ["WEYR_API_URL"], os.environ["WEYR_TOKEN"]))'
     resources: {cpu: 2, memory: 64MiB}
   train:
     run: 'echo "attempt $WEYR_ATTEMPT"; [ "$WEYR_ATTEMPT" != 1 ] || exec sleep 60'
@@ -41,6 +44,8 @@ def test_a_stack_runs_on_slurm_through_preemption_and_a_killed_server(user: User
     said = user.weyr("logs", "job/gang").out
     assert "rank 0 of 2, master 127.0.0.1" in said
     assert "rank 1 of 2" in said
+    assert said.count("heard: True") == 2, "a task may ring at the server, with its own token"
+    assert user.request("POST", "/v1/bell")[0] == 409, "and nobody else has anything to ring for"
     until(lambda: "attempt 1" in user.weyr("logs", "job/train", status=None).out, "the first attempt to run")
     user.kill("server")
     urgent = [slurm.run("sbatch", "--parsable", "-n1", "-c4", "-o", "/dev/null", text=SLEEP).strip() for _ in range(3)]

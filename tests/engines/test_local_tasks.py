@@ -189,7 +189,7 @@ def test_a_task_finds_what_the_contract_names(local: LocalWorld) -> None:
     assert found["MLFLOW_EXPERIMENT_NAME"] == "digits/train"
     assert found["OMP_NUM_THREADS"] == "7"
     assert found["MLFLOW_TRACKING_TOKEN"] == "****"
-    assert local.issuer.grants["task:digits:job/train#1"] == ("x:y:z",)
+    assert local.issuer.grants["task:digits:job/train#1"] == ("x:y:z", "api:ring:*")
 
 
 def test_credentials_end_with_the_task(local: LocalWorld) -> None:

@@ -20,8 +20,11 @@ import os
 import signal
 import socket
 import stat
+import threading
 import time
 from typing import Any, TypedDict
+
+from weyr.attempt import bell
 
 WANTED = "wanted.json"
 BEGUN = "begun.json"
@@ -39,9 +42,6 @@ WORK = "work"
 MARK = "WEYR_TASK_FOLDER"
 """The variable by which a surviving process of a dead wrapper is known. An id would not do: two
 data folders on one machine may hold tasks of the same name."""
-
-
-FILE = "file:"
 
 
 class Ranks(TypedDict):
@@ -229,6 +229,12 @@ def _nudge(folder: str) -> None:
         return
 
 
+def far(door: str, file: str, url: str, token: str) -> str:
+    """An `events` for `tell` on any machine: `door`'s datagram socket where somebody listens at it; else `file`, whose
+    time is set, and the server's API at `url`, asked with the task's `token`."""
+    return json.dumps({"door": door, "file": file, "url": url, "token": token})
+
+
 def ring(path: str) -> None:
     """Says by a file's time that something happened: to whoever looks at it, on whichever machine."""
     try:
@@ -241,17 +247,31 @@ def ring(path: str) -> None:
 def tell(events: str, id: str, event: str, patience_s: float = 0.0) -> None:
     """Wakes the loop by a datagram, if one listens. Nothing hangs on it: the records are what counts.
 
-    Where ten others wait at the door already, it tries for `patience_s`. Where `events` begins with `file:`, it is a
-    file whose time is set instead.
+    Where ten others wait at the door already, it tries for `patience_s`. `events` is the door's path, or as `far` gives
+    it.
     """
-    if not events:
+    if not events.startswith("{"):
+        _knock(events, id, event, patience_s)
         return
-    if events.startswith(FILE):
-        ring(events.removeprefix(FILE))
-        return
+    ways = json.loads(events)
+    if not _knock(ways["door"], id, event, patience_s):
+        ring(ways["file"])
+        # Beside the task, which must not wait for a server that is away; its end waits for a while.
+        caller = threading.Thread(target=bell.call, args=(ways["url"], ways["token"]), daemon=True)
+        caller.start()
+        caller.join(patience_s)
+
+
+def _knock(door: str, id: str, event: str, patience_s: float) -> bool:
+    """Whether somebody listens at that door, and was told or has enough to hear already."""
+    if not door:
+        return False
     try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as door:
-            door.settimeout(patience_s)
-            door.sendto(json.dumps({"id": id, "event": event}).encode(), events)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as mine:
+            mine.settimeout(patience_s)
+            mine.sendto(json.dumps({"id": id, "event": event}).encode(), door)
+    except (BlockingIOError, TimeoutError):
+        return True
     except OSError:
-        return
+        return False
+    return True

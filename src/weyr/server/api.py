@@ -173,6 +173,11 @@ SERVER = (
         response="Done", grant="api:write", status=202,
     ),
     ApiRoute(
+        "POST", "/v1/bell", "ring", Tag.SERVER, "Say that a task changed",
+        "For tasks on other machines, with their own token: their object is looked at now, not at the next look.",
+        response="Done", grant="api:ring", refusals=((409, "Only a task has anything to ring for."),),
+    ),
+    ApiRoute(
         "GET", "/metrics", "metrics", Tag.SERVER, "Read the metrics", "For Prometheus, in its text format.",
         media=Media.TEXT,
     ),

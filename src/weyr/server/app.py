@@ -76,7 +76,12 @@ def _server_handlers(service: Service) -> Mapping[str, Handler]:
         service.stop()
         return {"ok": True}
 
+    def ring(request: Request, _body: object) -> object:
+        service.ring_task(request.state.principal.name)
+        return {"ok": True}
+
     return {
+        "ring": answering(ring),
         "healthz": answering(lambda _request, _body: {"ok": True}),
         "get_server": answering(lambda _request, _body: service.server()),
         "stop_server": answering(stop_server, status=202),

@@ -270,6 +270,13 @@ class Service:
             detail = "This changes what a running server does, and none runs."
             raise UserError(Diagnostic("No server runs", detail, suggestion="weyr server start"))
 
+    def ring_task(self, principal: str) -> None:
+        """Looks at a task's object, of whom its token says that it is the task. Raises: Conflict."""
+        kind, _, id = principal.partition(":")
+        if kind != "task":
+            raise Conflict(f"{principal} is no task, and only a task has anything to ring for")
+        self._ring([ThingId.parse(id).ref])
+
     def _ring(self, refs: list[Ref]) -> None:
         if self.wake is not None:
             self.wake(refs)
