@@ -11,7 +11,7 @@ from pathlib import Path
 
 from weyr.core.diagnostic import Diagnostic, UserError
 
-PROCESSES = ("server", "s3", "inference", "launcher")
+PROCESSES = ("server", "s3", "inference", "functions", "launcher")
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,3 +56,21 @@ def chosen(
         and (rank is None or (part.rank or 0) == rank)
     }
     return sorted(found, key=lambda id: found[id])
+
+
+def none_chosen(
+    ids: Iterable[ThingId], attempt: int | None = None, index: int | None = None, rank: int | None = None
+) -> str:
+    """Why `chosen` found none of these tasks: what was asked for that there is not, and what there is."""
+    parts = [Part.parse(id.part) or Part(-1) for id in ids]
+    if not parts:
+        return "has not run yet"
+    for word, asked, known in (
+        ("attempt", attempt, {part.attempt for part in parts}),
+        ("index", index, {part.index for part in parts if part.index is not None}),
+        ("replica", rank, {part.rank or 0 for part in parts}),
+    ):
+        if asked is not None and asked not in known:
+            there = f"{min(known)} to {max(known)}" if len(known) > 1 else f"only {min(known)}" if known else "none"
+            return f"has no {word} {asked}; there is {there}"
+    return "has none that is all of that"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from weyr.core.parts import Part, chosen
+from weyr.core.parts import Part, chosen, none_chosen
 from weyr.core.ref import Ref, ThingId
 
 TRAIN = Ref("digits", "job", "train")
@@ -35,3 +35,13 @@ def test_what_is_asked_for_is_found(case: str) -> None:
     """The last is the newest, also where its number is smaller: an object that was made anew counts from one again."""
     asked, parts = CHOICES[case]
     assert [id.part for id in chosen(IDS, **asked)] == parts
+
+
+def test_what_there_is_not_is_told_beside_what_there_is() -> None:
+    """Who asks for replica 7 of a gang of two is told that there are two, and not that the attempt is missing."""
+    gang = [ThingId(TRAIN, part) for part in ("1.0", "1.1")]
+
+    assert none_chosen(gang, rank=7) == "has no replica 7; there is 0 to 1"
+    assert none_chosen(gang, attempt=3, rank=7) == "has no attempt 3; there is only 1"
+    assert none_chosen(gang, index=0) == "has no index 0; there is none"
+    assert none_chosen([]) == "has not run yet"

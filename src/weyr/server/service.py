@@ -18,7 +18,7 @@ from weyr.compose.local import Weyr
 from weyr.core.audit import AuditEvent
 from weyr.core.capability import Capability, TaskBody
 from weyr.core.diagnostic import Diagnostic, UserError
-from weyr.core.parts import chosen
+from weyr.core.parts import chosen, none_chosen
 from weyr.core.ref import Ref, ThingId
 from weyr.core.schema import from_json, to_json
 from weyr.core.seen import Present, TaskFacts, TaskState
@@ -229,10 +229,10 @@ class Service:
         """The tasks of an object's newest attempt, or of the one that is named; of an array, those of each index."""
         with self.weyr.lock:
             live = [t.id for t in self.weyr.world.things.get(ref, {}).values() if t.capability is Capability.TASKS]
-        found = chosen([*self.weyr.tasks.tasks_of(ref), *live], attempt, index, replica)
+        known = [*self.weyr.tasks.tasks_of(ref), *live]
+        found = chosen(known, attempt, index, replica)
         if not found:
-            asked = any(each is not None for each in (attempt, index, replica))
-            raise NotFound(f"{ref.absolute} has no such attempt." if asked else f"{ref.absolute} has not run yet.")
+            raise NotFound(f"{ref.absolute} {none_chosen(known, attempt, index, replica)}.")
         return found
 
     def recent_audit(self, limit: int) -> list[AuditEvent]:
