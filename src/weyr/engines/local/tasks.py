@@ -20,8 +20,8 @@ from weyr.core.capability import TaskBody
 from weyr.core.engine import LOCAL_POWERS
 from weyr.core.ref import ThingId
 from weyr.core.seen import Absent, Seen, Unknown
-from weyr.engines.local import probe
 from weyr.engines.local.burial import bury
+from weyr.engines.local.probe import Probes
 
 
 class Starter(Protocol):
@@ -50,6 +50,7 @@ class LocalHost:
         self.python, self._has_node = python, has_node
         self._folder, self._launcher, self._surroundings, self._now = folder, launcher, surroundings, now
         self._devices: Sequence[Device] = ()
+        self._probes = Probes()
         self._environments = str(environments)
 
     def refusal(self, body: TaskBody) -> str:
@@ -148,7 +149,7 @@ class LocalHost:
         return  # nothing runs here without a folder
 
     def ready(self, serving: Serving) -> set[str]:
-        return probe.ready(serving)
+        return self._probes.ready(serving)
 
 
 def local_tasks(
