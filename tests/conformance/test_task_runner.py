@@ -123,6 +123,24 @@ def test_a_reclaimed_task_is_told_and_then_ended(world: TaskWorld) -> None:
     assert not world.provider.reclaim(task_id(), 5.0), "what has ended cannot be reclaimed"
 
 
+def test_a_second_notice_changes_nothing(world: TaskWorld) -> None:
+    """Clouds tell of one reclaim twice, and not always the same: the first one counts, and nobody loses the time that
+    it gave to save."""
+    world.ensure(task_id(), Program(runs_s=1.0, ignores_stop=True, writes="x"))
+    _until_it_listens(world)
+    assert world.provider.reclaim(task_id(), 20.0)
+    world.until(task_id(), lambda seen: facts_of(seen).notice_at is not None)
+    first = facts_of(world.observe(task_id())).notice_at
+    world.provider.reclaim(task_id(), 3600.0)
+    world.provider.reclaim(task_id(), 0.0)
+    facts = world.ended(task_id())
+    assert facts.notice_at == first
+    assert facts.end is not None
+    assert facts.end.reason is EndReason.RECLAIMED
+    assert facts.end.signal != 9, "its time was cut short"
+    assert b"".join(world.provider.logs(task_id())).count(b"the node is reclaimed") <= 1
+
+
 def test_logs_are_there_while_it_runs_and_when_it_is_over(world: TaskWorld) -> None:
     """The last lines are what a user looks for."""
     world.ensure(task_id(), Program(writes="one\ntwo\nthree\n"))

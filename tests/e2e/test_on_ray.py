@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 
 import pytest
+from half_saved import JOB as HALF_SAVED
+from half_saved import reclaim_amid_upload
 from one_user import User, until
 from ray_cluster import shared_ray
 from user_life import a_user
@@ -36,10 +38,10 @@ def user() -> Iterator[User]:
 
 def test_a_stack_runs_on_ray(user: User) -> None:
     """Gangs run, logs come here, a checkpoint goes from the node into the server's bucket and back into the next
-    attempt, and nothing of it is left in the end."""
+    attempt, also where the node goes amid an upload, and nothing of it is left in the end."""
     cluster = shared_ray()
     user.weyr("server", "start", "--port", "0", "--listen", cluster.host)
-    user.write(STACK.format(address=cluster.address))
+    user.write(STACK.format(address=cluster.address) + HALF_SAVED.format(folder=user.folder))
     user.weyr("up", "--yes", "--detach")
     user.until_phase("job/gang", "done")
     said = user.weyr("logs", "job/gang").out
@@ -47,6 +49,7 @@ def test_a_stack_runs_on_ray(user: User) -> None:
     assert "rank 1 of 2" in said
     until(lambda: user.row("job/train").get("phase") == "done", "job/train to be done", within_s=60)
     assert "restored step-1" in user.weyr("logs", "job/train").out
+    reclaim_amid_upload(user, "far-lake")
     _saves_while_the_server_is_down(user)
     user.weyr("down", "--yes")
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 
 import pytest
+from half_saved import JOB as HALF_SAVED
+from half_saved import reclaim_amid_upload
 from one_user import User, until
 from slurm_cluster import SlurmCluster
 from user_life import a_user
@@ -11,6 +13,8 @@ STACK = """\
 stack: team
 on:
   slurm: {spot_partition: spot, look: 500ms, settle: 200ms}
+buckets:
+  lake: {}
 jobs:
   gang:
     replicas: 2
@@ -36,11 +40,13 @@ def user(slurm: SlurmCluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[User]
 
 
 def test_a_stack_runs_on_slurm_through_preemption_and_a_killed_server(user: User, slurm: SlurmCluster) -> None:
-    """Somebody more important takes the node: the attempt is not a failure, and the next one does the work, whatever
-    happens to the server meanwhile. Nothing of the stack is left in the queue in the end."""
-    user.write(STACK)
+    """A node goes amid the upload of a checkpoint: the one before it is whole. Somebody more important takes the node:
+    the attempt is not a failure, and the next one does the work, whatever happens to the server meanwhile. Nothing of
+    the stack is left in the queue in the end."""
+    user.write(STACK + HALF_SAVED.format(folder=user.folder))
     user.weyr("up", "--yes", "--detach")
     user.until_phase("job/gang", "done")
+    reclaim_amid_upload(user, "team-lake")
     said = user.weyr("logs", "job/gang").out
     assert "rank 0 of 2, master 127.0.0.1" in said
     assert "rank 1 of 2" in said

@@ -79,6 +79,17 @@ def test_a_killed_wrapper_means_lost_and_nothing_left(local: LocalWorld) -> None
     assert ended(local, task_id()).reason is EndReason.LOST, "and it stays so"
 
 
+def test_a_task_that_kills_its_own_wrapper_leaves_nothing_behind(local: LocalWorld) -> None:
+    """Not even a daemon that left its session, its environment and its control groups: by what else could it be found?
+    It has no other parent, and a next attempt must not meet it."""
+    leave = 'for group in /sys/fs/cgroup/*/cgroup.procs; do echo $$ > "$group"; done 2>/dev/null'
+    hide = f"setsid env -i sh -c 'echo $$ >> {local.home}/pids; exec sleep 300' &"
+    run(local, f"{leave}; {hide} until [ -s {local.home}/pids ]; do :; done; kill -9 $PPID; sleep 300")
+    left = pids(local, "pids", 1)
+    assert ended(local, task_id()).reason is EndReason.LOST
+    assert are_gone(local, left)
+
+
 def test_an_end_that_nobody_was_told_of_outlasts_the_first_release(local: LocalWorld) -> None:
     """A task that succeeded just before it was to be stopped has succeeded, and what it ran is on the bill."""
     run(local, "exit 0")

@@ -100,7 +100,7 @@ MUTATIONS = {
         {MEMORY, UNOPENED}, loop(broken.ShrugsOffFailedWrites), trouble=FAILING
     ),
     "an ended task keeps its room": Mutation(
-        {"every stack settles"}, partial(SimWorld, scheduler=broken.KeepsRoomOfTheEnded), trouble=CROWDED
+        {"every stack settles"}, partial(SimWorld, scheduler=broken.KeepsRoomOfTheEnded), first=2, trouble=CROWDED
     ),
     "a job made anew counts from one": Mutation({"an attempt's id used twice"}, kinds=broken.forgetting_numbers()),
     "an attempt's number is used again": Mutation(

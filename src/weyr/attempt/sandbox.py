@@ -24,6 +24,7 @@ HOMES = ("/home", "/root")
 OWN = ("/tmp", "/var/tmp", "/run")
 RESOLVERS = ("/run/systemd/resolve", "/run/NetworkManager", "/run/resolvconf")
 """Where /etc/resolv.conf may point to; without it no name is found."""
+SHARED_MEMORY = "/dev/shm"
 PASSWORDS = ("/etc/shadow", "/etc/gshadow", "/etc/ssh")
 HERE = ("127.0.0.1", "localhost")
 TRY_S = 10.0
@@ -136,22 +137,29 @@ def command_of(sandbox: Sandbox, places: Places) -> list[str]:
     if sandbox.network == "none":
         words.append("--unshare-net")
     words += ["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc"]
-    for path in _hidden(home):
+    # Each of them is memory of the machine's, and a file system of memory without a size may take half of it.
+    for path in (*_hidden(home), SHARED_MEMORY):
         words += ["--size", str(sandbox.tmp_bytes), "--tmpfs", path]
     words += ["--dir", home]
     for path in filter(os.path.exists, PASSWORDS):
-        words += ["--tmpfs", path] if os.path.isdir(path) else ["--ro-bind", "/dev/null", path]
+        words += _empty(path) if os.path.isdir(path) else ["--ro-bind", "/dev/null", path]
     if sandbox.network != "none":
         words += _binds("--ro-bind", filter(os.path.exists, RESOLVERS))
     words += _binds("--ro-bind", [*_interpreter(), *sandbox.reads])
     words += _binds("--bind", [*sandbox.writes, places.workdir])
     for path in filter(os.path.isdir, places.weyr):
-        words += ["--tmpfs", path]
+        words += ["--size", str(sandbox.tmp_bytes), "--tmpfs", path]
     is_inside = any(_lies_in(places.workdir, path) for path in places.weyr)
     own = [places.workdir, *places.own] if is_inside else places.own
     words += _binds("--ro-bind", places.shown) + _binds("--bind", own)
     words += _binds("--dev-bind", places.devices)
+    words += ["--remount-ro", "/dev"]
     return [*words, "--chdir", places.workdir, "--"]
+
+
+def _empty(path: str) -> list[str]:
+    """A folder with nothing in it, which stays so."""
+    return ["--tmpfs", path, "--remount-ro", path]
 
 
 def _hidden(home: str) -> list[str]:

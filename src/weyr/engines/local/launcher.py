@@ -207,7 +207,13 @@ class Launcher:
                 return
             events, id = self._doorbells.pop(pid, ("", ""))
             if status:
+                self._end_left()
                 task_folder.tell(events, id, "gone")
+
+    def _end_left(self) -> None:
+        """Ends what a killed wrapper left to us: whatever a task does to hide, its processes have no other parent."""
+        mine = {*self._doorbells, *(pid for _, pid in self._spares.values())}
+        processes.signal_all([pid for pid in processes.children(os.getpid()) if pid not in mine], signal.SIGKILL)
 
     def _become_wrapper(
         self,
