@@ -186,6 +186,7 @@ class LocalWorld(TaskWorld):
         self.issuer = SimIssuer()
         self.secrets = SimSecretValues()
         self.surroundings: dict[str, str] = {}
+        self.clock_set_by_s = 0.0
         self.gone_nodes: set[str] = set()
         self.launcher = LauncherClient(self.home / "launcher.sock", self.home / "launcher.json", self.home / "log")
         self.provider: Tasks = self._open()
@@ -199,10 +200,13 @@ class LocalWorld(TaskWorld):
             credentials=self.issuer,
             secrets=self.secrets,
             surroundings=lambda: self.surroundings,
-            now=time.time,
+            now=self.now,
             events=self.home / "events.sock",
             has_node=lambda name: name not in self.gone_nodes,
         )
+
+    def now(self) -> float:
+        return time.time() + self.clock_set_by_s
 
     def body(self, program: Program) -> TaskBody:
         return shell_body(program, self.home)

@@ -48,9 +48,7 @@ class RayWorld(LocalWorld):
             surroundings=lambda: self.surroundings,
             events=self.home / "events.sock",
         )
-        return Tasks(
-            folder, self.host, self.home / "sockets", self.home / "cache", self.issuer, self.secrets, time.time
-        )
+        return Tasks(folder, self.host, self.home / "sockets", self.home / "cache", self.issuer, self.secrets, self.now)
 
     def restart(self) -> None:
         self.host.close()
@@ -76,6 +74,7 @@ class RayWorld(LocalWorld):
         """Leaves it as it was: to connect takes seconds, so that all tests have the same server."""
         for id in self.inventory():
             self.clear(id)
+        self.clock_set_by_s = 0.0
         for starts in self.home.glob("starts-*"):
             starts.unlink()
 

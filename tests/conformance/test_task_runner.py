@@ -141,6 +141,23 @@ def test_a_second_notice_changes_nothing(world: TaskWorld) -> None:
     assert b"".join(world.provider.logs(task_id())).count(b"the node is reclaimed") <= 1
 
 
+def test_a_clock_that_is_set_takes_nobodys_time(world: TaskWorld) -> None:
+    """Whoever sets the server's clock, or has nodes with another, moves neither a beginning nor an end: what runs goes
+    on, is not begun again, and has the whole notice to save."""
+    world.ensure(task_id(), Program(runs_s=1.0, ignores_stop=True, writes="x"))
+    _until_it_listens(world)
+    began = world.running(task_id()).started_at
+    for hours in (-24, 24, -2):
+        world.clock_set_by_s = hours * 3600.0
+        assert world.running(task_id()).started_at == began
+    assert world.provider.reclaim(task_id(), 20.0)
+    facts = world.ended(task_id())
+    assert facts.end is not None
+    assert (facts.end.reason, facts.started_at) == (EndReason.RECLAIMED, began)
+    assert facts.end.signal != 9, "its time was cut short"
+    assert world.starts(task_id()) == 1
+
+
 def test_logs_are_there_while_it_runs_and_when_it_is_over(world: TaskWorld) -> None:
     """The last lines are what a user looks for."""
     world.ensure(task_id(), Program(writes="one\ntwo\nthree\n"))

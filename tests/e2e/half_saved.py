@@ -7,7 +7,7 @@ JOB = """\
     run: >-
       cd "$WEYR_CHECKPOINT_DIR"; echo "found" *; [ "$WEYR_ATTEMPT" = 1 ] || exit 0; echo 1 > one.tmp; mv one.tmp one;
       until [ -e {folder}/go ]; do sleep 0.05; done; head -c 400000000 /dev/zero > two.tmp; mv two.tmp two; sleep 60
-    resources: {{cpu: 1, memory: 64MiB}}
+    resources: {{cpu: 0.5, memory: 64MiB}}
     spot: true
     checkpoint: {{bucket: lake, every: 200ms}}
 """

@@ -47,9 +47,9 @@ def test_a_stack_runs_on_ray(user: User) -> None:
     said = user.weyr("logs", "job/gang").out
     assert "rank 0 of 2" in said
     assert "rank 1 of 2" in said
+    reclaim_amid_upload(user, "far-lake")
     until(lambda: user.row("job/train").get("phase") == "done", "job/train to be done", within_s=60)
     assert "restored step-1" in user.weyr("logs", "job/train").out
-    reclaim_amid_upload(user, "far-lake")
     _saves_while_the_server_is_down(user)
     user.weyr("down", "--yes")
 

@@ -139,7 +139,7 @@ def contained(order: Order, found: Engine, around: Surroundings, environment: Ma
     """An order whose program runs in the container that is wanted for it. Limits are the engine's to keep, and so our
     own are lifted off its command, which needs more memory than a small task."""
     container = ContainerOrder(
-        engine=list(found.words), name=order["group"], is_podman=found.is_podman, memory_bytes=order["memory_bytes"]
+        engine=list(found.words), name=name_of(order), is_podman=found.is_podman, memory_bytes=order["memory_bytes"]
     )
     at = order["argv"].index("--") + 1 if order["argv"][2:4] in OUTSIDE else 0
     argv = [*order["argv"][:at], *command_of(order, found, around), *order["argv"][at:]]
@@ -148,10 +148,15 @@ def contained(order: Order, found: Engine, around: Surroundings, environment: Ma
     return ours | {"argv": argv, "env": env, "container": container}
 
 
+def name_of(order: Order) -> str:
+    """What its container is called: as its control group."""
+    return os.path.basename(order["group"])
+
+
 def command_of(order: Order, found: Engine, around: Surroundings) -> list[str]:
     """The words before the program's own. No value of a variable is among them, which `ps` would show to everybody,
     but for those that the stack file may hold in the open."""
-    words = [*found.words, "run", "--name", order["group"], "--init", "--entrypoint", "", "--pull", "missing"]
+    words = [*found.words, "run", "--name", name_of(order), "--init", "--entrypoint", "", "--pull", "missing"]
     words += ["--log-driver", "none", "--network", "host", "--workdir", order["workdir"]]
     words += ["--user", f"{around.user}:{around.group}"]
     if found.is_rootless:

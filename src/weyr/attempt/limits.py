@@ -16,7 +16,10 @@ PROCESSES_BASE, PROCESSES_PER_CPU = 1024, 512
 """How many processes and threads a task may have that names no number: enough for a loader on each CPU with a pool of
 threads in each, and few enough that a fork bomb leaves room for everybody else."""
 WEIGHT = 0.1
-"""How much of a busy CPU a task gets beside what its owner runs by hand, for each CPU of its own."""
+"""How much of a busy CPU tasks get beside what its owner runs by hand, for each CPU: one of their own, and all of them
+together as much as the machine has."""
+TOGETHER = "weyr-jobs"
+"""The group that those are in that stand back: however many they are, they weigh no more than one on each CPU."""
 CONTROLLERS = ("cpu", "memory", "pids")
 
 
@@ -87,8 +90,9 @@ class Limits:
         self.cpu_by = self.memory_by = self.processes_by = "nothing"
         self._memory: Hierarchy | None = None
         self.cpus: list[int] = []
-        if cpu < (os.cpu_count() or 1):
-            self._bound_cpu(name, cpu, trees.get("cpu"))
+        is_bounded = cpu < (os.cpu_count() or 1)
+        if is_bounded or name.startswith(TOGETHER):
+            self._bound_cpu(name, cpu, trees.get("cpu"), is_bounded)
         if memory_bytes is not None:
             self._bound_memory(name, memory_bytes, trees.get("memory"))
         if processes_max:
@@ -130,21 +134,22 @@ class Limits:
     def remove(self) -> None:
         remove_groups(self.folders)
 
-    def _bound_cpu(self, name: str, cpu: float, tree: Hierarchy | None) -> None:
+    def _bound_cpu(self, name: str, cpu: float, tree: Hierarchy | None, is_bounded: bool) -> None:
         quota = max(QUOTA_US_MIN, int(cpu * PERIOD_US))
         try:
             if tree is None:
                 raise OSError("no cpu controller")
             folder = self._make(tree, name)
-            if tree.version == 2:
+            _weigh(folder, tree.version, cpu)
+            if is_bounded and tree.version == 2:
                 _write(folder, "cpu.max", f"{quota} {PERIOD_US}")
-                _try_write(folder, "cpu.weight", str(min(10_000, max(1, int(100 * WEIGHT * cpu)))))
-            else:
-                _try_write(folder, "cpu.shares", str(max(2, int(1024 * WEIGHT * cpu))))
+            elif is_bounded:
                 _write(folder, "cpu.cfs_period_us", str(PERIOD_US))
                 _write(folder, "cpu.cfs_quota_us", str(quota))
-            self.cpu_by = f"cgroup v{tree.version}"
+            self.cpu_by = f"cgroup v{tree.version}" if is_bounded else "nothing"
         except OSError:
+            if not is_bounded:
+                return
             usable = sorted(os.sched_getaffinity(0))
             count = max(1, int(cpu + 0.999))
             # Tasks begin on different CPUs: a name's hash spreads them without anybody counting.
@@ -181,6 +186,8 @@ class Limits:
 
     def _make(self, tree: Hierarchy, name: str) -> str:
         folder = os.path.join(tree.folder, name)
+        if os.path.dirname(folder) != tree.folder:
+            _stand_together(tree, os.path.dirname(folder))
         os.makedirs(folder, exist_ok=True)
         if folder not in self.folders:
             self.folders.append(folder)
@@ -188,6 +195,22 @@ class Limits:
             # `cgroup.procs` wait for every CPU: 5 ms less for each group. v2 has no such door.
             self.doors.append(os.path.join(folder, "tasks" if tree.version == 1 else "cgroup.procs"))
         return folder
+
+
+def _stand_together(tree: Hierarchy, folder: str) -> None:
+    """Makes the group of those that stand back; it stays, for there may be others' tasks in it. Raises: OSError."""
+    os.makedirs(folder, exist_ok=True)
+    _weigh(folder, tree.version, os.cpu_count() or 1)
+    for controller in CONTROLLERS if tree.version == 2 else ():
+        _try_write(folder, "cgroup.subtree_control", f"+{controller}")
+
+
+def _weigh(folder: str, version: int, cpu: float) -> None:
+    """Says how much what is in a group gets of busy CPUs."""
+    if version == 2:
+        _try_write(folder, "cpu.weight", str(min(10_000, max(1, int(100 * WEIGHT * cpu)))))
+    else:
+        _try_write(folder, "cpu.shares", str(max(2, int(1024 * WEIGHT * cpu))))
 
 
 def group_folders(name: str, trees: dict[str, Hierarchy]) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from weyr.attempt import task_folder
 from weyr.attempt.host import Host
-from weyr.attempt.limits import PROCESSES_BASE, PROCESSES_PER_CPU
+from weyr.attempt.limits import PROCESSES_BASE, PROCESSES_PER_CPU, TOGETHER
 from weyr.attempt.ports import port_env, unused_port
 from weyr.attempt.ranks import placed
 from weyr.attempt.task_env import CredentialIssuer, IssuedCredentials, SecretReader, base_env, contract_env
@@ -117,7 +117,7 @@ class OrderMaker:
             events=self._events,
             socket=socket,
             ports=ports,
-            group=f"weyr-{mark}",
+            group=f"weyr-{mark}" if body.probe else f"{TOGETHER}/weyr-{mark}",
             ranks=_ranks(want, body),
             lease_s=self._host.lease_s,
             nice=0 if body.probe else NICE,

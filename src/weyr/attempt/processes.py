@@ -3,6 +3,7 @@
 Linux only: /proc and prctl. Standard library only: the launcher and the wrappers import this.
 """
 
+import contextlib
 import ctypes
 import os
 from collections.abc import Collection, Iterable
@@ -33,6 +34,10 @@ def die_with_parent(parent: int, signal_number: int) -> None:
 def stand_back(nice: int) -> None:
     """Lets others go first, at the CPUs and at the disks, as far as the kernel knows how."""
     os.nice(nice)
+    # Where the kernel groups processes by session, as on most desktops, a process's own niceness counts only among
+    # those of its session. It takes ten such wishes a second, and the next best is not to have asked.
+    with contextlib.suppress(OSError), open("/proc/self/autogroup", "w") as file:
+        file.write(str(nice))
     if _IOPRIO_SET:
         _libc.syscall(_IOPRIO_SET, 1, 0, _IOPRIO_LAST)
 

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from weyr.attempt.limits import Hierarchy, Limits, hierarchies
+from weyr.attempt.limits import TOGETHER, Hierarchy, Limits, hierarchies
 
 V1_MOUNTS = """\
 tmpfs /sys/fs/cgroup tmpfs rw 0 0
@@ -49,6 +49,22 @@ def test_v2_limits_are_written_as_its_files_want_them(tmp_path: Path) -> None:
     assert (limits.cpu_by, limits.memory_by) == ("cgroup v2", "cgroup v2")
     assert limits.out_of_memory_count() == 2
     assert limits.doors == [f"{group}/cgroup.procs"]
+
+
+def test_those_that_stand_back_weigh_together_as_one_on_each_cpu(tmp_path: Path) -> None:
+    """A hundred jobs at once may not slow who works at the machine more than one on each CPU would, also those that
+    have all its CPUs."""
+    group = tmp_path / TOGETHER / "weyr-00"
+    group.mkdir(parents=True)
+    for path in (group / "cpu.weight", group.parent / "cpu.weight", group.parent / "cgroup.subtree_control"):
+        path.write_text("")
+    cpus = os.cpu_count() or 1
+    limits = Limits(f"{TOGETHER}/weyr-00", float(cpus), None, {"cpu": Hierarchy(2, str(tmp_path))})
+    assert (group.parent / "cpu.weight").read_text() == str(10 * cpus)
+    assert (group / "cpu.weight").read_text() == str(10 * cpus)
+    assert (group.parent / "cgroup.subtree_control").read_text().startswith("+")
+    assert limits.doors == [f"{group}/cgroup.procs"]
+    assert limits.cpu_by == "nothing", "it is weighed and not bounded"
 
 
 def test_without_groups_cpu_is_bounded_by_affinity_and_memory_by_measuring() -> None:

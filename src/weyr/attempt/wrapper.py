@@ -311,13 +311,15 @@ class Wrapper:
         reclaim = request_in(self._folder, task_folder.RECLAIM, {"at": time.time(), "notice_s": 0.0}, self._log)
         if reclaim and self._notice_at is None:
             self._notice_at = float(reclaim["at"])
-            # At most the whole notice: a clock set back in between would make hours of it.
-            left_s = min(self._notice_at + float(reclaim["notice_s"]) - time.time(), float(reclaim["notice_s"]))
-            self._log.say(f"the node is reclaimed in {max(0.0, left_s):.1f} s")
-            self._reclaimed_at = time.monotonic() + max(0.0, left_s)
+            # What passed since counts, unless two clocks differ by more: a notice may not be cut short, or last for
+            # hours, because somebody set one.
+            passed_s, left_s = time.time() - self._notice_at, float(reclaim["notice_s"])
+            left_s -= passed_s if 0.0 <= passed_s <= left_s else 0.0
+            self._log.say(f"the node is reclaimed in {left_s:.1f} s")
+            self._reclaimed_at = time.monotonic() + left_s
             self._agent.kill_at = min(self._agent.kill_at, self._reclaimed_at)
             self.told = verdict.told_by_notice
-            self._ask_stop(*verdict.told_by_notice(), max(0.0, left_s))
+            self._ask_stop(*verdict.told_by_notice(), left_s)
             self._write_state()
             self._tell("notice")
         stop = request_in(self._folder, task_folder.STOP, {"grace_s": self._order["grace_s"]}, self._log)
