@@ -63,6 +63,8 @@ class TaskWorld(ABC):
     """One engine under trial. Verbs are asked again while the engine is silent, as the loop does."""
 
     provider: TaskProvider
+    clock_set_by_s: float = 0.0
+    """How far off the server's clock is from everybody else's. In a simulation the nodes' are."""
     doors_at = "127.0.0.1"
     """Where its tasks reach what listens on this machine."""
     patience_s = 20.0

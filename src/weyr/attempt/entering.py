@@ -16,7 +16,6 @@ import termios
 from typing import TypedDict
 
 from weyr.attempt import processes
-from weyr.attempt.limits import group_folders, hierarchies
 
 NAMESPACES = ("user", "mnt", "ipc", "uts", "net", "pid")
 _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 24, 38
@@ -29,12 +28,12 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 class Visit(TypedDict):
     """Where to go and what to do there. `main` is the task's first process, begun at `starttime`; `init` the first of
-    its sandbox, 0 for none. `group` names its control groups. With `has_terminal` the input is a terminal."""
+    its sandbox, 0 for none. `groups` are its control groups. With `has_terminal` the input is a terminal."""
 
     main: int
     starttime: int
     init: int
-    group: str
+    groups: list[str]
     workdir: str
     argv: list[str]
     has_terminal: bool
@@ -46,7 +45,7 @@ def visit(order: Visit) -> int:
     if processes.start_ticks(order["main"]) != order["starttime"]:
         raise ProcessLookupError("the task has ended")
     env = _environment(order["main"])
-    for folder in group_folders(order["group"], hierarchies()):
+    for folder in order["groups"]:
         if os.path.isdir(folder):
             with open(os.path.join(folder, "cgroup.procs"), "w") as file:
                 file.write("0")

@@ -144,7 +144,7 @@ def contained(order: Order, found: Engine, around: Surroundings, environment: Ma
     at = order["argv"].index("--") + 1 if order["argv"][2:4] in OUTSIDE else 0
     argv = [*order["argv"][:at], *command_of(order, found, around), *order["argv"][at:]]
     env = client_env(order["env"], environment)
-    ours = order | {"cpu": float(around.cpus), "memory_bytes": None, "processes_max": 0}
+    ours = order | {"cpu": float(around.cpus), "memory_bytes": None, "processes_max": 0, "group": name_of(order)}
     return ours | {"argv": argv, "env": env, "container": container}
 
 

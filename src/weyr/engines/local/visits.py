@@ -72,12 +72,11 @@ class Visits:
             raise NoVisit(
                 f"{id} runs in a container, and its engine goes there: {shlex.join(engine)} exec -it {name} sh"
             )
-        groups = begun.get("groups") or [""]
         return Visit(
             main=int(state["pid"]),
             starttime=int(state["starttime"]),
             init=status_of(str(folder)).init,
-            group=os.path.basename(str(groups[0])),
+            groups=[str(group) for group in begun.get("groups", [])],
             workdir=str(folder / WORK if wanted["body"].get("ship") else wanted["body"]["workdir"]),
             argv=list(argv),
             has_terminal=has_terminal,
