@@ -71,3 +71,10 @@ def unlink(path: str) -> None:
             os.unlink(path)
     except OSError:
         return
+
+
+def left_of_notice(at: float, notice_s: float, now: float) -> float:
+    """How long is left of a notice that was given `at` (Unix seconds). What passed since counts, unless two clocks
+    differ by more: nobody who sets one may cut a notice short, or make hours of it."""
+    passed_s = now - at
+    return notice_s - passed_s if 0.0 <= passed_s <= notice_s else notice_s

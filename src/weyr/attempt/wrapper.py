@@ -18,7 +18,7 @@ from weyr.attempt.limits import Hierarchy, Limits
 from weyr.attempt.logs import TaskLog
 from weyr.attempt.measuring import Measure, memory_detail
 from weyr.attempt.output import Output
-from weyr.attempt.records import RETRY_S, empty, record_end, remove_socket, request_in
+from weyr.attempt.records import RETRY_S, empty, left_of_notice, record_end, remove_socket, request_in
 from weyr.attempt.sandbox_status import status_of
 from weyr.attempt.secret_files import remove_secret_files, write_secret_files
 from weyr.attempt.spawn import Recruit, bounds_of
@@ -311,10 +311,7 @@ class Wrapper:
         reclaim = request_in(self._folder, task_folder.RECLAIM, {"at": time.time(), "notice_s": 0.0}, self._log)
         if reclaim and self._notice_at is None:
             self._notice_at = float(reclaim["at"])
-            # What passed since counts, unless two clocks differ by more: a notice may not be cut short, or last for
-            # hours, because somebody set one.
-            passed_s, left_s = time.time() - self._notice_at, float(reclaim["notice_s"])
-            left_s -= passed_s if 0.0 <= passed_s <= left_s else 0.0
+            left_s = left_of_notice(self._notice_at, float(reclaim["notice_s"]), time.time())
             self._log.say(f"the node is reclaimed in {left_s:.1f} s")
             self._reclaimed_at = time.monotonic() + left_s
             self._agent.kill_at = min(self._agent.kill_at, self._reclaimed_at)
