@@ -68,6 +68,11 @@ class ClusterNodes:
         id = ThingId.parse(node)
         return id.part if id in self._records() else ""
 
+    def identity_of(self, node: str) -> str:
+        """Which machine it was when it was taken; "" where it is in no pool any more."""
+        record = self._records().get(ThingId.parse(node))
+        return str(record["identity"]) if record else ""
+
     # --- the four verbs
 
     def observe(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Seen]:

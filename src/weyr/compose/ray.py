@@ -32,6 +32,6 @@ def ray_opener(
             surroundings=surroundings,
             events=events,
         )
-        return Tasks(folder / "tasks", host, home.sockets, home.cache, access, secrets, now, events)
+        return Tasks(folder / "tasks", host, home.sockets, home.cache, access, secrets, now, events, host.site)
 
     return opened

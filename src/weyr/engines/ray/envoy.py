@@ -4,10 +4,11 @@ The server does not import ray. It asks over a Unix socket, a JSON line for each
 helper brings what the cluster says into the folders of the tasks. It keeps nothing: actors are found by their names. It
 ends when its input does, that is, with the server.
 
-    {"do": "start", "gang": [...], "needs": [...]}  → {"answer": ""}
+    {"do": "start", "gang": [...], "needs": [...], "nodes": [...]}  → {"answer": ""}
     {"do": "ask", "id": ..., "name": "stop.json", "request": {...}}  → {}
     {"do": "remove", "id": ...}  → {}
     {"do": "look"}  → {"cluster": ..., "trouble": "", "alive": [...], "out_of_touch": [...]}
+    {"do": "nodes", "tell": [...]}  → {"nodes": [...], "trouble": ""}
 """
 
 import argparse
@@ -24,14 +25,20 @@ os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 os.environ["RAY_DISABLE_IMPORT_WARNING"] = "1"
 
 import ray
+from ray._private.state import available_resources_per_node
 from ray._private.worker import global_worker
 from ray.util.placement_group import placement_group, remove_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
+from weyr.attempt import task_folder
+from weyr.engines.ray.cluster import MODEL, RayNode
 from weyr.engines.ray.member import Member
 from weyr.engines.ray.watch import Watch
 
 LOOK_EVERY_S = 1.0
+NODE_ID = "ray.io/node-id"
+"""The label that each node has of itself."""
+COUNTED = ("CPU", "memory", "GPU")
 ASK_S = 4.0
 GIVE_UP_S = 5.0
 LINE_BYTES_MAX = 64 << 20
@@ -46,6 +53,9 @@ class Helper:
         self._following: set[asyncio.Task[None]] = set()
         self._starting: set[str] = set()
         self._trouble = ""
+        self._nodes: list[RayNode] | None = None
+        self._tell: list[str] = []
+        """The pools that are told when a node comes or goes, or others take of it."""
         self._actor = ray.remote(Member)
 
     def adopt(self) -> None:
@@ -63,6 +73,7 @@ class Helper:
                 head = global_worker.gcs_client
                 await asyncio.wait_for(asyncio.to_thread(head.check_alive, [], LOOK_EVERY_S), 5 * LOOK_EVERY_S)
                 self._trouble, heard_at = "", time.monotonic()
+                await self._look_at_nodes()
             except Exception as e:  # noqa: BLE001 - ray's errors have no common class, and each means the same here
                 self._trouble = f"the Ray head does not answer: {type(e).__name__}"
             await asyncio.sleep(LOOK_EVERY_S)
@@ -72,7 +83,7 @@ class Helper:
     async def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         match request["do"]:
             case "start":
-                return {"answer": await self._start(request["gang"], request["needs"])}
+                return {"answer": await self._start(request["gang"], request["needs"], request["nodes"])}
             case "ask":
                 return await self._ask(request["id"], request["name"], request["request"])
             case "remove":
@@ -84,14 +95,33 @@ class Helper:
                     "alive": sorted(self._watches),
                     "out_of_touch": {id: watch.trouble for id, watch in self._watches.items() if watch.trouble},
                 }
+            case "nodes":
+                self._tell = request["tell"]
+                self._nodes = await asyncio.to_thread(_nodes)
+                return {"nodes": self._nodes, "trouble": self._trouble}
             case other:
                 return {"error": f"{other!r} is nothing that this helper does"}
 
-    async def _start(self, gang: list[dict[str, Any]], needs: list[dict[str, Any]]) -> str:
+    async def _look_at_nodes(self) -> None:
+        """Tells pools of what is new, and ends what was to begin on a node that is gone: Ray would wait for it for
+        ever."""
+        pinned = [watch for watch in self._watches.values() if not watch.is_heard and watch.pinned]
+        if not self._tell and not pinned:
+            return
+        nodes = await asyncio.to_thread(_nodes)
+        for id in self._tell if nodes != self._nodes else ():
+            task_folder.tell(self._events, id, "looked")
+        self._nodes = nodes
+        alive = {node["id"] for node in nodes}
+        for watch in [watch for watch in pinned if watch.pinned not in alive]:
+            watch.give_up("the Ray node that it was to begin on is gone")
+            await asyncio.to_thread(ray.kill, watch.actor)
+
+    async def _start(self, gang: list[dict[str, Any]], needs: list[dict[str, Any]], nodes: list[str]) -> str:
         ids = {order["id"] for order in gang}
         self._starting |= ids  # or its group would be taken for one whose members are all gone
         try:
-            actors = await asyncio.to_thread(self._created, gang, needs)
+            actors = await asyncio.to_thread(self._created, gang, needs, nodes)
         except Exception as e:  # noqa: BLE001 - whatever it is, the server has to know that it is not known
             return f"{type(e).__name__}: {e}"
         else:
@@ -101,21 +131,25 @@ class Helper:
         finally:
             self._starting -= ids
 
-    def _created(self, gang: list[dict[str, Any]], needs: list[dict[str, Any]]) -> dict[str, Any]:
-        """All of a gang or nothing: a placement group is reserved whole. A name is taken at most once."""
+    def _created(self, gang: list[dict[str, Any]], needs: list[dict[str, Any]], nodes: list[str]) -> dict[str, Any]:
+        """All of a gang or nothing: a placement group is reserved whole. A name is taken at most once. Each on its
+        node, where one was chosen."""
         group = None
+        pins = [{NODE_ID: node} if node else {} for node in nodes]
         if len(gang) > 1:
             # The name says who is in it: that is how it is known when the last of them is gone.
             name = f"{self._namespace}/{' '.join(order['id'] for order in gang)}"
-            group = placement_group([_bundle(need) for need in needs], "PACK", name=name, lifetime="detached")
+            bundles = [_bundle(need) for need in needs]
+            group = placement_group(bundles, "PACK", name=name, lifetime="detached", bundle_label_selector=pins)
         actors = {}
-        for rank, (order, need) in enumerate(zip(gang, needs, strict=True)):
+        for rank, (order, need, pin) in enumerate(zip(gang, needs, pins, strict=True)):
             actors[order["id"]] = self._actor.options(
                 name=order["id"],
                 namespace=self._namespace,
                 lifetime="detached",
                 get_if_exists=True,
                 scheduling_strategy=PlacementGroupSchedulingStrategy(group, rank) if group else "DEFAULT",
+                label_selector=None if group else pin,
                 **need,
             ).remote(order, self._python)
         return actors
@@ -165,6 +199,26 @@ class Helper:
             if not {*self._watches, *self._starting} & {*name.removeprefix(mark).split(" ")}:
                 with suppress(ValueError):  # gone since we looked
                     remove_placement_group(ray.util.get_placement_group(name))
+
+
+def _nodes() -> list[RayNode]:
+    """Those that the head counts as alive. Raises whatever ray does."""
+    available = available_resources_per_node()
+    return [
+        RayNode(
+            id=node["NodeID"],
+            name=node["NodeName"] or node["NodeManagerAddress"],
+            resources={name: amount for name, amount in node["Resources"].items() if name in COUNTED or MODEL in name},
+            available=_counted(available.get(node["NodeID"])),
+            labels=node["Labels"] or {},
+        )
+        for node in ray.nodes()
+        if node["Alive"]
+    ]
+
+
+def _counted(resources: dict[str, float] | None) -> dict[str, float] | None:
+    return None if resources is None else {name: amount for name, amount in resources.items() if name in COUNTED}
 
 
 def _bundle(need: dict[str, Any]) -> dict[str, float]:

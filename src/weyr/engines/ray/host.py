@@ -12,15 +12,17 @@ from typing import Any
 from urllib.parse import quote
 
 from weyr.attempt import sandbox, task_folder
+from weyr.attempt.cluster_nodes import ClusterNode, ClusterNodes
 from weyr.attempt.host import Serving
 from weyr.attempt.orders import mark_of
 from weyr.attempt.task_folder import BEGUN, EXIT, WANTED, Order
 from weyr.attempt.testimony import end_in, record_or_nothing, tasks_named
-from weyr.core.capability import TaskBody
+from weyr.core.capability import Accelerators, TaskBody
 from weyr.core.diagnostic import EngineSilent
 from weyr.core.ref import ThingId
 from weyr.core.schema import from_plain
 from weyr.core.seen import Absent, Seen, Unknown
+from weyr.engines.ray.cluster import Asked, cluster_nodes
 from weyr.engines.ray.settings import POWERS, RaySettings
 
 ANSWER_S = 5.0
@@ -59,6 +61,7 @@ class RayHost:
         self._lock = threading.RLock()
         self._looked: dict[str, Any] = {}
         self._looked_at = float("-inf")
+        self.site = ClusterNodes(folder.parent / "nodes.json", self.nodes, time.time)
         self._clusters: dict[str, float] = {}
         """Since when each cluster is known to be the one at the address."""
 
@@ -75,7 +78,7 @@ class RayHost:
         return sandbox.unfit(body)
 
     def has_node(self, name: str) -> bool:
-        return True  # Ray chooses its own
+        return bool(self.site.identity_of(name))
 
     def folder_of(self, folder: Path) -> str:
         return f"{self._settings().folder}/{mark_of(folder)}"
@@ -100,13 +103,20 @@ class RayHost:
         """Claims all starts, then tells the helper. What dies in between is seen to be lost, and begins anew."""
         cluster = self._look()["cluster"]  # before anything is claimed: a silent cluster costs no attempt
         folders = [self._of(order["id"]) for order in gang]
-        claimed = [task_folder.begin(str(folder), {"cluster": cluster}) for folder in folders]
+        nodes = [self._node_of(order) for order in gang]
+        claims = [{"cluster": cluster, "node": node} for node in nodes]
+        claimed = [task_folder.begin(str(folder), claim) for folder, claim in zip(folders, claims, strict=True)]
         if not all(claimed) or len(gang) < gang[0]["ranks"]["size"]:
             for folder in folders:
                 self._record(folder, "lost", "only a part of its gang could be begun")
             return ""
         needs = [_needs(order, self._body(folder)) for order, folder in zip(gang, folders, strict=True)]
-        return str(self._ask({"do": "start", "gang": gang, "needs": needs})["answer"])
+        return str(self._ask({"do": "start", "gang": gang, "needs": needs, "nodes": nodes})["answer"])
+
+    def _node_of(self, order: Order) -> str:
+        """Ray's id of the node that the scheduler chose, "" where it chose none."""
+        node = self._body(self._of(order["id"])).node
+        return self.site.identity_of(node) if node else ""
 
     def wake(self, id: ThingId, folder: Path) -> None:
         for name in (task_folder.RECLAIM, task_folder.STOP):
@@ -177,6 +187,23 @@ class RayHost:
         if not (folder / EXIT).exists():
             end = {"reason": reason, "detail": detail, "ended_at": time.time()}
             task_folder.write_json(str(folder), EXIT, end, is_durable=True)
+
+    def nodes(self) -> dict[str, ClusterNode]:
+        """Those that are alive and take work. Raises: EngineSilent."""
+        pools = [str(id) for id in self.site.pools()]
+        answer = self._ask({"do": "nodes", "tell": pools})
+        if answer["trouble"]:
+            raise EngineSilent(answer["trouble"])
+        ours: dict[str, Asked] = {}
+        for id in self._look()["alive"]:
+            folder = self._of(id)
+            node, wanted = record_or_nothing(folder, BEGUN).get("node"), record_or_nothing(folder, WANTED)
+            if node and wanted:
+                body: TaskBody = from_plain(TaskBody, wanted["body"])
+                devices = body.accelerators or Accelerators()
+                share = devices.count or devices.share_milli / 1000
+                ours[node] = ours.get(node, Asked()) + Asked(body.cpu, body.memory_bytes or 0, share)
+        return cluster_nodes(answer["nodes"], ours)
 
     # --- the helper
 

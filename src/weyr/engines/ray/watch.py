@@ -16,7 +16,7 @@ from weyr.attempt import task_folder
 from weyr.attempt.logs import log_files
 from weyr.attempt.parcel import Wish, pieces_of
 from weyr.attempt.shipping import SHIPPED_FOLDER
-from weyr.attempt.task_folder import EXIT, STATE
+from weyr.attempt.task_folder import BEGUN, EXIT, STATE
 from weyr.engines.ray.member import News, Place
 
 AGAIN_S = 0.5
@@ -33,6 +33,8 @@ class Watch:
         self._node = ""
         self.trouble = ""
         self.is_heard = False
+        self.pinned = str((task_folder.read_json(self._folder, BEGUN) or {}).get("node", ""))
+        """Ray's id of the node that it can begin on and no other; "" where it can on any."""
 
     async def follow(self) -> None:
         """Returns once its end is recorded here, or there is no folder to record it in and it is over."""
@@ -116,6 +118,10 @@ class Watch:
             whole = {**end, "ended_at": end.get("ended_at") or time.time()}
             task_folder.write_json(self._folder, EXIT, whole, is_durable=True)
         self._tell("ended")
+
+    def give_up(self, why: str) -> None:
+        """It has not begun, and never will."""
+        self._record({"reason": "node lost", "detail": why})
 
     def _lose_touch(self, why: str) -> None:
         if not self.trouble:
