@@ -1,5 +1,6 @@
 """The same file on a Ray cluster: `on: ray`, as its user sees it. What a job saves goes through the server's doors."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -28,6 +29,32 @@ jobs:
       while [ ! -e enough ]; do n=$((n + 1)); echo $n > "$WEYR_CHECKPOINT_DIR/step-$n"; sleep 0.3; done
     checkpoint: {{bucket: lake, every: 200ms, keep: 2}}
 """
+SHARED = """\
+stack: far
+on: {{ray: {{address: "{address}", lease: 4s}}}}
+buckets:
+  lake: {{}}
+pools:
+  site: {{on: ray}}
+queues:
+  owners: {{quota: {{cpu: 1}}}}
+  spare: {{quota: {{cpu: 0}}, borrow: true}}
+jobs:
+  low:
+    run: |
+      echo "found $(ls "$WEYR_CHECKPOINT_DIR")"
+      echo 1 > "$WEYR_CHECKPOINT_DIR/step-1"
+      [ $WEYR_ATTEMPT != 1 ] || exec sleep 60
+    pool: site
+    queue: spare
+    resources: {{cpu: 1}}
+    replicas: 2
+    checkpoint: {{bucket: lake, every: 200ms}}
+"""
+OWNERS = """\
+  high: {run: "true", pool: site, queue: owners, resources: {cpu: 1}}
+  large: {run: "true", pool: site, resources: {cpu: 9}}
+"""
 
 
 @pytest.fixture
@@ -51,6 +78,7 @@ def test_a_stack_runs_on_ray(user: User) -> None:
     until(lambda: user.row("job/train").get("phase") == "done", "job/train to be done", within_s=60)
     assert "restored step-1" in user.weyr("logs", "job/train").out
     _saves_while_the_server_is_down(user)
+    _shares_nodes(user, cluster.address)
     user.weyr("down", "--yes")
 
 
@@ -71,3 +99,20 @@ def _saves_while_the_server_is_down(user: User) -> None:
     (user.folder / "enough").touch()
     user.until_phase("job/steps", "done")
     assert (user.folder / "begun").read_text() == "begun\n"
+
+
+def _shares_nodes(user: User, address: str) -> None:
+    """The cluster's nodes are a pool: a gang that borrowed all of them stops for the owner, and goes on from its
+    checkpoint; and `weyr why` says what each node lacks."""
+    user.write(SHARED.format(address=address))
+    user.weyr("up", "--yes", "--detach")
+    until(lambda: user.weyr("logs", "job/low", status=None).out.count("found") >= 2, "the gang to run", 60)
+    user.write(SHARED.format(address=address) + OWNERS)
+    user.weyr("up", "--yes", "--detach")
+    user.until_phase("job/high", "done")
+    assert any("preempted" in event["message"] for event in user.events(ref="job/low"))
+    (why,) = json.loads(user.weyr("why", "job/large", "--json").out)["waits"]
+    assert all("of 9 asked for" in node["lacks"] for node in why["nodes"])
+    assert why["nodes"][0]["node"].startswith("far:pool/site#10.")
+    user.until_phase("job/low", "done")
+    assert "found step-1" in user.weyr("logs", "job/low").out

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 import pytest
 from one_user import User, until
-from ray_cluster import shared_ray
 from slurm_cluster import SlurmCluster
 from user_life import a_user
 
@@ -31,31 +30,6 @@ jobs:
     queue: spare
     resources: {cpu: 4, memory: 64MiB}
     checkpoint: {bucket: lake, every: 200ms}
-"""
-RAY = """\
-stack: far
-on: {{ray: {{address: "{address}", lease: 4s}}}}
-buckets:
-  lake: {{}}
-pools:
-  site: {{on: ray}}
-queues:
-  owners: {{quota: {{cpu: 1}}}}
-  spare: {{quota: {{cpu: 0}}, borrow: true}}
-jobs:
-  low:
-    run: |
-      echo "attempt $WEYR_ATTEMPT from $(ls "$WEYR_CHECKPOINT_DIR")"
-      echo 1 > "$WEYR_CHECKPOINT_DIR/step-1"
-      until [ -e low.end ]; do sleep 0.1; done
-    pool: site
-    queue: spare
-    resources: {{cpu: 2}}
-    checkpoint: {{bucket: lake, every: 200ms}}
-"""
-FEW = """\
-  high: {run: "true", pool: site, queue: owners, resources: {cpu: 1}}
-  large: {run: "true", pool: site, resources: {cpu: 3}}
 """
 OWNERS = """\
   high:
@@ -108,31 +82,3 @@ def test_a_queue_takes_back_on_slurms_nodes_what_another_borrowed(on_slurm: User
     assert "from step-1" in said
     user.weyr("down", "--yes")
     assert "team" not in slurm.run("squeue", "-h", "-t", "pending,running", "-o", "%j")
-
-
-@pytest.fixture
-def user() -> Iterator[User]:
-    with a_user() as user:
-        yield user
-
-
-def test_a_queue_takes_back_on_rays_nodes_and_a_node_that_is_gone_leaves_its_pool(user: User) -> None:
-    """The same on Ray; and when a node dies the pool says so, its task begins again where another node comes."""
-    cluster = shared_ray()
-    user.weyr("server", "start", "--port", "0", "--listen", cluster.host)
-    user.write(RAY.format(address=cluster.address))
-    user.weyr("up", "--yes", "--detach")
-    until(lambda: "attempt 1" in user.weyr("logs", "job/low", status=None).out, "the first attempt to run", 60)
-    user.write(RAY.format(address=cluster.address) + FEW)
-    user.weyr("up", "--yes", "--detach")
-    user.until_phase("job/high", "done")
-    (lack,) = lacks(user, "job/large").values()
-    assert "of 3 asked for" in lack
-    until(lambda: "attempt 2 from step-1" in user.weyr("logs", "job/low").out, "it to go on from its checkpoint")
-    cluster.kill("a")
-    until(lambda: user.events("node.gone"), "the pool to tell of the loss")
-    cluster.add_worker("a")
-    until(lambda: "attempt 3 from step-1" in user.weyr("logs", "job/low").out, "it to begin on the node that came")
-    (user.folder / "low.end").touch()
-    user.until_phase("job/low", "done")
-    user.weyr("down", "--yes")

@@ -16,9 +16,13 @@ from ray_cluster import RayCluster
 from ray_world import RayWorld
 
 from weyr.core.capability import Accelerators, Wanted
+from weyr.core.pools import NodeBody
+from weyr.core.ref import Ref, ThingId
 from weyr.core.seen import Absent, EndReason, Present, TaskState, Unknown
 
 GANG = [task_id("1.0"), task_id("1.1")]
+LATE = task_id("1", "late")
+POOL = Ref("digits", "pool", "site")
 
 
 @pytest.fixture(scope="module")
@@ -58,15 +62,27 @@ def test_half_a_device_and_a_gang_too_big_for_now(world: RayWorld, cluster: RayC
 
 
 def test_a_node_lost_in_the_middle_of_a_gang(world: RayWorld, cluster: RayCluster) -> None:
-    """The member on it is lost, and the other one is told of nothing: its kind says what is to become of it."""
+    """The member on it is lost, and the other one is told of nothing: its kind says what is to become of it. The node
+    leaves its pool, and what was to begin on it does not wait for it for ever."""
     lost = world.on_node(GANG, "b")
+    site = world.host.site
+    nodes = [ThingId(POOL, name) for name in site.offered(POOL.absolute, [])]
+    assert not site.ensure([Wanted(id, 1, NodeBody(POOL.absolute, engine="ray")) for id in nodes])
     cluster.kill("b")
     end = world.ended(lost).end
     assert end is not None
     assert end.reason is EndReason.NODE_LOST
     other = next(id for id in GANG if id != lost)
     assert facts_of(world.observe(other)).state is TaskState.RUNNING
-    for id in GANG:
+    seen = site.observe(nodes)
+    assert [isinstance(each, Absent) for each in seen.values()].count(True) == 1
+    (gone,) = [id for id, each in seen.items() if isinstance(each, Absent)]
+    assert world.ensure(LATE, Program(), node=str(gone)) is None
+    late = world.ended(LATE).end
+    assert late is not None
+    assert late.reason is EndReason.NODE_LOST
+    site.release(nodes)
+    for id in [*GANG, LATE]:
         world.clear(id)
 
 
