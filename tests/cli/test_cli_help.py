@@ -90,6 +90,7 @@ def test_the_shell_completes_verbs(shell: Shell) -> None:
 COMPLETED = {
     "objects": ("weyr describe job/", "2", ["job/train"]),
     "objects of every kind": ("weyr logs mod", "2", ["model/digits"]),
+    "no objects that cannot be called": ("weyr invoke mod", "2", []),
     "stacks": ("weyr get --stack d", "3", ["digits"]),
     "runs": ("weyr runs 0f", "2", ["0f6d5a3e9b7c"]),
 }

@@ -20,6 +20,16 @@ def refs(ctx: typer.Context, incomplete: str) -> list[str]:
     return sorted(ref for ref in found if ref.startswith(incomplete))
 
 
+def functions(ctx: typer.Context, incomplete: str) -> list[str]:
+    """What can be called."""
+    return [ref for ref in refs(ctx, incomplete) if ref.startswith("function/")]
+
+
+def sessions(ctx: typer.Context, incomplete: str) -> list[str]:
+    """The names of what can be entered."""
+    return [ref.removeprefix("dev/") for ref in refs(ctx, f"dev/{incomplete}")]
+
+
 def stacks(ctx: typer.Context, incomplete: str) -> list[str]:
     """Stacks that stand."""
     listed = _asked(ctx, "/v1/stacks").get("stacks") or []

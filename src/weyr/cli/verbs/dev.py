@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from weyr.cli.client import Client
-from weyr.cli.completing import refs
+from weyr.cli.completing import sessions
 from weyr.cli.connect import reader
 from weyr.cli.group import Session, verb, verb_app
 from weyr.cli.objects import Row, rows_of
@@ -24,7 +24,7 @@ WITH_TOKEN = re.compile(r"https?://127\.0\.0\.1:[0-9]+/\S*token=\S+")
 @verb(app, "weyr dev\nweyr dev notebook")
 def dev(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="[NAME]", help="A session.", autocompletion=refs)] = "",
+    name: Annotated[str, typer.Argument(metavar="[NAME]", help="A session.", autocompletion=sessions)] = "",
     stack: Stack = "",
     as_json: AsJson = False,
 ) -> None:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import typer
 
 from weyr.cli.boundary import FAILED
-from weyr.cli.completing import refs
+from weyr.cli.completing import functions
 from weyr.cli.connect import reader
 from weyr.cli.group import Session, verb, verb_app
 from weyr.cli.options import AsJson, Stack
@@ -28,7 +28,7 @@ app = verb_app()
 @verb(app, 'weyr invoke function/hello --data \'{"name": "Ada"}\'\nweyr invoke function/hello --later')
 def invoke(
     ctx: typer.Context,
-    ref: Annotated[str, typer.Argument(metavar="REF", help="A function: function/hello.", autocompletion=refs)],
+    ref: Annotated[str, typer.Argument(metavar="REF", help="A function: function/hello.", autocompletion=functions)],
     stack: Stack = "",
     data: Annotated[
         str, typer.Option("--data", metavar="JSON", help="The event; @FILE reads a file, - standard input.")
