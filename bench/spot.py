@@ -24,6 +24,7 @@ from spot_world import (
     played,
     traces_in,
     uniform_progress,
+    uniform_progress_by_letter,
 )
 from trace_folder import trace_folder
 
@@ -32,6 +33,7 @@ POLICIES: dict[str, Maker] = {
     "never-idle": never_idle,
     "greedy": greedy,
     "uniform-progress": uniform_progress,
+    "uniform-progress-by-letter": uniform_progress_by_letter,
     "weyr": ours,
 }
 
@@ -55,7 +57,7 @@ def printed(name: str, found: dict[str, tuple[float, int]], jobs: int, is_json: 
             print(json.dumps(row | {"closed": round(closed, 3)}), flush=True)
         else:
             print(
-                f"{name:<30} {policy:<18} {cost:8.2f} USD  {late:4} of {jobs} late  {closed:+6.1%} closed", flush=True
+                f"{name:<30} {policy:<26} {cost:8.2f} USD  {late:4} of {jobs} late  {closed:+6.1%} closed", flush=True
             )
 
 

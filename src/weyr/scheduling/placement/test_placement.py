@@ -1,5 +1,6 @@
 """Where requests go: never more than there is, always where there is room, and where it leaves the rest most useful."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -200,6 +201,21 @@ def test_a_request_is_for_one_thing() -> None:
         Request(cpu_milli=-1)
     with pytest.raises(ValueError, match="a whole device is"):
         Request(share_milli=1000)
+
+
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        (lambda: Request(cpu_milli=float("nan")), "less than nothing"),  # type: ignore[arg-type]
+        (lambda: Request(share_milli=0.5), "whole thousandths"),  # type: ignore[arg-type]
+        (lambda: Request(devices=1, models="A100"), "frozenset of names"),  # type: ignore[arg-type]
+        (lambda: Node("box", -1, 1), "less than nothing"),
+    ],
+)
+def test_what_no_world_has_is_refused_where_it_is_made(made: Callable[[], object], words: str) -> None:
+    """Half a thousandth, or a model's name for a set of them, would go to the wrong node without a word."""
+    with pytest.raises(ValueError, match=words):
+        made()
 
 
 def test_a_share_of_memory_is_a_share_of_that_device() -> None:

@@ -26,6 +26,10 @@ class Node:
     labels: Mapping[str, str] = field(default_factory=dict)
     taints: frozenset[str] = frozenset()
 
+    def __post_init__(self) -> None:
+        if not all(amount >= 0 for amount in (self.cpu_milli, self.memory_mib, self.devices, self.device_memory_mib)):
+            raise ValueError(f"a node cannot have less than nothing: {self}")
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -47,10 +51,14 @@ class Request:
 
     def __post_init__(self) -> None:
         amounts = (self.cpu_milli, self.memory_mib, self.devices, self.share_milli, self.share_memory_mib)
-        if min(amounts) < 0:
+        if not all(amount >= 0 for amount in amounts):
             raise ValueError(f"a request cannot be for less than nothing: {self}")
         if (self.devices > 0) + (self.share_milli > 0) + (self.share_memory_mib > 0) + bool(self.profile) > 1:
             raise ValueError(f"a request is for whole devices, a share, a part of the memory or a profile: {self}")
+        if self.devices != int(self.devices) or self.share_milli != int(self.share_milli):
+            raise ValueError(f"devices are counted, and a share is in whole thousandths of one: {self}")
+        if any(type(names) is not frozenset for names in (self.models, self.tolerates)):
+            raise ValueError(f"models and what is tolerated are each a frozenset of names: {self}")
         if self.share_milli >= DEVICE_MILLI:
             raise ValueError(f"a share is below {DEVICE_MILLI} thousandths; a whole device is `devices=1`: {self}")
 

@@ -10,10 +10,11 @@ worth what it costs until the next look and what the rest then costs at best (`w
 over the cases that the spells seen so far leave likely.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
+from math import ceil, log
 
 from weyr.scheduling.spot.lasting import CASES, Spells, phase_of
 from weyr.scheduling.spot.value import LATE, Situation, Values
@@ -40,6 +41,12 @@ class Terms:
     work_s: float
     slack_s: float
 
+    def __post_init__(self) -> None:
+        if not (self.step_s > 0 and self.launch_s >= 0 and self.work_s >= 0):
+            raise ValueError(f"a look takes some time, and a start and work not less than none: {self}")
+        if not (self.on_demand_per_hour > 0 and self.spot_per_hour >= 0):
+            raise ValueError(f"an hour on demand costs something, and one on spot not less than nothing: {self}")
+
 
 @dataclass(frozen=True, slots=True)
 class Moment:
@@ -56,10 +63,13 @@ class Moment:
 def decide(terms: Terms, moment: Moment, spells: Spells) -> Runs:
     """What to run until the next look. Deterministic. Never late where on demand could be in time at the first look.
 
-    Spot that is gone is a `Moment` in which nothing runs. The first call for new
-    terms takes seconds, in which it works out the values; they are kept for the last eight.
+    Spot that is gone runs nothing. The first call for new terms works out the values: about
+    0.2 s for six hours of work and as much slack, seconds for two days. Terms that are nearly alike share them, and the
+    last eight are kept.
     """
-    values = _values(terms.launch_s, terms.spot_per_hour, terms.on_demand_per_hour, terms.work_s, terms.slack_s)
+    if moment.runs is Runs.SPOT and not moment.is_spot_there:
+        moment = replace(moment, runs=Runs.NOTHING, starting_s=0.0)
+    values = _values_of(terms)
     weights = spells.weights()
     phase = phase_of(spells.age_s)
     found = [(_cost(terms, moment, runs, values, weights, phase), runs) for runs in _allowed(terms, moment)]
@@ -106,7 +116,7 @@ def _cost(
 ) -> float:
     after = _after(terms, moment, runs)
     slack_s = after.time_s - after.work_s - after.starting_s
-    price = {Runs.SPOT: terms.spot_per_hour, Runs.ON_DEMAND: terms.on_demand_per_hour, Runs.NOTHING: 0.0}[runs]
+    price = {Runs.SPOT: terms.spot_per_hour / terms.on_demand_per_hour, Runs.ON_DEMAND: 1.0, Runs.NOTHING: 0.0}[runs]
     situation = _situation(runs, moment.is_spot_there)
     if runs is Runs.ON_DEMAND and slack_s < 0:
         return LATE  # it is late whatever is chosen, and the least with this
@@ -127,7 +137,19 @@ def _situation(runs: Runs, is_there: bool) -> Situation:
             return Situation.WAITING_THERE if is_there else Situation.WAITING_AWAY
 
 
+def _values_of(terms: Terms) -> tuple[Values, ...]:
+    """Prices count against each other only, and there may be more work and slack in the values than a job has."""
+    launch_s = _on_scale(terms.launch_s, 1.05, round)
+    work_s, slack_s = (_on_scale(each, 1.5, ceil) for each in (terms.work_s, terms.slack_s))
+    return _values(launch_s, round(terms.spot_per_hour / terms.on_demand_per_hour, 2), work_s, slack_s)
+
+
+def _on_scale(seconds: float, factor: float, to_integer: Callable[[float], int]) -> float:
+    """One of few durations near it: powers of the factor, from a second on."""
+    return factor ** to_integer(log(max(seconds, 1.0), factor))
+
+
 @lru_cache(maxsize=8)
-def _values(launch_s: float, spot: float, on_demand: float, work_s: float, slack_s: float) -> tuple[Values, ...]:
-    work_h, slack_h = work_s / 3600, max(slack_s, 0.0) / 3600
-    return tuple(Values(case, launch_s / 3600, (spot, on_demand), work_h, slack_h) for case in CASES)
+def _values(launch_s: float, spot: float, work_s: float, slack_s: float) -> tuple[Values, ...]:
+    """In prices of an hour on demand."""
+    return tuple(Values(case, launch_s / 3600, (spot, 1.0), work_s / 3600, slack_s / 3600) for case in CASES)
