@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from weyr.attempt.container import last_line
-from weyr.attempt.limits import WEIGHT
+from weyr.attempt.limits import weight_of
 from weyr.attempt.task_folder import ContainerOrder, Order
 from weyr.core.capability import IN_HEALTH, TaskBody
 
@@ -187,7 +187,7 @@ def folders_of(order: Order) -> list[str]:
 def _limits(order: Order, cpus: int) -> Iterable[str]:
     words = [
         "--cpu-shares",
-        str(max(2, int(1024 * WEIGHT * order["cpu"]))),
+        str(max(2, int(1024 * weight_of(order["group"]) * order["cpu"]))),
         "--pids-limit",
         str(order["processes_max"]),
     ]

@@ -18,6 +18,8 @@ threads in each, and few enough that a fork bomb leaves room for everybody else.
 WEIGHT = 0.1
 """How much of a busy CPU tasks get beside what its owner runs by hand, for each CPU: one of their own, and all of them
 together as much as the machine has."""
+SERVING_WEIGHT = 1.0
+"""The same of a task that answers requests: somebody waits, and it is one program among the owner's."""
 TOGETHER = "weyr-jobs"
 """The group that those are in that stand back: however many they are, they weigh no more than one on each CPU."""
 CONTROLLERS = ("cpu", "memory", "pids")
@@ -140,7 +142,7 @@ class Limits:
             if tree is None:
                 raise OSError("no cpu controller")
             folder = self._make(tree, name)
-            _weigh(folder, tree.version, cpu)
+            _weigh(folder, tree.version, weight_of(name) * cpu)
             if is_bounded and tree.version == 2:
                 _write(folder, "cpu.max", f"{quota} {PERIOD_US}")
             elif is_bounded:
@@ -200,17 +202,22 @@ class Limits:
 def _stand_together(tree: Hierarchy, folder: str) -> None:
     """Makes the group of those that stand back; it stays, for there may be others' tasks in it. Raises: OSError."""
     os.makedirs(folder, exist_ok=True)
-    _weigh(folder, tree.version, os.cpu_count() or 1)
+    _weigh(folder, tree.version, WEIGHT * (os.cpu_count() or 1))
     for controller in CONTROLLERS if tree.version == 2 else ():
         _try_write(folder, "cgroup.subtree_control", f"+{controller}")
 
 
-def _weigh(folder: str, version: int, cpu: float) -> None:
-    """Says how much what is in a group gets of busy CPUs."""
+def weight_of(name: str) -> float:
+    """What the group of this name weighs for each CPU of its task."""
+    return WEIGHT if name.startswith(TOGETHER) else SERVING_WEIGHT
+
+
+def _weigh(folder: str, version: int, weight: float) -> None:
+    """Says how much what is in a group gets of busy CPUs: 1 is what a program of the owner's gets."""
     if version == 2:
-        _try_write(folder, "cpu.weight", str(min(10_000, max(1, int(100 * WEIGHT * cpu)))))
+        _try_write(folder, "cpu.weight", str(min(10_000, max(1, int(100 * weight)))))
     else:
-        _try_write(folder, "cpu.shares", str(max(2, int(1024 * WEIGHT * cpu))))
+        _try_write(folder, "cpu.shares", str(max(2, int(1024 * weight))))
 
 
 def group_folders(name: str, trees: dict[str, Hierarchy]) -> list[str]:

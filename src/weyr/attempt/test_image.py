@@ -23,7 +23,7 @@ def order(**changes: Any) -> Any:
     ("engine", "changes", "words"),
     [
         (PODMAN, {}, "podman --runtime runc run --name weyr-0123456789abcdef --init"),
-        (PODMAN, {}, "--user 1000:100 --cpu-shares 204 --pids-limit 50 --cpus 2 --memory 67108864b"),
+        (PODMAN, {}, "--user 1000:100 --cpu-shares 2048 --pids-limit 50 --cpus 2 --memory 67108864b"),
         (PODMAN, {}, '--mount type=bind,"src=/work, too","dst=/work, too"'),
         (PODMAN, {}, "--env PATH=/usr/lib/kim/bin --env TOKEN python:3.12"),
         (Engine(("podman",), is_rootless=True), {}, "--userns keep-id"),

@@ -67,6 +67,19 @@ def test_those_that_stand_back_weigh_together_as_one_on_each_cpu(tmp_path: Path)
     assert limits.cpu_by == "nothing", "it is weighed and not bounded"
 
 
+def test_what_somebody_waits_for_is_not_weighed_like_a_job(tmp_path: Path) -> None:
+    """A job stands back behind its owner's programs; a service on a busy machine would answer nobody if it did."""
+    written = []
+    for name in (f"{TOGETHER}/weyr-00", "weyr-00"):
+        group = tmp_path / name
+        group.mkdir(parents=True)
+        for file in ("cpu.max", "cpu.weight"):
+            (group / file).write_text("")
+        Limits(name, 0.5, None, {"cpu": Hierarchy(2, str(tmp_path))})
+        written.append((group / "cpu.weight").read_text())
+    assert written == ["5", "50"]
+
+
 def test_without_groups_cpu_is_bounded_by_affinity_and_memory_by_measuring() -> None:
     """A user without the right to make groups has limits all the same."""
     limits = Limits("weyr-abcdef", 0.5, 64 << 20, {})
