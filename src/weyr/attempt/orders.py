@@ -12,7 +12,7 @@ from pathlib import Path
 from weyr.attempt import task_folder
 from weyr.attempt.host import Host
 from weyr.attempt.limits import PROCESSES_BASE, PROCESSES_PER_CPU, TOGETHER
-from weyr.attempt.ports import port_env, unused_port
+from weyr.attempt.ports import Rendezvous, port_env, unused_port
 from weyr.attempt.ranks import placed
 from weyr.attempt.task_env import CredentialIssuer, IssuedCredentials, SecretReader, base_env, contract_env
 from weyr.attempt.task_folder import CHECKPOINTS, WORK, Order, Ranks
@@ -28,6 +28,9 @@ SAVE_S = 60.0
 """How long the last upload of checkpoints may take after a task's end."""
 PORT_FIRST, PORTS = 15_000, 5_000
 """Where the first members of gangs listen: below what data folders keep and what Linux gives to connections."""
+PORTS_TRIED = 200
+MEETINGS = ".rendezvous.json"
+"""Which gangs meet at which ports, beside the folders of tasks."""
 MEMORY_FOLDER = Path("/dev/shm")
 NICE = 5
 """How far a task stands back behind what its owner runs by hand; one that serves does not."""
@@ -57,6 +60,8 @@ class OrderMaker:
 
     def make(self, wanted: Sequence[tuple[Wanted, TaskBody, Path]]) -> list[Order | Refused]:
         """For each task in its folder the order, or why there can be none. Issues credentials. Raises: OSError."""
+        if not wanted:
+            return []
         values = [self._values(body, folder) for _, body, folder in wanted]
         grants = {
             f"task:{want.id}": (*body.grants, RING)
@@ -64,8 +69,9 @@ class OrderMaker:
             if not isinstance(found, Refused)
         }
         issued = self._credentials.issue(grants) if grants else {}
+        meetings = Rendezvous(wanted[0][2].parent / MEETINGS)
         return [
-            found if isinstance(found, Refused) else self._order(*task, found, issued[f"task:{task[0].id}"])
+            found if isinstance(found, Refused) else self._order(*task, found, issued[f"task:{task[0].id}"], meetings)
             for task, found in zip(wanted, values, strict=True)
         ]
 
@@ -87,7 +93,13 @@ class OrderMaker:
         return {ref: value.decode(errors="surrogateescape") for ref, value in read.items() if value is not None}
 
     def _order(
-        self, want: Wanted, body: TaskBody, folder: Path, values: Mapping[Ref, str], credentials: IssuedCredentials
+        self,
+        want: Wanted,
+        body: TaskBody,
+        folder: Path,
+        values: Mapping[Ref, str],
+        credentials: IssuedCredentials,
+        meetings: Rendezvous,
     ) -> Order:
         mark = mark_of(folder)
         home = self._host.folder_of(folder)
@@ -118,7 +130,7 @@ class OrderMaker:
             socket=socket,
             ports=ports,
             group=f"weyr-{mark}" if body.probe else f"{TOGETHER}/weyr-{mark}",
-            ranks=_ranks(want, body),
+            ranks=self._ranks(want, body, folder, meetings),
             lease_s=self._host.lease_s,
             nice=0 if body.probe else NICE,
             processes_max=body.processes_max or PROCESSES_BASE + PROCESSES_PER_CPU * math.ceil(body.cpu),
@@ -139,6 +151,19 @@ class OrderMaker:
         )
         size = order["ranks"]["size"]
         return placed(order, [self._host.address] * size) if self._host.address else order
+
+    def _ranks(self, want: Wanted, body: TaskBody, folder: Path, meetings: Rendezvous) -> Ranks:
+        """A member that is ordered again has to come to the same port. Here it is looked for; on a cluster, where
+        nobody knows yet where the first member will be, it is worked out. Raises: OSError."""
+        gang = body.gang or ALONE
+        name = f"{want.id.ref.absolute}/{gang.name or want.id.part}"
+        first = int(hashlib.sha256(name.encode()).hexdigest()[:8], 16)
+        ports = [PORT_FIRST + (first + number) % PORTS for number in range(PORTS_TRIED)]
+        port = ports[0]
+        if body.gang and self._host.address:
+            port = meetings.port_of(name, folder, ports)
+        gpus = body.accelerators.count if body.accelerators else 0
+        return Ranks(name=name, size=gang.size, rank=gang.rank, port=port, gpus=gpus)
 
     def _env(
         self,
@@ -208,15 +233,6 @@ def _doors_at(surroundings: Mapping[str, str]) -> str:
 def _bad_secret_file(body: TaskBody) -> str:
     bad = [name for name in body.secret_files if "/" in name or name in ("", ".", "..")]
     return f"{bad[0]!r} is no name for a secret's file: it names a variable, and the file in it" if bad else ""
-
-
-def _ranks(want: Wanted, body: TaskBody) -> Ranks:
-    """The port is worked out, not looked for: a member that is ordered again has to come to the same."""
-    gang = body.gang or ALONE
-    name = f"{want.id.ref.absolute}/{gang.name or want.id.part}"
-    port = PORT_FIRST + int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) % PORTS
-    gpus = body.accelerators.count if body.accelerators else 0
-    return Ranks(name=name, size=gang.size, rank=gang.rank, port=port, gpus=gpus)
 
 
 def mark_of(folder: Path) -> str:
