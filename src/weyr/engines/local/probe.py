@@ -4,11 +4,23 @@ import selectors
 import socket
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 PROBE_S = 0.3
 LATE_S = 2.0
 """How long a yes holds while nobody answers: on a machine with twenty runnable processes for each CPU an answer takes
 half a second at times, and a service went in and out of service each time."""
+
+FORGOTTEN_AFTER_S = 3600.0
+"""Of a task that nobody has asked about for so long nothing is kept: it is gone."""
+
+
+@dataclass(slots=True)
+class _Well:
+    """One whose last answer was yes: when it was asked last, and since when it has been silent."""
+
+    asked_at: float
+    silent_since: float | None = None
 
 
 class Probes:
@@ -16,19 +28,24 @@ class Probes:
 
     def __init__(self, late_s: float = LATE_S) -> None:
         self._late_s = late_s
-        self._well_at: dict[str, float] = {}
+        self._well: dict[str, _Well] = {}
 
     def ready(self, asked: Mapping[str, tuple[str, str]], timeout_s: float = PROBE_S) -> set[str]:
         """Which of these are. Takes name → (socket path, HTTP path). Promises: returns within `timeout_s`."""
-        answers = answered(asked, timeout_s)
         now = time.monotonic()
-        for name, is_ready in answers.items():
+        for name, is_ready in answered(asked, timeout_s).items():
             if is_ready:
-                self._well_at[name] = now
-            elif is_ready is False:
-                self._well_at.pop(name, None)
-        self._well_at = {name: at for name, at in self._well_at.items() if now - at <= self._late_s}
-        return self._well_at.keys() & asked.keys()
+                self._well[name] = _Well(now)
+            elif name in self._well and (is_ready is False or self._is_over(self._well[name], now)):
+                del self._well[name]
+        self._well = {name: well for name, well in self._well.items() if now - well.asked_at <= FORGOTTEN_AFTER_S}
+        return self._well.keys() & asked.keys()
+
+    def _is_over(self, well: _Well, now: float) -> bool:
+        """Whether one that is silent now has been so for too long; the first time it has only begun."""
+        well.asked_at = now
+        well.silent_since = well.silent_since or now
+        return now - well.silent_since > self._late_s
 
 
 def answered(asked: Mapping[str, tuple[str, str]], timeout_s: float = PROBE_S) -> dict[str, bool | None]:

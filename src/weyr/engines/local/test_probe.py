@@ -49,7 +49,17 @@ def test_an_answer_that_is_late_takes_nobody_out_of_service(task: Task) -> None:
     answering.join()
 
     assert probes.ready(task.asked, SOON_S) == {"a"}
-    assert Probes(late_s=0).ready(task.asked, SOON_S) == set()
+    assert Probes().ready(task.asked, SOON_S) == set(), "who never answered is not ready"
+
+
+def test_silence_that_lasts_is_a_no(task: Task) -> None:
+    """A program that hangs gets no requests, however seldom it is asked."""
+    probes = Probes(late_s=SOON_S / 2)
+    answering = task.answers(200)
+    assert probes.ready(task.asked, LONG_S) == {"a"}
+    answering.join()
+
+    assert [probes.ready(task.asked, SOON_S) for _ in range(2)] == [{"a"}, set()]
 
 
 @pytest.mark.parametrize("status", [500, 503])
