@@ -75,6 +75,7 @@ def test_what_can_be_written_of_a_job_is_known_to_ask_for_something() -> None:
 
 TEXTS = {
     "image": "image: python:3.12",
+    "python": "python: {version: '3.12', requirements: [numpy]}",
     "labels": "labels: {zone: a}",
     "bears": "tolerates: [gpu]",
     "accelerators.share_milli": "resources: {accelerators: 0.5}",

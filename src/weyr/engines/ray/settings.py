@@ -28,6 +28,7 @@ DEVICES = frozenset({"accelerators.count", "accelerators.share_milli", "accelera
 POWERS = WRAPPED | PLACED | CLUSTERED | DEVICES
 LACKS = {
     "image": "Ray's nodes start no containers for Weyr; list its packages under python, or have them on the nodes",
+    "python": "Ray's nodes make environments with the Python that they have; name its path in the setting python",
     "accelerators.profile": "Ray knows whole devices and shares of them, but no MIG profiles",
     "accelerators.memory_bytes": "Ray cannot hold a task to so much of a device's memory; ask for a share",
     "labels": "Ray chooses among its nodes by itself, and knows no labels of Weyr's",

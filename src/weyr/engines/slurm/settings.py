@@ -45,6 +45,7 @@ WHOLE = "Slurm gives whole devices; ask for a count, or for a MIG profile that i
 POWERS = WRAPPED | PLACED | CLUSTERED | {"accelerators.count", "accelerators.model", "accelerators.profile"}
 LACKS = {
     "image": "Slurm starts no containers for Weyr; list its packages under python, or have them on the nodes",
+    "python": "Slurm's nodes make environments with the Python that they have; name its path in the setting python",
     "accelerators.share_milli": WHOLE,
     "accelerators.memory_bytes": WHOLE,
     "labels": "Slurm chooses among its nodes by itself; name the features they must have in its setting constraint",
