@@ -92,7 +92,7 @@ class Helper:
                 return {
                     "cluster": str(global_worker.gcs_client.cluster_id.hex()),
                     "trouble": self._trouble,
-                    "alive": sorted(self._watches),
+                    "alive": sorted({*self._watches, *self._starting}),  # to begin a gang may take seconds
                     "out_of_touch": {id: watch.trouble for id, watch in self._watches.items() if watch.trouble},
                 }
             case "nodes":
