@@ -2,11 +2,12 @@
 
     python -m weyr.runtime.session --socket PATH --idle-after SECONDS [-- COMMAND ...]
 
-Something happens while a process of the session uses a processor, a terminal of it is typed into or written to, or
-somebody is connected to $PORT. Standard library only.
+Something happens while a process of the session uses a processor, a terminal of it is typed into or written to,
+somebody is connected to $PORT, or a kernel of its Jupyter is at work, though it only waits. Standard library only.
 """
 
 import argparse
+import json
 import os
 import signal
 import socket
@@ -15,6 +16,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 READY = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 NOT_READY = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -23,6 +25,8 @@ LOOKS = 10
 BUSY_SHARE = 0.01
 """Less of one processor than this is what programs do that only wait."""
 ESTABLISHED = "01"
+KERNELS = "JUPYTER_RUNTIME_DIR"
+ANSWER_S = 5.0
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -68,7 +72,8 @@ class Activity:
         pids = self._pids()
         cpu_s, typed_at = sum(map(cpu_of, pids)), max(map(typed_of, pids), default=0.0)
         used = 0.0 if self._cpu_s is None else (cpu_s - self._cpu_s) / max(now - self._looked_at, 0.001)
-        if used > BUSY_SHARE or typed_at > self._typed_at or (self._port and is_connected(self._port)):
+        is_used = used > BUSY_SHARE or typed_at > self._typed_at or (self._port and is_connected(self._port))
+        if is_used or has_busy_kernel(os.environ.get(KERNELS, "")):
             self._active_at = now
         self._cpu_s, self._looked_at, self._typed_at = cpu_s, now, max(typed_at, self._typed_at)
         return now - self._active_at
@@ -113,6 +118,22 @@ def is_connected(port: int) -> bool:
         return False
     ends = [line.split()[1:4:2] for line in lines]
     return any(state == ESTABLISHED and int(local.rpartition(":")[2], 16) == port for local, state in ends)
+
+
+def has_busy_kernel(folder: str) -> bool:
+    """Whether a Jupyter that says in this folder where it is has a kernel that has not ended what it was given."""
+    for path in Path(folder).glob("jpserver-*.json") if folder else ():
+        try:
+            server = json.loads(path.read_text())
+            # Being asked is otherwise activity to it, and it would never end by itself.
+            url = f"{server['url']}api/kernels?no_track_activity=1"
+            asked = Request(url, headers={"Authorization": f"token {server['token']}"})
+            with urlopen(asked, timeout=ANSWER_S) as answer:
+                if any(kernel.get("execution_state") == "busy" for kernel in json.load(answer)):
+                    return True
+        except (OSError, ValueError, KeyError):
+            continue  # it is starting, or ending
+    return False
 
 
 def _answer(path: str, port: int) -> None:

@@ -74,7 +74,9 @@ def session_body(ref: Ref, spec: DevSpec, needs: Mapping[Ref, Need], folder: str
     """The session's keeper, with its program below it where it has one."""
     program = command_of(_jupyter(spec.idle_after)) if spec.jupyter else command_of(spec.run) if spec.run else ()
     words = shlex.join([f"--idle-after={spec.idle_after:g}", "--", *program])
-    command = f'exec "$WEYR_PYTHON" -I -m weyr.runtime.session --socket "$WEYR_SOCKET" {words}'
+    # Where Jupyter says how it is asked for its kernels: beside the session's socket, so nobody else reads its token.
+    at = 'export JUPYTER_RUNTIME_DIR="$(dirname "$WEYR_SOCKET")/jupyter"; ' if spec.jupyter else ""
+    command = f'{at}exec "$WEYR_PYTHON" -I -m weyr.runtime.session --socket "$WEYR_SOCKET" {words}'
     body = task_body(ref, spec, needs, folder, ("/bin/sh", "-c", command))
     return replace(body, probe="/", ports=(0,) if program else (), time_limit_s=spec.max_duration)
 
