@@ -60,17 +60,19 @@ def lacks(user: User, ref: str) -> dict[str, str]:
 
 def test_a_queue_takes_back_on_slurms_nodes_what_another_borrowed(on_slurm: User, slurm: SlurmCluster) -> None:
     """The cluster's nodes are a pool: who borrowed all of it stops for the owner, and goes on from its checkpoint.
-    `weyr why` says what each node lacks, and that one is drained, and by whom."""
+    Also by a server that did not begin it. `weyr why` says what each node lacks, and that one is drained, and why."""
     user = on_slurm
     user.write(SLURM)
     user.weyr("up", "--yes", "--detach")
     until(lambda: user.weyr("logs", "job/low", status=None).out.count("attempt 1 on n") == 3, "the gang to run")
+    user.kill("server")  # the next one finds again who is on which node
     user.write(SLURM + OWNERS)
     user.weyr("up", "--yes", "--detach")
     user.until_phase("job/high", "done")
     assert "has 0" in user.weyr("logs", "job/high").out
     assert any("preempted" in event["message"] for event in user.events(ref="job/low"))
     assert "of 5 asked for" in lacks(user, "job/large")["n2"]
+    assert "CPU of 4 CPU" in user.weyr("describe", "pool/site").out
     slurm.run("scontrol", "update", "NodeName=n3", "State=DRAIN", "Reason=bad fan")
     try:
         until(lambda: "drain (bad fan)" in lacks(user, "job/large")["n3"], "the drained node to be seen")

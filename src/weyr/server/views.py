@@ -7,7 +7,7 @@ from typing import Any
 from weyr.core.amounts import amount_text
 from weyr.core.audit import AuditEvent
 from weyr.core.decision import ConditionType, Phase
-from weyr.core.pools import NodeFacts, PoolFacts, QueueFacts
+from weyr.core.pools import NodeFacts, NodeUse, PoolFacts, QueueFacts
 from weyr.core.ref import Ref
 from weyr.core.seen import Absent, Present, TaskFacts, Unknown
 from weyr.ledger.accounts import Cost
@@ -35,14 +35,24 @@ def object_json(world: World, ref: Ref, costs: Mapping[str, tuple[int, int]]) ->
         "outputs": dict(row.status.outputs),
         "needs": [str(need) for need in row.needs],
         "drifted": any(c.type is ConditionType.DRIFTED and c.status for c in row.status.conditions),
-        "things": [thing_json(thing) for thing in world.things.get(ref, {}).values()],
+        "things": _things_json(world.things.get(ref, {})),
         "cost_micros": micros,
         "rate_micros_per_hour": rate,
         "updated_at": row.changed_at,
     }
 
 
-def thing_json(thing: ThingRow) -> dict[str, Any]:
+def _things_json(things: Mapping[str, ThingRow]) -> list[dict[str, Any]]:
+    """A pool's nodes with what is left of each, which only the pool knows."""
+    uses: dict[str, NodeUse] = {}
+    for thing in things.values():
+        if isinstance(thing.seen, Present) and isinstance(thing.seen.facts, PoolFacts):
+            uses |= {use.node: use for use in thing.seen.facts.nodes}
+    return [thing_json(thing, uses.get(part)) for part, thing in things.items()]
+
+
+def thing_json(thing: ThingRow, use: NodeUse | None = None) -> dict[str, Any]:
+    """Takes `use`, of a node: what of it is used, as its pool saw it last."""
     view: dict[str, Any] = {
         "id": str(thing.id),
         "part": thing.id.part,
@@ -63,6 +73,8 @@ def thing_json(thing: ThingRow) -> dict[str, Any]:
             }
         case Present(facts=NodeFacts() as node):
             view |= {"state": node.state.value, "started_at": node.began_at, "devices": list(node.devices)}
+            view |= {"has": _amounts_json(_has(node)), "detail": node.detail}
+            view |= {"free": _amounts_json(use.free), "tasks": use.tasks} if use else {}
         case Present(facts=PoolFacts() as pool):
             view |= {"state": "present", "lacking": pool.lacking, "waiting": pool.waiting}
         case Present(facts=QueueFacts() as queue):
@@ -75,6 +87,16 @@ def thing_json(thing: ThingRow) -> dict[str, Any]:
         case Unknown(reason=reason):
             view |= {"state": "unknown", "why": reason}
     return view
+
+
+def _has(node: NodeFacts) -> dict[str, int]:
+    """What a node has, as queues count it."""
+    devices = {"gpu": 1000 * len(node.devices)} if node.devices else {}
+    return {"cpu": round(node.cpu * 1000), "memory": node.memory_bytes} | devices
+
+
+def _amounts_json(amounts: Mapping[str, int]) -> dict[str, str]:
+    return {name: amount_text(name, amount) for name, amount in amounts.items()}
 
 
 def why_json(ref: Ref, phase: Phase, said: str, waits: Sequence[Waits]) -> dict[str, Any]:

@@ -74,6 +74,9 @@ def _thing_state(thing: Mapping[str, Any]) -> str:
     for label, field in (("since", "started_at"), ("until", "ended_at")):
         if thing.get(field):
             words.append(f"{label} {clock(float(thing[field]))}")
+    if thing.get("free"):
+        free, has = thing["free"], thing.get("has") or {}
+        words.append("free " + ", ".join(f"{free[name]} of {has.get(name, free[name])}" for name in free))
     if thing.get("used"):
         words.append("uses " + ", ".join(str(text) for text in thing["used"].values()))
     for label, field in (
@@ -84,6 +87,7 @@ def _thing_state(thing: Mapping[str, Any]) -> str:
         ("from checkpoint", "restored"),
         ("saved", "saved"),
         ("", "why"),
+        ("", "detail"),
         ("refused:", "refusal"),
     ):
         if thing.get(field):
