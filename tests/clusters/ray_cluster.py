@@ -55,6 +55,7 @@ class RayCluster:
         self._temporary = Path(tempfile.mkdtemp(prefix="ray-"))
         self._nodes: dict[str, subprocess.Popen[bytes]] = {}
         self._number: dict[str, int] = {}
+        self._given: dict[str, tuple[int, dict[str, int]]] = {}
         bridge = f"wb{self._mark}"
         _ip("link", "add", bridge, "type", "bridge")
         _ip("addr", "add", f"{self._net}.1/24", "dev", bridge)
@@ -71,10 +72,11 @@ class RayCluster:
         self._until_joined("head")
 
     def add_worker(self, name: str, cpus: int = 2, **resources: int) -> None:
-        """A node more, or one that was killed, again. One after the other: two that begin at once on one machine take
-        the same names for their sockets."""
+        """A node more, or one that was killed, again and as it was. One after the other: two that begin at once on one
+        machine take the same names for their sockets."""
         if name in self._nodes:
             return
+        cpus, resources = self._given.setdefault(name, (cpus, resources))
         number = self._number.setdefault(name, len(self._number) + 1)
         space, near, far = f"wn{self._mark}{name}", f"wv{self._mark}{name}", f"wp{self._mark}{name}"
         if not Path("/run/netns", space).exists():
@@ -144,11 +146,19 @@ class RayCluster:
 
 @functools.cache
 def shared_ray() -> RayCluster:
-    """One cluster for all tests of this process: a head, and a worker `a`. Who needs another adds it."""
+    """One cluster for all tests of this process: a head, and a worker `a` with a device. Who needs another adds it."""
     cluster = RayCluster()
     atexit.register(cluster.close)
-    cluster.add_worker("a")
+    cluster.add_worker("a", gpus=1)
     return cluster
+
+
+def end_shared_ray() -> None:
+    """Who did to it what others could not bear ends it; they get another."""
+    cluster = shared_ray()
+    atexit.unregister(cluster.close)
+    cluster.close()
+    shared_ray.cache_clear()
 
 
 def _ip(*words: str) -> None:

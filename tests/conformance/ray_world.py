@@ -9,7 +9,7 @@ from typing import TypeVar
 from urllib.parse import quote
 
 from engines import LocalWorld
-from ray_cluster import RayCluster, shared_ray
+from ray_cluster import RayCluster, end_shared_ray, shared_ray
 
 from weyr.attempt.processes import marked
 from weyr.attempt.task_folder import STATE, read_json
@@ -108,3 +108,12 @@ def shared_world() -> RayWorld:
     atexit.register(world.end)
     world.inventory()
     return world
+
+
+def end_shared_world() -> None:
+    """With its cluster; who asks again gets others."""
+    world = shared_world()
+    atexit.unregister(world.end)
+    world.end()
+    shared_world.cache_clear()
+    end_shared_ray()

@@ -13,33 +13,28 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "conformance"))  # the sui
 
 from engines import Program, facts_of, task_id
 from ray_cluster import RayCluster
-from ray_world import RayWorld
+from ray_world import RayWorld, end_shared_world, shared_world
 
 from weyr.core.capability import Accelerators, Wanted
 from weyr.core.pools import NodeBody
 from weyr.core.ref import Ref, ThingId
 from weyr.core.seen import Absent, EndReason, Present, TaskState, Unknown
 
-GANG = [task_id("1.0"), task_id("1.1")]
+GANG = [task_id(part, "far") for part in ("1.0", "1.1")]
 LATE = task_id("1", "late")
 POOL = Ref("digits", "pool", "site")
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[RayCluster]:
-    """One of its own: what is done to it here, others could not bear."""
-    cluster = RayCluster()
-    cluster.add_worker("a", gpus=1)
-    yield cluster
-    cluster.close()
+def world() -> Iterator[RayWorld]:
+    """The one of this process's other tests, which come before these: what is done to it here, they could not bear."""
+    yield shared_world()
+    end_shared_world()
 
 
 @pytest.fixture(scope="module")
-def world(cluster: RayCluster) -> Iterator[RayWorld]:
-    world = RayWorld(cluster)
-    world.inventory()
-    yield world
-    world.end()
+def cluster(world: RayWorld) -> RayCluster:
+    return world.cluster
 
 
 def test_half_a_device_and_a_gang_too_big_for_now(world: RayWorld, cluster: RayCluster) -> None:
