@@ -25,6 +25,7 @@ pools:
   gpu: {cpu: 8, memory: 8GiB, accelerators: {H100: 2}, max: 3, price: 8 USD, taints: [hot]}
   big: {cpu: 16, max: 2}
   found: {detect: true, max: 1, labels: {only: detected}}
+  site: {on: slurm}
 """
 REFUSED = {
     "more CPU than its queue may ever have": ("queue: q, resources: {cpu: 5}", "asks for 5 CPU, and s:queue/q"),
@@ -66,6 +67,7 @@ ADMITTED = {
     "what nothing limits": "queue: open, replicas: 100, resources: {cpu: 64}",
     "a pool of a model that it may go to as well": "resources: {cpu: 12}, labels: {weyr/pool: s:pool/big}",
     "what a driver will be asked for": "pool: found, resources: {accelerators: B200:8}",
+    "what a cluster may have": "pool: site, replicas: 9, resources: {accelerators: B200:8}",
     "a whole machine that nobody knows": "pool: big, resources: {cpu: 1, memory: 900GiB}",
     "a pool that is closed now": "pool: team:pool/closed, resources: {cpu: 64}",
     "a pool that is not there yet": "pool: none:pool/p, resources: {cpu: 64}",
@@ -89,7 +91,7 @@ def test_what_could_never_start_is_refused_with_its_line_and_reason(case: str) -
     """A job in a line that it can never leave looks like one that is about to start."""
     job, why = REFUSED[case]
     (said,) = refusals(job)
-    assert said.startswith("weyr.yaml:11 ")
+    assert said.startswith("weyr.yaml:12 ")
     assert why in said
 
 
