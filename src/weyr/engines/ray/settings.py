@@ -31,6 +31,6 @@ LACKS = {
     "python": "Ray's nodes make environments with the Python that they have; name its path in the setting python",
     "accelerators.profile": "Ray knows whole devices and shares of them, but no MIG profiles",
     "accelerators.memory_bytes": "Ray cannot hold a task to so much of a device's memory; ask for a share",
-    "labels": "Ray chooses among its nodes by itself, and knows no labels of Weyr's",
+    "labels": "Ray chooses among its nodes by itself; name a pool of them",
     "bears": "Ray chooses among its nodes by itself, and knows no taints of Weyr's",
 }

@@ -48,7 +48,7 @@ LACKS = {
     "python": "Slurm's nodes make environments with the Python that they have; name its path in the setting python",
     "accelerators.share_milli": WHOLE,
     "accelerators.memory_bytes": WHOLE,
-    "labels": "Slurm chooses among its nodes by itself; name the features they must have in its setting constraint",
+    "labels": "Slurm chooses among its nodes by itself; name a pool of them, or features in its setting constraint",
     "bears": "Slurm chooses among its nodes by itself, and knows no taints of Weyr's",
 }
 NEEDS = {"spot": "spot_partition"}
