@@ -1,5 +1,7 @@
 """Who starts, who stops and who waits: each rule of the queues by its smallest case."""
 
+from dataclasses import replace
+
 import pytest
 
 from weyr.scheduling.placement import Node, Placed, Request
@@ -271,6 +273,16 @@ def test_in_a_queue_that_is_not_declared_nobody_starts_though_something_runs_the
     assert isinstance(board.why("waits", 1).verdict, NoQueue)
     board.set_queues([Queue(""), Queue("lab")])
     assert [start.id for start in board.decide(2).starts] == ["waits"]
+
+
+def test_whoever_takes_the_quota_of_one_that_is_being_stopped_waits_for_its_end() -> None:
+    """On another node there is room at once; but for the time of a grace both would have the queue's devices."""
+    board = Queueing([Queue("lab", limit={"gpu": 4000})], PAIR)
+    board.put_node(NODE, is_open=False)
+    board.adopt(replace(on(gpus("old", 4, queue="lab"), 0, 1, 2, 3), is_stopping=True))
+    board.submit(gpus("new", 4, queue="lab"))
+    (start,) = board.decide(1).starts
+    assert ({placed.node for placed in start.places}, start.after) == ({"b"}, ("old",))
 
 
 def test_a_queue_that_nobody_declared_is_said_to_be_missing() -> None:
