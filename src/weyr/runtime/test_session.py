@@ -43,11 +43,9 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize(("state", "is_busy"), [("busy", True), ("idle", False), ("starting", False)])
-def test_a_kernel_that_only_waits_is_at_work(
-    folder: Path, state: str, is_busy: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_kernel_that_only_waits_is_at_work(folder: Path, state: str, is_busy: bool) -> None:
     """A cell that waits for a download or a GPU uses no processor, and would be lost with the session."""
-    monkeypatch.setattr(Jupyter, "state", state)
+    Jupyter.state = state
     assert has_busy_kernel(str(folder)) is is_busy
 
 
