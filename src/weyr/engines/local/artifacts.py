@@ -22,9 +22,10 @@ PART_BYTES = 8 << 20
 PARTS_AT_ONCE = 2
 CHUNK_BYTES = 1 << 20
 DELETES_AT_ONCE = 100
-RETRIES_MAX = 8
 RETRIES_S_MAX = 15.0
 """A plane that was killed is back within seconds; a training task's log_model waits that long."""
+RETRIES_MAX = 1000
+"""The time is the limit. Pauses are drawn between 0.1 s and twice the last one, so eight are over after 2 s."""
 
 Bucket = S3Store | LocalStore | MemoryStore
 
