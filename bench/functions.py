@@ -7,8 +7,8 @@ bare ASGI application under uvicorn for a warm one. All are asked over HTTP on t
 by sixteen. `wake` is from a sleeping function (none of its processes runs) through loop, launcher and the load of its
 code; `fork` is a new instance of a function that is awake; `warm` is an instance that is there.
 
-For scale: AWS says of Lambda that a cold start takes "from under 100 ms to over 1 second" (Operating Lambda: Performance
-optimization, part 1, April 2021). It is not measured here, and its function starts in a virtual machine.
+For scale: AWS says of Lambda that a cold start takes "from under 100 ms to over 1 second" (Operating Lambda:
+Performance optimization, part 1, April 2021). It is not measured here, and its function starts in a virtual machine.
 """
 
 import argparse
