@@ -9,7 +9,7 @@ from weyr.compose.kinds import KINDS
 from weyr.core.capability import Capability, TaskBody
 from weyr.core.pools import NodeFacts
 from weyr.core.ref import ThingId
-from weyr.core.seen import Present, TaskFacts, TaskState
+from weyr.core.seen import Present, TaskFacts, TaskState, Unknown
 from weyr.reconcile.scheduler import Room
 from weyr.sim.scripts import Script
 from weyr.sim.trouble import Trouble
@@ -52,6 +52,17 @@ def test_a_pool_grows_for_what_waits_and_shrinks_when_nothing_runs(world: SimWor
     world.run(60)
     assert list(nodes(world)) == []
     assert len({line.thing.part for line in world.ledger.lines("box") if line.sku == "node.money"}) == 2
+
+
+def test_a_node_is_not_let_go_under_a_task(world: SimWorld) -> None:
+    """Whoever decided that it is idle did so before the task was sent there."""
+    world.up(f"stack: box\n{GPU}\njobs: {{a: {{run: x, resources: {{accelerators: 1}}}}}}")
+    world.run(15)
+    (node,) = nodes(world)
+    answers = world.loop.effects.providers[Capability.NODES].release([node])
+    assert isinstance(answers[node], Unknown)
+    assert list(nodes(world)) == [node]
+    assert list(running(world)) == ["a#1"]
 
 
 def test_no_device_has_two_owners_and_a_task_sees_only_its_own(world: SimWorld) -> None:

@@ -182,3 +182,28 @@ def test_an_end_that_only_the_scheduler_saw_is_not_let_go() -> None:
     assert word(anew.tasks.observe([id_of(2)])[id_of(2)]) == "ended"
     assert anew.tasks.release([id_of(2)]) == {}
     assert word(anew.tasks.observe([id_of(2)])[id_of(2)]) == "absent"
+
+
+class Late:
+    """An engine that does not answer when it is told of a task: that may take effect yet."""
+
+    def __init__(self, engine: SimEngine) -> None:
+        self.capability, self._tasks = Capability.TASKS, engine.tasks
+        self.told: set[ThingId] = set()
+        self.observe, self.release, self.inventory = self._tasks.observe, self._tasks.release, self._tasks.inventory
+
+    def ensure(self, wanted: Sequence[Wanted]) -> Answers:
+        self.told |= {want.id for want in wanted}
+        raise EngineSilent("no answer in time")
+
+
+def test_what_may_still_begin_keeps_its_room() -> None:
+    """It is absent, and nobody knows for how long: a third one in its place would be one too many."""
+    world = World()
+    engine = Late(world.engine)
+    world.line = Scheduler(engine, ROOM, world.clock).tasks
+    world.line.ensure([Wanted(id_of(n), 1, BODY) for n in (1, 2, 3)])
+    for _ in range(3):
+        assert world.states(1, 2, 3) == ["unknown", "unknown", "waits"]
+        world.clock.advance(1)
+    assert engine.told == {id_of(1), id_of(2)}
