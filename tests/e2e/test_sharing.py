@@ -73,7 +73,7 @@ def test_of_a_node_out_of_reach_nothing_is_known_and_nothing_is_begun_twice(user
     until(lambda: (user.folder / "far.starts").exists(), "it runs")
     until(lambda: user.row("job/far", "cut")["phase"] == "working", "and is seen to")
     node = next(thing["id"] for thing in user.row("pool/gpu", "box")["things"] if "#n" in thing["id"])
-    said = user.weyr("chaos", "partition", "box:pool/gpu", "--node", node.partition("#")[2], "--for", "3s")
+    said = user.weyr("chaos", "partition", "box:pool/gpu", "--node", node.partition("#")[2], "--for", "10s")
     assert node in said.text
     until(lambda: "cannot be reached" in json.dumps(user.row("job/far", "cut")), "nobody knows how it is")
     (user.folder / "far.end").touch()
