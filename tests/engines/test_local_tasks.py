@@ -13,10 +13,13 @@ import pytest
 from engines import LocalWorld, Program, facts_of, task_id
 
 from weyr.attempt.processes import start_ticks
-from weyr.core.capability import TaskBody, Wanted
+from weyr.core.capability import Capability, TaskBody, Wanted
 from weyr.core.ref import Ref, ThingId
 from weyr.core.seen import Absent, EndReason, Present, TaskEnd, TaskFacts, Unknown
 from weyr.engines.local.vigil import Vigil
+from weyr.reconcile.effects import Effects
+from weyr.reconcile.orphans import sweep
+from weyr.reconcile.world import World
 
 SECRET = Ref("digits", "secret", "hub")
 
@@ -90,17 +93,35 @@ def test_a_task_that_kills_its_own_wrapper_leaves_nothing_behind(local: LocalWor
     assert are_gone(local, left)
 
 
-def test_an_end_that_nobody_was_told_of_outlasts_the_first_release(local: LocalWorld) -> None:
-    """A task that succeeded just before it was to be stopped has succeeded, and what it ran is on the bill."""
+def run_to_its_end_unseen(local: LocalWorld) -> None:
     run(local, "exit 0")
     other = ThingId(Ref("digits", "job", "other"), "1")
     local.until(other, lambda _: (folder(local, task_id()) / "exit.json").exists())
 
-    local.release(task_id())
 
-    assert ended(local, task_id()).reason is EndReason.SUCCEEDED
+def test_an_end_that_this_server_was_not_told_of_outlasts_every_release(local: LocalWorld) -> None:
+    """A task that succeeded just before it was to be stopped has succeeded, and what it ran is on the bill: also where
+    the server before this one was told, and died before it wrote that down."""
+    run_to_its_end_unseen(local)
+    for _ in range(2):
+        for _ in range(3):
+            local.release(task_id())
+        assert ended(local, task_id()).reason is EndReason.SUCCEEDED
+        local.reopen()
+
+    ended(local, task_id())
     local.release(task_id())
     assert local.observe(task_id()) == Absent()
+
+
+def test_an_ended_task_that_nobody_owns_is_swept_away(local: LocalWorld) -> None:
+    """Nobody else looks at it, and its engine keeps what nobody was told of: its folder would stay for good."""
+    run_to_its_end_unseen(local)
+    effects = Effects({Capability.TASKS: local.provider}, lambda _event, /, **_fields: None)
+
+    assert sweep(World(), effects) == [task_id()]
+
+    assert local.inventory() == []
 
 
 def test_a_killed_launcher_takes_nobody_along(local: LocalWorld) -> None:

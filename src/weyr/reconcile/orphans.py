@@ -20,5 +20,6 @@ def sweep(world: World, effects: Effects) -> list[ThingId]:
     found = orphans_of(world, effects)
     for _, id in found:
         effects.log("orphan.released", ref=id.ref.absolute, thing=str(id))
+    effects.observe(found)  # a task's engine keeps the record of its end until a look was told of it
     effects.release(found)
     return [id for _, id in found]
