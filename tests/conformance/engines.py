@@ -340,7 +340,8 @@ class SimWorld(TaskWorld):
         )
 
     def restart(self) -> None:
-        """Nothing to do: the engine keeps nothing outside its world."""
+        """What it runs is its world's; of what it told a server it remembers nothing."""
+        self.engine.tasks.server_began()
 
     def pause(self) -> float:
         return self.clock.advance(0.05)

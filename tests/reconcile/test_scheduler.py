@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
@@ -132,10 +133,11 @@ class Recalling:
     def __init__(self, engine: SimEngine) -> None:
         self.capability, self._tasks = Capability.TASKS, engine.tasks
         self.as_of: float | None = None
+        self.past: Present | Absent = Absent()
 
     def observe(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Seen]:
         found = self._tasks.observe(ids)
-        return found if self.as_of is None else dict.fromkeys(ids, Absent(self.as_of))
+        return found if self.as_of is None else dict.fromkeys(ids, replace(self.past, as_of=self.as_of))
 
     def ensure(self, wanted: Sequence[Wanted]) -> Answers:
         return self._tasks.ensure(wanted)
@@ -182,6 +184,26 @@ def test_an_end_that_only_the_scheduler_saw_is_not_let_go() -> None:
     assert word(anew.tasks.observe([id_of(2)])[id_of(2)]) == "ended"
     assert anew.tasks.release([id_of(2)]) == {}
     assert word(anew.tasks.observe([id_of(2)])[id_of(2)]) == "absent"
+
+
+def test_an_old_answer_does_not_count_as_having_told_of_an_end() -> None:
+    """Its owner may have asked for something since, and then does not believe it (seed 2536)."""
+    world = World()
+    world.ensure(1, 2)
+    known = world.rows(1, 2)
+    world.clock.advance(10)
+    engine = Recalling(world.engine)
+    anew = Scheduler(engine, ROOM, world.clock, known)
+    anew.tasks.observe([id_of(1)])
+    world.clock.advance(1)
+    ended = world.engine.tasks.peek(id_of(2))
+    assert isinstance(ended, Present)
+    engine.past, engine.as_of = ended, world.clock()
+    assert word(anew.tasks.observe([id_of(2)])[id_of(2)]) == "ended"
+    assert anew.tasks.release([id_of(2)]).keys() == {id_of(2)}
+    engine.as_of = None
+    anew.tasks.observe([id_of(2)])
+    assert anew.tasks.release([id_of(2)]) == {}
 
 
 class Late:

@@ -94,6 +94,13 @@ def test_what_ran_before_anybody_looked_is_billed(folder: Path) -> None:
     play(22, KINDS, folder, trouble=Trouble(FaultRates(delays=0.2, repeats=0.3)))
 
 
+@pytest.mark.parametrize("seed", [2169, 2536])
+def test_what_only_the_scheduler_heard_of_is_billed_as_it_ran(folder: Path, seed: int) -> None:
+    """It saw an end when nobody had asked. The server then died before the owner was told (2169), or the owner was
+    told by an answer too old to be believed (2536), and the engine let go of the record."""
+    play(seed, KINDS, folder)
+
+
 def test_a_seed_tells_the_same_story_twice(folder: Path) -> None:
     """A failure that cannot be played again is not understood."""
     stories = []

@@ -336,7 +336,10 @@ class Provider(Protocol):
         ...
 
     def release(self, ids: Sequence[ThingId]) -> Answers:
-        """Begins to remove these. Only a later `Absent` proves that they are gone."""
+        """Begins to remove these. Only a later `Absent` proves that they are gone.
+
+        The record of a task's end stays until an answer of now has told this server of it: it is the bill's evidence.
+        """
         ...
 
     def inventory(self) -> Sequence[ThingId]:

@@ -125,8 +125,8 @@ class Loop:
         self._last = now
         due = self.world.take_due(now)
         things = (thing for ref in due for thing in self.world.things_of(ref).values())
-        # One that is to go is looked at also if no answer about it was ever kept: its engine may take the record of its
-        # end along once the release is said again, and what is not read before that is billed to nobody.
+        # One that is to go is looked at also if no answer about it was ever kept: its engine keeps the record of its
+        # end until a look was told of it, and what ran before that is to be billed.
         return due, [(thing.capability, thing.id) for thing in things if thing.asked_at or thing.is_released]
 
     def _observed(self, due: Sequence[Ref], found: Mapping[ThingId, Seen], now: float) -> None:

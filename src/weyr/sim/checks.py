@@ -180,16 +180,13 @@ PLAN = "a plan with a fatal finding"
 
 def wrong_bill(bill: Bill) -> Breach | None:
     """A run counts from its recorded start to its recorded end. Where nobody was told how it ended, it counts until
-    its absence was proved, and never less than it ran, unless no look at it was ever kept. Nothing is billed ahead of
-    time: an end that a node whose clock is ahead recorded counts up to when it was seen."""
+    its absence was proved, and never less than it ran. Nothing is billed ahead of time: an end that a node whose clock
+    is ahead recorded counts up to when it was seen."""
     ran_ms = sum(end - begin for begin, end in bill.runs_ms)
     allowed_ms = {ran_ms}
     if not bill.is_told and bill.closed_ms is not None and bill.runs_ms:
         last = bill.runs_ms[-1]
         allowed_ms.add(ran_ms + max(0, bill.closed_ms - last[1]))
-        # An engine lets go of a record once it was told, or released twice. Where the server died with each answer,
-        # nobody ever knew that the task had begun (seeds 220 and 581): docs/RELIABILITY.md says so.
-        allowed_ms.add(0)
     counted_ms, rest = divmod(bill.posted, max(bill.quantity, 1))
     if not rest and any(ms - bill.ahead_ms <= counted_ms <= ms for ms in allowed_ms):
         return None

@@ -96,7 +96,7 @@ class SimTasks(Shelf):
         self._runs: dict[ThingId, _Run] = {}
         self._past: list[tuple[ThingId, _Run]] = []
         self._told: set[ThingId] = set()
-        """Tasks whose end somebody was told of."""
+        """Tasks whose end this server was told of: an engine's memory of that is its server's, and dies with it."""
         self._saved: dict[tuple[str, str], _Saved] = {}
         self.has_node: Callable[[str], bool] = lambda _: True
         """Whether a pool's node is there: what is to begin on one that is gone does not."""
@@ -109,6 +109,10 @@ class SimTasks(Shelf):
         seen = super().observe(ids)
         self._told.update(id for id, what in seen.items() if _is_end(what))
         return seen
+
+    def server_began(self) -> None:
+        """Another server asks from now on, and was told of nothing yet."""
+        self._told.clear()
 
     def reclaim(self, id: ThingId, notice_s: float) -> bool:
         """The task's spot node goes away. False where no such task runs; a second notice changes nothing."""
@@ -202,11 +206,8 @@ class SimTasks(Shelf):
             run.signals = replace(run.signals, stop_at=max(self._clock.now(), silent_until))
         if self.nodes.is_silent(run.node) or self._is_silent(run.body):
             return False
-        # As the local engine does: an end that nobody was told of stays for one more look.
-        was_told = id in self._told
-        if run.is_over:
-            self._told.add(id)
-        return run.is_over and was_told
+        # As `weyr.attempt.tasks` does: an end that nobody was told of stays for one more look.
+        return run.is_over and id in self._told
 
     def _answer(self, id: ThingId) -> Seen:
         seen = super()._answer(id)

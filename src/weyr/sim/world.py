@@ -254,6 +254,7 @@ class SimWorld:
 
     def _loop(self) -> Loop:
         world = World.load(self.db)
+        self.engine.tasks.server_began()
         providers: dict[Capability, Provider] = {
             name: Door(shelf, self) for name, shelf in self.engine.providers.items()
         }
