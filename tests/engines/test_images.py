@@ -96,8 +96,8 @@ def test_sigterm_reaches_the_program_and_a_deaf_one_goes_after_its_grace(
     begin(local, tmp_path, ("sh", "-c", script), grace_s=4.0)
     local.until(task_id(), lambda _: (tmp_path / "begun").exists())
     local.release(task_id())
-    end, _ = end_of(local, podman)
-    assert end.reason is EndReason.STOPPED
+    end, log = end_of(local, podman)
+    assert end.reason is EndReason.STOPPED, log
     assert (tmp_path / "state").read_text() == "saved\n"
 
 

@@ -1,20 +1,27 @@
-"""What became of a task's container, and how is it removed? Asked of the engine that runs it, by the name we gave it.
+"""How is a task's container told to end, what became of it, and how is it removed? Asked of its engine, by its name.
 
 Standard library only: the wrappers import this.
 """
 
 import os
+import signal
 import subprocess
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from weyr.attempt import processes
+
 ASK_S = 30.0
 """How long an engine may take for an answer; removing a container that runs takes podman 2 s."""
+REMOVALS_MAX = 3
+"""podman refuses to remove a container that ends of itself while it is being killed; the next time it has ended."""
 NEVER = "0001-01-01"
 """How engines write the time of what did not happen."""
 STATE = "{{.State.StartedAt}}|{{.State.OOMKilled}}"
 INIT_FAILED = ("ERROR (catatonit", "[FATAL tini")
 """How the first processes of containers say that they found no program."""
+ASK_TO_END = '"$@" || kill -s TERM -- "-$0"'
+"""For a shell: $0 is a process group, and the rest an engine's command."""
 
 
 class Fate(NamedTuple):
@@ -23,6 +30,20 @@ class Fate(NamedTuple):
 
     has_begun: bool = True
     is_out_of_memory: bool = False
+
+
+def ask_to_end(container: Mapping[str, Any], env: Mapping[str, str], group: int) -> None:
+    """SIGTERM to a task's program, which `group` is, or runs for. Does not wait: our caller takes the exits of all of
+    its children. The engine brings it into a container: podman 4.3 does not pass on what it hears just after it
+    began a program, but dies of it. A container that does not run has nothing to save; what prepares it is ended."""
+    if not container:
+        return processes.signal_group(group, signal.SIGTERM)
+    words = ["sh", "-c", ASK_TO_END, str(group), *container["engine"], "kill", "--signal", "TERM", container["name"]]
+    nothing = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in range(3)]
+    try:
+        os.posix_spawn("/bin/sh", words, dict(env), file_actions=nothing)
+    except OSError:  # no room for one more process
+        processes.signal_group(group, signal.SIGTERM)
 
 
 def fate_of(container: Mapping[str, Any], env: Mapping[str, str]) -> Fate:
@@ -52,9 +73,11 @@ def remove(container: Mapping[str, Any], env: Mapping[str, str]) -> None:
         return
     name, engine = container["name"], container["engine"]
     options = ["--ignore", "--time", "0"] if container["is_podman"] else []
-    done = _ask([*engine, "rm", "--force", *options, name], env)
-    if done.returncode and "no such container" not in done.stderr.lower():
-        raise OSError(f"its container {name} could not be removed: {last_line(done.stderr)}")
+    for _ in range(REMOVALS_MAX):
+        done = _ask([*engine, "rm", "--force", *options, name], env)
+        if not done.returncode or "no such container" in done.stderr.lower():
+            return
+    raise OSError(f"its container {name} could not be removed: {last_line(done.stderr)}")
 
 
 def last_line(text: str) -> str:

@@ -329,7 +329,7 @@ class Wrapper:
         if not self._reason:
             self._reason, self._detail = reason, detail
             if self._main and self._status is None:
-                processes.signal_group(self._group(), signal.SIGTERM)
+                container.ask_to_end(self._order["container"] or {}, self._order["env"], self._group())
             self._agent.hurry()
         grace_s = self._order["grace_s"] if grace_s is None else grace_s
         self._kill_at = min(self._kill_at, time.monotonic() + grace_s)
