@@ -6,11 +6,12 @@ stops here, and whatever is found on a slice that is gone is ended here.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from weyr.attempt.tasks import Tasks
 from weyr.core.capability import Answers, Capability, Refused, TaskBody, Wanted
 from weyr.core.ref import Ref, ThingId
-from weyr.core.seen import Seen, Unknown
+from weyr.core.seen import EndReason, Present, Seen, TaskFacts, Unknown
 from weyr.engines.local.nodes import CUT, LocalNodes
 
 
@@ -25,12 +26,13 @@ class NodeTasks:
         self._tasks, self._nodes = tasks, nodes
 
     def observe(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Seen]:
-        if gone := self._nodes.gone():
-            for id in ids:
-                if self._tasks.node_of(id) in gone:
-                    self._tasks.reclaim(id, 0.0)  # also what began after its node had notice
+        gone = self._nodes.gone()
+        stranded = [id for id in ids if self._tasks.node_of(id) in gone] if gone else []
+        for id in stranded:
+            self._tasks.reclaim(id, 0.0)  # also what began after its node had notice
         cut = self._out_of_reach(ids)
-        return dict(self._tasks.observe([id for id in ids if id not in cut])) | dict.fromkeys(cut, Unknown(CUT))
+        seen = dict(self._tasks.observe([id for id in ids if id not in cut])) | dict.fromkeys(cut, Unknown(CUT))
+        return seen | {id: _with_its_node(seen[id]) for id in stranded}
 
     def ensure(self, wanted: Sequence[Wanted]) -> Answers:
         nodes = self._nodes.cut_off()
@@ -67,3 +69,13 @@ class NodeTasks:
     def _out_of_reach(self, ids: Sequence[ThingId]) -> list[ThingId]:
         nodes = self._nodes.cut_off()
         return [id for id in dict.fromkeys(ids) if self._tasks.node_of(id) in nodes] if nodes else []
+
+
+def _with_its_node(seen: Seen) -> Seen:
+    """What a machine that fell over would leave is a killed wrapper: that it was the node is known here only."""
+    if isinstance(seen, Present) and isinstance(seen.facts, TaskFacts) and seen.facts.end is not None:
+        end = seen.facts.end
+        if end.reason is EndReason.LOST:
+            end = replace(end, reason=EndReason.NODE_LOST, detail="its node is gone")
+            return replace(seen, facts=replace(seen.facts, end=end))
+    return seen
