@@ -5,6 +5,7 @@ can be done before anybody asks. Standard library only: the wrappers import this
 """
 
 import errno
+import fcntl
 import json
 import os
 import resource
@@ -119,6 +120,8 @@ def _serve(
 ) -> None:
     """The new process: gets ready, waits for what to become, and becomes it."""
     os.setsid()
+    # Out of the way of the files that the command is to have at numbers of its own.
+    report = socket.socket(fileno=fcntl.fcntl(report.detach(), fcntl.F_DUPFD_CLOEXEC, 64))
     processes.die_with_parent(parent, signal.SIGKILL)
     signal.set_wakeup_fd(-1)
     _volunteer()
@@ -177,9 +180,12 @@ def _bind(bounds: Bounds, report: socket.socket) -> None:
         doors = namespaces.open_doors(bounds.ports, bounds.address)
         if doors:
             socket.send_fds(report, [b"doors"], [door.fileno() for door in doors])
+        for listener in doors:
+            listener.close()  # now, not when it is forgotten: its number may be a file's by then
     for number, path in bounds.files.items():
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         os.dup2(fd, int(number))
+        os.set_inheritable(int(number), True)  # where it is that number already, dup2 does nothing
 
 
 def execute(argv: list[str], env: dict[str, str]) -> None:
