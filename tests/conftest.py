@@ -9,6 +9,8 @@ from xdist.scheduler import LoadScopeScheduling
 CLUSTERS = ("ray", "slurm")
 LONG = ("torture", "e2e", "ha", "faults", "engines", "clients", "conformance", "cli")
 """Folders whose tests start whole servers and wait for them, the longest first."""
+APART = ("tests/sim/test_worlds.py", "tests/torture/")
+"""Long tests that share nothing: any process may take the next one."""
 __all__ = ["place", "postgres", "slurm"]
 
 
@@ -48,7 +50,7 @@ class Together(LoadScopeScheduling):  # type: ignore[misc]
     one of its tests: so they go to one of them."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return _cluster(nodeid) or nodeid.partition("::")[0]
+        return _cluster(nodeid) or (nodeid if nodeid.startswith(APART) else nodeid.partition("::")[0])
 
 
 @pytest.hookimpl(trylast=True)
