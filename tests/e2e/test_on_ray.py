@@ -19,16 +19,20 @@ jobs:
   gang:
     replicas: 2
     run: echo "rank $RANK of $WORLD_SIZE"
+    resources: {{cpu: 0.25}}
   train:
     run: 'echo "restored $(ls "$WEYR_CHECKPOINT_DIR")"; echo 1 > "$WEYR_CHECKPOINT_DIR/step-1"; [ $WEYR_ATTEMPT != 1 ]'
+    resources: {{cpu: 0.5}}
     checkpoint: {{bucket: lake, every: 200ms}}
     retries: {{max: 1, backoff: 100ms}}
   steps:
     run: |
       echo begun >> begun
       while [ ! -e enough ]; do n=$((n + 1)); echo $n > "$WEYR_CHECKPOINT_DIR/step-$n"; sleep 0.3; done
+    resources: {{cpu: 0.25}}
     checkpoint: {{bucket: lake, every: 200ms, keep: 2}}
 """
+"""All of them fit on the worker's two CPUs at once: some wait for a word that comes when others are done."""
 SHARED = """\
 stack: far
 on: {{ray: {{address: "{address}", lease: 4s}}}}
