@@ -8,10 +8,11 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol, TypeVar
 
-from weyr.core.capability import Answers, Capability, Provider, Refused, TaskBody, Wanted
+from weyr.core.capability import Answers, Capability, Provider, TaskBody, Wanted
 from weyr.core.diagnostic import Diagnostic, EngineSilent, UserError
 from weyr.core.ref import Ref, ThingId
-from weyr.core.seen import Absent, Seen, Unknown
+from weyr.core.seen import Absent, Seen
+from weyr.reconcile import shares
 from weyr.reconcile.node_engines import Offers
 
 R = TypeVar("R")
@@ -49,13 +50,7 @@ class Engines:
         self._of = {id: key for key, engine in engines.items() for id in engine.claimed()}
 
     def observe(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Seen]:
-        seen: dict[ThingId, Seen] = {}
-        for key, mine in self._shared(ids).items():
-            try:
-                found = self._engine(key).observe(mine)
-            except (EngineSilent, UserError) as e:
-                found = dict.fromkeys(mine, Unknown(_said(e)))
-            seen |= found
+        seen = shares.observe(self._shared(ids), self._engine)
         for id, each in seen.items():
             if isinstance(each, Absent):
                 self._of.pop(id, None)
@@ -63,29 +58,13 @@ class Engines:
 
     def ensure(self, wanted: Sequence[Wanted]) -> Answers:
         """As `Provider.ensure`. A task stays with the engine that has it, whatever is wanted now."""
-        answers: dict[ThingId, Refused | Unknown] = {}
         for want in wanted:
             assert isinstance(want.body, TaskBody), f"{want.id} is no task"
             self._of.setdefault(want.id, want.body.engine)
-        shares = self._shared([want.id for want in wanted])
-        for key, mine in shares.items():
-            ids = set(mine)
-            try:
-                answers |= self._engine(key).ensure([want for want in wanted if want.id in ids])
-            except EngineSilent as e:
-                answers |= dict.fromkeys(mine, Unknown(str(e)))
-            except UserError as e:
-                answers |= dict.fromkeys(mine, Refused(_said(e)))
-        return answers
+        return shares.ensure(self._shared([want.id for want in wanted]), self._engine, wanted)
 
     def release(self, ids: Sequence[ThingId]) -> Answers:
-        answers: dict[ThingId, Refused | Unknown] = {}
-        for key, mine in self._shared(ids).items():
-            try:
-                answers |= self._engine(key).release(mine)
-            except (EngineSilent, UserError) as e:
-                answers |= dict.fromkeys(mine, Unknown(_said(e)))
-        return answers
+        return shares.release(self._shared(ids), self._engine)
 
     def inventory(self) -> Sequence[ThingId]:
         """As `Provider.inventory`, of those that answer: what is not in it is no proof of absence anyway."""
@@ -139,10 +118,10 @@ class Engines:
     # --- who has what
 
     def _shared(self, ids: Iterable[ThingId]) -> dict[str, list[ThingId]]:
-        shares: dict[str, list[ThingId]] = {}
+        found: dict[str, list[ThingId]] = {}
         for id in ids:
-            shares.setdefault(self._of.get(id, ""), []).append(id)
-        return shares
+            found.setdefault(self._of.get(id, ""), []).append(id)
+        return found
 
     def _engine(self, key: str) -> TaskEngine:
         """Raises: UserError."""
@@ -150,7 +129,3 @@ class Engines:
             if key not in self._engines:
                 self._engines[key] = self._opened(key)
             return self._engines[key]
-
-
-def _said(error: EngineSilent | UserError) -> str:
-    return error.diagnostics[0].detail if isinstance(error, UserError) else str(error)

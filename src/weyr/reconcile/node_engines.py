@@ -6,11 +6,12 @@ A pool says of which engine its nodes are, and the stack of the pool says which 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
-from weyr.core.capability import Answers, Capability, Provider, Refused, Wanted
+from weyr.core.capability import Answers, Capability, Provider, Wanted
 from weyr.core.diagnostic import EngineSilent, UserError
 from weyr.core.pools import NodeBody
 from weyr.core.ref import ThingId
-from weyr.core.seen import Seen, Unknown
+from weyr.core.seen import Seen
+from weyr.reconcile import shares
 from weyr.store.kernel import ThingRow
 
 
@@ -45,37 +46,16 @@ class NodeEngines:
 
     def observe(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Seen]:
         """As `Provider.observe`. A cluster that is silent harms no other."""
-        seen: dict[ThingId, Seen] = {}
-        for where, mine in self._shared(ids).items():
-            try:
-                seen |= self._engine(where).observe(mine)
-            except (EngineSilent, UserError) as e:
-                seen |= dict.fromkeys(mine, Unknown(_said(e)))
-        return seen
+        return shares.observe(self._shared(ids), self._engine)
 
     def ensure(self, wanted: Sequence[Wanted]) -> Answers:
-        answers: dict[ThingId, Refused | Unknown] = {}
         for want in wanted:
             assert isinstance(want.body, NodeBody), f"{want.id} is no node"
             self._of[want.id] = want.body.engine
-        for where, mine in self._shared([want.id for want in wanted]).items():
-            ids = set(mine)
-            try:
-                answers |= self._engine(where).ensure([want for want in wanted if want.id in ids])
-            except EngineSilent as e:
-                answers |= dict.fromkeys(mine, Unknown(str(e)))
-            except UserError as e:
-                answers |= dict.fromkeys(mine, Refused(_said(e)))
-        return answers
+        return shares.ensure(self._shared([want.id for want in wanted]), self._engine, wanted)
 
     def release(self, ids: Sequence[ThingId]) -> Answers:
-        answers: dict[ThingId, Refused | Unknown] = {}
-        for where, mine in self._shared(ids).items():
-            try:
-                answers |= self._engine(where).release(mine)
-            except (EngineSilent, UserError) as e:
-                answers |= dict.fromkeys(mine, Unknown(_said(e)))
-        return answers
+        return shares.release(self._shared(ids), self._engine)
 
     def inventory(self) -> Sequence[ThingId]:
         """As `Provider.inventory`, of this machine and of the clusters that were asked for."""
@@ -83,11 +63,11 @@ class NodeEngines:
 
     def _shared(self, ids: Iterable[ThingId]) -> dict[tuple[str, str], list[ThingId]]:
         """By engine, and by the stack that says which one that is."""
-        shares: dict[tuple[str, str], list[ThingId]] = {}
+        found: dict[tuple[str, str], list[ThingId]] = {}
         for id in ids:
             engine = self._of.get(id, "")
-            shares.setdefault((id.ref.stack if engine else "", engine), []).append(id)
-        return shares
+            found.setdefault((id.ref.stack if engine else "", engine), []).append(id)
+        return found
 
     def _engine(self, where: tuple[str, str]) -> Provider:
         """Raises: UserError."""
@@ -98,7 +78,3 @@ class NodeEngines:
         """Raises: UserError."""
         found = self._used[stack, engine] = self._cluster(stack, engine)
         return found
-
-
-def _said(error: EngineSilent | UserError) -> str:
-    return error.diagnostics[0].detail if isinstance(error, UserError) else str(error)
