@@ -114,8 +114,9 @@ def test_a_flipped_bit_in_the_cache_is_fetched_again(far: Far, tmp_path: Path) -
     with mounted(tmp_path, far) as near:
         s3 = near.client("ann")
         assert read(s3) == WEIGHTS
-        blocks = files_in(tmp_path / "near" / "cache" / "blocks")
-        assert len(blocks) == 3
+        kept = tmp_path / "near" / "cache" / "blocks"
+        until(lambda: len(files_in(kept)) == 3, "the blocks are not kept")  # the last may be after its answer
+        blocks = files_in(kept)
         for file in blocks:
             data = bytearray(file.read_bytes())
             data[len(data) // 2] ^= 16
@@ -146,7 +147,8 @@ def test_killed_while_it_fills_the_cache(far: Far, tmp_path: Path) -> None:
             near.process.wait()
     with mounted(tmp_path, far, "--cache-size=20MiB") as near:
         assert read(near.client("ann")) == WEIGHTS
-        assert not files_in(tmp_path / "near" / "cache" / "arriving")
+        # The last block may be kept after its answer.
+        until(lambda: not files_in(tmp_path / "near" / "cache" / "arriving"), "what was half written is still there")
         assert sum(file.stat().st_size for file in files_in(tmp_path / "near" / "cache" / "blocks")) <= 20 * MB
 
 
