@@ -136,7 +136,7 @@ def test_a_broken_upload_leaves_no_file(mlflow: Any, server: TrackingServer) -> 
     assert server.ask("GET", f"{FILES}/{root_of(run)}/half.bin")[0] == 404
     assert mlflow.MlflowClient().list_artifacts(run.info.run_id) == []
     # The server hears of it after the client has given up.
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while "Uploads" in server.s3.client().list_multipart_uploads(Bucket="weyr-tracking"):
         assert time.monotonic() < deadline, "the parts of a broken upload are kept"
         time.sleep(0.05)

@@ -98,7 +98,7 @@ def test_a_revoked_key_stops_working(s3: S3Plane) -> None:
     s3.keys["BRIEF"] = ("secret", ["*"])
     s3.write_credentials()
     brief = s3.client("BRIEF")
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while True:
         try:
             brief.list_buckets()

@@ -142,7 +142,7 @@ def test_a_stream_cut_short_stores_nothing(s3: S3Plane, size: int) -> None:
     with contextlib.suppress(http.client.HTTPException, ConnectionError):
         stream.send(cut=20)
     assert s3.client().get_object(Bucket="lake", Key="streamed")["Body"].read() == b"before"
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while list((s3.folder / "s3" / "incoming").iterdir()):
         assert time.monotonic() < deadline, "a body that broke off left its file"
         time.sleep(0.02)
@@ -154,7 +154,7 @@ def test_continue_is_answered_at_once(s3: S3Plane) -> None:
     started = time.monotonic()
     for _ in range(5):
         client.put_object(Bucket="lake", Key="expected", Body=b"x")
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 5
     with socket.create_connection(("127.0.0.1", s3.port), timeout=10) as raw:
         raw.sendall(b"PUT /lake/x HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\nExpect: 100-continue\r\n\r\n")
         assert raw.recv(4096).startswith(b"HTTP/1.1 403")

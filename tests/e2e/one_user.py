@@ -220,7 +220,7 @@ class User:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 continue
-        until(lambda: not self.processes(), "killed processes to be gone", 10)
+        until(lambda: not self.processes(), "killed processes to be gone", 30)
 
 
 def s3_client(url: str, key: str, secret: str) -> Any:

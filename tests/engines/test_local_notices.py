@@ -27,7 +27,7 @@ def notices(folder: Path, log: list[tuple[str, str]] | None = None) -> Iterator[
     engine.close()
 
 
-def until(is_so: Callable[[], bool], limit_s: float = 10) -> None:
+def until(is_so: Callable[[], bool], limit_s: float = 30) -> None:
     end, pause = time.monotonic() + limit_s, threading.Event()
     while not is_so():
         assert time.monotonic() < end, "it did not come true in time"

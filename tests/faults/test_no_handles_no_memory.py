@@ -75,7 +75,7 @@ def test_the_s3_plane_without_handles(tmp_path: Path) -> None:
                     Bucket="lake", Key="new", Body=b"x" * 200_000
                 )
         fresh = plane.client()
-        until(lambda: fresh.get_object(Bucket="lake", Key="kept")["Body"].read() == b"kept", "the plane to answer", 10)
+        until(lambda: fresh.get_object(Bucket="lake", Key="kept")["Body"].read() == b"kept", "the plane to answer", 60)
         fresh.put_object(Bucket="lake", Key="new", Body=b"y" * 200_000)
         assert plane.pids == pids
 
@@ -107,7 +107,7 @@ def test_the_inference_plane_without_handles(tmp_path: Path) -> None:
     with inference_plane.Plane(tmp_path) as plane:
         with without_handles(plane.popen.pid):
             crowd([plane.popen.pid], socket.AF_INET, ("127.0.0.1", plane.port))
-        until(lambda: plane.ask("/nowhere")[0] == 404, "the plane to answer", 10)
+        until(lambda: plane.ask("/nowhere")[0] == 404, "the plane to answer", 60)
 
 
 def test_the_launcher_without_handles() -> None:
@@ -142,7 +142,7 @@ def test_the_server_without_handles() -> None:
             except (OSError, HTTPException):
                 return False
 
-        until(answers, "the server to answer", 10)
+        until(answers, "the server to answer", 60)
         assert user.pid("server") == pid
 
 
@@ -160,7 +160,7 @@ def test_a_plane_that_hangs_is_waited_for_once(tmp_path: Path) -> None:
         assert took_s[0] < 4
         assert max(took_s[1:]) < 0.5, took_s
         asked = [inference_plane.THING]
-        until(lambda: isinstance(plane.router.observe(asked)[asked[0]], Absent), "the plane to be asked again", 10)
+        until(lambda: isinstance(plane.router.observe(asked)[asked[0]], Absent), "the plane to be asked again", 60)
 
 
 @pytest.mark.parametrize("lines", [10, 5_000])

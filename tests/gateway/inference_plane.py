@@ -26,7 +26,7 @@ ROUTE = "digits/digits"
 THING = ThingId.parse("digits:endpoint/digits#route")
 
 
-def until(check: Callable[[], object], what: str, timeout_s: float = 15.0) -> None:
+def until(check: Callable[[], object], what: str, timeout_s: float = 30.0) -> None:
     """Polls until it holds. Raises: AssertionError once the time is up."""
     deadline = time.monotonic() + timeout_s
     pause = threading.Event()
@@ -46,7 +46,7 @@ class Process:
             [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment
         )
 
-    def stop(self, timeout_s: float = 15.0) -> int:
+    def stop(self, timeout_s: float = 30.0) -> int:
         """Asks it to end, and gives its exit status."""
         if self.popen.poll() is None:
             self.popen.send_signal(signal.SIGTERM)
@@ -56,7 +56,7 @@ class Process:
         self.popen.kill()
         self.wait()
 
-    def wait(self, timeout_s: float = 15.0) -> int:
+    def wait(self, timeout_s: float = 30.0) -> int:
         """Its exit status; `output` is then all that it printed."""
         status = self.popen.wait(timeout_s)
         if self.popen.stdout and not self.popen.stdout.closed:

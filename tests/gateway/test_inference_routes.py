@@ -48,8 +48,8 @@ def test_a_request_is_held_until_a_replica_is_there() -> None:
         with echo_replica(plane.home / "a.sock", "a"):
             began = time.monotonic()
             plane.route({"a": plane.home / "a.sock"})
-            assert [one.result(10) for one in asked] == [(200, b"x" * n) for n in range(8)]
-            assert time.monotonic() - began < 2
+            assert [one.result(30) for one in asked] == [(200, b"x" * n) for n in range(8)]
+            assert time.monotonic() - began < 5
         assert facts_of(plane).waiting == 0
 
 
@@ -85,7 +85,7 @@ def test_the_least_busy_replica_gets_the_next_request() -> None:
         until(lambda: sum(inflight for _, inflight in facts_of(plane).replicas) == 4, "all are under way")
         assert sorted(facts_of(plane).replicas) == [("a", 2), ("b", 2)]
         (plane.home / "open").touch()
-        assert all(one.result(10)[0] == 200 for one in slow)
+        assert all(one.result(30)[0] == 200 for one in slow)
 
 
 def has_let_go(plane: Plane, names: Iterable[str]) -> bool:

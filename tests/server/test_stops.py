@@ -58,8 +58,8 @@ def test_a_plane_that_cannot_be_started_is_tried_again(tmp_path: Path) -> None:
     keeper = Supervisor({"slow": homeless}, log, lambda _name: None)
     keeper.start()
     try:
-        assert tries.acquire(timeout=10)
-        assert tries.acquire(timeout=10)
+        assert tries.acquire(timeout=60)
+        assert tries.acquire(timeout=60)
     finally:
         keeper.stop()
     assert set(heard) == {"plane.failed"}

@@ -17,7 +17,7 @@ from weyr.stack.stack import Stack
 PLANS = Path(__file__).parent.parent / "plans"
 SEED = (PLANS / "first_up" / "after.yaml").read_text("utf-8")
 SECONDS_MAX = 3.0
-"""What the worst file may take on a slow, busy machine; the usual one takes a few milliseconds."""
+"""What the worst file may take of a slow CPU; the usual one takes a few milliseconds."""
 
 
 def outcome(text: str | bytes) -> Stack | UserError:
@@ -137,9 +137,9 @@ def test_no_field_is_slow_to_refuse(case: str) -> None:
         text = value
         for part in reversed(path):
             text = f"{{{part}: {text}}}"
-        started = time.perf_counter()
+        started = time.process_time()
         result = outcome(f"stack: s\n{plural}: {{x: {text}}}\n")
-        assert time.perf_counter() - started < SECONDS_MAX, (plural, path)
+        assert time.process_time() - started < SECONDS_MAX, (plural, path)
         assert isinstance(result, Stack) or len(str(result)) < 20_000
 
 
@@ -162,7 +162,7 @@ def test_a_large_file_takes_bounded_time(case: str) -> None:
     """The file is read by a server that others use at the same moment."""
     text = f"stack: s\n{LARGE[case]}\n"
 
-    started = time.perf_counter()
+    started = time.process_time()
     outcome(text)
 
-    assert time.perf_counter() - started < 2 * SECONDS_MAX
+    assert time.process_time() - started < 2 * SECONDS_MAX

@@ -35,13 +35,13 @@ def test_a_container_that_runs_is_told_by_its_engine_alone(command: subprocess.P
 def test_a_container_that_does_not_run_yet_is_not_begun(command: subprocess.Popen[bytes]) -> None:
     """Who stops a task while its image is pulled does not wait out its grace."""
     container.ask_to_end({"engine": ["false"], "name": "weyr-1"}, os.environ, command.pid)
-    assert command.wait(timeout=10) == -signal.SIGTERM
+    assert command.wait(timeout=60) == -signal.SIGTERM
 
 
 def test_without_a_container_the_program_hears_it(command: subprocess.Popen[bytes]) -> None:
     """Most tasks have none."""
     container.ask_to_end({}, os.environ, command.pid)
-    assert command.wait(timeout=10) == -signal.SIGTERM
+    assert command.wait(timeout=60) == -signal.SIGTERM
 
 
 def test_a_container_that_ends_while_it_is_removed_is_removed(tmp_path: Path) -> None:
