@@ -1,9 +1,10 @@
 """What can a loaded model do? Its inputs and outputs, and one call that is checked on both sides."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from weyr.runtime.serve.language import Embedder, Generator
 from weyr.runtime.serve.tensor import DTYPES, Malformed, TensorSpec, datatype_of
 
 if TYPE_CHECKING:
@@ -31,13 +32,39 @@ class Predictor(Protocol):
         ...
 
 
+class Program(Protocol):
+    """A class of the user's, whose arguments and results are JSON. Called from threads.
+
+    `takes` is the JSON Schema of the object of arguments, `gives` that of the result, or of each piece of it where
+    `is_streaming`.
+    """
+
+    takes: Mapping[str, object]
+    gives: Mapping[str, object]
+    is_streaming: bool
+
+    def call(self, arguments: Mapping[str, object]) -> object:
+        """The result as plain JSON values; all pieces as a list where `is_streaming`.
+
+        Raises: Malformed where the arguments do not match `takes`; whatever the class raises.
+        """
+        ...
+
+    def stream(self, arguments: Mapping[str, object]) -> Iterator[object]:
+        """The pieces, one by one, where `is_streaming`. Closing it ends the computing. Raises: as `call`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model under its name and version."""
+    """A model under its name and version. Every model has a predictor; the rest is there where the model can."""
 
     name: str
     version: str
     predictor: Predictor
+    generator: Generator | None = None
+    embedder: Embedder | None = None
+    program: Program | None = None
 
     def metadata(self) -> dict[str, object]:
         """The answer to `GET /v2/models/NAME`."""
