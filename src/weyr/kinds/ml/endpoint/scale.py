@@ -2,7 +2,7 @@
 
 from weyr.core.moment import is_awaited
 from weyr.core.seen import RouteFacts
-from weyr.kinds.ml.endpoint.spec import Scale
+from weyr.kinds.ml.endpoint.fields.scale import Scale
 
 
 def desired_replicas(scale: Scale, now: float, current: int, route: RouteFacts | None, started_at: float) -> int:

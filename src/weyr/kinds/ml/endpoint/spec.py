@@ -1,26 +1,14 @@
-"""What may be said of an endpoint."""
+"""What may be said of an endpoint. Its parts stand in `fields`."""
 
 from typing import Annotated
 
-from weyr.core.schema import Duration, Reference, Size, Spec, SpecPart, field, to
+from weyr.core.schema import Duration, Reference, Spec, field, to
+from weyr.kinds.ml.endpoint.fields.resources import Resources
+from weyr.kinds.ml.endpoint.fields.scale import Scale
 
-
-class Resources(SpecPart):
-    """What one replica may use; both limits are enforced."""
-
-    cpu: float = field(1.0, description="CPU cores of one replica.", gt=0, le=1024)
-    memory: Size | None = field(
-        None, description="Memory of one replica; it is restarted when it needs more.", ge=2**20
-    )
-
-
-class Scale(SpecPart):
-    """How many replicas answer."""
-
-    min: int = field(1, description="Replicas kept at rest; 0 lets the endpoint sleep.", ge=0, le=1000, strict=True)
-    max: int = field(1, description="The most replicas at any time.", ge=1, le=1000, strict=True)
-    target_inflight: int = field(8, description="Requests at once that one replica should have.", ge=1, strict=True)
-    idle_after: Duration = field(300.0, description="Time without a request before it goes back to min.", gt=0)
+IN_PLACE = frozenset({"protect", "model", "scale", "hold", "grace"})
+"""Fields that say nothing about what a replica is: a change of them disturbs none. What a model is, its version says.
+"""
 
 
 class EndpointSpec(Spec):

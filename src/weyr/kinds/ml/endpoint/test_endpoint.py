@@ -46,11 +46,11 @@ def test_it_is_ready_once_the_plane_sends_to_a_ready_replica() -> None:
 
 
 def test_a_version_is_replaced_without_a_moment_unserved() -> None:
-    """The old replicas answer until all the new ones are ready, and stop when the plane has let go of them."""
+    """The old replicas answer until new ones are ready, and stop when the plane has let go of them."""
     farm = serving(2)
-    farm.model, farm.slow = version(2), {"4"}
+    farm.model, farm.slow = version(2), {"3", "4"}
     farm.step(3)
-    assert (farm.replicas, farm.wanted_route) == (["1", "2", "3", "4"], ["1", "2", "3"])
+    assert (farm.replicas, farm.wanted_route) == (["1", "2", "3", "4"], ["1", "2"])
     assert farm.phase() is Phase.READY
 
     farm.slow, farm.is_lagging = set(), True
@@ -65,6 +65,15 @@ def test_a_version_is_replaced_without_a_moment_unserved() -> None:
     farm.step(3)
     assert farm.replicas == ["3", "4"]
     assert farm.step().outputs["version"] == 2
+
+
+def test_as_many_always_answer_as_are_wanted_while_a_version_takes_over() -> None:
+    """An old replica leaves for each new one that is ready, not when all of them are."""
+    farm = serving(2)
+    farm.model, farm.slow = version(2), {"4"}
+    farm.step(3)
+
+    assert (len(farm.wanted_route), "3" in farm.wanted_route) == (2, True)
 
 
 def test_a_request_that_does_not_end_holds_an_old_replica_for_its_grace_only() -> None:
@@ -103,7 +112,7 @@ def test_a_dead_replica_is_replaced_at_once_and_one_that_keeps_dying_ever_later(
     waits = []
     for _ in range(5):
         farm.step(2, after_s=0)
-        waits.append(farm.history.memory.retry_at - farm.history.now)
+        waits.append(farm.history.memory.side("").held.retry_at - farm.history.now)
         farm.step(2, after_s=max(waits[-1], 0.1))
     assert [round(wait) for wait in waits] == [2, 4, 8, 16, 32]
     assert farm.phase() is Phase.FAILED

@@ -16,12 +16,13 @@ from weyr.core.schema import from_plain
 from weyr.core.seen import Absent, EndReason, RouteFacts, TaskEnd, TaskFacts, TaskState, Unknown
 from weyr.core.task_usage import task_usage
 from weyr.kinds.ml.endpoint import KIND
-from weyr.kinds.ml.endpoint.body import Target, replica_body
+from weyr.kinds.ml.endpoint.body import replica_body
 from weyr.kinds.ml.endpoint.checks import checks
 from weyr.kinds.ml.endpoint.decide import decide, estimate
+from weyr.kinds.ml.endpoint.fields.scale import Scale
 from weyr.kinds.ml.endpoint.look import ROUTE
+from weyr.kinds.ml.endpoint.revision import Target
 from weyr.kinds.ml.endpoint.scale import desired_replicas
-from weyr.kinds.ml.endpoint.spec import Scale
 
 SCALE: Scale = from_plain(Scale, {"min": 1, "max": 4, "target_inflight": 8, "idle_after": "5m"})
 SLEEPY: Scale = from_plain(Scale, {"min": 0, "max": 4, "target_inflight": 8, "idle_after": "5m"})
@@ -123,13 +124,13 @@ def test_what_is_served_is_what_the_alias_names(case: str) -> None:
     """Whether a newer version was good enough is the model's business."""
     needs, target = TARGETS[case]
 
-    assert Target.of(DIGITS, endpoint(), needs) == target
+    assert Target.of(endpoint().model, "digits", needs) == target
 
 
 def test_a_replica_may_read_its_files_and_nothing_else() -> None:
     """Whoever takes over a model server finds one model."""
     target = Target("digits-digits", "digits", 3, "s3://lake/a b/model/")
-    body = replica_body(DIGITS, endpoint(resources={"cpu": 2, "memory": "1GiB"}, grace="5s"), target, "/stack")
+    body = replica_body(endpoint(resources={"cpu": 2, "memory": "1GiB"}, grace="5s"), target, "/stack")
 
     assert body.grants == ("s3:read:lake/a b/model/*", "s3:list:lake/a b/model/*")
     assert (body.cpu, body.memory_bytes, body.grace_s, body.probe) == (2, 2**30, 5.0, "/v2/health/ready")

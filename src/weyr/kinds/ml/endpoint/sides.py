@@ -1,0 +1,56 @@
+"""Which replicas should there be, on each side? Those that ended are dropped, those that lack begin, those too many
+leave, as `weyr.core.replica_set` says for one set. Pure."""
+
+from dataclasses import replace
+
+from weyr.core import replica_set
+from weyr.core.capability import Capability, TaskBody
+from weyr.core.decision import Ensure, Note
+from weyr.core.replica_set import Replica
+from weyr.core.task_usage import task_meters
+from weyr.kinds.ml.endpoint.body import replica_body
+from weyr.kinds.ml.endpoint.look import Look
+from weyr.kinds.ml.endpoint.memory import EndpointMemory, Side
+
+
+def moved(look: Look, memory: EndpointMemory) -> tuple[EndpointMemory, tuple[Note, ...]]:
+    """Every side one look further; the numbers of new replicas go on from side to side."""
+    sides: list[Side] = []
+    notes: list[Note] = []
+    number = memory.last_number
+    for side in memory.sides:
+        after, ended = _moved(look, replace(side, held=replace(side.held, last_number=number)))
+        number = after.held.last_number
+        notes += ended
+        sides.append(after)
+    return replace(memory, sides=tuple(sides), last_number=number), tuple(notes)
+
+
+def _moved(look: Look, side: Side) -> tuple[Side, tuple[Note, ...]]:
+    sight = look.sight(side)
+    held, ended = replica_set.drop_ended(sight, side.held)
+    held = replica_set.start(sight, held, side.desired, surge=side.desired)
+    held = replica_set.let_go(sight, held, side.desired, unavailable=0)
+    held = replica_set.reroute(sight, held, lambda facts: facts.address)
+    return replace(side, held=held), ended
+
+
+def ensured(look: Look, memory: EndpointMemory) -> tuple[Ensure, ...]:
+    """The replicas that should stand. Each stays as it was started: a task is never changed under way."""
+    return tuple(
+        _ensure(look, side, replica)
+        for side in memory.sides
+        for replica in side.held.replicas
+        if not replica.is_leaving
+    )
+
+
+def _ensure(look: Look, side: Side, replica: Replica) -> Ensure:
+    thing = look.view.things.get(replica.part)
+    old = thing.body if thing else None
+    if isinstance(old, TaskBody):
+        body = old
+    else:
+        body = replica_body(look.spec, side.revision(replica).target, look.want.folder)
+    generation = thing.generation if thing else look.want.generation
+    return Ensure(Capability.TASKS, replica.part, body, generation, task_meters(body))
