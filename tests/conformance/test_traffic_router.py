@@ -7,7 +7,8 @@ import pytest
 from inference_plane import until
 from traffic_routers import LocalTrafficRouter, TrafficRouter
 
-from weyr.core.capability import RouteBody, Wanted
+from weyr.core.capability import Wanted
+from weyr.core.routes import RouteBody
 from weyr.core.seen import Absent, RouteFacts, Unknown
 
 
@@ -46,7 +47,7 @@ def test_a_late_routing_does_not_undo_a_newer_one(router: TrafficRouter) -> None
 def test_a_route_belongs_to_one_thing(router: TrafficRouter) -> None:
     """Nobody's requests end at somebody else's model."""
     id, rival, third = router.make(), router.id("rival"), router.id("third")
-    refused = router.ensure(Wanted(rival, 9, RouteBody(router.name(id), "digits")), router.want(third))
+    refused = router.ensure(Wanted(rival, 9, RouteBody(router.name(id))), router.want(third))
     assert list(refused) == [rival]
     assert str(id) in refused[rival].reason
     router.release(rival)
@@ -56,7 +57,7 @@ def test_a_route_belongs_to_one_thing(router: TrafficRouter) -> None:
 def test_one_wish_of_two_for_one_route_in_a_batch_is_refused(router: TrafficRouter) -> None:
     """The first has it by the time the second is looked at."""
     id, rival = router.id(), router.id("rival")
-    body = RouteBody(router.name(id), "digits")
+    body = RouteBody(router.name(id))
     assert list(router.ensure(Wanted(id, 1, body), Wanted(rival, 1, body))) == [rival]
     assert router.inventory() == [id]
 
@@ -95,6 +96,6 @@ def test_a_released_route_is_absent_only_once_its_requests_are_answered(local: L
 def test_a_route_that_cannot_be_is_refused_alone(local: LocalTrafficRouter, route: str) -> None:
     """One such name must not keep the rest of the batch from being routed."""
     wrong, right = local.id("wrong"), local.id("right")
-    refused = local.ensure(Wanted(wrong, 1, RouteBody(route, "digits")), local.want(right))
+    refused = local.ensure(Wanted(wrong, 1, RouteBody(route)), local.want(right))
     assert list(refused) == [wrong]
     assert local.inventory() == [right]

@@ -9,8 +9,9 @@ from functools import partial
 from inference_plane import TOKEN, Plane, Process, echo_replica, short_folder
 from services import SIM_LUCK, PlaneService, SimService
 
-from weyr.core.capability import RouteBody, Wanted
+from weyr.core.capability import Wanted
 from weyr.core.ref import ThingId
+from weyr.core.routes import RouteBody, RouteVersion
 from weyr.sim.services import SimRoutes
 
 
@@ -20,7 +21,7 @@ class TrafficRouter(PlaneService):
 
     def want(self, id: ThingId, generation: int = 1, replicas: Sequence[str] = ("1",)) -> Wanted:
         pairs = tuple((replica, self.address(replica)) for replica in replicas)
-        return Wanted(id, generation, RouteBody(self.name(id), "digits", pairs))
+        return Wanted(id, generation, RouteBody(self.name(id), (RouteVersion("1", "digits", replicas=pairs),)))
 
     @staticmethod
     def name(id: ThingId) -> str:

@@ -11,9 +11,10 @@ import pytest
 
 from weyr.access.audit import AuditLog
 from weyr.compose.local import Weyr, open_weyr
-from weyr.core.capability import Capability, NoticeBody, RouteBody, TaskBody, Wanted
+from weyr.core.capability import Capability, NoticeBody, TaskBody, Wanted
 from weyr.core.diagnostic import UserError
 from weyr.core.ref import Ref, ThingId
+from weyr.core.routes import RouteBody
 from weyr.core.schema import to_plain
 from weyr.core.seen import Absent, Present, Unknown
 from weyr.server.troubles import as_user_errors
@@ -113,7 +114,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     weyr.secrets.set(SECRET.stack, SECRET.name, VALUE)
     effects = weyr.loop.effects
     effects.ensure([(Capability.NOTICES, Wanted(NOTICE, 1, NoticeBody("half of it is spent")))])
-    effects.ensure([(Capability.TRAFFIC, Wanted(ROUTE, 1, RouteBody("digits/sorter", "sorter")))])
+    effects.ensure([(Capability.TRAFFIC, Wanted(ROUTE, 1, RouteBody("digits/sorter")))])
     task, old = home / "tasks" / TASK, home / "tasks" / ".archive" / "digits%3Ajob%2Fold%231"
     for place in (task, old):
         place.mkdir(parents=True)
@@ -154,7 +155,7 @@ def test_a_damaged_file_is_told_of_or_mended(home: Path, file: str, damage: str)
         known = json.loads((home / "credentials.json").read_text())["tokens"]
         assert known, "callers are known again"
         seen = weyr.loop.effects.observe([(Capability.TASKS, THING), (Capability.TRAFFIC, ROUTE)])
-        told = weyr.loop.effects.ensure([(Capability.TRAFFIC, Wanted(ROUTE, 2, RouteBody("digits/sorter", "other")))])
+        told = weyr.loop.effects.ensure([(Capability.TRAFFIC, Wanted(ROUTE, 2, RouteBody("digits/sorter")))])
         if (file, damage) in SILENT:
             assert any(isinstance(found, Unknown) and file in found.reason for found in seen.values()), seen
         else:

@@ -17,8 +17,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from weyr.core.capability import RouteBody, Wanted
+from weyr.core.capability import Wanted
 from weyr.core.ref import ThingId
+from weyr.core.routes import RouteBody, RouteVersion
 from weyr.engines.local.router import LocalRouter
 
 TOKEN = "tell-nobody"
@@ -112,8 +113,12 @@ class Plane(Process):
 
     def route(self, replicas: Mapping[str, Path], hold_s: float = 10.0, model: str = "digits") -> None:
         """Sends the route's requests to these from now on."""
+        pairs = tuple((key, str(path)) for key, path in replicas.items())
+        self.tell(RouteBody(ROUTE, (RouteVersion("1", model, replicas=pairs),), hold_s))
+
+    def tell(self, body: RouteBody) -> None:
+        """Routes so from now on."""
         self.generation += 1
-        body = RouteBody(ROUTE, model, tuple((key, str(path)) for key, path in replicas.items()), hold_s)
         assert self.router.ensure([Wanted(THING, self.generation, body)]) == {}
 
     def ask(self, path: str, method: str = "GET", body: bytes | None = None, **headers: str) -> tuple[int, bytes]:

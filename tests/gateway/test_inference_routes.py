@@ -24,8 +24,9 @@ from inference_plane import (
     until,
 )
 
-from weyr.core.capability import NoticeBody, Refused, RouteBody, Wanted
+from weyr.core.capability import NoticeBody, Refused, Wanted
 from weyr.core.ref import ThingId
+from weyr.core.routes import RouteBody, RouteVersion
 from weyr.core.seen import Absent, Present, RouteFacts, Unknown
 from weyr.engines.local.router import LocalRouter
 
@@ -197,7 +198,7 @@ def test_routes_are_followed_though_nobody_says_so() -> None:
     """The word to reload can be lost; the file is what counts. A file that makes no sense changes nothing."""
     with plane_and_echo() as (plane, _):
         deaf = LocalRouter(plane.home / "routes.json", plane.home / "nobody.sock", lambda: None)
-        deaf.ensure([Wanted(THING, 9, RouteBody(ROUTE, "digits", (), 0.0))])
+        deaf.ensure([Wanted(THING, 9, RouteBody(ROUTE, (RouteVersion("1"),), 0.0))])
         until(lambda: plane.ask(URL)[0] == 503, "the new routes are in force")
         (plane.home / "routes.json").write_text('{"generation": 10, "endpoints": {"digits/digits": 1}}')
         until(lambda: plane.stats()["generation"] == 9, "the last good routes stay")
@@ -222,7 +223,7 @@ def test_a_removed_route_is_absent_once_nobody_uses_it() -> None:
 def test_the_router_refuses_what_it_cannot_honour(tmp_path: Path) -> None:
     """Old generations, routes of others, things that are no routes: each with its reason; the rest goes on."""
     router = LocalRouter(tmp_path / "routes.json", tmp_path / "nobody.sock", lambda: "http://127.0.0.1:1/")
-    body = RouteBody(ROUTE, "digits", (("1", "/r/1"),))
+    body = RouteBody(ROUTE, (RouteVersion("1", replicas=(("1", "/r/1"),)),))
     other = ThingId.parse("other:endpoint/other")
     assert router.observe([THING]) == {THING: Absent()}
     assert router.ensure([Wanted(THING, 5, body)]) == {}
@@ -234,9 +235,11 @@ def test_the_router_refuses_what_it_cannot_honour(tmp_path: Path) -> None:
             Wanted(THING, 4, body),
             Wanted(other, 1, body),
             Wanted(ThingId.parse("a:b/c"), 1, NoticeBody("hello")),
-            Wanted(ThingId.parse("a:b/d"), 1, RouteBody("no route", "digits")),
-            Wanted(ThingId.parse("a:b/e"), 1, RouteBody("a/e", "digits", (("1", "/" + "x" * 200),))),
-            Wanted(ThingId.parse("a:b/f"), 1, RouteBody("a/f", "digits")),
+            Wanted(ThingId.parse("a:b/d"), 1, RouteBody("no route")),
+            Wanted(
+                ThingId.parse("a:b/e"), 1, RouteBody("a/e", (RouteVersion("1", replicas=(("1", "/" + "x" * 200),)),))
+            ),
+            Wanted(ThingId.parse("a:b/f"), 1, RouteBody("a/f")),
         ]
     )
     assert [str(id) for id in refused] == [str(THING), str(other), "a:b/c", "a:b/d", "a:b/e"]

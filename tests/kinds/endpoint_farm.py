@@ -5,9 +5,9 @@ from typing import Any
 
 from any_history import History, Move
 
-from weyr.core.capability import RouteBody
 from weyr.core.decision import Decision, Need, Phase, Release, Thing, phase_of
 from weyr.core.ref import Ref
+from weyr.core.routes import RouteBody
 from weyr.core.schema import from_plain
 from weyr.core.seen import Absent, EndReason, Present, RouteFacts, Seen, TaskEnd, TaskFacts, TaskState, Unknown
 from weyr.kinds.ml.endpoint import KIND

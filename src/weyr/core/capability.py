@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 
 from weyr.core.pools import NodeBody, PoolBody, QueueBody
 from weyr.core.ref import Ref, ThingId
+from weyr.core.routes import RouteBody
 from weyr.core.seen import BucketRule, Seen, Unknown
 
 
@@ -190,17 +191,6 @@ class ModelBody:
     name: str
     aliases: tuple[tuple[str, int], ...] = ()
     of: Literal["model"] = "model"
-
-
-@dataclass(frozen=True, slots=True)
-class RouteBody:
-    """Send `route`'s requests to `replicas`, pairs of a replica's id and its address (a socket path)."""
-
-    route: str
-    model: str
-    replicas: tuple[tuple[str, str], ...] = ()
-    hold_s: float = 30.0
-    of: Literal["route"] = "route"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Literal
 
 from weyr.core.pools import NodeFacts, PoolFacts, QueueFacts
+from weyr.core.routes import VersionCounts
 
 
 class TaskState(StrEnum):
@@ -138,7 +139,8 @@ class RouteFacts:
     """An endpoint's route as seen by the plane. `generation` is the routing it has applied.
 
     `replicas` are (replica, requests in flight) pairs of every replica it still sends to or
-    waits for; `waiting` counts requests held because no replica is ready.
+    waits for; `waiting` counts requests held because no replica is ready. `versions` are counts
+    since the plane's start, also of versions that it no longer sends to.
     """
 
     generation: int = 0
@@ -148,6 +150,7 @@ class RouteFacts:
     requests: int = 0
     errors: int = 0
     last_request_at: float | None = None
+    versions: tuple[VersionCounts, ...] = ()
     of: Literal["route"] = "route"
 
 

@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from weyr.core.capability import BucketBody, Capability, ModelBody, NoticeBody, Refused, RouteBody, SecretBody, Wanted
+from weyr.core.capability import BucketBody, Capability, ModelBody, NoticeBody, Refused, SecretBody, Wanted
 from weyr.core.ref import ThingId
+from weyr.core.routes import RouteBody, VersionCounts, problems_of
 from weyr.core.seen import (
     Absent,
     BucketFacts,
@@ -108,7 +109,7 @@ class SimModels(Shelf):
 
 
 class SimRoutes(Shelf):
-    """The TRAFFIC capability. `load` sets the requests in flight of a route's replicas, and those that wait."""
+    """The TRAFFIC capability. `load` sets the requests in flight of a route's replicas, those that wait, and counts."""
 
     capability = Capability.TRAFFIC
     holds = RouteBody
@@ -117,12 +118,25 @@ class SimRoutes(Shelf):
         super().__init__(clock, faults)
         self._load: dict[str, RouteFacts] = {}
 
-    def load(self, route: str, inflight: Mapping[str, int], waiting: int = 0, requests: int = 0) -> None:
+    def load(
+        self,
+        route: str,
+        inflight: Mapping[str, int],
+        waiting: int = 0,
+        requests: int = 0,
+        versions: Sequence[VersionCounts] = (),
+    ) -> None:
         self._load[route] = RouteFacts(
-            replicas=tuple(inflight.items()), waiting=waiting, requests=requests, last_request_at=self._clock.now()
+            replicas=tuple(inflight.items()),
+            waiting=waiting,
+            requests=requests,
+            last_request_at=self._clock.now(),
+            versions=tuple(versions),
         )
 
     def _begin(self, want: Wanted, prior: Wanted | None) -> Refused | None:
+        if problems := problems_of(_route(want)):
+            return Refused("; ".join(problems))
         routes = {id: _route(other).route for id, other in self._wanted.items()}
         return _owned_by_another("route", _route(want).route, want.id, routes)
 
@@ -134,7 +148,10 @@ class SimRoutes(Shelf):
         leaving = [replica for replica, count in inflight.items() if count and replica not in listed]
         replicas = tuple((replica, inflight.get(replica, 0)) for replica in (*listed, *leaving))
         url = f"http://sim/{body.route}"
-        return replace(load, generation=want.generation, url=url, replicas=replicas)
+        counted = {counts.name for counts in load.versions}
+        fresh = tuple(VersionCounts(version.name) for version in body.versions if version.name not in counted)
+        versions = (*load.versions, *fresh)
+        return replace(load, generation=want.generation, url=url, replicas=replicas, versions=versions)
 
 
 class SimSecrets(Shelf):

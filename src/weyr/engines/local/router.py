@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from weyr.core.capability import Capability, Refused, RouteBody, Wanted
+from weyr.core.capability import Capability, Refused, Wanted
 from weyr.core.diagnostic import EngineSilent
+from weyr.core.plain import plain_of, value_of
 from weyr.core.ref import NAME, ThingId
+from weyr.core.routes import RouteBody, VersionCounts, problems_of
 from weyr.core.seen import Absent, Present, RouteFacts, Seen, Unknown
 from weyr.engines.local.control import NoAnswer, PlaneDown, ask
 
@@ -31,9 +33,7 @@ class _Route:
 
     thing: str
     generation: int
-    model: str
-    hold_s: float
-    replicas: tuple[tuple[str, str], ...]
+    body: RouteBody
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class LocalRouter:
                     refused[want.id] = Refused(problem)
                     continue
                 routes = {name: route for name, route in routes.items() if route.thing != str(want.id)}
-                routes[want.body.route] = _route_of(want, want.body)
+                routes[want.body.route] = _Route(str(want.id), want.generation, want.body)
             self._replace(before, routes)
         return refused
 
@@ -140,6 +140,7 @@ class LocalRouter:
             requests=served.get("requests", 0),
             errors=served.get("errors", 0),
             last_request_at=served.get("last_request_at"),
+            versions=value_of(tuple[VersionCounts, ...], served.get("versions", [])),
         )
         return Present(facts, kept[1].generation if kept else facts.generation)
 
@@ -161,6 +162,8 @@ def _problem(routes: Mapping[str, _Route], want: Wanted) -> str:
     long = [path for _, path in body.replicas if len(os.fsencode(path)) > SOCKET_PATH_MAX]
     if long:
         return f"{long[0]} is longer than the {SOCKET_PATH_MAX} bytes that a socket's path may have"
+    if problems := problems_of(body):
+        return "; ".join(problems)
     owner = routes.get(body.route)
     if owner and owner.thing != str(want.id):
         return f"the route {body.route} belongs to {owner.thing}"
@@ -170,10 +173,6 @@ def _problem(routes: Mapping[str, _Route], want: Wanted) -> str:
     return ""
 
 
-def _route_of(want: Wanted, body: RouteBody) -> _Route:
-    return _Route(str(want.id), want.generation, body.model, body.hold_s, tuple(body.replicas))
-
-
 def _read(file: Path) -> _Routes:
     """The routes as they were last written; none where the file was damaged: the loop misses them and has them
     written again, and the plane goes on with those it knows until then. Raises: EngineSilent where it cannot be read.
@@ -181,13 +180,7 @@ def _read(file: Path) -> _Routes:
     try:
         plain = json.loads(file.read_bytes())
         routes = {
-            name: _Route(
-                thing=entry["thing"],
-                generation=entry["generation"],
-                model=entry["model"],
-                hold_s=entry["hold_s"],
-                replicas=tuple((r["id"], r["socket"]) for r in entry["replicas"]),
-            )
+            name: _Route(entry["thing"], entry["generation"], value_of(RouteBody, entry["route"]))
             for name, entry in plain["endpoints"].items()
         }
         return _Routes(plain["generation"], routes)
@@ -202,13 +195,7 @@ def _read(file: Path) -> _Routes:
 def _write(file: Path, routes: _Routes) -> None:
     """Replaces the file: synced before it gets its name, and the name synced before this returns."""
     endpoints = {
-        name: {
-            "thing": route.thing,
-            "generation": route.generation,
-            "model": route.model,
-            "hold_s": route.hold_s,
-            "replicas": [{"id": key, "socket": path} for key, path in route.replicas],
-        }
+        name: {"thing": route.thing, "generation": route.generation, "route": plain_of(route.body)}
         for name, route in routes.routes.items()
     }
     text = json.dumps({"generation": routes.generation, "endpoints": endpoints}, indent=1)

@@ -3,6 +3,7 @@
 Over a Unix socket whose permissions are the authentication.
 """
 
+from weyr.core.plain import plain_of
 from weyr.gateway.inference.endpoint import Endpoint
 from weyr.gateway.inference.metrics import metrics_text
 from weyr.gateway.inference.plane import Plane
@@ -37,7 +38,7 @@ class Control:
 
 def _stats(endpoint: Endpoint) -> dict[str, object]:
     replicas: dict[str, dict[str, int]] = {}
-    for replica in (*endpoint.draining, *endpoint.replicas):
+    for replica in endpoint.all_replicas():
         counts = replicas.setdefault(replica.address.id, {"inflight": 0, "requests": 0})
         counts["inflight"] += replica.inflight
         counts["requests"] += replica.requests
@@ -50,4 +51,5 @@ def _stats(endpoint: Endpoint) -> dict[str, object]:
         "errors": endpoint.errors,
         "last_request_at": endpoint.last_request_at,
         "replicas": replicas,
+        "versions": [plain_of(counts.seen()) for counts in endpoint.counts.values()],
     }

@@ -6,18 +6,15 @@ A replica that leaves the routes drains: it gets no new request, and is dropped 
 import asyncio
 import bisect
 import time
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import replace
+from typing import Protocol
 
-from weyr.gateway.inference.routes import Address, Route
-
-if TYPE_CHECKING:
-    from weyr.gateway.inference.line import Line
-
-LATENCY_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-
-RETRY_MIN_S = 0.05
-RETRY_MAX_S = 1.0
-"""How long a replica that refused a connection is left alone: doubled with every refusal up to the most."""
+from weyr.core.routes import LATENCY_BUCKETS_S, RouteBody
+from weyr.gateway.inference.counts import Counts
+from weyr.gateway.inference.replica import RETRY_MIN_S, Replica
+from weyr.gateway.inference.routes import Route
+from weyr.gateway.inference.shares import Shares
+from weyr.gateway.inference.version import Version
 
 
 class Waiter(Protocol):
@@ -26,58 +23,15 @@ class Waiter(Protocol):
     def wake(self) -> None: ...
 
 
-class Replica:
-    """One replica. `idle` are its free connections, the warmest last."""
-
-    __slots__ = ("address", "down_until", "idle", "inflight", "is_draining", "refusals", "requests")
-
-    def __init__(self, address: Address) -> None:
-        self.address = address
-        self.idle: list[Line] = []
-        self.inflight = 0
-        self.requests = 0
-        self.is_draining = False
-        self.down_until = 0.0
-        self.refusals = 0
-
-    def take(self) -> "Line | None":
-        """A free connection, None where one must be made."""
-        return self.idle.pop() if self.idle else None
-
-    def give_back(self, line: "Line") -> None:
-        """This connection is free again."""
-        self.idle.append(line)
-
-    def forget(self, line: "Line") -> None:
-        """This connection is no more."""
-        if line in self.idle:
-            self.idle.remove(line)
-
-    def refused(self, now: float) -> None:
-        """It did not take a connection: leave it alone for a while."""
-        self.down_until = now + min(RETRY_MAX_S, RETRY_MIN_S * 2**self.refusals)
-        self.refusals = min(self.refusals + 1, 10)
-
-    def answered(self) -> None:
-        """It took a connection, so it is up."""
-        self.refusals = 0
-        self.down_until = 0.0
-
-    def drain(self) -> None:
-        """No new request for it. Its free connections are closed at once."""
-        self.is_draining = True
-        while self.idle:
-            self.idle.pop().close()
-
-
 class Endpoint:
     """One endpoint. Counters count from the plane's start; times are Unix seconds, latencies seconds."""
 
     def __init__(self, route: Route) -> None:
-        self.route = route
         self.is_removed = False
-        self.replicas: list[Replica] = [Replica(address) for address in route.replicas]
+        self.counts: dict[str, Counts] = {}
         self.draining: list[Replica] = []
+        self._versions: dict[str, Version] = {}
+        self._take(route)
         self.waiting: dict[Waiter, None] = {}
         self.inflight = 0
         self.requests = 0
@@ -88,30 +42,42 @@ class Endpoint:
         self.latency_sum_s = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
+    def all_replicas(self) -> tuple[Replica, ...]:
+        """Those that get requests, and those that still answer some."""
+        return (*self.draining, *self.replicas)
+
     @property
     def is_idle(self) -> bool:
         return not (self.inflight or self.waiting or self.draining)
 
     def apply(self, route: Route) -> None:
         """Takes the route as it is now. Replicas that stay keep their connections; whoever waits is woken at once."""
-        known = {replica.address: replica for replica in self.replicas}
-        self.route = route
-        self.replicas = [known.pop(address) if address in known else Replica(address) for address in route.replicas]
-        self._let_go(list(known.values()))
+        self._take(route)
         self.wake()
 
     def remove(self) -> None:
         """The endpoint is gone: no new request, and those that wait learn it."""
         self.is_removed = True
-        self.apply(Route(self.route.name, self.route.thing, self.route.generation, self.route.model, 0.0, ()))
+        self.apply(replace(self.route, body=RouteBody(self.route.name, hold_s=0.0)))
 
     def pick(self, now: float) -> Replica | None:
-        """The replica with the fewest requests under way, None where all are down or there is none."""
-        best: Replica | None = None
-        for replica in self.replicas:
-            if (best is None or replica.inflight < best.inflight) and replica.down_until <= now:
-                best = replica
-        return best
+        """The replica that the next request goes to, None where all are down or there is none.
+
+        A version whose replicas cannot take its share leaves it to the others, the heaviest first: nobody's request
+        fails because a new version has not come up, and `missed` says how many it should have had.
+        """
+        turn = self._shares.next() if len(self._by_weight) > 1 else 0
+        if turn is None or not self._by_weight:
+            return None
+        version = self._by_weight[turn]
+        replica = version.pick(now)
+        if replica is not None or len(self._by_weight) == 1:
+            return replica
+        for other in self._by_weight:
+            if other is not version and other.told.weight and (replica := other.pick(now)):
+                version.counts.missed += 1
+                return replica
+        return None
 
     def began(self) -> None:
         """A request came."""
@@ -119,9 +85,11 @@ class Endpoint:
         self.requests += 1
         self.last_request_at = time.time()
 
-    def ended(self, status: int, latency_s: float) -> None:
-        """It was answered with this status; 499 where the caller went away first."""
+    def ended(self, status: int, latency_s: float, version: Version | None) -> None:
+        """It was answered with this status, by `version` if any; 499 where the caller went away first."""
         self.inflight -= 1
+        if version is not None:
+            version.counts.answered(status, latency_s)
         if status >= 500:
             self.errors += 1
         self.statuses[status] = self.statuses.get(status, 0) + 1
@@ -155,6 +123,24 @@ class Endpoint:
     def _look_again(self) -> None:
         self._timer = None
         self.wake()
+
+    def _take(self, route: Route) -> None:
+        before = self._versions
+        self.route = route
+        gone = []
+        self._versions = {}
+        for told in route.body.versions:
+            version = before.pop(told.name, None)
+            if version is None:
+                version = Version(told, self.counts.setdefault(told.name, Counts(told.name)))
+            else:
+                gone += version.apply(told)
+            self._versions[told.name] = version
+        gone += [replica for version in before.values() for replica in version.replicas]
+        self.replicas = [replica for version in self._versions.values() for replica in version.replicas]
+        self._by_weight = sorted(self._versions.values(), key=lambda version: -version.told.weight)
+        self._shares = Shares([version.told.weight for version in self._by_weight])
+        self._let_go(gone)
 
     def _let_go(self, gone: list[Replica]) -> None:
         for replica in gone:

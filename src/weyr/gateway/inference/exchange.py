@@ -8,9 +8,11 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from weyr.core.grants import is_allowed
-from weyr.gateway.inference.endpoint import Endpoint, Replica
+from weyr.gateway.inference.endpoint import Endpoint
 from weyr.gateway.inference.line import connect
+from weyr.gateway.inference.replica import Replica
 from weyr.gateway.inference.tunnel import join
+from weyr.gateway.inference.version import Version
 from weyr.wire.message import refusal
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ class Exchange:
     __slots__ = (
         "_began_at", "_deadline", "_task", "_tries", "buffered", "closes", "door", "endpoint", "expects",
         "has_answer", "head", "is_chunked", "is_over", "is_whole", "line", "method", "name", "pieces", "problem",
-        "received", "replica", "token", "upgrades",
+        "received", "replica", "token", "upgrades", "version",
     )  # fmt: skip
 
     def __init__(self, door: "Door", method: bytes, name: bytes, token: str, head: bytes) -> None:
@@ -57,6 +59,7 @@ class Exchange:
         self.problem: tuple[int, str] | None = None
         self.endpoint: Endpoint | None = None
         self.replica: Replica | None = None
+        self.version: Version | None = None
         self.line: Line | None = None
         self._tries = 0
         self._began_at = 0.0
@@ -99,6 +102,7 @@ class Exchange:
             self._hold(self.endpoint)
             return
         self.replica = replica
+        self.version = replica.version
         replica.inflight += 1
         line = replica.take()
         if line is not None:
@@ -203,7 +207,7 @@ class Exchange:
         self._leave(CALLER_LEFT)
 
     def _hold(self, endpoint: Endpoint) -> None:
-        now, end = self.door.loop.time(), self._began_at + endpoint.route.hold_s
+        now, end = self.door.loop.time(), self._began_at + endpoint.route.body.hold_s
         if end <= now:
             self._give_up()
             return
@@ -214,7 +218,7 @@ class Exchange:
     def _give_up(self) -> None:
         assert self.endpoint is not None
         route = self.endpoint.route
-        self.refuse(503, f"no replica of {route.name} is ready; waited {route.hold_s:g} s")
+        self.refuse(503, f"no replica of {route.name} is ready; waited {route.body.hold_s:g} s")
 
     @property
     def _is_repeatable(self) -> bool:
@@ -252,4 +256,4 @@ class Exchange:
         if self.endpoint is not None:
             self.endpoint.let_go(self)
             self._leave_replica()
-            self.endpoint.ended(status, self.door.loop.time() - self._began_at)
+            self.endpoint.ended(status, self.door.loop.time() - self._began_at, self.version)

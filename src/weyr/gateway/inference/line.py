@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 import httptools
 
-from weyr.gateway.inference.endpoint import Replica
+from weyr.gateway.inference.replica import Replica
 
 if TYPE_CHECKING:
     from weyr.gateway.inference.exchange import Exchange

@@ -6,7 +6,8 @@ The counting itself is integer additions in `Endpoint`: a metrics library's lock
 from collections.abc import Iterable, Iterator
 from itertools import accumulate
 
-from weyr.gateway.inference.endpoint import LATENCY_BUCKETS_S, Endpoint
+from weyr.core.routes import LATENCY_BUCKETS_S
+from weyr.gateway.inference.endpoint import Endpoint
 from weyr.gateway.inference.plane import Plane
 
 

@@ -5,13 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """One replica to send to."""
-
-    id: str
-    socket: str
+from weyr.core.plain import value_of
+from weyr.core.routes import RouteBody, problems_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +16,7 @@ class Route:
     name: str
     thing: str
     generation: int
-    model: str
-    hold_s: float
-    replicas: tuple[Address, ...]
+    body: RouteBody
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,20 +49,17 @@ def read_routes(path: Path) -> Routes:
     try:
         routes = {name: _route(name, entry) for name, entry in plain["endpoints"].items()}
         return Routes(int(plain["generation"]), routes)
+    except ValueError as e:
+        raise ValueError(f"{path} is not a routes file: {e}") from e
     except (KeyError, TypeError, AttributeError) as e:
         raise ValueError(f"{path} is not a routes file: {type(e).__name__} {e}") from e
 
 
 def _route(name: str, entry: Mapping[str, object]) -> Route:
-    replicas = entry["replicas"]
-    generation, hold_s = entry["generation"], entry["hold_s"]
-    if not isinstance(replicas, list) or not isinstance(generation, int) or not isinstance(hold_s, int | float):
+    generation = entry["generation"]
+    if not isinstance(generation, int):
         raise TypeError(f"in {name}")
-    return Route(
-        name=name,
-        thing=str(entry.get("thing", "")),
-        generation=generation,
-        model=str(entry.get("model", "")),
-        hold_s=float(hold_s),
-        replicas=tuple(Address(str(r["id"]), str(r["socket"])) for r in replicas),
-    )
+    body = value_of(RouteBody, entry["route"], name)
+    if problems := problems_of(body):
+        raise ValueError(f"{name}: {'; '.join(problems)}")
+    return Route(name, str(entry.get("thing", "")), generation, body)

@@ -7,12 +7,13 @@ plane makes instances of it. A function without a host is asleep: the plane hold
 from dataclasses import dataclass, replace
 
 from weyr.core import replica_set
-from weyr.core.capability import Capability, RouteBody, TaskBody
+from weyr.core.capability import Capability, TaskBody
 from weyr.core.decision import Condition, ConditionType, Decision, Ensure, Note, Phase, Release, Scalar, View, Want
 from weyr.core.kind import Estimate
 from weyr.core.moment import is_awaited
 from weyr.core.removal import removed
 from weyr.core.replica_set import Replica, ReplicaSet, Sight
+from weyr.core.routes import RouteBody, RouteVersion
 from weyr.core.seen import FunctionFacts, TaskState
 from weyr.core.task_usage import planned_quantities, task_meters
 from weyr.core.units import HOUR_S, MONTH_S
@@ -161,7 +162,8 @@ def _door(look: _Look, memory: FunctionMemory) -> tuple[Ensure, ...]:
     if not memory.door:
         return ()
     name, thing = f"{look.want.ref.stack}/{look.want.ref.name}", look.view.things.get(DOOR)
-    body = RouteBody(name, "", (("functions", memory.door),), look.spec.hold)
+    version = RouteVersion(replicas=(("functions", memory.door),))
+    body = RouteBody(name, (version,), look.spec.hold)
     generation = look.want.generation * 1_000_000 + memory.door_number
     return (Ensure(Capability.TRAFFIC, DOOR, body, generation, again=bool(thing and thing.refusal)),)
 

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 from any_history import History, Move
 
-from weyr.core.capability import FunctionBody, RouteBody, TaskBody
+from weyr.core.capability import FunctionBody, TaskBody
 from weyr.core.checking import Proposal
 from weyr.core.decision import Decision, Need, Phase, Thing, phase_of
 from weyr.core.ref import Ref
+from weyr.core.routes import RouteBody
 from weyr.core.schema import ValidationError, from_plain
 from weyr.core.seen import (
     Absent,

@@ -8,11 +8,12 @@ let go of it. How many may start and leave at once is the rollout's; a version t
 from dataclasses import dataclass, replace
 
 from weyr.core import replica_set
-from weyr.core.capability import Capability, RouteBody, TaskBody
+from weyr.core.capability import Capability, TaskBody
 from weyr.core.decision import Condition, ConditionType, Decision, Ensure, Note, Phase, Release, Scalar, View, Want
 from weyr.core.kind import Estimate
 from weyr.core.removal import removed
 from weyr.core.replica_set import Replica, ReplicaSet, Sight
+from weyr.core.routes import RouteBody, RouteVersion
 from weyr.core.seen import EndReason, RouteFacts, TaskEnd
 from weyr.core.task_usage import planned_quantities, task_meters
 from weyr.core.units import HOUR_S, MONTH_S
@@ -132,7 +133,7 @@ def _ensured_route(look: _Look, held: ReplicaSet) -> tuple[Ensure, ...]:
         return ()
     thing = look.view.things.get(ROUTE)
     name = f"{look.want.ref.stack}/{look.want.ref.name}"
-    body = RouteBody(name, "", held.routed, look.spec.hold)
+    body = RouteBody(name, (RouteVersion(replicas=held.routed),), look.spec.hold)
     generation = _route_generation(look, held)
     return (Ensure(Capability.TRAFFIC, ROUTE, body, generation, again=bool(thing and thing.refusal)),)
 

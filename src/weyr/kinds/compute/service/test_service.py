@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from any_history import History, Move
 
-from weyr.core.capability import RouteBody
 from weyr.core.checking import Proposal
 from weyr.core.decision import Decision, Phase, Thing, phase_of
 from weyr.core.ref import Ref
+from weyr.core.routes import RouteBody
 from weyr.core.schema import from_plain
 from weyr.core.seen import Absent, EndReason, Present, RouteFacts, Seen, TaskEnd, TaskFacts, TaskState, Unknown
 from weyr.kinds.compute.service import KIND

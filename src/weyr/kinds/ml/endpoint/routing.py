@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 from weyr.core import replica_set
-from weyr.core.capability import Capability, RouteBody
+from weyr.core.capability import Capability
 from weyr.core.decision import Ensure, Release
+from weyr.core.routes import RouteBody, RouteVersion
 from weyr.kinds.ml.endpoint.look import ROUTE, Look
 from weyr.kinds.ml.endpoint.memory import EndpointMemory
 
@@ -23,7 +24,9 @@ def ensured_route(look: Look, memory: EndpointMemory) -> Ensure:
     thing = look.view.things.get(ROUTE)
     name = f"{look.want.ref.stack}/{look.want.ref.name}"
     replicas = tuple((part, address) for _key, part, address in memory.routed)
-    body = RouteBody(name, memory.side("").wanted.target.local_name, replicas, look.spec.hold)
+    target = memory.side("").wanted.target
+    version = RouteVersion(str(target.version), target.local_name, replicas=replicas)
+    body = RouteBody(name, (version,), look.spec.hold)
     return Ensure(Capability.TRAFFIC, ROUTE, body, _generation(look, memory), again=bool(thing and thing.refusal))
 
 

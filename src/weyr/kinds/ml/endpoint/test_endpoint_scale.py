@@ -8,10 +8,11 @@ from endpoint_farm import DIGITS, MODEL, Farm, endpoint, version
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from weyr.core.capability import Capability, RouteBody, TaskBody
+from weyr.core.capability import Capability, TaskBody
 from weyr.core.checking import Proposal
 from weyr.core.decision import Need, Phase, Release, Thing, View, Want
 from weyr.core.ref import Ref
+from weyr.core.routes import RouteBody
 from weyr.core.schema import from_plain
 from weyr.core.seen import Absent, EndReason, RouteFacts, TaskEnd, TaskFacts, TaskState, Unknown
 from weyr.core.task_usage import task_usage
@@ -216,8 +217,8 @@ def test_whatever_happens_nobody_is_sent_to_a_replica_that_is_stopped(history: l
 
 def _routed(action: Any) -> list[str]:
     match getattr(action, "body", None):
-        case RouteBody(replicas=replicas):
-            return [part for part, _address in replicas]
+        case RouteBody() as body:
+            return [part for part, _address in body.replicas]
         case TaskBody() | None:
             return []
         case other:

@@ -1,0 +1,222 @@
+"""Who answers a route's requests, in which shares, and what was counted of it? The words between the kinds that decide
+about traffic and the planes that carry it.
+
+A kind gives a `RouteBody` and looks at `VersionCounts`; a plane does as it is told and counts. A field that a plane
+does not know is refused, never passed over: a canary that got no traffic would look like one without errors.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+LATENCY_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+"""Upper bounds of the latency histograms; one more bucket counts what is above the last."""
+
+WEIGHT_MAX = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class RouteVersion:
+    """One version behind a route. `name` is what metrics and reports call it: a version's number or a variant's name,
+    "" where there is only the one. `weight` is its share of the sum of all weights; with 0 it is reached by rules and
+    shadows alone. `replicas` are pairs of a replica's id and its address, a socket's path or host:port.
+    """
+
+    name: str = ""
+    model: str = ""
+    weight: int = 100
+    replicas: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Requests that all of this holds of go to `version`, whatever its weight. The first rule that holds counts.
+
+    `headers` and `cookies` are (name, value) pairs, the value `*` for any; a header's name has no case. `callers` are
+    principals' names, each possibly ending in `*`; one of them is enough.
+    """
+
+    version: str
+    headers: tuple[tuple[str, str], ...] = ()
+    cookies: tuple[tuple[str, str], ...] = ()
+    callers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sticky:
+    """Whoever is one by `by` stays with one version: a caller, or the value of the header or the cookie `name`.
+
+    A cookie that a request does not bring is set, for `max_age_s`. A change of weights moves as few as it can. A
+    request that does not bring the header goes by weight alone.
+    """
+
+    by: Literal["caller", "header", "cookie"]
+    name: str = ""
+    max_age_s: float = 30 * 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Shadow:
+    """`version` gets a copy of this share of the requests, 0 to 1. Its answers are compared and thrown away.
+
+    Numbers of two JSON answers are alike within `tolerance`, relative to the larger. Copies wait in a line of
+    `waiting_max`; those that find it full, or whose body is over `body_max` bytes, are dropped and counted.
+    """
+
+    version: str
+    share: float = 1.0
+    tolerance: float = 0.0
+    waiting_max: int = 64
+    body_max: int = 2**20
+    timeout_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """Who answers where no version of the route can: `version`, another `route` of the plane, or `url`, a server that
+    speaks as OpenAI's does. One of the three is given; the chain is tried in its order.
+
+    `name` is what the answer's header says. For `url`: it is asked for `model` with the key in the file `key_file`;
+    its tokens cost `prompt_micros` and `completion_micros` per million; after `budget_micros` within `budget_s` it is
+    passed over. `first_byte_s` is how long anybody before it in the chain may be silent.
+    """
+
+    name: str
+    version: str = ""
+    route: str = ""
+    url: str = ""
+    model: str = ""
+    key_file: str = ""
+    prompt_micros: int = 0
+    completion_micros: int = 0
+    budget_micros: int | None = None
+    budget_s: float = 30 * 86400.0
+    first_byte_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """Which replica of a version: the one with the fewest requests under way (`least`); the one that had the prompt's
+    beginning before (`prefix`); or the one that had the session before, told by the header or cookie `name` or, without
+    a name, by the body's `user` (`session`). Nobody gets more than `overload` times the mean of what is under way.
+    """
+
+    by: Literal["least", "prefix", "session"] = "least"
+    header: str = ""
+    cookie: str = ""
+    overload: float = 1.25
+    prefix_bytes: int = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """How requests find their version and replica. With `is_forcible` a request's header `weyr-version` names its
+    version; with `takes_outcomes` the plane itself answers POST /stack/endpoint/feedback."""
+
+    rules: tuple[Rule, ...] = ()
+    sticky: Sticky | None = None
+    shadows: tuple[Shadow, ...] = ()
+    fallbacks: tuple[Fallback, ...] = ()
+    balance: Balance = Balance()
+    is_forcible: bool = False
+    takes_outcomes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RouteLimits:
+    """How much may be asked of a route, and how long it waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What is kept of a route's requests, beside the counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class RouteBody:
+    """Send `route`'s requests to `versions`; one that no replica can take is held for `hold_s`."""
+
+    route: str
+    versions: tuple[RouteVersion, ...] = ()
+    hold_s: float = 30.0
+    traffic: Traffic = Traffic()
+    limits: RouteLimits = RouteLimits()
+    watch: Watch = Watch()
+    of: Literal["route"] = "route"
+
+    @property
+    def replicas(self) -> tuple[tuple[str, str], ...]:
+        """The replicas of all versions."""
+        return tuple(pair for version in self.versions for pair in version.replicas)
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowCounts:
+    """What came of a version's copies. `dropped` were never sent, `failed` got no answer; of the `compared` ones
+    `differed` had another status or body, and took `longer_s` more than the answer that the caller got, in sum."""
+
+    compared: int = 0
+    differed: int = 0
+    failed: int = 0
+    dropped: int = 0
+    longer_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class VersionCounts:
+    """What a plane counted of one version since its own start: who looks twice takes the difference, and begins anew
+    where a count went down.
+
+    `requests` were answered by it, `errors` of them with a status of 500 or above; `missed` were its share and went to
+    another version, because no replica of it could take them. `buckets` counts latencies by `LATENCY_BUCKETS_S`,
+    not cumulated. Outcomes are what callers reported: their number, their sum and the sum of their squares.
+    """
+
+    name: str
+    requests: int = 0
+    errors: int = 0
+    missed: int = 0
+    buckets: tuple[int, ...] = ()
+    latency_sum_s: float = 0.0
+    latency_squares: float = 0.0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    outcomes: int = 0
+    outcome_sum: float = 0.0
+    outcome_squares: float = 0.0
+    shadow: ShadowCounts = field(default_factory=ShadowCounts)
+
+
+def problems_of(body: RouteBody) -> tuple[str, ...]:
+    """What cannot be meant in a route, in sentences."""
+    names = [version.name for version in body.versions]
+    traffic = body.traffic
+    problems = [f'two versions are called "{name}"' for name in sorted({n for n in names if names.count(n) > 1})]
+    problems += [
+        f'the weight of version "{version.name}" is {version.weight}, and weights are 0 to {WEIGHT_MAX}'
+        for version in body.versions
+        if not 0 <= version.weight <= WEIGHT_MAX
+    ]
+    if body.versions and not any(version.weight for version in body.versions):
+        problems.append("no version has a weight above 0, so most requests would have nowhere to go")
+    asked = [("a rule", rule.version) for rule in traffic.rules]
+    asked += [("a shadow", shadow.version) for shadow in traffic.shadows]
+    asked += [("a fallback", fallback.version) for fallback in traffic.fallbacks if fallback.version]
+    problems += [f'{who} names version "{name}", which the route has not' for who, name in asked if name not in names]
+    for rule in traffic.rules:
+        if not (rule.headers or rule.cookies or rule.callers):
+            problems.append(f'a rule for version "{rule.version}" holds of everything; give it a weight instead')
+    if traffic.sticky and traffic.sticky.by != "caller" and not traffic.sticky.name:
+        problems.append(f"sticky by {traffic.sticky.by} needs the name of the {traffic.sticky.by}")
+    problems += [
+        f"the share of the shadow {shadow.version} is {shadow.share:g}, and shares are 0 to 1"
+        for shadow in traffic.shadows
+        if not 0 <= shadow.share <= 1
+    ]
+    problems += [
+        f"fallback {fallback.name} names {', '.join(given) or 'nobody'}; it needs one of version, route and url"
+        for fallback in traffic.fallbacks
+        if len(given := [word for word in ("version", "route", "url") if getattr(fallback, word)]) != 1
+    ]
+    if traffic.balance.overload < 1:
+        problems.append(f"nobody can be kept below {traffic.balance.overload:g} times the mean; overload is at least 1")
+    return tuple(problems)
