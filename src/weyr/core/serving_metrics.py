@@ -1,0 +1,94 @@
+"""What is measured of endpoints, under which names? One table, from which plane, dashboard and reference are made.
+
+Names follow Prometheus' conventions (base units, `_total` for counters); what each is called by OpenTelemetry's
+conventions for HTTP and generative AI stands beside it. A dashboard that is generated from names of this table cannot
+ask for one that nobody writes.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Sort = Literal["counter", "gauge", "histogram"]
+
+LATENCY_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+TOKEN_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.4, 1.0, 2.5, 10.0)
+"""Between two tokens: from what a small model does to what a reader takes for the end."""
+COLD_BUCKETS_S = (0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
+
+OTHER = "other"
+"""The caller that stands for all who are not among the busiest."""
+NO_VERSION = "none"
+"""The version of a request that was given up before one was chosen for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric. `labels` are those of each sample, without a histogram's `le`; `otel` is OpenTelemetry's name."""
+
+    name: str
+    sort: Sort
+    text: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+    otel: str = ""
+
+    def sample(self, suffix: Literal["", "_bucket", "_sum", "_count"] = "") -> str:
+        """The name of its samples. Raises: AssertionError for a suffix that only histograms have."""
+        assert bool(suffix) == (self.sort == "histogram"), f"{self.name} has no sample {suffix!r}"
+        return f"{self.name}{suffix}"
+
+    def head(self) -> str:
+        """The two lines that come before its samples."""
+        return f"# HELP {self.name} {self.text}\n# TYPE {self.name} {self.sort}\n"
+
+
+_VERSION = ("endpoint", "version")
+_CALLER = (*_VERSION, "caller")
+
+REQUESTS = Metric("weyr_inference_requests_total", "counter", "Requests answered, by status; 499: the caller left.",
+                  (*_CALLER, "status"), otel="http.server.request.duration (its count)")  # fmt: skip
+DURATION = Metric("weyr_inference_request_duration_seconds", "histogram", "From the whole head to the whole answer.",
+                  _VERSION, LATENCY_BUCKETS_S, "http.server.request.duration")  # fmt: skip
+QUEUE = Metric("weyr_inference_queue_seconds", "histogram", "From the whole head until a replica was sent it.",
+               _VERSION, LATENCY_BUCKETS_S)  # fmt: skip
+FIRST_TOKEN = Metric("weyr_inference_time_to_first_token_seconds", "histogram",
+                     "From the whole head to the first event of a streamed answer.",
+                     _VERSION, LATENCY_BUCKETS_S, "gen_ai.server.time_to_first_token")  # fmt: skip
+INTER_TOKEN = Metric("weyr_inference_inter_token_latency_seconds", "histogram",
+                     "Between two events of a streamed answer; of several that came at once, the gap is shared.",
+                     _VERSION, TOKEN_BUCKETS_S, "gen_ai.server.time_per_output_token")  # fmt: skip
+PROMPT_TOKENS = Metric("weyr_inference_prompt_tokens_total", "counter",
+                       "Tokens that callers sent, as the answers' usage says.", _CALLER,
+                       otel="gen_ai.client.token.usage, input")  # fmt: skip
+GENERATION_TOKENS = Metric("weyr_inference_generation_tokens_total", "counter",
+                           "Tokens in answers, as their usage says; without one, the events of a stream.", _CALLER,
+                           otel="gen_ai.client.token.usage, output")  # fmt: skip
+COLD_START = Metric("weyr_inference_cold_start_seconds", "histogram",
+                    "How long requests were held that found no replica ready, answered or not.",
+                    _VERSION, COLD_BUCKETS_S)  # fmt: skip
+REQUEST_BYTES = Metric("weyr_inference_request_bytes_total", "counter", "Bytes of requests' bodies.", _CALLER,
+                       otel="http.server.request.body.size (its sum)")  # fmt: skip
+RESPONSE_BYTES = Metric("weyr_inference_response_bytes_total", "counter", "Bytes of replicas' answers, heads included.",
+                        _CALLER, otel="http.server.response.body.size (its sum)")  # fmt: skip
+DISCONNECTS = Metric("weyr_inference_disconnects_total", "counter", "Callers that left before their answer was whole.",
+                     _CALLER)  # fmt: skip
+INFLIGHT = Metric("weyr_inference_inflight", "gauge", "Requests under way, held ones included.", ("endpoint",),
+                  otel="http.server.active_requests")  # fmt: skip
+WAITING = Metric("weyr_inference_waiting", "gauge", "Requests that wait for a replica.", ("endpoint",))
+REPLICAS = Metric("weyr_inference_replicas", "gauge", "Replicas that requests are sent to.", _VERSION)
+CONNECTIONS = Metric("weyr_inference_connections", "gauge", "Callers connected now.")
+GENERATION = Metric("weyr_inference_routes_generation", "gauge", "The routes in force.")
+REFUSALS = Metric("weyr_inference_refusals_total", "counter", "Requests refused before they reached an endpoint.",
+                  ("status",))  # fmt: skip
+LOGGED = Metric("weyr_inference_log_records_total", "counter", "Exchanges written to payload logs.", ("endpoint",))
+UNLOGGED = Metric("weyr_inference_log_dropped_total", "counter",
+                  "Exchanges chosen for payload logs and dropped instead.", ("endpoint", "reason"))  # fmt: skip
+SPANS = Metric("weyr_inference_spans_total", "counter", "Spans sent to the collector.")
+SPANS_DROPPED = Metric("weyr_inference_spans_dropped_total", "counter", "Spans dropped: too many, or no collector.")
+
+PLANE = (
+    REQUESTS, DURATION, QUEUE, FIRST_TOKEN, INTER_TOKEN, PROMPT_TOKENS, GENERATION_TOKENS, COLD_START, REQUEST_BYTES,
+    RESPONSE_BYTES, DISCONNECTS, INFLIGHT, WAITING, REPLICAS, CONNECTIONS, GENERATION, REFUSALS, LOGGED, UNLOGGED,
+    SPANS, SPANS_DROPPED,
+)  # fmt: skip
+"""What the inference plane writes of itself."""
