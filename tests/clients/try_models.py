@@ -13,8 +13,10 @@ import numpy as np
 from save_model import save
 
 from weyr.runtime.serve.app import App
-from weyr.runtime.serve.batch import Batcher
+from weyr.runtime.serve.desk import Desk
 from weyr.runtime.serve.load import load
+from weyr.runtime.serve.model import Model
+from weyr.runtime.serve.shelf import Shelf, Source
 from weyr.wire.message import Request, Response
 
 
@@ -34,17 +36,32 @@ def inputs_for(kind: str, tried: Any) -> list[dict[str, Any]]:
             return [tensor("input", "FP64", [1, tried.shape[1]], tried[:1].tolist())]
 
 
+class Saved:
+    """Loads what was saved, without a bucket in between."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def fetch(self, source: Source) -> tuple[Path, int]:
+        return self._folder, 0
+
+    def load(self, source: Source, folder: Path) -> Model:
+        return load(folder, source.name, source.version)
+
+
 async def told(folder: Path, kind: str) -> dict[str, Any]:
     save(folder / kind, kind)
     with np.load((folder / kind).with_suffix(".npz"), allow_pickle=True) as tried:
         inputs, expected = tried["inputs"], tried["predicted"].tolist()
-    model = load(folder / kind, "model", "1")
-    app = App("model", "1", model, Batcher(model, threads=1))
+    desk = Desk(Shelf([Source("model", "1", "")], Saved(folder / kind)))
+    await desk.shelf.fill()
+    app = App(desk)
     body = json.dumps({"inputs": inputs_for(kind, inputs)}).encode()
     given = app(Request(b"POST", b"/v2/models/model/infer", {}, body))
     answer = given if isinstance(given, Response) else await given
     metadata = app(Request(b"GET", b"/v2/models/model"))
     assert isinstance(metadata, Response)
+    assert isinstance(answer, Response)
     return {**json.loads(metadata.body), "answer": json.loads(answer.body), "expected": expected}
 
 

@@ -1,7 +1,7 @@
 """What passes over the wire: one request, one response, and how the response is written down."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
@@ -53,6 +53,31 @@ class Response:
         if with_body:
             parts.append(self.body)
         return b"".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """A response whose body comes piece by piece. `pieces` is closed when the caller goes away before its end."""
+
+    pieces: AsyncGenerator[bytes, None]
+    status: int = 200
+    content_type: bytes = b"text/event-stream"
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+    def head(self, closes: bool = False) -> bytes:
+        """The bytes to send before the first piece."""
+        parts = [STATUS_LINES[self.status], b"content-type: %b\r\ntransfer-encoding: chunked\r\n" % self.content_type]
+        parts.extend(b"%b: %b\r\n" % pair for pair in self.headers)
+        parts.append(b"connection: close\r\n\r\n" if closes else b"\r\n")
+        return b"".join(parts)
+
+
+LAST_CHUNK = b"0\r\n\r\n"
+
+
+def chunk(piece: bytes) -> bytes:
+    """A piece of a streamed body, which must not be empty."""
+    return b"%x\r\n%b\r\n" % (len(piece), piece)
 
 
 def answer(value: object, status: int = 200) -> Response:

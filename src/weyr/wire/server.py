@@ -2,6 +2,7 @@
 
 For doors whose bodies fit in memory: the model server and the planes' control sockets. Requests of one
 connection are answered in their order, one at a time; the next is read only when the answer before it is out.
+An answer may come piece by piece; a caller that reads slowly holds back its own pieces and nothing else.
 """
 
 import asyncio
@@ -10,19 +11,23 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import httptools
 
-from weyr.wire.message import Request, Response, refusal
+from weyr.wire.message import LAST_CHUNK, Request, Response, Streamed, chunk, refusal
 
-Handler = Callable[[Request], Response | Future[Response]]
+Answer = Response | Streamed
+Handler = Callable[[Request], Response | Future[Response] | Future[Answer]]
 """Answers at once, or with a future that is cancelled when the caller goes away."""
 
 LINGER_S = 0.25
 """How long a draining server keeps idle connections: a request may be on its way over one of them."""
 
 PIPELINE_MAX = 64
+
+STALL_S = 60.0
+"""How long a caller may leave a piece of its answer unread before the rest is given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +81,9 @@ class _Connection(asyncio.Protocol):
         self._server = server
         self._connections = connections
         self._queue: deque[tuple[Request, bool] | Response] = deque()
-        self._pending: Future[Response] | None = None
+        self._pending: Future[Any] | None = None
+        self._writable = asyncio.Event()
+        self._writable.set()
         self._is_closing = False
         self._is_blocked = False
         self._parser = httptools.HttpRequestParser(self)
@@ -119,9 +126,11 @@ class _Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self._is_blocked = True
+        self._writable.clear()
 
     def resume_writing(self) -> None:
         self._is_blocked = False
+        self._writable.set()
         self._advance()
 
     # What httptools calls while it reads.
@@ -194,13 +203,47 @@ class _Connection(asyncio.Protocol):
         elif not self._transport.is_reading():
             self._transport.resume_reading()
 
-    def _settled(self, keeps_alive: bool, method: bytes, done: Future[Response]) -> None:
+    def _settled(self, keeps_alive: bool, method: bytes, done: Future[Any]) -> None:
         self._pending = None
-        if self._is_closing or done.cancelled():
+        if done.cancelled():
             return
         error = done.exception()
-        response = refusal(500, f"{type(error).__name__}: {error}") if error else done.result()
+        response: Answer = refusal(500, f"{type(error).__name__}: {error}") if error else done.result()
+        if isinstance(response, Streamed):
+            # Also for a caller that has gone: somebody has to close the pieces.
+            self._pending = asyncio.ensure_future(self._stream(response, keeps_alive))
+            if self._is_closing:
+                self._pending.cancel()
+            return
+        if self._is_closing:
+            return
         self._send(response, keeps_alive, method)
+        self._advance()
+
+    async def _stream(self, response: Streamed, keeps_alive: bool) -> None:
+        """Sends the pieces as they come. An error among them cuts the body short, so that nobody takes it for whole."""
+        closes = not keeps_alive or self._server.is_draining
+        is_whole = False
+        try:
+            self._transport.write(response.head(closes))
+            async for piece in response.pieces:
+                self._transport.write(chunk(piece))
+                if self._is_blocked:
+                    await asyncio.wait_for(self._writable.wait(), STALL_S)
+            self._transport.write(LAST_CHUNK)
+            is_whole = True
+        except TimeoutError:
+            # The connection is closed below; there is nobody to tell.
+            pass
+        finally:
+            await response.pieces.aclose()
+            self._pending = None
+            if not is_whole:
+                self._is_closing = True
+                self._transport.close()
+        if closes and is_whole:
+            self._is_closing = True
+            self._linger()
         self._advance()
 
     def _send(self, response: Response, keeps_alive: bool, method: bytes) -> None:

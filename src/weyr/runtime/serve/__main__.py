@@ -1,23 +1,24 @@
-"""A replica's process: `python -m weyr.runtime.serve`. It listens at once, and is ready when its model is loaded."""
+"""A replica's process: `python -m weyr.runtime.serve`. It listens at once, and is ready when its models are loaded."""
 
 import argparse
 import asyncio
 import contextlib
 import os
 import sys
-import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import uvloop
 
 from weyr.runtime.fetch import FetchError, fetch
 from weyr.runtime.serve.app import App
-from weyr.runtime.serve.batch import Batcher
+from weyr.runtime.serve.batch import Batching
+from weyr.runtime.serve.desk import Desk
 from weyr.runtime.serve.load import load
 from weyr.runtime.serve.mlmodel import Unloadable
 from weyr.runtime.serve.model import Model
+from weyr.runtime.serve.shelf import NoRoom, Shelf, Source
 from weyr.wire.process import allow_many_files, listen_unix, stop_signal
 from weyr.wire.server import HttpServer, Limits
 
@@ -39,76 +40,100 @@ def main() -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m weyr.runtime.serve", description="Serve one model.")
-    parser.add_argument("--source", required=True, help="where the model's files are: s3://bucket/prefix")
-    parser.add_argument("--cache", type=Path, required=True, help="the folder that keeps fetched models")
-    parser.add_argument("--name", required=True, help="the model's name in /v2/models/NAME")
-    parser.add_argument("--version", required=True, help="the model's version")
-    parser.add_argument("--socket", type=Path, required=True, help="the Unix socket to listen on")
-    parser.add_argument("--threads", type=int, default=2, help="calls of the model at once")
-    parser.add_argument("--body-max", type=int, default=Limits().body_max, help="the largest body in bytes")
-    parser.add_argument("--grace", type=float, default=30.0, help="seconds for requests under way after SIGTERM")
+    parser = argparse.ArgumentParser(
+        prog="python -m weyr.runtime.serve",
+        description="Serve models. --source, --name and --version are given once for each.",
+    )
+    add, batching = parser.add_argument, Batching()
+    add("--source", action="append", required=True, help="where a model's files are: s3://bucket/prefix")
+    add("--name", action="append", required=True, help="the model's name in /v2/models/NAME")
+    add("--version", action="append", required=True, help="the model's version")
+    add("--cache", type=Path, required=True, help="the folder that keeps fetched models")
+    add("--socket", type=Path, required=True, help="the Unix socket to listen on")
+    add("--threads", type=int, default=batching.threads, help="calls of a model at once")
+    add("--batch-rows", type=int, default=batching.rows_max, help="rows computed in one call, at most")
+    add("--batch-delay", type=float, default=0.0, help="seconds that a request waits for others; 0 for none")
+    add("--pad", type=float, default=None, help="make requests of different lengths one batch, padded with this value")
+    add("--memory-max", type=int, default=0, help="bytes that all models may take; the least used leave. 0: no bound")
+    add("--streams", type=int, default=16, help="generations and calls of programs at once")
+    add("--body-max", type=int, default=Limits().body_max, help="the largest body in bytes")
+    add("--grace", type=float, default=30.0, help="seconds for requests under way after SIGTERM")
     return parser
 
 
+def _sources(arguments: argparse.Namespace) -> list[Source]:
+    """Raises: ValueError where the three are not given equally often, or a version twice."""
+    if not len(arguments.source) == len(arguments.name) == len(arguments.version):
+        raise ValueError("--source, --name and --version belong together: give each once for each model")
+    of = zip(arguments.name, arguments.version, arguments.source, strict=True)
+    sources = [Source(name, version, place) for name, version, place in of]
+    if len({(source.name, source.version) for source in sources}) < len(sources):
+        raise ValueError("a version of a model is there twice")
+    return sources
+
+
 async def _serve(arguments: argparse.Namespace) -> int:
-    app = App(arguments.name, arguments.version)
-    server = HttpServer(app, Limits(body_max=arguments.body_max))
+    batching = Batching(arguments.batch_rows, arguments.batch_delay, arguments.pad, arguments.threads)
+    try:
+        shelf = Shelf(_sources(arguments), Registered(arguments.cache), batching, arguments.memory_max)
+    except ValueError as e:
+        print(f"the replica cannot start: {e}", file=sys.stderr)
+        return 1
+    desk = Desk(shelf, arguments.streams)
+    server = HttpServer(App(desk), Limits(body_max=arguments.body_max))
     listener = await listen_unix(server, arguments.socket)
-    loading = _in_thread(arguments)
+    filling = asyncio.ensure_future(shelf.fill())
     stopping = asyncio.ensure_future(stop_signal())
     try:
-        either: set[asyncio.Future[Any]] = {loading, stopping}
+        either: set[asyncio.Future[Any]] = {filling, stopping}
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if not stopping.done():
-            model = loading.result()
-            app.batcher = Batcher(model, arguments.threads)
-            app.model = model
+            filling.result()
+            desk.is_filled = True
             await stopping
-        app.is_draining = True
+        desk.is_draining = True
         await server.drain([listener], arguments.grace)
-    except (FetchError, Unloadable) as e:
-        print(f"model {arguments.name} version {arguments.version} cannot be served: {e}", file=sys.stderr)
+    except (FetchError, Unloadable, NoRoom) as e:
+        print(f"no model can be served: {e}", file=sys.stderr)
         return 1
     finally:
         arguments.socket.unlink(missing_ok=True)
     return 0
 
 
-def _in_thread(arguments: argparse.Namespace) -> asyncio.Future[Model]:
-    """Loads the model while the loop answers health checks. The thread does not keep the process alive."""
-    loop = asyncio.get_running_loop()
-    loaded: asyncio.Future[Model] = loop.create_future()
+class Registered:
+    """Loads models from their registry's bucket, through the cache of this machine."""
 
-    def run() -> None:
+    def __init__(self, cache: Path) -> None:
+        self._cache = cache
+        self._fetched_s = 0.0
+
+    def fetch(self, source: Source) -> tuple[Path, int]:
+        began = time.monotonic()
         try:
-            model = _load(arguments)
-        except Exception as e:  # noqa: BLE001 - it is raised again where the future is awaited
-            loop.call_soon_threadsafe(_settle, loaded, e)
-        else:
-            loop.call_soon_threadsafe(_settle, loaded, model)
+            folder = fetch(source.place, self._cache, os.environ)
+        except FetchError as e:
+            _tell(f"model {source.name} version {source.version} cannot be served: {e}", sys.stderr)
+            raise
+        self._fetched_s = time.monotonic() - began
+        return folder, sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
-    threading.Thread(target=run, name="load", daemon=True).start()
-    return loaded
+    def load(self, source: Source, folder: Path) -> Model:
+        began = time.monotonic()
+        try:
+            model = load(folder, source.name, source.version)
+        except Unloadable as e:
+            _tell(f"model {source.name} version {source.version} cannot be served: {e}", sys.stderr)
+            raise
+        took = f"fetched in {self._fetched_s:.2f} s, loaded in {time.monotonic() - began:.2f} s"
+        _tell(f"model {model.name} version {model.version} is ready: {took}", sys.stdout)
+        return model
 
 
-def _settle(loaded: asyncio.Future[Model], result: Model | Exception) -> None:
-    if isinstance(result, Model):
-        loaded.set_result(result)
-    else:
-        loaded.set_exception(result)
-
-
-def _load(arguments: argparse.Namespace) -> Model:
-    began = time.monotonic()
-    folder = fetch(arguments.source, arguments.cache, os.environ)
-    fetched = time.monotonic()
-    model = load(folder, arguments.name, arguments.version)
-    took = f"fetched in {fetched - began:.2f} s, loaded in {time.monotonic() - fetched:.2f} s"
+def _tell(line: str, where: TextIO) -> None:
     # Whoever reads the log may be gone; the callers are not.
     with contextlib.suppress(OSError):
-        print(f"model {model.name} version {model.version} is ready: {took}", flush=True)
-    return model
+        print(line, file=where, flush=True)
 
 
 if __name__ == "__main__":

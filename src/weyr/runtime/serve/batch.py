@@ -1,16 +1,20 @@
 """When is a request computed, and with which others? As soon as a thread is free, with all that wait by then.
 
-Nothing is held back to make a batch larger: requests that came in one turn of the loop, or while the threads were
-busy, are computed in one call. At one request at a time this costs nothing, at many it saves most of the calls.
+Nothing is held back to make a batch larger, unless a delay is asked for: requests that came in one turn of the loop,
+or while the threads were busy, are computed in one call. At one request at a time this costs nothing, at many it saves
+most of the calls. A model whose calls are shorter than the hop to a thread and back is called on the loop itself.
 """
 
 import asyncio
+import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from weyr.runtime.serve.counts import Counts
+from weyr.runtime.serve.join import joined, likeness, open_axes, parted, rows_of
 from weyr.runtime.serve.model import Model
 from weyr.wire.message import Response, refusal
 
@@ -19,8 +23,41 @@ if TYPE_CHECKING:
 
     Outputs = Mapping[str, Array]
 
-ROWS_MAX = 512
-QUEUE_MAX = 2048
+QUICK_S = 0.0003
+"""A call up to this long is better made on the loop: a hop to a thread and back costs 0.05 to 0.1 ms, and under load
+the thread and the loop wait for each other's turn at the interpreter, up to 5 ms."""
+
+QUICK_AFTER = 4
+"""So many quick calls in a row make a model quick; a slow one on the loop asks for `QUICK_AGAIN` of them."""
+QUICK_AGAIN = 64
+QUICK_ELEMENTS_MAX = 16_384
+
+
+@dataclass(frozen=True, slots=True)
+class Batching:
+    """How requests to one model are put together.
+
+    `rows_max` rows are computed in one call; a request alone may have more. A request waits up to `delay_s` for
+    others, or until the batch is full; 0 waits for nothing. `pad` makes open axes equally long with this value; None
+    joins requests of equal shapes only. `threads` calls run at once, `queue_max` requests wait at most.
+    """
+
+    rows_max: int = 512
+    delay_s: float = 0.0
+    pad: float | None = None
+    threads: int = 2
+    queue_max: int = 2048
+
+
+@runtime_checkable
+class TakesRagged(Protocol):
+    """A predictor that computes several requests of different shapes in one call, each as it is."""
+
+    def predict_many(
+        self, requests: "Sequence[Mapping[str, Array]]", outputs: tuple[str, ...]
+    ) -> "Sequence[Mapping[str, Array]]":
+        """Gives one answer for each request, in their order. Raises: as `Predictor.predict`."""
+        ...
 
 
 @dataclass(eq=False, slots=True)
@@ -33,60 +70,104 @@ class _Item:
     future: "asyncio.Future[Response]"
     rows: int
     kind: object
+    since: float
+    until: float | None
 
 
-@dataclass(slots=True)
-class Counts:
-    """What was computed so far."""
+@dataclass(frozen=True, slots=True)
+class _Computed:
+    """Answers in the order of their items, and what the calls took."""
 
-    calls: int = 0
-    rows: int = 0
-    batched: int = 0
-    failures: int = 0
+    responses: list[Response]
+    calls: int
+    took_s: float
 
 
 class Batcher:
     """The threads that compute, and the queue before them.
 
-    Takes: `threads`, how many calls of the model run at once.
     Promises: each caller gets exactly the rows it sent; what fails with others is tried again alone, so nobody
     gets an error for somebody else's input.
     """
 
-    def __init__(self, model: Model, threads: int) -> None:
+    def __init__(self, model: Model, batching: Batching | None = None) -> None:
+        self.batching = batching or Batching()
         self.counts = Counts()
         self._model = model
+        predictor = model.predictor
+        self._ragged = predictor if isinstance(predictor, TakesRagged) else None
+        self._pad = self.batching.pad if open_axes(predictor.inputs) else None
         self._loop = asyncio.get_running_loop()
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="predict")
-        self._free = threads
+        self._pool = ThreadPoolExecutor(self.batching.threads, thread_name_prefix="predict")
+        self._free = self.batching.threads
         self._queue: deque[_Item] = deque()
-        self._is_flushing = False
+        self._waiting_rows = 0
+        self._flushing: asyncio.Handle | None = None
+        self._is_timed = False
+        self._quick = 0
+
+    @property
+    def is_idle(self) -> bool:
+        return not self._queue and self._free == self.batching.threads
+
+    def close(self) -> None:
+        """Takes no more requests. Only for a batcher that is idle."""
+        self._pool.shutdown(wait=False)
 
     def submit(
-        self, inputs: "Mapping[str, Array]", outputs: tuple[str, ...], write: "Callable[[Outputs], Response]"
+        self,
+        inputs: "Mapping[str, Array]",
+        outputs: tuple[str, ...],
+        write: "Callable[[Outputs], Response]",
+        timeout_s: float | None = None,
     ) -> Response | asyncio.Future[Response]:
-        """Takes `write`, called in the thread. A full queue answers 503 at once."""
-        if len(self._queue) >= QUEUE_MAX:
-            return refusal(503, f"{QUEUE_MAX} requests wait already", (b"retry-after", b"1"))
-        rows, kind = self._rows(inputs, outputs)
-        item = _Item(inputs, outputs, write, self._loop.create_future(), rows, kind)
+        """Takes `write`, called where the model is. A full queue answers 503 at once.
+
+        A request that still waits after `timeout_s` is answered with 504 instead of being computed.
+        """
+        if len(self._queue) >= self.batching.queue_max:
+            return refusal(503, f"{self.batching.queue_max} requests wait already", (b"retry-after", b"1"))
+        rows, kind = self._kind(inputs, outputs)
+        now = self._loop.time()
+        until = None if timeout_s is None else now + timeout_s
+        item = _Item(inputs, outputs, write, self._loop.create_future(), rows, kind, now, until)
         self._queue.append(item)
-        if not self._is_flushing and self._free:
-            self._is_flushing = True
-            self._loop.call_soon(self._flush)
+        self._waiting_rows += rows
+        self._schedule()
         return item.future
 
-    def _rows(self, inputs: "Mapping[str, Array]", outputs: tuple[str, ...]) -> tuple[int, object]:
+    def _kind(self, inputs: "Mapping[str, Array]", outputs: tuple[str, ...]) -> tuple[int, object]:
         """How many rows, and what must be equal for two requests to be computed together; None is like no other."""
-        sizes = {array.shape[0] if array.ndim else 0 for array in inputs.values()}
         predictor = self._model.predictor
-        if not predictor.is_rowwise or len(sizes) != 1 or any(spec.shape[:1] != (-1,) for spec in predictor.inputs):
-            return max(sizes), None
-        return sizes.pop(), (outputs, *(array.shape[1:] for array in inputs.values()))
+        rows = rows_of(predictor.inputs, inputs)
+        if self._ragged:
+            return rows or 1, outputs
+        if rows is None or not predictor.is_rowwise:
+            return rows or 1, None
+        return rows, (outputs, likeness(predictor.inputs, inputs, self._pad))
+
+    def _schedule(self) -> None:
+        """Flushes on the next turn of the loop, or after the delay while the batch is not full."""
+        if not self._free:
+            return
+        is_full = self._waiting_rows >= self.batching.rows_max
+        if self._flushing is not None:
+            if not (self._is_timed and is_full):
+                return
+            self._flushing.cancel()
+        self._is_timed = self.batching.delay_s > 0 and not is_full
+        if self._is_timed:
+            due = self._queue[0].since + self.batching.delay_s
+            self._flushing = self._loop.call_at(due, self._flush)
+        else:
+            self._flushing = self._loop.call_soon(self._flush)
 
     def _flush(self) -> None:
-        self._is_flushing = False
+        self._flushing = None
         while self._free and (items := self._next()):
+            if self._quick >= QUICK_AFTER and self._is_small(items):
+                self._compute_here(items)
+                continue
             self._free -= 1
             self._pool.submit(self._work, items)
 
@@ -94,57 +175,92 @@ class Batcher:
         """The first that waits, and those behind it that can go with it."""
         items: list[_Item] = []
         rows = 0
+        now = self._loop.time()
         while self._queue:
             item = self._queue[0]
-            is_fitting = not items or (item.kind == items[0].kind is not None and rows + item.rows <= ROWS_MAX)
-            if not item.future.cancelled() and not is_fitting:
+            is_fitting = not items or (
+                item.kind == items[0].kind is not None and rows + item.rows <= self.batching.rows_max
+            )
+            is_wanted = not item.future.cancelled()
+            if is_wanted and not is_fitting:
                 break
             self._queue.popleft()
-            if not item.future.cancelled():
+            self._waiting_rows -= item.rows
+            if is_wanted and item.until is not None and now > item.until:
+                self.counts.expired += 1
+                item.future.set_result(refusal(504, f"it waited {now - item.since:.3f} s, longer than its timeout"))
+            elif is_wanted:
                 items.append(item)
                 rows += item.rows
+                self.counts.queue_time.add(now - item.since)
+                self.counts.queue_s += now - item.since
         return items
+
+    def _is_small(self, items: list[_Item]) -> bool:
+        return sum(array.size for item in items for array in item.inputs.values()) <= QUICK_ELEMENTS_MAX
+
+    def _compute_here(self, items: list[_Item]) -> None:
+        computed = self._computed(items)
+        self.counts.quick += 1
+        self._settle(items, computed)
+        if computed.took_s > 2 * QUICK_S:
+            self._quick = -QUICK_AGAIN
 
     def _work(self, items: list[_Item]) -> None:
         """In a thread: computes, and hands the answers to the loop."""
-        responses = self._computed(items)
-        self._loop.call_soon_threadsafe(self._done, items, responses)
+        computed = self._computed(items)
+        self._loop.call_soon_threadsafe(self._done, items, computed)
 
-    def _done(self, items: list[_Item], responses: list[Response]) -> None:
+    def _done(self, items: list[_Item], computed: _Computed) -> None:
         self._free += 1
-        self.counts.calls += 1
-        self.counts.rows += sum(item.rows for item in items)
-        self.counts.batched += len(items) > 1
-        for item, response in zip(items, responses, strict=True):
-            self.counts.failures += response.status >= 500
+        self._quick = self._quick + 1 if computed.took_s <= QUICK_S else min(self._quick, 0)
+        self._settle(items, computed)
+        if self._queue:
+            self._flush()
+
+    def _settle(self, items: list[_Item], computed: _Computed) -> None:
+        counts, rows = self.counts, sum(item.rows for item in items)
+        counts.calls += computed.calls
+        counts.rows += rows
+        counts.batched += len(items) > 1
+        counts.compute_s += computed.took_s
+        counts.last_at_ms = int(time.time() * 1000)
+        counts.batch_rows.add(rows)
+        counts.batch_fill.add(rows / self.batching.rows_max)
+        counts.compute_time.add(computed.took_s)
+        calls, took_s = counts.by_rows.get(rows, (0, 0.0))
+        counts.by_rows[rows] = calls + 1, took_s + computed.took_s
+        for item, response in zip(items, computed.responses, strict=True):
+            counts.successes += response.status < 400
+            counts.failures += response.status >= 500
+            counts.refused += 400 <= response.status < 500
             if not item.future.cancelled():
                 item.future.set_result(response)
-        self._flush()
 
-    def _computed(self, items: list[_Item]) -> list[Response]:
+    def _computed(self, items: list[_Item]) -> _Computed:
+        began = time.perf_counter()
         if len(items) > 1:
             together = self._together(items)
             if together is not None:
-                return together
-        return [self._alone(item) for item in items]
+                return _Computed(together, 1, time.perf_counter() - began)
+        alone = [self._alone(item) for item in items]
+        return _Computed(alone, len(items), time.perf_counter() - began)
 
     def _together(self, items: list[_Item]) -> list[Response] | None:
-        """None where the rows cannot be computed as one, for whatever reason."""
-        import numpy as np
-
-        responses: list[Response] = []
-        at, rows = 0, sum(item.rows for item in items)
+        """None where the requests cannot be computed as one, for whatever reason."""
+        predictor, requests = self._model.predictor, [item.inputs for item in items]
+        parts: Sequence[Mapping[str, Array]] | None
         try:
-            joined = {name: np.concatenate([item.inputs[name] for item in items]) for name in items[0].inputs}
-            outputs = self._model.predictor.predict(joined, items[0].outputs)
-            if any(array.shape[:1] != (rows,) for array in outputs.values()):
+            if self._ragged:
+                parts = self._ragged.predict_many(requests, items[0].outputs)
+            else:
+                given = predictor.predict(joined(predictor.inputs, requests, self._pad), items[0].outputs)
+                parts = parted(predictor.inputs, predictor.outputs, requests, given, self._pad)
+            if parts is None or len(parts) != len(items):
                 return None
-            for item in items:
-                responses.append(item.write({name: array[at : at + item.rows] for name, array in outputs.items()}))
-                at += item.rows
+            return [item.write(part) for item, part in zip(items, parts, strict=True)]
         except Exception:  # noqa: BLE001 - a model may raise anything; alone, each gets its own answer
             return None
-        return responses
 
     def _alone(self, item: _Item) -> Response:
         try:
@@ -152,5 +268,7 @@ class Batcher:
         except (ValueError, TypeError) as e:
             # Names, shapes and datatypes were checked before, so what is left to dislike is the values.
             return refusal(400, f"the model does not take this input: {e}")
+        except MemoryError:
+            return refusal(413, "there is not enough memory for this input; send fewer rows at once")
         except Exception as e:  # noqa: BLE001 - a model may raise anything; it must not end the server
             return refusal(500, f"the model failed: {type(e).__name__}: {e}")

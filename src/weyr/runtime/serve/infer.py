@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from weyr.runtime.serve.tensor import (
-    DTYPES,
+    DATATYPES,
     Malformed,
     checked_shape,
     datatype_of,
@@ -36,13 +36,14 @@ class InferRequest:
     id: str = ""
     outputs: Mapping[str, bool] | None = None
     is_binary: bool = False
+    timeout_s: float | None = None
 
 
 def read_infer(body: bytes, header_length: bytes | None) -> InferRequest:
     """Takes the whole body, and the header that says where its JSON ends. Raises: Malformed."""
     view = memoryview(body)
     size = _header_size(header_length, len(view))
-    plain = _parsed(view[:size])
+    plain = parsed(view[:size])
     inputs = plain.get("inputs")
     if not isinstance(inputs, list) or not inputs:
         raise Malformed('"inputs" is missing; it is a list of tensors')
@@ -60,8 +61,9 @@ def read_infer(body: bytes, header_length: bytes | None) -> InferRequest:
     id = plain.get("id", "")
     if not isinstance(id, str):
         raise Malformed('"id" is not a text')
-    is_binary = _parameters(plain, "the request").get("binary_data_output") is True
-    return InferRequest(arrays, id, _outputs(plain, is_binary), is_binary)
+    parameters = _parameters(plain, "the request")
+    is_binary = parameters.get("binary_data_output") is True
+    return InferRequest(arrays, id, _outputs(plain, is_binary), is_binary, _timeout_s(parameters))
 
 
 def write_infer(request: InferRequest, model: str, version: str, outputs: Mapping[str, "Array"]) -> Response:
@@ -97,7 +99,8 @@ def _header_size(header_length: bytes | None, size: int) -> int:
     return int(header_length)
 
 
-def _parsed(text: memoryview) -> dict[str, Any]:
+def parsed(text: memoryview) -> dict[str, Any]:
+    """A JSON object. Raises: Malformed."""
     try:
         plain = _DECODER.decode(str(text, "utf-8"))
     except RecursionError as e:
@@ -121,10 +124,13 @@ def _input(item: object, raw: memoryview) -> tuple[str, "Array", int]:
     if not isinstance(item, dict) or not isinstance(item.get("name"), str):
         raise Malformed("each input is an object with a name")
     name, datatype = item["name"], item.get("datatype")
-    if not isinstance(datatype, str) or datatype not in DTYPES:
-        raise Malformed(f'the datatype of "{name}" is {datatype!r}; known: {", ".join(DTYPES)}')
+    if not isinstance(datatype, str) or datatype not in DATATYPES:
+        raise Malformed(f'the datatype of "{name}" is {datatype!r}; known: {", ".join(DATATYPES)}')
     shape = checked_shape(name, item.get("shape"))
-    size = _parameters(item, f'"{name}"').get("binary_data_size")
+    parameters = _parameters(item, f'"{name}"')
+    if "shared_memory_region" in parameters:
+        raise Malformed("shared memory is not offered; send the tensors")
+    size = parameters.get("binary_data_size")
     if size is None:
         return name, from_json(name, datatype, shape, item.get("data")), 0
     if "data" in item:
@@ -134,9 +140,21 @@ def _input(item: object, raw: memoryview) -> tuple[str, "Array", int]:
     return name, from_bytes(name, datatype, shape, raw[:size]), size
 
 
+def _timeout_s(parameters: Mapping[str, Any]) -> float | None:
+    """Triton's request parameters: how long the request may wait, in microseconds; the others are refused."""
+    if parameters.get("sequence_id"):
+        raise Malformed("sequences are not offered: each request is computed by itself")
+    if parameters.get("priority"):
+        raise Malformed("priorities are not the model server's to give")
+    timeout = parameters.get("timeout", 0)
+    if type(timeout) is not int or timeout < 0:
+        raise Malformed('"timeout" is not a number of microseconds')
+    return timeout / 1e6 if timeout else None
+
+
 def _outputs(plain: Mapping[str, Any], is_binary: bool) -> dict[str, bool] | None:
-    outputs = plain.get("outputs")
-    if outputs is None or outputs == []:
+    outputs = plain.get("outputs", [])
+    if outputs == []:
         return None
     if not isinstance(outputs, list):
         raise Malformed('"outputs" is not a list')
@@ -147,14 +165,14 @@ def _outputs(plain: Mapping[str, Any], is_binary: bool) -> dict[str, bool] | Non
         parameters = _parameters(item, f'"{item["name"]}"')
         if parameters.get("classification"):
             raise Malformed("the classification extension is not offered; ask for the output itself")
+        if "shared_memory_region" in parameters:
+            raise Malformed("shared memory is not offered; the outputs come in the answer")
         wanted[item["name"]] = parameters.get("binary_data", is_binary) is True
     return wanted
 
 
 def _parameters(plain: Mapping[str, Any], of: str) -> Mapping[str, Any]:
-    parameters = plain.get("parameters")
-    if parameters is None:
-        return {}
+    parameters = plain.get("parameters", {})
     if not isinstance(parameters, dict):
         raise Malformed(f'"parameters" of {of} is not an object')
     return parameters

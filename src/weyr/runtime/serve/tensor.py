@@ -24,6 +24,11 @@ DTYPES = {
 }  # fmt: skip
 """The protocol's datatypes as numpy's. BYTES is text: UTF-8 on the wire, `str` for the model."""
 
+BF16 = "BF16"
+"""Not among numpy's. It is taken as raw bytes and becomes FP32, which holds all its values; no output is BF16."""
+
+DATATYPES = (*DTYPES, BF16)
+
 DIMENSIONS_MAX = 16
 ELEMENTS_MAX = 2**31
 
@@ -68,6 +73,8 @@ def from_json(name: str, datatype: str, shape: list[int], data: object) -> "Arra
     """The array behind a JSON value, flat or nested as `shape` says. Raises: Malformed."""
     import numpy as np
 
+    if datatype == BF16:
+        raise Malformed(f'"{name}" is BF16, which has no JSON form; send it as binary data')
     if not isinstance(data, list):
         raise Malformed(f'the data of "{name}" is not a list')
     flat = _flat(name, shape, data)
@@ -96,10 +103,12 @@ def from_bytes(name: str, datatype: str, shape: list[int], data: memoryview) -> 
     count = math.prod(shape)
     if datatype == "BYTES":
         return np.array(_texts(name, data, count), dtype=object).reshape(shape)
-    dtype = np.dtype(DTYPES[datatype])
+    dtype = np.dtype("<u2" if datatype == BF16 else DTYPES[datatype])
     if len(data) != count * dtype.itemsize:
         raise Malformed(f'"{name}" has {len(data)} bytes; {datatype} of shape {shape} is {count * dtype.itemsize}')
-    return np.frombuffer(data, dtype).reshape(shape)
+    array = np.frombuffer(data, dtype).reshape(shape)
+    # BF16 is the upper half of an FP32.
+    return (array.astype("<u4") << 16).view("<f4") if datatype == BF16 else array
 
 
 def to_json(array: "Array") -> list[Any]:
