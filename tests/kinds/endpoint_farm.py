@@ -1,5 +1,6 @@
 """What would an endpoint's engines make of its decisions? Honest ones, look by look; for the endpoint's tests only."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,6 +48,7 @@ class Farm:
     last_request_at: float | None = None
     is_lagging: bool = False
     is_held: bool = False
+    needs: Mapping[Ref, Need] | None = None
     history: History = field(default_factory=lambda: History(KIND, DIGITS))
     routed: tuple[str, ...] = ()
     applied: int = 0
@@ -56,7 +58,7 @@ class Farm:
         for _ in range(count):
             self._plane_reads()
             seen = tuple(self._seen(part, thing) for part, thing in self.history.things.items())
-            needs = {MODEL: Need(Phase.READY, self.model)}
+            needs = {MODEL: Need(Phase.READY, self.model)} if self.needs is None else self.needs
             move = Move(after_s, seen or (Unknown(),), ("accepts",), self.is_held, self.spec, needs)
             decision = self.history.move(move)
         return decision

@@ -5,9 +5,9 @@ ORDER is JSON: `handler` (module:function) or `run` (the words of a command), `c
 
 import json
 import os
-import site
 import sys
 
+from weyr.runtime.environment import use_environment
 from weyr.runtime.function.calls import Calls, command_calls, handler_calls
 from weyr.runtime.function.host import Host
 
@@ -18,21 +18,13 @@ AHEAD = ("asyncio", "concurrent.futures", "inspect", "subprocess", "threading", 
 def main() -> int:
     """Loads the function once, and serves until SIGTERM. Gives 1 where it cannot be loaded; its log says why."""
     order = json.loads(sys.argv[1])
-    if environment := os.environ.get("VIRTUAL_ENV"):
-        _use(environment)
+    use_environment()
     try:
         calls: Calls = handler_calls(order["handler"]) if order.get("handler") else command_calls(order["run"])
     except Exception as e:  # noqa: BLE001 - whatever a user's module raises while it loads
         sys.excepthook(type(e), e, e.__traceback__)
         return 1
     return Host(os.environ["WEYR_SOCKET"], calls, int(order["concurrency"]), int(order["payload"])).run()
-
-
-def _use(environment: str) -> None:
-    """What is installed in an environment goes before what is installed with Weyr."""
-    before = len(sys.path)
-    site.addsitedir(f"{environment}/lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages")
-    sys.path[:] = sys.path[before:] + sys.path[:before]
 
 
 if __name__ == "__main__":

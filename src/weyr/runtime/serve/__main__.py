@@ -11,6 +11,7 @@ from typing import Any, TextIO
 
 import uvloop
 
+from weyr.runtime.environment import use_environment
 from weyr.runtime.fetch import FetchError, fetch
 from weyr.runtime.serve.app import App
 from weyr.runtime.serve.batch import Batching
@@ -26,6 +27,7 @@ from weyr.wire.server import HttpServer, Limits
 def main() -> None:
     """Ends with status 0 after a stop that was asked for, 1 where the model cannot be served."""
     arguments = _parser().parse_args()
+    use_environment()
     allow_many_files()
     try:
         status = uvloop.run(_serve(arguments))
@@ -48,8 +50,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--source", action="append", required=True, help="where a model's files are: s3://bucket/prefix")
     add("--name", action="append", required=True, help="the model's name in /v2/models/NAME")
     add("--version", action="append", required=True, help="the model's version")
-    add("--cache", type=Path, required=True, help="the folder that keeps fetched models")
-    add("--socket", type=Path, required=True, help="the Unix socket to listen on")
+    cache, door = (os.environ.get(name) for name in ("WEYR_CACHE", "WEYR_SOCKET"))
+    add("--cache", type=Path, default=cache, required=not cache, help="the folder that keeps fetched models")
+    add("--socket", type=Path, default=door, required=not door, help="the Unix socket to listen on")
     add("--threads", type=int, default=batching.threads, help="calls of a model at once")
     add("--batch-rows", type=int, default=batching.rows_max, help="rows computed in one call, at most")
     add("--batch-delay", type=float, default=0.0, help="seconds that a request waits for others; 0 for none")

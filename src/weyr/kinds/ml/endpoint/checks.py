@@ -4,13 +4,17 @@ from collections.abc import Iterator
 
 from weyr.core.checking import Finding, Proposal
 from weyr.core.diagnostic import Severity
+from weyr.kinds.ml.endpoint.program_checks import program_findings
 from weyr.kinds.ml.endpoint.spec import EndpointSpec
 
 
 def checks(proposal: Proposal) -> Iterator[Finding]:
-    """Endpoints whose limits contradict each other."""
+    """Endpoints whose limits contradict each other, and programs that cannot run as they are described."""
     for ref, spec in proposal.specs.items():
-        if isinstance(spec, EndpointSpec) and spec.scale.min > spec.scale.max:
+        if not isinstance(spec, EndpointSpec):
+            continue
+        yield from program_findings(ref, spec, has_model=spec.model is not None)
+        if spec.scale.min > spec.scale.max:
             detail = f"At least {spec.scale.min} replicas and at most {spec.scale.max} cannot both hold."
             suggestion = f"max: {spec.scale.min}"
             yield Finding(ref, ("scale", "max"), Severity.FATAL, "Limits that contradict", detail, suggestion)

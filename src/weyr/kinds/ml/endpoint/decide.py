@@ -10,8 +10,9 @@ from dataclasses import replace
 
 from weyr.core.decision import Condition, ConditionType, Decision, Note, Scalar, View, Want
 from weyr.core.kind import Estimate
+from weyr.core.ref import Ref
 from weyr.core.removal import removed
-from weyr.core.task_usage import task_quantities
+from weyr.core.task_usage import planned_quantities
 from weyr.core.units import HOUR_S, MONTH_S
 from weyr.kinds.ml.endpoint import routing, sides
 from weyr.kinds.ml.endpoint.conclude import conclude
@@ -27,11 +28,14 @@ def decide(want: Want[EndpointSpec], view: View[EndpointMemory]) -> Decision[End
     if want.spec is None:
         return _remove(view)
     memory = _applied(want, view.memory or EndpointMemory())
-    found = Target.of(want.spec.model, want.ref.stack, view.needs)
+    found = _target(want.ref, want.spec, view)
     side = memory.side("")
     if found is None and not side.revisions:
         return _without_version(want.spec, view, memory)
     look = Look(want, want.spec, view)
+    if look.lacks and not memory.replicas:
+        waiting = Condition(ConditionType.WAITING, True, "Needs", f"waits for {', '.join(look.lacks)}")
+        return Decision((), (waiting,), memory=memory, again_s=5)
     side = side.towards(revision_of(want.spec, found or side.wanted.target))
     side = replace(side, desired=_desired(look, memory, side.desired))
     memory, ended = sides.moved(look, replace(memory, sides=(side,)))
@@ -50,13 +54,17 @@ def decide(want: Want[EndpointSpec], view: View[EndpointMemory]) -> Decision[End
     )
 
 
+def _target(ref: Ref, spec: EndpointSpec, view: View[EndpointMemory]) -> Target | None:
+    return Target.of(spec.model, ref.stack, view.needs) if spec.model else Target("", ref.name, 0, "")
+
+
 def estimate(spec: EndpointSpec) -> tuple[Estimate, ...]:
     """The replicas kept at rest, all month; an endpoint that sleeps is assumed awake a tenth of it."""
     hours, note = MONTH_S / HOUR_S, f"{spec.scale.min} always on"
     count = spec.scale.min
     if count == 0:
         hours, note, count = hours / 10, "awake a tenth of the time", 1
-    lines = task_quantities(spec.resources.cpu, spec.resources.memory, is_spot=False)
+    lines = planned_quantities(spec)
     return tuple(Estimate(sku, quantity * count, hours, note) for sku, quantity in lines)
 
 

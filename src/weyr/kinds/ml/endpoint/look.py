@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from weyr.core.decision import Thing, View, Want
+from weyr.core.decision import Phase, Thing, View, Want
 from weyr.core.replica_set import Sight
 from weyr.core.seen import Present, RouteFacts
 from weyr.kinds.ml.endpoint.memory import EndpointMemory, Side
@@ -18,6 +18,13 @@ class Look:
     want: Want[EndpointSpec]
     spec: EndpointSpec
     view: View[EndpointMemory]
+
+    @property
+    def lacks(self) -> tuple[str, ...]:
+        """What replicas cannot begin without and is not ready: buckets, secrets, a queue. Of a model they need only a
+        version."""
+        needs = {ref: need.phase for ref, need in self.view.needs.items() if ref.kind != "model"}
+        return tuple(sorted(f"{ref} ({phase})" for ref, phase in needs.items() if phase is not Phase.READY))
 
     @property
     def now(self) -> float:

@@ -14,7 +14,10 @@ from weyr.kinds.ml.endpoint.spec import IN_PLACE, EndpointSpec
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The version to serve. `name` is the registry's, `local_name` the stack's and the protocol's."""
+    """The version to serve. `name` is the registry's, `local_name` the stack's and the protocol's.
+
+    A program without a model of the registry is its own version: number 0, and no files.
+    """
 
     name: str
     local_name: str
@@ -46,7 +49,7 @@ class Revision:
 
     @property
     def title(self) -> str:
-        return f"version {self.name}"
+        return f"version {self.name}" if self.target.version else "its program"
 
 
 def revision_of(spec: EndpointSpec, target: Target) -> Revision:

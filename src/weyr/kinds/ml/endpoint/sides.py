@@ -7,6 +7,7 @@ from weyr.core import replica_set
 from weyr.core.capability import Capability, TaskBody
 from weyr.core.decision import Ensure, Note
 from weyr.core.replica_set import Replica
+from weyr.core.seen import TaskFacts
 from weyr.core.task_usage import task_meters
 from weyr.kinds.ml.endpoint.body import replica_body
 from weyr.kinds.ml.endpoint.look import Look
@@ -29,10 +30,15 @@ def moved(look: Look, memory: EndpointMemory) -> tuple[EndpointMemory, tuple[Not
 def _moved(look: Look, side: Side) -> tuple[Side, tuple[Note, ...]]:
     sight = look.sight(side)
     held, ended = replica_set.drop_ended(sight, side.held)
-    held = replica_set.start(sight, held, side.desired, surge=side.desired)
+    if not look.lacks:
+        held = replica_set.start(sight, held, side.desired, surge=side.desired)
     held = replica_set.let_go(sight, held, side.desired, unavailable=0)
-    held = replica_set.reroute(sight, held, lambda facts: facts.address)
+    held = replica_set.reroute(sight, held, _address)
     return replace(side, held=held), ended
+
+
+def _address(facts: TaskFacts) -> str:
+    return f"127.0.0.1:{facts.ports[0]}" if facts.ports else facts.address
 
 
 def ensured(look: Look, memory: EndpointMemory) -> tuple[Ensure, ...]:
@@ -51,6 +57,7 @@ def _ensure(look: Look, side: Side, replica: Replica) -> Ensure:
     if isinstance(old, TaskBody):
         body = old
     else:
-        body = replica_body(look.spec, side.revision(replica).target, look.want.folder)
+        target = side.revision(replica).target
+        body = replica_body(look.want.ref, look.spec, target, look.view.needs, look.want.folder)
     generation = thing.generation if thing else look.want.generation
     return Ensure(Capability.TASKS, replica.part, body, generation, task_meters(body))

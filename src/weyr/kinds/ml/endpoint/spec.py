@@ -2,8 +2,8 @@
 
 from typing import Annotated
 
-from weyr.core.schema import Duration, Reference, Spec, field, to
-from weyr.kinds.ml.endpoint.fields.resources import Resources
+from weyr.core.schema import Duration, Reference, field, to
+from weyr.kinds.ml.endpoint.fields.program import ProgramSpec
 from weyr.kinds.ml.endpoint.fields.scale import Scale
 
 IN_PLACE = frozenset({"protect", "model", "scale", "hold", "grace"})
@@ -11,13 +11,12 @@ IN_PLACE = frozenset({"protect", "model", "scale", "hold", "grace"})
 """
 
 
-class EndpointSpec(Spec):
-    """A model behind an address, spoken to by the Open Inference Protocol v2."""
+class EndpointSpec(ProgramSpec):
+    """A model behind an address, spoken to by the Open Inference Protocol v2, or whatever its own program speaks."""
 
-    model: Annotated[Reference, to("model", alias="production")] = field(
-        description="What it serves: a model and an alias.", examples=["digits@production"]
+    model: Annotated[Reference, to("model", alias="production")] | None = field(
+        None, description="What it serves: a model and an alias.", examples=["digits@production"]
     )
     scale: Scale = field(Scale(), description="How many replicas answer.")
-    resources: Resources = field(Resources(), description="What one replica may use.")
     hold: Duration = field(30.0, description="How long a request waits while no replica is ready.", ge=0, le=3600)
     grace: Duration = field(30.0, description="Time a replica has to finish its requests when it is replaced.", ge=0)

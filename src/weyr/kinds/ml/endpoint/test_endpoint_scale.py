@@ -13,7 +13,7 @@ from weyr.core.checking import Proposal
 from weyr.core.decision import Need, Phase, Release, Thing, View, Want
 from weyr.core.ref import Ref
 from weyr.core.routes import RouteBody
-from weyr.core.schema import from_plain
+from weyr.core.schema import Reference, from_plain
 from weyr.core.seen import Absent, EndReason, RouteFacts, TaskEnd, TaskFacts, TaskState, Unknown
 from weyr.core.task_usage import task_usage
 from weyr.kinds.ml.endpoint import KIND
@@ -125,17 +125,17 @@ def test_what_is_served_is_what_the_alias_names(case: str) -> None:
     """Whether a newer version was good enough is the model's business."""
     needs, target = TARGETS[case]
 
-    assert Target.of(endpoint().model, "digits", needs) == target
+    assert Target.of(Reference("model", "digits", "production"), "digits", needs) == target
 
 
 def test_a_replica_may_read_its_files_and_nothing_else() -> None:
     """Whoever takes over a model server finds one model."""
     target = Target("digits-digits", "digits", 3, "s3://lake/a b/model/")
-    body = replica_body(endpoint(resources={"cpu": 2, "memory": "1GiB"}, grace="5s"), target, "/stack")
+    body = replica_body(DIGITS, endpoint(resources={"cpu": 2, "memory": "1GiB"}, grace="5s"), target, {}, "/stack")
 
     assert body.grants == ("s3:read:lake/a b/model/*", "s3:list:lake/a b/model/*")
     assert (body.cpu, body.memory_bytes, body.grace_s, body.probe) == (2, 2**30, 5.0, "/v2/health/ready")
-    assert body.argv[2].endswith("--source 's3://lake/a b/model/' --name digits --version 3")
+    assert body.argv[4:] == ("--source", "s3://lake/a b/model/", "--name", "digits", "--version", "3")
 
 
 ESTIMATES = {

@@ -1,0 +1,38 @@
+"""What may be said of the program that a replica runs?"""
+
+from typing import Literal
+
+from weyr.core.schema import field
+from weyr.core.task_spec import TaskSpec
+
+EngineName = Literal["vllm", "sglang", "tgi", "llama.cpp", "triton", "tensorflow-serving"]
+
+
+class ProgramSpec(TaskSpec):
+    """Weyr's own model server where nothing else is said, else a known engine, or any command that speaks HTTP."""
+
+    run: str | tuple[str, ...] | None = field(
+        None, description="Any HTTP server instead of Weyr's own: a line for the shell, or a list of words.",
+        examples=["python server.py --port $PORT"], min_length=1,
+    )  # fmt: skip
+    listens: Literal["port", "socket"] = field(
+        "port", description="Where that server listens: at $PORT, or at the Unix socket $WEYR_SOCKET."
+    )
+    ready: str | None = field(
+        None,
+        description="The path that it answers once it can serve; by default as soon as it takes connections.",
+        examples=["/healthz"],
+        pattern="^/",
+    )
+    engine: EngineName | None = field(
+        None, description="A known engine instead of Weyr's own server: its command is made from a template."
+    )
+    weights: str | None = field(
+        None,
+        description="What the engine loads: an id of the Hugging Face hub, a path, or one below a model's files.",
+        examples=["Qwen/Qwen3-0.6B"],
+        min_length=1,
+    )
+    args: tuple[str, ...] = field(
+        (), description="More of the engine's own arguments.", examples=[["--max-model-len", "4096"]]
+    )
