@@ -20,6 +20,7 @@ from typing import Any, Self
 from weyr.core.capability import Wanted
 from weyr.core.ref import ThingId
 from weyr.core.routes import RouteBody, RouteVersion
+from weyr.core.seen import Present, RouteFacts
 from weyr.engines.local.router import LocalRouter
 
 TOKEN = "tell-nobody"
@@ -130,6 +131,13 @@ class Plane(Process):
             return answer.status, answer.read()
         finally:
             connection.close()
+
+    def facts(self) -> RouteFacts:
+        """What the router says of the route."""
+        seen = self.router.observe([THING])[THING]
+        assert isinstance(seen, Present), seen
+        assert isinstance(seen.facts, RouteFacts)
+        return seen.facts
 
     def stats(self) -> dict[str, Any]:
         """What the plane counts for the route; empty where it does not know it."""

@@ -5,6 +5,7 @@ A kind gives a `RouteBody` and looks at `VersionCounts`; a plane does as it is t
 does not know is refused, never passed over: a canary that got no traffic would look like one without errors.
 """
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -12,6 +13,7 @@ LATENCY_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.
 """Upper bounds of the latency histograms; one more bucket counts what is above the last."""
 
 WEIGHT_MAX = 1_000_000
+_NAME = re.compile(r"[A-Za-z0-9._-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +191,10 @@ class VersionCounts:
 def problems_of(body: RouteBody) -> tuple[str, ...]:
     """What cannot be meant in a route, in sentences."""
     names = [version.name for version in body.versions]
+    odd = [name for name in names if not _NAME.fullmatch(name)]
     traffic = body.traffic
     problems = [f'two versions are called "{name}"' for name in sorted({n for n in names if names.count(n) > 1})]
+    problems += [f'"{name}" cannot be a version\'s name; use letters, digits and . _ -' for name in odd]
     problems += [
         f'the weight of version "{version.name}" is {version.weight}, and weights are 0 to {WEIGHT_MAX}'
         for version in body.versions

@@ -80,6 +80,7 @@ def traffic(**given: Any) -> RouteBody:
 
 UNSOUND: dict[str, tuple[RouteBody, str]] = {
     "twice the same name": (replace(WHOLE, versions=(RouteVersion("3"),) * 2, traffic=Traffic()), "are called"),
+    "a name for no header": (RouteBody("a/b", (RouteVersion("a b"),)), "use letters, digits"),
     "a negative weight": (RouteBody("a/b", (RouteVersion("3", weight=-1), RouteVersion("4"))), "weights are 0 to"),
     "nobody has weight": (RouteBody("a/b", (RouteVersion("3", weight=0),)), "nowhere to go"),
     "a rule to nobody": (traffic(rules=(Rule("9", callers=("*",)),)), 'a rule names version "9"'),

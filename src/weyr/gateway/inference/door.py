@@ -207,7 +207,7 @@ class Door(asyncio.Protocol):
         head = b"".join((method, b" ", rest, begin, *fields, framing, b"\r\n"))
         scheme, _, token = special.get(b"authorization", b"").partition(b" ")
         bearer = token.strip().decode("latin-1") if scheme.lower() == b"bearer" else ""
-        exchange = self._incoming = Exchange(self, method, name, bearer, head)
+        exchange = self._incoming = Exchange(self, method, name, bearer, head, self._fields)
         exchange.is_chunked = encoding is not None
         exchange.upgrades = is_upgrading
         exchange.closes = is_upgrading or not self._parser.should_keep_alive()

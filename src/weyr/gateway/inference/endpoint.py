@@ -6,14 +6,16 @@ A replica that leaves the routes drains: it gets no new request, and is dropped 
 import asyncio
 import bisect
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
 from weyr.core.routes import LATENCY_BUCKETS_S, RouteBody
+from weyr.gateway.inference.asked import Asked
+from weyr.gateway.inference.choice import Chooser
 from weyr.gateway.inference.counts import Counts
 from weyr.gateway.inference.replica import RETRY_MIN_S, Replica
 from weyr.gateway.inference.routes import Route
-from weyr.gateway.inference.shares import Shares
 from weyr.gateway.inference.version import Version
 
 
@@ -21,6 +23,12 @@ class Waiter(Protocol):
     """A request that is held until a replica can take it."""
 
     def wake(self) -> None: ...
+
+
+class Steered(Asked, Protocol):
+    """A request whose answer gets the header lines `adds` before its own."""
+
+    adds: bytes
 
 
 class Endpoint:
@@ -60,24 +68,25 @@ class Endpoint:
         self.is_removed = True
         self.apply(replace(self.route, body=RouteBody(self.route.name, hold_s=0.0)))
 
-    def pick(self, now: float) -> Replica | None:
-        """The replica that the next request goes to, None where all are down or there is none.
+    def pick(self, now: float, asked: Steered) -> Replica | None:
+        """The replica that this request goes to, None where all are down or there is none. Raises: UnknownVersion.
 
         A version whose replicas cannot take its share leaves it to the others, the heaviest first: nobody's request
         fails because a new version has not come up, and `missed` says how many it should have had.
         """
-        turn = self._shares.next() if len(self._by_weight) > 1 else 0
-        if turn is None or not self._by_weight:
+        if self._chooser is None:
+            return self._order[0].pick(now) if self._order else None
+        choice = self._chooser.choose(asked)
+        if choice is None:
             return None
-        version = self._by_weight[turn]
+        version = self._order[choice.at]
         replica = version.pick(now)
-        if replica is not None or len(self._by_weight) == 1:
-            return replica
-        for other in self._by_weight:
-            if other is not version and other.told.weight and (replica := other.pick(now)):
-                version.counts.missed += 1
-                return replica
-        return None
+        if replica is None and not choice.is_forced:
+            replica = next(filter(None, (other.pick(now) for other in self._order if other.told.weight)), None)
+            version.counts.missed += replica is not None
+        if replica is not None:
+            asked.adds = replica.version.says + choice.cookie
+        return replica
 
     def began(self) -> None:
         """A request came."""
@@ -138,11 +147,20 @@ class Endpoint:
             self._versions[told.name] = version
         gone += [replica for version in before.values() for replica in version.replicas]
         self.replicas = [replica for version in self._versions.values() for replica in version.replicas]
-        self._by_weight = sorted(self._versions.values(), key=lambda version: -version.told.weight)
-        self._shares = Shares([version.told.weight for version in self._by_weight])
+        self._order = sorted(self._versions.values(), key=lambda version: -version.told.weight)
+        self._chooser = _chooser(route, self._order)
         self._let_go(gone)
 
     def _let_go(self, gone: list[Replica]) -> None:
         for replica in gone:
             replica.drain()
         self.draining.extend(replica for replica in gone if replica.inflight)
+
+
+def _chooser(route: Route, versions: Sequence[Version]) -> Chooser | None:
+    """None where there is nothing to choose."""
+    traffic = route.body.traffic
+    if len(versions) < 2 and not (traffic.rules or traffic.sticky or traffic.is_forcible):
+        return None
+    told = [version.told for version in versions]
+    return Chooser(route.name, [one.name for one in told], [one.weight for one in told], traffic)

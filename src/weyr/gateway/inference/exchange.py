@@ -5,9 +5,11 @@ knows what may still be done: before a byte was sent it may go to any replica, a
 """
 
 import asyncio
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from weyr.core.grants import is_allowed
+from weyr.gateway.inference.choice import UnknownVersion
 from weyr.gateway.inference.endpoint import Endpoint
 from weyr.gateway.inference.line import connect
 from weyr.gateway.inference.replica import Replica
@@ -32,20 +34,27 @@ JOIN_MAX = 64 * 2**10
 
 
 class Exchange:
-    """One request and its answer. `pieces` is what came from the caller and is not yet sent on."""
+    """One request and its answer. `pieces` is what came from the caller and is not yet sent on; `fields` are its
+    headers, and `adds` are header lines that the answer gets from here."""
 
     __slots__ = (
-        "_began_at", "_deadline", "_task", "_tries", "buffered", "closes", "door", "endpoint", "expects",
+        "_began_at", "_deadline", "_task", "_tries", "adds", "buffered", "caller", "closes", "door", "endpoint",
+        "expects", "fields",
         "has_answer", "head", "is_chunked", "is_over", "is_whole", "line", "method", "name", "pieces", "problem",
         "received", "replica", "token", "upgrades", "version",
     )  # fmt: skip
 
-    def __init__(self, door: "Door", method: bytes, name: bytes, token: str, head: bytes) -> None:
+    def __init__(
+        self, door: "Door", method: bytes, name: bytes, token: str, head: bytes, fields: Sequence[bytes] = ()
+    ) -> None:
         self.door = door
         self.method = method
         self.name = name
         self.token = token
         self.head = head
+        self.fields = fields
+        self.caller = ""
+        self.adds = b""
         self.pieces: list[bytes] = []
         self.buffered = 0
         self.received = 0
@@ -87,6 +96,7 @@ class Exchange:
             self.refuse(404, f'there is no endpoint "{name}"; the path begins with /stack/endpoint')
             return
         self.endpoint = endpoint
+        self.caller = principal.name
         self._began_at = self.door.loop.time()
         endpoint.began()
         self.wake()
@@ -97,7 +107,11 @@ class Exchange:
         if self.endpoint.is_removed:
             self.refuse(404, f"the endpoint {self.endpoint.route.name} was removed")
             return
-        replica = self.endpoint.pick(self.door.loop.time())
+        try:
+            replica = self.endpoint.pick(self.door.loop.time(), self)
+        except UnknownVersion as e:
+            self.refuse(404, str(e))
+            return
         if replica is None:
             self._hold(self.endpoint)
             return

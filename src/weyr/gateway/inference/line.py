@@ -118,6 +118,8 @@ class Line(asyncio.Protocol):
         if not exchange.has_answer:
             exchange.has_answer = True
             self._look_at_head(exchange, data)
+            if exchange.adds:
+                data = with_lines(data, exchange.adds)
         exchange.door.transport.write(data)
         if self._is_complete:
             self._exchange = None
@@ -174,3 +176,13 @@ class Line(asyncio.Protocol):
         elif not self._keeps_alive and not self._is_complete:
             head = data[: data.find(b"\r\n\r\n")].lower()
             self._ends_by_close = b"\r\ncontent-length:" not in head and b"\r\ntransfer-encoding:" not in head
+
+
+def with_lines(data: bytes, lines: bytes) -> bytes:
+    """An answer's beginning with header lines after its status line."""
+    at = 0
+    while data[at + 9 : at + 10] == b"1":
+        # What is said before the answer, such as 103 Early Hints, is a head of its own.
+        at = data.find(b"\r\n\r\n", at) + 4
+    end = data.find(b"\r\n", at) + 2
+    return b"".join((data[:end], lines, data[end:]))

@@ -1,6 +1,7 @@
 """Which replicas does one version have, and who of them is next? One share of an endpoint, with its own counts."""
 
 from weyr.core.routes import RouteVersion
+from weyr.gateway.inference.choice import VERSION_HEADER
 from weyr.gateway.inference.counts import Counts
 from weyr.gateway.inference.replica import Address, Replica
 
@@ -8,12 +9,13 @@ from weyr.gateway.inference.replica import Address, Replica
 class Version:
     """One version of an endpoint. Its replicas keep their connections for as long as they stay in it."""
 
-    __slots__ = ("counts", "replicas", "told")
+    __slots__ = ("counts", "replicas", "says", "told")
 
     def __init__(self, told: RouteVersion, counts: Counts) -> None:
         self.told = told
         self.counts = counts
         self.replicas: list[Replica] = []
+        self.says = VERSION_HEADER + f": {told.name}\r\n".encode()
         self.apply(told)
 
     def apply(self, told: RouteVersion) -> list[Replica]:

@@ -1,0 +1,113 @@
+"""How requests find their version, with a real plane and replicas behind it."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+from inference_plane import ROUTE, TOKEN, until
+from variants import Trial, raw, running_trial
+
+from weyr.core.routes import Rule, Sticky, Traffic
+
+
+@pytest.fixture(scope="module")
+def trial() -> Iterator[Trial]:
+    with running_trial() as running:
+        yield running
+
+
+def test_a_canary_gets_its_share_and_a_version_without_weight_nothing(trial: Trial) -> None:
+    """Exactly, from the first requests on: 10 of 100 is every tenth."""
+    trial.tell(a=90, b=10, c=0)
+    assert Counter(trial.by() for _ in range(40)) == {"a": 36, "b": 4}
+
+
+def test_each_version_is_counted_by_itself(trial: Trial) -> None:
+    """A canary's errors and latency are compared with the others', so they must not be mixed."""
+    trial.tell(a=50, b=50)
+    before = trial.counts()
+    trial.variants["b"].answers = lambda got: (500, b"{}")
+    statuses = Counter(trial.ask()[0] for _ in range(10))
+    assert statuses == {200: 5, 500: 5}
+    after = trial.counts()
+    for name, errors in (("a", 0), ("b", 5)):
+        assert after[name].requests - before[name].requests == 5
+        assert after[name].errors - before[name].errors == errors
+        assert sum(after[name].buckets) == after[name].requests
+        assert after[name].latency_sum_s > before[name].latency_sum_s
+
+
+def test_a_canary_that_is_not_there_fails_nobody_and_is_told_of(trial: Trial) -> None:
+    """Its share goes to the others, and the plane says how many requests it should have had."""
+    before = trial.counts()
+    trial.tell(a=50, b=50, absent="b")
+    assert {trial.by() for _ in range(10)} == {"a"}
+    after = trial.counts()
+    assert after["b"].missed - before["b"].missed == 5
+    assert after["b"].requests == before["b"].requests
+
+
+def test_a_canary_whose_process_is_gone_fails_nobody(trial: Trial) -> None:
+    """The routes still name it; who refuses a connection is passed over at once."""
+    trial.tell(a=50, c=50)
+    trial.variants["c"].path.rename(trial.plane.home / "away.sock")
+    try:
+        assert {trial.by() for _ in range(6)} == {"a"}
+    finally:
+        (trial.plane.home / "away.sock").rename(trial.variants["c"].path)
+
+
+def test_the_answer_says_which_version_gave_it(trial: Trial) -> None:
+    """Also on a connection that is kept, and for an answer to HEAD."""
+    trial.tell(a=50, b=50)
+    line = f"/{ROUTE}/x HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n".encode()
+    answers = raw(trial.plane, (b"GET %b\r\n" % line) * 2 + b"GET %bConnection: close\r\n\r\n" % line)
+    assert answers.count(b"HTTP/1.1 200 OK\r\nweyr-version: a\r\n") + answers.count(b"weyr-version: b\r\n") == 3
+
+
+def test_a_forced_version_is_that_version_or_nobody(trial: Trial) -> None:
+    """A test of the canary must not succeed because another version answered it."""
+    trial.tell(Traffic(is_forcible=True), a=100, b=0, c=0, absent="c", hold_s=0.05)
+    assert trial.by({"weyr-version": "b"}) == "b"
+    assert trial.ask({"weyr-version": "c"})[0] == 503
+    status, answer = trial.ask({"weyr-version": "9"})
+    assert (status, b"it has a, b, c" in answer) == (404, True)
+
+
+def test_rules_choose_before_weights(trial: Trial) -> None:
+    """By a header, by a cookie, and by who calls: the token's own name, not what a request says of itself."""
+    rules = (
+        Rule("b", headers=(("X-Beta", "1"),)),
+        Rule("c", cookies=(("beta", "*"),)),
+        Rule("c", callers=("nobody", "test*"), headers=(("x-mine", "*"),)),
+    )
+    trial.tell(Traffic(rules), a=100, b=0, c=0)
+    assert trial.by() == "a"
+    assert trial.by({"x-beta": "1"}) == "b"
+    assert trial.by({"Cookie": "beta=1"}) == "c"
+    assert trial.by({"X-Mine": "1"}) == "c"
+
+
+def test_a_visitor_stays_with_one_variant(trial: Trial) -> None:
+    """The first answer sets the cookie; who brings it back gets the same variant, and no other cookie."""
+    trial.tell(Traffic(sticky=Sticky("cookie", "visitor")), a=50, b=50)
+    for _ in range(3):
+        first = raw(
+            trial.plane,
+            f"GET /{ROUTE}/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+            f"Authorization: Bearer {TOKEN}\r\n\r\n".encode(),
+        )
+        head = first.partition(b"\r\n\r\n")[0].decode()
+        (cookie,) = [line for line in head.split("\r\n") if line.startswith("set-cookie: visitor=")]
+        who = first.rpartition(b'"by": "')[2][:1].decode()
+        value = cookie.partition(": ")[2].partition(";")[0]
+        assert {trial.by({"Cookie": value}) for _ in range(4)} == {who}
+
+
+def test_the_share_follows_the_routes_while_requests_pass(trial: Trial) -> None:
+    """A step of a rollout is a change of weights; it needs no new connection."""
+    trial.tell(a=100, b=0)
+    assert {trial.by() for _ in range(4)} == {"a"}
+    trial.tell(a=0, b=100)
+    until(lambda: trial.by() == "b", "the weights are in force")
+    assert {trial.by() for _ in range(4)} == {"b"}

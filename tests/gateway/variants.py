@@ -1,0 +1,134 @@
+"""Replicas in threads of the test, each of a version of its own, and a plane that sends to them."""
+
+import contextlib
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from socketserver import ThreadingUnixStreamServer
+
+from inference_plane import ROUTE, Plane, running_plane
+
+from weyr.core.routes import RouteBody, RouteVersion, Traffic, VersionCounts
+
+
+@dataclass
+class Got:
+    """One request as a replica got it."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+Answer = tuple[int, bytes]
+PLAIN = Traffic()
+
+
+@dataclass
+class Variant:
+    """A replica that answers as `answers` says, by default with its name, and keeps what it got."""
+
+    name: str
+    path: Path
+    answers: Callable[[Got], Answer] = lambda got: (200, b"")
+    got: list[Got] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.answers = lambda got: (200, json.dumps({"by": self.name}).encode())
+
+
+class _Server(ThreadingUnixStreamServer):
+    daemon_threads = True
+    request_queue_size = 128
+    variant: Variant
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def _answer(self) -> None:
+        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        got = Got(self.command, self.path, {k.lower(): v for k, v in self.headers.items()}, body)
+        self.server.variant.got.append(got)
+        with contextlib.suppress(OSError):
+            status, answer = self.server.variant.answers(got)
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(answer)))
+            self.send_header("Content-Type", "application/json")
+            self.end_headers()
+            self.wfile.write(answer)
+
+    do_GET = do_POST = _answer  # noqa: N815 - the names that the library calls
+
+    def address_string(self) -> str:
+        return "plane"
+
+    def log_message(self, format: str, *args: object) -> None:
+        return None
+
+
+@contextlib.contextmanager
+def serving(variant: Variant) -> Iterator[Variant]:
+    """Lets it listen."""
+    with _Server(str(variant.path), _Handler) as server:
+        server.variant = variant
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread.start()
+        try:
+            yield variant
+        finally:
+            server.shutdown()
+            thread.join(10)
+
+
+class Trial:
+    """A plane, and variants `a`, `b` and `c` of one endpoint."""
+
+    def __init__(self, plane: Plane, variants: dict[str, Variant]) -> None:
+        self.plane, self.variants = plane, variants
+
+    def tell(self, traffic: Traffic = PLAIN, absent: str = "", hold_s: float = 10.0, **weights: int) -> None:
+        """Routes with these weights; the variants in `absent` have no replica."""
+        versions = tuple(
+            RouteVersion(name, "m", weight, () if name in absent else ((name, str(self.variants[name].path)),))
+            for name, weight in weights.items()
+        )
+        for variant in self.variants.values():
+            variant.__post_init__()
+            variant.got.clear()
+        self.plane.tell(RouteBody(ROUTE, versions, hold_s, traffic))
+
+    def ask(self, headers: Mapping[str, str] | None = None, body: bytes | None = None) -> tuple[int, bytes]:
+        """One request; with a body it is a POST."""
+        return self.plane.ask(f"/{ROUTE}/x", "POST" if body is not None else "GET", body, **(headers or {}))
+
+    def by(self, headers: Mapping[str, str] | None = None, body: bytes | None = None) -> str:
+        """Who answered."""
+        status, answer = self.ask(headers, body)
+        assert status == 200, answer
+        return str(json.loads(answer)["by"])
+
+    def counts(self) -> dict[str, VersionCounts]:
+        """What the plane has counted so far."""
+        from_plane = self.plane.facts().versions
+        return {counts.name: counts for counts in from_plane}
+
+
+@contextlib.contextmanager
+def running_trial(*arguments: str) -> Iterator[Trial]:
+    with running_plane(*arguments) as plane, contextlib.ExitStack() as held:
+        variants = {name: held.enter_context(serving(Variant(name, plane.home / f"{name}.sock"))) for name in "abc"}
+        yield Trial(plane, variants)
+
+
+def raw(plane: Plane, request: bytes) -> bytes:
+    """One request as bytes, and all that comes back until the plane closes."""
+    with socket.create_connection(("127.0.0.1", plane.port), timeout=10) as client:
+        client.sendall(request)
+        return b"".join(iter(lambda: client.recv(65536), b""))
