@@ -27,6 +27,7 @@ VERBS: VerbTable = {
         "plan": "Show what would change and what it would cost.",
         "apply": "Carry out a plan that was made before.",
         "secret": "Set, list and remove secrets.",
+        "key": "Make, list, rotate and revoke API keys.",
         "dev": "List development sessions, or tell how to enter one.",
         "invoke": "Call a function and print its answer.",
         "chaos": "Do to a running stack what clouds do to it.",

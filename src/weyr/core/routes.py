@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal
 
+from weyr.core.route_limits import UNLIMITED, RouteLimits
+
 LATENCY_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Upper bounds of the latency histograms; one more bucket counts what is above the last."""
 
@@ -124,11 +126,6 @@ class Traffic:
 
 
 @dataclass(frozen=True, slots=True)
-class RouteLimits:
-    """How much may be asked of a route, and how long it waits."""
-
-
-@dataclass(frozen=True, slots=True)
 class Watch:
     """What is kept of a route's requests, beside the counts."""
 
@@ -141,7 +138,7 @@ class RouteBody:
     versions: tuple[RouteVersion, ...] = ()
     hold_s: float = 30.0
     traffic: Traffic = Traffic()
-    limits: RouteLimits = RouteLimits()
+    limits: RouteLimits = UNLIMITED
     watch: Watch = Watch()
     of: Literal["route"] = "route"
 

@@ -35,6 +35,10 @@ class Home:
         return self.path / "credentials.json"
 
     @property
+    def api_keys(self) -> Path:
+        return self.path / "api-keys.json"
+
+    @property
     def routes(self) -> Path:
         return self.path / "routes.json"
 
