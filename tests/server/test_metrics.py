@@ -112,5 +112,5 @@ def test_the_inference_plane_can_be_scraped(requests: int) -> None:
             assert plane.ask(f"/{THING.ref.stack}/{THING.ref.name}/v2")[0] == 200
         text = unix_get(plane.control, "/metrics").decode()
         judge(text)
-        labels = {"endpoint": "digits/digits"}
-        assert value(text, "weyr_inference_latency_seconds_count", labels) == requests
+        labels = {"endpoint": "digits/digits", "version": "1"}
+        assert value(text, "weyr_inference_request_duration_seconds_count", labels) == requests

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from weyr.core.route_limits import UNLIMITED, RouteLimits
+from weyr.core.watch import Watch, watch_problems
 
 LATENCY_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Upper bounds of the latency histograms; one more bucket counts what is above the last."""
@@ -126,11 +127,6 @@ class Traffic:
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
-    """What is kept of a route's requests, beside the counts."""
-
-
-@dataclass(frozen=True, slots=True)
 class RouteBody:
     """Send `route`'s requests to `versions`; one that no replica can take is held for `hold_s`."""
 
@@ -139,7 +135,7 @@ class RouteBody:
     hold_s: float = 30.0
     traffic: Traffic = Traffic()
     limits: RouteLimits = UNLIMITED
-    watch: Watch = Watch()
+    watch: Watch = field(default_factory=Watch)
     of: Literal["route"] = "route"
 
     @property
@@ -218,6 +214,7 @@ def problems_of(body: RouteBody) -> tuple[str, ...]:
         for fallback in traffic.fallbacks
         if len(given := [word for word in ("version", "route", "url") if getattr(fallback, word)]) != 1
     ]
+    problems += watch_problems(body.watch)
     if traffic.balance.overload < 1:
         problems.append(f"nobody can be kept below {traffic.balance.overload:g} times the mean; overload is at least 1")
     return tuple(problems)

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from weyr.core.redact import redaction_of
+
 
 @dataclass(frozen=True, slots=True)
 class PayloadLog:
@@ -27,3 +29,23 @@ class Watch:
     traces_to: str = ""
     sample: float = 0.0
     log: PayloadLog | None = None
+
+
+def watch_problems(watch: Watch) -> tuple[str, ...]:
+    """What cannot be meant, in sentences."""
+    problems: list[str] = []
+    if watch.traces_to and not watch.traces_to.startswith(("http://", "https://")):
+        problems.append(
+            f"traces go to {watch.traces_to}, and the address of a collector begins with http:// or https://"
+        )
+    shares = [("traces", watch.sample)]
+    if watch.log is not None:
+        shares.append(("the payload log", watch.log.sample))
+        try:
+            redaction_of(watch.log.redact)
+        except ValueError as e:
+            problems.append(f"the payload log cannot redact: {e}")
+    problems += [
+        f"the sample of {what} is {share:g}, and shares are 0 to 1" for what, share in shares if not 0 <= share <= 1
+    ]
+    return tuple(problems)

@@ -10,6 +10,7 @@ import uvloop
 
 from weyr.gateway.audit import AuditTrail
 from weyr.gateway.credentials import Credentials
+from weyr.gateway.inference.capture import Payloads
 from weyr.gateway.inference.control import Control
 from weyr.gateway.inference.door import Door
 from weyr.gateway.inference.plane import Bounds, Plane
@@ -17,6 +18,9 @@ from weyr.gateway.inference.table import Table
 from weyr.wire.epochs import Epochs
 from weyr.wire.process import BACKLOG, allow_many_files, listen_unix, stop_signal, write_info
 from weyr.wire.server import HttpServer
+
+PAYLOADS_S = 3.0
+"""How long the end of a plane waits for its payload log to be written and its last spans to be sent."""
 
 
 def main() -> int:
@@ -38,6 +42,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--audit", type=Path, required=True, help="where refusals are written down")
     parser.add_argument("--control", type=Path, required=True, help="the Unix socket for Weyr itself")
     parser.add_argument("--info", type=Path, required=True, help="where to say that this process listens")
+    parser.add_argument("--spool", type=Path, help="where payload logs lie until they are carried away")
+    parser.add_argument("--spool-max", type=int, default=256 * 2**20, help="the most bytes that may lie there")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     for bound in fields(Bounds):
@@ -52,7 +58,9 @@ async def _serve(arguments: argparse.Namespace) -> None:
     table.reload()
     audit = AuditTrail(arguments.audit, "inference")
     bounds = Bounds(**{bound.name: getattr(arguments, bound.name) for bound in fields(Bounds)})
-    plane = Plane(table, Credentials(arguments.credentials), audit, bounds)
+    plane = Plane(
+        table, Credentials(arguments.credentials), audit, bounds, Payloads(arguments.spool, arguments.spool_max)
+    )
     public = await plane.loop.create_server(lambda: Door(plane), arguments.host, arguments.port, backlog=BACKLOG)
     control_server = HttpServer(Control(plane, Epochs(arguments.info.with_name("epoch"))))
     control = await listen_unix(control_server, arguments.control)
@@ -63,6 +71,7 @@ async def _serve(arguments: argparse.Namespace) -> None:
         await stop_signal()
         public.close()
         await plane.drain(arguments.grace)
+        await plane.close(PAYLOADS_S)
         await control_server.drain([control], grace_s=0.5)
     finally:
         beat.cancel()

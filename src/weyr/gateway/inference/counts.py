@@ -3,12 +3,13 @@
 import bisect
 
 from weyr.core.routes import LATENCY_BUCKETS_S, VersionCounts
+from weyr.gateway.inference.measure import Measure
 
 
 class Counts:
     """The counts of one version from the plane's start, as `VersionCounts` says."""
 
-    __slots__ = ("buckets", "errors", "latency_squares", "latency_sum_s", "missed", "name", "requests")
+    __slots__ = ("buckets", "errors", "latency_squares", "latency_sum_s", "measure", "missed", "name", "requests")
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -18,6 +19,7 @@ class Counts:
         self.buckets = [0] * (len(LATENCY_BUCKETS_S) + 1)
         self.latency_sum_s = 0.0
         self.latency_squares = 0.0
+        self.measure = Measure()
 
     def answered(self, status: int, latency_s: float) -> None:
         """It answered a request."""
@@ -37,4 +39,6 @@ class Counts:
             buckets=tuple(self.buckets),
             latency_sum_s=self.latency_sum_s,
             latency_squares=self.latency_squares,
+            prompt_tokens=self.measure.prompt_tokens,
+            completion_tokens=self.measure.generation_tokens,
         )

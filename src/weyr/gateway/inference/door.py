@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, cast
 import httptools
 
 from weyr.gateway.inference.exchange import Exchange
+from weyr.wire.traces import TRACEPARENT
 
 if TYPE_CHECKING:
     from weyr.gateway.inference.plane import Plane
@@ -165,6 +166,7 @@ class Door(asyncio.Protocol):
         # Four words a header: its name, a colon, its value, the end of the line.
         self._fields: list[bytes] = []
         self._special: dict[bytes, bytes] = {}
+        self._traceparent: bytes | None = None
         self._head_size = 0
         self._head_at = self.plane.now
         self._is_in_head = True
@@ -182,6 +184,8 @@ class Door(asyncio.Protocol):
             self._special[lowered] = b"%b, %b" % (self._special[lowered], value) if lowered in self._special else value
             if lowered != b"host":
                 return
+        elif lowered == TRACEPARENT:
+            self._traceparent = value
         self._fields += (name, b": ", value, b"\r\n")
 
     def on_headers_complete(self) -> None:
@@ -209,6 +213,7 @@ class Door(asyncio.Protocol):
         bearer = token.strip().decode("latin-1") if scheme.lower() == b"bearer" else ""
         exchange = self._incoming = Exchange(self, method, name, bearer, head, self._fields)
         exchange.is_chunked = encoding is not None
+        exchange.traceparent = self._traceparent
         exchange.upgrades = is_upgrading
         exchange.closes = is_upgrading or not self._parser.should_keep_alive()
         self._queue.append(exchange)
@@ -225,6 +230,8 @@ class Door(asyncio.Protocol):
         if exchange.is_over:
             return
         exchange.buffered += len(piece)
+        if exchange.capture is not None:
+            exchange.capture.asked(piece)
         if exchange.is_chunked:
             exchange.pieces += (b"%x\r\n" % len(piece), piece, b"\r\n")
         else:

@@ -4,13 +4,13 @@ A replica that leaves the routes drains: it gets no new request, and is dropped 
 """
 
 import asyncio
-import bisect
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from weyr.core.routes import LATENCY_BUCKETS_S, RouteBody
+from weyr.core.routes import RouteBody
+from weyr.core.serving_metrics import NO_VERSION
 from weyr.gateway.inference.asked import Asked
 from weyr.gateway.inference.choice import Chooser
 from weyr.gateway.inference.counts import Counts
@@ -45,9 +45,8 @@ class Endpoint:
         self.requests = 0
         self.errors = 0
         self.last_request_at: float | None = None
-        self.statuses: dict[int, int] = {}
-        self.buckets = [0] * (len(LATENCY_BUCKETS_S) + 1)
-        self.latency_sum_s = 0.0
+        self.nobody = Counts(NO_VERSION)
+        """What was given up before a version was chosen for it."""
         self._timer: asyncio.TimerHandle | None = None
 
     def all_replicas(self) -> tuple[Replica, ...]:
@@ -94,16 +93,17 @@ class Endpoint:
         self.requests += 1
         self.last_request_at = time.time()
 
-    def ended(self, status: int, latency_s: float, version: Version | None) -> None:
-        """It was answered with this status, by `version` if any; 499 where the caller went away first."""
+    def ended(self, status: int, latency_s: float, version: Version | None) -> Counts:
+        """It was answered with this status, by `version` if any; 499 where the caller went away first.
+
+        Gives where more of it is counted.
+        """
         self.inflight -= 1
-        if version is not None:
-            version.counts.answered(status, latency_s)
+        counts = version.counts if version is not None else self.nobody
+        counts.answered(status, latency_s)
         if status >= 500:
             self.errors += 1
-        self.statuses[status] = self.statuses.get(status, 0) + 1
-        self.buckets[bisect.bisect_left(LATENCY_BUCKETS_S, latency_s)] += 1
-        self.latency_sum_s += latency_s
+        return counts
 
     def left(self, replica: Replica) -> None:
         """A request has left this replica."""
@@ -136,6 +136,7 @@ class Endpoint:
     def _take(self, route: Route) -> None:
         before = self._versions
         self.route = route
+        self.is_watched = bool(route.body.watch.traces_to) or route.body.watch.log is not None
         gone = []
         self._versions = {}
         for told in route.body.versions:

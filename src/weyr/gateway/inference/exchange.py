@@ -9,10 +9,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from weyr.core.grants import is_allowed
+from weyr.gateway.inference.capture import Capture
 from weyr.gateway.inference.choice import UnknownVersion
 from weyr.gateway.inference.endpoint import Endpoint
 from weyr.gateway.inference.line import connect
 from weyr.gateway.inference.replica import Replica
+from weyr.gateway.inference.sight import record, stream_of, watch
+from weyr.gateway.inference.stream import Stream
+from weyr.gateway.inference.trace import Trace
 from weyr.gateway.inference.tunnel import join
 from weyr.gateway.inference.version import Version
 from weyr.wire.message import refusal
@@ -38,10 +42,10 @@ class Exchange:
     headers, and `adds` are header lines that the answer gets from here."""
 
     __slots__ = (
-        "_began_at", "_deadline", "_task", "_tries", "adds", "buffered", "caller", "closes", "door", "endpoint",
-        "expects", "fields",
-        "has_answer", "head", "is_chunked", "is_over", "is_whole", "line", "method", "name", "pieces", "problem",
-        "received", "replica", "token", "upgrades", "version",
+        "_deadline", "_task", "_tries", "adds", "answered_bytes", "began_at", "buffered", "caller", "capture", "closes",
+        "door", "endpoint", "expects", "fields", "has_answer", "head", "is_chunked", "is_cold", "is_over", "is_whole",
+        "line", "method", "name", "pieces", "problem", "received", "replica", "sent_at", "stream", "token", "trace",
+        "traceparent", "upgrades", "version",
     )  # fmt: skip
 
     def __init__(
@@ -70,8 +74,16 @@ class Exchange:
         self.replica: Replica | None = None
         self.version: Version | None = None
         self.line: Line | None = None
+        self.sent_at = 0.0
+        """When a replica was sent it, 0 while none was; as `began_at`, by the loop's clock."""
+        self.is_cold = False
+        self.answered_bytes = 0
+        self.stream: Stream | None = None
+        self.traceparent: bytes | None = None
+        self.trace: Trace | None = None
+        self.capture: Capture | None = None
         self._tries = 0
-        self._began_at = 0.0
+        self.began_at = 0.0
         self._deadline: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -97,8 +109,10 @@ class Exchange:
             return
         self.endpoint = endpoint
         self.caller = principal.name
-        self._began_at = self.door.loop.time()
+        self.began_at = self.door.loop.time()
         endpoint.began()
+        if endpoint.is_watched:
+            watch(self, endpoint)
         self.wake()
 
     def wake(self) -> None:
@@ -129,6 +143,7 @@ class Exchange:
         assert self.replica is not None
         self.line = line
         self.replica.requests += 1
+        self.sent_at = self.door.loop.time()
         if self._deadline:
             self._deadline.cancel()
             self._deadline = None
@@ -149,6 +164,17 @@ class Exchange:
             self.line.transport.writelines(self.pieces)
         self.pieces.clear()
         self.buffered = 0
+
+    def passed(self, data: bytes) -> None:
+        """A piece of the answer went to the caller."""
+        if not self.has_answer:
+            self.has_answer = True
+            self.stream = stream_of(self, data)
+        self.answered_bytes += len(data)
+        if self.stream is not None:
+            self.stream.passed(data, self.door.loop.time())
+        if self.capture is not None:
+            self.capture.told(data)
 
     def answered(self, status: int, keeps_alive: bool) -> None:
         """The replica's last byte is on its way to the caller."""
@@ -221,7 +247,8 @@ class Exchange:
         self._leave(CALLER_LEFT)
 
     def _hold(self, endpoint: Endpoint) -> None:
-        now, end = self.door.loop.time(), self._began_at + endpoint.route.body.hold_s
+        now, end = self.door.loop.time(), self.began_at + endpoint.route.body.hold_s
+        self.is_cold = self.is_cold or not endpoint.replicas
         if end <= now:
             self._give_up()
             return
@@ -269,5 +296,6 @@ class Exchange:
             self._task = None
         if self.endpoint is not None:
             self.endpoint.let_go(self)
+            replica = self.replica
             self._leave_replica()
-            self.endpoint.ended(status, self.door.loop.time() - self._began_at, self.version)
+            record(self, self.endpoint, replica, status)

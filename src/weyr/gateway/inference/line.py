@@ -116,11 +116,11 @@ class Line(asyncio.Protocol):
             data = b"".join((*self._gathered, data))
             self._gathered = []
         if not exchange.has_answer:
-            exchange.has_answer = True
             self._look_at_head(exchange, data)
             if exchange.adds:
                 data = with_lines(data, exchange.adds)
         exchange.door.transport.write(data)
+        exchange.passed(data)
         if self._is_complete:
             self._exchange = None
             exchange.answered(self._status, self._keeps_alive)

@@ -6,12 +6,8 @@ by name and all others as one.
 
 from bisect import bisect_left
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from weyr.core.serving_metrics import COLD_BUCKETS_S, LATENCY_BUCKETS_S, OTHER, TOKEN_BUCKETS_S
-
-if TYPE_CHECKING:
-    from weyr.gateway.inference.stream import Stream
 
 NAMED_MAX = 20
 """Callers of one version that are counted by name."""
@@ -108,43 +104,37 @@ class Callers:
 
 
 class Measure:
-    """One version's figures since the plane began. `errors` are answers of 500 and above."""
+    """One version's figures since the plane began, beside those that decide about it (`Counts`)."""
 
-    __slots__ = ("callers", "cold", "duration", "errors", "first_token", "generation_tokens", "inter_token",
-                 "prompt_tokens", "queue", "requests")  # fmt: skip
+    __slots__ = (
+        "callers", "cold", "first_token", "generation_tokens", "inter_token", "prompt_tokens", "queue",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.callers = Callers()
-        self.duration = Histogram(LATENCY_BUCKETS_S)
         self.queue = Histogram(LATENCY_BUCKETS_S)
         self.cold = Histogram(COLD_BUCKETS_S)
         self.first_token = Histogram(LATENCY_BUCKETS_S)
         self.inter_token = Histogram(TOKEN_BUCKETS_S)
-        self.requests = 0
-        self.errors = 0
         self.prompt_tokens = 0
         self.generation_tokens = 0
 
     def ended(
-        self, caller: str, status: int, duration_s: float, queue_s: float, is_cold: bool, sizes: tuple[int, int],
-        stream: "Stream | None",
+        self, caller: str, status: int, queue_s: float, is_cold: bool, sizes: tuple[int, int],
+        tokens: tuple[int, int] | None,
     ) -> None:  # fmt: skip
         """One request is over. `queue_s` is how long it waited for a replica, `sizes` the bytes that came and went."""
         tally = self.callers.of(caller)
-        self.requests += 1
-        if status >= 500:
-            self.errors += 1
-        elif status == CALLER_LEFT:
+        if status == CALLER_LEFT:
             tally.disconnects += 1
         tally.statuses[status] = tally.statuses.get(status, 0) + 1
         tally.request_bytes += sizes[0]
         tally.response_bytes += sizes[1]
-        self.duration.add(duration_s)
         self.queue.add(queue_s)
         if is_cold:
             self.cold.add(queue_s)
-        if stream is not None:
-            prompt, generated = stream.tokens()
+        if tokens is not None:
+            prompt, generated = tokens
             tally.prompt_tokens += prompt
             tally.generation_tokens += generated
             self.prompt_tokens += prompt

@@ -1,17 +1,24 @@
 """What do all connections of the inference plane share? Who may call, where to, and what time it is."""
 
 import asyncio
+import os
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from weyr.gateway.audit import AuditTrail
 from weyr.gateway.credentials import Credentials
+from weyr.gateway.inference.capture import Payloads
 from weyr.gateway.inference.table import Table
+from weyr.wire.otlp import Exporter
 from weyr.wire.process import bound_log
 
 if TYPE_CHECKING:
     from weyr.gateway.inference.door import Door
 
+ROTATE_S = 60.0
+"""How often it is looked who of the callers are the busiest."""
+EXPORTERS_MAX = 16
 BEAT_S = 0.25
 """How often the routes file is looked at, and how coarse `now` is: enough for timeouts of many seconds."""
 
@@ -35,7 +42,10 @@ class Bounds:
 class Plane:
     """The plane's shared state. `refusals` counts answers, by status, that belong to no endpoint."""
 
-    def __init__(self, table: Table, credentials: Credentials, audit: AuditTrail, bounds: Bounds) -> None:
+    def __init__(
+        self, table: Table, credentials: Credentials, audit: AuditTrail, bounds: Bounds,
+        payloads: Payloads | None = None,
+    ) -> None:  # fmt: skip
         self.loop = asyncio.get_running_loop()
         self.table = table
         self.credentials = credentials
@@ -45,16 +55,37 @@ class Plane:
         self.refusals: dict[int, int] = {}
         self.is_draining = False
         self.now = self.loop.time()
+        self.wall_ahead_s = time.time() - self.now
+        """How far Unix time is ahead of the loop's."""
+        self.payloads = payloads or Payloads(None, 0)
+        self.exporters: dict[str, Exporter] = {}
+        self._rotate_at = self.now + ROTATE_S
+
+    def exporter(self, url: str) -> Exporter | None:
+        """Who sends spans to this collector; None for one more than the plane keeps."""
+        found = self.exporters.get(url)
+        if found is None and url and len(self.exporters) < EXPORTERS_MAX:
+            found = self.exporters[url] = Exporter(url, "weyr-inference", {"process.pid": os.getpid()})
+        return found
 
     async def beat(self) -> None:
         """Follows the routes file and ends what takes too long, until cancelled."""
         while True:
             await asyncio.sleep(BEAT_S)
             self.now = self.loop.time()
+            self.wall_ahead_s = time.time() - self.now
             self.table.follow()
+            if self.now >= self._rotate_at:
+                self._rotate_at = self.now + ROTATE_S
+                self._rotate()
             bound_log()
             for door in tuple(self.doors):
                 door.check(self.now)
+
+    def _rotate(self) -> None:
+        for endpoint in self.table.seen().values():
+            for counts in (endpoint.nobody, *endpoint.counts.values()):
+                counts.measure.callers.rotate()
 
     async def drain(self, grace_s: float) -> bool:
         """Lets what is under way end, and nothing new begin. False if `grace_s` was too short."""
@@ -68,3 +99,9 @@ class Plane:
         for door in tuple(self.doors):
             door.transport.abort()
         return is_clean
+
+    async def close(self, wait_s: float) -> None:
+        """Writes and sends what waits, as far as that goes in `wait_s`."""
+        await self.payloads.close(wait_s)
+        for exporter in self.exporters.values():
+            exporter.close(1.0)
