@@ -204,7 +204,7 @@ def test_metrics_and_stats_tell_the_same() -> None:
         plane.ask("/digits/none")
         text = unix_get(plane.control, "/metrics").decode()
         assert f'weyr_inference_requests_total{{endpoint="{ROUTE}",version="1",caller="tester",status="200"}} 3' in text
-        assert f'weyr_inference_latency_seconds_count{{endpoint="{ROUTE}"}} 3' in text
+        assert f'weyr_inference_request_duration_seconds_count{{endpoint="{ROUTE}",version="1"}} 3' in text
         assert 'weyr_inference_refusals_total{status="404"} 1' in text
         stats = plane.stats()
         assert (stats["requests"], stats["errors"], stats["inflight"]) == (3, 0, 0)

@@ -41,7 +41,7 @@ def planes_of(home: Home, is_serving: bool = True) -> dict[str, Plane]:
     opened = ("--keys", keys, "--remote-keys", str(remote_keys_of(home)))
     own = {
         "s3": ("--data", str(home.objects), *opened, *told),
-        "inference": ("--routes", str(home.routes)),
+        "inference": ("--routes", str(home.routes), "--spool", str(home.spool)),
     }
     planes = {name: Plane(name, arguments(name, *own[name]), home.info(name), home.log(name)) for name in own}
     files = ("--functions", str(home.functions), "--events", str(home.events))

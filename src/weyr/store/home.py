@@ -75,6 +75,11 @@ class Home:
         return self.path / "cache"
 
     @property
+    def spool(self) -> Path:
+        """Payload logs on their way into buckets."""
+        return self.path / "spool"
+
+    @property
     def notices(self) -> Path:
         return self.path / "notices"
 
