@@ -75,7 +75,7 @@ def test_what_cannot_be_served_says_why_and_ends(tmp_path: Path) -> None:
     with short_folder() as home:
         assert "there are no files" in failure(home, folder.as_uri())
         (folder / "model.bin").write_text("hello")
-        assert "no MLmodel file" in failure(home, folder.as_uri())
+        assert "in no format that is known: model.bin." in failure(home, folder.as_uri())
         (folder / "MLmodel").write_text("flavors: {unheard_of: {}}")
         assert "none of its flavours is known: unheard_of" in failure(home, folder.as_uri())
         (folder / "MLmodel").write_text(

@@ -16,9 +16,9 @@ from weyr.runtime.fetch import FetchError, fetch
 from weyr.runtime.serve.app import App
 from weyr.runtime.serve.batch import Batching
 from weyr.runtime.serve.desk import Desk
+from weyr.runtime.serve.formats.trust import Loading
 from weyr.runtime.serve.load import load
-from weyr.runtime.serve.mlmodel import Unloadable
-from weyr.runtime.serve.model import Model
+from weyr.runtime.serve.model import Model, Unloadable
 from weyr.runtime.serve.shelf import NoRoom, Shelf, Source
 from weyr.wire.process import allow_many_files, listen_unix, stop_signal
 from weyr.wire.server import HttpServer, Limits
@@ -54,6 +54,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--cache", type=Path, default=cache, required=not cache, help="the folder that keeps fetched models")
     add("--socket", type=Path, default=door, required=not door, help="the Unix socket to listen on")
     add("--threads", type=int, default=batching.threads, help="calls of a model at once")
+    add("--compute-threads", type=int, default=1, help="CPU threads that one call may use")
+    add("--allow-code", action="store_true", help="load formats that run code, such as pickles")
     add("--batch-rows", type=int, default=batching.rows_max, help="rows computed in one call, at most")
     add("--batch-delay", type=float, default=0.0, help="seconds that a request waits for others; 0 for none")
     add("--pad", type=float, default=None, help="make requests of different lengths one batch, padded with this value")
@@ -78,7 +80,8 @@ def _sources(arguments: argparse.Namespace) -> list[Source]:
 async def _serve(arguments: argparse.Namespace) -> int:
     batching = Batching(arguments.batch_rows, arguments.batch_delay, arguments.pad, arguments.threads)
     try:
-        shelf = Shelf(_sources(arguments), Registered(arguments.cache), batching, arguments.memory_max)
+        loading = Loading(arguments.compute_threads, arguments.allow_code)
+        shelf = Shelf(_sources(arguments), Registered(arguments.cache, loading), batching, arguments.memory_max)
     except ValueError as e:
         print(f"the replica cannot start: {e}", file=sys.stderr)
         return 1
@@ -107,8 +110,9 @@ async def _serve(arguments: argparse.Namespace) -> int:
 class Registered:
     """Loads models from their registry's bucket, through the cache of this machine."""
 
-    def __init__(self, cache: Path) -> None:
+    def __init__(self, cache: Path, loading: Loading) -> None:
         self._cache = cache
+        self._loading = loading
         self._fetched_s = 0.0
 
     def fetch(self, source: Source) -> tuple[Path, int]:
@@ -124,7 +128,7 @@ class Registered:
     def load(self, source: Source, folder: Path) -> Model:
         began = time.monotonic()
         try:
-            model = load(folder, source.name, source.version)
+            model = load(folder, source.name, source.version, self._loading)
         except Unloadable as e:
             _tell(f"model {source.name} version {source.version} cannot be served: {e}", sys.stderr)
             raise

@@ -6,7 +6,7 @@ Both are called from threads, as `Predictor` is; whoever serves them speaks Open
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from weyr.runtime.serve.tensor import Array
@@ -62,6 +62,7 @@ class Generation:
     pieces: Iterator[Piece]
 
 
+@runtime_checkable
 class Generator(Protocol):
     """A model that goes on with a text. `tokens_max` is its context: prompt and answer together."""
 
@@ -84,6 +85,7 @@ class Embeddings:
     tokens: int
 
 
+@runtime_checkable
 class Embedder(Protocol):
     """A model that turns texts into vectors, texts alike into vectors alike. `tokens_max` is for each text."""
 

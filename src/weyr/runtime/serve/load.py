@@ -1,26 +1,51 @@
-"""Which flavour serves this model? The narrowest that is there: scikit-learn itself, else MLflow's pyfunc."""
+"""Which format is this model in, and who serves it? The narrowest that knows it, and never by guessing at a pickle."""
 
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from weyr.runtime.serve.mlmodel import ModelFile, Unloadable, read_mlmodel
-from weyr.runtime.serve.model import Model, Predictor
-from weyr.runtime.serve.pyfunc_model import PyfuncModel
-from weyr.runtime.serve.sklearn_model import SklearnModel
+from weyr.runtime.serve.formats.boosted import lightgbm_model, xgboost_model
+from weyr.runtime.serve.formats.mlmodel import ModelFile, read_mlmodel
+from weyr.runtime.serve.formats.onnx_model import OnnxModel
+from weyr.runtime.serve.formats.onnx_sentences import is_encoder, onnx_sentences
+from weyr.runtime.serve.formats.pyfunc_model import PyfuncModel
+from weyr.runtime.serve.formats.pytorch_model import PytorchModel
+from weyr.runtime.serve.formats.sklearn_model import sklearn_model
+from weyr.runtime.serve.formats.trust import Loading
+from weyr.runtime.serve.language import Embedder, Generator
+from weyr.runtime.serve.model import Model, Predictor, Program, Unloadable
+
+FLAVOURS: dict[str, Callable[[ModelFile, Loading], Predictor]] = {
+    "sklearn": sklearn_model,
+    "xgboost": xgboost_model,
+    "lightgbm": lightgbm_model,
+    "onnx": lambda file, loading: onnx_model(file.inside(file.flavours["onnx"]["data"]), loading),
+    "pytorch": PytorchModel,
+    "python_function": PyfuncModel,
+}
+"""MLflow's flavours in the order of preference: what a library's own format says, pyfunc says less exactly."""
+
+EXTRAS = {
+    "onnxruntime": "onnx",
+    "tokenizers": "onnx",
+    "sklearn": "ml",
+    "skops": "ml",
+    "cloudpickle": "ml",
+    "pandas": "ml",
+    "mlflow": "ml",
+    "numpy": "ml",
+}
+"""Which extra of Weyr brings a package. The other packages are for the user to choose: weyr has no part in them."""
 
 
-def load(folder: Path, name: str, version: str) -> Model:
+def load(folder: Path, name: str, version: str, loading: Loading) -> Model:
     """The model in `folder`, warmed up. Raises: Unloadable."""
-    file = read_mlmodel(folder)
-    known: dict[str, Callable[[ModelFile], Predictor]] = {"sklearn": SklearnModel, "python_function": PyfuncModel}
-    flavour = next((flavour for flavour in known if flavour in file.flavours), None)
-    if flavour is None:
-        raise Unloadable(f"none of its flavours is known: {', '.join(file.flavours)}")
     try:
-        predictor = known[flavour](file)
+        predictor = _predictor(folder, loading)
     except ModuleNotFoundError as e:
-        raise Unloadable(f'it needs the Python package "{e.name}": pip install "weyr[ml]" brings the usual ones') from e
+        package = (e.name or "").partition(".")[0]
+        how = f'"weyr[{EXTRAS[package]}]"' if package in EXTRAS else package
+        raise Unloadable(f'it needs the Python package "{package}": pip install {how} beside weyr') from e
     except Unloadable:
         raise
     except Exception as e:
@@ -30,6 +55,40 @@ def load(folder: Path, name: str, version: str) -> Model:
         predictor.warm_up()
     except Unloadable:
         raise
-    except Exception as e:  # noqa: BLE001 - the model's own code again, and zeros may not suit it
-        print(f"warm-up left out, a row of zeros does not suit the model: {type(e).__name__}: {e}", file=sys.stderr)
-    return Model(name, version, predictor)
+    except Exception as e:  # noqa: BLE001 - the model's own code again, and what is made up may not suit it
+        print(f"warm-up left out, made-up rows do not suit the model: {type(e).__name__}: {e}", file=sys.stderr)
+    return Model(
+        name,
+        version,
+        predictor,
+        generator=predictor if isinstance(predictor, Generator) else None,
+        embedder=predictor if isinstance(predictor, Embedder) else None,
+        program=predictor if isinstance(predictor, Program) else None,
+    )
+
+
+def onnx_model(path: Path, loading: Loading) -> Predictor:
+    """An embedder, where the graph is an encoder and its tokenizer lies beside it; else the graph's own tensors."""
+    model = OnnxModel(path, loading)
+    if (path.parent / "tokenizer.json").is_file() and is_encoder(model):
+        return onnx_sentences(path.parent, model, loading)
+    return model
+
+
+def _predictor(folder: Path, loading: Loading) -> Predictor:
+    if (folder / "MLmodel").is_file():
+        file = read_mlmodel(folder)
+        flavour = next((flavour for flavour in FLAVOURS if flavour in file.flavours), None)
+        if flavour is None:
+            raise Unloadable(f"none of its flavours is known: {', '.join(file.flavours)}")
+        return FLAVOURS[flavour](file, loading)
+    graphs = sorted(folder.glob("*.onnx"))
+    if len(graphs) > 1:
+        raise Unloadable(f"it has {len(graphs)} ONNX files, {', '.join(path.name for path in graphs)}; one is served")
+    if graphs:
+        return onnx_model(graphs[0], loading)
+    listed = ", ".join(sorted(path.name for path in folder.iterdir() if path.name[0] != ".")[:10]) or "none"
+    raise Unloadable(
+        f"its files are in no format that is known: {listed}. Known are a folder that MLflow saved (MLmodel), one "
+        "ONNX file, and config.json with *.safetensors"
+    )

@@ -2,13 +2,17 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from weyr.runtime.serve.language import Embedder, Generator
 from weyr.runtime.serve.tensor import DTYPES, Malformed, TensorSpec, datatype_of
 
 if TYPE_CHECKING:
     from weyr.runtime.serve.tensor import Array
+
+
+class Unloadable(Exception):
+    """The model cannot be served; the text says why, for the user."""
 
 
 class Predictor(Protocol):
@@ -32,6 +36,7 @@ class Predictor(Protocol):
         ...
 
 
+@runtime_checkable
 class Program(Protocol):
     """A class of the user's, whose arguments and results are JSON. Called from threads.
 

@@ -1,12 +1,14 @@
-"""How is a scikit-learn model served? Its prediction, and for classifiers the probabilities as a second output."""
+"""How is a fitted estimator served? Its prediction, and for classifiers the probabilities as a second output.
+
+An estimator is what scikit-learn means by it: rows in, one result for each, and what it was fitted on as attributes.
+"""
 
 import importlib.util
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from weyr.runtime.serve.mlmodel import INPUT, OUTPUT, ModelFile, Unloadable
+from weyr.runtime.serve.formats.mlmodel import INPUT, OUTPUT, ModelFile
+from weyr.runtime.serve.model import Unloadable
 from weyr.runtime.serve.tensor import DTYPES, TensorSpec, datatype_of
 
 if TYPE_CHECKING:
@@ -15,17 +17,14 @@ if TYPE_CHECKING:
 PROBABILITIES = "probabilities"
 
 
-class SklearnModel:
+class EstimatorModel:
     """A fitted estimator. Each row is predicted by itself, as scikit-learn's contract says."""
 
-    platform = "sklearn"
     is_rowwise = True
 
-    def __init__(self, file: ModelFile) -> None:
-        flavour = file.flavours["sklearn"]
-        if code := flavour.get("code"):
-            sys.path.insert(0, str(file.folder / code))
-        self._estimator = _load(file.inside(flavour["pickled_model"]), flavour)
+    def __init__(self, file: ModelFile, platform: str, estimator: Any) -> None:
+        self.platform = platform
+        self._estimator = estimator
         wanted = file.flavours.get("python_function", {}).get("predict_fn", "predict")
         if not hasattr(self._estimator, wanted):
             raise Unloadable(f"{type(self._estimator).__name__} has no {wanted}")
@@ -33,7 +32,7 @@ class SklearnModel:
         self._is_columnar = file.is_columnar
         self.inputs = file.inputs or (TensorSpec(INPUT, "FP64", (-1, getattr(self._estimator, "n_features_in_", -1))),)
         if len(self.inputs) > 1 and not self._is_columnar:
-            raise Unloadable(f"the signature names {len(self.inputs)} tensors, and scikit-learn takes one")
+            raise Unloadable(f"the signature names {len(self.inputs)} tensors, and {platform} takes one")
         self._columns = self._table_columns()
         self.outputs = file.outputs or (TensorSpec(OUTPUT, "FP64", (-1,)),)
         self._result = self.outputs[0].name
@@ -95,20 +94,3 @@ class SklearnModel:
         if names is None or importlib.util.find_spec("pandas") is None:
             return None
         return [str(name) for name in names]
-
-
-def _load(path: Path, flavour: Mapping[str, Any]) -> Any:
-    """The estimator. Loading runs what the training job put into the file: it is trusted as that job is."""
-    match flavour.get("serialization_format", "pickle"):
-        case "skops":
-            import skops.io
-
-            return skops.io.load(path, trusted=flavour.get("skops_trusted_types"))
-        case "pickle" | "cloudpickle":
-            # cloudpickle reads both formats.
-            import cloudpickle  # type: ignore[import-untyped]  # it ships no types
-
-            with path.open("rb") as file:
-                return cloudpickle.load(file)
-        case other:
-            raise Unloadable(f'the model was saved as "{other}"; known: skops, cloudpickle, pickle')

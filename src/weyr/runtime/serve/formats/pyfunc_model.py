@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from weyr.runtime.serve.mlmodel import INPUT, OUTPUT, ModelFile, Unloadable
+from weyr.runtime.serve.formats.mlmodel import INPUT, OUTPUT, ModelFile
+from weyr.runtime.serve.formats.trust import Loading
+from weyr.runtime.serve.model import Unloadable
 from weyr.runtime.serve.tensor import TensorSpec, datatype_of
 
 if TYPE_CHECKING:
@@ -16,7 +18,8 @@ class PyfuncModel:
     platform = "mlflow_pyfunc"
     is_rowwise = False
 
-    def __init__(self, file: ModelFile) -> None:
+    def __init__(self, file: ModelFile, loading: Loading) -> None:
+        loading.require_code(f"its flavours ({', '.join(file.flavours)}) are only known to MLflow's pyfunc")
         import mlflow.pyfunc
 
         self._model: Any = mlflow.pyfunc.load_model(str(file.folder))

@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from weyr.runtime.serve.model import Unloadable
 from weyr.runtime.serve.tensor import DTYPES, TensorSpec, datatype_of
 
 COLUMN_TYPES = {
@@ -21,10 +22,6 @@ COLUMN_TYPES = {
 }  # fmt: skip
 INPUT, OUTPUT = "input", "predict"
 """What an input and an output are called whose signature gives them no name."""
-
-
-class Unloadable(Exception):
-    """The model cannot be served; the text says why, for the user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +39,15 @@ class ModelFile:
 
     def inside(self, name: object) -> Path:
         """A file that the model names. Raises: Unloadable where that is not a file of the model."""
+        path = self.folder_inside(name)
+        if not path.is_file():
+            raise Unloadable(f'the model names "{name}", which is not one of its files')
+        return path
+
+    def folder_inside(self, name: object) -> Path:
+        """A folder or file that the model names. Raises: as `inside`."""
         path = (self.folder / str(name)).resolve()
-        if not path.is_relative_to(self.folder.resolve()) or not path.is_file():
+        if not path.is_relative_to(self.folder.resolve()) or not path.exists():
             raise Unloadable(f'the model names "{name}", which is not one of its files')
         return path
 
@@ -55,8 +59,6 @@ def read_mlmodel(folder: Path) -> ModelFile:
         plain = yaml.safe_load(file.read_bytes())
         flavours = dict(plain["flavors"])
         signature = plain.get("signature") or {}
-    except FileNotFoundError as e:
-        raise Unloadable(f"there is no MLmodel file among the model's files: {_listed(folder)}") from e
     except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as e:
         raise Unloadable(f"the MLmodel file cannot be read: {type(e).__name__} {e}") from e
     inputs, is_columnar = _specs(signature.get("inputs"), INPUT)
@@ -89,7 +91,3 @@ def _tensor(item: Mapping[str, Any], unnamed: str) -> TensorSpec | None:
     if datatype not in DTYPES:
         return None
     return TensorSpec(str(item.get("name", unnamed)), datatype, tuple(spec["shape"]))
-
-
-def _listed(folder: Path) -> str:
-    return ", ".join(sorted(path.name for path in folder.iterdir())[:10]) or "none"

@@ -1,0 +1,28 @@
+"""May loading a model run what is in it? Only where somebody who may say so has.
+
+Most formats hold numbers and a description of what to do with them. A pickle holds a program, as does a model that
+brings modules of its own: whoever can write the file, runs code on the replica. Looking through a pickle for what is
+dangerous does not find enough of it (of 21 dangerous files, three scanners found 5, 16 and 18), so what decides is
+the format alone.
+"""
+
+from dataclasses import dataclass
+
+from weyr.runtime.serve.model import Unloadable
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """How a model is loaded: CPU `threads` for one call of it, and whether its own code may run."""
+
+    threads: int = 1
+    allows_code: bool = False
+
+    def require_code(self, why: str) -> None:
+        """Raises: Unloadable unless code may run."""
+        if not self.allows_code:
+            raise Unloadable(
+                f"{why}, and loading that runs whatever code is in it. Save it in a format that is only data (skops, "
+                "safetensors, ONNX), or, if you trust whoever registered this version, allow its code to run: set the "
+                "tag weyr.code of the version to allow"
+            )
