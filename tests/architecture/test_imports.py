@@ -13,7 +13,7 @@ from importlib.metadata import packages_distributions
 from project_tree import ROOT, File, python_files, tree_of
 
 HOMES = {
-    "pydantic": ("core/schema.py",),
+    "pydantic": ("core/schema.py", "runtime"),
     "yaml": ("stack", "importing", "ledger", "runtime"),
     "typer": ("cli",),
     "click": ("cli",),
@@ -40,8 +40,11 @@ HOMES = {
 }
 """Where each third party lives in src/weyr: one place to change when it does. Tests are free."""
 
-EXTRAS = {"mlflow", "sklearn", "numpy", "pandas", "skops", "joblib", "cloudpickle"}
-"""What `weyr[ml]` brings: loaded on first use, so that without it everything else works."""
+EXTRAS = {"mlflow", "sklearn", "numpy", "pandas", "skops", "joblib", "cloudpickle", "onnx", "onnxruntime", "tokenizers"}
+"""What `weyr[ml]` and `weyr[onnx]` bring: loaded on first use, so that without it everything else works."""
+
+BROUGHT = {"torch", "transformers", "safetensors", "xgboost", "lightgbm"}
+"""What comes with the model or the job that wants it: weyr has no part in which version, and loads it on first use."""
 
 RARELY_NEEDED = {"alembic"}
 """Takes longer to import than the rest of a start, and is needed only where a database is older than Weyr."""
@@ -74,7 +77,7 @@ def test_imports_stand_at_the_top() -> None:
         for function in ast.walk(tree_of(f))
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
         for line, top in _imports(function)
-        if top not in EXTRAS | RARELY_NEEDED
+        if top not in EXTRAS | BROUGHT | RARELY_NEEDED
     }
     assert not hidden, "\n".join(sorted(hidden))
 
@@ -87,7 +90,7 @@ def test_an_extra_is_never_needed_to_import_weyr() -> None:
         for node in tree_of(f).body
         if isinstance(node, ast.Import | ast.ImportFrom)
         for name in _names(node)
-        if name in EXTRAS
+        if name in EXTRAS | BROUGHT
     ]
     assert not eager, "import these inside the function that uses them:\n" + "\n".join(eager)
 
@@ -96,19 +99,15 @@ def test_every_third_party_is_declared() -> None:
     """What works only because something else happens to install it breaks on a user's machine."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    shipped = _declared(project["dependencies"] + extras["ml"] + extras["ray"])
-    undeclared = _undeclared(_shipped(), shipped)
-    undeclared += _undeclared(python_files("src", "tests", "bench"), shipped | _declared(extras["test"]))
+    shipped = _declared(project["dependencies"] + extras["ml"] + extras["ray"] + extras["onnx"])
+    undeclared = _undeclared(_shipped(), shipped, BROUGHT)
+    undeclared += _undeclared(python_files("src", "tests", "bench"), shipped | _declared(extras["test"]), BROUGHT)
     undeclared += _undeclared(python_files("examples"), shipped | _declared(extras["test"]), BROUGHT)
     assert not undeclared, "add these to pyproject.toml, or do without them:\n" + "\n".join(sorted(set(undeclared)))
 
 
 def _declared(requirements: list[str]) -> set[str]:
     return {re.split(r"[\[<>=!~ ]", requirement)[0].lower().replace("_", "-") for requirement in requirements}
-
-
-BROUGHT = {"torch"}
-"""What the stack files of examples name under `python.requirements`: a job that wants it brings its own."""
 
 
 def _undeclared(searched: Iterable[File], declared: set[str], brought: Iterable[str] = ()) -> list[str]:

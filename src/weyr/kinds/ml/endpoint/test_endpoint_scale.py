@@ -135,7 +135,8 @@ def test_a_replica_may_read_its_files_and_nothing_else() -> None:
 
     assert body.grants == ("s3:read:lake/a b/model/*", "s3:list:lake/a b/model/*")
     assert (body.cpu, body.memory_bytes, body.grace_s, body.probe) == (2, 2**30, 5.0, "/v2/health/ready")
-    assert body.argv[4:] == ("--source", "s3://lake/a b/model/", "--name", "digits", "--version", "3")
+    assert body.argv[4:10] == ("--source", "s3://lake/a b/model/", "--name", "digits", "--version", "3")
+    assert body.argv[-2:] == ("--compute-threads", "2")
 
 
 ESTIMATES = {
