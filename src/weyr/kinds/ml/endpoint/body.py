@@ -14,6 +14,6 @@ def replica_body(ref: Ref, spec: EndpointSpec, target: Target, needs: Mapping[Re
     """A server on the version's files. It may read those, and what its spec names, and nothing else."""
     if spec.run is None and spec.engine is None:
         words = ("--source", target.source, "--name", target.local_name, "--version", str(target.version))
-        words += ("--allow-code", "--compute-threads", str(max(1, int(spec.resources.cpu))))
-        return served_body(ref, spec, needs, folder, words, (target.source,))
+        how = ("--allow-code", "--compute-threads", str(max(1, int(spec.resources.cpu))))
+        return served_body(ref, spec, needs, folder, (*words, *how), (target.source,))
     return program_body(ref, spec, needs, folder, target.local_name, target.source)
