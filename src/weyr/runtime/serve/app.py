@@ -7,7 +7,14 @@ from urllib.parse import unquote
 from weyr.runtime.serve.counts import prometheus
 from weyr.runtime.serve.desk import Desk, Given
 from weyr.runtime.serve.oip import Oip, only
-from weyr.wire.message import TEXT, Request, Response, refusal
+from weyr.runtime.serve.openai import OpenAi, failure
+from weyr.runtime.serve.plain import Plain, v1_status
+from weyr.runtime.serve.schema import json_schema, openapi
+from weyr.runtime.serve.shelf import Slot
+from weyr.runtime.serve.talk import Talk
+from weyr.wire.message import TEXT, Request, Response, answer, refusal
+
+NOTHING = "there is nothing here; ask for /v2, /v2/health/ready, /v2/models/NAME, /v1/models or /openapi.json"
 
 
 class App:
@@ -17,6 +24,8 @@ class App:
         self.desk = desk
         self.statuses: dict[int, int] = {}
         self._oip = Oip(desk)
+        self._openai = OpenAi(desk, Talk(desk))
+        self._plain = Plain(desk)
 
     def __call__(self, request: Request) -> Given:
         """Never raises."""
@@ -33,10 +42,55 @@ class App:
         match words:
             case ["v2", *rest]:
                 return self._oip(request, rest)
+            case ["v1", *rest]:
+                return self._v1(request, rest)
+            case ["predict", *rest] if len(rest) < 2:
+                return self._plain.predict(request, rest)
+            case [""] if request.method == b"POST":
+                return self._plain.predict(request, [])
+        return self._read(words) if request.method in (b"GET", b"HEAD") else only("GET")
+
+    def _read(self, words: list[str]) -> Response:
+        """What can only be read."""
+        loaded = [slot.model for slot in self.desk.shelf.all if slot.model]
+        match words:
             case ["metrics"]:
-                return Response(200, self._metrics().encode(), TEXT) if request.method == b"GET" else only("GET")
+                return Response(200, self._metrics().encode(), TEXT)
+            case ["openapi.json"]:
+                return answer(openapi(loaded))
+            case ["schema", *rest] if len(rest) < 2:
+                slot = self.desk.shelf.find(rest[0]) if rest else self.desk.only
+                if slot is None:
+                    return refusal(404, f"say which: /schema/NAME of {', '.join(self.desk.shelf.slots)}")
+                return answer(json_schema(slot.model)) if slot.model else self._absent(slot)
             case _:
-                return refusal(404, "there is nothing here; ask for /v2, /v2/health/ready or /v2/models/NAME")
+                return refusal(404, NOTHING)
+
+    def _v1(self, request: Request, words: list[str]) -> Given:
+        """Below /v1 are OpenAI's protocol and the V1 protocol, which share the list of models."""
+        given = self._openai(request, words)
+        if given is not None:
+            return given
+        match words:
+            case ["models"] if request.method == b"GET":
+                newest = [slot for name in self.desk.shelf.slots if (slot := self.desk.shelf.find(name))]
+                cards = [self._openai.card(slot) for slot in newest]
+                return answer({"object": "list", "data": cards, "models": list(self.desk.shelf.slots)})
+            case ["models", *rest] if rest and ":" not in rest[-1] and request.method == b"GET":
+                name, version = rest[0], rest[2] if len(rest) == 3 and rest[1] == "versions" else ""
+                slot = self.desk.shelf.find(name, version) if len(rest) == 1 or version else None
+                if slot is None:
+                    return failure(404, f'model "{"/".join(rest)}" is not served here', "model", "model_not_found")
+                return answer({**self._openai.card(slot), **v1_status(slot)})
+            case ["models", _, *_]:
+                return self._plain.v1(request, words[1:])
+            case ["models"]:
+                return only("GET")
+            case _:
+                return refusal(404, NOTHING)
+
+    def _absent(self, slot: Slot) -> Response:
+        return self.desk.not_ready(slot) or refusal(503, "the model is being loaded", (b"retry-after", b"1"))
 
     def _count_later(self, done: asyncio.Future[Any]) -> None:
         if not done.cancelled() and not done.exception():

@@ -101,14 +101,20 @@ def _header_size(header_length: bytes | None, size: int) -> int:
 
 def parsed(text: memoryview) -> dict[str, Any]:
     """A JSON object. Raises: Malformed."""
+    plain = parse(text)
+    if not isinstance(plain, dict):
+        raise Malformed("the body is not a JSON object")
+    return plain
+
+
+def parse(text: memoryview) -> object:
+    """Any JSON value, read strictly. Raises: Malformed."""
     try:
-        plain = _DECODER.decode(str(text, "utf-8"))
+        plain: object = _DECODER.decode(str(text, "utf-8"))
     except RecursionError as e:
         raise Malformed("the body is nested too deep") from e
     except ValueError as e:
         raise Malformed(f"the body is not JSON: {e}") from e
-    if not isinstance(plain, dict):
-        raise Malformed("the body is not a JSON object")
     return plain
 
 

@@ -90,7 +90,11 @@ class Model:
         missing = [name for name in known if name not in inputs]
         if missing:
             raise Malformed(f'the input "{missing[0]}" is missing')
-        return {name: _fitted(spec, inputs[name]) for name, spec in known.items()}
+        fitted = {name: _fitted(spec, inputs[name]) for name, spec in known.items()}
+        if self.predictor.is_rowwise and len({array.shape[0] for array in fitted.values() if array.ndim}) > 1:
+            counts = ", ".join(f'"{name}" has {len(array)}' for name, array in fitted.items())
+            raise Malformed(f"the inputs have different numbers of rows: {counts}")
+        return fitted
 
     def wanted(self, outputs: Mapping[str, bool] | None) -> tuple[str, ...]:
         """The names of the outputs to compute: all where none is asked for. Raises: Malformed."""
