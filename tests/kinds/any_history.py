@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from weyr.core.capability import Capability
-from weyr.core.decision import Decision, Ensure, Hold, Need, Note, Release, Spend, Thing, View, Want
+from weyr.core.decision import Decision, Ensure, Hold, Need, Note, Order, Release, Spend, Thing, View, Want
 from weyr.core.kind import AnyKind
 from weyr.core.ref import Ref
 from weyr.core.schema import from_json, to_json
@@ -35,6 +35,8 @@ class Move:
     spec: Any = None
     needs: Mapping[Ref, Need] = field(default_factory=dict)
     spend: Spend | None = None
+    order: str = ""
+    """What somebody orders just before."""
 
 
 @dataclass
@@ -51,6 +53,7 @@ class History:
     story: list[Note] = field(default_factory=list)
     live_before: list[str] = field(default_factory=list)
     """The tasks that might be running when the last decision was made."""
+    order: Order | None = None
     buried: set[str] = field(default_factory=set)
     """The names of things that were released and are proved to be gone."""
 
@@ -78,7 +81,9 @@ class History:
 
     def _decide(self, move: Move) -> Decision[Any]:
         hold = HOLD if move.is_held else None
-        view = View(self.now, dict(self.things), move.needs, self.memory, hold, move.spend)
+        if move.order:
+            self.order = Order(move.order, (self.order.number if self.order else 0) + 1)
+        view = View(self.now, dict(self.things), move.needs, self.memory, hold, move.spend, order=self.order)
         decision = self.kind.decide(Want(self.ref, self.spec, self.generation, "/stack"), view)
         self.story += decision.notes
         if decision.forget:
@@ -132,6 +137,7 @@ def moves(
     specs: SearchStrategy[Any],
     needs: SearchStrategy[Mapping[Ref, Need]] | None = None,
     spends: SearchStrategy[Spend | None] | None = None,
+    orders: SearchStrategy[str] | None = None,
 ) -> SearchStrategy[list[Move]]:
     """Any history of an object whose things look like `facts`, whoever wants it to be like one of `specs`."""
     present = st.builds(Present, facts, st.integers(0, 5))
@@ -146,6 +152,7 @@ def moves(
         spec=specs,
         needs=st.just({}) if needs is None else needs,
         spend=st.none() if spends is None else spends,
+        order=st.just("") if orders is None else orders,
     )
     return st.lists(move, min_size=1, max_size=25)
 

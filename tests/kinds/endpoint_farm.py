@@ -1,14 +1,15 @@
 """What would an endpoint's engines make of its decisions? Honest ones, look by look; for the endpoint's tests only."""
 
+from bisect import bisect_left
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from any_history import History, Move
 
 from weyr.core.decision import Decision, Need, Phase, Release, Thing, phase_of
 from weyr.core.ref import Ref
-from weyr.core.routes import RouteBody
+from weyr.core.routes import LATENCY_BUCKETS_S, RouteBody, VersionCounts
 from weyr.core.schema import from_plain
 from weyr.core.seen import Absent, EndReason, Present, RouteFacts, Seen, TaskEnd, TaskFacts, TaskState, Unknown
 from weyr.kinds.ml.endpoint import KIND
@@ -26,14 +27,19 @@ def endpoint(**fields: Any) -> EndpointSpec:
 
 def version(number: int) -> dict[str, str | int | float | bool]:
     """What a model says of itself whose alias is at this version."""
-    return {"name": "digits-digits", "production.version": number, "production.source": f"s3://lake/{number}/model"}
+    return {"name": "digits-digits", **alias("production", number)}
+
+
+def alias(name: str, number: int) -> dict[str, str | int | float | bool]:
+    return {f"{name}.version": number, f"{name}.source": f"s3://lake/{number}/model"}
 
 
 @dataclass
 class Farm:
     """One endpoint with its replicas and its plane. Change a field, `step`, and see.
 
-    `crashing`, `slow`, `silent` and `vanished` name replicas. A plane that is lagging goes on with the routing
+    `crashing`, `slow`, `silent`, `vanished` and `queued` name replicas; `counts` is what the plane counted, by version.
+    An `order` is given at the next look. A plane that is lagging goes on with the routing
     that it had.
     """
 
@@ -49,6 +55,9 @@ class Farm:
     is_lagging: bool = False
     is_held: bool = False
     needs: Mapping[Ref, Need] | None = None
+    counts: dict[str, VersionCounts] = field(default_factory=dict)
+    queued: set[str] = field(default_factory=set)
+    order: str = ""
     history: History = field(default_factory=lambda: History(KIND, DIGITS))
     routed: tuple[str, ...] = ()
     applied: int = 0
@@ -59,7 +68,8 @@ class Farm:
             self._plane_reads()
             seen = tuple(self._seen(part, thing) for part, thing in self.history.things.items())
             needs = {MODEL: Need(Phase.READY, self.model)} if self.needs is None else self.needs
-            move = Move(after_s, seen or (Unknown(),), ("accepts",), self.is_held, self.spec, needs)
+            move = Move(after_s, seen or (Unknown(),), ("accepts",), self.is_held, self.spec, needs, order=self.order)
+            self.order = ""
             decision = self.history.move(move)
         return decision
 
@@ -78,6 +88,23 @@ class Farm:
         thing = self.history.things.get(ROUTE)
         return [part for part, _address in thing.body.replicas] if thing and isinstance(thing.body, RouteBody) else []
 
+    @property
+    def weights(self) -> dict[str, int]:
+        """The share of the requests that each version is to get, in hundredths of a percent."""
+        thing = self.history.things[ROUTE]
+        assert isinstance(thing.body, RouteBody)
+        return {version.name: version.weight for version in thing.body.versions}
+
+    def answered(self, name: str, requests: int, errors: int = 0, slow_s: float = 0.0, slow: int = 0) -> None:
+        """So many requests more by one version, each in 10 ms but for `slow` ones, which took `slow_s`."""
+        before = self.counts.get(name, VersionCounts(name, buckets=(0,) * (len(LATENCY_BUCKETS_S) + 1)))
+        buckets = list(before.buckets)
+        buckets[bisect_left(LATENCY_BUCKETS_S, 0.01)] += requests - slow
+        buckets[bisect_left(LATENCY_BUCKETS_S, slow_s)] += slow
+        self.counts[name] = replace(
+            before, requests=before.requests + requests, errors=before.errors + errors, buckets=tuple(buckets)
+        )
+
     def _plane_reads(self) -> None:
         thing = self.history.things.get(ROUTE)
         if thing and not self.is_lagging:
@@ -92,9 +119,11 @@ class Farm:
             busy = {**dict.fromkeys(self.routed, 0), **{p: n for p, n in self.inflight.items() if n}}
             facts = RouteFacts(
                 self.applied, "http://plane/digits/digits", tuple(busy.items()), self.waiting,
-                last_request_at=self.last_request_at,
+                last_request_at=self.last_request_at, versions=tuple(self.counts.values()),
             )  # fmt: skip
             return Present(facts, thing.generation)
+        if part in self.queued:
+            return Present(TaskFacts(TaskState.STARTING, waits="no room"))
         if part in self.crashing:
             return Present(TaskFacts(TaskState.ENDED, end=TaskEnd(EndReason.FAILED, 1, detail="exit code 1")))
         return Present(TaskFacts(TaskState.RUNNING, part not in self.slow, 5.0, address=f"/run/{part}"))

@@ -131,10 +131,19 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True)
+class Order:
+    """What somebody told one object to do by hand: one of its kind's verbs. Each order of an object has a higher number
+    than the one before; a kind remembers the last one that it carried out."""
+
+    verb: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class View(Generic[M]):
     """What a kind may look at when it decides. `now` is read once per pass (Unix seconds).
 
-    `spend` and `cost` are there for kinds and specs that ask for them.
+    `spend` and `cost` are there for kinds and specs that ask for them; `order` is the last one that was given.
     """
 
     now: float
@@ -144,6 +153,7 @@ class View(Generic[M]):
     hold: Hold | None = None
     spend: Spend | None = None
     cost: Cost | None = None
+    order: Order | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,8 @@ class Kind(Generic[S, M]):
     `checks`   the whole stack → what is unwise or impossible in objects of this kind
     `reads_spend` whether its decisions depend on what the stack has cost
     `reads_cost`  whether those of an object of this spec depend on what the object has cost
+    `orders`   verbs that an object of this kind takes by hand, such as promote
+    `refuses`  what it remembers (None: nothing yet) and a verb → why it cannot do that now, "" where it can
     `declares` what the scheduler hears of an object of this kind before anything runs: a queue's or a pool's terms
     `together` how many tasks of an object start at once or not at all
     `summary`  one sentence for help and docs
@@ -90,6 +92,8 @@ class Kind(Generic[S, M]):
     checks: Callable[[Proposal], Iterable[Finding]] | None = None
     declares: Callable[[Ref, S], QueueBody | PoolBody] | None = None
     together: Callable[[S], int] | None = None
+    orders: frozenset[str] = frozenset()
+    refuses: Callable[[M | None, str], str] | None = None
 
     def asks_cost(self, spec: S | None) -> bool:
         """Whether an object of this spec is to be told what it has cost."""

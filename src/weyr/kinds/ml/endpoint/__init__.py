@@ -4,8 +4,10 @@ from weyr.core.capability import Capability
 from weyr.core.kind import Kind, Layer
 from weyr.core.task_usage import task_usage
 from weyr.kinds.ml.endpoint.checks import checks
-from weyr.kinds.ml.endpoint.decide import decide, estimate
+from weyr.kinds.ml.endpoint.decide import decide
 from weyr.kinds.ml.endpoint.memory import EndpointMemory, reborn
+from weyr.kinds.ml.endpoint.price import estimate
+from weyr.kinds.ml.endpoint.progress import ORDERS, refuses
 from weyr.kinds.ml.endpoint.spec import EndpointSpec
 
 KIND = Kind(
@@ -21,4 +23,6 @@ KIND = Kind(
     estimate=estimate,
     reborn=reborn,
     checks=checks,
+    orders=ORDERS,
+    refuses=refuses,
 )

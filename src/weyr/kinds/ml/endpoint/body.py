@@ -1,6 +1,6 @@
 """What does a replica of an endpoint look like to an engine? Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from weyr.core.capability import TaskBody
 from weyr.core.decision import Need
@@ -10,10 +10,19 @@ from weyr.kinds.ml.endpoint.runs import program_body, served_body
 from weyr.kinds.ml.endpoint.spec import EndpointSpec
 
 
-def replica_body(ref: Ref, spec: EndpointSpec, target: Target, needs: Mapping[Ref, Need], folder: str) -> TaskBody:
-    """A server on the version's files. It may read those, and what its spec names, and nothing else."""
+def replica_body(
+    ref: Ref, spec: EndpointSpec, targets: Sequence[Target], needs: Mapping[Ref, Need], folder: str
+) -> TaskBody:
+    """A server on the versions' files. It may read those, and what its spec names, and nothing else.
+
+    Takes: one target, or several where it is Weyr's own server.
+    """
     if spec.run is None and spec.engine is None:
-        words = ("--source", target.source, "--name", target.local_name, "--version", str(target.version))
+        words = [
+            word
+            for target in targets
+            for word in ("--source", target.source, "--name", target.local_name, "--version", str(target.version))
+        ]
         how = ("--allow-code", "--compute-threads", str(max(1, int(spec.resources.cpu))))
-        return served_body(ref, spec, needs, folder, (*words, *how), (target.source,))
-    return program_body(ref, spec, needs, folder, target.local_name, target.source)
+        return served_body(ref, spec, needs, folder, (*words, *how), tuple(target.source for target in targets))
+    return program_body(ref, spec, needs, folder, targets[0].local_name, targets[0].source)

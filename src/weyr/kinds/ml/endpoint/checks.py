@@ -6,6 +6,7 @@ from weyr.core.checking import Finding, Proposal
 from weyr.core.diagnostic import Severity
 from weyr.kinds.ml.endpoint.program_checks import program_findings
 from weyr.kinds.ml.endpoint.spec import EndpointSpec
+from weyr.kinds.ml.endpoint.traffic_checks import traffic_findings
 
 
 def checks(proposal: Proposal) -> Iterator[Finding]:
@@ -13,7 +14,8 @@ def checks(proposal: Proposal) -> Iterator[Finding]:
     for ref, spec in proposal.specs.items():
         if not isinstance(spec, EndpointSpec):
             continue
-        yield from program_findings(ref, spec, has_model=spec.model is not None)
+        yield from program_findings(ref, spec, has_model=bool(spec.model or spec.models or spec.variants))
+        yield from traffic_findings(ref, spec)
         if spec.scale.min > spec.scale.max:
             detail = f"At least {spec.scale.min} replicas and at most {spec.scale.max} cannot both hold."
             suggestion = f"max: {spec.scale.min}"

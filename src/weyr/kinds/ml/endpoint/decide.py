@@ -9,36 +9,30 @@ ones are ready.
 from dataclasses import replace
 
 from weyr.core.decision import Condition, ConditionType, Decision, Note, Scalar, View, Want
-from weyr.core.kind import Estimate
-from weyr.core.ref import Ref
 from weyr.core.removal import removed
-from weyr.core.task_usage import planned_quantities
-from weyr.core.units import HOUR_S, MONTH_S
-from weyr.kinds.ml.endpoint import routing, sides
-from weyr.kinds.ml.endpoint.conclude import conclude
+from weyr.kinds.ml.endpoint import progress, routing, sides, sizes
+from weyr.kinds.ml.endpoint.conclude import answering, conclude
 from weyr.kinds.ml.endpoint.look import ROUTE, Look
-from weyr.kinds.ml.endpoint.memory import EndpointMemory
-from weyr.kinds.ml.endpoint.revision import Target, revision_of
-from weyr.kinds.ml.endpoint.scale import desired_replicas
+from weyr.kinds.ml.endpoint.memory import MAIN, NEXT, EndpointMemory, Side
 from weyr.kinds.ml.endpoint.spec import EndpointSpec
+from weyr.kinds.ml.endpoint.wanted import looked
 
 
 def decide(want: Want[EndpointSpec], view: View[EndpointMemory]) -> Decision[EndpointMemory]:
-    """Keeps as many ready replicas as the load asks for behind the route, all of the wanted version."""
+    """Keeps as many ready replicas as the load asks for behind the route, of the versions that are wanted."""
     if want.spec is None:
         return _remove(view)
     memory = _applied(want, view.memory or EndpointMemory())
-    found = _target(want.ref, want.spec, view)
-    side = memory.side("")
-    if found is None and not side.revisions:
-        return _without_version(want.spec, view, memory)
-    look = Look(want, want.spec, view)
-    if look.lacks and not memory.replicas:
+    look = looked(want, want.spec, view)
+    if not look.found:
+        return _without_version(look, memory)
+    if look.lacks and not any(side.held.replicas for side in memory.sides):
         waiting = Condition(ConditionType.WAITING, True, "Needs", f"waits for {', '.join(look.lacks)}")
         return Decision((), (waiting,), memory=memory, again_s=5)
-    side = side.towards(revision_of(want.spec, found or side.wanted.target))
-    side = replace(side, desired=_desired(look, memory, side.desired))
-    memory, ended = sides.moved(look, replace(memory, sides=(side,)))
+    memory, orders = progress.ordered(look, memory)
+    memory, steps = _pursued(look, memory)
+    memory = sizes.sized(look, memory)
+    memory, ended = sides.moved(look, memory)
     memory = routing.reroute(look, memory)
     condition = conclude(look, memory)
     memory, serving = _noted_serving(look, memory, condition)
@@ -46,73 +40,78 @@ def decide(want: Want[EndpointSpec], view: View[EndpointMemory]) -> Decision[End
     stops = routing.stopped(look, memory)
     return Decision(
         actions=(*sides.ensured(look, memory), routing.ensured_route(look, memory), *stops),
-        conditions=(_with_doubt(want.spec, condition, is_known=found is not None),),
-        outputs=_outputs(memory),
+        conditions=(_with_doubt(look, condition),),
+        outputs=_outputs(look, memory),
         memory=memory,
-        notes=(*ended, *serving),
+        notes=(*orders, *steps, *ended, *serving),
         again_s=1.0 if not stops and _is_still(look, memory) else 0.2,
     )
 
 
-def _target(ref: Ref, spec: EndpointSpec, view: View[EndpointMemory]) -> Target | None:
-    return Target.of(spec.model, ref.stack, view.needs) if spec.model else Target("", ref.name, 0, "")
-
-
-def estimate(spec: EndpointSpec) -> tuple[Estimate, ...]:
-    """The replicas kept at rest, all month; an endpoint that sleeps is assumed awake a tenth of it."""
-    hours, note = MONTH_S / HOUR_S, f"{spec.scale.min} always on"
-    count = spec.scale.min
-    if count == 0:
-        hours, note, count = hours / 10, "awake a tenth of the time", 1
-    lines = planned_quantities(spec)
-    return tuple(Estimate(sku, quantity * count, hours, note) for sku, quantity in lines)
+def _pursued(look: Look, memory: EndpointMemory) -> progress.Story:
+    """Every side that the file names goes towards its revision: the endpoint's own by steps, the others in place."""
+    notes: tuple[Note, ...] = ()
+    for name, revision in look.found.items():
+        if name == MAIN:
+            memory, notes = progress.progressed(look, memory, revision)
+        else:
+            memory = memory.with_sides(memory.side(name).towards(revision))
+    if MAIN not in look.found and memory.rollout:
+        memory, notes = progress.withdrawn(look, memory, "the file names variants now")
+    return memory, notes
 
 
 def _applied(want: Want[EndpointSpec], memory: EndpointMemory) -> EndpointMemory:
-    """Somebody applied a plan: whatever crashed before is tried again now, and counted anew."""
+    """Somebody applied a plan: whatever crashed or was taken back before is tried again now, and counted anew."""
     if want.generation <= memory.generation:
         return memory
     anew = tuple(replace(side, held=replace(side.held, crashes=0, retry_at=0.0)) for side in memory.sides)
-    return replace(memory, generation=want.generation, sides=anew)
+    return replace(memory, generation=want.generation, sides=anew, refused=None)
 
 
-def _desired(look: Look, memory: EndpointMemory, before: int) -> int:
-    """How many there should be: none while the stack may not spend, else what the load asks for."""
+def _without_version(look: Look, memory: EndpointMemory) -> Decision[EndpointMemory]:
     if look.view.hold:
-        return 0
-    return desired_replicas(look.spec.scale, look.now, before, look.route, memory.serving_since)
-
-
-def _without_version(
-    spec: EndpointSpec, view: View[EndpointMemory], memory: EndpointMemory
-) -> Decision[EndpointMemory]:
-    if view.hold:
-        return Decision((), (Condition(ConditionType.HELD, True, "BudgetSpent", view.hold.reason),), memory=memory)
-    text = f"waits for {spec.model}: no version has that alias yet"
+        reason = look.view.hold.reason
+        return Decision((), (Condition(ConditionType.HELD, True, "BudgetSpent", reason),), memory=memory)
+    text = f"waits for {', '.join(dict.fromkeys(look.lacking.values()))}: no version has that alias yet"
     return Decision((), (Condition(ConditionType.WAITING, True, "NoVersion", text),), memory=memory)
 
 
 def _noted_serving(look: Look, memory: EndpointMemory, condition: Condition) -> tuple[EndpointMemory, tuple[Note, ...]]:
     """Told once for each revision, when it answers for the first time."""
-    side = memory.side("")
-    is_serving = condition.type is ConditionType.READY and condition.reason in ("Serving", "Asleep")
-    if not is_serving or memory.served == side.wanted.key:
+    now = answering(look, memory)
+    served = ",".join(side.wanted.key for side in now)
+    is_serving = condition.type is ConditionType.READY and condition.reason in ("Serving", "RollingOut", "Asleep")
+    if not is_serving or memory.served == served:
         return memory, ()
-    calm = tuple(replace(side, held=replace(side.held, crashes=0)) for side in memory.sides)
-    memory = replace(memory, served=side.wanted.key, serving_since=look.now, sides=calm)
-    return memory, (Note("endpoint.serving", f"{side.wanted.title} answers"),)
+    fresh = [side for side in now if side.wanted.key not in memory.served.split(",")]
+    names = {side.name for side in now}
+    calm = (replace(s, held=replace(s.held, crashes=0)) if s.name in names else s for s in memory.sides)
+    memory = replace(memory, served=served, serving_since=look.now, sides=tuple(calm))
+    return memory, tuple(Note("endpoint.serving", f"{side.wanted.title} answers") for side in fresh)
 
 
-def _with_doubt(spec: EndpointSpec, condition: Condition, is_known: bool) -> Condition:
+def _with_doubt(look: Look, condition: Condition) -> Condition:
     """What is served on although its model no longer names it is said to be so."""
-    if is_known:
+    models = look.lacking.get(MAIN)
+    if models is None:
         return condition
-    return replace(condition, message=f"{condition.message}; {spec.model} names no version now")
+    return replace(condition, message=f"{condition.message}; {models} names no version now")
 
 
-def _outputs(memory: EndpointMemory) -> dict[str, Scalar]:
-    target = memory.side("").wanted.target
-    return {"url": memory.url, "model": target.local_name, "version": target.version}
+def _outputs(look: Look, memory: EndpointMemory) -> dict[str, Scalar]:
+    outputs: dict[str, Scalar] = {"url": memory.url}
+    for side in answering(look, memory):
+        prefix = f"{side.name}." if side.name else ""
+        outputs |= {f"{prefix}model": side.wanted.model, f"{prefix}version": _version(side)}
+    if memory.rollout:
+        outputs["rollout"] = f"{memory.side(NEXT).wanted.title} at {progress.share_text(look, memory)}"
+    return outputs
+
+
+def _version(side: Side) -> Scalar:
+    targets = side.wanted.targets
+    return targets[0].version if len(targets) == 1 else side.wanted.name
 
 
 def _is_still(look: Look, memory: EndpointMemory) -> bool:

@@ -1,11 +1,14 @@
 """What does one look at an endpoint see? The values that every step of its decision reads."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from weyr.core.decision import Phase, Thing, View, Want
 from weyr.core.replica_set import Sight
+from weyr.core.routes import VersionCounts
 from weyr.core.seen import Present, RouteFacts
 from weyr.kinds.ml.endpoint.memory import EndpointMemory, Side
+from weyr.kinds.ml.endpoint.revision import Revision
 from weyr.kinds.ml.endpoint.spec import EndpointSpec
 
 ROUTE = "route"
@@ -13,17 +16,20 @@ ROUTE = "route"
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What is wanted and what is seen. `spec` is the want's, which is there."""
+    """What is wanted and what is seen. `spec` is the want's, which is there; `found` are the revisions that are wanted,
+    by side, and `lacking` the sides whose model has no version, each with what it waits for."""
 
     want: Want[EndpointSpec]
     spec: EndpointSpec
     view: View[EndpointMemory]
+    found: Mapping[str, Revision] = field(default_factory=dict)
+    lacking: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def lacks(self) -> tuple[str, ...]:
         """What replicas cannot begin without and is not ready: buckets, secrets, a queue. Of a model they need only a
-        version."""
-        needs = {ref: need.phase for ref, need in self.view.needs.items() if ref.kind != "model"}
+        version, and of an endpoint that answers instead of this one nothing."""
+        needs = {ref: need.phase for ref, need in self.view.needs.items() if ref.kind not in ("model", "endpoint")}
         return tuple(sorted(f"{ref} ({phase})" for ref, phase in needs.items() if phase is not Phase.READY))
 
     @property
@@ -40,3 +46,8 @@ class Look:
                 return facts
             case _:
                 return None
+
+    def counts(self, name: str) -> VersionCounts | None:
+        """What the plane counted of a version, None while it says nothing of it."""
+        route = self.route
+        return next((counts for counts in route.versions if counts.name == name), None) if route else None

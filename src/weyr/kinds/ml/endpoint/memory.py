@@ -1,23 +1,30 @@
-"""What does an endpoint remember between two looks? Its replicas, what they were started as, and what the plane was
-told."""
+"""What does an endpoint remember between two looks? Its replicas, what they were started as, how far a new version
+came, and what the plane was told."""
 
 from dataclasses import dataclass, field, replace
 
-from weyr.core.replica_set import Replica, ReplicaSet
+from weyr.core.replica_set import Replica, ReplicaSet, Sight
+from weyr.core.routes import RouteVersion
+from weyr.kinds.ml.endpoint.judge import Tally
 from weyr.kinds.ml.endpoint.revision import Revision
+
+MAIN, NEXT, SHADOW = "", "canary", "shadow"
+"""The sides that are no variants: what answers, what is to answer instead of it, and what only gets copies."""
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
     """One of the sets of replicas that stand side by side, each with a rolling update of its own.
 
-    `revisions` are those that its replicas were started as; the last one is wanted now.
+    `revisions` are those that its replicas were started as; the last one is wanted now. `waiting_since` is when one of
+    them was first seen to wait for room, 0 while none does.
     """
 
     name: str
     desired: int = 0
     held: ReplicaSet = field(default_factory=ReplicaSet)
     revisions: tuple[Revision, ...] = ()
+    waiting_since: float = 0.0
 
     @property
     def wanted(self) -> Revision:
@@ -29,24 +36,78 @@ class Side:
     def towards(self, revision: Revision) -> "Side":
         """The same set with `revision` wanted, and those forgotten that no replica is of."""
         keys = {replica.key for replica in self.held.replicas} - {revision.key}
-        return replace(self, revisions=(*(r for r in self.revisions if r.key in keys), revision))
+        # One that is wanted again stays as it was begun: its name is in reports, and its body in its replicas.
+        known = next((r for r in self.revisions if r.key == revision.key), revision)
+        return replace(self, revisions=(*(r for r in self.revisions if r.key in keys), known))
+
+    def joined(self, other: "Side", wanted: Revision) -> "Side":
+        """Both sets as one of which `wanted` is wanted; the crashes are those of the side whose revision that is."""
+        crashes = other.held if other.revisions and other.wanted.key == wanted.key else self.held
+        held = replace(
+            crashes,
+            replicas=(*self.held.replicas, *other.held.replicas),
+            routed=(*self.held.routed, *other.held.routed),
+            route_generation=max(self.held.route_generation, other.held.route_generation),
+        )
+        revisions = {revision.key: revision for revision in (*other.revisions, *self.revisions)}
+        return replace(self, held=held, revisions=tuple(revisions.values())).towards(wanted)
+
+    def leaving(self, now: float) -> "Side":
+        """The same set with every replica told to go."""
+        gone = tuple(r if r.is_leaving else replace(r, is_leaving=True, left_at=now) for r in self.held.replicas)
+        return replace(self, desired=0, held=replace(self.held, replicas=gone))
+
+    def ready(self, sight: Sight) -> list[Replica]:
+        """Those of the wanted revision that stay and are ready."""
+        return [replica for replica in self.held.replicas if sight.is_current(replica) and sight.is_ready(replica)]
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """A revision (`key`) on its way, on the side NEXT. `step` is the share it is to have, `since` when it had that
+    first, 0 before. `old` counts from the beginning, `new` from the step's."""
+
+    key: str
+    began_at: float
+    step: int = 0
+    since: float = 0.0
+    old: Tally = field(default_factory=Tally)
+    new: Tally = field(default_factory=Tally)
+    is_paused: bool = False
+    is_cramped: bool = False
+    """There is no room beside the old replicas: an old one goes for each that comes."""
+    waits: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A revision that was taken back, and why. It is not tried again until the file or the version changes."""
+
+    key: str
+    title: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointMemory:
-    """`routed` is what routing `route_generation` said: (revision's key, replica, address) each.
+    """`told` is what routing `route_generation` said.
 
-    A revision is served on while its model says nothing. `url` is the last one known; `served` is the key of the
-    revision that answered last, since `serving_since`. No replica's number is used twice, in whichever side it is.
+    A revision is served on while its model says nothing. `url` is the last one known; `served` names the revisions
+    that answered last, since `serving_since`. No replica's number is used twice, in whichever side it is. `order` is
+    the number of the last order that was carried out.
     """
 
     sides: tuple[Side, ...] = ()
+    desired: int = 0
     last_number: int = 0
+    rollout: Rollout | None = None
+    refused: Refused | None = None
     route_generation: int = 0
-    routed: tuple[tuple[str, str, str], ...] = ()
+    told: tuple[RouteVersion, ...] = ()
     served: str = ""
     serving_since: float = 0.0
     generation: int = 0
+    order: int = 0
     url: str = ""
     removing_since: float = 0.0
 
@@ -54,9 +115,13 @@ class EndpointMemory:
         """The side of that name, empty where there was none yet."""
         return next((side for side in self.sides if side.name == name), Side(name))
 
-    @property
-    def replicas(self) -> tuple[Replica, ...]:
-        return tuple(replica for side in self.sides for replica in side.held.replicas)
+    def with_sides(self, *sides: Side) -> "EndpointMemory":
+        """With these in the place of those of the same names, or beside the others."""
+        fresh = {side.name: side for side in (*self.sides, *sides)}
+        return replace(self, sides=tuple(fresh.values()))
+
+    def without(self, name: str) -> "EndpointMemory":
+        return replace(self, sides=tuple(side for side in self.sides if side.name != name))
 
 
 def reborn(memory: EndpointMemory) -> EndpointMemory:

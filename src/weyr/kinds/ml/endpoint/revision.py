@@ -1,11 +1,12 @@
-"""What are replicas of an endpoint started as? A revision: the files of a model's version, and the fields of the file
+"""What are replicas of an endpoint started as? A revision: the files of models' versions, and the fields of the file
 that make a replica what it is. Pure."""
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from weyr.core.capability import TaskBody
 from weyr.core.decision import Need
 from weyr.core.ref import Ref
 from weyr.core.schema import Reference
@@ -37,22 +38,34 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """One thing that replicas are started as: `key` tells it from every other, `target` is what it serves."""
+    """One thing that replicas are started as: `key` tells it from every other, `name` is what metrics and reports call
+    it, `body` what each of its replicas is started as, however the file reads by then."""
 
     key: str
-    target: Target
-
-    @property
-    def name(self) -> str:
-        """What metrics and reports call it."""
-        return str(self.target.version)
+    name: str
+    targets: tuple[Target, ...]
+    body: TaskBody
 
     @property
     def title(self) -> str:
-        return f"version {self.name}" if self.target.version else "its program"
+        if any(target.version for target in self.targets):
+            return f"version {self.name}"
+        return "its program" if self.name == "0" else f"its program {self.name}"
+
+    @property
+    def model(self) -> str:
+        """The name that the protocol knows it by; that of the first where there are several."""
+        return self.targets[0].local_name if self.targets else ""
 
 
-def revision_of(spec: EndpointSpec, target: Target) -> Revision:
+def key_of(spec: EndpointSpec, targets: Sequence[Target]) -> str:
     plain = spec.model_dump(mode="json", exclude=set(IN_PLACE), exclude_defaults=True)
-    text = f"{json.dumps(plain, sort_keys=True)} {target.version} {target.source}"
-    return Revision(hashlib.sha256(text.encode()).hexdigest()[:12], target)
+    files = " ".join(f"{target.local_name} {target.version} {target.source}" for target in targets)
+    return hashlib.sha256(f"{json.dumps(plain, sort_keys=True)} {files}".encode()).hexdigest()[:12]
+
+
+def name_of(targets: Sequence[Target]) -> str:
+    """`3` for one model at version 3, `digits-3.spam-1` for two."""
+    if len(targets) == 1:
+        return str(targets[0].version)
+    return ".".join(f"{target.local_name}-{target.version}" for target in targets)

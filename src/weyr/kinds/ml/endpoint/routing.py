@@ -1,5 +1,6 @@
 """Whom does the plane send requests to, and which replica may stop without losing one? Pure."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from weyr.core import replica_set
@@ -7,26 +8,28 @@ from weyr.core.capability import Capability
 from weyr.core.decision import Ensure, Release
 from weyr.core.routes import RouteBody, RouteVersion
 from weyr.kinds.ml.endpoint.look import ROUTE, Look
-from weyr.kinds.ml.endpoint.memory import EndpointMemory
+from weyr.kinds.ml.endpoint.memory import MAIN, NEXT, SHADOW, EndpointMemory, Side
+from weyr.kinds.ml.endpoint.progress import share_of_next
+from weyr.kinds.ml.endpoint.sizes import is_retiring
+from weyr.kinds.ml.endpoint.traffic import traffic_of
+
+WHOLE = 10_000
+"""The sum of all weights: a step of 0.01 % is the smallest."""
 
 
-def reroute(_look: Look, memory: EndpointMemory) -> EndpointMemory:
+def reroute(look: Look, memory: EndpointMemory) -> EndpointMemory:
     """The routing as it should be, under a new number where it differs from the one before."""
-    keys = {replica.part: replica.key for replica in memory.replicas}
-    routed = tuple((keys[part], part, address) for side in memory.sides for part, address in side.held.routed)
-    if routed == memory.routed and memory.route_generation:
+    told = tuple(_versions(look, memory))
+    if told == memory.told and memory.route_generation:
         return memory
-    return replace(memory, routed=routed, route_generation=memory.route_generation + 1)
+    return replace(memory, told=told, route_generation=memory.route_generation + 1)
 
 
 def ensured_route(look: Look, memory: EndpointMemory) -> Ensure:
     """The route as a thing. A refused one is asked for again: its name may have become free."""
     thing = look.view.things.get(ROUTE)
     name = f"{look.want.ref.stack}/{look.want.ref.name}"
-    replicas = tuple((part, address) for _key, part, address in memory.routed)
-    target = memory.side("").wanted.target
-    version = RouteVersion(str(target.version), target.local_name, replicas=replicas)
-    body = RouteBody(name, (version,), look.spec.hold)
+    body = RouteBody(name, memory.told, look.spec.hold, traffic_of(look, memory))
     return Ensure(Capability.TRAFFIC, ROUTE, body, _generation(look, memory), again=bool(thing and thing.refusal))
 
 
@@ -45,6 +48,49 @@ def stopped(look: Look, memory: EndpointMemory) -> tuple[Release, ...]:
     }
     # Those gone by themselves are among them: only what was released has its meter closed.
     return tuple(Release(part) for part in look.view.things if part != ROUTE and may_stop.get(part, True))
+
+
+def _versions(look: Look, memory: EndpointMemory) -> Iterator[RouteVersion]:
+    weights = _weights(look, memory)
+    for side in memory.sides:
+        if not side.revisions or (is_retiring(look, side) and not side.held.routed):
+            continue
+        groups = _groups(side)
+        count = sum(len(replicas) for replicas in groups.values())
+        for name, replicas in groups.items():
+            weight = round(weights[side.name] * len(replicas) / count) if count else weights[side.name]
+            yield RouteVersion(name, side.wanted.model, weight, replicas)
+
+
+def _groups(side: Side) -> dict[str, tuple[tuple[str, str], ...]]:
+    """The routed replicas of a side by what reports call them: a variant is one, whatever version it is at."""
+    if side.name not in (MAIN, NEXT):
+        return {side.name: side.held.routed}
+    names = {replica.part: side.revision(replica).name for replica in side.held.replicas}
+    groups: dict[str, tuple[tuple[str, str], ...]] = {}
+    for part, address in side.held.routed:
+        groups[names[part]] = (*groups.get(names[part], ()), (part, address))
+    return groups or {side.wanted.name: ()}
+
+
+def _weights(look: Look, memory: EndpointMemory) -> dict[str, int]:
+    """Each side's share of WHOLE. What is on its way has none while nobody of it answers."""
+    new = round(WHOLE * share_of_next(look, memory)) if memory.side(NEXT).held.routed else 0
+    parts = {name: variant.weight for name, variant in look.spec.variants.items()}
+    answering = [s for s in memory.sides if not is_retiring(look, s) and s.name != SHADOW and s.held.routed]
+    weights: dict[str, int] = {}
+    for side in memory.sides:
+        if side.name == SHADOW:
+            weights[side.name] = 0
+        elif is_retiring(look, side):
+            weights[side.name] = 0 if answering else WHOLE
+        elif side.name == NEXT:
+            weights[side.name] = new
+        elif side.name == MAIN:
+            weights[side.name] = WHOLE - new
+        else:
+            weights[side.name] = round(WHOLE * parts[side.name] / (sum(parts.values()) or 1))
+    return weights
 
 
 def _generation(look: Look, memory: EndpointMemory) -> int:

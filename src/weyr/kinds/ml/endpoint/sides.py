@@ -9,13 +9,14 @@ from weyr.core.decision import Ensure, Note
 from weyr.core.replica_set import Replica
 from weyr.core.seen import TaskFacts
 from weyr.core.task_usage import task_meters
-from weyr.kinds.ml.endpoint.body import replica_body
 from weyr.kinds.ml.endpoint.look import Look
-from weyr.kinds.ml.endpoint.memory import EndpointMemory, Side
+from weyr.kinds.ml.endpoint.memory import NEXT, EndpointMemory, Side
+from weyr.kinds.ml.endpoint.progress import spares_one, waits_for_room
 
 
 def moved(look: Look, memory: EndpointMemory) -> tuple[EndpointMemory, tuple[Note, ...]]:
-    """Every side one look further; the numbers of new replicas go on from side to side."""
+    """Every side one look further; the numbers of new replicas go on from side to side. One that nobody wants is
+    forgotten once its last replica is."""
     sides: list[Side] = []
     notes: list[Note] = []
     number = memory.last_number
@@ -23,16 +24,22 @@ def moved(look: Look, memory: EndpointMemory) -> tuple[EndpointMemory, tuple[Not
         after, ended = _moved(look, replace(side, held=replace(side.held, last_number=number)))
         number = after.held.last_number
         notes += ended
-        sides.append(after)
+        is_on_its_way = after.name == NEXT and memory.rollout is not None
+        if after.held.replicas or after.desired or after.name in look.found or is_on_its_way:
+            sides.append(after)
     return replace(memory, sides=tuple(sides), last_number=number), tuple(notes)
 
 
 def _moved(look: Look, side: Side) -> tuple[Side, tuple[Note, ...]]:
-    sight = look.sight(side)
+    sight, rollout = look.sight(side), look.spec.rollout
+    waiting = any(facts.waits for r in side.held.replicas if not r.is_leaving and (facts := sight.facts(r)))
+    side = replace(side, waiting_since=(side.waiting_since or look.now) if waiting else 0.0)
+    is_cramped = waits_for_room(look, side) and spares_one(look, side.desired)
+    unavailable = max(rollout.unavailable, int(is_cramped))
     held, ended = replica_set.drop_ended(sight, side.held)
     if not look.lacks:
-        held = replica_set.start(sight, held, side.desired, surge=side.desired)
-    held = replica_set.let_go(sight, held, side.desired, unavailable=0)
+        held = replica_set.start(sight, held, side.desired, rollout.surge_of(side.desired))
+    held = replica_set.let_go(sight, held, side.desired, unavailable)
     held = replica_set.reroute(sight, held, _address)
     return replace(side, held=held), ended
 
@@ -54,10 +61,6 @@ def ensured(look: Look, memory: EndpointMemory) -> tuple[Ensure, ...]:
 def _ensure(look: Look, side: Side, replica: Replica) -> Ensure:
     thing = look.view.things.get(replica.part)
     old = thing.body if thing else None
-    if isinstance(old, TaskBody):
-        body = old
-    else:
-        target = side.revision(replica).target
-        body = replica_body(look.want.ref, look.spec, target, look.view.needs, look.want.folder)
+    body = old if isinstance(old, TaskBody) else side.revision(replica).body
     generation = thing.generation if thing else look.want.generation
     return Ensure(Capability.TASKS, replica.part, body, generation, task_meters(body))

@@ -1,12 +1,15 @@
 """What may be said of an endpoint. Its parts stand in `fields`."""
 
-from typing import Annotated
-
-from weyr.core.schema import Duration, Reference, field, to
+from weyr.core.schema import Duration, Name, field
 from weyr.kinds.ml.endpoint.fields.program import ProgramSpec
+from weyr.kinds.ml.endpoint.fields.rollout import Rollout
 from weyr.kinds.ml.endpoint.fields.scale import Scale
+from weyr.kinds.ml.endpoint.fields.traffic import Balance, Fallback, Model, Rule, Shadow, Sticky, Variant
 
-IN_PLACE = frozenset({"protect", "model", "scale", "hold", "grace"})
+IN_PLACE = frozenset(
+    {"protect", "model", "models", "variants", "rules", "sticky", "shadow", "fallback", "balance", "scale", "rollout",
+     "hold", "grace"}
+)  # fmt: skip
 """Fields that say nothing about what a replica is: a change of them disturbs none. What a model is, its version says.
 """
 
@@ -14,9 +17,26 @@ IN_PLACE = frozenset({"protect", "model", "scale", "hold", "grace"})
 class EndpointSpec(ProgramSpec):
     """A model behind an address, spoken to by the Open Inference Protocol v2, or whatever its own program speaks."""
 
-    model: Annotated[Reference, to("model", alias="production")] | None = field(
+    model: Model | None = field(
         None, description="What it serves: a model and an alias.", examples=["digits@production"]
     )
+    models: tuple[Model, ...] = field(
+        (), description="Several models that every replica serves, each at its own name.", max_length=100
+    )
+    variants: dict[Name, Variant] = field(
+        {}, description="Several models side by side that share the requests (A/B).", max_length=20,
+        examples=[{"a": {"model": "digits@production", "weight": 90}, "b": {"model": "digits@beta", "weight": 10}}],
+    )  # fmt: skip
+    rules: tuple[Rule, ...] = field(
+        (), description="Which requests go to which variant whatever the weights; the first that holds.", max_length=100
+    )
+    sticky: Sticky | None = field(None, description="By what a caller stays with one variant.")
+    shadow: Shadow | None = field(None, description="A model that gets copies of requests and never answers.")
+    fallback: tuple[Fallback, ...] = field(
+        (), description="Who answers where it cannot, one after the other.", max_length=10
+    )
+    balance: Balance = field(Balance(), description="Which replica of a version answers a request.")
+    rollout: Rollout = field(Rollout(), description="How a new version takes over.")
     scale: Scale = field(Scale(), description="How many replicas answer.")
     hold: Duration = field(30.0, description="How long a request waits while no replica is ready.", ge=0, le=3600)
     grace: Duration = field(30.0, description="Time a replica has to finish its requests when it is replaced.", ge=0)

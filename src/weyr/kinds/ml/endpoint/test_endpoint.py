@@ -47,7 +47,7 @@ def test_it_is_ready_once_the_plane_sends_to_a_ready_replica() -> None:
 
 def test_a_version_is_replaced_without_a_moment_unserved() -> None:
     """The old replicas answer until new ones are ready, and stop when the plane has let go of them."""
-    farm = serving(2)
+    farm = serving(2, rollout={"surge": "100%"})
     farm.model, farm.slow = version(2), {"3", "4"}
     farm.step(3)
     assert (farm.replicas, farm.wanted_route) == (["1", "2", "3", "4"], ["1", "2"])
@@ -69,7 +69,7 @@ def test_a_version_is_replaced_without_a_moment_unserved() -> None:
 
 def test_as_many_always_answer_as_are_wanted_while_a_version_takes_over() -> None:
     """An old replica leaves for each new one that is ready, not when all of them are."""
-    farm = serving(2)
+    farm = serving(2, rollout={"surge": "100%"})
     farm.model, farm.slow = version(2), {"4"}
     farm.step(3)
 

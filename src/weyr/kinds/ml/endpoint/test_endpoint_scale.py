@@ -19,9 +19,10 @@ from weyr.core.task_usage import task_usage
 from weyr.kinds.ml.endpoint import KIND
 from weyr.kinds.ml.endpoint.body import replica_body
 from weyr.kinds.ml.endpoint.checks import checks
-from weyr.kinds.ml.endpoint.decide import decide, estimate
+from weyr.kinds.ml.endpoint.decide import decide
 from weyr.kinds.ml.endpoint.fields.scale import Scale
 from weyr.kinds.ml.endpoint.look import ROUTE
+from weyr.kinds.ml.endpoint.price import estimate
 from weyr.kinds.ml.endpoint.revision import Target
 from weyr.kinds.ml.endpoint.scale import desired_replicas
 
@@ -131,7 +132,7 @@ def test_what_is_served_is_what_the_alias_names(case: str) -> None:
 def test_a_replica_may_read_its_files_and_nothing_else() -> None:
     """Whoever takes over a model server finds one model."""
     target = Target("digits-digits", "digits", 3, "s3://lake/a b/model/")
-    body = replica_body(DIGITS, endpoint(resources={"cpu": 2, "memory": "1GiB"}, grace="5s"), target, {}, "/stack")
+    body = replica_body(DIGITS, endpoint(resources={"cpu": 2, "memory": "1GiB"}, grace="5s"), [target], {}, "/stack")
 
     assert body.grants == ("s3:read:lake/a b/model/*", "s3:list:lake/a b/model/*")
     assert (body.cpu, body.memory_bytes, body.grace_s, body.probe) == (2, 2**30, 5.0, "/v2/health/ready")

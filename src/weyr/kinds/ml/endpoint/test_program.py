@@ -13,7 +13,7 @@ from weyr.core.schema import from_plain
 from weyr.kinds.ml.endpoint.body import replica_body
 from weyr.kinds.ml.endpoint.engines import ENGINES
 from weyr.kinds.ml.endpoint.program_checks import program_findings
-from weyr.kinds.ml.endpoint.revision import Target, revision_of
+from weyr.kinds.ml.endpoint.revision import Target, key_of
 from weyr.kinds.ml.endpoint.spec import EndpointSpec
 
 FILES = Target("lake-chat", "chat", 3, "s3://lake/chat/3")
@@ -26,7 +26,7 @@ def spec_of(**fields: Any) -> EndpointSpec:
 
 def body_of(target: Target | None = None, **fields: Any) -> TaskBody:
     spec = spec_of(**({"model": "chat"} if target else {}), **fields)
-    return replica_body(DIGITS, spec, target or Target("", "digits", 0, ""), {}, "/stack")
+    return replica_body(DIGITS, spec, [target or Target("", "digits", 0, "")], {}, "/stack")
 
 
 LINES: dict[str, tuple[dict[str, Any], str]] = {
@@ -125,8 +125,7 @@ def test_a_program_without_a_model_is_served_at_once_and_is_its_own_version() ->
     farm.step(4)
     alone = Target("", "digits", 0, "")
     first, scaled, changed = (
-        revision_of(spec_of(**fields), alone).key
-        for fields in ({"run": "a"}, {"run": "a", "scale": {"max": 3}}, {"run": "b"})
+        key_of(spec_of(**fields), [alone]) for fields in ({"run": "a"}, {"run": "a", "scale": {"max": 3}}, {"run": "b"})
     )
 
     assert farm.phase() is Phase.READY

@@ -1,0 +1,52 @@
+"""How do requests find their version, in the words of the planes? What the file says of it. Pure."""
+
+from collections.abc import Iterator
+
+from weyr.core.routes import Balance, Fallback, Rule, Shadow, Sticky, Traffic
+from weyr.kinds.ml.endpoint.look import Look
+from weyr.kinds.ml.endpoint.memory import NEXT, SHADOW, EndpointMemory
+
+COOKIE = "weyr-variant"
+
+
+def traffic_of(look: Look, memory: EndpointMemory) -> Traffic:
+    """Rules, stickiness, shadows and fallbacks, but for what names a version that is not there yet."""
+    spec, names = look.spec, {version.name for version in memory.told}
+    sticky, shadow = spec.sticky, spec.shadow
+    name = (sticky.name or (COOKIE if sticky.by == "cookie" else "")) if sticky else ""
+    return Traffic(
+        rules=tuple(_rules(look, memory, names)),
+        sticky=Sticky(sticky.by, name, sticky.keep) if sticky else None,
+        shadows=(Shadow(SHADOW, shadow.sample, shadow.tolerance),) if shadow and SHADOW in names else (),
+        fallbacks=tuple(_fallbacks(look)),
+        balance=Balance(spec.balance.by, spec.balance.header, spec.balance.cookie),
+        takes_outcomes=bool(spec.variants) or bool(spec.rollout.is_gradual and spec.rollout.limits.quality),
+    )
+
+
+def _rules(look: Look, memory: EndpointMemory, names: set[str]) -> Iterator[Rule]:
+    side = memory.side(NEXT)
+    for rule in look.spec.rules:
+        to = (side.wanted.name if side.held.routed else "") if rule.to == NEXT else rule.to
+        if to in names:
+            yield Rule(to, tuple(rule.header.items()), tuple(rule.cookie.items()), rule.caller)
+
+
+def _fallbacks(look: Look) -> Iterator[Fallback]:
+    for item in look.spec.fallback:
+        if item.endpoint:
+            name = item.endpoint.name
+            yield Fallback(name, route=f"{look.want.ref.stack}/{name}", first_byte_s=item.after)
+        elif item.url:
+            prices = [price.micros if price else 0 for price in (item.prompt_price, item.completion_price)]
+            yield Fallback(
+                item.url.split("://", 1)[1].split("/", 1)[0],
+                url=item.url,
+                model=item.model,
+                key_file=item.key.ref(look.want.ref.stack).absolute if item.key else "",
+                prompt_micros=prices[0],
+                completion_micros=prices[1],
+                budget_micros=item.budget.micros if item.budget else None,
+                budget_s=item.per,
+                first_byte_s=item.after,
+            )
