@@ -87,7 +87,10 @@ class World:
             "generation": 1,
             "conditions": [condition],
             "outputs": outputs,
-            "things": [{"id": f"digits:{ref}#1", "part": "1", "capability": "TaskRunner", "state": phase}],
+            "things": [
+                {"id": f"digits:{ref}#1", "part": "1", "capability": "TaskRunner", "state": phase},
+                *_route(ref),
+            ],
             "rate_micros_per_hour": 40_000,
             "cost_micros": 1_500,
             "updated_at": 1.0,
@@ -293,6 +296,15 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     server.serve_forever(poll_interval=0.05)
     (home / "run" / "server.json").unlink()
+
+
+def _route(ref: str) -> list[dict[str, object]]:
+    """The route of the endpoint, whose second version fails often."""
+    if not ref.startswith("endpoint/"):
+        return []
+    counts = {"requests": 1000, "latency_sum_s": 100.0, "latency_squares": 10.1}
+    versions: list[dict[str, object]] = [{"name": "3", "errors": 10, **counts}, {"name": "4", "errors": 200, **counts}]
+    return [{"id": f"digits:{ref}#route", "capability": "TrafficRouter", "state": "present", "versions": versions}]
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ READS = {
     "a kind": ["get", "jobs"],
     "stacks": ["get", "stacks"],
     "an object": ["describe", "job/train"],
+    "a comparison": ["ab", "endpoint/digits"],
     "events": ["events"],
     "runs": ["runs"],
     "one run": ["runs", "0f6d"],
@@ -48,6 +49,18 @@ def test_get_is_a_table_without_colour_when_piped(standing: Shell) -> None:
     assert said.out.splitlines()[0].split() == ["OBJECT", "PHASE", "WHAT"]
     assert "job/train        done   train is done" in said.out
     assert "\x1b" not in said.out
+
+
+def test_versions_are_compared_and_chance_is_called_chance(standing: Shell) -> None:
+    """Twenty times the errors of the control are worse; a latency that hardly differs is not."""
+    said = standing.weyr("ab", "endpoint/digits").out
+    errors, latency = said.splitlines()[1:]
+    assert errors.split()[:3] == ["errors", "4:", "20.00%"]
+    assert errors.endswith("worse")
+    assert latency.endswith("no difference shown")
+    wrong = standing.weyr("ab", "endpoint/digits", "--control", "9")
+    assert wrong.status != 0
+    assert "of these some were: 3, 4" in wrong.err
 
 
 def test_get_wide_adds_the_money(standing: Shell) -> None:

@@ -35,6 +35,7 @@ VERBS: VerbTable = {
     "Look": {
         "get": "List stacks and objects, or one object.",
         "describe": "Tell everything about one object.",
+        "ab": "Compare the versions that answer an endpoint's requests.",
         "why": "Say what an object waits for, and what each node lacks.",
         "logs": "Show what an object's task printed.",
         "exec": "Run a command, or a shell, where a task runs.",

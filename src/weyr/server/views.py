@@ -7,9 +7,10 @@ from typing import Any
 from weyr.core.amounts import amount_text
 from weyr.core.audit import AuditEvent
 from weyr.core.decision import ConditionType, Phase
+from weyr.core.plain import plain_of
 from weyr.core.pools import NodeFacts, NodeUse, PoolFacts, QueueFacts
 from weyr.core.ref import Ref
-from weyr.core.seen import Absent, Present, TaskFacts, Unknown
+from weyr.core.seen import Absent, Present, RouteFacts, TaskFacts, Unknown
 from weyr.ledger.accounts import Cost
 from weyr.reconcile.scheduler.why import Waits
 from weyr.reconcile.world import World
@@ -80,6 +81,9 @@ def thing_json(thing: ThingRow, use: NodeUse | None = None) -> dict[str, Any]:
         case Present(facts=QueueFacts() as queue):
             used = {name: amount_text(name, amount) for name, amount in queue.used.items()}
             view |= {"state": "present", "used": used, "running": queue.running, "waiting": queue.waiting}
+        case Present(facts=RouteFacts() as route):
+            view |= {"state": "present", "requests": route.requests, "errors": route.errors}
+            view["versions"] = [plain_of(counts) for counts in route.versions]
         case Present():
             view["state"] = "present"
         case Absent():
