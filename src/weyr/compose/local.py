@@ -42,6 +42,7 @@ from weyr.engines.local.ports import HOST
 from weyr.engines.local.registry import LocalRegistry
 from weyr.engines.local.router import LocalRouter
 from weyr.engines.local.secrets import LocalSecrets
+from weyr.engines.local.spool import Carrier
 from weyr.engines.local.supervisor import Supervisor
 from weyr.engines.local.tasks import local_tasks, machine_memory_bytes
 from weyr.engines.local.tracked import TrackedTasks
@@ -124,6 +125,13 @@ def plane_supervisor(weyr: "Weyr", log: Log, on_started: Callable[[str], None]) 
 def task_vigil(weyr: "Weyr", wake: Callable[[Iterable[Ref]], None]) -> Vigil:
     """Who notices the deaths that no launcher can tell of."""
     return Vigil(weyr.home.tasks, weyr.launcher.pid, wake)
+
+
+def payload_carrier(weyr: "Weyr", log: Log) -> Carrier:
+    """Who brings payload logs into their buckets."""
+    admin = weyr.access.admin
+    port = ports_of(weyr.home, is_serving=True)["s3"]
+    return Carrier(weyr.home.spool, s3_buckets(url_of(port), admin.access_key_id, admin.secret_access_key), log)
 
 
 def open_weyr(

@@ -10,7 +10,7 @@ import uvicorn
 
 from weyr.access.audit import AuditLog
 from weyr.compose.doors import url_of
-from weyr.compose.local import Planes, Weyr, open_weyr, plane_supervisor, task_vigil
+from weyr.compose.local import Planes, Weyr, open_weyr, payload_carrier, plane_supervisor, task_vigil
 from weyr.compose.tenure import Tenure
 from weyr.core.diagnostic import EngineError
 from weyr.reconcile.ports import Log
@@ -57,10 +57,13 @@ def serve(
     supervisor.start()
     keeper.start()
     vigil.start()
+    carrier = payload_carrier(weyr, log)
+    carrier.start()
     with as_user_errors(home.path):
         asyncio.run(_run(server, door, home, url, is_auto, log))
     log("server.stopping", pid=os.getpid())
     vigil.stop()
+    carrier.stop()
     keeper.stop()
     supervisor.stop()
     if not weyr.world.stacks:

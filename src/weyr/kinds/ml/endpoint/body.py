@@ -8,6 +8,7 @@ from weyr.core.ref import Ref
 from weyr.kinds.ml.endpoint.revision import Target
 from weyr.kinds.ml.endpoint.runs import program_body, served_body
 from weyr.kinds.ml.endpoint.spec import EndpointSpec
+from weyr.kinds.ml.endpoint.watching import traced
 
 
 def replica_body(
@@ -24,5 +25,8 @@ def replica_body(
             for word in ("--source", target.source, "--name", target.local_name, "--version", str(target.version))
         ]
         how = ("--allow-code", "--compute-threads", str(max(1, int(spec.resources.cpu))))
-        return served_body(ref, spec, needs, folder, (*words, *how), tuple(target.source for target in targets))
-    return program_body(ref, spec, needs, folder, targets[0].local_name, targets[0].source)
+        sources = tuple(target.source for target in targets)
+        body = served_body(ref, spec, needs, folder, (*words, *how), sources)
+    else:
+        body = program_body(ref, spec, needs, folder, targets[0].local_name, targets[0].source)
+    return traced(body, spec.watch)

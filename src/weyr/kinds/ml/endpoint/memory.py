@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from weyr.core.replica_set import Replica, ReplicaSet, Sight
 from weyr.core.routes import RouteVersion
+from weyr.core.watch import Watch
 from weyr.kinds.ml.endpoint.judge import Tally
 from weyr.kinds.ml.endpoint.revision import Revision
 
@@ -90,7 +91,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class EndpointMemory:
-    """`told` is what routing `route_generation` said.
+    """`told` and `watch` are what routing `route_generation` said.
 
     A revision is served on while its model says nothing. `url` is the last one known; `served` names the revisions
     that answered last, since `serving_since`. No replica's number is used twice, in whichever side it is. `order` is
@@ -104,6 +105,7 @@ class EndpointMemory:
     refused: Refused | None = None
     route_generation: int = 0
     told: tuple[RouteVersion, ...] = ()
+    watch: Watch = field(default_factory=Watch)
     served: str = ""
     serving_since: float = 0.0
     generation: int = 0

@@ -12,6 +12,7 @@ from weyr.kinds.ml.endpoint.memory import MAIN, NEXT, SHADOW, EndpointMemory, Si
 from weyr.kinds.ml.endpoint.progress import share_of_next
 from weyr.kinds.ml.endpoint.sizes import is_retiring
 from weyr.kinds.ml.endpoint.traffic import traffic_of
+from weyr.kinds.ml.endpoint.watching import watch_of
 
 WHOLE = 10_000
 """The sum of all weights: a step of 0.01 % is the smallest."""
@@ -20,16 +21,17 @@ WHOLE = 10_000
 def reroute(look: Look, memory: EndpointMemory) -> EndpointMemory:
     """The routing as it should be, under a new number where it differs from the one before."""
     told = tuple(_versions(look, memory))
-    if told == memory.told and memory.route_generation:
+    watch = watch_of(look.want.ref, look.spec.watch, look.view.needs)
+    if (told, watch) == (memory.told, memory.watch) and memory.route_generation:
         return memory
-    return replace(memory, told=told, route_generation=memory.route_generation + 1)
+    return replace(memory, told=told, watch=watch, route_generation=memory.route_generation + 1)
 
 
 def ensured_route(look: Look, memory: EndpointMemory) -> Ensure:
     """The route as a thing. A refused one is asked for again: its name may have become free."""
     thing = look.view.things.get(ROUTE)
     name = f"{look.want.ref.stack}/{look.want.ref.name}"
-    body = RouteBody(name, memory.told, look.spec.hold, traffic_of(look, memory))
+    body = RouteBody(name, memory.told, look.spec.hold, traffic_of(look, memory), watch=memory.watch)
     return Ensure(Capability.TRAFFIC, ROUTE, body, _generation(look, memory), again=bool(thing and thing.refusal))
 
 

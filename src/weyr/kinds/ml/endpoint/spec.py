@@ -5,10 +5,11 @@ from weyr.kinds.ml.endpoint.fields.program import ProgramSpec
 from weyr.kinds.ml.endpoint.fields.rollout import Rollout
 from weyr.kinds.ml.endpoint.fields.scale import Scale
 from weyr.kinds.ml.endpoint.fields.traffic import Balance, Fallback, Model, Rule, Shadow, Sticky, Variant
+from weyr.kinds.ml.endpoint.fields.watch import Watching
 
 IN_PLACE = frozenset(
     {"protect", "model", "models", "variants", "rules", "sticky", "shadow", "fallback", "balance", "scale", "rollout",
-     "hold", "grace"}
+     "hold", "grace", "watch"}
 )  # fmt: skip
 """Fields that say nothing about what a replica is: a change of them disturbs none. What a model is, its version says.
 """
@@ -40,3 +41,4 @@ class EndpointSpec(ProgramSpec):
     scale: Scale = field(Scale(), description="How many replicas answer.")
     hold: Duration = field(30.0, description="How long a request waits while no replica is ready.", ge=0, le=3600)
     grace: Duration = field(30.0, description="Time a replica has to finish its requests when it is replaced.", ge=0)
+    watch: Watching = field(Watching(), description="What is noted of requests, beside counts.")
