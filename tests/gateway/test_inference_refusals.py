@@ -30,7 +30,7 @@ def test_a_caller_without_a_valid_token_is_refused_and_written_down() -> None:
         assert all(b"www-authenticate: Bearer" in answer for answer in answers)
         lines = [json.loads(line) for line in plane.audit.read_text().splitlines()]
         assert [(line["action"], line["resource"], line["allowed"]) for line in lines] == [
-            ("inference:call", ROUTE, False)
+            ("inference:read", ROUTE, False)
         ] * 3
 
 

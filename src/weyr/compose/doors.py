@@ -41,7 +41,10 @@ def planes_of(home: Home, is_serving: bool = True) -> dict[str, Plane]:
     opened = ("--keys", keys, "--remote-keys", str(remote_keys_of(home)))
     own = {
         "s3": ("--data", str(home.objects), *opened, *told),
-        "inference": ("--routes", str(home.routes), "--spool", str(home.spool)),
+        "inference": (
+            *("--routes", str(home.routes), "--spool", str(home.spool)),
+            *("--api-keys", str(home.api_keys), "--limits", str(home.limits)),
+        ),
     }
     planes = {name: Plane(name, arguments(name, *own[name]), home.info(name), home.log(name)) for name in own}
     files = ("--functions", str(home.functions), "--events", str(home.events))

@@ -39,6 +39,11 @@ class Home:
         return self.path / "api-keys.json"
 
     @property
+    def limits(self) -> Path:
+        """What callers of endpoints have used of their limits."""
+        return self.path / "limits.table"
+
+    @property
     def routes(self) -> Path:
         return self.path / "routes.json"
 

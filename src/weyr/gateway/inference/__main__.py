@@ -10,6 +10,7 @@ import uvloop
 
 from weyr.gateway.audit import AuditTrail
 from weyr.gateway.credentials import Credentials
+from weyr.gateway.inference.callers import Callers
 from weyr.gateway.inference.capture import Payloads
 from weyr.gateway.inference.control import Control
 from weyr.gateway.inference.door import Door
@@ -39,6 +40,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m weyr.gateway.inference", description="Serve endpoints.")
     parser.add_argument("--routes", type=Path, required=True, help="the routing snapshot to follow")
     parser.add_argument("--credentials", type=Path, required=True, help="who may call")
+    parser.add_argument("--api-keys", type=Path, help="who else may call, from outside")
+    parser.add_argument("--limits", type=Path, help="where what callers used of their limits is kept")
     parser.add_argument("--audit", type=Path, required=True, help="where refusals are written down")
     parser.add_argument("--control", type=Path, required=True, help="the Unix socket for Weyr itself")
     parser.add_argument("--info", type=Path, required=True, help="where to say that this process listens")
@@ -58,9 +61,9 @@ async def _serve(arguments: argparse.Namespace) -> None:
     table.reload()
     audit = AuditTrail(arguments.audit, "inference")
     bounds = Bounds(**{bound.name: getattr(arguments, bound.name) for bound in fields(Bounds)})
-    plane = Plane(
-        table, Credentials(arguments.credentials), audit, bounds, Payloads(arguments.spool, arguments.spool_max)
-    )
+    callers = Callers(Credentials(arguments.credentials), arguments.api_keys)
+    payloads = Payloads(arguments.spool, arguments.spool_max)
+    plane = Plane(table, callers, audit, bounds, payloads, arguments.limits)
     public = await plane.loop.create_server(lambda: Door(plane), arguments.host, arguments.port, backlog=BACKLOG)
     control_server = HttpServer(Control(plane, Epochs(arguments.info.with_name("epoch"))))
     control = await listen_unix(control_server, arguments.control)

@@ -34,19 +34,21 @@ def subjects_of(caller: Caller, route: str, per_caller: Limits, total: Limits) -
 
 
 class Allowance:
-    """What one request uses. `piece` and `end` tell of its answer.
+    """What one request uses. `head`, `piece` and `end` tell of its answer, whose head gets the lines `fields`.
 
     Raises (on construction): LimitHit, and nothing was used.
     """
 
-    __slots__ = ("_charged", "_head", "_is_metered", "_meter", "_pending", "_price", "_prompt", "_subjects", "_tally")
+    __slots__ = ("_charged", "_hit", "_meter", "_pending", "_price", "_prompt", "_subjects", "_tally", "fields",
+                 "is_chunked")  # fmt: skip
 
     def __init__(self, tally: Tally, subjects: Sequence[Subject], price: Price, body_bytes: int) -> None:
         self._tally, self._price = tally, price
         self._subjects: list[Subject] = []
         self._prompt = guess_of(body_bytes)
-        self._is_metered = any(limits.are_metered for _, limits in subjects)
-        self._meter = TokenMeter() if self._is_metered else None
+        self._meter = TokenMeter() if any(limits.are_metered for _, limits in subjects) else None
+        self._hit = ""
+        self.is_chunked = False
         self._pending = self._charged = 0
         now = time.time()
         micros = price.request_micros + price.of(self._prompt, 0)
@@ -69,33 +71,31 @@ class Allowance:
         except LimitHit:
             self._take_back(micros, now)
             raise
-        self._head = rate_fields(tightest) if tightest.limit else b""
+        self.fields = rate_fields(tightest) if tightest.limit else b""
 
-    def head(self, data: bytes) -> bytes:
-        """The beginning of the answer, with what is left of the limits written into its head."""
+    def head(self, data: bytes) -> None:
+        """The beginning of the answer."""
+        if self._meter is None:
+            return
         end = data.find(b"\r\n\r\n")
-        if self._meter is not None:
-            self._meter.head(data[: end + 2])
-            self.piece(data[end + 4 :])
-        if not self._head:
-            return data
-        line = data.find(b"\r\n") + 2
-        return b"".join((data[:line], self._head, data[line:]))
+        head = data[: end + 2].lower()
+        self._meter.head(head)
+        self.is_chunked = b"\r\ntransfer-encoding:" in head
+        self.piece(data[end + 4 :])
 
     def piece(self, data: bytes) -> str:
-        """More of the answer. Which limit is used up by it, "" for none."""
+        """More of the answer. Which limit is used up by it, "" for none, or while it is in the middle of an event."""
         if self._meter is None:
             return ""
         self._pending += self._meter.piece(data)
-        if self._pending < CHARGE_EVERY:
+        if self._pending >= CHARGE_EVERY:
+            came, self._pending = self._pending, 0
+            self._charged += came
+            self._hit = self._charge(came, self._price.of(0, came)) or self._hit
+        if not self._hit or not self._meter.is_stream:
             return ""
-        came, self._pending = self._pending, 0
-        self._charged += came
-        return self._charge(came, self._price.of(0, came))
-
-    @property
-    def is_stream(self) -> bool:
-        return self._meter is not None and self._meter.is_stream
+        # A chunk may hold part of an event, and a piece part of a chunk: there nothing can be put between.
+        return self._hit if data.endswith(b"\n\n\r\n" if self.is_chunked else b"\n\n") else ""
 
     def end(self, is_answered: bool) -> None:
         """The request is over: what was guessed is corrected by what is known."""

@@ -7,9 +7,10 @@ within a fraction of a second, whether or not anybody else is alive.
 import hashlib
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from weyr.core.api_keys import ADMIN as ADMIN_MODELS
 from weyr.core.api_keys import CALL, PRIORITIES, READ, ApiKey, read_keys
 from weyr.core.grants import ADMIN, Principal, is_allowed
 from weyr.core.limits import NO_LIMITS, Limits
@@ -81,6 +82,17 @@ class Callers:
             self._problem = f"{self._file}: {e}"
 
 
+WORDS = {CALL: "call", READ: "read what is at", ADMIN_MODELS: "load and unload models of"}
+_READS = (b"/v2", b"/v1/models", b"/health", b"/metrics", b"/openapi")
+
+
+def action_of(method: bytes, path: bytes) -> str:
+    """What a request does: it asks a model, reads what models are, or loads and unloads them."""
+    if path.startswith(b"/v2/repository/"):
+        return ADMIN_MODELS if path.partition(b"?")[0].endswith((b"/load", b"/unload")) else READ
+    return READ if method in (b"GET", b"HEAD") and path.startswith(_READS) else CALL
+
+
 def may(principal: Principal, action: str, route: str) -> bool:
     """Who may ask a model may also read what it is."""
     if is_allowed(principal.grants, action, route):
@@ -91,11 +103,12 @@ def may(principal: Principal, action: str, route: str) -> bool:
 def _callers_of(keys: tuple[ApiKey, ...]) -> Mapping[str, Caller]:
     found: dict[str, Caller] = {}
     for key in keys:
-        caller = Caller(key.principal, key.limits, PRIORITIES[key.priority], key.expires_at)
+        limits = NO_LIMITS if key.limits == NO_LIMITS else key.limits
+        caller = Caller(key.principal, limits, PRIORITIES[key.priority], key.expires_at)
         found[key.sha256] = caller
         if key.former_sha256:
             until = min(key.former_until, key.expires_at or key.former_until)
-            found[key.former_sha256] = Caller(key.principal, key.limits, PRIORITIES[key.priority], until)
+            found[key.former_sha256] = replace(caller, expires_at=until)
     return found
 
 

@@ -21,7 +21,7 @@ class Control:
         table = self._plane.table
         match request.method, request.path:
             case b"GET", b"/health":
-                problems = [text for text in (table.problem, self._plane.credentials.problem) if text]
+                problems = [text for text in (table.problem, self._plane.callers.problem) if text]
                 return answer({"ok": not problems, "generation": table.generation, "problems": problems})
             case b"POST", b"/reload":
                 if why := self._epochs.refusal(request.headers.get(HEADER.lower().encode(), b"").decode("latin-1")):

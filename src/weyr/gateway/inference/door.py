@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, cast
 import httptools
 
 from weyr.gateway.inference.exchange import Exchange
+from weyr.gateway.inference.trials import check_silence
 from weyr.wire.traces import TRACEPARENT
 
 if TYPE_CHECKING:
@@ -26,9 +27,14 @@ LINGER_S = 1.0
 
 _OURS = frozenset({
     b"authorization", b"connection", b"content-length", b"expect", b"host", b"keep-alive", b"proxy-authorization",
-    b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade",
+    b"proxy-connection", b"request-timeout", b"te", b"trailer", b"transfer-encoding", b"upgrade",
+    b"x-priority", b"x-request-timeout",
 })  # fmt: skip
 """Headers that concern this hop. They are not passed on; above all the caller's token is not."""
+_KEPT = frozenset({b"host", b"request-timeout", b"x-priority", b"x-request-timeout"})
+"""Those that concern the replica as well."""
+_KEY_HEADERS = (b"x-api-key", b"api-key")
+"""Where Anthropic's and Azure's clients put their keys."""
 
 
 class Door(asyncio.Protocol):
@@ -149,8 +155,8 @@ class Door(asyncio.Protocol):
             if silent_s > bounds.body_s:
                 self._broken(408, f"nothing more of the body came for {bounds.body_s:g} s")
                 self._advance()
-        elif current and current.line and now - current.line.heard_at > bounds.answer_s:
-            current.refuse(504, f"the replica was silent for {bounds.answer_s:g} s")
+        elif current and current.line:
+            check_silence(current, now - current.line.heard_at, bounds.answer_s)
 
     def close_if_idle(self) -> None:
         """For a plane that ends: no next request on this connection."""
@@ -182,7 +188,7 @@ class Door(asyncio.Protocol):
         if lowered in _OURS:
             # Joined, as HTTP says of repeated headers: two tokens are then no token.
             self._special[lowered] = b"%b, %b" % (self._special[lowered], value) if lowered in self._special else value
-            if lowered != b"host":
+            if lowered not in _KEPT:
                 return
         elif lowered == TRACEPARENT:
             self._traceparent = value
@@ -206,12 +212,16 @@ class Door(asyncio.Protocol):
         elif length is not None:
             framing = b"content-length: %b\r\n" % length
         self._framing = b"" if is_upgrading else framing
+        scheme, _, token = special.get(b"authorization", b"").partition(b" ")
+        bearer = token.strip() if scheme.lower() == b"bearer" else b"" if scheme else self._key_taken_out()
         fields = self._fields if b"connection" not in special else self._without_named(special[b"connection"])
         begin = b" HTTP/1.1\r\n" if version == "1.1" else b" HTTP/1.0\r\n"
         head = b"".join((method, b" ", rest, begin, *fields, framing, b"\r\n"))
-        scheme, _, token = special.get(b"authorization", b"").partition(b" ")
-        bearer = token.strip().decode("latin-1") if scheme.lower() == b"bearer" else ""
-        exchange = self._incoming = Exchange(self, method, name, bearer, head, self._fields)
+        exchange = self._incoming = Exchange(self, method, name, bearer.decode("latin-1"), head, self._fields)
+        exchange.path = rest
+        exchange.length = int(length) if length is not None else 0
+        exchange.asked_s = special.get(b"x-request-timeout") or special.get(b"request-timeout")
+        exchange.asked_priority = special.get(b"x-priority")
         exchange.is_chunked = encoding is not None
         exchange.traceparent = self._traceparent
         exchange.upgrades = is_upgrading
@@ -225,8 +235,8 @@ class Door(asyncio.Protocol):
         exchange = self._incoming
         assert exchange is not None
         exchange.received += len(piece)
-        if exchange.received > self.plane.bounds.body_max:
-            self._refuse(413, f"the body is over {self.plane.bounds.body_max} bytes")
+        if exchange.received > exchange.body_max:
+            self._refuse(413, f"the body is over {exchange.body_max} bytes")
         if exchange.is_over:
             return
         exchange.buffered += len(piece)
@@ -263,6 +273,15 @@ class Door(asyncio.Protocol):
         if version == "1.1" and b"host" not in special:
             return 400, "a request in HTTP/1.1 names its Host"
         return None
+
+    def _key_taken_out(self) -> bytes:
+        """The key of a caller who shows it in a header of its own. The replica does not see it."""
+        for at in range(0, len(self._fields), 4):
+            if self._fields[at].lower() in _KEY_HEADERS:
+                key = self._fields[at + 2]
+                self._fields = self._fields[:at] + self._fields[at + 4 :]
+                return key
+        return b""
 
     def _without_named(self, connection: bytes) -> list[bytes]:
         """The headers that the caller's own Connection header does not keep to this hop."""

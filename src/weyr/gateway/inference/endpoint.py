@@ -4,25 +4,29 @@ A replica that leaves the routes drains: it gets no new request, and is dropped 
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
+from weyr.core.limits import NO_LIMITS, Limits
 from weyr.core.routes import RouteBody
 from weyr.core.serving_metrics import NO_VERSION
+from weyr.gateway.inference.allowance import Subject, subjects_of
 from weyr.gateway.inference.asked import Asked
+from weyr.gateway.inference.callers import Caller
 from weyr.gateway.inference.choice import Chooser
 from weyr.gateway.inference.counts import Counts
-from weyr.gateway.inference.replica import RETRY_MIN_S, Replica
+from weyr.gateway.inference.outliers import judge_latencies
+from weyr.gateway.inference.replica import Replica
 from weyr.gateway.inference.routes import Route
 from weyr.gateway.inference.version import Version
+from weyr.gateway.inference.waiting import WaitingLine
 
-
-class Waiter(Protocol):
-    """A request that is held until a replica can take it."""
-
-    def wake(self) -> None: ...
+RETRY_CREDIT = 10
+"""Retries that a quiet endpoint may have at once."""
+SUBJECTS_MAX = 4096
 
 
 class Steered(Asked, Protocol):
@@ -40,14 +44,15 @@ class Endpoint:
         self.draining: list[Replica] = []
         self._versions: dict[str, Version] = {}
         self._take(route)
-        self.waiting: dict[Waiter, None] = {}
+        self.waiting = WaitingLine(self._has_room)
         self.inflight = 0
         self.requests = 0
         self.errors = 0
         self.last_request_at: float | None = None
         self.nobody = Counts(NO_VERSION)
         """What was given up before a version was chosen for it."""
-        self._timer: asyncio.TimerHandle | None = None
+        self.retries = self.cut = 0
+        self._retry_credit, self._credited = float(RETRY_CREDIT), 0
 
     def all_replicas(self) -> tuple[Replica, ...]:
         """Those that get requests, and those that still answer some."""
@@ -55,12 +60,14 @@ class Endpoint:
 
     @property
     def is_idle(self) -> bool:
-        return not (self.inflight or self.waiting or self.draining)
+        return not (self.inflight or self.waiting.queue or self.draining)
 
     def apply(self, route: Route) -> None:
         """Takes the route as it is now. Replicas that stay keep their connections; whoever waits is woken at once."""
         self._take(route)
-        self.wake()
+        if self.replicas:
+            self.waiting.replicas_came(asyncio.get_running_loop().time())
+        self.waiting.wake()
 
     def remove(self) -> None:
         """The endpoint is gone: no new request, and those that wait learn it."""
@@ -110,28 +117,53 @@ class Endpoint:
         replica.inflight -= 1
         if replica.is_draining and not replica.inflight and replica in self.draining:
             self.draining.remove(replica)
+        if self.waiting.queue:
+            self.waiting.let_in()
 
-    def hold(self, waiter: Waiter) -> None:
-        """Keeps a request until `wake`. Looks again by itself where a replica is only resting from a refusal."""
-        self.waiting[waiter] = None
-        if self._timer is None and self.replicas:
-            loop = asyncio.get_running_loop()
-            soonest = min(replica.down_until for replica in self.replicas)
-            self._timer = loop.call_at(max(soonest, loop.time() + RETRY_MIN_S), self._look_again)
+    def turned_away(self, status: int) -> None:
+        """A request was refused for a limit: it is counted, and is no load."""
+        self.nobody.answered(status, 0.0)
+        self.nobody.measure.ended("", status, 0.0, False, (0, 0), None)
 
-    def let_go(self, waiter: Waiter) -> None:
-        """It waits no longer."""
-        self.waiting.pop(waiter, None)
+    def may_retry(self) -> bool:
+        """Whether one more request may be sent again: when much fails, sending it twice makes it worse."""
+        earned = self.limits.retries.budget * (self.requests - self._credited)
+        self._retry_credit = min(float(RETRY_CREDIT), self._retry_credit + earned)
+        self._credited = self.requests
+        if self._retry_credit < 1.0:
+            return False
+        self._retry_credit -= 1.0
+        self.retries += 1
+        return True
 
-    def wake(self) -> None:
-        """Everyone who waits tries again, in the order of their coming."""
-        waiting, self.waiting = self.waiting, {}
-        for waiter in waiting:
-            waiter.wake()
+    def places(self) -> int:
+        """How many requests its replicas have at once, where they are bounded."""
+        return self.limits.queue.per_replica * len(self.replicas)
 
-    def _look_again(self) -> None:
-        self._timer = None
-        self.wake()
+    def subjects_of(self, caller: Caller) -> tuple[Subject, ...]:
+        """Whose limits count for a caller's requests here."""
+        name = caller.principal.name
+        known = self._subjects.get(name)
+        # A key's limits change without the route: the value itself tells.
+        if known is None or known[0] is not caller.limits:
+            if len(self._subjects) > SUBJECTS_MAX:
+                self._subjects.clear()
+            found = subjects_of(caller, self.route.name, self.limits.per_caller, self.limits.total)
+            known = self._subjects[name] = caller.limits, found
+        return known[1]
+
+    def put_out_the_slow(self, now: float) -> None:
+        """Leaves alone for a while who is far slower than the rest of its version."""
+        rule = self.limits.ejection
+        for version in self._order if rule.slow else ():
+            if judge_latencies(rule, version.replicas, now):
+                for replica in version.replicas:
+                    if replica.health.out_until > now:
+                        replica.down_until = replica.health.out_until
+
+    def _has_room(self, now: float) -> bool:
+        bound = self.limits.queue.per_replica or math.inf
+        return any(replica.inflight < bound and replica.down_until <= now for replica in self.replicas)
 
     def _take(self, route: Route) -> None:
         before = self._versions
@@ -148,6 +180,13 @@ class Endpoint:
             self._versions[told.name] = version
         gone += [replica for version in before.values() for replica in version.replicas]
         self.replicas = [replica for version in self._versions.values() for replica in version.replicas]
+        self.limits = route.body.limits
+        self.keeps_time = bool(self.limits.queue.per_replica or self.limits.ejection.slow)
+        self.is_limited = self.limits.per_caller != NO_LIMITS or self.limits.total != NO_LIMITS
+        self._subjects: dict[str, tuple[Limits, tuple[Subject, ...]]] = {}
+        for version in self._versions.values():
+            version.per_replica = self.limits.queue.per_replica
+            version.connect_s = self.limits.timeouts.connect_s
         self._order = sorted(self._versions.values(), key=lambda version: -version.told.weight)
         self._chooser = _chooser(route, self._order)
         self._let_go(gone)

@@ -5,29 +5,35 @@ knows what may still be done: before a byte was sent it may go to any replica, a
 """
 
 import asyncio
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from weyr.core.grants import is_allowed
+from weyr.core.api_keys import PRIORITIES
+from weyr.gateway.inference.admission import admitted
+from weyr.gateway.inference.allowance import Allowance
 from weyr.gateway.inference.capture import Capture
 from weyr.gateway.inference.choice import UnknownVersion
 from weyr.gateway.inference.endpoint import Endpoint
-from weyr.gateway.inference.line import connect
+from weyr.gateway.inference.line import connect, with_lines
+from weyr.gateway.inference.refusals import refused, retry_after
 from weyr.gateway.inference.replica import Replica
 from weyr.gateway.inference.sight import record, stream_of, watch
 from weyr.gateway.inference.stream import Stream
 from weyr.gateway.inference.trace import Trace
+from weyr.gateway.inference.trials import blame, praise
 from weyr.gateway.inference.tunnel import join
 from weyr.gateway.inference.version import Version
-from weyr.wire.message import refusal
+from weyr.gateway.inference.wishes import timeout_of
 
 if TYPE_CHECKING:
     from weyr.gateway.inference.door import Door
     from weyr.gateway.inference.line import Line
 
-ACTION = "inference:call"
-CONNECT_TIMEOUT_S = 2.0
-TRIES_MAX = 3
+NORMAL = PRIORITIES["normal"]
+KEEP_MAX = 256 * 2**10
+"""How much of a body is kept so that it can be sent again."""
+NOT_IMPLEMENTED = 501
 REPEATABLE = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 """Methods that may be sent twice: they change nothing. Everything else is sent at most once."""
 
@@ -42,10 +48,11 @@ class Exchange:
     headers, and `adds` are header lines that the answer gets from here."""
 
     __slots__ = (
-        "_deadline", "_task", "_tries", "adds", "answered_bytes", "began_at", "buffered", "caller", "capture", "closes",
-        "door", "endpoint", "expects", "fields", "has_answer", "head", "is_chunked", "is_cold", "is_over", "is_whole",
-        "line", "method", "name", "pieces", "problem", "received", "replica", "sent_at", "stream", "token", "trace",
-        "traceparent", "upgrades", "version",
+        "_hold_timer", "_kept", "_task", "_timer", "_tries", "adds", "allowance", "answered_bytes", "asked_priority",
+        "asked_s", "began_at", "body_max", "buffered", "caller", "capture", "closes", "door", "endpoint", "ends_at",
+        "expects", "fields", "has_answer", "head", "is_chunked", "is_cold", "is_over", "is_whole", "length", "line",
+        "method", "name", "path", "pieces", "priority", "problem", "received", "replica", "sent_at", "stream", "token",
+        "trace", "traceparent", "upgrades", "version",
     )  # fmt: skip
 
     def __init__(
@@ -74,8 +81,15 @@ class Exchange:
         self.replica: Replica | None = None
         self.version: Version | None = None
         self.line: Line | None = None
-        self.sent_at = 0.0
-        """When a replica was sent it, 0 while none was; as `began_at`, by the loop's clock."""
+        self.path = b""
+        self.length = 0
+        self.body_max = door.plane.bounds.body_max
+        self.asked_s: bytes | None = None
+        self.asked_priority: bytes | None = None
+        self.priority = NORMAL
+        self.allowance: Allowance | None = None
+        self.began_at = self.sent_at = self.ends_at = 0.0
+        """By the loop's clock: when it came, when a replica was sent it, when it has to be over; 0 for not at all."""
         self.is_cold = False
         self.answered_bytes = 0
         self.stream: Stream | None = None
@@ -83,37 +97,43 @@ class Exchange:
         self.trace: Trace | None = None
         self.capture: Capture | None = None
         self._tries = 0
-        self.began_at = 0.0
-        self._deadline: asyncio.TimerHandle | None = None
+        self._kept: list[bytes] | None = None
+        self._hold_timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Its turn has come: who calls, may they, and where to."""
-        plane = self.door.plane
         if self.problem:
             self.refuse(*self.problem)
             return
-        principal = plane.credentials.token(self.token) if self.token else None
-        name = self.name.decode("latin-1")
-        if principal is None:
-            plane.audit.refused("", ACTION, name, "no valid token")
-            self.refuse(401, "send a valid token: Authorization: Bearer TOKEN")
-            return
-        if not is_allowed(principal.grants, ACTION, name):
-            plane.audit.refused(principal.name, ACTION, name, "no grant covers it")
-            self.refuse(403, f"{principal.name} may not call {name}")
-            return
-        endpoint = plane.table.by_prefix.get(self.name)
+        self.began_at = self.door.loop.time()
+        endpoint = admitted(self)
         if endpoint is None:
-            self.refuse(404, f'there is no endpoint "{name}"; the path begins with /stack/endpoint')
             return
         self.endpoint = endpoint
-        self.caller = principal.name
-        self.began_at = self.door.loop.time()
         endpoint.began()
         if endpoint.is_watched:
             watch(self, endpoint)
-        self.wake()
+        if self.asked_s is not None or endpoint.limits.timeouts.whole_s:
+            asked_s = math.inf if self.asked_s is None else timeout_of(self.asked_s)
+            self.ends_at = self.began_at + min(endpoint.limits.timeouts.whole_s or math.inf, asked_s)
+            if self.ends_at < math.inf:
+                self._timer = self.door.loop.call_at(self.ends_at, self._out_of_time)
+        if endpoint.limits.retries.is_safe:
+            self._kept = []
+        if endpoint.waiting.queue:
+            # Whoever waits was here before.
+            self._hold(endpoint)
+            if not self.is_over:
+                endpoint.waiting.let_in()
+        else:
+            self.wake()
+
+    def _out_of_time(self) -> None:
+        blame(self)
+        took_s = self.ends_at - self.began_at
+        self.refuse(504, f"there was no whole answer within {took_s:g} s")
 
     def wake(self) -> None:
         """Sends the request to the least busy replica, or holds it while there is none."""
@@ -132,6 +152,8 @@ class Exchange:
         self.replica = replica
         self.version = replica.version
         replica.inflight += 1
+        if replica.health.out_until:
+            replica.tries()
         line = replica.take()
         if line is not None:
             self.send_on(line)
@@ -144,19 +166,31 @@ class Exchange:
         self.line = line
         self.replica.requests += 1
         self.sent_at = self.door.loop.time()
-        if self._deadline:
-            self._deadline.cancel()
-            self._deadline = None
+        if self._hold_timer:
+            self._hold_timer.cancel()
+            self._hold_timer = None
         if self.expects and not self.is_whole and not self.received:
             self.door.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         line.begin(self)
-        self.pieces.insert(0, self.head)
-        self.flush()
+        if self._kept is not None:
+            # Sent again: what went to another replica goes before what has come since.
+            self.pieces[:0], self._kept = self._kept, []
+            self.buffered = sum(map(len, self.pieces))
+        self._flush(first=self.head)
         self.door.adjust_reading()
 
     def flush(self) -> None:
         """Passes on what has come since."""
+        self._flush()
+
+    def _flush(self, first: bytes = b"") -> None:
         assert self.line is not None
+        if self._kept is not None:
+            self._kept += self.pieces
+            if sum(map(len, self._kept)) > KEEP_MAX:
+                self._kept = None  # too long to be kept, so it is sent once
+        if first:
+            self.pieces.insert(0, first)
         self.line.heard_at = self.door.plane.now
         if self.buffered <= JOIN_MAX:
             self.line.transport.write(b"".join(self.pieces))
@@ -182,7 +216,13 @@ class Exchange:
         assert line is not None
         assert replica is not None
         self.line = None
-        self._leave(status)
+        if status >= 500 and status != NOT_IMPLEMENTED:
+            blame(self)
+        elif self.endpoint is not None and (
+            self.endpoint.keeps_time or replica.health.failures or replica.health.out_until
+        ):
+            praise(self)
+        self.over(status)
         # An answer that came before the whole request leaves both connections in the middle of a message.
         if self.door.is_full:
             line.hold_back(False)
@@ -201,42 +241,57 @@ class Exchange:
         join(door.transport, line.transport, self._tunnel_ended)
 
     def _tunnel_ended(self) -> None:
-        self._leave(SWITCHED)
+        self.over(SWITCHED)
         self.door.connection_lost(None)
 
     def line_lost(self) -> None:
         """The replica's connection ended before its answer did."""
         self.line = None
+        blame(self)
         if self.has_answer:
             # The status is out, so the only honest end is a broken connection.
-            self._leave(502)
+            self.over(502)
             self.door.transport.abort()
             return
-        if self._is_repeatable and self._tries < TRIES_MAX and self.replica is not None:
-            self._tries += 1
-            # It rests a moment, or the same replica could be the least busy one again.
-            self.replica.refused(self.door.loop.time())
-            self._leave_replica()
-            self.wake()
-            return
-        self.refuse(502, "the replica ended before it answered; the request may have run")
+        if not self.tries_another():
+            self.refuse(502, "the replica ended before it answered; the request may have run")
 
-    def refuse(self, status: int, message: str) -> None:
+    def tries_another(self, status: int = 0) -> bool:
+        """Sends the request again, where that is safe and there are not too many of them.
+
+        `status` is that of an answer, so far unseen by the caller, with which its replica says that it does not serve.
+        """
+        endpoint, replica = self.endpoint, self.replica
+        if endpoint is None or replica is None or not self._is_repeatable:
+            return False
+        if self._tries >= endpoint.limits.retries.max or not endpoint.may_retry():
+            return False
+        if status:
+            blame(self)
+        self.line = None
+        self._tries += 1
+        # It rests a moment, or the same replica could be the least busy one again.
+        replica.refused(self.door.loop.time())
+        self._leave_replica()
+        self.wake()
+        return True
+
+    def refuse(self, status: int, message: str, *fields: tuple[bytes, bytes]) -> None:
         """Answers from here. A request that is not whole yet cannot be followed by another: then it closes."""
         if self.line is not None:
             line, self.line = self.line, None
             line.drop()
         closes = self.closes or not self.is_whole
         if self.has_answer:
-            self._leave(status)
+            self.over(status)
             self.door.transport.abort()
             return
-        headers = {401: ((b"www-authenticate", b"Bearer"),), 503: ((b"retry-after", b"1"),)}.get(status, ())
-        data = refusal(status, message, *headers).encode(closes, with_body=self.method != b"HEAD")
-        self.door.transport.write(data)
+        fields = fields or {401: ((b"www-authenticate", b"Bearer"),), 503: ((b"retry-after", b"1"),)}.get(status, ())
+        data = refused(self.path, status, message, *fields).encode(closes, with_body=self.method != b"HEAD")
+        self.door.transport.write(with_lines(data, self.adds) if self.adds else data)
         if self.endpoint is None:
             self.door.plane.refusals[status] = self.door.plane.refusals.get(status, 0) + 1
-        self._leave(status)
+        self.over(status)
         self.door.finished(self, closes)
 
     def cancel(self) -> None:
@@ -244,7 +299,7 @@ class Exchange:
         if self.line is not None:
             line, self.line = self.line, None
             line.drop()
-        self._leave(CALLER_LEFT)
+        self.over(CALLER_LEFT)
 
     def _hold(self, endpoint: Endpoint) -> None:
         now, end = self.door.loop.time(), self.began_at + endpoint.route.body.hold_s
@@ -252,9 +307,21 @@ class Exchange:
         if end <= now:
             self._give_up()
             return
-        if self._deadline is None:
-            self._deadline = self.door.loop.call_at(end, self._give_up)
-        endpoint.hold(self)
+        waiting = endpoint.waiting
+        if self._hold_timer is None:
+            wait_s = waiting.wait_s(self.caller, self.priority, endpoint.places(), now)
+            again = retry_after(wait_s)
+            if len(waiting) >= endpoint.limits.queue.waiting_max:
+                self.refuse(503, f"{len(waiting)} requests wait for {endpoint.route.name} already", again)
+                return
+            if now + wait_s > min(end, self.ends_at or end):
+                bound_s = min(end, self.ends_at or end) - now
+                self.refuse(
+                    503, f"{endpoint.route.name} will be free in {wait_s:.1f} s, not within {bound_s:.1f} s", again
+                )
+                return
+            self._hold_timer = self.door.loop.call_at(end, self._give_up)
+        waiting.join(self, endpoint.replicas)
 
     def _give_up(self) -> None:
         assert self.endpoint is not None
@@ -263,11 +330,13 @@ class Exchange:
 
     @property
     def _is_repeatable(self) -> bool:
+        if self._kept is not None:
+            return not self.upgrades
         return self.method in REPEATABLE and self.is_whole and not self.received and not self.is_chunked
 
     async def _connect(self, replica: Replica) -> None:
         try:
-            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            async with asyncio.timeout(replica.version.connect_s):
                 line = await connect(self.door.plane, replica)
         except OSError:
             # TimeoutError is one of them. Nothing was sent, so another replica may have it.
@@ -283,19 +352,26 @@ class Exchange:
     def _leave_replica(self) -> None:
         if self.replica is not None and self.endpoint is not None:
             replica, self.replica = self.replica, None
+            if replica.health.is_trying:
+                replica.told_nothing()
             self.endpoint.left(replica)
 
-    def _leave(self, status: int) -> None:
+    def over(self, status: int) -> None:
         """Takes the request out of every count and list; it is over."""
         self.is_over = True
         self.pieces.clear()
-        if self._deadline:
-            self._deadline.cancel()
+        if self._hold_timer:
+            self._hold_timer.cancel()
+        if self._timer:
+            self._timer.cancel()
+        if self.allowance is not None:
+            allowance, self.allowance = self.allowance, None
+            allowance.end(self.has_answer and status != CALLER_LEFT)
         if self._task:
             self._task.cancel()
             self._task = None
         if self.endpoint is not None:
-            self.endpoint.let_go(self)
+            self.endpoint.waiting.leave(self)
             replica = self.replica
             self._leave_replica()
             record(self, self.endpoint, replica, status)

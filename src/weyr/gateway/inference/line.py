@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import httptools
 
 from weyr.gateway.inference.replica import Replica
+from weyr.gateway.inference.trials import break_off
 
 if TYPE_CHECKING:
     from weyr.gateway.inference.exchange import Exchange
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 P = TypeVar("P", bound=asyncio.BaseProtocol)
 
 HEAD_MAX = 256 * 2**10
+AGAIN = frozenset({502, 503, 504})
+"""Answers of a replica that does not serve now, where another may."""
 
 
 async def connect(plane: "Plane", replica: Replica) -> "Line":
@@ -115,12 +118,27 @@ class Line(asyncio.Protocol):
         if self._gathered:
             data = b"".join((*self._gathered, data))
             self._gathered = []
+        allowance = exchange.allowance
         if not exchange.has_answer:
+            if self._status in AGAIN and exchange.tries_another(self._status):
+                self._exchange = None
+                self.transport.abort()
+                return
             self._look_at_head(exchange, data)
-            if exchange.adds:
-                data = with_lines(data, exchange.adds)
-        exchange.door.transport.write(data)
-        exchange.passed(data)
+            adds = exchange.adds
+            if allowance is not None:
+                allowance.head(data)
+                adds += allowance.fields
+            if adds:
+                data = with_lines(data, adds)
+            exchange.door.transport.write(data)
+            exchange.passed(data)
+        else:
+            exchange.door.transport.write(data)
+            exchange.passed(data)
+            if allowance is not None and (hit := allowance.piece(data)) and not self._is_complete:
+                break_off(exchange, hit)
+                return
         if self._is_complete:
             self._exchange = None
             exchange.answered(self._status, self._keeps_alive)

@@ -4,12 +4,14 @@ import asyncio
 import os
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from weyr.gateway.audit import AuditTrail
-from weyr.gateway.credentials import Credentials
+from weyr.gateway.inference.callers import Callers
 from weyr.gateway.inference.capture import Payloads
 from weyr.gateway.inference.table import Table
+from weyr.gateway.inference.tally import Tally
 from weyr.wire.otlp import Exporter
 from weyr.wire.process import bound_log
 
@@ -21,6 +23,10 @@ ROTATE_S = 60.0
 EXPORTERS_MAX = 16
 BEAT_S = 0.25
 """How often the routes file is looked at, and how coarse `now` is: enough for timeouts of many seconds."""
+
+
+FORGET_EVERY_S = 2.0
+"""How long the requests of a killed process count as under way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +46,20 @@ class Bounds:
 
 
 class Plane:
-    """The plane's shared state. `refusals` counts answers, by status, that belong to no endpoint."""
+    """The plane's shared state. `refusals` counts answers, by status, that belong to no endpoint.
+
+    Takes `limits`, the file that what callers used is kept in; without one it is forgotten with the process.
+    """
 
     def __init__(
-        self, table: Table, credentials: Credentials, audit: AuditTrail, bounds: Bounds,
-        payloads: Payloads | None = None,
+        self, table: Table, callers: Callers, audit: AuditTrail, bounds: Bounds,
+        payloads: Payloads | None = None, limits: Path | None = None,
     ) -> None:  # fmt: skip
         self.loop = asyncio.get_running_loop()
         self.table = table
-        self.credentials = credentials
+        self.callers = callers
+        self._limits_file = limits
+        self._tally: Tally | None = None
         self.audit = audit
         self.bounds = bounds
         self.doors: set[Door] = set()
@@ -68,8 +79,16 @@ class Plane:
             found = self.exporters[url] = Exporter(url, "weyr-inference", {"process.pid": os.getpid()})
         return found
 
+    @property
+    def tally(self) -> Tally:
+        """What was used of limits; made when the first is to be counted. Raises: OSError."""
+        if self._tally is None:
+            self._tally = Tally(self._limits_file)
+        return self._tally
+
     async def beat(self) -> None:
         """Follows the routes file and ends what takes too long, until cancelled."""
+        forgot_at = self.now
         while True:
             await asyncio.sleep(BEAT_S)
             self.now = self.loop.time()
@@ -81,6 +100,11 @@ class Plane:
             bound_log()
             for door in tuple(self.doors):
                 door.check(self.now)
+            for endpoint in self.table.endpoints.values():
+                endpoint.put_out_the_slow(self.now)
+            if self._tally is not None and self.now - forgot_at > FORGET_EVERY_S:
+                forgot_at = self.now
+                self._tally.forget_the_dead()
 
     def _rotate(self) -> None:
         for endpoint in self.table.seen().values():

@@ -5,12 +5,11 @@ sends a thousand waits behind itself, and one who sends his first goes next. Pur
 """
 
 import heapq
-from collections.abc import Hashable
 from typing import Generic, TypeVar
 
 from weyr.core.api_keys import PRIORITIES
 
-T = TypeVar("T", bound=Hashable)
+T = TypeVar("T")
 
 
 class FairQueue(Generic[T]):
@@ -25,6 +24,9 @@ class FairQueue(Generic[T]):
 
     def __len__(self) -> int:
         return len(self._waits)
+
+    def __contains__(self, item: T) -> bool:
+        return item in self._waits
 
     def push(self, item: T, caller: str, priority: int, cost: float = 1.0) -> None:
         """`cost` is how much of its caller's share this one takes: 1 where all are alike."""

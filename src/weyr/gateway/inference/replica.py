@@ -1,7 +1,12 @@
 """How is one replica doing, as the plane knows it: its free connections, its requests under way, its refusals?"""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from weyr.core.route_limits import Ejection
+from weyr.gateway.inference.outliers import Health, judge_failures
 
 if TYPE_CHECKING:
     from weyr.gateway.inference.line import Line
@@ -23,7 +28,17 @@ class Address:
 class Replica:
     """One replica. `idle` are its free connections, the warmest last."""
 
-    __slots__ = ("address", "down_until", "idle", "inflight", "is_draining", "refusals", "requests", "version")
+    __slots__ = (
+        "address",
+        "down_until",
+        "health",
+        "idle",
+        "inflight",
+        "is_draining",
+        "refusals",
+        "requests",
+        "version",
+    )
 
     def __init__(self, address: Address, version: "Version") -> None:
         self.address = address
@@ -34,6 +49,7 @@ class Replica:
         self.is_draining = False
         self.down_until = 0.0
         self.refusals = 0
+        self.health = Health()
 
     def take(self) -> "Line | None":
         """A free connection, None where one must be made."""
@@ -54,9 +70,35 @@ class Replica:
         self.refusals = min(self.refusals + 1, 10)
 
     def answered(self) -> None:
-        """It took a connection, so it is up."""
+        """It took a connection, so it is up; whether it is well is another question."""
         self.refusals = 0
-        self.down_until = 0.0
+        if not self.health.out_until:
+            self.down_until = 0.0
+
+    def tries(self) -> None:
+        """The next request is its trial, and nobody else's until that has ended."""
+        self.health.sent()
+        self.down_until = math.inf
+
+    def told_nothing(self) -> None:
+        """A request ended without showing whether it is well."""
+        if self.health.is_trying:
+            self.health.left()
+            self.down_until = self.health.out_until
+
+    def did_well(self, latency_s: float) -> bool:
+        """It answered. Whether it is back from having been left alone."""
+        is_back = self.health.is_on_trial
+        self.health.succeeded(latency_s)
+        if is_back:
+            self.down_until = 0.0
+        return is_back
+
+    def did_badly(self, rule: Ejection, everyone: Sequence["Replica"], now: float) -> None:
+        """It failed: with a status of a broken server, by silence, or by ending."""
+        self.health.failed()
+        if judge_failures(rule, self.health, everyone, now) or self.health.out_until:
+            self.down_until = self.health.out_until
 
     def drain(self) -> None:
         """No new request for it. Its free connections are closed at once."""

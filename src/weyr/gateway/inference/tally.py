@@ -74,6 +74,7 @@ class Tally:
         self._memory = mmap.mmap(self._fd, size)
         self._slots: dict[str, tuple[int, bytes]] = {}
         self._day = self._month = -1.0
+        self._living = set(range(COLUMNS))
         self._column = self._claimed_column()
         self.forget_the_dead()
 
@@ -155,9 +156,15 @@ class Tally:
         if self._fd < 0:
             return
         for column in range(COLUMNS):
-            if column != self._column and self._try_lock(_COLUMN_LOCKS + column):
+            if column == self._column:
+                continue
+            if not self._try_lock(_COLUMN_LOCKS + column):
+                self._living.add(column)
+                continue
+            if column in self._living:
+                self._living.remove(column)
                 self._clear(column)
-                self._unlock(_COLUMN_LOCKS + column)
+            self._unlock(_COLUMN_LOCKS + column)
 
     def close(self) -> None:
         """Lets the table go; what was counted stays in it."""
