@@ -11,6 +11,7 @@ from weyr.attempt.task_folder import MARK
 from weyr.core.capability import PYTHON, TaskBody, Wanted
 from weyr.core.seen import EndReason
 
+HOSTS = "weyr.runtime.function"
 CODE = "import os, sys\nprint('loaded', os.getcwd(), sorted(os.environ), os.environ['MOOD'], flush=True)\n"
 
 
@@ -25,7 +26,7 @@ def ahead_of(local: LocalWorld) -> int:
 def test_a_host_that_was_loaded_ahead_is_like_any_other(local: LocalWorld) -> None:
     """Its words, environment and folder are its task's, so its remains are found; it dies with its wrapper."""
     (local.home / "mood.py").write_text(CODE + "def main(event):\n    return event\n")
-    local.launcher.expect_hosts(True)
+    local.launcher.expect(HOSTS, True)
     local.until(task_id(), lambda _: ahead_of(local) > 0)
     waited, id = ahead_of(local), task_id()
     order = json.dumps({"handler": "mood:main", "concurrency": 1, "payload": 1000})
@@ -58,7 +59,7 @@ def test_a_host_that_was_loaded_ahead_is_like_any_other(local: LocalWorld) -> No
 
 def test_a_task_without_that_program_begins_as_ever(local: LocalWorld) -> None:
     """Only a host takes the one that was loaded; nobody who expects no hosts any more pays for it."""
-    local.launcher.expect_hosts(True)
+    local.launcher.expect(HOSTS, True)
     local.until(task_id(), lambda _: ahead_of(local) > 0)
     waits, id = ahead_of(local), task_id()
 
@@ -66,7 +67,7 @@ def test_a_task_without_that_program_begins_as_ever(local: LocalWorld) -> None:
 
     assert local.ended(id).end is not None
     assert ahead_of(local) == waits
-    local.launcher.expect_hosts(False)
+    local.launcher.expect(HOSTS, False)
     local.until(task_id(), lambda _: processes.start_ticks(waits) is None)
 
 

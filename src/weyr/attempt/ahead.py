@@ -7,6 +7,7 @@ the module's `main`; told to become anything else it executes that. Either way i
 processes, as if it had been started as what it became: what is left of a dead task is found by its environment.
 """
 
+import contextlib
 import gc
 import importlib
 import json
@@ -20,8 +21,11 @@ from typing import Any
 from weyr.attempt import spawn
 from weyr.attempt.task_folder import MARK
 
-SETTLED_AT_START = ("LD_", "LC_", "GLIBC_", "MALLOC_", "LANGUAGE")
-"""Variables that a process reads as it begins, and never again."""
+SETTLED_AT_START = ("LD_", "LC_", "GLIBC_", "MALLOC_", "LANGUAGE", "OPENBLAS_", "MKL_", "OMP_", "KMP_", "GOMP_")
+"""Variables that a process or its libraries read as they begin, and never again."""
+SERVER = "weyr.runtime.serve"
+THREADS = "OMP_NUM_THREADS"
+"""The one of those that every task has: it is told to the libraries again."""
 
 
 def is_at_hand(argv: Sequence[str], env: Mapping[str, str], python: str, module: str) -> bool:
@@ -30,8 +34,15 @@ def is_at_hand(argv: Sequence[str], env: Mapping[str, str], python: str, module:
     return (
         is_ours
         and env.get("LANG", spawn.LANG) == spawn.LANG
-        and not any(name.startswith(SETTLED_AT_START) for name in env)
+        and not any(name.startswith(SETTLED_AT_START) and name != THREADS for name in env)
+        # What is installed in an environment of the task's own goes before what was loaded.
+        and not (module == SERVER and "VIRTUAL_ENV" in env)
     )
+
+
+def at_hand(argv: Sequence[str], env: Mapping[str, str], python: str, modules: Sequence[str]) -> str:
+    """Which of these modules a process may have loaded to become this without an exec, "" for none."""
+    return next((module for module in modules if is_at_hand(argv, env, python, module)), "")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -41,7 +52,8 @@ def main(argv: Sequence[str]) -> int:
         os.set_inheritable(fd, False)
     program: Any = importlib.import_module(f"{module}.__main__")
     for name in getattr(program, "AHEAD", ()):
-        importlib.import_module(name)
+        with contextlib.suppress(ImportError):  # of an extra that is not installed
+            importlib.import_module(name)
     gc.collect()
     gc.freeze()  # nothing of it goes away, so no collector need look at it again
     with report:
@@ -59,7 +71,7 @@ def _become(command: spawn.Command, run: Callable[[], int], module: str) -> Call
     """Takes on words and environment. Raises: OSError, where it executes the words and that is impossible."""
     words, env = command["argv"], command["env"]
     try:
-        if is_at_hand(words, env, sys.executable, module):
+        if is_at_hand(words, env, sys.executable, module) and _may_have_threads(env.get(THREADS, "1")):
             _look_like(words, f"{MARK}={env[MARK]}")
             os.environ.clear()
             os.environ.update(env)
@@ -70,6 +82,21 @@ def _become(command: spawn.Command, run: Callable[[], int], module: str) -> Call
         pass  # a kernel that does not let a process write its own memory: begin it anew
     spawn.execute(words, env)
     raise AssertionError("an exec does not return")
+
+
+def _may_have_threads(count: str) -> bool:
+    """Lets the libraries that were loaded have as many threads as the task may have; False where nobody can.
+
+    They were loaded with one, for they ask once only.
+    """
+    if count == "1" or "numpy" not in sys.modules:
+        return True
+    try:
+        threadpoolctl: Any = importlib.import_module("threadpoolctl")
+        threadpoolctl.threadpool_limits(int(count))
+    except (ImportError, ValueError):
+        return False
+    return True
 
 
 def _look_like(words: Sequence[str], mark: str) -> None:

@@ -145,7 +145,7 @@ def _serve(
 
 def _words_ahead(python: str, module: str, order: int, report: int) -> tuple[list[str], dict[str, str]]:
     words = [python, "-I", "-m", "weyr.attempt.ahead", str(order), str(report), module, PADDING]
-    return words, {"LANG": LANG, "WEYR_AHEAD": PADDING}
+    return words, {"LANG": LANG, "WEYR_AHEAD": PADDING, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
 def undertaken(command: Command, report: socket.socket, become: Callable[[], T]) -> T | None:

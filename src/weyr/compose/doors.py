@@ -38,17 +38,17 @@ def planes_of(home: Home, is_serving: bool = True) -> dict[str, Plane]:
     # Beside the other keys: what copies buckets does not copy what opens them.
     keys = str(home.path / "keys" / "s3.json")
     told = ("--webhook", f"weyr-functions=unix:{home.sockets / 'functions.sock'}")
+    bell = ("--doorbell", str(home.sockets / "doorbell.sock"))
     opened = ("--keys", keys, "--remote-keys", str(remote_keys_of(home)))
     own = {
         "s3": ("--data", str(home.objects), *opened, *told),
         "inference": (
             *("--routes", str(home.routes), "--spool", str(home.spool)),
-            *("--api-keys", str(home.api_keys), "--limits", str(home.limits)),
+            *("--api-keys", str(home.api_keys), "--limits", str(home.limits), *bell),
         ),
     }
     planes = {name: Plane(name, arguments(name, *own[name]), home.info(name), home.log(name)) for name in own}
     files = ("--functions", str(home.functions), "--events", str(home.events))
-    bell = ("--doorbell", str(home.sockets / "doorbell.sock"))
     functions = ("weyr.gateway.functions", *files, *bell, *doors("functions"))
     # Who has no function has no process for functions.
     info, log = home.info("functions"), home.log("functions")

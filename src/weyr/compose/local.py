@@ -68,6 +68,8 @@ from weyr.tracking.service import Tracking
 
 Planes = Mapping[str, Plane]
 
+HOSTS, REPLICAS = "weyr.runtime.function", "weyr.runtime.serve"
+"""What the launcher keeps loaded where somebody may wait for it."""
 SYSTEM_BUCKET = "weyr-artifacts"
 """Artifacts of runs whose job names no bucket. It belongs to no stack."""
 
@@ -250,9 +252,13 @@ def _services(
         Capability.OBJECTS: LocalObjects(home.sockets / "s3.sock", epoch, secrets, remote_keys_of(home)),
         Capability.REGISTRY: LocalRegistry(tracking),
         Capability.TRAFFIC: LocalRouter(
-            home.routes, home.sockets / "inference.sock", lambda: url_of(ports["inference"]), epoch
+            home.routes,
+            home.sockets / "inference.sock",
+            lambda: url_of(ports["inference"]),
+            epoch,
+            partial(launcher.expect, REPLICAS),
         ),
-        Capability.FUNCTIONS: LocalFunctions(home.functions, home.sockets, epoch, launcher.expect_hosts),
+        Capability.FUNCTIONS: LocalFunctions(home.functions, home.sockets, epoch, partial(launcher.expect, HOSTS)),
         Capability.SECRETS: LocalSecrets(secrets, random_source.token_bytes),
         Capability.NOTICES: LocalNotices(home.notices, now, lambda event, fields: log(event, **fields)),
     }

@@ -128,7 +128,10 @@ class Traffic:
 
 @dataclass(frozen=True, slots=True)
 class RouteBody:
-    """Send `route`'s requests to `versions`; one that no replica can take is held for `hold_s`."""
+    """Send `route`'s requests to `versions`; one that no replica can take is held for `hold_s`.
+
+    Where it `sleeps` there may be no replica until a request comes: a process that can become one is kept loaded.
+    """
 
     route: str
     versions: tuple[RouteVersion, ...] = ()
@@ -136,6 +139,7 @@ class RouteBody:
     traffic: Traffic = Traffic()
     limits: RouteLimits = UNLIMITED
     watch: Watch = field(default_factory=Watch)
+    sleeps: bool = False
     of: Literal["route"] = "route"
 
     @property

@@ -17,6 +17,8 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
+from weyr.runtime.ring import ring_beside
+
 READY = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 NOT_READY = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 STARTING_EVERY_S = 0.1
@@ -53,7 +55,10 @@ class Pulse:
         """Checks for as long as the process lives. Tells of each change, with the reason."""
         self._stopping.wait(self._after_s)
         while not self._stopping.is_set():
+            before = self.is_well
             self.note(self._check())
+            if self.is_well and not before:
+                ring_beside()
             was_ever_well = self.is_well or self._failures >= self._failures_max
             self._stopping.wait(self._every_s if was_ever_well else min(self._every_s, STARTING_EVERY_S))
 

@@ -4,7 +4,7 @@ Run as `python -I -S launcher.py --socket PATH --info FILE`: no site-packages, s
 that each fork of it stays small. One request per connection, a JSON line; one JSON line back:
 
     {"do": "start", "orders": [...], "epoch": 3}  → {"answers": ["", "already", "why not", ...]}
-    {"do": "expect", "is_wanted": true} → {"pid": ...}: hosts of functions may be asked for, or no longer
+    {"do": "expect", "program": "...", "is_wanted": true} → {"pid": ...}: it may be asked for, or no longer
     {"do": "ping"}                    → {"pid": ...}         {"do": "stop"} → ends; wrappers go on
 
 If it is killed, running wrappers go on as well, and the next request starts another launcher.
@@ -35,8 +35,8 @@ IDLE_MS = 20
 """A spare is made when nobody has asked for anything this long: not in the way of a task that starts."""
 LOADED_IDLE_MS = 300
 """One with a program loaded costs fifty times as much to make: not in the way of what was just woken."""
-HOST = "weyr.runtime.function"
-"""The program that somebody waits for while it starts: a function that is called sleeps no longer."""
+PROGRAMS = ("weyr.runtime.function", "weyr.runtime.serve")
+"""The programs that somebody waits for while they start: what is called sleeps no longer."""
 
 
 def _import_without_packages() -> None:
@@ -65,8 +65,8 @@ class Launcher:
         self._trees = limits.hierarchies()
         self._boot = processes.boot_id()
         self._spares: dict[str, tuple[socket.socket, int]] = {}
-        """Wrappers made ahead, with their pids: "" for any task, HOST for a function's host."""
-        self._is_expecting = False
+        """Wrappers made ahead, with their pids: "" for any task, or by the program that they have loaded."""
+        self._expected: set[str] = set()
         self._doorbells: dict[int, tuple[str, str]] = {}
         """By wrapper: whom to tell, of which task, where it dies and cannot."""
         self.is_stopping = False
@@ -123,7 +123,7 @@ class Launcher:
                     return {"error": refusal}
                 return {"answers": [self._start(order) for order in request["orders"]]}
             case "expect":
-                self._expect(bool(request["is_wanted"]))
+                self._expect(str(request["program"]), bool(request["is_wanted"]))
                 return {"pid": os.getpid()}
             case "ping":
                 return {"pid": os.getpid()}
@@ -159,9 +159,8 @@ class Launcher:
 
     def _lacking(self) -> str | None:
         """The spare that is to be made next."""
-        if "" not in self._spares:
-            return ""
-        return HOST if self._is_expecting and HOST not in self._spares else None
+        wanted = ("", *(program for program in PROGRAMS if program in self._expected))
+        return next((program for program in wanted if program not in self._spares), None)
 
     def _make_spare(self, program: str) -> None:
         """Makes one wrapper ahead of its order: a task then starts without waiting for
@@ -174,16 +173,20 @@ class Launcher:
         theirs.close()
         self._spares[program] = ours, pid
 
-    def _expect(self, is_wanted: bool) -> None:
-        self._is_expecting = is_wanted
-        if not is_wanted and HOST in self._spares:
-            self._spares.pop(HOST)[0].close()
+    def _expect(self, program: str, is_wanted: bool) -> None:
+        if is_wanted:
+            self._expected.add(program)
+            return
+        self._expected.discard(program)
+        if program in self._spares:
+            self._spares.pop(program)[0].close()
 
     def _hand_over(self, order: task_folder.Order, lock: int) -> int:
         """Gives an order and its task's lock to the spare wrapper, whose pid it gives; 0 where there is none alive."""
-        is_host = not order["prefix"] and ahead.is_at_hand(order["argv"], order["env"], sys.executable, HOST)
-        self._is_expecting |= is_host
-        program = HOST if is_host and HOST in self._spares else ""
+        program = "" if order["prefix"] else ahead.at_hand(order["argv"], order["env"], sys.executable, PROGRAMS)
+        if program in PROGRAMS[:1]:
+            self._expected.add(program)
+        program = program if program in self._spares else ""
         spare, pid = self._spares.pop(program, (None, 0))
         if spare is None:
             return 0

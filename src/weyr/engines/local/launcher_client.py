@@ -40,10 +40,10 @@ class LauncherClient:
         assert len(answers) == len(orders)
         return [str(answer) for answer in answers]
 
-    def expect_hosts(self, is_wanted: bool) -> None:
-        """Hosts of functions may be asked for: one is kept ready to begin. That nobody hears it is no error."""
+    def expect(self, program: str, is_wanted: bool) -> None:
+        """Processes of this program may be asked for: one is kept ready to begin. That nobody hears it is no error."""
         with suppress(EngineSilent):
-            self._ask({"do": "expect", "is_wanted": is_wanted})
+            self._ask({"do": "expect", "program": program, "is_wanted": is_wanted})
 
     def pid(self) -> int | None:
         """The launcher's process, if one runs now. Raises: OSError."""

@@ -51,6 +51,8 @@ class _Routes:
 class LocalRouter:
     """Provider of routes on this machine.
 
+    `expect_replicas` is told whether an endpoint may be asleep: somebody may wait for a replica of it.
+
     Promises: what `ensure` accepted is on disk before it returns, whole or not at all. Only one
     process writes the file; its threads queue here.
     """
@@ -58,19 +60,26 @@ class LocalRouter:
     capability = Capability.TRAFFIC
 
     def __init__(
-        self, routes_file: Path, control_socket: Path, plane_url: Callable[[], str | None], epoch: int = 0
+        self,
+        routes_file: Path,
+        control_socket: Path,
+        plane_url: Callable[[], str | None],
+        epoch: int = 0,
+        expect_replicas: Callable[[bool], None] = lambda _is_wanted: None,
     ) -> None:
         self._epoch = epoch
         self._file = routes_file
         self._control = control_socket
         self._plane_url = plane_url
         self._lock = threading.Lock()
+        self._expect_replicas, self._is_expected = expect_replicas, False
 
     def observe(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Seen]:
         """What the plane does for these. `facts.generation` is what it has applied, `generation` what was accepted."""
         if not ids:
             return {}
         routes = _read(self._file)
+        self._expect(routes.routes)
         try:
             stats = self._ask("GET", "/stats")["endpoints"]
         except PlaneDown:
@@ -108,6 +117,7 @@ class LocalRouter:
         return [ThingId.parse(route.thing) for route in _read(self._file).routes.values()]
 
     def _replace(self, before: _Routes, routes: Mapping[str, _Route]) -> None:
+        self._expect(routes)
         if routes == before.routes:
             return
         try:
@@ -119,6 +129,13 @@ class LocalRouter:
         except (PlaneDown, NoAnswer):
             # The plane watches the file too; asking only saves it the wait.
             return
+
+    def _expect(self, routes: Mapping[str, _Route]) -> None:
+        """Tells on change whether somebody may have to wait for a replica; also of routes from before this process."""
+        sleeps = any(route.body.sleeps for route in routes.values())
+        if sleeps != self._is_expected:
+            self._is_expected = sleeps
+            self._expect_replicas(sleeps)
 
     def _without_plane(self, routes: _Routes, id: ThingId) -> Seen:
         """No plane runs, so what the file does not name cannot be served: that is a proof of absence."""

@@ -14,6 +14,7 @@ from weyr.gateway.inference.callers import Callers
 from weyr.gateway.inference.capture import Payloads
 from weyr.gateway.inference.control import Control
 from weyr.gateway.inference.door import Door
+from weyr.gateway.inference.doorbell import Doorbell
 from weyr.gateway.inference.plane import Bounds, Plane
 from weyr.gateway.inference.table import Table
 from weyr.wire.epochs import Epochs
@@ -47,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--info", type=Path, required=True, help="where to say that this process listens")
     parser.add_argument("--spool", type=Path, help="where payload logs lie until they are carried away")
     parser.add_argument("--spool-max", type=int, default=256 * 2**20, help="the most bytes that may lie there")
+    parser.add_argument("--doorbell", type=Path, default=None, help="whom to tell that somebody waits for a replica")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     for bound in fields(Bounds):
@@ -64,6 +66,7 @@ async def _serve(arguments: argparse.Namespace) -> None:
     callers = Callers(Credentials(arguments.credentials), arguments.api_keys)
     payloads = Payloads(arguments.spool, arguments.spool_max)
     plane = Plane(table, callers, audit, bounds, payloads, arguments.limits)
+    plane.doorbell = Doorbell(arguments.doorbell)
     public = await plane.loop.create_server(lambda: Door(plane), arguments.host, arguments.port, backlog=BACKLOG)
     control_server = HttpServer(Control(plane, Epochs(arguments.info.with_name("epoch"))))
     control = await listen_unix(control_server, arguments.control)

@@ -322,6 +322,7 @@ class Exchange:
                 return
             self._hold_timer = self.door.loop.call_at(end, self._give_up)
         waiting.join(self, endpoint.replicas)
+        self.door.plane.doorbell.ring(endpoint.route.thing, now)
 
     def _give_up(self) -> None:
         assert self.endpoint is not None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from weyr.gateway.audit import AuditTrail
 from weyr.gateway.inference.callers import Callers
 from weyr.gateway.inference.capture import Payloads
+from weyr.gateway.inference.doorbell import Doorbell
 from weyr.gateway.inference.table import Table
 from weyr.gateway.inference.tally import Tally
 from weyr.wire.otlp import Exporter
@@ -64,6 +65,7 @@ class Plane:
         self.bounds = bounds
         self.doors: set[Door] = set()
         self.refusals: dict[int, int] = {}
+        self.doorbell = Doorbell()
         self.is_draining = False
         self.now = self.loop.time()
         self.wall_ahead_s = time.time() - self.now

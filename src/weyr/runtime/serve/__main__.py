@@ -13,6 +13,7 @@ import uvloop
 
 from weyr.runtime.environment import use_environment
 from weyr.runtime.fetch import FetchError, fetch
+from weyr.runtime.ring import ring_beside
 from weyr.runtime.serve.app import App
 from weyr.runtime.serve.batch import Batching
 from weyr.runtime.serve.desk import Desk
@@ -22,6 +23,9 @@ from weyr.runtime.serve.model import Model, Unloadable
 from weyr.runtime.serve.shelf import NoRoom, Shelf, Source
 from weyr.wire.process import allow_many_files, listen_unix, stop_signal
 from weyr.wire.server import HttpServer, Limits
+
+AHEAD = ("http.client", "numpy", "onnxruntime", "sklearn.linear_model", "skops.io", "cloudpickle")
+"""What else is loaded where there is time for it, as far as it is installed: before a replica is asked for."""
 
 
 def main() -> None:
@@ -96,6 +100,7 @@ async def _serve(arguments: argparse.Namespace) -> int:
         if not stopping.done():
             filling.result()
             desk.is_filled = True
+            ring_beside()
             await stopping
         desk.is_draining = True
         await server.drain([listener], arguments.grace)

@@ -11,6 +11,7 @@ from weyr.kinds.ml.endpoint.look import ROUTE, Look
 from weyr.kinds.ml.endpoint.memory import MAIN, NEXT, SHADOW, EndpointMemory, Side
 from weyr.kinds.ml.endpoint.progress import share_of_next
 from weyr.kinds.ml.endpoint.sizes import is_retiring
+from weyr.kinds.ml.endpoint.spec import EndpointSpec
 from weyr.kinds.ml.endpoint.traffic import traffic_of
 from weyr.kinds.ml.endpoint.watching import watch_of
 
@@ -31,8 +32,14 @@ def ensured_route(look: Look, memory: EndpointMemory) -> Ensure:
     """The route as a thing. A refused one is asked for again: its name may have become free."""
     thing = look.view.things.get(ROUTE)
     name = f"{look.want.ref.stack}/{look.want.ref.name}"
-    body = RouteBody(name, memory.told, look.spec.hold, traffic_of(look, memory), watch=memory.watch)
+    traffic, sleeps = traffic_of(look, memory), _sleeps(look.spec)
+    body = RouteBody(name, memory.told, look.spec.hold, traffic, watch=memory.watch, sleeps=sleeps)
     return Ensure(Capability.TRAFFIC, ROUTE, body, _generation(look, memory), again=bool(thing and thing.refusal))
+
+
+def _sleeps(spec: EndpointSpec) -> bool:
+    """Whether somebody may have to wait until Weyr's own server has begun."""
+    return spec.scale.min == 0 and spec.run is None and spec.engine is None
 
 
 def has_applied(look: Look, memory: EndpointMemory) -> bool:
