@@ -183,6 +183,8 @@ class Handler(BaseHTTPRequestHandler):
                 return 200, {**RUN, "history": HISTORY}
             case "GET", ["v1", "cost"]:
                 return 200, COST
+            case "POST", ["v1", "orders"]:
+                return 202, body
             case "POST", ["v1", "chaos", "reclaim"]:
                 return 202, {"ref": body["ref"], "notice_s": body["notice_s"]}
             case "GET", ["v1", "secrets"]:

@@ -134,6 +134,15 @@ def test_chaos_reclaims_by_name(standing: Shell) -> None:
     assert "its node goes in 3s" in said.err
 
 
+@pytest.mark.parametrize("order", ["promote", "abort", "pause", "resume"])
+def test_a_rollout_is_told_what_to_do(standing: Shell, order: str) -> None:
+    """One command each, and where to see what comes of it."""
+    said = standing.weyr("rollout", order, "job/train")
+
+    assert said.status == 0, said.err
+    assert "See it happen: weyr events job/train" in said.err
+
+
 def test_a_secret_goes_in_by_stdin_and_never_comes_out(standing: Shell) -> None:
     """A value on the command line would be in every process list."""
     assert standing.weyr("secret", "set", "digits/api-key", stdin="hush\n").status == 0

@@ -29,6 +29,7 @@ VERBS: VerbTable = {
         "secret": "Set, list and remove secrets.",
         "key": "Make, list, rotate and revoke API keys.",
         "dev": "List development sessions, or tell how to enter one.",
+        "rollout": "Promote, abort, pause or resume a new version that is on its way.",
         "invoke": "Call a function and print its answer.",
         "chaos": "Do to a running stack what clouds do to it.",
     },

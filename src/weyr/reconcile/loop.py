@@ -247,6 +247,7 @@ class Loop:
             hold=self.world.hold_on(row.ref),
             spend=self.ledger.spend(row.ref.stack, now) if kind.reads_spend else None,
             cost=self.ledger.object_cost(row.ref, now) if kind.asks_cost(spec) else None,
+            order=row.order,
         )
 
     def _record(self, writes: Writes, row: ObjectRow, kind: AnyKind, decision: Decision[Any], now: float) -> None:

@@ -54,6 +54,13 @@ OBJECTS = (
         response="Why", refusals=(_NO_SUCH,),
     ),
     ApiRoute(
+        "POST", "/v1/orders", "order", Tag.OBJECTS, "Tell an object what to do",
+        "An endpoint's new version that is on its way: `promote` gives it all requests, `abort` takes it back, `pause` "
+        "keeps it where it is, `resume` lets it go on. Carried out once; follow the events to see it happen.",
+        request="OrderRequest", response="Ordered", grant="api:write", status=202,
+        refusals=((400, "It takes no such order, or not now."), _NO_SUCH),
+    ),
+    ApiRoute(
         "POST", "/v1/chaos/reclaim", "reclaim", Tag.OBJECTS, "Reclaim a spot node",
         "Does to a running spot task what a cloud does: notice, grace, kill. Its job goes on from its last checkpoint.",
         request="ReclaimRequest", response="Reclaimed", grant="api:write", status=202,

@@ -41,6 +41,9 @@ def service_handlers(service: Service) -> dict[str, Handler]:
     def why(request: Request, _body: Any) -> Any:
         return service.why(_ref(request.query_params.get("ref", ""), {}))
 
+    def order(_request: Request, body: Any) -> Any:
+        return service.order(_ref(_text(body, "ref"), body), _text(body, "verb"))
+
     def reclaim(_request: Request, body: Any) -> Any:
         return service.reclaim(
             _ref(_text(body, "ref"), body), _seconds(body.get("notice_s", 5)), str(body.get("node", ""))
@@ -83,6 +86,7 @@ def service_handlers(service: Service) -> dict[str, Handler]:
         "list_stacks": answering(lambda _request, _body: service.stacks()),
         "list_objects": answering(list_objects),
         "why": answering(why),
+        "order": answering(order, status=202),
         "reclaim": answering(reclaim, status=202),
         "list_runs": answering(list_runs),
         "get_run": answering(get_run),

@@ -222,6 +222,14 @@ SCHEMAS: dict[str, Schema] = {
         "For whom a plan is carried out.", {"for": _told(TEXT, "A person or a team; by default nobody in particular.")},
         {"for": "ann"}, ("for",),
     ),
+    "OrderRequest": _record(
+        "Which object is told what.",
+        {"ref": _told(TEXT, "An absolute ref."), "verb": {"enum": ["promote", "abort", "pause", "resume"]}},
+        {"ref": "digits:endpoint/digits", "verb": "promote"},
+    ),
+    "Ordered": _record(
+        "The order was written down.", {"ref": TEXT, "verb": TEXT}, {"ref": "digits:endpoint/digits", "verb": "promote"}
+    ),
     "ReclaimRequest": _record(
         "Which object's node to reclaim, and how long before the kill it is told.",
         {"ref": _told(TEXT, "An absolute ref."), "notice_s": _told(NUMBER, "Seconds."),

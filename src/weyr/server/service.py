@@ -23,6 +23,7 @@ from weyr.core.ref import Ref, ThingId
 from weyr.core.schema import from_json, to_json
 from weyr.core.seen import Present, TaskFacts, TaskState
 from weyr.reconcile.apply import apply_plan, planning_world
+from weyr.reconcile.order import give_order
 from weyr.reconcile.ports import Log
 from weyr.reconcile.scheduler.never import never_findings, standing_of
 from weyr.server import pool_nodes, views
@@ -187,6 +188,16 @@ class Service:
             said = next((c.message for c in row.status.conditions if c.message), "")
         waits = self.weyr.scheduler.why(ref) if self.weyr.scheduler and self.wake else []
         return views.why_json(ref, phase, said, waits)
+
+    def order(self, ref: Ref, verb: str) -> dict[str, Any]:
+        """Tells one object by hand what to do."""
+        self._may_change()
+        with self.weyr.lock:
+            if ref not in self.weyr.world.objects:
+                raise NotFound(f"There is no {ref} in stack {ref.stack}.")
+            give_order(self.weyr.world, self.weyr.db, KINDS, ref, verb, self.now())
+        self._ring([ref])
+        return {"ref": ref.absolute, "verb": verb}
 
     def reclaim(self, ref: Ref, notice_s: float, node: str = "") -> dict[str, Any]:
         """Does to a running spot task what a cloud does, or to a pool's node and all that runs there."""

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Delete, Executable, Row, Table, bindparam, delete, insert, select, update
 
 from weyr.core.capability import Body, Capability
-from weyr.core.decision import Condition, Hold, Scalar
+from weyr.core.decision import Condition, Hold, Order, Scalar
 from weyr.core.ref import Ref, ThingId
 from weyr.core.schema import from_json, to_json
 from weyr.core.seen import Seen
@@ -77,7 +77,7 @@ class Status:
 class ObjectRow:
     """An object as wanted and as concluded. Specs are JSON text; the kind knows how to read them.
 
-    `owner` is who asked for it as it is wanted now, "" where nobody said.
+    `owner` is who asked for it as it is wanted now, "" where nobody said; `order` what it was told by hand last.
     """
 
     ref: Ref
@@ -90,6 +90,7 @@ class ObjectRow:
     memory: str | None = None
     changed_at: float = 0.0
     owner: str = ""
+    order: Order | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +177,7 @@ def plain_object(row: ObjectRow) -> Plain:
         "memory": row.memory,
         "changed_at": row.changed_at,
         "owner": row.owner,
+        "ordered": to_json(Order, row.order) if row.order else None,
     }
 
 
@@ -276,6 +278,7 @@ def _object(row: Row[tuple[object, ...]]) -> ObjectRow:
         memory=r["memory"],
         changed_at=r["changed_at"],
         owner=r["owner"],
+        order=from_json(Order, r["ordered"]) if r["ordered"] else None,
     )
 
 

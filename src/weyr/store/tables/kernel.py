@@ -43,6 +43,7 @@ objects = Table(
     Column("memory", Text),
     Column("changed_at", Float, nullable=False),
     Column("owner", Text, nullable=False, server_default=text("''")),  # who brought it up
+    Column("ordered", Text),  # what somebody told it to do by hand last
 )
 
 things = Table(

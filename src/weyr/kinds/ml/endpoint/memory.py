@@ -127,5 +127,5 @@ class EndpointMemory:
 
 
 def reborn(memory: EndpointMemory) -> EndpointMemory:
-    """An endpoint that is made anew counts its replicas and routings on: no name is used twice."""
-    return EndpointMemory(last_number=memory.last_number, route_generation=memory.route_generation)
+    """An endpoint that is made anew counts its replicas and routings on: no name is used twice, and no order either."""
+    return EndpointMemory(last_number=memory.last_number, route_generation=memory.route_generation, order=memory.order)
