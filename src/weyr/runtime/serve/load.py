@@ -11,6 +11,7 @@ from weyr.runtime.serve.formats.onnx_sentences import is_encoder, onnx_sentences
 from weyr.runtime.serve.formats.pyfunc_model import PyfuncModel
 from weyr.runtime.serve.formats.pytorch_model import PytorchModel
 from weyr.runtime.serve.formats.sklearn_model import sklearn_model
+from weyr.runtime.serve.formats.transformers_model import transformers_flavour, transformers_folder
 from weyr.runtime.serve.formats.trust import Loading
 from weyr.runtime.serve.language import Embedder, Generator
 from weyr.runtime.serve.model import Model, Predictor, Program, Unloadable
@@ -20,6 +21,7 @@ FLAVOURS: dict[str, Callable[[ModelFile, Loading], Predictor]] = {
     "xgboost": xgboost_model,
     "lightgbm": lightgbm_model,
     "onnx": lambda file, loading: onnx_model(file.inside(file.flavours["onnx"]["data"]), loading),
+    "transformers": transformers_flavour,
     "pytorch": PytorchModel,
     "python_function": PyfuncModel,
 }
@@ -87,6 +89,8 @@ def _predictor(folder: Path, loading: Loading) -> Predictor:
         raise Unloadable(f"it has {len(graphs)} ONNX files, {', '.join(path.name for path in graphs)}; one is served")
     if graphs:
         return onnx_model(graphs[0], loading)
+    if (folder / "config.json").is_file() and list(folder.glob("*.safetensors")):
+        return transformers_folder(folder, folder, "", loading)
     listed = ", ".join(sorted(path.name for path in folder.iterdir() if path.name[0] != ".")[:10]) or "none"
     raise Unloadable(
         f"its files are in no format that is known: {listed}. Known are a folder that MLflow saved (MLmodel), one "

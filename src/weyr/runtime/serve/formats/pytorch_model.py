@@ -98,9 +98,8 @@ def _module(file: ModelFile, data: str, loading: Loading) -> Any:
     if _is_torchscript(path):
         return torch.jit.load(path, map_location="cpu").eval()
     loading.require_code("the PyTorch module was saved as a pickle")
-    import cloudpickle
-
-    return torch.load(path, map_location="cpu", weights_only=False, pickle_module=cloudpickle).eval()
+    # What cloudpickle wrote, pickle reads: each name in it is cloudpickle's own.
+    return torch.load(path, map_location="cpu", weights_only=False).eval()
 
 
 def _is_torchscript(path: Path) -> bool:
