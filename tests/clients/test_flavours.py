@@ -34,13 +34,8 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     answer = folder / "told.json"
     env = {**os.environ, "PYTHONWARNINGS": "ignore"}
     with (folder / "log").open("wb") as log:
-        status = subprocess.run(
-            [*command, str(folder), str(answer)],
-            stdout=log,
-            stderr=log,
-            env={**os.environ, "PYTHONWARNINGS": "ignore"},
-            timeout=WITHIN_S,
-        ).returncode
+        command += [str(folder), str(answer)]
+        status = subprocess.run(command, stdout=log, stderr=log, env=env, timeout=WITHIN_S).returncode
     assert status == 0, (folder / "log").read_text()[-4000:]
     return dict(json.loads(answer.read_text()))
 
