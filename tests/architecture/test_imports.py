@@ -40,8 +40,9 @@ HOMES = {
 }
 """Where each third party lives in src/weyr: one place to change when it does. Tests are free."""
 
-EXTRAS = {"mlflow", "sklearn", "numpy", "pandas", "skops", "joblib", "cloudpickle", "onnx", "onnxruntime", "tokenizers"}
-"""What `weyr[ml]` and `weyr[onnx]` bring: loaded on first use, so that without it everything else works."""
+EXTRAS = {"mlflow", "sklearn", "numpy", "pandas", "skops", "joblib", "cloudpickle", "onnx", "onnxruntime", "tokenizers",
+          "grpc", "google"}  # fmt: skip
+"""What `weyr[ml]`, `weyr[onnx]` and `weyr[grpc]` bring: loaded on first use; without it everything else works."""
 
 BROUGHT = {"torch", "transformers", "safetensors", "xgboost", "lightgbm"}
 """What comes with the model or the job that wants it: weyr has no part in which version, and loads it on first use."""

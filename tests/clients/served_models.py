@@ -5,12 +5,12 @@ What a protocol answers does not depend on how the model got here; `model_server
 
 import asyncio
 import contextlib
-import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from socket import create_connection
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from weyr.runtime.serve.desk import Desk
 from weyr.runtime.serve.model import Model
 from weyr.runtime.serve.shelf import Shelf, Source
 from weyr.runtime.serve.tensor import TensorSpec
+from weyr.wire.process import listen_unix
 from weyr.wire.server import HttpServer, Limits
 
 
@@ -71,8 +72,10 @@ def shelf_of(models: Sequence[Model], sizes: Mapping[str, int] | None = None, **
 
 
 @contextlib.contextmanager
-def served(models: Sequence[Model], batching: Batching | None = None, body_max: int = 2**22) -> Iterator[int]:
-    """The models at http://127.0.0.1:PORT."""
+def served(
+    models: Sequence[Model], batching: Batching | None = None, body_max: int = 2**22, socket: Path | None = None
+) -> Iterator[int]:
+    """The models at http://127.0.0.1:PORT, and at a Unix socket where one is given."""
     ready = threading.Event()
     told: dict[str, Any] = {}
 
@@ -82,12 +85,13 @@ def served(models: Sequence[Model], batching: Batching | None = None, body_max: 
         desk = Desk(shelf)
         server = HttpServer(App(desk), Limits(body_max=body_max))
         listener = await asyncio.get_running_loop().create_server(server, "127.0.0.1", 0)
+        listeners = [listener, *([await listen_unix(server, socket)] if socket else [])]
         await shelf.fill()
         desk.is_filled = True
         told.update(port=listener.sockets[0].getsockname()[1], loop=asyncio.get_running_loop(), stop=stop)
         ready.set()
         await stop.wait()
-        await server.drain([listener], 1.0)
+        await server.drain(listeners, 1.0)
 
     thread = threading.Thread(target=asyncio.run, args=(serve(),), daemon=True)
     thread.start()
@@ -113,7 +117,7 @@ def ask(port: int, path: str, body: bytes | None = None, **headers: str) -> tupl
 
 def raw(port: int, sent: bytes) -> bytes:
     """What comes back for these bytes until the server closes."""
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+    with create_connection(("127.0.0.1", port), timeout=20) as connection:
         connection.sendall(sent)
         parts = []
         while part := connection.recv(65536):
