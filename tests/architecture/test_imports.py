@@ -36,6 +36,7 @@ HOMES = {
     "sklearn": ("runtime",),
     "pandas": ("runtime",),
     "numpy": ("runtime",),
+    "grpc": ("gateway/grpc",),
     "subprocess": ("engines", "attempt", "gateway", "runtime", "cli"),
 }
 """Where each third party lives in src/weyr: one place to change when it does. Tests are free."""
@@ -100,7 +101,7 @@ def test_every_third_party_is_declared() -> None:
     """What works only because something else happens to install it breaks on a user's machine."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    shipped = _declared(project["dependencies"] + extras["ml"] + extras["ray"] + extras["onnx"])
+    shipped = _declared(project["dependencies"] + extras["ml"] + extras["ray"] + extras["onnx"] + extras["grpc"])
     undeclared = _undeclared(_shipped(), shipped, BROUGHT)
     undeclared += _undeclared(python_files("src", "tests", "bench"), shipped | _declared(extras["test"]), BROUGHT)
     undeclared += _undeclared(python_files("examples"), shipped | _declared(extras["test"]), BROUGHT)
