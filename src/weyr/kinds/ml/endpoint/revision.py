@@ -50,7 +50,7 @@ class Revision:
     def title(self) -> str:
         if any(target.version for target in self.targets):
             return f"version {self.name}"
-        return "its program" if self.name == "0" else f"its program {self.name}"
+        return f"its program of generation {self.name}"
 
     @property
     def model(self) -> str:
@@ -64,8 +64,8 @@ def key_of(spec: EndpointSpec, targets: Sequence[Target]) -> str:
     return hashlib.sha256(f"{json.dumps(plain, sort_keys=True)} {files}".encode()).hexdigest()[:12]
 
 
-def name_of(targets: Sequence[Target]) -> str:
-    """`3` for one model at version 3, `digits-3.spam-1` for two."""
+def name_of(targets: Sequence[Target], generation: int) -> str:
+    """`3` for one model at version 3, `digits-3.spam-1` for two; a program has the number of the file it began with."""
     if len(targets) == 1:
-        return str(targets[0].version)
+        return str(targets[0].version or generation)
     return ".".join(f"{target.local_name}-{target.version}" for target in targets)

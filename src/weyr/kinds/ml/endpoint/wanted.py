@@ -49,7 +49,7 @@ def _revision(
     want: Want[EndpointSpec], spec: EndpointSpec, view: View[EndpointMemory], targets: Sequence[Target]
 ) -> Revision:
     body = replica_body(want.ref, spec, targets, view.needs, want.folder)
-    return Revision(key_of(spec, targets), name_of(targets), tuple(targets), body)
+    return Revision(key_of(spec, targets), name_of(targets, want.generation), tuple(targets), body)
 
 
 def _served_on(memory: EndpointMemory, lacking: dict[str, str]) -> dict[str, Revision]:
