@@ -59,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--socket", type=Path, default=door, required=not door, help="the Unix socket to listen on")
     add("--threads", type=int, default=batching.threads, help="calls of a model at once")
     add("--compute-threads", type=int, default=1, help="CPU threads that one call may use")
+    add("--handler", default="", help="the class that serves the models, file.py:Class below the working folder")
     add("--allow-code", action="store_true", help="load formats that run code, such as pickles")
     add("--batch-rows", type=int, default=batching.rows_max, help="rows computed in one call, at most")
     add("--batch-delay", type=float, default=0.0, help="seconds that a request waits for others; 0 for none")
@@ -84,7 +85,7 @@ def _sources(arguments: argparse.Namespace) -> list[Source]:
 async def _serve(arguments: argparse.Namespace) -> int:
     batching = Batching(arguments.batch_rows, arguments.batch_delay, arguments.pad, arguments.threads)
     try:
-        loading = Loading(arguments.compute_threads, arguments.allow_code)
+        loading = Loading(arguments.compute_threads, arguments.allow_code, arguments.handler)
         shelf = Shelf(_sources(arguments), Registered(arguments.cache, loading), batching, arguments.memory_max)
     except ValueError as e:
         print(f"the replica cannot start: {e}", file=sys.stderr)

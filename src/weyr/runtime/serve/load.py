@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 from weyr.runtime.serve.formats.boosted import lightgbm_model, xgboost_model
@@ -78,6 +79,12 @@ def onnx_model(path: Path, loading: Loading) -> Predictor:
 
 
 def _predictor(folder: Path, loading: Loading) -> Predictor:
+    if loading.program:
+        # By name: it brings pydantic, which takes longer to import than a small model to load.
+        made: Predictor = import_module("weyr.runtime.serve.formats.program").class_program(
+            loading.program, loading.base.absolute(), folder
+        )
+        return made
     if (folder / "MLmodel").is_file():
         file = read_mlmodel(folder)
         flavour = next((flavour for flavour in FLAVOURS if flavour in file.flavours), None)

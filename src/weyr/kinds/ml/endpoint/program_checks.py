@@ -8,7 +8,7 @@ from weyr.core.ref import Ref
 from weyr.kinds.ml.endpoint.engines import ENGINES, Engine
 from weyr.kinds.ml.endpoint.fields.program import ProgramSpec
 
-OURS_ONLY: tuple[str, ...] = ()
+OURS_ONLY: tuple[str, ...] = ("handler",)
 """Fields that only Weyr's own model server honours."""
 
 

@@ -7,16 +7,22 @@ the format alone.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from weyr.runtime.serve.model import Unloadable
 
 
 @dataclass(frozen=True, slots=True)
 class Loading:
-    """How a model is loaded: CPU `threads` for one call of it, and whether its own code may run."""
+    """How a model is loaded: CPU `threads` for one call of it, and whether its own code may run.
+
+    `program` names a class of the user's that serves it, `file.py:Class` in the folder `base`; "" for none.
+    """
 
     threads: int = 1
     allows_code: bool = False
+    program: str = ""
+    base: Path = Path()
 
     def require_code(self, why: str) -> None:
         """Raises: Unloadable unless code may run."""

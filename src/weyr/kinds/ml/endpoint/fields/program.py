@@ -11,6 +11,13 @@ EngineName = Literal["vllm", "sglang", "tgi", "llama.cpp", "triton", "tensorflow
 class ProgramSpec(TaskSpec):
     """Weyr's own model server where nothing else is said, else a known engine, or any command that speaks HTTP."""
 
+    handler: str | None = field(
+        None,
+        description="A Python class that serves the model's files: file.py:Class or package.module:Class in the "
+        "stack's folder, with `load` and `predict`.",
+        examples=["ranking.py:Ranker"],
+        pattern=r"^[A-Za-z_][\w./-]*:[A-Za-z_]\w*$",
+    )
     run: str | tuple[str, ...] | None = field(
         None, description="Any HTTP server instead of Weyr's own: a line for the shell, or a list of words.",
         examples=["python server.py --port $PORT"], min_length=1,
