@@ -165,10 +165,11 @@ def echo_replica(path: Path, name: str) -> Process:
 class Script:
     """A replica in a thread that reads one request per connection and answers with fixed bytes, then closes.
 
-    Takes: `pieces`, sent in order; a number among them waits so many seconds, or until the other side closes.
+    Takes: `pieces`, sent in order; a number among them waits so many seconds, or until the other side closes, and a
+    path until there is such a file.
     """
 
-    def __init__(self, path: Path, *pieces: bytes | float) -> None:
+    def __init__(self, path: Path, *pieces: bytes | float | Path) -> None:
         self._pieces = pieces
         self.requests: list[bytes] = []
         self.closed_early = threading.Event()
@@ -200,6 +201,9 @@ class Script:
         for piece in self._pieces:
             if isinstance(piece, bytes):
                 client.sendall(piece)
+                continue
+            if isinstance(piece, Path):
+                until(piece.exists, f"{piece} is there")
                 continue
             client.settimeout(piece)
             with contextlib.suppress(TimeoutError):

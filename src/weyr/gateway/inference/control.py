@@ -3,6 +3,8 @@
 Over a Unix socket whose permissions are the authentication.
 """
 
+from typing import cast
+
 from weyr.core.plain import plain_of
 from weyr.gateway.inference.endpoint import Endpoint
 from weyr.gateway.inference.metrics import metrics_text
@@ -37,11 +39,14 @@ class Control:
 
 
 def _stats(endpoint: Endpoint) -> dict[str, object]:
-    replicas: dict[str, dict[str, int]] = {}
+    replicas: dict[str, dict[str, object]] = {}
     for replica in endpoint.all_replicas():
-        counts = replicas.setdefault(replica.address.id, {"inflight": 0, "requests": 0})
-        counts["inflight"] += replica.inflight
-        counts["requests"] += replica.requests
+        before = replicas.get(replica.address.id, {})
+        replicas[replica.address.id] = {
+            "inflight": cast(int, before.get("inflight", 0)) + replica.inflight,
+            "requests": cast(int, before.get("requests", 0)) + replica.requests,
+            "out": replica.health.reason,
+        }
     return {
         "thing": endpoint.route.thing,
         "generation": endpoint.route.generation,
@@ -51,5 +56,7 @@ def _stats(endpoint: Endpoint) -> dict[str, object]:
         "errors": endpoint.errors,
         "last_request_at": endpoint.last_request_at,
         "replicas": replicas,
+        "retries": endpoint.retries,
+        "cut": endpoint.cut,
         "versions": [plain_of(counts.seen()) for counts in endpoint.counts.values()],
     }

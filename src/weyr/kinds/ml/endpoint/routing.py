@@ -7,6 +7,7 @@ from weyr.core import replica_set
 from weyr.core.capability import Capability
 from weyr.core.decision import Ensure, Release
 from weyr.core.routes import RouteBody, RouteVersion
+from weyr.kinds.ml.endpoint.fields.limits import route_limits
 from weyr.kinds.ml.endpoint.look import ROUTE, Look
 from weyr.kinds.ml.endpoint.memory import MAIN, NEXT, SHADOW, EndpointMemory, Side
 from weyr.kinds.ml.endpoint.progress import share_of_next
@@ -32,8 +33,9 @@ def ensured_route(look: Look, memory: EndpointMemory) -> Ensure:
     """The route as a thing. A refused one is asked for again: its name may have become free."""
     thing = look.view.things.get(ROUTE)
     name = f"{look.want.ref.stack}/{look.want.ref.name}"
-    traffic, sleeps = traffic_of(look, memory), _sleeps(look.spec)
-    body = RouteBody(name, memory.told, look.spec.hold, traffic, watch=memory.watch, sleeps=sleeps)
+    spec, traffic = look.spec, traffic_of(look, memory)
+    limits = route_limits(spec.limits, spec.waiting, spec.timeouts, spec.retries, spec.outliers)
+    body = RouteBody(name, memory.told, spec.hold, traffic, limits, memory.watch, sleeps=_sleeps(spec))
     return Ensure(Capability.TRAFFIC, ROUTE, body, _generation(look, memory), again=bool(thing and thing.refusal))
 
 

@@ -1,6 +1,7 @@
 """What may be said of an endpoint. Its parts stand in `fields`."""
 
 from weyr.core.schema import Duration, Name, field
+from weyr.kinds.ml.endpoint.fields.limits import CallLimits, Outliers, Repeats, TimeLimits, Waiting
 from weyr.kinds.ml.endpoint.fields.program import ProgramSpec
 from weyr.kinds.ml.endpoint.fields.rollout import Rollout
 from weyr.kinds.ml.endpoint.fields.scale import Scale
@@ -9,7 +10,7 @@ from weyr.kinds.ml.endpoint.fields.watch import Watching
 
 IN_PLACE = frozenset(
     {"protect", "model", "models", "variants", "rules", "sticky", "shadow", "fallback", "balance", "scale", "rollout",
-     "hold", "grace", "watch"}
+     "hold", "grace", "watch", "limits", "waiting", "timeouts", "retries", "outliers"}
 )  # fmt: skip
 """Fields that say nothing about what a replica is: a change of them disturbs none. What a model is, its version says.
 """
@@ -41,4 +42,9 @@ class EndpointSpec(ProgramSpec):
     scale: Scale = field(Scale(), description="How many replicas answer.")
     hold: Duration = field(30.0, description="How long a request waits while no replica is ready.", ge=0, le=3600)
     grace: Duration = field(30.0, description="Time a replica has to finish its requests when it is replaced.", ge=0)
+    limits: CallLimits = field(CallLimits(), description="How much may be asked.")
+    waiting: Waiting = field(Waiting(), description="Requests that wait for a replica.")
+    timeouts: TimeLimits = field(TimeLimits(), description="How long the plane waits for a replica.")
+    retries: Repeats = field(Repeats(), description="When a request is sent to another replica.")
+    outliers: Outliers = field(Outliers(), description="Which replicas are left alone.")
     watch: Watching = field(Watching(), description="What is noted of requests, beside counts.")
