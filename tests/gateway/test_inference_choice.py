@@ -1,5 +1,6 @@
 """Which version gets a request, from its head and from what was said of the route."""
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,16 +9,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weyr.core.routes import Rule, Sticky, Traffic
+from weyr.core.routes import Balance, RouteVersion, Rule, Sticky, Traffic
 from weyr.gateway.inference.affinity import hash_of, heaviest, in_turn
 from weyr.gateway.inference.choice import Chooser, UnknownVersion
+from weyr.gateway.inference.counts import Counts
+from weyr.gateway.inference.keeper import Keeper
 from weyr.gateway.inference.line import with_lines
+from weyr.gateway.inference.outcome import outcome_of
+from weyr.gateway.inference.replica import Address, Replica
+from weyr.gateway.inference.version import Version
 
 
 @dataclass
 class Request:
     caller: str = "anna"
     fields: Sequence[bytes] = ()
+    kept: bytearray | None = None
 
 
 def request(caller: str = "anna", **headers: str) -> Request:
@@ -125,6 +132,71 @@ def test_a_key_keeps_its_order_when_somebody_goes() -> None:
         order = in_turn(key, names)
         assert sorted(order) == list(range(5))
         assert [at for at in order if at != 4] == in_turn(key, names[:4])
+
+
+def keeper(balance: Balance, count: int = 4) -> Keeper:
+    version = Version(RouteVersion("3"), Counts("3"), Balance())
+    return Keeper(balance, [Replica(Address(str(n), f"/r/{n}"), version) for n in range(count)])
+
+
+def chat(system: str, question: str = "hi") -> Request:
+    asked = {
+        "model": question,
+        "messages": [{"role": "system", "content": system}, {"role": "user", "content": question}],
+    }
+    return Request(kept=bytearray(json.dumps(asked).encode()))
+
+
+def owner(keeper: Keeper, asked: Request, now: float = 0.0) -> Replica:
+    replica = keeper.pick(now, asked)
+    assert replica is not None
+    return replica
+
+
+def test_prompts_that_begin_alike_go_to_one_replica() -> None:
+    """What it computed of their beginning is used again; what differs spreads over all."""
+    kept = keeper(Balance("prefix", prefix_bytes=60))
+    assert len({owner(kept, chat("You sort digits. " * 9, str(n))).address for n in range(20)}) == 1
+    assert len({owner(kept, chat(f"{n} You sort digits.")).address for n in range(40)}) == 4
+
+
+def test_an_overloaded_replica_passes_the_rest_on() -> None:
+    """One prompt that everybody begins with must not leave three of four replicas idle."""
+    kept = keeper(Balance("prefix", overload=1.25))
+    for _ in range(100):
+        owner(kept, chat("the same")).inflight += 1
+    inflight = sorted(replica.inflight for replica in kept._replicas)
+    assert inflight[-1] <= 1.25 * 101 / 4 + 1
+    assert inflight[0] > 0
+
+
+def test_a_replica_that_rests_keeps_its_claim() -> None:
+    """Its prompts go to the next meanwhile, and come back to what is still warm."""
+    kept = keeper(Balance("session", header="x-session"))
+    asked = request(x_session="17")
+    first = owner(kept, asked)
+    first.down_until = 5.0
+    assert owner(kept, asked, now=4.0) is not first
+    assert owner(kept, asked, now=6.0) is first
+
+
+def test_a_session_is_named_by_header_cookie_or_user() -> None:
+    """The user is a field of the body, and not a text that somebody wrote into a message."""
+    bodies = [b'{"user": "eve", "n": 1}', b'{"n": 2, "user":"eve"}', b'{"x": "\\"user\\": \\"bob\\"", "user": "eve"}']
+    kept = keeper(Balance("session"), 16)
+    assert len({owner(kept, Request(kept=bytearray(body))).address for body in bodies}) == 1
+    by_cookie = keeper(Balance("session", cookie="sid"), 16)
+    assert owner(by_cookie, request(cookie="a=1; sid=x")) is owner(by_cookie, request(cookie="sid=x"))
+    assert by_cookie.pick(0.0, request()) is None, "who has no session goes to the least busy one"
+
+
+def test_an_outcome_is_a_number_and_perhaps_a_version() -> None:
+    """Anything else is refused with a sentence: a report that was misread would spoil an experiment."""
+    assert outcome_of(b'{"value": 1}') == (1.0, "")
+    assert outcome_of(b'{"value": true, "version": "4"}') == (1.0, "4")
+    for wrong in (b"", b"1", b"[]", b"{}", b'{"value": "1"}', b'{"value": NaN}', b'{"value": 1, "version": 4}'):
+        with pytest.raises(ValueError):
+            outcome_of(wrong)
 
 
 def test_added_headers_belong_to_the_answer_and_not_to_what_was_said_before() -> None:

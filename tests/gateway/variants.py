@@ -54,6 +54,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        while "content-length" not in self.headers and self.command == "POST":
+            size = int(self.rfile.readline(), 16)
+            body += self.rfile.read(size)
+            self.rfile.readline()
+            if not size:
+                break
         got = Got(self.command, self.path, {k.lower(): v for k, v in self.headers.items()}, body)
         self.server.variant.got.append(got)
         with contextlib.suppress(OSError):
@@ -127,8 +133,15 @@ def running_trial(*arguments: str) -> Iterator[Trial]:
         yield Trial(plane, variants)
 
 
-def raw(plane: Plane, request: bytes) -> bytes:
-    """One request as bytes, and all that comes back until the plane closes."""
+def raw(plane: Plane, *pieces: bytes, waits: bool = False) -> bytes:
+    """A request as bytes, each piece in a packet of its own, and all that comes back until the plane closes.
+
+    With `waits` the second piece is sent only once something came back.
+    """
     with socket.create_connection(("127.0.0.1", plane.port), timeout=10) as client:
-        client.sendall(request)
-        return b"".join(iter(lambda: client.recv(65536), b""))
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        client.sendall(pieces[0])
+        first = client.recv(65536) if waits else b""
+        for piece in pieces[1:]:
+            client.sendall(piece)
+        return first + b"".join(iter(lambda: client.recv(65536), b""))

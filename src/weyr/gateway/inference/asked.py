@@ -5,12 +5,15 @@ from typing import Protocol
 
 
 class Asked(Protocol):
-    """A request as routing sees it. `fields` are its headers, four words each: name, colon, value, end of line."""
+    """A request as routing sees it. `fields` are its headers, four words each: name, colon, value, end of line; `kept`
+    is what there is of its body, None where nobody wanted it or it is too long."""
 
     @property
     def fields(self) -> Sequence[bytes]: ...
     @property
     def caller(self) -> str: ...
+    @property
+    def kept(self) -> bytearray | None: ...
 
 
 def header_of(fields: Sequence[bytes], name: bytes) -> bytes | None:

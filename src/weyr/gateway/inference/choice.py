@@ -56,6 +56,11 @@ class Chooser:
         turn = self._shares.next()
         return None if turn is None else Choice(turn)
 
+    def kept_at(self, asked: Asked) -> int | None:
+        """The version that the request's caller is kept with, None where it is kept nowhere."""
+        unit, cookie = self._unit(asked) if self._unit is not None else (None, b"")
+        return None if unit is None or cookie else self._version_of(unit)
+
     def _named(self, name: bytes) -> int:
         at = self._at.get(name.decode("latin-1"))
         if at is None:

@@ -9,7 +9,10 @@ from weyr.gateway.inference.measure import Measure
 class Counts:
     """The counts of one version from the plane's start, as `VersionCounts` says."""
 
-    __slots__ = ("buckets", "errors", "latency_squares", "latency_sum_s", "measure", "missed", "name", "requests")
+    __slots__ = (
+        "buckets", "errors", "latency_squares", "latency_sum_s", "measure", "missed", "name", "outcome_squares",
+        "outcome_sum", "outcomes", "requests",
+    )  # fmt: skip
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -19,6 +22,9 @@ class Counts:
         self.buckets = [0] * (len(LATENCY_BUCKETS_S) + 1)
         self.latency_sum_s = 0.0
         self.latency_squares = 0.0
+        self.outcomes = 0
+        self.outcome_sum = 0.0
+        self.outcome_squares = 0.0
         self.measure = Measure()
 
     def answered(self, status: int, latency_s: float) -> None:
@@ -29,6 +35,12 @@ class Counts:
         self.buckets[bisect.bisect_left(LATENCY_BUCKETS_S, latency_s)] += 1
         self.latency_sum_s += latency_s
         self.latency_squares += latency_s * latency_s
+
+    def reported(self, value: float) -> None:
+        """A caller said what came of an answer."""
+        self.outcomes += 1
+        self.outcome_sum += value
+        self.outcome_squares += value * value
 
     def seen(self) -> VersionCounts:
         return VersionCounts(
@@ -41,4 +53,7 @@ class Counts:
             latency_squares=self.latency_squares,
             prompt_tokens=self.measure.prompt_tokens,
             completion_tokens=self.measure.generation_tokens,
+            outcomes=self.outcomes,
+            outcome_sum=self.outcome_sum,
+            outcome_squares=self.outcome_squares,
         )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 import httptools
 
+from weyr.gateway.inference.aside import HOLD_MAX, keep
 from weyr.gateway.inference.exchange import Exchange
 from weyr.gateway.inference.trials import check_silence
 from weyr.wire.traces import TRACEPARENT
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from weyr.gateway.inference.plane import Plane
 
 HEAD_MAX = 64 * 2**10
-HOLD_MAX = 256 * 2**10
-"""How much of a body is kept while no replica takes it."""
 PIPELINE_MAX = 64
 LINGER_S = 1.0
 
@@ -100,6 +99,8 @@ class Door(asyncio.Protocol):
             current = self.current
         elif current.line is not None and current.pieces:
             current.flush()
+        elif current.is_gathering:
+            current.go()
         if current is not None and (self._queue or not current.is_whole):
             self.adjust_reading()
 
@@ -242,6 +243,8 @@ class Door(asyncio.Protocol):
         exchange.buffered += len(piece)
         if exchange.capture is not None:
             exchange.capture.asked(piece)
+        if exchange.kept is not None:
+            keep(exchange, piece)
         if exchange.is_chunked:
             exchange.pieces += (b"%x\r\n" % len(piece), piece, b"\r\n")
         else:

@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from weyr.core.limits import NO_LIMITS, Limits
 from weyr.core.routes import RouteBody
@@ -16,14 +16,21 @@ from weyr.core.serving_metrics import NO_VERSION
 from weyr.gateway.inference.allowance import Subject, subjects_of
 from weyr.gateway.inference.asked import Asked
 from weyr.gateway.inference.callers import Caller
-from weyr.gateway.inference.choice import Chooser
+from weyr.gateway.inference.choice import Chooser, UnknownVersion
 from weyr.gateway.inference.counts import Counts
+from weyr.gateway.inference.keeper import reads_bodies
+from weyr.gateway.inference.outcome import PATH, Outcome
 from weyr.gateway.inference.outliers import judge_latencies
 from weyr.gateway.inference.replica import Replica
 from weyr.gateway.inference.routes import Route
 from weyr.gateway.inference.version import Version
 from weyr.gateway.inference.waiting import WaitingLine
 
+if TYPE_CHECKING:
+    from weyr.gateway.inference.exchange import Exchange
+
+COUNTED_MAX = 64
+"""Versions whose counts are kept, those in force among them."""
 RETRY_CREDIT = 10
 """Retries that a quiet endpoint may have at once."""
 SUBJECTS_MAX = 4096
@@ -81,18 +88,36 @@ class Endpoint:
         fails because a new version has not come up, and `missed` says how many it should have had.
         """
         if self._chooser is None:
-            return self._order[0].pick(now) if self._order else None
+            return self._order[0].pick(now, asked) if self._order else None
         choice = self._chooser.choose(asked)
         if choice is None:
             return None
         version = self._order[choice.at]
-        replica = version.pick(now)
+        replica = version.pick(now, asked)
         if replica is None and not choice.is_forced:
-            replica = next(filter(None, (other.pick(now) for other in self._order if other.told.weight)), None)
+            replica = next(filter(None, (other.pick(now, asked) for other in self._order if other.told.weight)), None)
             version.counts.missed += replica is not None
         if replica is not None:
             asked.adds = replica.version.says + choice.cookie
         return replica
+
+    def takes(self, exchange: "Exchange") -> bool:
+        """Whether the request is a report for the plane itself."""
+        return self.route.body.traffic.takes_outcomes and exchange.head.startswith(PATH)
+
+    def reported(self, outcome: Outcome, asked: Asked) -> str:
+        """Counts what a caller reports, for the version it names or else for the one that keeps it; gives its name.
+
+        Raises: UnknownVersion where neither tells of which version it is.
+        """
+        name = outcome.version
+        if not name and self._chooser is not None and (at := self._chooser.kept_at(asked)) is not None:
+            name = self._order[at].told.name
+        version = self._versions.get(name)
+        if version is None:
+            raise UnknownVersion(f'say which version it is of: "version" is one of {", ".join(self._versions)}')
+        version.counts.reported(outcome.value)
+        return name
 
     def began(self) -> None:
         """A request came."""
@@ -169,14 +194,17 @@ class Endpoint:
         before = self._versions
         self.route = route
         self.is_watched = bool(route.body.watch.traces_to) or route.body.watch.log is not None
+        traffic = route.body.traffic
+        self.reads_bodies = reads_bodies(traffic.balance)
+        self.keeps_bodies = self.reads_bodies or traffic.takes_outcomes
         gone = []
         self._versions = {}
         for told in route.body.versions:
             version = before.pop(told.name, None)
             if version is None:
-                version = Version(told, self.counts.setdefault(told.name, Counts(told.name)))
+                version = Version(told, self._counts_of(told.name), traffic.balance)
             else:
-                gone += version.apply(told)
+                gone += version.apply(told, traffic.balance)
             self._versions[told.name] = version
         gone += [replica for version in before.values() for replica in version.replicas]
         self.replicas = [replica for version in self._versions.values() for replica in version.replicas]
@@ -190,6 +218,12 @@ class Endpoint:
         self._order = sorted(self._versions.values(), key=lambda version: -version.told.weight)
         self._chooser = _chooser(route, self._order)
         self._let_go(gone)
+
+    def _counts_of(self, name: str) -> Counts:
+        """Goes on where a version of that name left off. Of versions that are gone the latest are kept."""
+        if name not in self.counts and len(self.counts) >= COUNTED_MAX:
+            del self.counts[next(old for old in self.counts if old not in self._versions)]
+        return self.counts.setdefault(name, Counts(name))
 
     def _let_go(self, gone: list[Replica]) -> None:
         for replica in gone:

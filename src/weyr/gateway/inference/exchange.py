@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from weyr.core.api_keys import PRIORITIES
+from weyr.gateway.inference import aside
 from weyr.gateway.inference.admission import admitted
 from weyr.gateway.inference.allowance import Allowance
 from weyr.gateway.inference.capture import Capture
@@ -25,6 +26,7 @@ from weyr.gateway.inference.trials import blame, praise
 from weyr.gateway.inference.tunnel import join
 from weyr.gateway.inference.version import Version
 from weyr.gateway.inference.wishes import timeout_of
+from weyr.wire.message import Response
 
 if TYPE_CHECKING:
     from weyr.gateway.inference.door import Door
@@ -50,9 +52,9 @@ class Exchange:
     __slots__ = (
         "_hold_timer", "_kept", "_task", "_timer", "_tries", "adds", "allowance", "answered_bytes", "asked_priority",
         "asked_s", "began_at", "body_max", "buffered", "caller", "capture", "closes", "door", "endpoint", "ends_at",
-        "expects", "fields", "has_answer", "head", "is_chunked", "is_cold", "is_over", "is_whole", "length", "line",
-        "method", "name", "path", "pieces", "priority", "problem", "received", "replica", "sent_at", "stream", "token",
-        "trace", "traceparent", "upgrades", "version",
+        "expects", "fields", "has_answer", "head", "is_chunked", "is_cold", "is_gathering", "is_over", "is_whole",
+        "kept", "length", "line", "method", "name", "path", "pieces", "priority", "problem", "received", "replica",
+        "sent_at", "stream", "token", "trace", "traceparent", "upgrades", "version",
     )  # fmt: skip
 
     def __init__(
@@ -69,6 +71,8 @@ class Exchange:
         self.pieces: list[bytes] = []
         self.buffered = 0
         self.received = 0
+        self.kept: bytearray | None = None
+        self.is_gathering = False
         self.is_chunked = False
         self.expects = False
         self.upgrades = False
@@ -122,6 +126,16 @@ class Exchange:
                 self._timer = self.door.loop.call_at(self.ends_at, self._out_of_time)
         if endpoint.limits.retries.is_safe:
             self._kept = []
+        if endpoint.keeps_bodies:
+            aside.begin(self, endpoint)
+        self.go()
+
+    def go(self) -> None:
+        """On its way, once as much of the body is there as its way depends on."""
+        endpoint = self.endpoint
+        assert endpoint is not None
+        if self.is_gathering and aside.is_taken(self, endpoint):
+            return
         if endpoint.waiting.queue:
             # Whoever waits was here before.
             self._hold(endpoint)
@@ -277,6 +291,11 @@ class Exchange:
         return True
 
     def refuse(self, status: int, message: str, *fields: tuple[bytes, bytes]) -> None:
+        """Answers from here that it is not done, and why."""
+        fields = fields or {401: ((b"www-authenticate", b"Bearer"),), 503: ((b"retry-after", b"1"),)}.get(status, ())
+        self.reply(status, refused(self.path, status, message, *fields))
+
+    def reply(self, status: int, response: Response) -> None:
         """Answers from here. A request that is not whole yet cannot be followed by another: then it closes."""
         if self.line is not None:
             line, self.line = self.line, None
@@ -286,8 +305,7 @@ class Exchange:
             self.over(status)
             self.door.transport.abort()
             return
-        fields = fields or {401: ((b"www-authenticate", b"Bearer"),), 503: ((b"retry-after", b"1"),)}.get(status, ())
-        data = refused(self.path, status, message, *fields).encode(closes, with_body=self.method != b"HEAD")
+        data = response.encode(closes, with_body=self.method != b"HEAD")
         self.door.transport.write(with_lines(data, self.adds) if self.adds else data)
         if self.endpoint is None:
             self.door.plane.refusals[status] = self.door.plane.refusals.get(status, 0) + 1
