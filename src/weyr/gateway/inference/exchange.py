@@ -262,13 +262,17 @@ class Exchange:
         """The replica's connection ended before its answer did."""
         self.line = None
         blame(self)
+        if not self.has_answer and self.tries_another():
+            return
+        if self.replica is not None:
+            # It may be dying: whoever came next would find its door open still, and be cut off as well.
+            self.replica.refused(self.door.loop.time())
         if self.has_answer:
             # The status is out, so the only honest end is a broken connection.
             self.over(502)
             self.door.transport.abort()
             return
-        if not self.tries_another():
-            self.refuse(502, "the replica ended before it answered; the request may have run")
+        self.refuse(502, "the replica ended before it answered; the request may have run")
 
     def tries_another(self, status: int = 0) -> bool:
         """Sends the request again, where that is safe and there are not too many of them.
