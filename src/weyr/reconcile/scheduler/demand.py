@@ -8,7 +8,7 @@ from weyr.reconcile.scheduler.board import Board
 from weyr.reconcile.scheduler.shapes import MIB, node_of
 from weyr.scheduling.placement import Request
 from weyr.scheduling.queueing import CPU, GPU, MEMORY, Lacking, NoRoom, gpu_of
-from weyr.scheduling.scaling import Template, nodes_to_add
+from weyr.scheduling.scaling.nodes import Template, nodes_to_add
 
 
 def nodes_lacking(board: Board) -> dict[str, int]:

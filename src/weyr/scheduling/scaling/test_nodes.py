@@ -4,7 +4,7 @@ import pytest
 
 from weyr.scheduling.placement import Node, Request
 from weyr.scheduling.queueing import Lacking
-from weyr.scheduling.scaling import Template, nodes_to_add
+from weyr.scheduling.scaling.nodes import Template, nodes_to_add
 
 SMALL = Template("small", Node("", 4000, 8192), 100_000, room=10)
 BIG = Template("big", Node("", 16000, 65536), 600_000, room=10)

@@ -1,0 +1,143 @@
+"""What will arrive? Learnt from what has arrived, tick by tick.
+
+Rates are kept as square roots: the noise of a count is then the same at any rate (Anscombe 1948), so that one spread
+fits the quiet hours and the busy ones. Several levels follow the rate, from at once to slowly, and a rhythm repeats
+what was; each counts by how near it came. What they missed by is kept as it was, not as a normal curve: bursts are the
+part of a load that no curve fits.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+# Rhythms are looked for in means over so many seconds, between 5 of them and half of what is remembered.
+STEP_S = 60.0
+STEPS_KEPT = 480
+STEPS_SHORTEST = 5
+# A rhythm that explains less than this share of the ups and downs is chance more often than not.
+LIKENESS_MIN = 0.4
+# How much each level takes on of ten seconds.
+GAINS = (0.9, 0.4, 0.15, 0.03)
+# The errors of about so many seconds count, and what was missed is kept for as long.
+ERRORS_S = 600.0
+MISSED_MAX = 120
+# Before anything was missed: a spread of 0.3, in the root of requests per second.
+UNKNOWN = (-0.5, -0.3, -0.15, 0.0, 0.0, 0.15, 0.3, 0.5)
+# Parts of what was missed, from the least to the most: the upper ones decide, so they are cut finer.
+PARTS = (0.0, 0.3, 0.6, 0.8, 0.9, 0.97, 1.0)
+
+Case = tuple[float, float]
+"""A rate in requests per second, and how likely it is."""
+
+
+@dataclass(slots=True)
+class Arrivals:
+    """The arrivals of one endpoint. `levels` of each gain, then the rhythm: their roots and mean square errors."""
+
+    levels: list[float] = field(default_factory=list)
+    errors: list[float] = field(default_factory=lambda: [0.1] * (len(GAINS) + 1))
+    missed_next: list[float] = field(default_factory=lambda: list(UNKNOWN))
+    missed_later: list[float] = field(default_factory=lambda: list(UNKNOWN))
+    steps: list[float] = field(default_factory=list)
+    period: int = 0
+    foreseen: list[list[float | None]] = field(default_factory=list)
+    """What each way foresaw for `ahead_s` from each of the last ticks; the last of a row is all of them together."""
+    step_root: float = 0.0
+    step_s: float = 0.0
+
+    def learn(self, arrived: float, tick_s: float, ahead_s: float) -> None:
+        """Takes what arrived in a tick. `ahead_s`: how far ahead is forecast, to learn how good that is."""
+        root = math.sqrt(arrived / tick_s)
+        if not self.levels:
+            self.levels = [root] * len(GAINS)
+        ticks = max(1, round(ahead_s / tick_s))
+        kept = max(len(UNKNOWN), min(MISSED_MAX, round(ERRORS_S / tick_s)))
+        if len(self.foreseen) >= ticks:
+            self._learn_from(self.foreseen[-ticks], root, tick_s, kept)
+        self.missed_next = [*self.missed_next, root - self._mixed(self.levels)][-kept:]
+        self.levels = [
+            level + (1 - (1 - gain) ** (tick_s / 10)) * (root - level)
+            for gain, level in zip(GAINS, self.levels, strict=True)
+        ]
+        self._step(root, tick_s)
+        rhythm = self._by_rhythm(ahead_s)
+        self.foreseen.append([*self.levels, rhythm, self._mixed([*self.levels, rhythm])])
+        del self.foreseen[: -ticks - 1]
+
+    def soon(self, tick_s: float) -> list[Case]:
+        """Until a replica that is asked for now would be ready."""
+        return _cases(self._mixed(self.levels), self.missed_next, tick_s)
+
+    def later(self, from_s: float, to_s: float, tick_s: float) -> list[Case]:
+        """Between two times from now: the most that it comes to."""
+        rhythm = [self._by_rhythm(at) for at in (from_s, (from_s + to_s) / 2, to_s)]
+        most = max((root for root in rhythm if root is not None), default=None)
+        return _cases(self._mixed([*self.levels, most]), self.missed_later, tick_s)
+
+    @property
+    def rate(self) -> float:
+        """In requests per second, as it is now."""
+        return self._mixed(self.levels) ** 2 if self.levels else 0.0
+
+    def _learn_from(self, foreseen: list[float | None], root: float, tick_s: float, kept: int) -> None:
+        *ways, mixed = foreseen
+        gain = tick_s / (tick_s + ERRORS_S / 2)
+        self.errors = [
+            error if way is None else error + gain * ((root - way) ** 2 - error)
+            for error, way in zip(self.errors, ways, strict=True)
+        ]
+        if mixed is not None:
+            self.missed_later = [*self.missed_later, root - mixed][-kept:]
+
+    def _mixed(self, roots: Sequence[float | None]) -> float:
+        """Each way counts by the inverse of its error, to the fourth: the best one mostly has its way."""
+        known = [(root, error + 1e-3) for root, error in zip(roots, self.errors, strict=False) if root is not None]
+        least = min(error for _, error in known)
+        weights = [(least / error) ** 4 for _, error in known]
+        return sum(weight * root for weight, (root, _) in zip(weights, known, strict=True)) / sum(weights)
+
+    def _step(self, root: float, tick_s: float) -> None:
+        self.step_root += root * tick_s
+        self.step_s += tick_s
+        if self.step_s >= STEP_S - 1e-9:
+            self.steps.append(self.step_root / self.step_s)
+            self.step_root = self.step_s = 0.0
+            if len(self.steps) > STEPS_KEPT:
+                del self.steps[: STEPS_KEPT // 8]
+            if len(self.steps) % STEPS_SHORTEST == 0:
+                self.period = period_of(self.steps)
+
+    def _by_rhythm(self, ahead_s: float) -> float | None:
+        if not self.period or self.period > len(self.steps):
+            return None
+        ahead = int((self.step_s + ahead_s) // STEP_S) % self.period
+        return self.steps[len(self.steps) - self.period + ahead]
+
+
+def period_of(steps: list[float]) -> int:
+    """After how many steps it repeats itself; 0 when it does not. The shortest of those that are about as like."""
+    count = len(steps)
+    mean = sum(steps) / count
+    offs = [step - mean for step in steps]
+    variance = sum(off * off for off in offs) / count
+    if variance < 1e-6:
+        return 0
+    best, found = LIKENESS_MIN, 0
+    for lag in range(STEPS_SHORTEST, count // 2 + 1):
+        likeness = sum(one * other for one, other in zip(offs, offs[lag:], strict=False)) / (count - lag) / variance
+        if likeness > best + 0.02:
+            best, found = likeness, lag
+    return found
+
+
+def _cases(root: float, missed: list[float], tick_s: float) -> list[Case]:
+    """What may come, by what was missed before, less what only the counting of a tick scatters."""
+    count, in_order = len(missed), sorted(missed)
+    variance = sum(miss * miss for miss in missed) / count
+    shrunk = math.sqrt(max(0.0, 1 - 1 / (4 * tick_s) / variance)) if variance > 0 else 0.0
+    cases = []
+    for low, high in pairwise(PARTS):
+        part = in_order[min(count - 1, int(low * count)) : max(int(low * count) + 1, int(high * count))]
+        cases.append((max(0.0, root + shrunk * sum(part) / len(part)) ** 2, high - low))
+    return cases
