@@ -45,7 +45,7 @@ def printed(workload: Workload, quota: int | None, outcomes: dict[str, Outcome],
         else:
             print(
                 f"{name:<32} {policy:<10} {late:8.3%} late ({outcome.late_mean:8.3%} by endpoint) "
-                f"{replicas:7.2f} replicas ({outcome.replica_s / least_s:.2f} of the least) {outcome.changes:6} changes",
+                f"{replicas:7.2f} replicas ({outcome.replica_s / least_s:.2f} of the least) {outcome.changes:6} moves",
                 flush=True,
             )
     ours = outcomes["weyr"]
