@@ -3,8 +3,6 @@
 import doctest
 import json
 import math
-import subprocess
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -44,17 +42,6 @@ def lived(
 def test_the_example_in_the_docs_is_right() -> None:
     """Who evaluates it begins with the example."""
     assert doctest.testmod(scaling).failed == 0
-
-
-def test_it_is_imported_alone() -> None:
-    """An evaluator, or another autoscaler's maker, takes it without the rest of Weyr."""
-    code = (
-        "import sys, weyr.scheduling.scaling; print(*(n for n in sys.modules if n.startswith(('weyr.', 'pydantic'))))"
-    )
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    foreign = [name for name in out.split() if not name.startswith("weyr.scheduling")]
-    assert not foreign, foreign
-    assert "weyr.scheduling.queueing" not in out
 
 
 counts = st.one_of(st.none(), st.integers(0, 300), st.sampled_from([math.nan, math.inf, -1.0]))
