@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from weyr.scheduling.scaling import Load
@@ -169,7 +170,7 @@ def functions(file: Path, day: str, needed: float, seed: int) -> Workload:
     return Workload(
         f"{file.stem}-{day}",
         {
-            f"f{at}": lambda at=at, row=row: _poisson([count * scale for count in row], work_s, f"{seed}/{at}")  # type: ignore[misc]
+            f"f{at}": partial(_poisson, [count * scale for count in row], work_s, f"{seed}/{at}")
             for at, row in enumerate(minutes)
         },
         60.0 * len(minutes[0]),
