@@ -31,7 +31,9 @@ def stack_summary(client: HttpClient, stack: str, rows: Sequence[Row]) -> None:
         # An endpoint that failed or waits has an address too, and nothing behind it.
         if row.kind == "endpoint" and row.phase is Phase.READY and isinstance(url, str) and url:
             _title(f"{row.ref} answers at {url}")
-            put("  " + curl_line(client, url, str(row.outputs.get("model") or row.name)))
+            path = str(row.outputs.get("path") or "")
+            model = str(row.outputs.get("model") or row.name)
+            put("  " + (_curl(client, url.rstrip("/") + path) if path else curl_line(client, url, model)))
     for run in _newest_runs(client, stack):
         _title(f"run {run.get('name') or run.get('run_id')}: {run.get('status', '')}")
         put(indented(run_text(run)))
@@ -55,12 +57,14 @@ def curl_line(client: HttpClient, url: str, model: str) -> str:
     The question is made from the model's own metadata: zeros in the shape that it takes. Where that is
     not known or too long to read, the line asks for the metadata itself.
     """
-    token = f"Authorization: Bearer $(cat {shlex.quote(str(client.home / 'admin.token'))})"
     target = f"{url.rstrip('/')}/v2/models/{model}"
     question = _question(_metadata(target, admin_token(client.home)))
-    if question is None:
-        return f'curl -s -H "{token}" {target}'
-    return f"curl -s -H \"{token}\" {target}/infer -d '{question}'"
+    return _curl(client, target) if question is None else f"{_curl(client, target)}/infer -d '{question}'"
+
+
+def _curl(client: HttpClient, target: str) -> str:
+    token = f"Authorization: Bearer $(cat {shlex.quote(str(client.home / 'admin.token'))})"
+    return f'curl -s -H "{token}" {target}'
 
 
 def run_text(run: Mapping[str, Any], columns: int = 50, rows: int = 6) -> str:

@@ -14,6 +14,7 @@ from weyr.kinds.ml.endpoint import progress, routing, sides, sizes
 from weyr.kinds.ml.endpoint.conclude import answering, conclude
 from weyr.kinds.ml.endpoint.look import ROUTE, Look
 from weyr.kinds.ml.endpoint.memory import MAIN, NEXT, EndpointMemory, Side
+from weyr.kinds.ml.endpoint.runs import first_path
 from weyr.kinds.ml.endpoint.spec import EndpointSpec
 from weyr.kinds.ml.endpoint.wanted import looked
 
@@ -104,6 +105,8 @@ def _outputs(look: Look, memory: EndpointMemory) -> dict[str, Scalar]:
     for side in answering(look, memory):
         prefix = f"{side.name}." if side.name else ""
         outputs |= {f"{prefix}model": side.wanted.model, f"{prefix}version": _version(side)}
+    if path := first_path(look.spec, look.want.ref.name):
+        outputs["path"] = path
     if memory.rollout:
         outputs["rollout"] = f"{memory.side(NEXT).wanted.title} at {progress.share_text(look, memory)}"
     return outputs

@@ -52,6 +52,13 @@ def program_body(
     )
 
 
+def first_path(spec: ProgramSpec, name: str) -> str:
+    """What to ask a program that is not Weyr's, to see that it is there; "" for Weyr's own."""
+    if spec.engine is None:
+        return "" if spec.run is None else spec.ready or "/"
+    return {"openai": "/v1/models", "v2": "/v2", "v1": f"/v1/models/{name}"}[ENGINES[spec.engine].protocol]
+
+
 def _line(engine: Engine, spec: ProgramSpec, name: str, source: str) -> str:
     given = spec.resources.accelerators
     place = shlex.quote(spec.weights or "")

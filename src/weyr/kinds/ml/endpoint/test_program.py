@@ -130,6 +130,7 @@ def test_a_program_without_a_model_is_served_at_once_and_is_its_own_version() ->
 
     assert farm.phase() is Phase.READY
     assert farm.step().conditions[0].message == "its program of generation 1 on 1 replica"
+    assert farm.step().outputs["path"] == "/"
     assert first == scaled != changed
 
 
