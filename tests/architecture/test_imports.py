@@ -115,7 +115,7 @@ def _declared(requirements: list[str]) -> set[str]:
 def _undeclared(searched: Iterable[File], declared: set[str], brought: Iterable[str] = ()) -> list[str]:
     """Imports of what none of the declared packages provides; modules of our own tests are beside them."""
     providers = packages_distributions()
-    ours = {"weyr", "tests", *(f.name.removesuffix(".py") for f in python_files("tests", "bench"))}
+    ours = {"weyr", "tests", *(f.name.removesuffix(".py") for f in python_files("tests", "bench", "examples"))}
     return [
         f"{f.path}:{line} imports {top}"
         for f in searched

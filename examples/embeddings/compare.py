@@ -1,4 +1,4 @@
-"""`ask.py SENTENCE ...`: asks the endpoint for the sentences' vectors, and prints which is how like the first.
+"""`compare.py SENTENCE ...`: asks the endpoint for the sentences' vectors, and prints which is how like the first.
 
 It needs what `weyr env` prints in its environment. OpenAI's client works as well: its base_url is URL below.
 """
