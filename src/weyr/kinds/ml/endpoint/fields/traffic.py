@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from weyr.core.schema import Duration, MoneyAmount, Reference, Share, SpecPart, field, to
 
 Text = Annotated[str, field(min_length=1, max_length=200)]
-Model = Annotated[Reference, to("model", alias="production")]
+Model = Annotated[Reference, to("model", alias="production", is_shared=True)]
 
 
 class Variant(SpecPart):

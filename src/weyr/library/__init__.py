@@ -1,0 +1,1 @@
+"""Weyr from Python: `import weyr; weyr.model("digits@production").deploy(endpoint_name="my-model")`."""
