@@ -1,6 +1,7 @@
 """An endpoint that was deployed: where it is, what it says, and how to take it down."""
 
 import json
+import threading
 import time
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPSConnection
@@ -15,6 +16,8 @@ from weyr.core.diagnostic import Diagnostic, UserError
 from weyr.core.phase import Phase
 
 POLL_S = 0.05
+PAUSE = threading.Event()
+"""Never set: its `wait` is the pause between two looks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,7 @@ class Deployment:
                 )  # fmt: skip
                 tip = f"weyr describe endpoint/{self.name} --stack {self.name}"
                 raise UserError(Diagnostic(summary, f"{self.name}: {row.message or row.phase.value}.", suggestion=tip))
-            time.sleep(POLL_S)
+            PAUSE.wait(POLL_S)
 
     def predict(self, rows: Any, *, timeout_s: float = 60.0) -> Any:
         """What the model says of each of these rows: a list, or anything that has `tolist`, such as a NumPy array.
