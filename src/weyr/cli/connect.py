@@ -66,12 +66,14 @@ class StartOptions:
     is_standby: bool = False
     lease_s: float | None = None
     listen: str = ""
+    inference_processes: int | None = None
 
     def words(self) -> list[str]:
         lease = [] if self.lease_s is None else ["--lease", str(self.lease_s)]
         return [
             *([] if self.port is None else ["--port", str(self.port)]),
             *(["--listen", self.listen] if self.listen else []),
+            *([] if (count := self.inference_processes) is None else ["--inference-processes", str(count)]),
             *(["--standby"] if self.is_standby else []),
             *(["--remember"] if self.store else []),
             *lease,

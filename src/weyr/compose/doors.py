@@ -12,6 +12,7 @@ from weyr.store.home import Home
 from weyr.store.place import FILE
 
 LISTEN = "listen"
+INFERENCE_PROCESSES = "inference-processes"
 STORE = "WEYR_STORE"
 """The environment's word on the store, before what the data folder remembers."""
 
@@ -28,9 +29,9 @@ def planes_of(home: Home, is_serving: bool = True) -> dict[str, Plane]:
     """The planes of a data folder, and how each is started."""
     ports = ports_of(home, is_serving)
 
-    def arguments(name: str, *own: str) -> tuple[str, ...]:
+    def arguments(sort: str, name: str, *own: str) -> tuple[str, ...]:
         common = ("--credentials", str(home.credentials), "--audit", str(home.audit / f"{name}.jsonl"))
-        return (f"weyr.gateway.{name}", *own, *common, "--port", str(ports[name]), *doors(name))
+        return (f"weyr.gateway.{sort}", *own, *common, "--port", str(ports[sort]), *doors(name))
 
     def doors(name: str) -> tuple[str, ...]:
         return "--control", str(home.sockets / f"{name}.sock"), "--info", str(home.info(name))
@@ -47,7 +48,11 @@ def planes_of(home: Home, is_serving: bool = True) -> dict[str, Plane]:
             *("--api-keys", str(home.api_keys), "--limits", str(home.limits), *bell),
         ),
     }
-    planes = {name: Plane(name, arguments(name, *own[name]), home.info(name), home.log(name)) for name in own}
+    names = {"s3": "s3", **dict.fromkeys(inference_names(home), "inference")}
+    planes = {
+        name: Plane(name, arguments(sort, name, *own[sort]), home.info(name), home.log(name))
+        for name, sort in names.items()
+    }
     files = ("--functions", str(home.functions), "--events", str(home.events))
     functions = ("weyr.gateway.functions", *files, *bell, *doors("functions"))
     # Who has no function has no process for functions.
@@ -63,6 +68,20 @@ def planes_of(home: Home, is_serving: bool = True) -> dict[str, Plane]:
 def remote_keys_of(home: Home) -> Path:
     """The file of what opens the buckets that are elsewhere."""
     return home.path / "keys" / "places.json"
+
+
+def inference_names(home: Home) -> list[str]:
+    """The processes of the inference plane, which share its port: `inference`, `inference-1` and so on."""
+    try:
+        count = int((home.path / INFERENCE_PROCESSES).read_text())
+    except (OSError, ValueError):
+        count = 1
+    return ["inference", *(f"inference-{number}" for number in range(1, max(1, count)))]
+
+
+def keep_inference_processes(home: Home, count: int) -> None:
+    """Remembers for every later start how many processes the inference plane has."""
+    (home.path / INFERENCE_PROCESSES).write_text(f"{count}\n")
 
 
 def listen_of(home: Home) -> str:

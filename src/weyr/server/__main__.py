@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from weyr.compose.doors import is_store_shared, keep_listen, listen_of, planes_of, server_door
+from weyr.compose.doors import is_store_shared, keep_inference_processes, keep_listen, listen_of, planes_of, server_door
 from weyr.core.diagnostic import Diagnostic, StoreError, UserError
 from weyr.store.home import Home, HomeLock, unusable
 
@@ -34,8 +34,13 @@ def main() -> int:
         before = listen_of(home)
         if arguments.listen:
             keep_listen(home, arguments.listen)
+        had = planes_of(home)
+        if arguments.inference_processes:
+            keep_inference_processes(home, arguments.inference_processes)
         door = server_door(home, arguments.port)
         planes = planes_of(home)
+        for name in had.keys() - planes.keys():
+            had[name].stop()  # there are to be fewer
         if listen_of(home) != before:
             planes["relay"].stop()  # one of before, which is at the address of before
     except UserError as e:
@@ -139,6 +144,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--home", type=Path, required=True, help="the data folder")
     parser.add_argument("--port", type=int, help="where to listen; 0 for any free port")
     parser.add_argument("--listen", help="the address at which tasks on other machines reach this one; remembered")
+    parser.add_argument("--inference-processes", type=int, help="processes of the inference plane; remembered")
     parser.add_argument("--auto", action="store_true", help="started by a command, and to end with the last stack")
     parser.add_argument("--standby", action="store_true", help="wait until no other server acts on the store")
     parser.add_argument("--remember", action="store_true", help="keep $WEYR_STORE for later, in place of another")

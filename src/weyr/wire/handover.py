@@ -39,6 +39,8 @@ class Giver:
         self._loop.add_reader(self._listener.fileno(), self._give)
 
     def close(self) -> None:
+        if self._listener.fileno() < 0:
+            return
         self._loop.remove_reader(self._listener.fileno())
         self._listener.close()
         for asking in tuple(self._asking):

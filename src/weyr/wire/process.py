@@ -19,13 +19,14 @@ LOG_BYTES_MAX = 16 * 2**20
 """A process' log has twice this at most: about 100,000 lines of what went wrong, the newest of them."""
 
 
-async def listen_unix(factory: Callable[[], asyncio.Protocol], path: Path) -> asyncio.Server:
-    """Listens on `path` with mode 0600. What a dead process left there is replaced.
+async def listen_unix(factory: Callable[[], asyncio.Protocol], path: Path, replaces: bool = False) -> asyncio.Server:
+    """Listens on `path` with mode 0600. What a dead process left there is replaced; so is, with `replaces`, a living
+    one, which keeps the connections it has.
 
     Raises: OSError, also where a living process listens there already.
     """
     with socket.socket(socket.AF_UNIX) as probe:
-        if probe.connect_ex(str(path)) == 0:
+        if not replaces and probe.connect_ex(str(path)) == 0:
             raise OSError(errno.EADDRINUSE, "another process listens there", str(path))
     path.unlink(missing_ok=True)
     before = os.umask(0o177)
@@ -60,6 +61,14 @@ def write_info(path: Path, port: int, url: str, **more: object) -> None:
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def is_ours(path: Path) -> bool:
+    """Whether what `write_info` wrote there tells of this process, and not of one that took its place."""
+    try:
+        return bool(json.loads(path.read_text())["pid"] == os.getpid())
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def bound_log(bytes_max: int = LOG_BYTES_MAX) -> None:

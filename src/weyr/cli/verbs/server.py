@@ -13,7 +13,9 @@ from weyr.cli.group import Session, verb, verb_app
 from weyr.cli.options import AsJson
 from weyr.cli.place import PROCESSES, running, standbys
 from weyr.cli.screen import put, put_json, say, table
+from weyr.compose.doors import inference_names, planes_of
 from weyr.core.units import duration_text
+from weyr.store.home import Home
 
 app = verb_app("Start, stop and inspect the server.")
 
@@ -31,6 +33,10 @@ def start(
             help="Be reached by tasks on other machines, at this address of this one. Remembered; 127.0.0.1 ends it.",
         ),
     ] = "",
+    inference_processes: Annotated[
+        int | None,
+        typer.Option(min=1, max=32, metavar="N", help="Processes that serve endpoints, on one port. Remembered."),
+    ] = None,
     store: Annotated[
         str,
         typer.Option(
@@ -50,7 +56,7 @@ def start(
 ) -> None:
     """Start the server; it stays until it is stopped. Harmless if it runs."""
     session: Session = ctx.obj
-    options = StartOptions(port, store, is_standby, lease, listen)
+    options = StartOptions(port, store, is_standby, lease, listen, inference_processes)
     if is_standby:
         standby = started(session.home, is_auto=False, options=options)
         say(f"A standby waits (process {standby.pid}).")
@@ -61,6 +67,19 @@ def start(
         say(f"The server is up: {server.url} (process {server.pid}). API reference: {server.url}/docs")
     else:
         say(f"It runs already: {server.url} (process {server.pid}).")
+
+
+@verb(app, "weyr server renew")
+def renew(ctx: typer.Context) -> None:
+    """Start the processes that serve endpoints anew, one by one. No request fails by it."""
+    session: Session = ctx.obj
+    home = Home(session.home)
+    planes = planes_of(home, is_serving=False)
+    for name in inference_names(home):
+        if planes[name].running() is None:
+            say(f"{name} does not run.")
+            continue
+        say(f"{name} is process {planes[name].replace().pid} now.")
 
 
 @verb(app, "weyr server stop")

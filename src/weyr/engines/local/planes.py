@@ -47,11 +47,14 @@ class Plane:
     needs: Path | None = None
     """A file without which it has nothing to do, and need not run."""
     _child: subprocess.Popen[bytes] | None = field(default=None)
+    _replaced: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    """Children of ours that finish what they have."""
 
     def running(self) -> PlaneInfo | None:
         """The plane's process if it is alive now, whoever started it."""
         if self._child is not None:
             self._child.poll()  # a dead child stays in the process table until it is asked for
+        self._replaced = [child for child in self._replaced if child.poll() is None]
         try:
             said = json.loads(self.info_file.read_text())
             info = PlaneInfo(said["pid"], said["started"], said["port"], said["url"])
@@ -68,15 +71,7 @@ class Plane:
         """Starts it if it does not run and there is anything to do, and does not wait for it."""
         if not self.is_wanted or self.is_ours or self.running():
             return
-        with self.log_file.open("ab") as log:
-            self._child = subprocess.Popen(
-                [sys.executable, "-m", *self.arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd="/",
-                start_new_session=True,
-            )
+        self._child = self._begun()
 
     def start(self) -> PlaneInfo:
         """Starts it if it does not run. Raises: EngineSilent where it does not come up; its log says why."""
@@ -90,6 +85,38 @@ class Plane:
                 break
             PAUSE.wait(POLL_S)  # its readiness is a file's appearance, and nothing else can be waited on
         raise EngineSilent(f"the {self.name} plane did not start: {self.last_words()}")
+
+    def replace(self) -> PlaneInfo:
+        """Starts another process in the place of the one that runs, which lets go once that one serves.
+
+        For planes that know `--replace`. Raises: EngineSilent where it does not come up; the one before serves on.
+        """
+        before = self.running()
+        if before is None:
+            return self.start()
+        successor = self._begun("--replace")
+        deadline = time.monotonic() + START_S
+        while time.monotonic() < deadline and successor.poll() is None:
+            found = self.running()
+            if found and found.pid == successor.pid:
+                self._replaced += [self._child] if self._child is not None else []
+                self._child = successor
+                return found
+            PAUSE.wait(POLL_S)
+        successor.kill()
+        successor.wait()
+        raise EngineSilent(f"the {self.name} plane could not be replaced: {self.last_words()}")
+
+    def _begun(self, *more: str) -> "subprocess.Popen[bytes]":
+        with self.log_file.open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", *self.arguments, *more],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                start_new_session=True,
+            )
 
     @property
     def is_ours(self) -> bool:
@@ -112,6 +139,10 @@ class Plane:
                 _signal(pid, signal.SIGKILL)
                 deadline = time.monotonic() + STOP_S
             PAUSE.wait(POLL_S)
+        for child in self._replaced:
+            child.kill()
+            child.wait()
+        self._replaced.clear()
         self.info_file.unlink(missing_ok=True)
 
     def last_words(self) -> str:

@@ -20,6 +20,7 @@ from weyr.core.ref import NAME, ThingId
 from weyr.core.routes import RouteBody, VersionCounts, problems_of
 from weyr.core.seen import Absent, Present, RouteFacts, Seen, Unknown
 from weyr.engines.local.control import NoAnswer, PlaneDown, ask
+from weyr.engines.local.plane_stats import merged
 
 SOCKET_PATH_MAX = 107
 """Linux keeps 108 bytes for the path of a Unix socket, the last of them for the end mark."""
@@ -81,7 +82,7 @@ class LocalRouter:
         routes = _read(self._file)
         self._expect(routes.routes)
         try:
-            stats = self._ask("GET", "/stats")["endpoints"]
+            stats = merged([answer["endpoints"] for answer in self._ask("GET", "/stats")])
         except PlaneDown:
             return {id: self._without_plane(routes, id) for id in ids}
         except (NoAnswer, KeyError) as e:
@@ -161,12 +162,24 @@ class LocalRouter:
         )
         return Present(facts, kept[1].generation if kept else facts.generation)
 
-    def _ask(self, method: str, path: str) -> Any:
-        """Raises: PlaneDown where nobody listens; NoAnswer where no answer came."""
-        status, answer = ask(self._control, method, path, epoch=self._epoch)
-        if status != 200:
-            raise NoAnswer(f"{path} was answered with status {status}")
-        return answer
+    def _ask(self, method: str, path: str) -> list[Any]:
+        """What each process of the plane answers. One that does not run has nothing to say.
+
+        Raises: PlaneDown where nobody listens; NoAnswer where one that does gave no answer.
+        """
+        answers: list[Any] = []
+        others = sorted(self._control.parent.glob(f"{self._control.stem}-*{self._control.suffix}"))
+        for control in (self._control, *others):
+            try:
+                status, answer = ask(control, method, path, epoch=self._epoch)
+            except PlaneDown:
+                continue
+            if status != 200:
+                raise NoAnswer(f"{path} was answered with status {status}")
+            answers.append(answer)
+        if not answers:
+            raise PlaneDown(f"nobody listens at {self._control}")
+        return answers
 
 
 def _problem(routes: Mapping[str, _Route], want: Wanted) -> str:

@@ -16,9 +16,11 @@ from weyr.gateway.inference.control import Control
 from weyr.gateway.inference.door import Door
 from weyr.gateway.inference.doorbell import Doorbell
 from weyr.gateway.inference.plane import Bounds, Plane
+from weyr.gateway.inference.port import beside, door_of, own_of
 from weyr.gateway.inference.table import Table
 from weyr.wire.epochs import Epochs
-from weyr.wire.process import BACKLOG, allow_many_files, listen_unix, stop_signal, write_info
+from weyr.wire.handover import Giver
+from weyr.wire.process import BACKLOG, allow_many_files, is_ours, listen_unix, stop_signal, write_info
 from weyr.wire.server import HttpServer
 
 PAYLOADS_S = 3.0
@@ -54,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     for bound in fields(Bounds):
         option = f"--{bound.name.replace('_', '-')}"
         parser.add_argument(option, type=type(bound.default), default=bound.default, help="see Bounds")
+    parser.add_argument("--replace", action="store_true", help="take the place of the process that runs, if one does")
     parser.add_argument("--grace", type=float, default=30.0, help="seconds for requests under way after SIGTERM")
     return parser
 
@@ -67,22 +70,31 @@ async def _serve(arguments: argparse.Namespace) -> None:
     payloads = Payloads(arguments.spool, arguments.spool_max)
     plane = Plane(table, callers, audit, bounds, payloads, arguments.limits)
     plane.doorbell = Doorbell(arguments.doorbell)
-    public = await plane.loop.create_server(lambda: Door(plane), arguments.host, arguments.port, backlog=BACKLOG)
+    door, before = await door_of(arguments.control, arguments.host, arguments.port, arguments.replace)
+    port = door.getsockname()[1]
+    public = await plane.loop.create_server(lambda: Door(plane), sock=door, backlog=BACKLOG)
     control_server = HttpServer(Control(plane, Epochs(arguments.info.with_name("epoch"))))
-    control = await listen_unix(control_server, arguments.control)
-    port = public.sockets[0].getsockname()[1]
+    control = await listen_unix(control_server, arguments.control, replaces=before is not None)
     beat = asyncio.create_task(plane.beat())
     write_info(arguments.info, port, f"http://{arguments.host}:{port}")
+    replaced = asyncio.Event()
+    giver = Giver(door, own_of(arguments.control), replaced.set)
+    if before is not None:
+        before.replace()
     try:
-        await stop_signal()
+        ends = {asyncio.ensure_future(stop_signal()), asyncio.ensure_future(replaced.wait())}
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        giver.close()
         public.close()
-        await plane.drain(arguments.grace)
+        await plane.drain(arguments.grace, is_followed=replaced.is_set() or bool(beside(arguments.control)))
         await plane.close(PAYLOADS_S)
         await control_server.drain([control], grace_s=0.5)
     finally:
         beat.cancel()
-        arguments.info.unlink(missing_ok=True)
-        arguments.control.unlink(missing_ok=True)
+        giver.close()
+        if is_ours(arguments.info):
+            arguments.info.unlink(missing_ok=True)
+            arguments.control.unlink(missing_ok=True)
         audit.close()
 
 

@@ -159,9 +159,10 @@ class Door(asyncio.Protocol):
         elif current and current.line:
             check_silence(current, now - current.line.heard_at, bounds.answer_s)
 
-    def close_if_idle(self) -> None:
-        """For a plane that ends: no next request on this connection."""
-        if self.current is None and not self._queue:
+    def close_if_idle(self, idle_s: float) -> None:
+        """For a plane that ends: no next request on this connection, once nothing was heard for so long."""
+        is_idle = self.current is None and not self._queue and not self.transport.is_closing()
+        if is_idle and self.loop.time() - self._heard_at >= idle_s:
             self.transport.close()
 
     # What httptools calls while it reads.

@@ -304,7 +304,7 @@ class Exchange:
         if self.line is not None:
             line, self.line = self.line, None
             line.drop()
-        closes = self.closes or not self.is_whole
+        closes = self.closes or not self.is_whole or self.door.plane.is_draining
         if self.has_answer:
             self.over(status)
             self.door.transport.abort()

@@ -129,6 +129,8 @@ class Line(asyncio.Protocol):
             if allowance is not None:
                 allowance.head(data)
                 adds += allowance.fields
+            if self._plane.is_draining:
+                adds += b"connection: close\r\n"
             if adds:
                 data = with_lines(data, adds)
             exchange.door.transport.write(data)

@@ -26,6 +26,7 @@ BEAT_S = 0.25
 """How often the routes file is looked at, and how coarse `now` is: enough for timeouts of many seconds."""
 
 
+PATIENCE_S = 1.0
 FORGET_EVERY_S = 2.0
 """How long the requests of a killed process count as under way."""
 
@@ -113,13 +114,17 @@ class Plane:
             for counts in (endpoint.nobody, *endpoint.counts.values()):
                 counts.measure.callers.rotate()
 
-    async def drain(self, grace_s: float) -> bool:
-        """Lets what is under way end, and nothing new begin. False if `grace_s` was too short."""
+    async def drain(self, grace_s: float, is_followed: bool = False) -> bool:
+        """Lets what is under way end, and nothing new begin. False if `grace_s` was too short.
+
+        Where another process serves on (`is_followed`), callers are told to close with their next answer, and only who
+        has asked nothing for a while is closed: his next request could be on its way already.
+        """
         self.is_draining = True
-        for door in tuple(self.doors):
-            door.close_if_idle()
         deadline = self.loop.time() + grace_s
         while self.doors and self.loop.time() < deadline:
+            for door in tuple(self.doors):
+                door.close_if_idle(PATIENCE_S if is_followed else 0.0)
             await asyncio.sleep(0.01)
         is_clean = not self.doors
         for door in tuple(self.doors):
