@@ -58,6 +58,12 @@ def ask(plane: Plane, path: str = "/v2", body: bytes | None = None, word: str = 
         connection.close()
 
 
+def counted(plane: Plane) -> tuple[int, int]:
+    """How many wait, and how many are under way, those who wait among them."""
+    stats = plane.stats()
+    return stats["waiting"], stats["inflight"]
+
+
 @contextlib.contextmanager
 def asking(plane: Plane, pool: ThreadPoolExecutor, path: str, **headers: Any) -> Iterator[Future[Answer]]:
     """A request that the replica has, and does not answer before its gate opens."""
@@ -100,7 +106,7 @@ def test_what_is_too_much_for_the_replicas_waits_in_turn(plane: Plane, ring: Key
         answers = []
         for waiting, (path, word, priority) in enumerate(asked):
             answers.append(pool.submit(ask, plane, path, word=word, x_priority=priority))
-            until(lambda n=waiting: (plane.stats()["waiting"], plane.stats()["inflight"]) == (n, n + 1), "it waits")  # type: ignore[misc]
+            until(lambda n=waiting: counted(plane) == (n, n + 1), "it waits")  # type: ignore[misc]
         gate.touch()
         assert {answer.result(20)[0] for answer in answers} == {200}
         order = [request.split()[1].decode() for request in replica.requests]
