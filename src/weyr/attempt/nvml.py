@@ -59,6 +59,29 @@ def detect(load: Callable[[str], Any] = ctypes.CDLL) -> Found:
         return Found(tuple(devices), nvml.text("nvmlSystemGetDriverVersion"))
 
 
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a device is doing. `busy` is the share of the last second that it computed, None where it does not say."""
+
+    id: str
+    model: str
+    total_bytes: int
+    free_bytes: int
+    used_bytes: int
+    busy: float | None = None
+
+
+def loads(load: Callable[[str], Any] = ctypes.CDLL) -> tuple[Load, ...]:
+    """What each device does now; of one that is cut into slices, as a whole. Raises: NvmlTrouble."""
+    try:
+        library = load(LIBRARY)
+    except OSError:
+        return ()
+    nvml = _Nvml(library)
+    with nvml.opened():
+        return tuple(_load(nvml, index) for index in range(nvml.number("nvmlDeviceGetCount_v2")))
+
+
 def model_of(name: str) -> str:
     """A name as the driver has it, as short as people write it: `NVIDIA A100-SXM4-80GB` is an A100."""
     words = [word for word in re.split(r"[ -]", name.split(" MIG ")[0]) if word and word not in _BRANDS]
@@ -101,9 +124,18 @@ class _Nvml:
         return found
 
     def memory_bytes(self, device: ctypes.c_void_p) -> int:
-        figures = (ctypes.c_ulonglong * 3)()  # total, free, used
+        return self.memory(device)[0]
+
+    def memory(self, device: ctypes.c_void_p) -> tuple[int, int, int]:
+        """Total, free and used."""
+        figures = (ctypes.c_ulonglong * 3)()
         self._call("nvmlDeviceGetMemoryInfo", device, figures)
-        return int(figures[0])
+        return int(figures[0]), int(figures[1]), int(figures[2])
+
+    def busy(self, device: ctypes.c_void_p) -> float | None:
+        rates = (ctypes.c_uint * 2)()  # per cent of the time: computing, and moving memory
+        code = self._library.nvmlDeviceGetUtilizationRates(device, rates)
+        return None if code else rates[0] / 100
 
     def is_sliced(self, device: ctypes.c_void_p) -> bool:
         """Whether it is in MIG mode; a device that knows no such mode is not."""
@@ -123,6 +155,12 @@ class _Nvml:
         if code:
             said = self._library.nvmlErrorString(code).decode(errors="replace")
             raise NvmlTrouble(f"{name}: {said}")
+
+
+def _load(nvml: _Nvml, index: int) -> Load:
+    device = nvml.handle("nvmlDeviceGetHandleByIndex_v2", ctypes.c_uint(index))
+    name, uuid = nvml.text("nvmlDeviceGetName", device), nvml.text("nvmlDeviceGetUUID", device)
+    return Load(uuid, model_of(name), *nvml.memory(device), nvml.busy(device))
 
 
 def _devices(nvml: _Nvml, index: int) -> Iterator[Device]:

@@ -42,6 +42,8 @@ VERBS: VerbTable = {
         "exec": "Run a command, or a shell, where a task runs.",
         "events": "Show what happened, oldest first.",
         "runs": "List training runs, or draw one.",
+        "top": "Show rates, latencies, replicas and costs of endpoints, by version.",
+        "metrics": "Set up Prometheus and Grafana for what Weyr measures.",
         "cost": "Show what was spent, by whom, and what the month will come to.",
         "audit": "Show who was refused what.",
         "explain": "Print the reference of a kind or of one of its fields.",

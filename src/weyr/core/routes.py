@@ -167,7 +167,8 @@ class VersionCounts:
 
     `requests` were answered by it, `errors` of them with a status of 500 or above; `missed` were its share and went to
     another version, because no replica of it could take them. `buckets` counts latencies by `LATENCY_BUCKETS_S`,
-    not cumulated. Outcomes are what callers reported: their number, their sum and the sum of their squares.
+    not cumulated, and `first_token_buckets` the times to the first token of a stream. Outcomes are what callers
+    reported: their number, their sum and the sum of their squares.
     """
 
     name: str
@@ -179,6 +180,7 @@ class VersionCounts:
     latency_squares: float = 0.0
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    first_token_buckets: tuple[int, ...] = ()
     outcomes: int = 0
     outcome_sum: float = 0.0
     outcome_squares: float = 0.0

@@ -92,3 +92,32 @@ PLANE = (
     SPANS, SPANS_DROPPED,
 )  # fmt: skip
 """What the inference plane writes of itself."""
+
+_MONEY = (*_VERSION, "currency")
+COST = Metric("weyr_endpoint_cost_total", "counter", "What a version's replicas cost since the server began.", _MONEY)
+COST_PER_1000 = Metric("weyr_endpoint_cost_per_thousand_requests", "gauge",
+                       "What 1,000 requests cost over the last hour, idle time included.", _MONEY)  # fmt: skip
+COST_PER_MILLION = Metric("weyr_endpoint_cost_per_million_tokens", "gauge",
+                          "What a million tokens cost over the last hour, idle time included.", _MONEY)  # fmt: skip
+MONEY = (COST, COST_PER_1000, COST_PER_MILLION)
+"""What the server adds, which has the ledger."""
+
+_DEVICE = ("device", "model")
+GPU_MEMORY = Metric("weyr_gpu_memory_bytes", "gauge", "Memory of a device, as its driver says.", (*_DEVICE, "state"))
+GPU_BUSY = Metric("weyr_gpu_utilization_ratio", "gauge", "Share of the last second that it computed.", _DEVICE)
+DEVICES = (GPU_MEMORY, GPU_BUSY)
+"""What NVML says of this machine's devices, where there are any."""
+
+_MODEL = ("model", "version")
+BATCH_ROWS = Metric("weyr_replica_batch_rows", "histogram", "Rows of one call of the model.", _MODEL)
+BATCH_FILL = Metric("weyr_replica_batch_fill_ratio", "histogram", "Rows of one call, of the most a batch may have.",
+                    _MODEL)  # fmt: skip
+BATCH_QUEUE = Metric("weyr_replica_queue_seconds", "histogram", "How long a request waited for its call.", _MODEL)
+COMPUTE = Metric("weyr_replica_compute_seconds", "histogram", "How long a call of the model took.", _MODEL)
+ALLOCATED = Metric("weyr_replica_accelerator_bytes", "gauge",
+                   "Memory that PyTorch has on a device: reserved of it, in use of that, and in pieces of what is not.",
+                   ("device", "state"))  # fmt: skip
+REPLICA = (BATCH_ROWS, BATCH_FILL, BATCH_QUEUE, COMPUTE, ALLOCATED)
+"""What Weyr's own model server says of itself beside counts; other engines have names of their own."""
+
+ALL = (*PLANE, *MONEY, *DEVICES, *REPLICA)

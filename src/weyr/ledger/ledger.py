@@ -116,6 +116,11 @@ class Ledger:
         with self._store.db.read() as connection:
             return self._store.open_meters(connection, stack)
 
+    def meters_of(self, ref: Ref) -> tuple[Meter, ...]:
+        """Every meter that an object ever had, closed ones too."""
+        with self._store.db.read() as connection:
+            return tuple(self._store.all_meters_of(connection, ref))
+
     def lines(self, stack: str | None = None, lines_max: int = 1000) -> tuple[Line, ...]:
         """The journal's newest lines, oldest of them first."""
         with self._store.db.read() as connection:

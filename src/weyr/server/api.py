@@ -138,6 +138,15 @@ RUNS = (
     ),
 )  # fmt: skip
 
+LIVE = (
+    ApiRoute(
+        "GET", "/v1/endpoints/live", "live_endpoints", Tag.OBJECTS, "See how endpoints are doing",
+        "By version: rates and latencies of the last minute, and what 1,000 requests and a million tokens cost over "
+        "the last hour, in micro-units, idle time included. What is not known yet is null.",
+        params=(STACK, Param("name", "Only the endpoint with this name.", example="digits")), response="LiveEndpoints",
+    ),
+)  # fmt: skip
+
 MONEY = (
     ApiRoute(
         "GET", "/v1/cost", "get_cost", Tag.MONEY, "Read the bill",
@@ -189,10 +198,28 @@ SERVER = (
         media=Media.TEXT,
     ),
     ApiRoute(
+        "GET", "/v1/metrics/targets", "metric_targets", Tag.SERVER, "List what Prometheus is to scrape",
+        "For its `http_sd_configs`: this server, the planes, every replica that runs with its endpoint and version as "
+        "labels, and NVIDIA's DCGM exporter where one listens. All but that are scraped at this server.",
+        response="Targets",
+    ),
+    ApiRoute(
+        "GET", "/v1/metrics/planes/{plane}", "plane_metrics", Tag.SERVER, "Read a plane's metrics",
+        params=(_path("plane", "inference or functions.", "inference"),), media=Media.TEXT,
+        refusals=(_NO_SUCH, (409, "It does not answer.")),
+    ),
+    ApiRoute(
+        "GET", "/v1/metrics/replicas/{stack}/{endpoint}/{replica}", "replica_metrics", Tag.SERVER,
+        "Read a replica's metrics", "As the replica says them: vLLM's have vLLM's names.",
+        params=(_path("stack", "The stack.", "digits"), _path("endpoint", "The endpoint's name.", "digits"),
+                _path("replica", "The replica's number.", "1")),
+        media=Media.TEXT, refusals=(_NO_SUCH, (409, "It does not answer, or tells no metrics.")),
+    ),
+    ApiRoute(
         "GET", "/openapi.json", "openapi", Tag.SERVER, "Read this reference as OpenAPI 3.1",
         response="AnyJson", grant="",
     ),
     ApiRoute("GET", "/docs", "reference", Tag.SERVER, "Read this reference as a page", media=Media.HTML, grant=""),
 )  # fmt: skip
 
-API: tuple[ApiRoute, ...] = PLANS + OBJECTS + VISITS + STORY + RUNS + MONEY + ACCESS + SERVER
+API: tuple[ApiRoute, ...] = PLANS + OBJECTS + LIVE + VISITS + STORY + RUNS + MONEY + ACCESS + SERVER

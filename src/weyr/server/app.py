@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from weyr.core.diagnostic import Diagnostic
+from weyr.server import scrape
 from weyr.server.answers import answering
 from weyr.server.api import API
 from weyr.server.doorkeeper import Doorkeeper, OwnerOnly, guarded, problem
@@ -76,6 +77,9 @@ def _server_handlers(service: Service) -> Mapping[str, Handler]:
         service.stop()
         return {"ok": True}
 
+    def text(found: bytes) -> Response:
+        return Response(found, headers={"Content-Type": FORMAT})
+
     def ring(request: Request, _body: object) -> object:
         service.ring_task(request.state.principal.name)
         return {"ok": True}
@@ -85,6 +89,11 @@ def _server_handlers(service: Service) -> Mapping[str, Handler]:
         "healthz": answering(lambda _request, _body: {"ok": True}),
         "get_server": answering(lambda _request, _body: service.server()),
         "stop_server": answering(stop_server, status=202),
+        "metric_targets": answering(lambda _request, _body: JSONResponse(scrape.targets(service))),
+        "plane_metrics": answering(lambda request, _body: text(scrape.plane_metrics(service, **request.path_params))),
+        "replica_metrics": answering(
+            lambda request, _body: text(scrape.replica_metrics(service, **request.path_params))
+        ),
         "metrics": answering(lambda _request, _body: Response(metrics_text(service), headers={"Content-Type": FORMAT})),
         "openapi": answering(lambda _request, _body: JSONResponse(reference)),
         "reference": answering(lambda _request, _body: HTMLResponse(page(reference))),

@@ -11,7 +11,8 @@ from weyr.core.diagnostic import Diagnostic, UserError
 from weyr.core.ref import NAME, Ref
 from weyr.core.units import seconds_of
 from weyr.server import views
-from weyr.server.answers import NotFound, answering, number
+from weyr.server.answers import Conflict, NotFound, answering, number
+from weyr.server.live_views import live_json
 from weyr.server.routes import Handler
 from weyr.server.service import Service
 from weyr.stack.plan_json import plan_json
@@ -64,6 +65,12 @@ def service_handlers(service: Service) -> dict[str, Handler]:
         stack = request.query_params.get("stack") or None
         return views.cost_json(service.weyr.ledger.cost(stack, by, service.billed_at()))
 
+    def live_endpoints(request: Request, _body: Any) -> Any:
+        query = request.query_params
+        if service.live is None:
+            raise Conflict("No server runs, and nobody watches endpoints.")
+        return live_json(service.live, query.get("stack", ""), query.get("name", ""))
+
     def list_secrets(request: Request, _body: Any) -> Any:
         stack = request.query_params.get("stack") or None
         found = service.weyr.secrets.list(stack)
@@ -91,6 +98,7 @@ def service_handlers(service: Service) -> dict[str, Handler]:
         "list_runs": answering(list_runs),
         "get_run": answering(get_run),
         "get_cost": answering(get_cost),
+        "live_endpoints": answering(live_endpoints),
         "list_secrets": answering(list_secrets),
         "put_secret": answering(put_secret),
         "delete_secret": answering(delete_secret),

@@ -8,10 +8,13 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from weyr.attempt import nvml
+from weyr.core import serving_metrics as names
 from weyr.core.seen import FunctionFacts, Present
 from weyr.core.units import MICROS
 from weyr.ledger.ledger import Ledger
 from weyr.reconcile.world import World
+from weyr.server.live_views import live_metrics
 from weyr.server.service import Service
 from weyr.store.ledger import By
 
@@ -31,6 +34,9 @@ class WeyrCollector(Collector):
             yield from _objects(weyr.world)
             yield from _functions(weyr.world)
         yield from _money(weyr.ledger, self._service.now())
+        if self._service.live is not None:
+            yield from live_metrics(self._service.live)
+        yield from _devices()
         planes = GaugeMetricFamily("weyr_plane_up", "Whether a data plane's process runs", labels=["plane"])
         for name, plane in weyr.planes.items():
             planes.add_metric([name], 1.0 if plane.running() else 0.0)
@@ -92,6 +98,23 @@ def _functions(world: World) -> Iterator[Metric]:
     for function, facts in seen.items():
         waits.add_metric([function, "0.5"], facts.cold_p50_ms / 1000)
     yield waits
+
+
+def _devices() -> Iterator[Metric]:
+    """What the driver says of this machine's devices; nothing where there is no driver, or where it does not answer."""
+    memory = GaugeMetricFamily(names.GPU_MEMORY.name, names.GPU_MEMORY.text, labels=names.GPU_MEMORY.labels)
+    busy = GaugeMetricFamily(names.GPU_BUSY.name, names.GPU_BUSY.text, labels=names.GPU_BUSY.labels)
+    try:
+        loads = nvml.loads()
+    except nvml.NvmlTrouble:
+        loads = ()
+    for load in loads:
+        for state, size in (("used", load.used_bytes), ("free", load.free_bytes), ("total", load.total_bytes)):
+            memory.add_metric([load.id, load.model, state], size)
+        if load.busy is not None:
+            busy.add_metric([load.id, load.model], load.busy)
+    yield memory
+    yield busy
 
 
 def _money(ledger: Ledger, now: float) -> Iterator[Metric]:

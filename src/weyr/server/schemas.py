@@ -87,6 +87,8 @@ _PLAN = {
     "drift": [], "findings": [],
 }  # fmt: skip
 
+_UNIT_COST = {"since": 1763812345.2, "micros": 5000, "requests": 2000, "tokens": 0,
+              "per_thousand_requests_micros": 2500, "per_million_tokens_micros": None}  # fmt: skip
 _STACK = {"name": "digits", "plan": "5f0c2a7d1b9e4c33", "file": "weyr.yaml", "is_removing": False, "objects": 1,
           "phases": {"job/train": "working"}}  # fmt: skip
 _STEP_ACTIONS = {"type": "string", "enum": ["create", "change", "retry", "replace", "destroy"]}
@@ -291,6 +293,29 @@ SCHEMAS: dict[str, Schema] = {
         {"key": TEXT, "micros": MICROS, "rate_micros_per_hour": MICROS},
         {"key": "digits:job/train", "micros": 310, "rate_micros_per_hour": 0},
     ),
+    "LiveEndpoints": _record(
+        "How endpoints are doing.", {"endpoints": _list(of("LiveEndpoint")), "currency": TEXT},
+        {"endpoints": [], "currency": "USD"},
+    ),
+    "LiveEndpoint": _record(
+        "One endpoint. Costs are of the versions that answer; `shadow_cost` is of those that only get copies.",
+        {"ref": TEXT, "stack": TEXT, "name": TEXT, "inflight": COUNT, "waiting": COUNT, "cost": of("UnitCost"),
+         "shadow_cost": of("UnitCost"), "versions": _list({"type": "object"}, "Rates, latencies and cost of each.")},
+        {"ref": "endpoint/digits", "stack": "digits", "name": "digits", "inflight": 2, "waiting": 0,
+         "cost": _UNIT_COST, "shadow_cost": _UNIT_COST, "versions": []},
+    ),
+    "UnitCost": _record(
+        "What was spent since a moment, and what that is by what was answered; null where nothing was.",
+        {"since": MOMENT, "micros": MICROS, "requests": COUNT, "tokens": COUNT,
+         "per_thousand_requests_micros": _maybe(MICROS), "per_million_tokens_micros": _maybe(MICROS)},
+        _UNIT_COST,
+    ),
+    "Targets": _list(
+        _record(
+            "A target of Prometheus.", {"targets": _list(TEXT), "labels": {"type": "object"}},
+            {"targets": ["127.0.0.1:7780"], "labels": {"__metrics_path__": "/metrics", "job": "weyr"}},
+        )
+    ) | {"examples": [[{"targets": ["127.0.0.1:7780"], "labels": {"job": "weyr"}}]]},
     "Secrets": _record("Secrets, without their values.", {"secrets": _list(of("Secret"))},
                        {"secrets": [{"stack": "digits", "name": "api-key", "version": 2}]}),
     "Secret": _record("A secret's name and current version.", {"stack": TEXT, "name": TEXT, "version": COUNT},

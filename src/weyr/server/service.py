@@ -28,6 +28,7 @@ from weyr.reconcile.ports import Log
 from weyr.reconcile.scheduler.never import never_findings, standing_of
 from weyr.server import pool_nodes, views
 from weyr.server.answers import Conflict, NotFound
+from weyr.server.live import Live
 from weyr.stack.engines import engine_findings
 from weyr.stack.parse import parse_stack
 from weyr.stack.plan import make_plan
@@ -63,6 +64,8 @@ class Service:
     is_stopping: Callable[[], bool] = lambda: False
     url: str = ""
     started_at: float = 0.0
+    live: Live | None = None
+    """How endpoints are doing; None where nobody watches them."""
 
     def billed_at(self) -> float:
         """The moment of a bill: a clock that was set since the last pass is minded first."""

@@ -16,6 +16,7 @@ from weyr.core.diagnostic import EngineError
 from weyr.reconcile.ports import Log
 from weyr.server.app import build_app
 from weyr.server.keeper import Keeper
+from weyr.server.live import Live
 from weyr.server.log import JsonLog
 from weyr.server.service import Service
 from weyr.server.troubles import as_user_errors
@@ -44,7 +45,10 @@ def serve(
         audit = AuditLog(home.audit, "server")
     vigil = task_vigil(weyr, keeper.wake)
     supervisor = plane_supervisor(weyr, log, on_started=lambda name: _plane_started(weyr, keeper, log, name))
-    service = Service(weyr, time.time, log, audit, keeper.wake, keeper.mind_clock, url=url, started_at=time.time())
+    live = Live(lambda: weyr.world, weyr.lock, weyr.ledger, log)
+    service = Service(
+        weyr, time.time, log, audit, keeper.wake, keeper.mind_clock, url=url, started_at=time.time(), live=live
+    )
     server = uvicorn.Server(
         uvicorn.Config(build_app(service), log_level="warning", lifespan="off", timeout_graceful_shutdown=3)
     )
@@ -57,12 +61,14 @@ def serve(
     supervisor.start()
     keeper.start()
     vigil.start()
+    end_live = live.start(time.time)
     carrier = payload_carrier(weyr, log)
     carrier.start()
     with as_user_errors(home.path):
         asyncio.run(_run(server, door, home, url, is_auto, log))
     log("server.stopping", pid=os.getpid())
     vigil.stop()
+    end_live()
     carrier.stop()
     keeper.stop()
     supervisor.stop()

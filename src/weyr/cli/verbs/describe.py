@@ -5,10 +5,12 @@ from typing import Annotated, Any
 
 import typer
 
+from weyr.cli.client import HttpClient
 from weyr.cli.completing import refs
 from weyr.cli.connect import reader
 from weyr.cli.feed import event_of
 from weyr.cli.group import Session, verb, verb_app
+from weyr.cli.live_table import live_table
 from weyr.cli.objects import Row
 from weyr.cli.options import AsJson, Stack
 from weyr.cli.screen import clock, coloured, put, put_json, table
@@ -45,6 +47,10 @@ def describe(
     if row.things:
         lines = [[str(t.get("id", "")), str(t.get("capability", "")), _thing_state(t)] for t in row.things]
         _part("Things", table(["id", "capability", "state"], lines).splitlines())
+    if row.kind == "endpoint" and isinstance(client, HttpClient):
+        live = client.call("GET", "/v1/endpoints/live", stack=row.stack, name=row.name)
+        if live.get("endpoints"):
+            _part("Now (rates of the last minute, costs of the last hour)", live_table(live).splitlines())
     _part("Events", [event_text(event_of(fields)) for fields in events])
 
 

@@ -53,6 +53,7 @@ class Counts:
             latency_squares=self.latency_squares,
             prompt_tokens=self.measure.prompt_tokens,
             completion_tokens=self.measure.generation_tokens,
+            first_token_buckets=tuple(self.measure.first_token.counts),
             outcomes=self.outcomes,
             outcome_sum=self.outcome_sum,
             outcome_squares=self.outcome_squares,

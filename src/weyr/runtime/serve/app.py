@@ -6,6 +6,7 @@ from urllib.parse import unquote
 
 from weyr.runtime.serve.counts import prometheus
 from weyr.runtime.serve.desk import Desk, Given
+from weyr.runtime.serve.devices import device_lines
 from weyr.runtime.serve.oip import Oip, only
 from weyr.runtime.serve.openai import OpenAi, failure
 from weyr.runtime.serve.plain import Plain, v1_status
@@ -114,6 +115,7 @@ class App:
         ):
             lines.append(f"# HELP weyr_replica_{name} {text}\n# TYPE weyr_replica_{name} {kind}")
             lines.append(f"weyr_replica_{name} {value}")
+        lines.extend(device_lines())
         lines.extend(
             prometheus(
                 (slot.source.name, slot.source.version, slot.batcher.counts) for slot in shelf.all if slot.batcher

@@ -1,0 +1,176 @@
+"""An endpoint as its owner sees it: Prometheus finds it, a dashboard asks for what is there, and it has a price."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from one_user import User, free_port, until
+from prometheus_client.parser import text_string_to_metric_families
+
+from weyr.cli.dashboard import dashboard, exprs
+from weyr.core import serving_metrics as names
+from weyr.runtime.serve.counts import prometheus
+from weyr.runtime.serve.devices import device_lines
+
+CHAT = Path(__file__).parents[1] / "e2e" / "chat_server.py"
+STACK = f"""\
+stack: seen
+price_as: aws/g5.xlarge
+buckets:
+  lake: {{}}
+endpoints:
+  chat:
+    run: [{sys.executable}, {CHAT}]
+    ready: /metrics
+    watch:
+      log: {{bucket: lake, redact: ["messages[*].content"]}}
+"""
+CALLS = 6
+_NAME = re.compile(r"\b(weyr_[a-z_]+)\b")
+
+
+def call(url: str, token: str, body: object = None) -> bytes:
+    data = None if body is None else json.dumps(body).encode()
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    with urllib.request.urlopen(urllib.request.Request(url, data, headers), timeout=30) as answer:
+        return bytes(answer.read())
+
+
+@pytest.fixture(scope="module")
+def chat(served: User) -> User:
+    """A user whose endpoint was asked a few things, half of them to be streamed."""
+    served.write(STACK)
+    served.weyr("up", "--yes")
+    (found,) = served.api("GET", "/v1/objects?kind=endpoint")["objects"]
+    for number in range(CALLS):
+        body = {"stream": bool(number % 2), "messages": [{"role": "user", "content": "a secret"}]}
+        call(f"{found['outputs']['url']}/v1/chat/completions", served.token, body)
+    return served
+
+
+class Prometheus:
+    """A real one, on the configuration that Weyr prints."""
+
+    def __init__(self, user: User, folder: Path) -> None:
+        config = user.weyr("metrics", "config").out.replace("15s", "1s")
+        (folder / "prometheus.yml").write_text(config)
+        self.url = f"http://127.0.0.1:{free_port()}"
+        listen = f"--web.listen-address={self.url.removeprefix('http://')}"
+        words = ("prometheus", "--config.file=prometheus.yml", "--storage.tsdb.path=found", listen)
+        with (folder / "log").open("wb") as log:
+            self.process = subprocess.Popen(words, cwd=folder, stdout=log, stderr=log)
+
+    def ask(self, path: str, **query: str) -> Any:
+        try:
+            with urllib.request.urlopen(f"{self.url}{path}?{urllib.parse.urlencode(query)}", timeout=10) as answer:
+                return json.loads(answer.read())["data"]
+        except urllib.error.URLError:
+            return {}
+
+    def values(self, query: str) -> list[float]:
+        return [float(each["value"][1]) for each in self.ask("/api/v1/query", query=query).get("result", [])]
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(20)
+
+
+@pytest.fixture(scope="module")
+def found(chat: User, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    assert shutil.which("prometheus") or not os.environ.get("WEYR_REQUIRE_INTEGRATION"), "prometheus is not installed"
+    ours = Prometheus(chat, tmp_path_factory.mktemp("prometheus"))
+    try:
+        yield ours
+    finally:
+        ours.stop()
+
+
+def test_prometheus_finds_the_server_the_planes_and_each_replica(found: Prometheus) -> None:
+    """With what `weyr metrics config` prints and nothing else, through the server's one door."""
+
+    def active() -> list[tuple[str, str, str]]:
+        targets = found.ask("/api/v1/targets").get("activeTargets", [])
+        return sorted((t["labels"]["job"], t["labels"].get("replica", ""), t["health"]) for t in targets)
+
+    wanted = [("weyr", "", "up"), ("weyr-inference", "", "up"), ("weyr-replica", "1", "up")]
+    until(lambda: active() == wanted, f"all are scraped, and not {active()}", 40)
+    labels = '{endpoint="seen/chat",replica="1"}'
+    until(lambda: found.values(f"chat_words_total{labels}") == [3.0], "a replica's own metrics have its labels", 10)
+    asked = f'sum({names.REQUESTS.name}{{endpoint="seen/chat",status="200"}})'
+    until(lambda: found.values(asked) >= [CALLS], "the requests were counted", 10)
+    assert found.values(f"sum({names.GENERATION_TOKENS.name})") == [3 * CALLS]
+    assert found.values(f"{names.FIRST_TOKEN.sample('_count')}") == [CALLS / 2]
+
+
+def test_the_dashboard_asks_for_nothing_that_is_not_there(chat: User) -> None:
+    """A picture that stays empty for ever is found here, and not at three in the morning."""
+    door = chat.url()
+    told = call(f"{door}/metrics", chat.token) + call(f"{door}/v1/metrics/planes/inference", chat.token)
+    told += "\n".join((*prometheus([]), *device_lines(), "")).encode()
+    families = list(text_string_to_metric_families(told.decode()))
+    there = {family.name + ("_total" if family.type == "counter" else "") for family in families}
+
+    asked = {re.sub(r"_(bucket|sum|count)$", "", name) for expr in exprs() for name in _NAME.findall(expr)}
+    assert asked <= there
+    assert {metric.name for metric in names.ALL} <= there
+    panels = dashboard()["panels"]
+    assert len({(p["gridPos"]["x"], p["gridPos"]["y"]) for p in panels}) == len(panels)
+
+
+def test_every_query_of_the_dashboard_is_promql(tmp_path: Path) -> None:
+    """Prometheus' own tool reads them, as it would Grafana's."""
+    rules = [{"record": f"q:{n}", "expr": _as_grafana_asks(expr)} for n, expr in enumerate(exprs())]
+    (tmp_path / "rules.json").write_text(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}))
+
+    done = subprocess.run(
+        ["promtool", "check", "rules", "rules.json"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, f"{len(rules)} rules found" in done.stdout) == (0, True), done.stdout + done.stderr
+
+
+def test_an_endpoint_says_what_its_requests_cost(chat: User) -> None:
+    """By version, idle time included; in the table, as JSON and for Prometheus the same."""
+
+    def costs() -> dict[str, Any]:
+        (endpoint,) = json.loads(chat.weyr("top", "endpoint/chat", "--json").out)["endpoints"]
+        cost: dict[str, Any] = endpoint["cost"]
+        return cost
+
+    url = chat.api("GET", "/v1/objects?kind=endpoint")["objects"][0]["outputs"]["url"]
+    until(lambda: costs()["micros"] > 0, "it is watched", 30)
+    call(f"{url}/v1/chat/completions", chat.token, {"messages": []})
+    until(lambda: costs()["requests"] > 0, "the request is seen", 30)
+    cost = costs()
+    assert cost["per_thousand_requests_micros"] == cost["micros"] * 1000 // cost["requests"]
+    assert cost["per_million_tokens_micros"] == cost["micros"] * 1_000_000 // cost["tokens"]
+    text = call(f"{chat.url()}/metrics", chat.token).decode()
+    assert f'{names.COST.name}{{currency="USD",endpoint="seen/chat"' in text
+    assert "PER 1,000" in chat.weyr("describe", "endpoint/chat").out
+
+
+def test_what_was_asked_is_in_the_bucket(chat: User) -> None:
+    """Without what the file says is not to be written down."""
+    spool = chat.home / "spool"
+    until(lambda: list(spool.rglob("*.jsonl*")), "it lies in the spool", 20)
+    text = "".join(path.read_text() for path in spool.rglob("*.jsonl*"))
+
+    assert "one two three" in text
+    assert "a secret" not in text
+    assert chat.token not in text
+
+
+def _as_grafana_asks(expr: str) -> str:
+    for variable, value in (("$endpoint", ".*"), ("$version", ".*"), ("$__rate_interval", "1m")):
+        expr = expr.replace(variable, value)
+    return expr
