@@ -19,11 +19,13 @@ from one_user import User, free_port, until
 from prometheus_client.parser import text_string_to_metric_families
 
 from weyr.cli.dashboard import dashboard, exprs
+from weyr.cli.metrics_page import page
 from weyr.core import serving_metrics as names
 from weyr.runtime.serve.counts import prometheus
 from weyr.runtime.serve.devices import device_lines
 
-CHAT = Path(__file__).parents[1] / "e2e" / "chat_server.py"
+ROOT = Path(__file__).parents[2]
+CHAT = ROOT / "tests" / "e2e" / "chat_server.py"
 STACK = f"""\
 stack: seen
 price_as: aws/g5.xlarge
@@ -137,6 +139,11 @@ def test_every_query_of_the_dashboard_is_promql(tmp_path: Path) -> None:
         ["promtool", "check", "rules", "rules.json"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert (done.returncode, f"{len(rules)} rules found" in done.stdout) == (0, True), done.stdout + done.stderr
+
+
+def test_the_reference_of_metrics_is_the_table() -> None:
+    """Run `python -m weyr.cli.metrics_page > docs/reference/metrics.md` after a change."""
+    assert (ROOT / "docs" / "reference" / "metrics.md").read_text("utf-8") == page()
 
 
 def test_an_endpoint_says_what_its_requests_cost(chat: User) -> None:
