@@ -38,7 +38,7 @@ def config(
     put(CONFIG.format(url=client.server.url, token=token or session.home / "admin.token").rstrip())
 
 
-@verb(app, "weyr metrics dashboard > weyr.json", name="dashboard")
+@verb(app, "weyr metrics dashboard > endpoints.json", name="dashboard")
 def dashboard_(ctx: typer.Context) -> None:
     """Print a dashboard for Grafana to import."""
     put_json(dashboard())
