@@ -21,6 +21,7 @@ from weyr.runtime.serve.desk import Desk
 from weyr.runtime.serve.model import Model
 from weyr.runtime.serve.shelf import Shelf, Source
 from weyr.runtime.serve.tensor import TensorSpec
+from weyr.runtime.serve.tracing import COLLECTOR, Tracer
 from weyr.wire.process import listen_unix
 from weyr.wire.server import HttpServer, Limits
 
@@ -73,7 +74,11 @@ def shelf_of(models: Sequence[Model], sizes: Mapping[str, int] | None = None, **
 
 @contextlib.contextmanager
 def served(
-    models: Sequence[Model], batching: Batching | None = None, body_max: int = 2**22, socket: Path | None = None
+    models: Sequence[Model],
+    batching: Batching | None = None,
+    body_max: int = 2**22,
+    socket: Path | None = None,
+    traces_to: str = "",
 ) -> Iterator[int]:
     """The models at http://127.0.0.1:PORT, and at a Unix socket where one is given."""
     ready = threading.Event()
@@ -83,7 +88,8 @@ def served(
         stop = asyncio.Event()
         shelf = shelf_of(models, batching=batching)
         desk = Desk(shelf)
-        server = HttpServer(App(desk), Limits(body_max=body_max))
+        tracer = Tracer.of({COLLECTOR: traces_to}, asyncio.get_running_loop().time())
+        server = HttpServer(App(desk, tracer), Limits(body_max=body_max))
         listener = await asyncio.get_running_loop().create_server(server, "127.0.0.1", 0)
         listeners = [listener, *([await listen_unix(server, socket)] if socket else [])]
         await shelf.fill()

@@ -21,6 +21,7 @@ from weyr.runtime.serve.formats.trust import Loading
 from weyr.runtime.serve.load import load
 from weyr.runtime.serve.model import Model, Unloadable
 from weyr.runtime.serve.shelf import NoRoom, Shelf, Source
+from weyr.runtime.serve.tracing import Tracer
 from weyr.wire.process import allow_many_files, listen_unix, stop_signal
 from weyr.wire.server import HttpServer, Limits
 
@@ -91,7 +92,8 @@ async def _serve(arguments: argparse.Namespace) -> int:
         print(f"the replica cannot start: {e}", file=sys.stderr)
         return 1
     desk = Desk(shelf, arguments.streams)
-    server = HttpServer(App(desk), Limits(body_max=arguments.body_max))
+    tracer = Tracer.of(os.environ, asyncio.get_running_loop().time())
+    server = HttpServer(App(desk, tracer), Limits(body_max=arguments.body_max))
     listener = await listen_unix(server, arguments.socket)
     filling = asyncio.ensure_future(shelf.fill())
     stopping = asyncio.ensure_future(stop_signal())

@@ -1,6 +1,7 @@
 """Which protocol does a request speak? The path says; each protocol is a module of its own."""
 
 import asyncio
+from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
@@ -13,6 +14,7 @@ from weyr.runtime.serve.plain import Plain, v1_status
 from weyr.runtime.serve.schema import json_schema, openapi
 from weyr.runtime.serve.shelf import Slot
 from weyr.runtime.serve.talk import Talk
+from weyr.runtime.serve.tracing import CURRENT, Traced, Tracer
 from weyr.wire.message import TEXT, Request, Response, answer, refusal
 
 NOTHING = "there is nothing here; ask for /v2, /v2/health/ready, /v2/models/NAME, /v1/models or /openapi.json"
@@ -21,8 +23,9 @@ NOTHING = "there is nothing here; ask for /v2, /v2/health/ready, /v2/models/NAME
 class App:
     """The handler of the server's socket. `statuses` counts the answers by status."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, tracer: Tracer | None = None) -> None:
         self.desk = desk
+        self._tracer = tracer
         self.statuses: dict[int, int] = {}
         self._oip = Oip(desk)
         self._openai = OpenAi(desk, Talk(desk))
@@ -30,11 +33,27 @@ class App:
 
     def __call__(self, request: Request) -> Given:
         """Never raises."""
-        given = self._answer(request)
+        traced = self._tracer.begun(request) if self._tracer else None
+        given = self._answer(request) if traced is None else self._answer_traced(request, traced)
         if isinstance(given, Response):
             self.statuses[given.status] = self.statuses.get(given.status, 0) + 1
         else:
             given.add_done_callback(self._count_later)
+        return given
+
+    def _answer_traced(self, request: Request, traced: Traced) -> Given:
+        """Whatever works on it, now or in a task, finds its trace in the context."""
+        loop = asyncio.get_running_loop()
+        began_at = loop.time()
+        token = CURRENT.set(traced)
+        try:
+            given = self._answer(request)
+        finally:
+            CURRENT.reset(token)
+        if isinstance(given, Response):
+            traced.tracer.ended(traced, request, given.status, began_at, loop.time())
+        else:
+            given.add_done_callback(partial(_told, traced, request, began_at))
         return given
 
     def _answer(self, request: Request) -> Given:
@@ -122,3 +141,10 @@ class App:
             )
         )
         return "\n".join(lines) + "\n"
+
+
+def _told(traced: Traced, request: Request, began_at: float, done: asyncio.Future[Any]) -> None:
+    """Of a stream, when its first piece was ready."""
+    is_answered = not done.cancelled() and not done.exception()
+    status = done.result().status if is_answered else 499 if done.cancelled() else 500
+    traced.tracer.ended(traced, request, status, began_at, asyncio.get_running_loop().time())

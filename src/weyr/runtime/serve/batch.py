@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from weyr.runtime.serve.counts import Counts
 from weyr.runtime.serve.join import joined, likeness, open_axes, parted, rows_of
 from weyr.runtime.serve.model import Model
+from weyr.runtime.serve.tracing import CURRENT, Traced
 from weyr.wire.message import Response, refusal
 
 if TYPE_CHECKING:
@@ -72,6 +73,9 @@ class _Item:
     kind: object
     since: float
     until: float | None
+    traced: Traced | None = None
+    left_at: float = 0.0
+    """When it went into its batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +134,7 @@ class Batcher:
         rows, kind = self._kind(inputs, outputs)
         now = self._loop.time()
         until = None if timeout_s is None else now + timeout_s
-        item = _Item(inputs, outputs, write, self._loop.create_future(), rows, kind, now, until)
+        item = _Item(inputs, outputs, write, self._loop.create_future(), rows, kind, now, until, CURRENT.get())
         self._queue.append(item)
         self._waiting_rows += rows
         self._schedule()
@@ -191,6 +195,7 @@ class Batcher:
                 item.future.set_result(refusal(504, f"it waited {now - item.since:.3f} s, longer than its timeout"))
             elif is_wanted:
                 items.append(item)
+                item.left_at = now
                 rows += item.rows
                 self.counts.queue_time.add(now - item.since)
                 self.counts.queue_s += now - item.since
@@ -230,12 +235,21 @@ class Batcher:
         counts.compute_time.add(computed.took_s)
         calls, took_s = counts.by_rows.get(rows, (0, 0.0))
         counts.by_rows[rows] = calls + 1, took_s + computed.took_s
+        if any(item.traced for item in items):
+            self._tell(items, rows, computed.took_s)
         for item, response in zip(items, computed.responses, strict=True):
             counts.successes += response.status < 400
             counts.failures += response.status >= 500
             counts.refused += 400 <= response.status < 500
             if not item.future.cancelled():
                 item.future.set_result(response)
+
+    def _tell(self, items: list[_Item], rows: int, took_s: float) -> None:
+        """Tells of a batch that has traced requests in it."""
+        waited = [(item.traced.context, item.since) for item in items if item.traced]
+        tracer = next(item.traced.tracer for item in items if item.traced)
+        now = self._loop.time()
+        tracer.computed(waited, len(items), rows, self._model.name, (items[0].left_at, now - took_s, now))
 
     def _computed(self, items: list[_Item]) -> _Computed:
         began = time.perf_counter()
