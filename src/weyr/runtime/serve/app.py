@@ -129,6 +129,12 @@ class App:
             ("ready", "gauge", int(self.desk.is_filled), "1 once the models are loaded and warm."),
             ("models", "gauge", sum(slot.batcher is not None for slot in shelf.all), "Models in memory."),
             ("models_bytes", "gauge", shelf.resident_bytes, "What they take."),
+            (
+                "waiting",
+                "gauge",
+                sum(slot.batcher.waiting for slot in shelf.all if slot.batcher),
+                "Requests that wait.",
+            ),
             ("loads_total", "counter", shelf.loads, "Models loaded."),
             ("evictions_total", "counter", shelf.evictions, "Models that had to leave the memory."),
         ):

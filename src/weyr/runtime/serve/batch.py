@@ -114,6 +114,11 @@ class Batcher:
     def is_idle(self) -> bool:
         return not self._queue and self._free == self.batching.threads
 
+    @property
+    def waiting(self) -> int:
+        """Requests that no thread is at yet."""
+        return len(self._queue)
+
     def close(self) -> None:
         """Takes no more requests. Only for a batcher that is idle."""
         self._pool.shutdown(wait=False)
