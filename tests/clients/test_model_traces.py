@@ -6,7 +6,7 @@ from typing import Any
 
 from collector import attributes, collector
 from inference_plane import ROUTE, running_plane, until
-from served_models import Identity, served
+from served_models import Identity, ask, served
 
 from weyr.core.routes import RouteBody, RouteVersion
 from weyr.core.watch import Watch
@@ -27,9 +27,8 @@ def test_a_batch_is_linked_to_its_requests() -> None:
 
     with collector() as there, running_plane() as plane:
         model = Model("m", "1", Identity(before=before))
-        with served(
-            [model], Batching(rows_max=2, delay_s=0.5, threads=1), socket=plane.home / "m.sock", traces_to=there.url
-        ):
+        socket = plane.home / "m.sock"
+        with served([model], Batching(threads=1), socket=socket, traces_to=there.url) as port:
             versions = (RouteVersion("1", "m", replicas=(("a", str(plane.home / "m.sock")),)),)
             plane.tell(RouteBody(ROUTE, versions, watch=Watch(traces_to=there.url)))
 
@@ -42,7 +41,7 @@ def test_a_batch_is_linked_to_its_requests() -> None:
             assert began.wait(10)
             for caller in callers[1:]:
                 caller.start()
-            until(lambda: plane.stats()["inflight"] == 3, "the others wait in the replica")
+            until(lambda: b"weyr_replica_waiting 2" in ask(port, "/metrics")[1], "the others wait in the replica")
             gate.set()
             for caller in callers:
                 caller.join(10)
