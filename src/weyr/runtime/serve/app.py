@@ -8,7 +8,7 @@ from urllib.parse import unquote
 from weyr.runtime.serve.counts import prometheus
 from weyr.runtime.serve.desk import Desk, Given
 from weyr.runtime.serve.devices import device_lines
-from weyr.runtime.serve.oip import Oip, only
+from weyr.runtime.serve.oip import Oip, only, read
 from weyr.runtime.serve.openai import OpenAi, failure
 from weyr.runtime.serve.plain import Plain, v1_status
 from weyr.runtime.serve.schema import json_schema, openapi
@@ -17,6 +17,7 @@ from weyr.runtime.serve.talk import Talk
 from weyr.runtime.serve.tracing import CURRENT, Traced, Tracer
 from weyr.wire.message import TEXT, Request, Response, answer, refusal
 
+TARGETS_MAX = 1024
 NOTHING = "there is nothing here; ask for /v2, /v2/health/ready, /v2/models/NAME, /v1/models or /openapi.json"
 
 
@@ -28,6 +29,7 @@ class App:
         self._tracer = tracer
         self.statuses: dict[int, int] = {}
         self._oip = Oip(desk)
+        self._inferred: dict[bytes, Slot] = {}
         self._openai = OpenAi(desk, Talk(desk))
         self._plain = Plain(desk)
 
@@ -57,9 +59,14 @@ class App:
         return given
 
     def _answer(self, request: Request) -> Given:
+        slot = self._inferred.get(request.target)
+        if slot is not None and request.method == b"POST":
+            return self.desk.compute(slot, request, read)
         path = request.path.decode("latin-1")
         words = (unquote(path) if "%" in path else path).strip("/").split("/")
         match words:
+            case ["v2", "models", name, "infer"] if request.method == b"POST" and (slot := self._newest(request, name)):
+                return self.desk.compute(slot, request, read)
             case ["v2", *rest]:
                 return self._oip(request, rest)
             case ["v1", *rest]:
@@ -69,6 +76,13 @@ class App:
             case [""] if request.method == b"POST":
                 return self._plain.predict(request, [])
         return self._read(words) if request.method in (b"GET", b"HEAD") else only("GET")
+
+    def _newest(self, request: Request, name: str) -> Slot | None:
+        """The model, remembered by the whole target, so that the next request for it takes no path apart."""
+        slot = self.desk.shelf.find(name)
+        if slot is not None and len(self._inferred) < TARGETS_MAX:
+            self._inferred[request.target] = slot
+        return slot
 
     def _read(self, words: list[str]) -> Response:
         """What can only be read."""

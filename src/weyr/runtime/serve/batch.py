@@ -11,7 +11,8 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from functools import partial
+from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 from weyr.runtime.serve.counts import Counts
 from weyr.runtime.serve.join import joined, likeness, open_axes, parted, rows_of
@@ -24,12 +25,16 @@ if TYPE_CHECKING:
 
     Outputs = Mapping[str, Array]
 
+T = TypeVar("T")
+
 QUICK_S = 0.0003
 """A call up to this long is better made on the loop: a hop to a thread and back costs 0.05 to 0.1 ms, and under load
-the thread and the loop wait for each other's turn at the interpreter, up to 5 ms."""
+the thread and the loop wait for each other's turn at the interpreter, up to 5 ms. Reading and writing do not count:
+they need the interpreter, wherever they are done."""
 
 QUICK_AFTER = 4
-"""So many quick calls in a row make a model quick; a slow one on the loop asks for `QUICK_AGAIN` of them."""
+"""So many quick calls in a row make a model quick. Two slow ones in a row on the loop ask for `QUICK_AGAIN` of them;
+one alone may be the kernel's doing, which gave the core to somebody else."""
 QUICK_AGAIN = 64
 QUICK_ELEMENTS_MAX = 16_384
 
@@ -80,11 +85,29 @@ class _Item:
 
 @dataclass(frozen=True, slots=True)
 class _Computed:
-    """Answers in the order of their items, and what the calls took."""
+    """Answers in the order of their items, and what the calls of the model took, without writing the answers."""
 
     responses: list[Response]
     calls: int
     took_s: float
+
+
+class _Stopwatch:
+    """Time spent in the model."""
+
+    __slots__ = ("calls", "took_s")
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.took_s = 0.0
+
+    def timed(self, call: "Callable[[], T]") -> "T":
+        began = time.perf_counter()
+        try:
+            return call()
+        finally:
+            self.calls += 1
+            self.took_s += time.perf_counter() - began
 
 
 class Batcher:
@@ -109,6 +132,7 @@ class Batcher:
         self._flushing: asyncio.Handle | None = None
         self._is_timed = False
         self._quick = 0
+        self._was_slow = False
 
     @property
     def is_idle(self) -> bool:
@@ -213,8 +237,10 @@ class Batcher:
         computed = self._computed(items)
         self.counts.quick += 1
         self._settle(items, computed)
-        if computed.took_s > 2 * QUICK_S:
+        is_slow = computed.took_s > QUICK_S
+        if is_slow and self._was_slow:
             self._quick = -QUICK_AGAIN
+        self._was_slow = is_slow
 
     def _work(self, items: list[_Item]) -> None:
         """In a thread: computes, and hands the answers to the loop."""
@@ -257,23 +283,21 @@ class Batcher:
         tracer.computed(waited, len(items), rows, self._model.name, (items[0].left_at, now - took_s, now))
 
     def _computed(self, items: list[_Item]) -> _Computed:
-        began = time.perf_counter()
-        if len(items) > 1:
-            together = self._together(items)
-            if together is not None:
-                return _Computed(together, 1, time.perf_counter() - began)
-        alone = [self._alone(item) for item in items]
-        return _Computed(alone, len(items), time.perf_counter() - began)
+        watch = _Stopwatch()
+        together = self._together(items, watch) if len(items) > 1 else None
+        responses = together or [self._alone(item, watch) for item in items]
+        return _Computed(responses, watch.calls, watch.took_s)
 
-    def _together(self, items: list[_Item]) -> list[Response] | None:
+    def _together(self, items: list[_Item], watch: _Stopwatch) -> list[Response] | None:
         """None where the requests cannot be computed as one, for whatever reason."""
-        predictor, requests = self._model.predictor, [item.inputs for item in items]
+        predictor, requests, outputs = self._model.predictor, [item.inputs for item in items], items[0].outputs
         parts: Sequence[Mapping[str, Array]] | None
         try:
             if self._ragged:
-                parts = self._ragged.predict_many(requests, items[0].outputs)
+                parts = watch.timed(partial(self._ragged.predict_many, requests, outputs))
             else:
-                given = predictor.predict(joined(predictor.inputs, requests, self._pad), items[0].outputs)
+                whole = joined(predictor.inputs, requests, self._pad)
+                given = watch.timed(partial(predictor.predict, whole, outputs))
                 parts = parted(predictor.inputs, predictor.outputs, requests, given, self._pad)
             if parts is None or len(parts) != len(items):
                 return None
@@ -281,9 +305,9 @@ class Batcher:
         except Exception:  # noqa: BLE001 - a model may raise anything; alone, each gets its own answer
             return None
 
-    def _alone(self, item: _Item) -> Response:
+    def _alone(self, item: _Item, watch: _Stopwatch) -> Response:
         try:
-            return item.write(self._model.predictor.predict(item.inputs, item.outputs))
+            return item.write(watch.timed(partial(self._model.predictor.predict, item.inputs, item.outputs)))
         except (ValueError, TypeError) as e:
             # Names, shapes and datatypes were checked before, so what is left to dislike is the values.
             return refusal(400, f"the model does not take this input: {e}")

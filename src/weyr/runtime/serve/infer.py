@@ -6,6 +6,7 @@ Source: Open Inference Protocol v2, "Inference", and the binary tensor data exte
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from weyr.runtime.serve.tensor import (
@@ -15,8 +16,8 @@ from weyr.runtime.serve.tensor import (
     datatype_of,
     from_bytes,
     from_json,
+    json_text,
     to_bytes,
-    to_json,
 )
 from weyr.wire.message import ENCODER, JSON, Response
 
@@ -68,27 +69,32 @@ def read_infer(body: bytes, header_length: bytes | None) -> InferRequest:
 
 def write_infer(request: InferRequest, model: str, version: str, outputs: Mapping[str, "Array"]) -> Response:
     """The answer: each output as it was asked for."""
-    described: list[dict[str, Any]] = []
+    described: list[str] = []
     raw: list[bytes] = []
     for name, array in outputs.items():
         datatype = datatype_of(array.dtype)
         assert datatype is not None, f"{name} is {array.dtype}"
-        item: dict[str, Any] = {"name": name, "datatype": datatype, "shape": list(array.shape)}
+        head = f'{{"name":{_quoted(name)},"datatype":"{datatype}","shape":{list(array.shape)}'
         if request.outputs[name] if request.outputs else request.is_binary:
             data = to_bytes(array, datatype)
-            item["parameters"] = {"binary_data_size": len(data)}
+            described.append(f'{head},"parameters":{{"binary_data_size":{len(data)}}}}}')
             raw.append(data)
         else:
-            item["data"] = to_json(array)
-        described.append(item)
-    head: dict[str, Any] = {"model_name": model, "model_version": version, "outputs": described}
-    if request.id:
-        head["id"] = request.id
-    text = ENCODER.encode(head).encode()
+            described.append(f'{head},"data":{json_text(array)}}}')
+    id = f',"id":{ENCODER.encode(request.id)}' if request.id else ""
+    text = (
+        f'{{"model_name":{_quoted(model)},"model_version":{_quoted(version)}{id},"outputs":[{",".join(described)}]}}'
+    ).encode()
     if not raw:
         return Response(200, text, JSON)
     length = str(len(text)).encode()
     return Response(200, b"".join((text, *raw)), BINARY, ((HEADER_LENGTH, length),))
+
+
+@lru_cache(maxsize=1024)
+def _quoted(name: str) -> str:
+    """A name as JSON. An encoder costs more to call than all else that a small answer needs."""
+    return ENCODER.encode(name)
 
 
 def _header_size(header_length: bytes | None, size: int) -> int:
@@ -110,12 +116,27 @@ def parsed(text: memoryview) -> dict[str, Any]:
 def parse(text: memoryview) -> object:
     """Any JSON value, read strictly. Raises: Malformed."""
     try:
-        plain: object = _DECODER.decode(str(text, "utf-8"))
+        plain = _decoded(str(text, "utf-8"))
     except RecursionError as e:
         raise Malformed("the body is nested too deep") from e
     except ValueError as e:
         raise Malformed(f"the body is not JSON: {e}") from e
     return plain
+
+
+def _decoded(text: str) -> object:
+    """As the decoder does; without looking for white space around a text that has none."""
+    if text[:1] == "{":
+        try:
+            plain: object
+            plain, end = _DECODER.scan_once(text, 0)  # type: ignore[attr-defined]  # typeshed has it not
+        except StopIteration:
+            end = -1
+        if end == len(text):
+            return plain
+    # Also for the error, which says where.
+    whole: object = _DECODER.decode(text)
+    return whole
 
 
 def _no_constant(word: str) -> NoReturn:

@@ -1,13 +1,16 @@
 """What can a loaded model do? Its inputs and outputs, and one call that is checked on both sides."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from weyr.runtime.serve.language import Embedder, Generator
 from weyr.runtime.serve.tensor import DTYPES, Malformed, TensorSpec, datatype_of
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from weyr.runtime.serve.tensor import Array
 
 
@@ -70,6 +73,10 @@ class Model:
     generator: Generator | None = None
     embedder: Embedder | None = None
     program: Program | None = None
+    _inputs: Mapping[str, TensorSpec] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_inputs", {spec.name: spec for spec in self.predictor.inputs})
 
     def metadata(self) -> dict[str, object]:
         """The answer to `GET /v2/models/NAME`."""
@@ -83,15 +90,19 @@ class Model:
 
     def checked(self, inputs: Mapping[str, "Array"]) -> dict[str, "Array"]:
         """The inputs in the model's order and datatypes. Raises: Malformed."""
-        known = {spec.name: spec for spec in self.predictor.inputs}
-        unknown = [name for name in inputs if name not in known]
-        if unknown:
-            raise Malformed(f'there is no input "{unknown[0]}"; known: {", ".join(known)}')
-        missing = [name for name in known if name not in inputs]
-        if missing:
+        known = self._inputs
+        if inputs.keys() != known.keys():
+            unknown = [name for name in inputs if name not in known]
+            if unknown:
+                raise Malformed(f'there is no input "{unknown[0]}"; known: {", ".join(known)}')
+            missing = [name for name in known if name not in inputs]
             raise Malformed(f'the input "{missing[0]}" is missing')
         fitted = {name: _fitted(spec, inputs[name]) for name, spec in known.items()}
-        if self.predictor.is_rowwise and len({array.shape[0] for array in fitted.values() if array.ndim}) > 1:
+        if (
+            len(fitted) > 1
+            and self.predictor.is_rowwise
+            and len({array.shape[0] for array in fitted.values() if array.ndim}) > 1
+        ):
             counts = ", ".join(f'"{name}" has {len(array)}' for name, array in fitted.items())
             raise Malformed(f"the inputs have different numbers of rows: {counts}")
         return fitted
@@ -107,6 +118,13 @@ class Model:
         return tuple(outputs)
 
 
+@cache
+def _dtype(datatype: str) -> "np.dtype[Any]":
+    import numpy as np
+
+    return np.dtype(DTYPES[datatype])
+
+
 def _fitted(spec: TensorSpec, array: "Array") -> "Array":
     """The array in the datatype of `spec`, where that loses nothing; in any other shape it is refused."""
     import numpy as np
@@ -117,7 +135,7 @@ def _fitted(spec: TensorSpec, array: "Array") -> "Array":
         raise Malformed(f'"{spec.name}" has shape {list(array.shape)}; the model takes {list(spec.shape)}')
     if not array.size:
         raise Malformed(f'"{spec.name}" is empty')
-    dtype: np.dtype[Any] = np.dtype(DTYPES[spec.datatype])
+    dtype = _dtype(spec.datatype)
     if array.dtype == dtype:
         return array
     if "O" in (array.dtype.char, dtype.char) or not np.can_cast(array.dtype, dtype, "safe"):

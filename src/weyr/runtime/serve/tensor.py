@@ -5,10 +5,12 @@ Reading is strict: a value that does not fit its datatype is refused, never roun
 Source: Open Inference Protocol v2, "Tensor Data Types" and the binary tensor data extension (2025-11).
 """
 
+import json
 import math
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +25,9 @@ DTYPES = {
     "INT32": "<i4", "INT64": "<i8", "FP16": "<f2", "FP32": "<f4", "FP64": "<f8", "BYTES": "object",
 }  # fmt: skip
 """The protocol's datatypes as numpy's. BYTES is text: UTF-8 on the wire, `str` for the model."""
+
+FINITE = {"FP16": 65504.0, "FP32": 3.4028234663852886e38, "FP64": 1.7976931348623157e308}
+"""The largest number that a float of each datatype holds."""
 
 BF16 = "BF16"
 """Not among numpy's. It is taken as raw bytes and becomes FP32, which holds all its values; no output is BF16."""
@@ -49,6 +54,7 @@ class TensorSpec:
         return {"name": self.name, "datatype": self.datatype, "shape": list(self.shape)}
 
 
+@cache
 def datatype_of(dtype: "np.dtype[Any]") -> str | None:
     """The protocol's name of a numpy dtype, None where it has none."""
     if dtype.kind in "USO":
@@ -85,6 +91,10 @@ def from_json(name: str, datatype: str, shape: list[int], data: object) -> "Arra
     if not types <= _json_types(datatype):
         found = ", ".join(sorted(_json_name(kind) for kind in types - _json_types(datatype)))
         raise Malformed(f'"{name}" is {datatype}, and its data holds {found}')
+    limit = FINITE.get(datatype)
+    if limit is not None and flat and -limit <= min(flat) and max(flat) <= limit:
+        # The usual case, and there is nothing left to check: JSON has no NaN.
+        return np.array(flat, dtype=DTYPES[datatype]).reshape(shape)
     try:
         with np.errstate(over="ignore"):
             array = np.array(flat, dtype=DTYPES[datatype]).reshape(shape)
@@ -119,6 +129,16 @@ def to_json(array: "Array") -> list[Any]:
         return [value if math.isfinite(value) else None for value in array.ravel().tolist()]
     values: list[Any] = array.ravel().tolist()
     return [str(value) for value in values] if array.dtype.kind in "USO" else values
+
+
+def json_text(array: "Array") -> str:
+    """As `to_json`, written down. Python writes a list of numbers as JSON does, and faster than an encoder."""
+    if array.dtype.kind in "iuf":
+        values = array.ravel().tolist()
+        # One infinity or NaN among them makes the sum no number; large numbers may, too, and are looked at one by one.
+        if array.dtype.kind != "f" or math.isfinite(sum(values)):
+            return repr(values)
+    return json.dumps(to_json(array), separators=(",", ":"))
 
 
 def to_bytes(array: "Array", datatype: str) -> bytes:
