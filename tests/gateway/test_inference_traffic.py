@@ -1,6 +1,7 @@
 """How requests find their version, with a real plane and replicas behind it."""
 
 import json
+import threading
 from collections import Counter
 from collections.abc import Iterator
 
@@ -8,7 +9,7 @@ import pytest
 from inference_plane import ROUTE, TOKEN, until
 from variants import Trial, raw, running_trial
 
-from weyr.core.routes import Balance, RouteBody, RouteVersion, Rule, Sticky, Traffic
+from weyr.core.routes import Balance, RouteBody, RouteVersion, Rule, Shadow, ShadowCounts, Sticky, Traffic
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +145,57 @@ def test_a_prompts_beginning_decides_only_once_it_is_there(trial: Trial) -> None
     huge = b'{"messages": "' + bodies[0] * 600
     assert trial.by(body=huge)
     assert {len(got.body) for name in "abc" for got in trial.variants[name].got} >= {len(huge)}
+
+
+def shadow_of(trial: Trial) -> ShadowCounts:
+    return trial.counts()["c"].shadow
+
+
+def test_a_shadow_gets_its_share_and_never_answers(trial: Trial) -> None:
+    """A copy is the whole request; the caller sees nothing of it, and no version is billed or counted for it."""
+    trial.tell(Traffic(shadows=(Shadow("c", 0.5),)), a=100, c=0)
+    before, counts = shadow_of(trial), trial.counts()
+    for at in range(6):
+        assert trial.by(body=b'{"n": %d}' % at) == "a"
+    until(lambda: shadow_of(trial).compared - before.compared == 3, "three copies are compared")
+    assert shadow_of(trial).differed - before.differed == 3, "its answer names another"
+    assert sorted(got.body for got in trial.variants["c"].got) == [b'{"n": 1}', b'{"n": 3}', b'{"n": 5}']
+    assert {got.headers["weyr-shadow"] for got in trial.variants["c"].got} == {"1"}
+    assert "authorization" not in trial.variants["c"].got[0].headers
+    after = trial.counts()
+    assert after["c"].requests == counts["c"].requests
+    assert after["a"].requests - counts["a"].requests == 6
+
+
+def test_a_shadows_answers_are_alike_within_the_tolerance(trial: Trial) -> None:
+    """Two versions of a model hardly ever agree to the last digit; a body in chunks is copied as well."""
+    trial.tell(Traffic(shadows=(Shadow("c", tolerance=0.01),)), a=100, c=0)
+    before = shadow_of(trial)
+    trial.variants["a"].answers = lambda got: (200, b'{"y": [1.0, 2.0], "ok": true}')
+    trial.variants["c"].answers = lambda got: (200, b'{"ok": true, "y": [1.001, 2]}')
+    assert trial.plane.ask(f"/{ROUTE}/x", "POST", iter([b"ab", b"cd"]))[0] == 200  # type: ignore[arg-type]
+    until(lambda: shadow_of(trial).compared == before.compared + 1, "it is compared")
+    assert shadow_of(trial).differed == before.differed
+    assert trial.variants["c"].got[0].body == b"abcd"
+    trial.variants["c"].answers = lambda got: (200, b'{"ok": 1, "y": [1.001, 2]}')
+    trial.ask()
+    until(lambda: shadow_of(trial).differed == before.differed + 1, "one is not alike")
+
+
+def test_a_shadow_that_hangs_or_is_gone_holds_nobody_up(trial: Trial) -> None:
+    """Copies that find the line full are dropped and counted; those that get no answer are failures."""
+    stuck = threading.Event()
+    trial.tell(Traffic(shadows=(Shadow("c", waiting_max=2, timeout_s=0.2),)), a=100, c=0)
+    before = shadow_of(trial)
+    trial.variants["c"].answers = lambda got: (200 + stuck.wait(10), b"")
+    assert [trial.by() for _ in range(6)] == ["a"] * 6
+    until(lambda: shadow_of(trial).dropped - before.dropped >= 3, "some are dropped at once")
+    until(lambda: shadow_of(trial).failed - before.failed >= 2, "the others failed")
+    stuck.set()
+    trial.tell(Traffic(shadows=(Shadow("c"),)), absent="c", a=100, c=0)
+    dropped = shadow_of(trial).dropped
+    assert trial.by() == "a"
+    until(lambda: shadow_of(trial).dropped == dropped + 1, "nobody was there to take it")
 
 
 def test_the_share_follows_the_routes_while_requests_pass(trial: Trial) -> None:

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from weyr.gateway.inference.outcome import take_report
+from weyr.gateway.inference.shadow import copy_of
 
 if TYPE_CHECKING:
     from weyr.gateway.inference.endpoint import Endpoint
@@ -15,7 +16,12 @@ ASIDE_MAX = 2 * 2**20
 
 
 def begin(exchange: "Exchange", endpoint: "Endpoint") -> None:
-    """From here on each piece of the body is put aside; the request waits for it where its way depends on it."""
+    """From here on each piece of the body is put aside, where it is needed for this request; the request waits for it
+    where its way depends on it."""
+    if endpoint.shadows:
+        exchange.copy = copy_of(endpoint.shadows)
+        if exchange.copy is None and not endpoint.needs_bodies:
+            return
     exchange.kept = bytearray()
     for piece in exchange.pieces[1::3] if exchange.is_chunked else exchange.pieces:
         keep(exchange, piece)

@@ -2,7 +2,7 @@
 
 import bisect
 
-from weyr.core.routes import LATENCY_BUCKETS_S, VersionCounts
+from weyr.core.routes import LATENCY_BUCKETS_S, ShadowCounts, VersionCounts
 from weyr.gateway.inference.measure import Measure
 
 
@@ -11,7 +11,8 @@ class Counts:
 
     __slots__ = (
         "buckets", "errors", "latency_squares", "latency_sum_s", "measure", "missed", "name", "outcome_squares",
-        "outcome_sum", "outcomes", "requests",
+        "outcome_sum", "outcomes", "requests", "shadow_compared", "shadow_differed", "shadow_dropped",
+        "shadow_failed", "shadow_longer_s",
     )  # fmt: skip
 
     def __init__(self, name: str) -> None:
@@ -25,6 +26,8 @@ class Counts:
         self.outcomes = 0
         self.outcome_sum = 0.0
         self.outcome_squares = 0.0
+        self.shadow_compared = self.shadow_differed = self.shadow_failed = self.shadow_dropped = 0
+        self.shadow_longer_s = 0.0
         self.measure = Measure()
 
     def answered(self, status: int, latency_s: float) -> None:
@@ -57,4 +60,11 @@ class Counts:
             outcomes=self.outcomes,
             outcome_sum=self.outcome_sum,
             outcome_squares=self.outcome_squares,
+            shadow=ShadowCounts(
+                self.shadow_compared,
+                self.shadow_differed,
+                self.shadow_failed,
+                self.shadow_dropped,
+                self.shadow_longer_s,
+            ),
         )

@@ -23,6 +23,7 @@ from weyr.gateway.inference.outcome import PATH, Outcome
 from weyr.gateway.inference.outliers import judge_latencies
 from weyr.gateway.inference.replica import Replica
 from weyr.gateway.inference.routes import Route
+from weyr.gateway.inference.shadow import Shadowing
 from weyr.gateway.inference.version import Version
 from weyr.gateway.inference.waiting import WaitingLine
 
@@ -196,7 +197,8 @@ class Endpoint:
         self.is_watched = bool(route.body.watch.traces_to) or route.body.watch.log is not None
         traffic = route.body.traffic
         self.reads_bodies = reads_bodies(traffic.balance)
-        self.keeps_bodies = self.reads_bodies or traffic.takes_outcomes
+        self.needs_bodies = self.reads_bodies or traffic.takes_outcomes
+        self.keeps_bodies = self.needs_bodies or bool(traffic.shadows)
         gone = []
         self._versions = {}
         for told in route.body.versions:
@@ -217,6 +219,7 @@ class Endpoint:
             version.connect_s = self.limits.timeouts.connect_s
         self._order = sorted(self._versions.values(), key=lambda version: -version.told.weight)
         self._chooser = _chooser(route, self._order)
+        self.shadows = [Shadowing(told, self._versions[told.version], self.left) for told in traffic.shadows]
         self._let_go(gone)
 
     def _counts_of(self, name: str) -> Counts:

@@ -19,6 +19,7 @@ from weyr.gateway.inference.endpoint import Endpoint
 from weyr.gateway.inference.line import connect, with_lines
 from weyr.gateway.inference.refusals import refused, retry_after
 from weyr.gateway.inference.replica import Replica
+from weyr.gateway.inference.shadow import Copy
 from weyr.gateway.inference.sight import record, stream_of, watch
 from weyr.gateway.inference.stream import Stream
 from weyr.gateway.inference.trace import Trace
@@ -51,10 +52,10 @@ class Exchange:
 
     __slots__ = (
         "_hold_timer", "_kept", "_task", "_timer", "_tries", "adds", "allowance", "answered_bytes", "asked_priority",
-        "asked_s", "began_at", "body_max", "buffered", "caller", "capture", "closes", "door", "endpoint", "ends_at",
-        "expects", "fields", "has_answer", "head", "is_chunked", "is_cold", "is_gathering", "is_over", "is_whole",
-        "kept", "length", "line", "method", "name", "path", "pieces", "priority", "problem", "received", "replica",
-        "sent_at", "stream", "token", "trace", "traceparent", "upgrades", "version",
+        "asked_s", "began_at", "body_max", "buffered", "caller", "capture", "closes", "copy", "door", "endpoint",
+        "ends_at", "expects", "fields", "has_answer", "head", "is_chunked", "is_cold", "is_gathering", "is_over",
+        "is_whole", "kept", "length", "line", "method", "name", "path", "pieces", "priority", "problem", "received",
+        "replica", "sent_at", "stream", "token", "trace", "traceparent", "upgrades", "version",
     )  # fmt: skip
 
     def __init__(
@@ -72,6 +73,7 @@ class Exchange:
         self.buffered = 0
         self.received = 0
         self.kept: bytearray | None = None
+        self.copy: Copy | None = None
         self.is_gathering = False
         self.is_chunked = False
         self.expects = False
@@ -223,6 +225,8 @@ class Exchange:
             self.stream.passed(data, self.door.loop.time())
         if self.capture is not None:
             self.capture.told(data)
+        if self.copy is not None:
+            self.copy.passed(data)
 
     def answered(self, status: int, keeps_alive: bool) -> None:
         """The replica's last byte is on its way to the caller."""
@@ -236,6 +240,8 @@ class Exchange:
             self.endpoint.keeps_time or replica.health.failures or replica.health.out_until
         ):
             praise(self)
+        if self.copy is not None:
+            self.copy.send(self, self.door.loop.time() - self.sent_at)
         self.over(status)
         # An answer that came before the whole request leaves both connections in the middle of a message.
         if self.door.is_full:
