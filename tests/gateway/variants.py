@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from socketserver import ThreadingUnixStreamServer
+from typing import Any
 
 from inference_plane import ROUTE, Plane, running_plane
 
@@ -31,7 +32,8 @@ PLAIN = Traffic()
 
 @dataclass
 class Variant:
-    """A replica that answers as `answers` says, by default with its name, and keeps what it got."""
+    """A replica that answers as `answers` says, by default with its name, and keeps what it got. A status of 0 breaks
+    the connection off."""
 
     name: str
     path: Path
@@ -48,9 +50,9 @@ class _Server(ThreadingUnixStreamServer):
     variant: Variant
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: _Server
+    server: Any
 
     def _answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
@@ -64,6 +66,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.variant.got.append(got)
         with contextlib.suppress(OSError):
             status, answer = self.server.variant.answers(got)
+            if not status:
+                self.close_connection = True  # as a process that is killed
+                return
             self.send_response(status)
             self.send_header("Content-Length", str(len(answer)))
             self.send_header("Content-Type", "application/json")
@@ -82,7 +87,7 @@ class _Handler(BaseHTTPRequestHandler):
 @contextlib.contextmanager
 def serving(variant: Variant) -> Iterator[Variant]:
     """Lets it listen."""
-    with _Server(str(variant.path), _Handler) as server:
+    with _Server(str(variant.path), Handler) as server:
         server.variant = variant
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()

@@ -16,6 +16,7 @@ LATENCY_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.
 """Upper bounds of the latency histograms; one more bucket counts what is above the last."""
 
 WEIGHT_MAX = 1_000_000
+DAY_S, MONTH_S = 86400.0, 30 * 86400.0
 _NAME = re.compile(r"[A-Za-z0-9._-]{0,63}")
 
 
@@ -81,8 +82,8 @@ class Fallback:
     speaks as OpenAI's does. One of the three is given; the chain is tried in its order.
 
     `name` is what the answer's header says. For `url`: it is asked for `model` with the key in the file `key_file`;
-    its tokens cost `prompt_micros` and `completion_micros` per million; after `budget_micros` within `budget_s` it is
-    passed over. `first_byte_s` is how long anybody before it in the chain may be silent.
+    its tokens cost `prompt_micros` and `completion_micros` per million; after `budget_micros` within a day or a month
+    of UTC, as `budget_s` says, it is passed over. `first_byte_s` is how long whoever is before it may be silent.
     """
 
     name: str
@@ -94,7 +95,7 @@ class Fallback:
     prompt_micros: int = 0
     completion_micros: int = 0
     budget_micros: int | None = None
-    budget_s: float = 30 * 86400.0
+    budget_s: float = MONTH_S
     first_byte_s: float = 30.0
 
 
@@ -221,6 +222,13 @@ def problems_of(body: RouteBody) -> tuple[str, ...]:
         if len(given := [word for word in ("version", "route", "url") if getattr(fallback, word)]) != 1
     ]
     problems += watch_problems(body.watch)
+    for fallback in traffic.fallbacks:
+        if fallback.budget_micros is not None and fallback.budget_s not in (DAY_S, MONTH_S):
+            problems.append(f"the budget of fallback {fallback.name} is for {fallback.budget_s:g} s; write 1d or 30d")
+        if fallback.budget_micros is not None and not (fallback.prompt_micros or fallback.completion_micros):
+            problems.append(f"the budget of fallback {fallback.name} needs a price: what a million tokens cost")
+        if fallback.url and not re.fullmatch(r"https?://[^\s/@?#]+(/[^\s?#]*)?", fallback.url):
+            problems.append(f'"{fallback.url}" is not the address of a server, such as https://api.example.com/v1')
     if traffic.balance.overload < 1:
         problems.append(f"nobody can be kept below {traffic.balance.overload:g} times the mean; overload is at least 1")
     return tuple(problems)

@@ -11,13 +11,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from weyr.core.limits import NO_LIMITS, Limits
-from weyr.core.routes import RouteBody
+from weyr.core.routes import Fallback, RouteBody
 from weyr.core.serving_metrics import NO_VERSION
 from weyr.gateway.inference.allowance import Subject, subjects_of
 from weyr.gateway.inference.asked import Asked
 from weyr.gateway.inference.callers import Caller
 from weyr.gateway.inference.choice import Chooser, UnknownVersion
 from weyr.gateway.inference.counts import Counts
+from weyr.gateway.inference.fallback import Step
 from weyr.gateway.inference.keeper import reads_bodies
 from weyr.gateway.inference.outcome import PATH, Outcome
 from weyr.gateway.inference.outliers import judge_latencies
@@ -50,6 +51,7 @@ class Endpoint:
         self.is_removed = False
         self.counts: dict[str, Counts] = {}
         self.draining: list[Replica] = []
+        self.chain: list[Step] = []
         self._versions: dict[str, Version] = {}
         self._take(route)
         self.waiting = WaitingLine(self._has_room)
@@ -101,6 +103,11 @@ class Endpoint:
         if replica is not None:
             asked.adds = replica.version.says + choice.cookie
         return replica
+
+    def pick_of(self, name: str, now: float, asked: Asked) -> Replica | None:
+        """A replica of this version and no other."""
+        version = self._versions.get(name)
+        return version.pick(now, asked) if version is not None else None
 
     def takes(self, exchange: "Exchange") -> bool:
         """Whether the request is a report for the plane itself."""
@@ -197,7 +204,7 @@ class Endpoint:
         self.is_watched = bool(route.body.watch.traces_to) or route.body.watch.log is not None
         traffic = route.body.traffic
         self.reads_bodies = reads_bodies(traffic.balance)
-        self.needs_bodies = self.reads_bodies or traffic.takes_outcomes
+        self.needs_bodies = self.reads_bodies or traffic.takes_outcomes or bool(traffic.fallbacks)
         self.keeps_bodies = self.needs_bodies or bool(traffic.shadows)
         gone = []
         self._versions = {}
@@ -219,6 +226,9 @@ class Endpoint:
             version.connect_s = self.limits.timeouts.connect_s
         self._order = sorted(self._versions.values(), key=lambda version: -version.told.weight)
         self._chooser = _chooser(route, self._order)
+        known = {step.told: step for step in self.chain}
+        self.chain = [known.get(told) or self._step(told) for told in traffic.fallbacks]
+        self.patience_s = self.chain[0].told.first_byte_s if self.chain else math.inf
         self.shadows = [Shadowing(told, self._versions[told.version], self.left) for told in traffic.shadows]
         self._let_go(gone)
 
@@ -227,6 +237,9 @@ class Endpoint:
         if name not in self.counts and len(self.counts) >= COUNTED_MAX:
             del self.counts[next(old for old in self.counts if old not in self._versions)]
         return self.counts.setdefault(name, Counts(name))
+
+    def _step(self, told: Fallback) -> Step:
+        return Step(told, self._counts_of(told.name) if told.url else None, self.route.name)
 
     def _let_go(self, gone: list[Replica]) -> None:
         for replica in gone:

@@ -16,8 +16,10 @@ from weyr.gateway.inference.allowance import Allowance
 from weyr.gateway.inference.capture import Capture
 from weyr.gateway.inference.choice import UnknownVersion
 from weyr.gateway.inference.endpoint import Endpoint
-from weyr.gateway.inference.line import connect, with_lines
-from weyr.gateway.inference.refusals import refused, retry_after
+from weyr.gateway.inference.fallback import falls_back, lose_patience
+from weyr.gateway.inference.holding import hold
+from weyr.gateway.inference.line import reach, with_lines
+from weyr.gateway.inference.refusals import refused
 from weyr.gateway.inference.replica import Replica
 from weyr.gateway.inference.shadow import Copy
 from weyr.gateway.inference.sight import record, stream_of, watch
@@ -51,11 +53,12 @@ class Exchange:
     headers, and `adds` are header lines that the answer gets from here."""
 
     __slots__ = (
-        "_hold_timer", "_kept", "_task", "_timer", "_tries", "adds", "allowance", "answered_bytes", "asked_priority",
-        "asked_s", "began_at", "body_max", "buffered", "caller", "capture", "closes", "copy", "door", "endpoint",
-        "ends_at", "expects", "fields", "has_answer", "head", "is_chunked", "is_cold", "is_gathering", "is_over",
-        "is_whole", "kept", "length", "line", "method", "name", "path", "pieces", "priority", "problem", "received",
-        "replica", "sent_at", "stream", "token", "trace", "traceparent", "upgrades", "version",
+        "_kept", "_request", "_timer", "_tries", "adds", "allowance", "answered_bytes", "asked_priority", "asked_s",
+        "began_at", "body_max", "buffered", "caller", "capture", "closes", "copy", "door", "endpoint", "ends_at",
+        "expects", "fields", "has_answer", "head", "hold_timer", "host", "is_chunked", "is_cold", "is_gathering",
+        "is_over", "is_whole", "kept", "length", "line", "method", "name", "path", "patience", "pieces", "priority",
+        "problem", "received", "replica", "sent_at", "step", "stream", "task", "token", "trace", "traceparent",
+        "upgrades", "version",
     )  # fmt: skip
 
     def __init__(
@@ -102,11 +105,16 @@ class Exchange:
         self.traceparent: bytes | None = None
         self.trace: Trace | None = None
         self.capture: Capture | None = None
+        self.host: Endpoint | None = None
+        """Whose the replica is, where it is another route's."""
+        self.step = 0
+        self.patience: asyncio.TimerHandle | None = None
+        self._request = b""
         self._tries = 0
         self._kept: list[bytes] | None = None
-        self._hold_timer: asyncio.TimerHandle | None = None
+        self.hold_timer: asyncio.TimerHandle | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._task: asyncio.Task[None] | None = None
+        self.task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Its turn has come: who calls, may they, and where to."""
@@ -140,7 +148,7 @@ class Exchange:
             return
         if endpoint.waiting.queue:
             # Whoever waits was here before.
-            self._hold(endpoint)
+            hold(self, endpoint)
             if not self.is_over:
                 endpoint.waiting.let_in()
         else:
@@ -163,8 +171,22 @@ class Exchange:
             self.refuse(404, str(e))
             return
         if replica is None:
-            self._hold(self.endpoint)
+            hold(self, self.endpoint)
             return
+        self._send_to(replica)
+
+    def send_anew(self, replica: Replica, request: bytes) -> None:
+        """Sends this in place of what was sent or held: nobody has answered yet, and the request is whole."""
+        if self.task:
+            self.task.cancel()
+            self.task = None
+        assert self.endpoint is not None
+        self.endpoint.waiting.leave(self)
+        self.pieces.clear()
+        self._kept, self.buffered, self._request = None, 0, request
+        self._send_to(replica)
+
+    def _send_to(self, replica: Replica) -> None:
         self.replica = replica
         self.version = replica.version
         replica.inflight += 1
@@ -174,7 +196,7 @@ class Exchange:
         if line is not None:
             self.send_on(line)
         else:
-            self._task = self.door.loop.create_task(self._connect(replica))
+            self.task = self.door.loop.create_task(reach(self, replica))
 
     def send_on(self, line: "Line") -> None:
         """A connection is there: everything that came so far goes over it."""
@@ -182,9 +204,9 @@ class Exchange:
         self.line = line
         self.replica.requests += 1
         self.sent_at = self.door.loop.time()
-        if self._hold_timer:
-            self._hold_timer.cancel()
-            self._hold_timer = None
+        if self.hold_timer:
+            self.hold_timer.cancel()
+            self.hold_timer = None
         if self.expects and not self.is_whole and not self.received:
             self.door.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         line.begin(self)
@@ -192,7 +214,10 @@ class Exchange:
             # Sent again: what went to another replica goes before what has come since.
             self.pieces[:0], self._kept = self._kept, []
             self.buffered = sum(map(len, self.pieces))
-        self._flush(first=self.head)
+        self._flush(first=self._request or self.head)
+        if self.endpoint is not None and self.step < len(self.endpoint.chain):
+            patience_s = self.endpoint.chain[self.step].told.first_byte_s
+            self.patience = self.door.loop.call_later(patience_s, lose_patience, self)
         self.door.adjust_reading()
 
     def flush(self) -> None:
@@ -219,6 +244,7 @@ class Exchange:
         """A piece of the answer went to the caller."""
         if not self.has_answer:
             self.has_answer = True
+            self._end_patience()
             self.stream = stream_of(self, data)
         self.answered_bytes += len(data)
         if self.stream is not None:
@@ -227,6 +253,11 @@ class Exchange:
             self.capture.told(data)
         if self.copy is not None:
             self.copy.passed(data)
+
+    def _end_patience(self) -> None:
+        if self.patience is not None:
+            self.patience.cancel()
+            self.patience = None
 
     def answered(self, status: int, keeps_alive: bool) -> None:
         """The replica's last byte is on its way to the caller."""
@@ -278,7 +309,8 @@ class Exchange:
             self.over(502)
             self.door.transport.abort()
             return
-        self.refuse(502, "the replica ended before it answered; the request may have run")
+        if not falls_back(self, 502):
+            self.refuse(502, "the replica ended before it answered; the request may have run")
 
     def tries_another(self, status: int = 0) -> bool:
         """Sends the request again, where that is safe and there are not too many of them.
@@ -286,7 +318,7 @@ class Exchange:
         `status` is that of an answer, so far unseen by the caller, with which its replica says that it does not serve.
         """
         endpoint, replica = self.endpoint, self.replica
-        if endpoint is None or replica is None or not self._is_repeatable:
+        if endpoint is None or replica is None or self.step or not self._is_repeatable:
             return False
         if self._tries >= endpoint.limits.retries.max or not endpoint.may_retry():
             return False
@@ -296,7 +328,7 @@ class Exchange:
         self._tries += 1
         # It rests a moment, or the same replica could be the least busy one again.
         replica.refused(self.door.loop.time())
-        self._leave_replica()
+        self.leave_replica()
         self.wake()
         return True
 
@@ -329,78 +361,39 @@ class Exchange:
             line.drop()
         self.over(CALLER_LEFT)
 
-    def _hold(self, endpoint: Endpoint) -> None:
-        now, end = self.door.loop.time(), self.began_at + endpoint.route.body.hold_s
-        self.is_cold = self.is_cold or not endpoint.replicas
-        if end <= now:
-            self._give_up()
-            return
-        waiting = endpoint.waiting
-        if self._hold_timer is None:
-            wait_s = waiting.wait_s(self.caller, self.priority, endpoint.places(), now)
-            again = retry_after(wait_s)
-            if len(waiting) >= endpoint.limits.queue.waiting_max:
-                self.refuse(503, f"{len(waiting)} requests wait for {endpoint.route.name} already", again)
-                return
-            if now + wait_s > min(end, self.ends_at or end):
-                bound_s = min(end, self.ends_at or end) - now
-                self.refuse(
-                    503, f"{endpoint.route.name} will be free in {wait_s:.1f} s, not within {bound_s:.1f} s", again
-                )
-                return
-            self._hold_timer = self.door.loop.call_at(end, self._give_up)
-        waiting.join(self, endpoint.replicas)
-        self.door.plane.doorbell.ring(endpoint.route.thing, now)
-
-    def _give_up(self) -> None:
-        assert self.endpoint is not None
-        route = self.endpoint.route
-        self.refuse(503, f"no replica of {route.name} is ready; waited {route.body.hold_s:g} s")
-
     @property
     def _is_repeatable(self) -> bool:
         if self._kept is not None:
             return not self.upgrades
         return self.method in REPEATABLE and self.is_whole and not self.received and not self.is_chunked
 
-    async def _connect(self, replica: Replica) -> None:
-        try:
-            async with asyncio.timeout(replica.version.connect_s):
-                line = await connect(self.door.plane, replica)
-        except OSError:
-            # TimeoutError is one of them. Nothing was sent, so another replica may have it.
-            replica.refused(self.door.loop.time())
-            self._task = None
-            self._leave_replica()
-            self.wake()
-            return
-        self._task = None
-        replica.answered()
-        self.send_on(line)
-
-    def _leave_replica(self) -> None:
+    def leave_replica(self) -> None:
+        """The replica has one request less under way."""
         if self.replica is not None and self.endpoint is not None:
             replica, self.replica = self.replica, None
             if replica.health.is_trying:
                 replica.told_nothing()
-            self.endpoint.left(replica)
+            (self.host or self.endpoint).left(replica)
 
     def over(self, status: int) -> None:
         """Takes the request out of every count and list; it is over."""
         self.is_over = True
         self.pieces.clear()
-        if self._hold_timer:
-            self._hold_timer.cancel()
+        if self.hold_timer:
+            self.hold_timer.cancel()
         if self._timer:
             self._timer.cancel()
+        self._end_patience()
         if self.allowance is not None:
             allowance, self.allowance = self.allowance, None
             allowance.end(self.has_answer and status != CALLER_LEFT)
-        if self._task:
-            self._task.cancel()
-            self._task = None
+        if self.task:
+            self.task.cancel()
+            self.task = None
         if self.endpoint is not None:
             self.endpoint.waiting.leave(self)
             replica = self.replica
-            self._leave_replica()
+            if replica is not None and replica.upstream is not None and self.stream is not None:
+                replica.upstream.paid(self.door.plane.tally, self.stream.tokens())
+            self.leave_replica()
             record(self, self.endpoint, replica, status)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 import httptools
 
+from weyr.gateway.inference.fallback import FAILURES, falls_back
 from weyr.gateway.inference.replica import Replica
 from weyr.gateway.inference.trials import break_off
 
@@ -25,8 +26,30 @@ AGAIN = frozenset({502, 503, 504})
 
 async def connect(plane: "Plane", replica: Replica) -> "Line":
     """A new connection. Raises: OSError where the replica does not take it."""
+    if replica.upstream is not None:
+        return await replica.upstream.dial(plane.loop, lambda: Line(plane, replica))
     _, line = await dial(plane.loop, lambda: Line(plane, replica), replica.address.socket)
     return line
+
+
+async def reach(exchange: "Exchange", replica: Replica) -> None:
+    """Connects to the replica and sends the request on; one that does not take a connection is left alone a while."""
+    try:
+        async with asyncio.timeout(replica.version.connect_s):
+            line = await connect(exchange.door.plane, replica)
+    except OSError:
+        # TimeoutError is one of them. Nothing was sent, so another replica may have it.
+        replica.refused(exchange.door.loop.time())
+        exchange.task = None
+        exchange.leave_replica()
+        if not exchange.step:
+            exchange.wake()
+        elif not falls_back(exchange, 502):
+            exchange.refuse(502, f"nobody in the chain of {exchange.name.decode('latin-1')} can be reached")
+        return
+    exchange.task = None
+    replica.answered()
+    exchange.send_on(line)
 
 
 async def dial(
@@ -123,6 +146,8 @@ class Line(asyncio.Protocol):
             if self._status in AGAIN and exchange.tries_another(self._status):
                 self._exchange = None
                 self.transport.abort()
+                return
+            if self._status in FAILURES and falls_back(exchange, self._status):
                 return
             self._look_at_head(exchange, data)
             adds = exchange.adds

@@ -10,6 +10,7 @@ from weyr.gateway.inference.outliers import Health, judge_failures
 
 if TYPE_CHECKING:
     from weyr.gateway.inference.line import Line
+    from weyr.gateway.inference.upstream import Upstream
     from weyr.gateway.inference.version import Version
 
 RETRY_MIN_S = 0.05
@@ -37,6 +38,7 @@ class Replica:
         "is_draining",
         "refusals",
         "requests",
+        "upstream",
         "version",
     )
 
@@ -50,6 +52,7 @@ class Replica:
         self.down_until = 0.0
         self.refusals = 0
         self.health = Health()
+        self.upstream: Upstream | None = None
 
     def take(self) -> "Line | None":
         """A free connection, None where one must be made."""

@@ -1,0 +1,121 @@
+"""Who answers where a route's own replicas cannot."""
+
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from elsewhere import elsewhere, make_certificate
+from inference_plane import ROUTE, TOKEN
+from variants import Trial, Variant, raw, running_trial
+
+from weyr.core.capability import Wanted
+from weyr.core.ref import ThingId
+from weyr.core.routes import Fallback, RouteBody, RouteVersion, Traffic
+
+CHAT = {"model": "mine", "messages": [{"role": "user", "content": "hi"}]}
+USAGE = b'{"by": "elsewhere", "usage": {"prompt_tokens": 1000, "completion_tokens": 500}}'
+
+
+@pytest.fixture(scope="module")
+def far(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Variant]]:
+    certificate = tmp_path_factory.mktemp("elsewhere") / "server.pem"
+    make_certificate(certificate)
+    with pytest.MonkeyPatch.context() as patch, elsewhere(certificate) as found:
+        patch.setenv("SSL_CERT_FILE", str(certificate))
+        yield found
+
+
+@pytest.fixture(scope="module")
+def trial(far: tuple[str, Variant], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
+    with running_trial("--limits", str(tmp_path_factory.mktemp("limits") / "limits")) as running:
+        yield running
+
+
+def chat(trial: Trial) -> tuple[int, bytes]:
+    return trial.plane.ask(f"/{ROUTE}/v1/chat/completions", "POST", json.dumps(CHAT).encode())
+
+
+def test_another_version_answers_where_the_first_fails(trial: Trial) -> None:
+    """The answer says who gave it, and the failure is counted where it happened: no canary hides behind a fallback."""
+    trial.tell(Traffic(fallbacks=(Fallback("spare", version="b"),)), a=100, b=0)
+    trial.variants["a"].answers = lambda got: (500, b"{}")
+    before = trial.counts()
+    line = f"POST /{ROUTE}/x HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\nConnection: close\r\n"
+    said = raw(trial.plane, line.encode() + b"Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n")
+    assert said.startswith(b"HTTP/1.1 200 OK\r\nweyr-answered-by: spare\r\n")
+    assert [got.body for got in trial.variants["b"].got] == [b"hi"]
+    after = trial.counts()
+    assert after["a"].errors - before["a"].errors == 1
+    assert after["b"].requests - before["b"].requests == 1
+    trial.variants["b"].answers = lambda got: (500, b'{"by": "b"}')
+    assert trial.ask(body=b"hi") == (500, b'{"by": "b"}'), "the last of the chain is not replaced by words of ours"
+
+
+def test_another_route_answers_where_nobody_is_ready(trial: Trial) -> None:
+    """A small model that always stands answers for the large one that does not."""
+    other = ThingId.parse("digits:endpoint/small#route")
+    small = RouteBody("digits/small", (RouteVersion("1", replicas=(("c", str(trial.variants["c"].path)),)),))
+    assert trial.plane.router.ensure([Wanted(other, 1, small)]) == {}
+    chain = (Fallback("nobody", route="digits/none"), Fallback("small", route="digits/small", first_byte_s=0.05))
+    trial.tell(Traffic(fallbacks=chain), absent="a", hold_s=0.05, a=100)
+    assert trial.by(body=b"{}") == "c"
+    trial.plane.router.release([other])
+    status, said = trial.ask(body=b"{}")
+    assert (status, b"no replica" in said) == (503, True)
+
+
+def test_a_silent_replica_is_not_waited_for(trial: Trial) -> None:
+    """The next in the chain is asked after its `first_byte_s`, and the silent one is let go."""
+    gate = threading.Event()
+    trial.tell(Traffic(fallbacks=(Fallback("spare", version="b", first_byte_s=0.1),)), a=100, b=0)
+    trial.variants["a"].answers = lambda got: (200 + gate.wait(10), b"{}")
+    try:
+        assert trial.by(body=b"{}") == "b"
+    finally:
+        gate.set()
+
+
+def test_a_server_elsewhere_is_asked_with_its_own_model_and_key(
+    trial: Trial, far: tuple[str, Variant], tmp_path: Path
+) -> None:
+    """Over TLS, without the caller's token or cookies; one whose certificate is not its own is not asked."""
+    url, server = far
+    server.got.clear()
+    server.answers = lambda got: (200, USAGE)
+    (tmp_path / "key").write_text("sk-far\n")
+    fallback = Fallback("far", url=url, model="gpt", key_file=str(tmp_path / "key"))
+    trial.tell(Traffic(fallbacks=(fallback,)), absent="a", hold_s=0.05, a=100)
+    assert chat(trial) == (200, USAGE)
+    (got,) = server.got
+    assert (got.path, json.loads(got.body)) == ("/v1/chat/completions", {**CHAT, "model": "gpt"})
+    assert got.headers["authorization"] == "Bearer sk-far"
+    assert TOKEN not in str(got.headers)
+    assert trial.ask(body=b"{}")[0] == 503, "it knows no path but those below /v1"
+    assert trial.counts()["far"].requests == 1
+    imposter = Fallback("far", url=url.replace("127.0.0.1", "localhost"), key_file=str(tmp_path / "key"))
+    trial.tell(Traffic(fallbacks=(imposter,)), absent="a", hold_s=0.05, a=100)
+    status, said = chat(trial)
+    assert (status, b"can be reached" in said, len(server.got)) == (502, True, 1)
+    trial.tell(Traffic(fallbacks=(fallback,)), absent="a", hold_s=0.05, a=100)
+    server.answers = lambda got: (429, b"{}")
+    assert chat(trial) == (429, b"{}"), "its own refusal is the answer where nobody follows"
+
+
+def test_a_server_elsewhere_is_passed_over_once_its_budget_is_spent(trial: Trial, far: tuple[str, Variant]) -> None:
+    """1,000 tokens at 1 a million and 500 at 2 cost 2,000 millionths; the second answer reaches the 3,000."""
+    url, server = far
+    server.answers = lambda got: (200, USAGE)
+    costs = Fallback(
+        "far", url=url, prompt_micros=1_000_000, completion_micros=2_000_000, budget_micros=3_000, budget_s=86400.0
+    )
+    trial.tell(Traffic(fallbacks=(costs,)), absent="a", hold_s=0.05, a=100)
+    assert [chat(trial)[0] for _ in range(3)] == [200, 200, 503]
+
+
+def test_a_replica_that_dies_leaves_the_request_to_the_next(trial: Trial) -> None:
+    """Also one that changes something: who writes a fallback into the file has said so."""
+    trial.tell(Traffic(fallbacks=(Fallback("spare", version="b"),)), a=100, b=0)
+    trial.variants["a"].answers = lambda got: (0, b"")
+    assert trial.by(body=b"{}") == "b"
