@@ -29,7 +29,7 @@ WHOLE = RouteBody(
         rules=(Rule("4", headers=(("x-beta", "*"),), callers=("anna*",)),),
         sticky=Sticky("cookie", "visitor"),
         shadows=(Shadow("4", 0.5),),
-        fallbacks=(Fallback("far", url="https://api.example/v1", model="m", budget_micros=5_000_000),),
+        fallbacks=(Fallback("far", url="https://api.example/v1", model="m", prompt_micros=1, budget_micros=5_000_000),),
         balance=Balance("session", header="x-session"),
         is_forcible=True,
     ),
