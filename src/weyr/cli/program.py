@@ -31,6 +31,7 @@ VERBS: VerbTable = {
         "dev": "List development sessions, or tell how to enter one.",
         "rollout": "Promote, abort, pause or resume a new version that is on its way.",
         "invoke": "Call a function and print its answer.",
+        "model": "Make a smaller version of a model, and say what it costs.",
         "chaos": "Do to a running stack what clouds do to it.",
     },
     "Look": {

@@ -173,3 +173,13 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def send(folder: Path, target: str, environment: Mapping[str, str]) -> None:
+    """Puts every file of `folder` below `target`, `s3://bucket/prefix`. Raises: FetchError."""
+    try:
+        store, prefix = _opened(target, environment)
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            store.put(f"{prefix}/{path.relative_to(folder)}", path)
+    except (BaseError, OSError) as e:
+        raise FetchError(f"{target} could not be written: {e}") from e
