@@ -1,6 +1,6 @@
 # Every target sets .venv up by itself; on a set-up tree that takes no time.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check soak torture s3-torture faults figures s3-tests lint format constraints clean venv
+.PHONY: help demo test check soak zero-failed torture s3-torture faults figures s3-tests lint format constraints clean venv
 BIN := .venv/bin
 # Two workers: the suite starts real processes, and more of them than cores only wait for each other.
 WORKERS ?= 2
@@ -38,6 +38,9 @@ s3-tests: venv ## run Ceph's s3-tests, a checkout of which is at S3_TESTS, again
 
 figures: venv ## fail if anything has become half as slow again, by counts and CPU time
 	@$(BIN)/python bench/guard.py
+
+zero-failed: venv ## ask 100,000 times while versions, replicas and the plane's processes change; some minutes
+	@$(BIN)/python bench/zero_failed.py $(ARGS)
 
 torture: venv ## kill each process of the demo with SIGKILL at MOMENTS random moments; half an hour
 	@nice $(BIN)/python tests/torture/torture.py --moments $(MOMENTS) --seed $(FIRST)
