@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from weyr.core.capability import BucketBody, Capability, ModelBody, NoticeBody, Refused, SecretBody, Wanted
 from weyr.core.ref import ThingId
-from weyr.core.routes import RouteBody, VersionCounts, problems_of
+from weyr.core.routes import RouteBody, RouteVersion, VersionCounts, problems_of
 from weyr.core.seen import (
     Absent,
     BucketFacts,
@@ -149,9 +149,14 @@ class SimRoutes(Shelf):
         replicas = tuple((replica, inflight.get(replica, 0)) for replica in (*listed, *leaving))
         url = f"http://sim/{body.route}"
         counted = {counts.name for counts in load.versions}
-        fresh = tuple(VersionCounts(version.name) for version in body.versions if version.name not in counted)
+        fresh = tuple(self._counted(version) for version in body.versions if version.name not in counted)
         versions = (*load.versions, *fresh)
         return replace(load, generation=want.generation, url=url, replicas=replicas, versions=versions)
+
+    def _counted(self, version: RouteVersion) -> VersionCounts:
+        """Ten requests a second for whoever has a share of them, so that a canary has what it waits for."""
+        is_asked = bool(version.replicas) and version.weight > 0
+        return VersionCounts(version.name, requests=int(self._clock.now()) * 10 if is_asked else 0)
 
 
 class SimSecrets(Shelf):

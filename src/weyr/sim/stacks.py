@@ -9,6 +9,11 @@ from weyr.core.parts import Part
 from weyr.sim.scripts import Script
 
 STACK, RIVAL = "world", "rival"
+ROLLOUTS = (
+    "rolling",
+    "{strategy: canary, steps: [10%, 50%], every: 2s, min_requests: 10, keep_old: 2s}",
+    "{strategy: blue-green, keep_old: 3s}",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +116,7 @@ class StackDraw:
             if self.replicas:
                 scale = f"{{min: {self.replicas}, max: {self.replicas}}}"
                 resources = f"{{cpu: 1, memory: {self.endpoint_memory_mib}MiB}}"
-                rest = f"scale: {scale}, resources: {resources}, grace: 2s"
+                rest = f"scale: {scale}, resources: {resources}, grace: 2s, rollout: {ROLLOUTS[self.expire_d % 3]}"
                 lines.append(f"endpoints: {{digits: {{model: digits@production, {rest}}}}}")
         return "\n".join(lines) + "\n"
 
