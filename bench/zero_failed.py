@@ -28,7 +28,7 @@ from weyr.core.capability import Wanted
 from weyr.core.ref import ThingId
 from weyr.core.route_limits import RouteLimits, Timeouts
 from weyr.core.routes import RouteBody, RouteVersion
-from weyr.core.seen import Present
+from weyr.core.seen import Present, RouteFacts
 from weyr.engines.local.planes import Plane
 from weyr.engines.local.ports import listening_somewhere
 from weyr.engines.local.router import LocalRouter
@@ -173,8 +173,10 @@ class World:
         seen = self.router.observe([THING])[THING]
         if not isinstance(seen, Present):
             return False
-        busy = dict(seen.facts.replicas)  # type: ignore[union-attr]
-        return seen.facts.generation >= self._generation and not any(busy.get(name) for name in names)  # type: ignore[union-attr]
+        facts = seen.facts
+        assert isinstance(facts, RouteFacts)
+        busy = dict(facts.replicas)
+        return facts.generation >= self._generation and not any(busy.get(name) for name in names)
 
     def kill_a_plane(self) -> None:
         """As the kernel does when memory runs out; whoever keeps the planes up starts it again."""

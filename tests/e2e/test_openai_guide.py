@@ -46,8 +46,9 @@ def test_the_guide_works_as_it_is_written(user: User) -> None:
 
     def ask_much() -> None:
         for _ in range(3):
-            message = {"role": "user", "content": "word " * 14_000}
-            client.chat.completions.create(model="llm-shaped", messages=[message], max_tokens=1)  # type: ignore[list-item]
+            client.chat.completions.create(
+                model="llm-shaped", messages=[{"role": "user", "content": "word " * 14_000}], max_tokens=1
+            )
 
     with pytest.raises(openai.RateLimitError, match="20000 tokens per minute"):
         ask_much()

@@ -160,13 +160,13 @@ def test_a_sleeping_model_is_waited_for_and_never_missing(plane: Plane) -> None:
 def test_a_post_is_sent_again_only_where_that_is_said_to_be_safe(plane: Plane) -> None:
     """A payment is not made twice because a replica died; an inference may be asked of another one."""
     with scripted(plane, "dies") as dying:
-        # Least busy of equals is the first, so the dying one has it until it is known.
         told(plane, names=("dies", "a"), ejection=Ejection(errors=0))
-        assert ask(plane, "/x", b"body")[0] == 502
+        assert 502 in {ask(plane, "/x", b"body")[0] for _ in range(4)}
+        had = len(dying.requests)
         told(plane, names=("dies", "a"), ejection=Ejection(errors=0), retries=Retries(is_safe=True))
-        status, _, body = ask(plane, "/raw", b"a body " * 9000)
-        assert (status, body) == (200, b"a body " * 9000)
-        assert len(dying.requests) == 2
+        body = b"a body " * 9000
+        assert [ask(plane, "/raw", body)[::2] for _ in range(4)] == [(200, body)] * 4
+        assert len(dying.requests) > had
 
 
 def test_retries_stay_within_their_budget(plane: Plane) -> None:
@@ -201,7 +201,7 @@ def test_a_silent_replica_is_passed_over_in_time(plane: Plane) -> None:
     """A replica that hangs costs its caller the first-byte timeout, and another one answers."""
     with scripted(plane, "mute", 20.0) as mute:
         told(plane, names=("mute", "a"), timeouts=Timeouts(first_byte_s=0.3), retries=Retries(is_safe=True))
-        assert ask(plane, "/x", b"x")[0] == 200
+        assert [ask(plane, "/x", b"x")[0] for _ in range(4)] == [200] * 4
         assert mute.closed_early.wait(5)
     with scripted(plane, "stalls", b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf", 20.0):
         told(plane, names=("stalls",), timeouts=Timeouts(between_s=0.3))
