@@ -2,6 +2,8 @@
 
 import http.client
 import json
+import struct
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -15,6 +17,7 @@ from one_user import User, until
 from user_life import a_user
 
 ROOT = Path(__file__).parents[2]
+STAND_IN = Path(__file__).with_name("stand_in_llama.py")
 FAULTY = Path(__file__).with_name("faulty_server.py")
 STACK = f"""\
 stack: prog
@@ -35,6 +38,12 @@ endpoints:
   hungry:
     run: python {FAULTY} eats
     resources: {{cpu: 0.5, memory: 64MiB}}
+  llama:
+    engine: llama.cpp
+    weights: ./tiny.gguf
+    args: [--ctx-size, "64"]
+    env: {{PATH: "{{bin}}:/usr/bin:/bin"}}
+    resources: {{cpu: 0.5}}
   clumsy:
     run: python {FAULTY} dies-once
     ready: /healthz
@@ -45,9 +54,15 @@ endpoints:
 @pytest.fixture(scope="module")
 def user() -> Iterator[User]:
     with a_user() as made:
-        made.write(STACK)
+        program = made.folder / "bin" / "llama-server"
+        program.parent.mkdir()
+        program.write_text(f'#!/bin/sh\nexec {sys.executable} {STAND_IN} "$@"\n')
+        program.chmod(0o755)
+        # A GGUF file of version 3 with neither tensors nor metadata.
+        (made.folder / "tiny.gguf").write_bytes(b"GGUF" + struct.pack("<IQQ", 3, 0, 0))
+        made.write(STACK.replace("{bin}", str(program.parent)))
         made.weyr("up", "--yes", "--detach", status=None)
-        for name in ("chat", "faulty", "clumsy"):
+        for name in ("chat", "faulty", "clumsy", "llama"):
             until(partial(is_ready, made, name), f"{name} to answer", 60)
         yield made
 
@@ -86,6 +101,14 @@ def test_the_openai_client_talks_to_a_server_of_ones_own(user: User) -> None:
     assert first[0] == again[0]
     assert len(first[0].split()) == 20
     assert (first[1], again[1] > 100) == (0, True)
+
+
+def test_an_engine_by_name_answers_through_the_plane(user: User) -> None:
+    """Its port, its file and its name are in its command, and its readiness is asked where it has it. What runs here
+    stands in for llama.cpp's server."""
+    status, text = ask(user, "v1/models", "GET", "llama")
+
+    assert (status, json.loads(text)["data"]) == (200, [{"id": "llama", "ctx": 64}])
 
 
 def test_a_replica_that_dies_in_a_request_fails_that_request_alone(user: User) -> None:

@@ -1,17 +1,23 @@
 """A host that was loaded before anybody asked for it is, to everybody else, as one that was not."""
 
 import json
+import os
+import signal
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
 from engines import LocalWorld, facts_of, task_id
+from onnx import TensorProto, helper
 
-from weyr.attempt import processes
+from weyr.attempt import ahead, processes
 from weyr.attempt.task_folder import MARK
 from weyr.core.capability import PYTHON, TaskBody, Wanted
+from weyr.core.ref import ThingId
 from weyr.core.seen import EndReason
 
-HOSTS = "weyr.runtime.function"
+HOSTS, REPLICAS = "weyr.runtime.function", "weyr.runtime.serve"
+PROBE = "/v2/health/ready"
 CODE = "import os, sys\nprint('loaded', os.getcwd(), sorted(os.environ), os.environ['MOOD'], flush=True)\n"
 
 
@@ -69,6 +75,66 @@ def test_a_task_without_that_program_begins_as_ever(local: LocalWorld) -> None:
     assert ahead_of(local) == waits
     local.launcher.expect(HOSTS, False)
     local.until(task_id(), lambda _: processes.start_ticks(waits) is None)
+
+
+def test_a_model_server_that_was_loaded_ahead_serves(local: LocalWorld) -> None:
+    """It is the very process that waited, with as many threads as its task has CPUs. One that was killed while it
+    waited costs its task a slower start and no failure."""
+    source = _onnx_model(local.home / "model")
+    argv = (PYTHON, "-I", "-m", "weyr.runtime.serve", "--source", source, "--name", "m", "--version", "1")
+    body = TaskBody(argv, str(local.home), cpu=2, memory_bytes=2**30, probe=PROBE)
+    local.launcher.expect(REPLICAS, True)
+    pids: list[tuple[int, int]] = []
+    for is_killed in (True, False):
+        local.until(task_id(), lambda _: ahead_of(local) > 0)
+        waits, id = ahead_of(local), task_id(str(len(pids) + 1))
+        if is_killed:
+            os.kill(waits, signal.SIGKILL)
+            local.until(task_id(), partial(_is_dead, waits))
+        local.provider.ensure([Wanted(id, 1, body)])
+        local.until(id, lambda seen: getattr(getattr(seen, "facts", None), "is_ready", False))
+        assert "model m version 1 is ready" in b"".join(local.provider.logs(id)).decode()
+        pids.append((waits, _pid(local, id)))
+        local.until(task_id(), partial(_another_waits, local, waits))
+
+    assert [waited == runs for waited, runs in pids] == [False, True]
+    local.launcher.expect(REPLICAS, False)
+
+
+def test_what_was_loaded_is_not_what_a_task_brings_itself() -> None:
+    """With packages or variables of its own a replica would otherwise run on somebody else's."""
+    argv = ["python", "-I", "-m", REPLICAS]
+
+    for env, is_at_hand in (
+        ({"OMP_NUM_THREADS": "2"}, True),
+        ({"VIRTUAL_ENV": "/cache/environment"}, False),
+        ({"OPENBLAS_NUM_THREADS": "4"}, False),
+    ):
+        assert ahead.is_at_hand(argv, env, "python", REPLICAS) is is_at_hand, env
+
+
+def _is_dead(pid: int, _seen: object) -> bool:
+    return not any(_words(pid))
+
+
+def _another_waits(local: LocalWorld, before: int, _seen: object) -> bool:
+    return ahead_of(local) not in (0, before)
+
+
+def _onnx_model(folder: Path) -> str:
+    """A model that doubles two numbers; gives where it is."""
+    double = helper.make_node("Add", ["x", "x"], ["y"])
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, 2]) for name in ("x", "y")]
+    graph = helper.make_graph([double], "double", ends[:1], ends[1:])
+    folder.mkdir()
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    (folder / "model.onnx").write_bytes(model.SerializeToString())
+    return f"file://{folder}"
+
+
+def _pid(local: LocalWorld, id: ThingId) -> int:
+    state = json.loads((local.home / "tasks" / quote(str(id), safe="") / "state.json").read_text())
+    return int(state["pid"])
 
 
 def _words(pid: int) -> list[str]:

@@ -29,6 +29,7 @@ LANG = "C.UTF-8"
 PADDING = "." * 1500
 """Room in the words and the environment of a process with a program loaded for those of what it becomes."""
 REPORT_BYTES = 4096
+KILLED = "its process was killed before it began"
 FILES_PASSED_MAX = 16
 
 
@@ -102,7 +103,7 @@ class Recruit:
         try:
             _write_all(self._tell, json.dumps(command).encode())
         except BrokenPipeError:
-            return "its process was killed before it began"
+            return KILLED
         finally:
             os.close(self._tell)
         with self._report:
@@ -113,6 +114,30 @@ class Recruit:
                 if not text:  # the exec closed its end
                     return error.decode(errors="replace")
                 error += text if not passed else b""
+
+
+def recruited(output: int, loaded: tuple[str, str] | None = None) -> Recruit:
+    """A recruit without input. It has `output` alone: ours is closed."""
+    null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    recruit = Recruit(null, output, loaded)
+    os.close(null)
+    os.close(output)
+    return recruit
+
+
+def begun(
+    recruit: Recruit, output: int, argv: Sequence[str], workdir: str, env: dict[str, str], bounds: Bounds
+) -> tuple[Recruit, str]:
+    """Makes a recruit, or one in its place, the command; gives which, and why it could not be started, or "".
+
+    One that was killed while it waited is no reason for a task to fail, of which nothing had begun. `output` is the end
+    of its output's pipe that is read.
+    """
+    error = recruit.become(argv, workdir, env, bounds)
+    if error != KILLED:
+        return recruit, error
+    recruit = recruited(os.open(f"/proc/self/fd/{output}", os.O_WRONLY | os.O_CLOEXEC))
+    return recruit, recruit.become(argv, workdir, env, bounds)
 
 
 def _serve(

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from weyr.attempt import processes, task_folder
 from weyr.attempt.limits import Hierarchy, Limits
 from weyr.attempt.logs import TaskLog
-from weyr.attempt.spawn import Recruit
+from weyr.attempt.spawn import recruited
 from weyr.attempt.task_folder import Order
 from weyr.attempt.verdict import Told, told_to_end
 from weyr.attempt.wrapper import Wrapper
@@ -48,10 +48,7 @@ def main(
     processes.adopt_orphans()
     output, write = os.pipe2(os.O_CLOEXEC)
     os.set_blocking(output, False)
-    null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-    recruit = Recruit(null, write, loaded)
-    os.close(null)
-    os.close(write)
+    recruit = recruited(write, loaded)
     received = receive()
     if received is None:
         return

@@ -21,7 +21,7 @@ from weyr.attempt.output import Output
 from weyr.attempt.records import RETRY_S, empty, left_of_notice, record_end, remove_socket, request_in
 from weyr.attempt.sandbox_status import status_of
 from weyr.attempt.secret_files import remove_secret_files, write_secret_files
-from weyr.attempt.spawn import Recruit, bounds_of
+from weyr.attempt.spawn import Recruit, begun, bounds_of
 from weyr.attempt.task_folder import BuildOrder, Order
 from weyr.attempt.verdict import Outcome, Told, at_limit, contained, explained, judged, outcome_of
 
@@ -151,7 +151,8 @@ class Wrapper:
         for note in order["notes"]:
             self._log.say(note)
         bounds = bounds_of(order, self._limits)
-        error = self._recruit.become(order["prefix"] + order["argv"], order["workdir"], order["env"], bounds)
+        argv = order["prefix"] + order["argv"]
+        self._recruit, error = begun(self._recruit, self._output.fd, argv, order["workdir"], order["env"], bounds)
         self._started, self._started_at = time.monotonic(), time.time()
         if error:
             self._started_at = None
