@@ -2,6 +2,9 @@
 
 A cached copy is named for what the bucket held (names, sizes, entity tags), so a changed source is a new copy. Its
 manifest, written last, holds each file's SHA-256: a copy that fails it is fetched again.
+
+What is registered never changes. What the bucket held when a version was first fetched here is kept beside the copies,
+and a version whose files are others by then is refused, though they may be whole.
 """
 
 import fcntl
@@ -43,11 +46,12 @@ class _File:
     etag: str
 
 
-def fetch(source: str, cache: Path, environment: Mapping[str, str]) -> Path:
+def fetch(source: str, cache: Path, environment: Mapping[str, str], registered: str = "") -> Path:
     """The folder with the files below `source`, `s3://bucket/prefix` or `file:///folder`.
 
-    Takes: `environment`, the AWS_* variables that reach the store.
-    Raises: FetchError.
+    Takes: `environment`, the AWS_* variables that reach the store; `registered`, which version of which model lies
+    there, "" for files that may change.
+    Raises: FetchError, also where the files are not those that the version was first fetched with.
     Promises: several processes may fetch the same source at once: one does, the others wait for it. The folder given
     is not changed again while it is whole.
     """
@@ -59,6 +63,8 @@ def fetch(source: str, cache: Path, environment: Mapping[str, str]) -> Path:
         target = cache / _digest(source, files)
         cache.mkdir(parents=True, exist_ok=True)
         with _only_one(target):
+            if registered:
+                _check_unchanged(cache, f"{registered} at {source}", files)
             if not _is_whole(target, files):
                 _download(store, files, target)
     except (BaseError, OSError) as e:
@@ -103,6 +109,26 @@ def _listed(store: ObjectStore, prefix: str) -> list[_File]:
 def _digest(source: str, files: list[_File]) -> str:
     listing = json.dumps([source, [(file.name, file.size, file.etag) for file in files]])
     return hashlib.sha256(listing.encode()).hexdigest()[:32]
+
+
+def _check_unchanged(cache: Path, what: str, files: list[_File]) -> None:
+    """Remembers what was there the first time. Raises: FetchError where it is something else now."""
+    known = cache / f".first-{hashlib.sha256(what.encode()).hexdigest()[:32]}.json"
+    now = {file.name: [file.size, file.etag] for file in files}
+    if not known.exists():
+        draft = known.with_suffix(f".{os.getpid()}")
+        draft.write_text(json.dumps(now))
+        _sync(draft)
+        # Another process may have been first; then its word counts, and the next fetch compares with it.
+        draft.rename(known)
+        return
+    first = json.loads(known.read_bytes())
+    changed = sorted(name for name in now.keys() | first.keys() if now.get(name) != first.get(name))
+    if changed:
+        raise FetchError(
+            f"{what} is not what it was when it was first fetched: {', '.join(changed[:5])} changed since. A version "
+            "that is registered does not change: put the old files back, or register what is there now as a new version"
+        )
 
 
 def _is_whole(folder: Path, files: list[_File]) -> bool:

@@ -85,3 +85,31 @@ def test_a_source_that_is_none_is_an_error_that_names_it(tmp_path: Path, source:
     with pytest.raises(FetchError, match=source):
         fetch(source, tmp_path / "cache", {})
     assert not (tmp_path / "cache").exists()
+
+
+def test_a_registered_version_whose_files_changed_is_refused(tmp_path: Path) -> None:
+    """Somebody who may write to the bucket must not change what an endpoint answers; the reason names the file."""
+    source = source_at(tmp_path / "source")
+    before = (tmp_path / "source" / "MLmodel").read_text()
+    kept = fetch(source, tmp_path / "cache", {}, "digits/3")
+    (tmp_path / "source" / "MLmodel").write_text("flavors: {python_function: {}}")
+    for _ in range(2):
+        with pytest.raises(FetchError, match=r"digits/3 .* MLmodel changed since"):
+            fetch(source, tmp_path / "cache", {}, "digits/3")
+
+    assert files_in(fetch(source, tmp_path / "cache", {}, "digits/4")) == files_in(tmp_path / "source")
+    (tmp_path / "source" / "MLmodel").write_text(before)
+    assert files_in(kept)["MLmodel"].decode() == before
+
+
+@pytest.mark.parametrize("change", ["more", "fewer"])
+def test_a_file_more_or_fewer_is_a_change_too(tmp_path: Path, change: str) -> None:
+    """A module beside the weights is code that nobody registered."""
+    source = source_at(tmp_path / "source")
+    fetch(source, tmp_path / "cache", {}, "digits/3")
+    if change == "more":
+        (tmp_path / "source" / "evil.py").write_text("")
+    else:
+        (tmp_path / "source" / "parts" / "weights.bin").unlink()
+    with pytest.raises(FetchError, match=r"evil\.py|weights\.bin"):
+        fetch(source, tmp_path / "cache", {}, "digits/3")

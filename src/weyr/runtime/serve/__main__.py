@@ -126,7 +126,9 @@ class Registered:
     def fetch(self, source: Source) -> tuple[Path, int]:
         began = time.monotonic()
         try:
-            folder = fetch(source.place, self._cache, os.environ)
+            # A folder on this machine is nobody's registry: what is in it may change.
+            registered = f"{source.name}/{source.version}" if source.place.startswith("s3://") else ""
+            folder = fetch(source.place, self._cache, os.environ, registered)
         except FetchError as e:
             _tell(f"model {source.name} version {source.version} cannot be served: {e}", sys.stderr)
             raise
