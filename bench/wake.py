@@ -1,10 +1,10 @@
 """How long does the first caller of a sleeping endpoint wait? From held request to answer, cold and loaded ahead.
 
-    python bench/wake.py [--wakes 6] [--json]
+    python bench/wake.py [--model onnx] [--wakes 6] [--json]
 
 `ahead` becomes a process that had Weyr's server and the usual libraries loaded; `cold` has that process killed before
 each wake, so that a Python begins and imports all of it. Both go through the plane, the loop, the launcher, the wrapper
-and the load of the model (scikit-learn's logistic regression, and the same one as ONNX where that is installed).
+and the load of the model (a small ONNX one, or scikit-learn's logistic regression).
 `python` is the limit beside them: a bare `python -c pass`. Times in milliseconds, medians.
 """
 
@@ -25,9 +25,13 @@ ROOT = Path(__file__).parents[1]
 sys.path += [str(ROOT / "tests" / "e2e")]
 
 from one_user import PAUSE, User, until  # noqa: E402 - beside the tests, whose user this is
+from onnx import TensorProto, helper  # noqa: E402 - below, so that the tests' folder is known
 from user_life import a_user  # noqa: E402
 
-ROWS = {"inputs": [{"name": "input", "shape": [1, 2], "datatype": "FP64", "data": [1.0, 1.0]}]}
+ROWS = {
+    "sklearn": {"inputs": [{"name": "input", "shape": [1, 2], "datatype": "FP64", "data": [1.0, 1.0]}]},
+    "onnx": {"inputs": [{"name": "x", "shape": [1, 2], "datatype": "FP32", "data": [1.0, 1.0]}]},
+}
 STACK = """\
 stack: wake
 buckets:
@@ -43,24 +47,28 @@ endpoints:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", choices=ROWS, default="onnx", help="what is served")
     parser.add_argument("--wakes", type=int, default=6, help="wakes of each sort")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     options = parser.parse_args()
-    for figure in measured(options.wakes):
+    for figure in measured(options.model, options.wakes):
         print(json.dumps(figure) if options.json else "  ".join(f"{name} {value}" for name, value in figure.items()))
 
 
-def measured(wakes: int) -> Iterator[dict[str, object]]:
+def measured(kind: str, wakes: int) -> Iterator[dict[str, object]]:
     """The figures of each sort, with the ratio to a bare Python."""
     with a_user() as user:
         model = user.folder / "model"
-        subprocess.run([sys.executable, str(ROOT / "tests/e2e/write_model.py"), str(model)], check=True)
+        if kind == "onnx":
+            _write_onnx(model)
+        else:
+            subprocess.run([sys.executable, str(ROOT / "tests/e2e/write_model.py"), str(model)], check=True)
         user.up(STACK.format(publish=ROOT / "tests/e2e/publish.py", model=model))
         until(lambda: _is_asleep(user), "it to sleep", 120)
         bare = statistics.median(_bare() for _ in range(wakes))
         yield {"what": "python", "median_ms": round(bare * 1e3)}
         for what in ("ahead", "cold"):
-            times = [_wake(user, is_ahead=what == "ahead") for _ in range(wakes)]
+            times = [_wake(user, kind, is_ahead=what == "ahead") for _ in range(wakes)]
             middle = statistics.median(times)
             yield {
                 "what": what, "median_ms": round(middle * 1e3), "best_ms": round(min(times) * 1e3),
@@ -68,7 +76,7 @@ def measured(wakes: int) -> Iterator[dict[str, object]]:
             }  # fmt: skip
 
 
-def _wake(user: User, is_ahead: bool) -> float:
+def _wake(user: User, kind: str, is_ahead: bool) -> float:
     """The time from a request to its answer, of an endpoint that sleeps."""
     until(lambda: _is_asleep(user), "it to sleep", 120)
     until(lambda: _loaded_ahead(), "a process to be loaded", 120)
@@ -78,13 +86,24 @@ def _wake(user: User, is_ahead: bool) -> float:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
     began = time.perf_counter()
-    _ask(user)
+    _ask(user, kind)
     return time.perf_counter() - began
 
 
-def _ask(user: User) -> None:
-    status, text = user.request("POST", "/wake/sorter/v2/models/sorter/infer", ROWS, at=user.url("inference"))
+def _ask(user: User, kind: str) -> None:
+    status, text = user.request("POST", "/wake/sorter/v2/models/sorter/infer", ROWS[kind], at=user.url("inference"))
     assert status == http.client.OK, text
+
+
+def _write_onnx(folder: Path) -> None:
+    """A matrix product of two columns, as large as a model need be for its load to be nothing."""
+    product = helper.make_node("MatMul", ["x", "w"], ["y"])
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, 2]) for name in ("x", "y")]
+    weights = helper.make_tensor("w", TensorProto.FLOAT, [2, 2], [1.0, 0.0, 0.0, 1.0])
+    graph = helper.make_graph([product], "product", ends[:1], ends[1:], [weights])
+    folder.mkdir()
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    (folder / "model.onnx").write_bytes(model.SerializeToString())
 
 
 def _is_asleep(user: User) -> bool:
