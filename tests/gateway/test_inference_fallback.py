@@ -7,14 +7,16 @@ from pathlib import Path
 
 import pytest
 from elsewhere import elsewhere, make_certificate
-from inference_plane import ROUTE, TOKEN
+from inference_plane import ROUTE, THING, TOKEN
 from variants import Trial, Variant, raw, running_trial
 
 from weyr.core.capability import Wanted
 from weyr.core.ref import ThingId
 from weyr.core.routes import Fallback, RouteBody, RouteVersion, Traffic
+from weyr.engines.local.router import LocalRouter
 
 CHAT = {"model": "mine", "messages": [{"role": "user", "content": "hi"}]}
+KEY = "digits:secret/far"
 USAGE = b'{"by": "elsewhere", "usage": {"prompt_tokens": 1000, "completion_tokens": 500}}'
 
 
@@ -30,6 +32,10 @@ def far(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Variant
 @pytest.fixture(scope="module")
 def trial(far: tuple[str, Variant], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
     with running_trial("--limits", str(tmp_path_factory.mktemp("limits") / "limits")) as running:
+        plane = running.plane
+        plane.router = LocalRouter(
+            plane.home / "routes.json", plane.control, lambda: plane.url, read_secret=lambda _ref: b"sk-far\n"
+        )
         yield running
 
 
@@ -77,15 +83,12 @@ def test_a_silent_replica_is_not_waited_for(trial: Trial) -> None:
         gate.set()
 
 
-def test_a_server_elsewhere_is_asked_with_its_own_model_and_key(
-    trial: Trial, far: tuple[str, Variant], tmp_path: Path
-) -> None:
+def test_a_server_elsewhere_is_asked_with_its_own_model_and_key(trial: Trial, far: tuple[str, Variant]) -> None:
     """Over TLS, without the caller's token or cookies; one whose certificate is not its own is not asked."""
     url, server = far
     server.got.clear()
     server.answers = lambda got: (200, USAGE)
-    (tmp_path / "key").write_text("sk-far\n")
-    fallback = Fallback("far", url=url, model="gpt", key_file=str(tmp_path / "key"))
+    fallback = Fallback("far", url=url, model="gpt", key_file=KEY)
     trial.tell(Traffic(fallbacks=(fallback,)), absent="a", hold_s=0.05, a=100)
     assert chat(trial) == (200, USAGE)
     (got,) = server.got
@@ -94,7 +97,7 @@ def test_a_server_elsewhere_is_asked_with_its_own_model_and_key(
     assert TOKEN not in str(got.headers)
     assert trial.ask(body=b"{}")[0] == 503, "it knows no path but those below /v1"
     assert trial.counts()["far"].requests == 1
-    imposter = Fallback("far", url=url.replace("127.0.0.1", "localhost"), key_file=str(tmp_path / "key"))
+    imposter = Fallback("far", url=url.replace("127.0.0.1", "localhost"), key_file=KEY)
     trial.tell(Traffic(fallbacks=(imposter,)), absent="a", hold_s=0.05, a=100)
     status, said = chat(trial)
     assert (status, b"can be reached" in said, len(server.got)) == (502, True, 1)
@@ -119,3 +122,24 @@ def test_a_replica_that_dies_leaves_the_request_to_the_next(trial: Trial) -> Non
     trial.tell(Traffic(fallbacks=(Fallback("spare", version="b"),)), a=100, b=0)
     trial.variants["a"].answers = lambda got: (0, b"")
     assert trial.by(body=b"{}") == "b"
+
+
+def test_the_plane_reads_a_servers_key_from_a_file_that_follows_the_secret(tmp_path: Path) -> None:
+    """The routes file holds no key; a secret without a value is refused; a key that no route names is removed."""
+    values: dict[str, bytes] = {}
+    router = LocalRouter(
+        tmp_path / "routes.json", tmp_path / "nobody.sock", lambda: None, read_secret=lambda ref: values.get(str(ref))
+    )
+    chain = (Fallback("far", url="https://far.example/v1", key_file=KEY),)
+    want = Wanted(THING, 1, RouteBody(ROUTE, (RouteVersion("1"),), traffic=Traffic(fallbacks=chain)))
+    assert "weyr secret set" in router.ensure([want])[THING].reason
+    values["secret/far"] = b"sk-one"
+    assert router.ensure([want]) == {}
+    assert "sk-one" not in (tmp_path / "routes.json").read_text()
+    (file,) = (tmp_path / "route-keys").iterdir()
+    assert (file.read_bytes(), file.stat().st_mode & 0o777) == (b"sk-one", 0o600)
+    values["secret/far"] = b"sk-two"
+    router.observe([THING])
+    assert file.read_bytes() == b"sk-two"
+    router.release([THING])
+    assert not file.exists()

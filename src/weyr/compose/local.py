@@ -257,6 +257,7 @@ def _services(
             lambda: url_of(ports["inference"]),
             epoch,
             partial(launcher.expect, REPLICAS),
+            secrets.read,
         ),
         Capability.FUNCTIONS: LocalFunctions(home.functions, home.sockets, epoch, partial(launcher.expect, HOSTS)),
         Capability.SECRETS: LocalSecrets(secrets, random_source.token_bytes),

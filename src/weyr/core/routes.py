@@ -81,9 +81,10 @@ class Fallback:
     """Who answers where no version of the route can: `version`, another `route` of the plane, or `url`, a server that
     speaks as OpenAI's does. One of the three is given; the chain is tried in its order.
 
-    `name` is what the answer's header says. For `url`: it is asked for `model` with the key in the file `key_file`;
-    its tokens cost `prompt_micros` and `completion_micros` per million; after `budget_micros` within a day or a month
-    of UTC, as `budget_s` says, it is passed over. `first_byte_s` is how long whoever is before it may be silent.
+    `name` is what the answer's header says. For `url`: it is asked for `model` with the key in `key_file`, for which a
+    kind gives the secret's ref and the engine that routes puts the file. Its tokens cost `prompt_micros` and
+    `completion_micros` per million; after `budget_micros` within a day or a month of UTC, as `budget_s` says, it is
+    passed over. `first_byte_s` is how long whoever is before it may be silent.
     """
 
     name: str

@@ -16,11 +16,12 @@ from typing import Any
 from weyr.core.capability import Capability, Refused, Wanted
 from weyr.core.diagnostic import EngineSilent
 from weyr.core.plain import plain_of, value_of
-from weyr.core.ref import NAME, ThingId
+from weyr.core.ref import NAME, Ref, ThingId
 from weyr.core.routes import RouteBody, VersionCounts, problems_of
 from weyr.core.seen import Absent, Present, RouteFacts, Seen, Unknown
 from weyr.engines.local.control import NoAnswer, PlaneDown, ask
 from weyr.engines.local.plane_stats import merged
+from weyr.engines.local.route_keys import RouteKeys
 
 SOCKET_PATH_MAX = 107
 """Linux keeps 108 bytes for the path of a Unix socket, the last of them for the end mark."""
@@ -67,7 +68,9 @@ class LocalRouter:
         plane_url: Callable[[], str | None],
         epoch: int = 0,
         expect_replicas: Callable[[bool], None] = lambda _is_wanted: None,
+        read_secret: Callable[[Ref], bytes | None] = lambda _ref: None,
     ) -> None:
+        self._keys = RouteKeys(control_socket.with_name("route-keys"), read_secret)
         self._epoch = epoch
         self._file = routes_file
         self._control = control_socket
@@ -81,6 +84,7 @@ class LocalRouter:
             return {}
         routes = _read(self._file)
         self._expect(routes.routes)
+        self._keys.refresh()
         try:
             stats = merged([answer["endpoints"] for answer in self._ask("GET", "/stats")])
         except PlaneDown:
@@ -100,8 +104,13 @@ class LocalRouter:
                 if problem or not isinstance(want.body, RouteBody):
                     refused[want.id] = Refused(problem)
                     continue
+                try:
+                    body = self._keys.filed(want.body)
+                except LookupError as e:
+                    refused[want.id] = Refused(str(e))
+                    continue
                 routes = {name: route for name, route in routes.items() if route.thing != str(want.id)}
-                routes[want.body.route] = _Route(str(want.id), want.generation, want.body)
+                routes[want.body.route] = _Route(str(want.id), want.generation, body)
             self._replace(before, routes)
         return refused
 
@@ -121,6 +130,7 @@ class LocalRouter:
         self._expect(routes)
         if routes == before.routes:
             return
+        self._keys.forget(route.body for route in routes.values())
         try:
             _write(self._file, _Routes(before.generation + 1, routes))
         except OSError as e:
