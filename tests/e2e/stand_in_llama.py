@@ -1,6 +1,8 @@
 """Stands in for llama.cpp's server where none is built: takes the arguments that Weyr's template writes, refuses any
 other, loads nothing but a file that is GGUF, and answers at the same paths. That the real one takes them is for its own
-documentation to say (tools/server/README.md); building it takes longer than all tests together.
+documentation to say (tools/server/README.md); building it takes longer than all tests together. By hand the real one
+(0.5.0-dev, commit 0c1e570) was started by this template on a random model of one layer: OpenAI's client had its list of
+models, a completion and a stream through the plane.
 """
 
 import argparse
