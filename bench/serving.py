@@ -20,6 +20,10 @@ from pathlib import Path
 
 from http_load import Load, measure
 
+from weyr.core.plain import plain_of
+from weyr.core.routes import RouteBody, RouteVersion
+from weyr.core.watch import Watch
+
 TOKEN = "bench"
 SECONDS = 1.2
 CONNECTIONS = (1, 16, 64)
@@ -115,6 +119,7 @@ class Bench:
     def __init__(self, folder: Path, stack: contextlib.ExitStack) -> None:
         self.folder = folder
         self._stack = stack
+        self._planes = 0
 
     def start(self, *arguments: str, ready: Callable[[], bool]) -> int:
         """Starts a Python process and waits for it. Gives its pid."""
@@ -143,17 +148,21 @@ class Bench:
         )
         return port, pid
 
-    def plane(self, replica: Path) -> tuple[int, int]:
-        """The inference plane before one replica. Gives port and pid."""
+    def plane(self, replica: Path, watch: Watch | None = None, *more: str) -> tuple[int, int]:
+        """The inference plane before one replica, which is told what to note. Gives port and pid."""
+        self._planes += 1
+        name = f"{replica.stem}-{self._planes}"
         digest = hashlib.sha256(TOKEN.encode()).hexdigest()
         grants = {"bench": {"grants": ["inference:call:bench/*"]}}
         (self.folder / "credentials.json").write_text(json.dumps({"principals": grants, "tokens": {digest: "bench"}}))
-        route = {"generation": 1, "model": "digits", "hold_s": 60, "replicas": [{"id": "1", "socket": str(replica)}]}
-        routes = self.folder / f"{replica.stem}.routes.json"
-        routes.write_text(json.dumps({"generation": 1, "endpoints": {"bench/model": route}}))
-        info = self.folder / f"{replica.stem}.info.json"
-        arguments = ("--routes", str(routes), "--credentials", "credentials.json", "--audit", "audit.jsonl")
-        control = str(self.folder / f"{replica.stem}.control")
+        version = RouteVersion("1", "digits", replicas=(("1", str(replica)),))
+        body = RouteBody("bench/model", (version,), 60.0, watch=watch or Watch())
+        routes = self.folder / f"{name}.routes.json"
+        entry = {"generation": 1, "route": plain_of(body)}
+        routes.write_text(json.dumps({"generation": 1, "endpoints": {"bench/model": entry}}))
+        info = self.folder / f"{name}.info.json"
+        arguments = ("--routes", str(routes), "--credentials", "credentials.json", "--audit", "audit.jsonl", *more)
+        control = str(self.folder / f"{name}.control")
         pid = self.start(
             "-m", "weyr.gateway.inference", *arguments, "--control", control, "--info", str(info), ready=info.exists
         )

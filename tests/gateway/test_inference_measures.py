@@ -10,7 +10,7 @@ from collector import attributes, collector
 from inference_plane import ROUTE, Plane, Script, echo_replica, running_plane, short_folder, unix_get, until
 from prometheus_client.parser import text_string_to_metric_families
 
-from weyr.core.routes import RouteBody, RouteVersion
+from weyr.core.routes import Fallback, RouteBody, RouteVersion, Traffic
 from weyr.core.watch import PayloadLog, Watch
 
 CHAT = f"/{ROUTE}/v1/chat/completions"
@@ -113,6 +113,17 @@ def test_a_callers_trace_goes_on_through_the_plane_to_the_replica(plane: Plane) 
         assert attributes(sent)["weyr.replica"] == "a"
         assert whole.start_time_unix_nano <= sent.start_time_unix_nano <= sent.end_time_unix_nano
     assert told(plane, "weyr_inference_spans_total", {}) == 3
+
+
+def test_a_fallback_is_counted_by_who_took_the_request(plane: Plane) -> None:
+    """Somebody else's bill begins here."""
+    with echo_replica(plane.home / "backup.sock", "b"):
+        backup = RouteVersion("old", "digits", 0, (("b", str(plane.home / "backup.sock")),))
+        traffic = Traffic(fallbacks=(Fallback("backup", version="old"),))
+        plane.tell(RouteBody(ROUTE, (RouteVersion("gone", "digits"), backup), 0.0, traffic=traffic))
+        assert plane.ask(f"/{ROUTE}/x")[0] == 200
+
+    assert told(plane, "weyr_inference_fallbacks_total", {"endpoint": ROUTE, "by": "backup"}) == 1
 
 
 def test_a_share_of_those_without_a_trace_is_traced(plane: Plane) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from weyr.attempt.devices import NOTHING, nodes_of, refusal, share_env, visible_env
-from weyr.attempt.nvml import Device, NvmlTrouble, detect, model_of
+from weyr.attempt.nvml import Device, Load, NvmlTrouble, detect, loads, model_of
 from weyr.core.capability import Accelerators, TaskBody
 
 WHOLE = {"nvmlDeviceGetName": "NVIDIA H100 80GB HBM3", "nvmlDeviceGetUUID": "GPU-1", "memory": 80 << 30}
@@ -49,7 +49,10 @@ class Driver:
             case "nvmlDeviceGetMinorNumber":
                 arguments[-1]._obj.value = arguments[0].value - 1
             case "nvmlDeviceGetMemoryInfo":
-                arguments[1][0] = self._of(arguments[0])["memory"]
+                memory = self._of(arguments[0])["memory"]
+                arguments[1][0], arguments[1][1], arguments[1][2] = memory, memory // 4, memory - memory // 4
+            case "nvmlDeviceGetUtilizationRates":
+                arguments[1][0] = 30
             case "nvmlSystemGetDriverVersion":
                 arguments[0].value = b"550.54"
             case "nvmlDeviceGetName" | "nvmlDeviceGetUUID":
@@ -85,6 +88,13 @@ def test_a_device_that_is_cut_is_its_slices() -> None:
         ("MIG-1", "H100", "1g.10gb", 10),
         ("MIG-2", "H100", "1g.10gb", 10),
     ]
+
+
+def test_what_a_device_does_now_is_told() -> None:
+    """How full it is and how busy, for whoever wonders where the memory went."""
+    (found,) = loads(lambda _: Driver([WHOLE]))
+
+    assert found == Load("GPU-1", "H100", 80 << 30, 20 << 30, 60 << 30, 0.3)
 
 
 def test_a_driver_that_does_not_answer_is_not_taken_for_none() -> None:

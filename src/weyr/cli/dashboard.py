@@ -87,6 +87,12 @@ PANELS: tuple[Panel, ...] = (
         Query(f"topk(10, {_rate(names.REQUESTS, 'endpoint, caller')})", "{{caller}} {{endpoint}}"),
     )),
     Panel("Callers that left", "reqps", (Query(_rate(names.DISCONNECTS), _NAME),)),
+    Panel("Copies for shadows", "reqps", (
+        Query(_rate(names.SHADOWS, "endpoint, version, outcome"), _NAME + " {{outcome}}"),
+    )),
+    Panel("Fallbacks", "reqps", (
+        Query(_rate(names.FALLBACKS, "endpoint, by", chosen=_ENDPOINT), "{{endpoint}} by {{by}}"),
+    )),
     Panel("Bytes", "Bps", (
         Query(_rate(names.REQUEST_BYTES), f"{_NAME} in"), Query(_rate(names.RESPONSE_BYTES), f"{_NAME} out"),
     )),

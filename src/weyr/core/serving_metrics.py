@@ -72,6 +72,10 @@ RESPONSE_BYTES = Metric("weyr_inference_response_bytes_total", "counter", "Bytes
                         _CALLER, otel="http.server.response.body.size (its sum)")  # fmt: skip
 DISCONNECTS = Metric("weyr_inference_disconnects_total", "counter", "Callers that left before their answer was whole.",
                      _CALLER)  # fmt: skip
+SHADOWS = Metric("weyr_inference_shadow_requests_total", "counter", "Copies for a shadow, by what came of them.",
+                 (*_VERSION, "outcome"))  # fmt: skip
+FALLBACKS = Metric("weyr_inference_fallbacks_total", "counter", "Requests that one of the fallback chain was sent.",
+                   ("endpoint", "by"))  # fmt: skip
 INFLIGHT = Metric("weyr_inference_inflight", "gauge", "Requests under way, held ones included.", ("endpoint",),
                   otel="http.server.active_requests")  # fmt: skip
 WAITING = Metric("weyr_inference_waiting", "gauge", "Requests that wait for a replica.", ("endpoint",))
@@ -89,7 +93,7 @@ SPANS_DROPPED = Metric("weyr_inference_spans_dropped_total", "counter", "Spans d
 PLANE = (
     REQUESTS, DURATION, QUEUE, FIRST_TOKEN, INTER_TOKEN, PROMPT_TOKENS, GENERATION_TOKENS, COLD_START, REQUEST_BYTES,
     RESPONSE_BYTES, DISCONNECTS, INFLIGHT, WAITING, REPLICAS, CONNECTIONS, GENERATION, REFUSALS, LOGGED, UNLOGGED,
-    SPANS, SPANS_DROPPED,
+    SHADOWS, FALLBACKS, SPANS, SPANS_DROPPED,
 )  # fmt: skip
 """What the inference plane writes of itself."""
 

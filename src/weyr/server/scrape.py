@@ -32,9 +32,9 @@ def targets(service: Service) -> list[dict[str, Any]]:
     door = urlsplit(service.url).netloc
     found = [_target(door, "/metrics", "weyr")]
     found += [
-        _target(door, f"/v1/metrics/planes/{name}", f"weyr-{name}")
-        for name in ("inference", "functions")
-        if name in service.weyr.planes and service.weyr.planes[name].is_wanted
+        _target(door, f"/v1/metrics/planes/{name}", f"weyr-{_sort_of(name)}", plane=name)
+        for name, plane in service.weyr.planes.items()
+        if _sort_of(name) and plane.is_wanted
     ]
     with service.weyr.lock:
         found += [_target(door, path, "weyr-replica", **labels) for path, labels in _replicas(service.weyr.world)]
@@ -45,7 +45,7 @@ def targets(service: Service) -> list[dict[str, Any]]:
 
 def plane_metrics(service: Service, plane: str) -> bytes:
     """What a plane says. Raises: NotFound, Conflict where it does not answer."""
-    if plane not in ("inference", "functions"):
+    if plane not in service.weyr.planes or not _sort_of(plane):
         raise NotFound(f"There is no plane {plane} that tells metrics; inference and functions do.")
     return fetched(str(service.weyr.home.sockets / f"{plane}.sock"), "/metrics")
 
@@ -110,6 +110,12 @@ def _engine_of(world: World, thing: ThingRow) -> str:
 
 def _target(address: str, path: str, job: str, **labels: str) -> dict[str, Any]:
     return {"targets": [address], "labels": {"__metrics_path__": path, "job": job, **labels}}
+
+
+def _sort_of(plane: str) -> str:
+    """What a plane is that tells metrics, "" for any other; several processes of one sort share its door."""
+    sort = plane.partition("-")[0]
+    return sort if sort in ("inference", "functions") else ""
 
 
 def _listens(port: int) -> bool:

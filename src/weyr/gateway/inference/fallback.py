@@ -29,6 +29,8 @@ class Step:
 
     def __init__(self, told: Fallback, counts: "Counts | None", route: str) -> None:
         self.told = told
+        self.taken = 0
+        """Requests that it was sent, whatever came of them."""
         self.says = BY + f": {told.name}\r\n".encode()
         self.upstream = Upstream(told, route) if told.url else None
         self._version: Version | None = None
@@ -80,6 +82,7 @@ def falls_back(exchange: "Exchange", status: int) -> bool:
         if taken is None:
             exchange.host = before
             continue
+        step.taken += 1
         host, exchange.host = exchange.host, before
         _let_go(exchange, status)
         exchange.host, exchange.adds = host, step.says

@@ -46,6 +46,25 @@ def _of_endpoints(plane: Plane, endpoints: Sequence[Endpoint]) -> Iterator[str]:
     yield _plain(names.WAITING, [((e.route.name,), len(e.waiting)) for e in endpoints])
     replicas = [((e.route.name, told.name), len(told.replicas)) for e in endpoints for told in e.route.body.versions]
     yield _plain(names.REPLICAS, replicas)
+    steps = [((e.route.name, step.told.name), step.taken) for e in endpoints for step in e.chain]
+    yield _plain(names.FALLBACKS, steps)
+    copies = [
+        ((e.route.name, counts.name, outcome), count)
+        for e in endpoints
+        for counts in e.counts.values()
+        for outcome, count in _copies(counts)
+        if count
+    ]
+    yield _plain(names.SHADOWS, copies)
+
+
+def _copies(counts: Counts) -> tuple[tuple[str, int], ...]:
+    return (
+        ("alike", counts.shadow_compared - counts.shadow_differed),
+        ("differed", counts.shadow_differed),
+        ("failed", counts.shadow_failed),
+        ("dropped", counts.shadow_dropped),
+    )
 
 
 def _of_callers(versions: Sequence[tuple[str, Counts]]) -> Iterator[str]:
