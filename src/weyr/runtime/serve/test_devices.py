@@ -1,4 +1,4 @@
-"""What PyTorch holds of a device is told where it is loaded: tried on a made-up one, for there may be no device here."""
+"""What PyTorch holds of a device is told where it is loaded: tried on a made-up one, for there may be none here."""
 
 from types import SimpleNamespace
 from typing import Any
