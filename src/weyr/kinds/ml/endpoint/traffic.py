@@ -1,6 +1,7 @@
 """How do requests find their version, in the words of the planes? What the file says of it. Pure."""
 
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 
 from weyr.core.routes import Balance, Fallback, Rule, Shadow, Sticky, Traffic
 from weyr.kinds.ml.endpoint.look import Look
@@ -43,7 +44,7 @@ def _fallbacks(look: Look) -> Iterator[Fallback]:
                 item.url.split("://", 1)[1].split("/", 1)[0],
                 url=item.url,
                 model=item.model,
-                key_file=item.key.ref(look.want.ref.stack).absolute if item.key else "",
+                key_file=str(PurePosixPath(look.want.folder, item.key_file)) if item.key_file else "",
                 prompt_micros=prices[0],
                 completion_micros=prices[1],
                 budget_micros=item.budget.micros if item.budget else None,

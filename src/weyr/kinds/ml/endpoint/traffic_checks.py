@@ -88,8 +88,10 @@ def _of_fallbacks(ref: Ref, spec: EndpointSpec) -> Iterator[Finding]:
             yield Finding(ref, path, FATAL, "A fallback to nobody", detail)
         elif item.endpoint and item.endpoint.ref(ref.stack) == ref:
             yield Finding(ref, path, FATAL, "A fallback to itself", f"{ref} would ask itself when it cannot answer.")
-        if item.endpoint and (item.model or item.key or item.budget or item.prompt_price or item.completion_price):
-            detail = f"{ref}: model, key, prices and budget are of a url; an endpoint of this stack needs none of them."
+        if item.endpoint and (item.model or item.key_file or item.budget or item.prompt_price or item.completion_price):
+            detail = (
+                f"{ref}: model, key_file, prices and budget are of a url; an endpoint of this stack needs none of them."
+            )
             yield Finding(ref, path, FATAL, "A field that cannot be honoured", detail)
         if item.url and not item.model:
             yield Finding(

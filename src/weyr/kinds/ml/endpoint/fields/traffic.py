@@ -67,7 +67,9 @@ class Fallback(SpecPart):
         examples=["https://api.openai.com/v1"],
     )
     model: str = field("", description="The model that it is asked for.", max_length=200, examples=["gpt-4o-mini"])
-    key: Annotated[Reference, to("secret")] | None = field(None, description="The secret with the key that opens it.")
+    key_file: str = field(
+        "", description="A file with the key that opens it, relative to the stack file.", max_length=1000
+    )
     prompt_price: MoneyAmount | None = field(
         None, description="What a million tokens of prompts cost there.", examples=["0.15 USD"]
     )
