@@ -13,7 +13,7 @@ from weyr.core.removal import removed
 from weyr.kinds.ml.endpoint import progress, routing, sides, sizes
 from weyr.kinds.ml.endpoint.conclude import answering, conclude
 from weyr.kinds.ml.endpoint.look import ROUTE, Look
-from weyr.kinds.ml.endpoint.memory import MAIN, NEXT, EndpointMemory, Side
+from weyr.kinds.ml.endpoint.memory import MAIN, NEXT, SHADOW, EndpointMemory, Side
 from weyr.kinds.ml.endpoint.runs import first_path
 from weyr.kinds.ml.endpoint.spec import EndpointSpec
 from weyr.kinds.ml.endpoint.wanted import looked
@@ -107,6 +107,11 @@ def _outputs(look: Look, memory: EndpointMemory) -> dict[str, Scalar]:
         outputs |= {f"{prefix}model": side.wanted.model, f"{prefix}version": _version(side)}
     if path := first_path(look.spec, look.want.ref.name):
         outputs["path"] = path
+    shadow = memory.side(SHADOW)
+    if shadow.held.replicas:
+        # What a shadow costs is on the bill replica by replica: this says which are its.
+        parts = ", ".join(replica.part for replica in shadow.held.replicas)
+        outputs["shadow"] = f"{shadow.wanted.title} on replica {parts}"
     if memory.rollout:
         outputs["rollout"] = f"{memory.side(NEXT).wanted.title} at {progress.share_text(look, memory)}"
     return outputs

@@ -290,6 +290,9 @@ def test_a_shadow_has_replicas_and_no_share() -> None:
     assert isinstance(body, RouteBody)
 
     assert farm.weights == {"1": 10000, "shadow": 0}
+    assert farm.step().outputs["shadow"] == "version 2 on replica 2"
+    assert KIND.usage is not None
+    assert {usage.part for usage in KIND.usage(endpoint(), farm.history.things)} == {"1", "2"}
     assert [(shadow.version, shadow.share) for shadow in body.traffic.shadows] == [("shadow", 0.1)]
     farm.spec = endpoint()
     farm.step(4)
@@ -306,6 +309,25 @@ def test_several_models_are_served_by_each_replica() -> None:
     assert farm.phase() is Phase.READY
     assert isinstance(body, TaskBody)
     assert body.argv.count("--source") == 2
+
+
+def test_fallbacks_reach_the_plane_as_they_are_written() -> None:
+    """Another endpoint by its route, a server by its address, with what it costs and may cost."""
+    server = {
+        "url": "https://llm.example/v1", "model": "small", "key_file": "keys/llm", "prompt_price": "0.15 USD",
+        "budget": "5 USD", "per": "1d", "after": "2s",
+    }  # fmt: skip
+    farm = Farm(endpoint(fallback=["spare", server]))
+    farm.step(4)
+    body = farm.history.things[ROUTE].body
+    assert isinstance(body, RouteBody)
+    spare, far = body.traffic.fallbacks
+
+    assert (spare.route, spare.url) == ("digits/spare", "")
+    assert (far.name, far.url, far.model, far.key_file) == (
+        "llm.example", "https://llm.example/v1", "small", "/stack/keys/llm",
+    )  # fmt: skip
+    assert (far.prompt_micros, far.budget_micros, far.budget_s, far.first_byte_s) == (150_000, 5_000_000, 86400.0, 2.0)
 
 
 def test_rules_reach_a_canary_by_name() -> None:
