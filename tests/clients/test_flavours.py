@@ -68,7 +68,7 @@ def test_a_tables_columns_keep_their_names(told: dict[str, Any]) -> None:
 def test_a_pickle_is_loaded_only_where_somebody_allows_it(told: dict[str, Any], kind: str) -> None:
     """Whoever can write the file would otherwise run code on the replica."""
     assert "saved as a pickle" in told[kind]["refused"]
-    assert "weyr.code" in told[kind]["refused"]
+    assert "only_data" in told[kind]["refused"]
 
 
 @pytest.mark.parametrize("kind", sorted({*PREDICTING} - {"lightgbm_estimator", "pytorch_pickled"}))

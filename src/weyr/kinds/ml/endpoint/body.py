@@ -24,7 +24,9 @@ def replica_body(
             for target in targets
             for word in ("--source", target.source, "--name", target.local_name, "--version", str(target.version))
         ]
-        how = ["--allow-code", "--compute-threads", str(max(1, int(spec.resources.cpu)))]
+        # One word for all models of a replica: code that one of them runs could reach the others.
+        how = [] if any(target.only_data for target in targets) else ["--allow-code"]
+        how += ["--compute-threads", str(max(1, int(spec.resources.cpu)))]
         how += ["--handler", spec.handler] if spec.handler else []
         sources = tuple(target.source for target in targets)
         body = served_body(ref, spec, needs, folder, (*words, *how), sources)

@@ -17,13 +17,15 @@ from weyr.kinds.ml.endpoint.spec import IN_PLACE, EndpointSpec
 class Target:
     """The version to serve. `name` is the registry's, `local_name` the stack's and the protocol's.
 
-    A program without a model of the registry is its own version: number 0, and no files.
+    A program without a model of the registry is its own version: number 0, and no files. `only_data` is the model's
+    word that nothing of it may run code when it is loaded.
     """
 
     name: str
     local_name: str
     version: int
     source: str
+    only_data: bool = False
 
     @classmethod
     def of(cls, model: Reference, stack: str, needs: Mapping[Ref, Need]) -> "Target | None":
@@ -33,7 +35,7 @@ class Target:
         version, source = outputs.get(f"{model.at}.version"), outputs.get(f"{model.at}.source")
         if not isinstance(version, int) or not isinstance(source, str):
             return None
-        return cls(str(outputs.get("name", "")), model.name, version, source)
+        return cls(str(outputs.get("name", "")), model.name, version, source, bool(outputs.get("only_data", False)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,10 @@ class Revision:
 
 def key_of(spec: EndpointSpec, targets: Sequence[Target]) -> str:
     plain = spec.model_dump(mode="json", exclude=set(IN_PLACE), exclude_defaults=True)
-    files = " ".join(f"{target.local_name} {target.version} {target.source}" for target in targets)
+    files = " ".join(
+        f"{target.local_name} {target.version} {target.source}{' only data' if target.only_data else ''}"
+        for target in targets
+    )
     return hashlib.sha256(f"{json.dumps(plain, sort_keys=True)} {files}".encode()).hexdigest()[:12]
 
 

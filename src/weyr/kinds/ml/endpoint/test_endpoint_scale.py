@@ -1,5 +1,6 @@
 """How many replicas an endpoint has, what each is told, and what no history may bring about."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ from weyr.kinds.ml.endpoint.decide import decide
 from weyr.kinds.ml.endpoint.fields.scale import Scale
 from weyr.kinds.ml.endpoint.look import ROUTE
 from weyr.kinds.ml.endpoint.price import estimate
-from weyr.kinds.ml.endpoint.revision import Target
+from weyr.kinds.ml.endpoint.revision import Target, key_of
 from weyr.kinds.ml.endpoint.scale import desired_replicas
 
 SCALE: Scale = from_plain(Scale, {"min": 1, "max": 4, "target_inflight": 8, "idle_after": "5m"})
@@ -138,6 +139,16 @@ def test_a_replica_may_read_its_files_and_nothing_else() -> None:
     assert (body.cpu, body.memory_bytes, body.grace_s, body.probe) == (2, 2**30, 5.0, "/v2/health/ready")
     assert body.argv[4:10] == ("--source", "s3://lake/a b/model/", "--name", "digits", "--version", "3")
     assert body.argv[-2:] == ("--compute-threads", "2")
+
+
+def test_a_model_of_only_data_is_never_allowed_to_run_code() -> None:
+    """Nor is any that shares its replica; and to say so makes new replicas, for the old ones may have run some."""
+    plain, strict = Target("a", "a", 1, "s3://lake/a"), Target("b", "b", 1, "s3://lake/b", only_data=True)
+
+    bodies = [replica_body(DIGITS, endpoint(), targets, {}, "/stack") for targets in ([plain], [plain, strict])]
+
+    assert ["--allow-code" in body.argv for body in bodies] == [True, False]
+    assert key_of(endpoint(), [strict]) != key_of(endpoint(), [replace(strict, only_data=False)])
 
 
 ESTIMATES = {

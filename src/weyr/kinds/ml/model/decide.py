@@ -19,6 +19,13 @@ MODEL = ""
 
 def decide(want: Want[ModelSpec], view: View[ModelMemory]) -> Decision[ModelMemory]:
     """Registers the model, judges what is new, and moves the alias to what passes."""
+    decision = _decided(want, view)
+    if want.spec is None or not want.spec.only_data or not decision.outputs:
+        return decision
+    return replace(decision, outputs={**decision.outputs, "only_data": True})
+
+
+def _decided(want: Want[ModelSpec], view: View[ModelMemory]) -> Decision[ModelMemory]:
     thing = view.things.get(MODEL)
     if want.spec is None:
         return _remove(thing, view.memory)

@@ -23,3 +23,8 @@ class ModelSpec(Spec):
         "is yours to move with an MLflow client.",
         examples=[{"accuracy": ">= 0.95"}],
     )
+    only_data: bool = field(
+        False,
+        description="Whether endpoints refuse its versions that run code when they are loaded: pickles, and formats "
+        "that bring Python modules of their own.",
+    )

@@ -376,3 +376,11 @@ def test_whatever_happens_an_alias_is_held_only_to_what_is_there(history: list[M
                 there = {version.version for version in versions}
                 assert {version for _alias, version in held} <= there
     assert goes_away(ours)
+
+
+@pytest.mark.parametrize(("fields", "told"), [({"only_data": True}, True), ({}, None)])
+def test_only_data_is_told_to_the_endpoints(fields: dict[str, Any], told: bool | None) -> None:
+    """They refuse what would run code; a model that says nothing leaves its outputs as they were."""
+    decision = Registry(model(**fields)).look(registered(version(1, 0.99)))
+    assert decision.outputs["production.version"] == 1
+    assert decision.outputs.get("only_data") is told

@@ -28,7 +28,6 @@ class Loading:
         """Raises: Unloadable unless code may run."""
         if not self.allows_code:
             raise Unloadable(
-                f"{why}, and loading that runs whatever code is in it. Save it in a format that is only data (skops, "
-                "safetensors, ONNX), or, if you trust whoever registered this version, allow its code to run: set the "
-                "tag weyr.code of the version to allow"
+                f"{why}, and loading that runs whatever code is in it. Its model is to be served from data only: save "
+                "it as skops, safetensors, pt2 or ONNX, or take only_data off the model if you trust who registers it"
             )
