@@ -1,6 +1,5 @@
 """A new version comes by steps, goes back by itself, and nobody is left without an answer."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -391,12 +390,3 @@ def test_whatever_happens_a_rollout_sends_nobody_to_what_stops(history: list[Mov
         stopped = {action.part for action in decision.actions if isinstance(action, Release)}
         assert move.spec is None or not routed & stopped
     assert goes_away(ours)
-
-
-def test_the_counts_in_the_farm_are_those_of_a_plane() -> None:
-    """The farm above counts as a plane does: each request in one bucket."""
-    farm = Farm()
-    farm.answered("1", 10, slow_s=2.0, slow=3)
-
-    assert sum(farm.counts["1"].buckets) == farm.counts["1"].requests
-    assert replace(farm.counts["1"], buckets=()) == VersionCounts("1", 10)
