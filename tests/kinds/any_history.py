@@ -17,6 +17,7 @@ from weyr.core.kind import AnyKind
 from weyr.core.ref import Ref
 from weyr.core.schema import from_json, to_json
 from weyr.core.seen import Absent, Facts, Present, Seen, TaskFacts, TaskState, Unknown
+from weyr.reconcile.scaling import Scaling
 
 HOLD = Hold(Ref("digits", "budget", "month"), "budget/month is spent")
 
@@ -54,6 +55,7 @@ class History:
     live_before: list[str] = field(default_factory=list)
     """The tasks that might be running when the last decision was made."""
     order: Order | None = None
+    scaling: Scaling = field(default_factory=Scaling)
     buried: set[str] = field(default_factory=set)
     """The names of things that were released and are proved to be gone."""
 
@@ -84,7 +86,8 @@ class History:
         if move.order:
             self.order = Order(move.order, (self.order.number if self.order else 0) + 1)
         view = View(self.now, dict(self.things), move.needs, self.memory, hold, move.spend, order=self.order)
-        decision = self.kind.decide(Want(self.ref, self.spec, self.generation, "/stack"), view)
+        want: Want[Any] = Want(self.ref, self.spec, self.generation, "/stack")
+        decision = self.kind.decide(want, self.scaling.advised(self.kind, want, view))
         self.story += decision.notes
         if decision.forget:
             left = {part: thing.seen for part, thing in self.things.items() if not thing.is_gone}

@@ -58,6 +58,7 @@ class Farm:
     counts: dict[str, VersionCounts] = field(default_factory=dict)
     queued: set[str] = field(default_factory=set)
     order: str = ""
+    started_at: float = 5.0
     history: History = field(default_factory=lambda: History(KIND, DIGITS))
     routed: tuple[str, ...] = ()
     applied: int = 0
@@ -119,6 +120,7 @@ class Farm:
             busy = {**dict.fromkeys(self.routed, 0), **{p: n for p, n in self.inflight.items() if n}}
             facts = RouteFacts(
                 self.applied, "http://plane/digits/digits", tuple(busy.items()), self.waiting,
+                requests=sum(counts.requests for counts in self.counts.values()),
                 last_request_at=self.last_request_at, versions=tuple(self.counts.values()),
             )  # fmt: skip
             return Present(facts, thing.generation)
@@ -126,7 +128,7 @@ class Farm:
             return Present(TaskFacts(TaskState.STARTING, waits="no room"))
         if part in self.crashing:
             return Present(TaskFacts(TaskState.ENDED, end=TaskEnd(EndReason.FAILED, 1, detail="exit code 1")))
-        return Present(TaskFacts(TaskState.RUNNING, part not in self.slow, 5.0, address=f"/run/{part}"))
+        return Present(TaskFacts(TaskState.RUNNING, part not in self.slow, self.started_at, address=f"/run/{part}"))
 
 
 def released(decision: Decision[Any]) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 from weyr.core.capability import Body, Capability
 from weyr.core.phase import Phase as Phase
 from weyr.core.ref import Ref
+from weyr.core.scaling import Advice
 from weyr.core.seen import Absent, Seen
 
 S = TypeVar("S")
@@ -144,6 +145,7 @@ class View(Generic[M]):
     """What a kind may look at when it decides. `now` is read once per pass (Unix seconds).
 
     `spend` and `cost` are there for kinds and specs that ask for them; `order` is the last one that was given.
+    `advice` is how many replicas scheduling says, for kinds that tell their demand.
     """
 
     now: float
@@ -154,6 +156,7 @@ class View(Generic[M]):
     spend: Spend | None = None
     cost: Cost | None = None
     order: Order | None = None
+    advice: Advice | None = None
 
 
 @dataclass(frozen=True, slots=True)

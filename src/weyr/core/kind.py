@@ -10,6 +10,7 @@ from weyr.core.checking import Finding, Proposal
 from weyr.core.decision import Decision, Thing, View, Want
 from weyr.core.pools import PoolBody, QueueBody
 from weyr.core.ref import Ref
+from weyr.core.scaling import Demand
 from weyr.core.schema import Spec, ValidationError, from_json, to_json
 
 S = TypeVar("S", bound=Spec)
@@ -70,6 +71,7 @@ class Kind(Generic[S, M]):
     `orders`   verbs that an object of this kind takes by hand, such as promote
     `refuses`  what it remembers (None: nothing yet) and a verb → why it cannot do that now, "" where it can
     `declares` what the scheduler hears of an object of this kind before anything runs: a queue's or a pool's terms
+    `demand`   want and view → what is asked of its replicas, where scheduling is to say how many there should be
     `together` how many tasks of an object start at once or not at all
     `summary`  one sentence for help and docs
     """
@@ -92,6 +94,7 @@ class Kind(Generic[S, M]):
     checks: Callable[[Proposal], Iterable[Finding]] | None = None
     declares: Callable[[Ref, S], QueueBody | PoolBody] | None = None
     together: Callable[[S], int] | None = None
+    demand: Callable[[Want[S], View[M]], Demand | None] | None = None
     orders: frozenset[str] = frozenset()
     refuses: Callable[[M | None, str], str] | None = None
 

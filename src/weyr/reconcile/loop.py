@@ -29,6 +29,7 @@ from weyr.reconcile.effects import Effects, Told
 from weyr.reconcile.intents import intended
 from weyr.reconcile.parsed import Parsed
 from weyr.reconcile.ports import LedgerPort
+from weyr.reconcile.scaling import Scaling
 from weyr.reconcile.world import World
 from weyr.reconcile.writes import Writes, writing
 from weyr.store.database import Database
@@ -59,6 +60,7 @@ class Loop:
     world: World
     lock: threading.RLock = field(default_factory=threading.RLock)
     turn: threading.RLock = field(default_factory=threading.RLock)
+    scaling: Scaling = field(default_factory=Scaling)
     _is_stale: bool = field(default=False, init=False)
     _last: float = field(default=0.0, init=False)
     _parsed: Parsed = field(default_factory=Parsed, init=False)
@@ -224,7 +226,7 @@ class Loop:
             return _without_kind(row, self.world.view_things(row.ref))
         is_wanted = row.spec is not None and row.next_spec is None
         want: Want[Any] = Want(row.ref, self._parsed.spec(row, kind) if is_wanted else None, row.generation, row.folder)
-        decision = kind.decide(want, self._view(row, kind, want.spec, now))
+        decision = kind.decide(want, self.scaling.advised(kind, want, self._view(row, kind, want.spec, now)))
         assert not decision.forget or all(
             isinstance(thing.seen, Absent) for thing in self.world.things_of(row.ref).values()
         ), f"{row.ref} may not be forgotten: a thing of it is not proved absent"
@@ -350,6 +352,7 @@ class Loop:
             self.world.drop(row.ref)
             self._unmetered.pop(row.ref, None)
             self._parsed.forget(row.ref)
+            self.scaling.forget(row.ref)
             self._tell_story(writes, row.ref, (Note("object.removed", "it is proved to be gone"),), now)
         self.world.wake([*dependents, *row.needs], now)
         self._drop_empty_stack(writes, row.ref.stack, now)

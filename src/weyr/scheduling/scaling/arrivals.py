@@ -19,6 +19,8 @@ STEPS_SHORTEST = 5
 LIKENESS_MIN = 0.4
 # How much each level takes on of ten seconds.
 GAINS = (0.9, 0.4, 0.15, 0.03)
+# The one of them that is quick, and yet not moved far by a single tick.
+QUICK = 1
 # The errors of about so many seconds count, and what was missed is kept for as long.
 ERRORS_S = 600.0
 MISSED_MAX = 120
@@ -67,18 +69,22 @@ class Arrivals:
 
     def soon(self, tick_s: float) -> list[Case]:
         """Until a replica that is asked for now would be ready."""
-        return _cases(self._mixed(self.levels), self.missed_next, tick_s)
+        return _cases(self._risen(self._mixed(self.levels)), self.missed_next, tick_s)
 
     def later(self, from_s: float, to_s: float, tick_s: float) -> list[Case]:
         """Between two times from now: the most that it comes to."""
         rhythm = [self._by_rhythm(at) for at in (from_s, (from_s + to_s) / 2, to_s)]
         most = max((root for root in rhythm if root is not None), default=None)
-        return _cases(self._mixed([*self.levels, most]), self.missed_later, tick_s)
+        return _cases(self._risen(self._mixed([*self.levels, most])), self.missed_later, tick_s)
 
     @property
     def rate(self) -> float:
         """In requests per second, as it is now."""
         return self._mixed(self.levels) ** 2 if self.levels else 0.0
+
+    def _risen(self, root: float) -> float:
+        """No less than a quick level: after hours of the same, every way was right, and the slow ones count as much."""
+        return max(root, self.levels[QUICK]) if self.levels else root
 
     def _learn_from(self, foreseen: list[float | None], root: float, tick_s: float, kept: int) -> None:
         *ways, mixed = foreseen

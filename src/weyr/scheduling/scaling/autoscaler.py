@@ -8,7 +8,7 @@ why nothing flaps, and why a quota moves a replica from one endpoint to another 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from math import ceil
+from math import ceil, exp, inf
 from typing import Any, Literal
 
 from weyr.scheduling.scaling.arrivals import Arrivals
@@ -132,7 +132,7 @@ class Autoscaler:
             known.last_arrival_s = now_s
         known.first_s = now_s if known.first_s is None else known.first_s
         idle_s = now_s - (known.first_s if known.last_arrival_s is None else known.last_arrival_s)
-        least = _floor(load, heard, idle_s)
+        least = _floor(load, heard, idle_s, known.work.service_s)
         # Until a request has ended nothing is known of its work; half the target is neither hopeful nor costly.
         service_s = known.work.service_s or (load.latency_target_s or 2 * SERVICE_S) / 2
         target_s = load.latency_target_s or PATIENCE * service_s
@@ -152,8 +152,10 @@ class Autoscaler:
 
         for rate, likelihood in soon:
             add(rate + heard.queued / soon_s, likelihood, soon_s, heard.asked)
+        # What waits and is not worked off until then is work as well.
+        left = max(0.0, heard.queued - heard.asked * load.concurrency / service_s * soon_s)
         for rate, likelihood in later:
-            add(rate, likelihood, later_s, most)
+            add(rate + left / later_s, likelihood, later_s, most)
         known.why = (
             f"{known.arrivals.rate:.3g} requests/s now, up to {max(rate for rate, _ in later):.3g} foreseen, "
             f"each {service_s:.3g} s of work; a replica starts in {heard.start_s:.3g} s"
@@ -186,10 +188,17 @@ class Autoscaler:
         return settled
 
 
-def _floor(load: Load, heard: Heard, idle_s: float) -> int:
+def _floor(load: Load, heard: Heard, idle_s: float, service_s: float | None) -> int:
+    """What there is at least: what was said, one that is awake, and room for those inside that will still be there.
+
+    Of requests under way and waiting only those count that are likely to last until a replica has started: the long
+    ones of a model that has begun to think, not a queue of short ones that is gone by then.
+    """
     is_awake = heard.queued or heard.arrived or (heard.asked and idle_s < load.idle_after_s)
-    top = load.floor if load.replicas_max is None else min(load.floor, load.replicas_max)
-    return max(load.replicas_min, top, 1 if is_awake and load.replicas_max != 0 else 0)
+    lasting = exp(-heard.start_s / service_s) if service_s else 1.0
+    inside = ceil((heard.queued + heard.in_flight) * lasting / load.concurrency)
+    top = inf if load.replicas_max is None else load.replicas_max
+    return max(load.replicas_min, int(min(max(load.floor, inside, 1 if is_awake else 0), top)))
 
 
 def _restored(known: Mapping[str, Any]) -> _Endpoint:

@@ -12,6 +12,8 @@ START_S = 30.0
 SLOWER, FASTER = 0.5, 0.2
 # Less is a clock that was not read, not a request.
 SHORTEST_S = 1e-6
+# By how much what took least may grow from tick to tick: requests may have become longer.
+FORGOTTEN = 1.02
 # Latencies tell little below this share of their service time.
 WAIT_LEAST = 0.02
 
@@ -51,7 +53,7 @@ class Hearing:
         service_s = _positive(load.service_s)
         if service_s is None and (latency_s := _positive(load.latency_s)) is not None:
             # Whatever took least did not wait.
-            service_s = min(latency_s, self.service_s or latency_s)
+            service_s = min(latency_s, FORGOTTEN * (self.service_s or latency_s))
         self.service_s = service_s or self.service_s
         replicas, starting = self._replicas(load, now_s)
         queued, in_flight = _count(load.queued), _count(load.in_flight)

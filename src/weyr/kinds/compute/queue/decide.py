@@ -2,7 +2,7 @@
 
 from weyr.core.amounts import amount_text, amounts_of
 from weyr.core.capability import Capability
-from weyr.core.decision import Condition, ConditionType, Decision, Ensure, Release, View, Want
+from weyr.core.decision import Condition, ConditionType, Decision, Ensure, Release, Scalar, View, Want
 from weyr.core.pools import QueueBody
 from weyr.core.seen import Present
 from weyr.kinds.compute.queue.spec import QueueSpec
@@ -16,7 +16,14 @@ def decide(want: Want[QueueSpec], view: View[None]) -> Decision[None]:
     is_open = thing is not None and isinstance(thing.seen, Present) and thing.seen.generation == want.generation
     condition = Condition(ConditionType.READY, is_open, "Open" if is_open else "Opening", _terms(want.spec))
     ensure = Ensure(Capability.QUEUES, "", body_of(want.spec), want.generation)
-    return Decision((ensure,), (condition,), again_s=None if is_open else 1.0)
+    return Decision((ensure,), (condition,), outputs=_outputs(want.spec), again_s=None if is_open else 1.0)
+
+
+def _outputs(spec: QueueSpec) -> dict[str, Scalar]:
+    """What endpoints in it are told."""
+    if spec.replicas is None:
+        return {}
+    return {"replicas": spec.replicas, "shared_by": spec.replicas_by.value}
 
 
 def body_of(spec: QueueSpec) -> QueueBody:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from weyr.core.amounts import checked_amounts
 from weyr.core.pools import Reclaims
 from weyr.core.priorities import PRIORITY_MAX, PriorityClass
+from weyr.core.scaling import SharedBy
 from weyr.core.schema import Boolean, Name, Spec, SpecPart, checked, field
 
 Amounts = Annotated[dict[str, str | int | float], checked(checked_amounts)]
@@ -60,6 +61,16 @@ class QueueSpec(Spec):
     preemption: Boolean = field(
         True,
         description="Whether a task in it may be stopped for one of higher priority. Borrowed things are reclaimed.",
+    )
+
+    replicas: int | None = field(
+        None, description="Replicas that all endpoints in it with an `slo` may have together.", ge=0, le=100_000,
+        strict=True,
+    )  # fmt: skip
+    replicas_by: SharedBy = field(
+        SharedBy.FAIRNESS,
+        description="What they are for where they do not suffice: fairness, that no endpoint has a larger part of its "
+        "requests late than need be; or value, that few are late in all, by each endpoint's weight.",
     )
 
     @property

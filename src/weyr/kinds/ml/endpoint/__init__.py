@@ -5,6 +5,7 @@ from weyr.core.kind import Kind, Layer
 from weyr.core.task_usage import task_usage
 from weyr.kinds.ml.endpoint.checks import checks
 from weyr.kinds.ml.endpoint.decide import decide
+from weyr.kinds.ml.endpoint.demand import demand
 from weyr.kinds.ml.endpoint.memory import EndpointMemory, reborn
 from weyr.kinds.ml.endpoint.price import estimate
 from weyr.kinds.ml.endpoint.progress import ORDERS, refuses
@@ -25,4 +26,5 @@ KIND = Kind(
     checks=checks,
     orders=ORDERS,
     refuses=refuses,
+    demand=demand,
 )

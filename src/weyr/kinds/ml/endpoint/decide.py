@@ -44,7 +44,7 @@ def decide(want: Want[EndpointSpec], view: View[EndpointMemory]) -> Decision[End
         conditions=(_with_doubt(look, condition),),
         outputs=_outputs(look, memory),
         memory=memory,
-        notes=(*orders, *steps, *ended, *serving),
+        notes=(*orders, *steps, *_scaled(look, memory), *ended, *serving),
         again_s=1.0 if not stops and _is_still(look, memory) else 0.2,
     )
 
@@ -90,6 +90,15 @@ def _noted_serving(look: Look, memory: EndpointMemory, condition: Condition) -> 
     calm = (replace(s, held=replace(s.held, crashes=0)) if s.name in names else s for s in memory.sides)
     memory = replace(memory, served=served, serving_since=look.now, sides=tuple(calm))
     return memory, tuple(Note("endpoint.serving", f"{side.wanted.title} answers") for side in fresh)
+
+
+def _scaled(look: Look, memory: EndpointMemory) -> tuple[Note, ...]:
+    """Told once for each change that scheduling advised, with its reason: so the story says why there are so many."""
+    before = look.view.memory.desired if look.view.memory else 0
+    advice = look.view.advice
+    if look.spec.scale.slo is None or advice is None or memory.desired == before or look.view.hold:
+        return ()
+    return (Note("endpoint.scaled", f"{memory.desired} replicas instead of {before}: {advice.why}"),)
 
 
 def _with_doubt(look: Look, condition: Condition) -> Condition:

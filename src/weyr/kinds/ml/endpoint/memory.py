@@ -95,7 +95,7 @@ class EndpointMemory:
 
     A revision is served on while its model says nothing. `url` is the last one known; `served` names the revisions
     that answered last, since `serving_since`. No replica's number is used twice, in whichever side it is. `order` is
-    the number of the last order that was carried out.
+    the number of the last order that was carried out. `start_s` is what a replica's start takes, 0 before one was seen.
     """
 
     sides: tuple[Side, ...] = ()
@@ -112,6 +112,7 @@ class EndpointMemory:
     order: int = 0
     url: str = ""
     removing_since: float = 0.0
+    start_s: float = 0.0
 
     def side(self, name: str) -> Side:
         """The side of that name, empty where there was none yet."""
@@ -128,4 +129,9 @@ class EndpointMemory:
 
 def reborn(memory: EndpointMemory) -> EndpointMemory:
     """An endpoint that is made anew counts its replicas and routings on: no name is used twice, and no order either."""
-    return EndpointMemory(last_number=memory.last_number, route_generation=memory.route_generation, order=memory.order)
+    return EndpointMemory(
+        last_number=memory.last_number,
+        route_generation=memory.route_generation,
+        order=memory.order,
+        start_s=memory.start_s,
+    )

@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 
+from weyr.kinds.ml.endpoint.demand import calendar_floor, learnt
 from weyr.kinds.ml.endpoint.look import Look
 from weyr.kinds.ml.endpoint.memory import MAIN, NEXT, SHADOW, EndpointMemory, Side
 from weyr.kinds.ml.endpoint.progress import replicas_of_next
@@ -12,7 +13,7 @@ from weyr.kinds.ml.endpoint.wanted import serving
 
 def sized(look: Look, memory: EndpointMemory) -> EndpointMemory:
     """Every side with the count of replicas that it should have now."""
-    memory = replace(memory, desired=_desired(look, memory))
+    memory = replace(learnt(look, memory), desired=_desired(look, memory))
     if memory.rollout:
         main, side = _beside(look, memory)
         return memory.with_sides(*_others(look, memory), main, side)
@@ -28,7 +29,12 @@ def _desired(look: Look, memory: EndpointMemory) -> int:
     """How many there should be that answer: none while the stack may not spend, else what the load asks for."""
     if look.view.hold:
         return 0
-    return desired_replicas(look.spec.scale, look.now, memory.desired, look.route, memory.serving_since)
+    scale = look.spec.scale
+    floor = max(scale.min, min(calendar_floor(scale, look.now), scale.max))
+    if scale.slo is None:
+        return max(floor, desired_replicas(scale, look.now, memory.desired, look.route, memory.serving_since))
+    # The quota that is shared may have less for it than its floor.
+    return look.view.advice.replicas if look.view.advice else max(floor, min(memory.desired, scale.max))
 
 
 def _beside(look: Look, memory: EndpointMemory) -> tuple[Side, Side]:

@@ -196,6 +196,7 @@ def test_what_was_never_up_is_forgotten_at_once() -> None:
 
 SPECS: tuple[Any, ...] = (
     endpoint(), endpoint(scale={"min": 2, "max": 3}), endpoint(scale={"min": 0, "idle_after": "1s"}), None,
+    endpoint(scale={"min": 0, "max": 3, "slo": "1s"}),
 )  # fmt: skip
 ENDS = st.none() | st.builds(TaskEnd, st.sampled_from(EndReason))
 TASKS = st.builds(

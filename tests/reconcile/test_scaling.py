@@ -1,0 +1,74 @@
+"""What objects tell of their demand, put to the autoscaler."""
+
+from dataclasses import replace
+
+from weyr.core.ref import Ref
+from weyr.core.scaling import Demand, Quota
+from weyr.reconcile.scaling import LEARNING_S, Scaling
+
+A, B = Ref("lab", "endpoint", "a"), Ref("lab", "endpoint", "b")
+IDLE = Demand(
+    ended=0, worked_s=0.0, queued=0, in_flight=0, replicas=1, starting=0, concurrency=4, latency_target_s=0.7,
+    replicas_min=1, replicas_max=20, idle_after_s=300.0,
+)  # fmt: skip
+
+
+def lived(
+    scaling: Scaling, rates: dict[Ref, float], seconds: int, demand: Demand = IDLE, from_s: int = 0
+) -> dict[Ref, int]:
+    """Looks once a second at endpoints whose replicas start at once, each request worked on for 0.15 s."""
+    counts = dict.fromkeys(rates, demand.replicas)
+    for now in range(from_s + 1, from_s + seconds + 1):
+        for ref, rate in rates.items():
+            ended = round(rate * (now - from_s))
+            told = replace(demand, ended=ended, worked_s=0.15 * ended, replicas=counts[ref])
+            advice = scaling.advice(ref, told, 1e9 + now)
+            assert advice is not None
+            counts[ref] = advice.replicas
+    return counts
+
+
+def test_each_is_advised_by_itself_where_nothing_is_shared() -> None:
+    """What one endpoint is asked is no matter of another's."""
+    assert lived(Scaling(), {A: 2.0, B: 100.0}, 120) == {A: 1, B: lived(Scaling(), {B: 100.0}, 120)[B]}
+
+
+def test_a_shared_quota_is_never_passed() -> None:
+    """However much all of them are asked."""
+    shared = replace(IDLE, quota=Quota("lab:queue/serving", 6))
+    counts = lived(Scaling(), {A: 300.0, B: 300.0}, 120, shared)
+    assert sum(counts.values()) <= 6
+
+
+def test_a_plane_that_was_restarted_counts_anew() -> None:
+    """Its counts begin at 0: that is not less than nothing arrived, and not a burst either."""
+    scaling = Scaling()
+    before = lived(scaling, {A: 100.0}, 120)
+    assert lived(scaling, {A: 100.0}, 20, replace(IDLE, replicas=before[A]), from_s=120) == before
+
+
+def test_a_server_that_was_restarted_lets_nothing_go_before_it_knows() -> None:
+    """What is there was there for a reason that is forgotten with the process."""
+    there = replace(IDLE, replicas=9)
+    assert lived(Scaling(), {A: 1.0}, int(LEARNING_S) - 5, there) == {A: 9}
+    assert lived(Scaling(), {A: 1.0}, 200, there)[A] < 9
+
+
+def test_silence_keeps_the_advice_and_a_forgotten_object_has_none() -> None:
+    """An engine that does not answer is no reason to start or stop anything."""
+    scaling = Scaling()
+    counts = lived(scaling, {A: 100.0}, 120)
+    kept = scaling.advice(A, None, 2e9)
+    assert kept is not None
+    assert kept.replicas == counts[A]
+    scaling.forget(A)
+    assert scaling.advice(A, None, 2e9) is None
+
+
+def test_a_clock_that_was_set_back_harms_nothing() -> None:
+    """Advice begins anew with what is there."""
+    scaling = Scaling()
+    counts = lived(scaling, {A: 100.0}, 120)
+    again = scaling.advice(A, replace(IDLE, replicas=counts[A]), 5.0)
+    assert again is not None
+    assert again.replicas == counts[A]
