@@ -32,7 +32,7 @@ jobs:
     secrets: {KEY: key}
     produces: model/digits
 models: {digits: {promote_if: {accuracy: ">= 0.95"}}}
-endpoints: {digits: {model: digits@production, scale: {min: 2, max: 2}}}
+endpoints: {digits: {model: digits@production, scale: {min: 2, max: 3, slo: 1s}}}
 """
 
 

@@ -20,3 +20,8 @@ def checks(proposal: Proposal) -> Iterator[Finding]:
             detail = f"At least {spec.scale.min} replicas and at most {spec.scale.max} cannot both hold."
             suggestion = f"max: {spec.scale.min}"
             yield Finding(ref, ("scale", "max"), Severity.FATAL, "Limits that contradict", detail, suggestion)
+        for at, window in enumerate(spec.scale.calendar):
+            if window.min > spec.scale.max:
+                detail = f"At least {window.min} replicas in a window and at most {spec.scale.max} cannot both hold."
+                where = ("scale", "calendar", at, "min")
+                yield Finding(ref, where, Severity.FATAL, "Limits that contradict", detail, f"max: {window.min}")

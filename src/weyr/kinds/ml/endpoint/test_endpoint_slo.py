@@ -5,10 +5,12 @@ from dataclasses import replace
 import pytest
 from endpoint_farm import DIGITS, MODEL, Farm, endpoint, version
 
+from weyr.core.checking import Proposal
 from weyr.core.decision import Need, Phase, View, Want
 from weyr.core.ref import Ref
 from weyr.core.routes import VersionCounts
 from weyr.core.scaling import Quota, SharedBy
+from weyr.kinds.ml.endpoint.checks import checks
 from weyr.kinds.ml.endpoint.demand import calendar_floor, demand
 
 SLO = {"min": 1, "max": 6, "target_inflight": 2, "slo": "1s", "idle_after": "1m"}
@@ -114,3 +116,9 @@ def test_endpoints_of_a_queue_share_its_replicas() -> None:
     told = demand(Want(DIGITS, farm.spec, 1), view)
     assert told is not None
     assert told.quota == Quota(queue.absolute, 3, SharedBy.VALUE)
+
+
+def test_a_window_above_the_most_is_refused_in_the_plan() -> None:
+    """It could never hold, and nobody would be told at eight in the morning."""
+    spec = endpoint(scale={"max": 2, "calendar": [WINDOW]})
+    assert [finding.path for finding in checks(Proposal({DIGITS: spec}, {}))] == [("scale", "calendar", 0, "min")]
