@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -22,7 +23,9 @@ from weyr.runtime.ring import ring_beside
 READY = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 NOT_READY = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 STARTING_EVERY_S = 0.1
-"""While it has never been well it is looked at more often than it is wanted: a start should not last a whole pause."""
+STARTING_SHARE = 0.05
+"""Until it is well for the first time it is looked at after a twentieth of the time that it has taken so far: what
+starts in a second is seen at once, and what loads for minutes is not kept busy with questions."""
 
 
 def main(words: list[str] | None = None) -> int:
@@ -49,24 +52,32 @@ class Pulse:
         self._check, self._after_s, self._every_s, self._failures_max = check, after_s, every_s, failures_max
         self._stopping = threading.Event()
         self._failures = 0
+        self._was_well = False
         self.is_well = False
 
     def keep(self) -> None:
         """Checks for as long as the process lives. Tells of each change, with the reason."""
+        began = time.monotonic()
         self._stopping.wait(self._after_s)
         while not self._stopping.is_set():
             before = self.is_well
             self.note(self._check())
             if self.is_well and not before:
                 ring_beside()
-            was_ever_well = self.is_well or self._failures >= self._failures_max
-            self._stopping.wait(self._every_s if was_ever_well else min(self._every_s, STARTING_EVERY_S))
+            self._stopping.wait(self.pause_s(time.monotonic() - began))
+
+    def pause_s(self, since_s: float) -> float:
+        """How long until the next check, `since_s` after the start."""
+        if self._was_well:
+            return self._every_s
+        return min(self._every_s, max(STARTING_EVERY_S, STARTING_SHARE * since_s))
 
     def note(self, problem: str) -> None:
         """Takes in the outcome of a check: what is wrong, "" where nothing is."""
         self._failures = self._failures + 1 if problem else 0
         if self.is_well and self._failures == self._failures_max:
             print(f"health: not well: {problem}", file=sys.stderr, flush=True)
+        self._was_well = self._was_well or not problem
         self.is_well = not problem or (self.is_well and self._failures < self._failures_max)
 
 
