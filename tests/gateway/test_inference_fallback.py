@@ -143,3 +143,14 @@ def test_the_plane_reads_a_servers_key_from_a_file_that_follows_the_secret(tmp_p
     assert file.read_bytes() == b"sk-two"
     router.release([THING])
     assert not file.exists()
+    own = tmp_path / "own"
+    own.write_bytes(b"sk-own")
+    chain = (Fallback("far", url="https://far.example/v1", key_file=str(own)),)
+    want = Wanted(THING, 2, RouteBody(ROUTE, (RouteVersion("1"),), traffic=Traffic(fallbacks=chain)))
+    assert router.ensure([want]) == {}
+    router.observe([THING])
+    assert json.loads((tmp_path / "routes.json").read_text())["endpoints"][ROUTE]["route"]["traffic"]["fallbacks"][0][
+        "key_file"
+    ] == str(own)
+    router.release([THING])
+    assert own.exists(), "it is the user's"

@@ -42,6 +42,8 @@ class RouteKeys:
                 path.unlink(missing_ok=True)
 
     def _file_of(self, secret: str) -> Path:
+        if secret.startswith("/"):
+            return Path(secret)  # a file of the user's own; the plane reads it at each use
         value = self._read(Ref.parse(secret))
         if value is None:
             raise LookupError(f"{secret} has no value; give it one with weyr secret set")
