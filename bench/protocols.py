@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from http_load import Load, measure
-from serving import Bench, _answers, _free_port
+from serving import Bench, answers, free_port
 
 CONNECTIONS = (1, 16, 64)
 SECONDS = 1.2
@@ -130,9 +130,9 @@ def main() -> None:
 
 def _server(bench: Bench, rows_max: int, *models: str) -> tuple[int, int]:
     """Our server with batches of up to `rows_max`. Gives port and pid."""
-    port = _free_port()
+    port = free_port()
     script = bench.script("server", SERVER)
-    return port, bench.start(str(script), str(port), str(rows_max), *models, ready=lambda: _answers(port))
+    return port, bench.start(str(script), str(port), str(rows_max), *models, ready=lambda: answers(port))
 
 
 def _row(name: str, port: int, path: str, body: object, *more: object) -> list[Load]:

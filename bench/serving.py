@@ -141,10 +141,10 @@ class Bench:
     def uvicorn(self, name: str, text: str) -> tuple[int, int]:
         """An ASGI application on uvicorn with uvloop and httptools. Gives port and pid."""
         self.script(name, text)
-        port = _free_port()
+        port = free_port()
         arguments = ("--port", str(port), "--loop", "uvloop", "--http", "httptools", "--no-access-log")
         pid = self.start(
-            "-m", "uvicorn", f"{name}:app", "--log-level", "error", *arguments, ready=lambda: _answers(port)
+            "-m", "uvicorn", f"{name}:app", "--log-level", "error", *arguments, ready=lambda: answers(port)
         )
         return port, pid
 
@@ -191,30 +191,35 @@ def main() -> None:
 
 
 def _echo_cases(bench: Bench) -> Iterator[Case]:
-    path, port = bench.folder / "echo.sock", _free_port()
-    echo = bench.start(str(bench.script("echo", ECHO)), str(path), str(port), ready=lambda: _answers(port))
-    yield Case("echo, direct", port, _post("/echo", BODY), [echo])
+    path, port = bench.folder / "echo.sock", free_port()
+    echo = bench.start(str(bench.script("echo", ECHO)), str(path), str(port), ready=lambda: answers(port))
+    yield Case("echo, direct", port, post("/echo", BODY), [echo])
     plane_port, plane = bench.plane(path)
-    yield Case("echo through the plane: plane only", plane_port, _post("/bench/model/echo", BODY), [plane])
-    yield Case("echo through the plane: both", plane_port, _post("/bench/model/echo", BODY), [plane, echo])
+    yield Case("echo through the plane: plane only", plane_port, post("/bench/model/echo", BODY), [plane])
+    yield Case("echo through the plane: both", plane_port, post("/bench/model/echo", BODY), [plane, echo])
     asgi_port, asgi = bench.uvicorn("bare_asgi", ASGI)
-    yield Case("echo, bare ASGI on uvicorn", asgi_port, _post("/echo", BODY), [asgi])
+    yield Case("echo, bare ASGI on uvicorn", asgi_port, post("/echo", BODY), [asgi])
     fastapi_port, fastapi = bench.uvicorn("fastapi_echo", FASTAPI)
-    yield Case("echo, FastAPI on uvicorn", fastapi_port, _post("/echo", BODY), [fastapi])
+    yield Case("echo, FastAPI on uvicorn", fastapi_port, post("/echo", BODY), [fastapi])
 
 
 def _model_cases(bench: Bench) -> Iterator[Case]:
+    replica, path = served_digits(bench)
+    port, plane = bench.plane(path)
+    request = post("/bench/model/v2/models/digits/infer", DIGIT)
+    yield Case("digits, model server only", port, request, [replica])
+    yield Case("digits, plane and model server", port, request, [plane, replica])
+    text = FASTAPI_MODEL.replace("MODEL", repr(str(bench.folder / "model" / "model.skops")), 1)
+    peer_port, peer = bench.uvicorn("fastapi_model", text)
+    yield Case("digits, FastAPI on uvicorn", peer_port, post("/infer", DIGIT), [peer])
+
+
+def served_digits(bench: Bench) -> tuple[int, Path]:
+    """The model server with the digits model. Gives its pid and its socket."""
     model, path = bench.folder / "model", bench.folder / "model.sock"
     subprocess.run([sys.executable, str(bench.script("save", SAVE)), str(model)], check=True)
     options = ("--source", model.as_uri(), "--cache", "cache", "--name", "digits", "--version", "1")
-    replica = bench.start("-m", "weyr.runtime.serve", *options, "--socket", str(path), ready=lambda: _is_ready(path))
-    port, plane = bench.plane(path)
-    request = _post("/bench/model/v2/models/digits/infer", DIGIT)
-    yield Case("digits, model server only", port, request, [replica])
-    yield Case("digits, plane and model server", port, request, [plane, replica])
-    text = FASTAPI_MODEL.replace("MODEL", repr(str(model / "model.skops")), 1)
-    peer_port, peer = bench.uvicorn("fastapi_model", text)
-    yield Case("digits, FastAPI on uvicorn", peer_port, _post("/infer", DIGIT), [peer])
+    return bench.start("-m", "weyr.runtime.serve", *options, "--socket", str(path), ready=lambda: _is_ready(path)), path
 
 
 def _measured(case: Case) -> list[Load]:
@@ -224,19 +229,19 @@ def _measured(case: Case) -> list[Load]:
     return loads
 
 
-def _post(path: str, body: bytes) -> bytes:
+def post(path: str, body: bytes) -> bytes:
     lines = (f"POST {path} HTTP/1.1", "Host: localhost", "Accept: */*", f"Authorization: Bearer {TOKEN}")
     fields = ("Content-Type: application/json", f"Content-Length: {len(body)}", "", "")
     return "\r\n".join((*lines, *fields)).encode() + body
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def _answers(port: int) -> bool:
+def answers(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 

@@ -17,7 +17,7 @@ from http_load import measure
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
-from serving import BODY, ECHO, Bench, _answers, _free_port, _post
+from serving import BODY, ECHO, Bench, answers, free_port, post
 
 from weyr.core.watch import PayloadLog, Watch
 from weyr.gateway.inference.measure import Measure
@@ -92,15 +92,15 @@ def main() -> None:
 
 
 def _planes(bench: Bench, watches: dict[str, Watch]) -> None:
-    echo, stream, port = bench.folder / "echo.sock", bench.folder / "stream.sock", _free_port()
-    bench.start(str(bench.script("echo", ECHO)), str(echo), str(port), ready=lambda: _answers(port))
+    echo, stream, port = bench.folder / "echo.sock", bench.folder / "stream.sock", free_port()
+    bench.start(str(bench.script("echo", ECHO)), str(echo), str(port), ready=lambda: answers(port))
     bench.start(str(bench.script("stream", STREAM)), str(stream), ready=stream.exists)
     print(f"{'noted':28}{'µs/request':>12}{'µs/chunk':>10}   (plane only, {CONNECTIONS} connections)")
     for name, watch in watches.items():
         found, pid = bench.plane(echo, watch, "--spool", "spool")
-        request = measure(found, _post("/bench/model/echo", BODY), CONNECTIONS, SECONDS, [pid])
+        request = measure(found, post("/bench/model/echo", BODY), CONNECTIONS, SECONDS, [pid])
         found, pid = bench.plane(stream, watch, "--spool", "spool")
-        streams = measure(found, _post("/bench/model/v1/chat", BODY), CONNECTIONS, SECONDS * 2, [pid])
+        streams = measure(found, post("/bench/model/v1/chat", BODY), CONNECTIONS, SECONDS * 2, [pid])
         assert request.failures == streams.failures == 0
         print(f"{name:28}{_known(request.cpu_us, 12, 1)}{_known(streams.cpu_us / CHUNKS, 10, 2)}", flush=True)
 
