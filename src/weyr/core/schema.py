@@ -194,8 +194,11 @@ def checked(check: Callable[[Any], Any]) -> Any:
 
 def references_of(spec: SpecPart) -> Iterator[tuple[tuple[str | int, ...], Reference]]:
     """Every reference in a spec with its path, such as `(("checkpoint", "bucket"), bucket/lake)`."""
-    for name in type(spec).model_fields:
-        yield from _references_in(getattr(spec, name), (name,))
+    return _references_in(spec, ())
+
+
+_BARE = frozenset({str, int, float, bool, type(None)})
+"""What holds no reference, told without a look inside: most fields of most specs."""
 
 
 def _references_in(value: object, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], Reference]]:
@@ -204,7 +207,9 @@ def _references_in(value: object, path: tuple[str | int, ...]) -> Iterator[tuple
             yield path, value
         case SpecPart():
             for name in type(value).model_fields:
-                yield from _references_in(getattr(value, name), (*path, name))
+                item = getattr(value, name)
+                if type(item) not in _BARE:
+                    yield from _references_in(item, (*path, name))
         case Mapping():
             for key, item in value.items():
                 yield from _references_in(item, (*path, key))

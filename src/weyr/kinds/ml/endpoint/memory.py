@@ -116,7 +116,10 @@ class EndpointMemory:
 
     def side(self, name: str) -> Side:
         """The side of that name, empty where there was none yet."""
-        return next((side for side in self.sides if side.name == name), Side(name))
+        for side in self.sides:
+            if side.name == name:
+                return side
+        return Side(name)
 
     def with_sides(self, *sides: Side) -> "EndpointMemory":
         """With these in the place of those of the same names, or beside the others."""

@@ -1,7 +1,6 @@
 """What is each side of an endpoint to serve, as the file and its models say now? Pure."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from weyr.core.decision import View, Want
 from weyr.core.schema import Reference
@@ -26,8 +25,7 @@ def looked(want: Want[EndpointSpec], spec: EndpointSpec, view: View[EndpointMemo
             lacking[name] = ", ".join(missing)
         else:
             found[name] = _revision(want, spec, view, list(dict.fromkeys(target for target in targets if target)))
-    look = Look(want, spec, view, found, lacking)
-    return replace(look, found=found | _served_on(memory, lacking))
+    return Look(want, spec, view, found | _served_on(memory, lacking), lacking)
 
 
 def models_of(spec: EndpointSpec) -> Iterator[tuple[str, Sequence[Reference]]]:
