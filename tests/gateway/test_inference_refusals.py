@@ -208,4 +208,4 @@ def test_metrics_and_stats_tell_the_same() -> None:
         assert 'weyr_inference_refusals_total{status="404"} 1' in text
         stats = plane.stats()
         assert (stats["requests"], stats["errors"], stats["inflight"]) == (3, 0, 0)
-        assert stats["replicas"] == {"a": {"inflight": 0, "requests": 3}}
+        assert stats["replicas"] == {"a": {"inflight": 0, "requests": 3, "out": ""}}

@@ -116,6 +116,8 @@ class SimRoutes(Shelf):
 
     def __init__(self, clock: VirtualClock, faults: Faults) -> None:
         super().__init__(clock, faults)
+        self.requests_per_s = 0
+        """How many come to whoever has a share of a route's requests, beside those of `load`."""
         self._load: dict[str, RouteFacts] = {}
 
     def load(
@@ -154,9 +156,8 @@ class SimRoutes(Shelf):
         return replace(load, generation=want.generation, url=url, replicas=replicas, versions=versions)
 
     def _counted(self, version: RouteVersion) -> VersionCounts:
-        """Ten requests a second for whoever has a share of them, so that a canary has what it waits for."""
         is_asked = bool(version.replicas) and version.weight > 0
-        return VersionCounts(version.name, requests=int(self._clock.now()) * 10 if is_asked else 0)
+        return VersionCounts(version.name, requests=int(self._clock.now()) * self.requests_per_s if is_asked else 0)
 
 
 class SimSecrets(Shelf):

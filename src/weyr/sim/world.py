@@ -81,6 +81,7 @@ class SimWorld:
         self.kinds = kinds
         self.clock = VirtualClock()
         self.engine = SimEngine(self.clock, seed, trouble.calls, scripts, trouble.nodes)
+        self.engine.routes.requests_per_s = 10  # a canary has what it waits for
         self.seed = seed
         self.replay = f"python -m weyr.sim.replay --seed {seed}"
         self._fate = StoreFate(seed, trouble.store)
