@@ -3,22 +3,12 @@
 import json
 from typing import Annotated, Any, Literal
 
-from weyr.core.cron import parse_cron, zone_of
+from weyr.core.cron_fields import CronText, ZoneName
 from weyr.core.schema import Count, Duration, Reference, Size, SpecPart, checked, field, to
 from weyr.core.task_spec import TaskSpec
 
 TIME_LIMIT_MAX_S = 900.0
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
-
-
-def _schedule(text: str) -> str:
-    parse_cron(text)
-    return text
-
-
-def _zone(text: str) -> str:
-    zone_of(text)
-    return text
 
 
 def _json(value: Any) -> Any:
@@ -46,11 +36,11 @@ class Objects(SpecPart):
 class Schedule(SpecPart):
     """A time at which it is called."""
 
-    cron: Annotated[str, checked(_schedule)] = field(
+    cron: CronText = field(
         description="Minute, hour, day of the month, month, weekday; or @hourly, @daily ...",
         examples=["30 6 * * mon-fri"],
     )
-    zone: Annotated[str, checked(_zone)] = field("UTC", description="The time zone.", examples=["Europe/Berlin"])
+    zone: ZoneName = field("UTC", description="The time zone.", examples=["Europe/Berlin"])
     event: Annotated[Any, checked(_json)] = field(None, description="The event it is called with, as JSON.")
 
 

@@ -5,7 +5,7 @@ from functools import cached_property
 from math import prod
 from typing import Annotated, Any, Literal
 
-from weyr.core.cron import parse_cron, zone_of
+from weyr.core.cron_fields import CronText, ZoneName
 from weyr.core.schema import (
     Boolean,
     Count,
@@ -107,25 +107,13 @@ class JobNeed(SpecPart):
     )
 
 
-def _cron(text: str) -> str:
-    parse_cron(text)
-    return text
-
-
-def _zone(text: str) -> str:
-    zone_of(text)
-    return text
-
-
 class Schedule(SpecPart):
     """When a job runs: again and again."""
 
-    cron: Annotated[str, checked(_cron)] = field(
+    cron: CronText = field(
         description="Minute, hour, day of month, month, weekday; or @daily and its like.", examples=["0 3 * * mon-fri"]
     )
-    time_zone: Annotated[str, checked(_zone)] = field(
-        "UTC", description="The time zone of these.", examples=["Europe/Zurich"]
-    )
+    time_zone: ZoneName = field("UTC", description="The time zone of these.", examples=["Europe/Zurich"])
     overlap: Literal["skip", "queue", "replace"] = field(
         "skip", description="Where the run before goes on: none is made, or it follows, or it takes the other's place."
     )

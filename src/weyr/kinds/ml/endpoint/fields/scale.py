@@ -1,30 +1,18 @@
 """How many replicas of an endpoint may there be?"""
 
-from typing import Annotated
-
-from weyr.core.cron import parse_cron, zone_of
-from weyr.core.schema import Duration, SpecPart, checked, field
-
-
-def _cron(text: str) -> str:
-    parse_cron(text)
-    return text
-
-
-def _zone(text: str) -> str:
-    zone_of(text)
-    return text
+from weyr.core.cron_fields import CronText, ZoneName
+from weyr.core.schema import Duration, SpecPart, field
 
 
 class Window(SpecPart):
     """A time at which there are at least so many replicas, whatever is asked."""
 
-    cron: Annotated[str, checked(_cron)] = field(
+    cron: CronText = field(
         description="When it begins: minute, hour, day of the month, month, weekday; or @daily ...",
         examples=["30 7 * * mon-fri"],
     )
     lasts: Duration = field(description="How long it lasts.", gt=0, le=31 * 86_400, examples=["10h"])
-    zone: Annotated[str, checked(_zone)] = field("UTC", description="The time zone.", examples=["Europe/Berlin"])
+    zone: ZoneName = field("UTC", description="The time zone.", examples=["Europe/Berlin"])
     min: int = field(description="Replicas kept in that time.", ge=1, le=1000, strict=True)
 
 
