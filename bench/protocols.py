@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from http_load import Load, measure
-from serving import Bench, answers, free_port
+from serving import Bench, answers, free_port, post
 
 CONNECTIONS = (1, 16, 64)
 SECONDS = 1.2
@@ -138,7 +138,7 @@ def _server(bench: Bench, rows_max: int, *models: str) -> tuple[int, int]:
 def _row(name: str, port: int, path: str, body: object, *more: object) -> list[Load]:
     """Measures one row and prints it. `more` is the pid, after a header's line where there is one."""
     *lines, pid = more
-    request = _post(path, body if isinstance(body, bytes) else json.dumps(body).encode(), *map(str, lines))
+    request = post(path, body if isinstance(body, bytes) else json.dumps(body).encode(), *map(str, lines))
     assert isinstance(pid, int)
     loads = [measure(port, request, n, SECONDS, [pid]) for n in CONNECTIONS]
     cells = "".join(f"{load.cpu_us:17.0f} {load.per_s:8.0f} {load.p50_ms:8.2f}" for load in loads)
@@ -160,11 +160,6 @@ def _binary() -> tuple[bytes, str]:
     described = {"name": "x", "shape": [1, WIDTH], "datatype": "FP32", "parameters": {"binary_data_size": 4 * WIDTH}}
     head = json.dumps({"inputs": [described], "parameters": {"binary_data_output": True}}).encode()
     return head + struct.pack(f"<{WIDTH}f", *[0.5] * WIDTH), f"Inference-Header-Content-Length: {len(head)}"
-
-
-def _post(path: str, body: bytes, *lines: str) -> bytes:
-    fields = ("Host: localhost", "Content-Type: application/json", f"Content-Length: {len(body)}", *lines, "", "")
-    return "\r\n".join((f"POST {path} HTTP/1.1", *fields)).encode() + body
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ All aim at 70 % of what a replica can work on at once, and are told of the same 
 they want is cut to equal shares, what one leaves going to the others.
 """
 
+from abc import ABC, abstractmethod
 from collections import defaultdict, deque
 from collections.abc import Sequence
 from math import ceil, floor
@@ -24,7 +25,7 @@ def _ticks(seconds: float) -> int:
     return max(1, round(seconds / TICK_S))
 
 
-class _Rule:
+class _Rule(ABC):
     """Keeps the last `window_s` of each endpoint's concurrency (work that arrived and what waits)."""
 
     window_s = TICK_S
@@ -41,8 +42,9 @@ class _Rule:
             wanted[load.name] = max(load.replicas_min, self.wanted(load, now))
         return shared(wanted, quota)
 
+    @abstractmethod
     def wanted(self, load: Load, now: float) -> int:
-        raise NotImplementedError
+        """How many replicas this one should have, whatever the others have."""
 
     def mean(self, load: Load, ticks: int = 10**9) -> float:
         """Replicas that the mean concurrency of the last ticks fills to the target."""

@@ -229,8 +229,9 @@ def _measured(case: Case) -> list[Load]:
     return loads
 
 
-def post(path: str, body: bytes) -> bytes:
-    lines = (f"POST {path} HTTP/1.1", "Host: localhost", "Accept: */*", f"Authorization: Bearer {TOKEN}")
+def post(path: str, body: bytes, *more: str) -> bytes:
+    """A request with the bench's token, and `more` lines in its head."""
+    lines = (f"POST {path} HTTP/1.1", "Host: localhost", "Accept: */*", f"Authorization: Bearer {TOKEN}", *more)
     fields = ("Content-Type: application/json", f"Content-Length: {len(body)}", "", "")
     return "\r\n".join((*lines, *fields)).encode() + body
 
