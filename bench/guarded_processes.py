@@ -90,9 +90,11 @@ def _job_cpu_s(home: Path, info: dict[str, Any]) -> float:
 
 @contextmanager
 def _server() -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Started twice: the first start after an install also compiles every module, as much work again."""
     home = Path(tempfile.mkdtemp(prefix="weyr-guard-"))
     try:
-        _run(str(WEYR), "--home", str(home), "server", "start")
+        for what in ("start", "stop", "start"):
+            _run(str(WEYR), "--home", str(home), "server", what)
         yield home, json.loads((home / "run" / "server.json").read_text())
     finally:
         for stack in ("first", "many"):
