@@ -23,7 +23,7 @@ HERE = Path(__file__).parent
 RECORD = HERE / "figures.toml"
 SLIP = 1.5
 SLIP_OF_TIMES = 2.0
-"""Who else uses the machine changes its caches and its clock: with nothing wrong, CPU time went up by three quarters."""
+"""Who else uses the machine changes its caches and clock: with nothing wrong, CPU time went up by three quarters."""
 SLACK = 0.02
 """A figure close to nothing may double without that meaning anything."""
 
