@@ -6,13 +6,14 @@ from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from served_models import Identity, rows
+from served_models import Identity, rows, shelf_of
 
 from weyr.runtime.serve.batch import QUICK_AFTER, Batcher, Batching
 from weyr.runtime.serve.join import joined, likeness, parted
-from weyr.runtime.serve.model import Model
+from weyr.runtime.serve.model import Model, Unloadable
 from weyr.runtime.serve.tensor import TensorSpec
 from weyr.wire.message import Response
 
@@ -193,6 +194,40 @@ def test_a_model_that_takes_ragged_requests_gets_them_as_they_are() -> None:
         answers = await asyncio.gather(*(kept.ask(x=array) for array in asked))
         assert model.calls == [3]
         assert all(np.array_equal(answer["y"], array * 2) for answer, array in zip(answers, asked, strict=True))
+
+    run(test())
+
+
+TEXTS = (TensorSpec("text", "BYTES", (-1, -1)),)
+FIXED = (TensorSpec("x", "FP32", (-1, 3)),)
+UNHONOURED = {
+    "padding with nothing to pad": (Identity(FIXED), Batching(pad=0), "none of its inputs"),
+    "padding of texts": (Identity(TEXTS), Batching(pad=0), "none of its inputs"),
+    "padding of what is taken as it is": (Ragged(), Batching(pad=0), "as they are"),
+    "a delay for nobody else": (Identity(is_rowwise=False), Batching(delay_s=1), "so that delay would"),
+    "both for inputs that are no rows": (
+        Identity((TensorSpec("x", "FP32", (3,)),)),
+        Batching(delay_s=1, pad=0),
+        "so that pad and delay would",
+    ),
+    "a delay for what is taken as it is": (Ragged(), Batching(delay_s=1), ""),
+    "what can be padded": (Identity(TOKENS, STATES), Batching(pad=0, delay_s=1), ""),
+    "nothing asked for": (Identity(is_rowwise=False), Batching(), ""),
+}
+
+
+@pytest.mark.parametrize("case", UNHONOURED)
+def test_a_model_that_cannot_be_batched_as_asked_is_not_served(case: str) -> None:
+    """A delay that nobody gains by, or padding that never happens, would be found out by measuring, if ever."""
+    model, batching, told = UNHONOURED[case]
+
+    async def test() -> None:
+        shelf = shelf_of([Model("m", "1", model)], batching=batching)
+        if told:
+            with pytest.raises(Unloadable, match=told):
+                await shelf.fill()
+        else:
+            await shelf.fill()
 
     run(test())
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,12 @@ import pytest
 from served_models import Identity, Made, rows, shelf_of
 
 from weyr.runtime.serve.app import App
+from weyr.runtime.serve.batch import Batching
 from weyr.runtime.serve.desk import Desk
+from weyr.runtime.serve.language import Embeddings
 from weyr.runtime.serve.model import Model
 from weyr.runtime.serve.shelf import NoRoom, Shelf, Source, Stage
+from weyr.runtime.serve.talk import Talk
 from weyr.wire.message import Request, Response
 
 MIB = 2**20
@@ -79,6 +82,38 @@ def test_a_model_at_work_is_never_evicted() -> None:
         assert (await answer).status == 200
         await used(shelf, "b")
         assert resident(shelf) == {"b"}
+
+    run(test())
+
+
+def test_a_busy_model_leaves_the_others_their_threads() -> None:
+    """`concurrency` is each model's own: texts that one generates for minutes hold nobody else's up."""
+
+    async def test() -> None:
+        goes_on = threading.Event()
+
+        class Embedder:
+            dimensions, tokens_max = 1, 9
+
+            def __init__(self, waits: bool) -> None:
+                self.waits = waits
+
+            def embed(self, texts: Sequence[str]) -> Embeddings:
+                assert not self.waits or goes_on.wait(20)
+                return Embeddings(rows(len(texts), 1), len(texts))
+
+        both = [Model(name, "1", Identity(), embedder=Embedder(waits=name == "a")) for name in "ab"]
+        shelf = shelf_of(both, batching=Batching(streams=1))
+        await shelf.fill()
+        talk = Talk(Desk(shelf))
+        busy, free = shelf.find("a"), shelf.find("b")
+        assert busy is not None
+        assert free is not None
+        waiting = [asyncio.ensure_future(talk.embed(busy, ["text"])) for _ in range(3)]
+        assert (await talk.embed(free, ["text"])).tokens == 1
+        assert not any(each.done() for each in waiting)
+        goes_on.set()
+        await asyncio.gather(*waiting)
 
     run(test())
 

@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     cache, door = (os.environ.get(name) for name in ("WEYR_CACHE", "WEYR_SOCKET"))
     add("--cache", type=Path, default=cache, required=not cache, help="the folder that keeps fetched models")
     add("--socket", type=Path, default=door, required=not door, help="the Unix socket to listen on")
-    add("--threads", type=int, default=batching.threads, help="calls of a model at once")
+    add("--threads", type=int, default=batching.threads, help="calls of one model at once")
     add("--compute-threads", type=int, default=1, help="CPU threads that one call may use")
     add("--handler", default="", help="the class that serves the models, file.py:Class below the working folder")
     add("--allow-code", action="store_true", help="load formats that run code, such as pickles")
@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--batch-delay", type=float, default=0.0, help="seconds that a request waits for others; 0 for none")
     add("--pad", type=float, default=None, help="make requests of different lengths one batch, padded with this value")
     add("--memory-max", type=int, default=0, help="bytes that all models may take; the least used leave. 0: no bound")
-    add("--streams", type=int, default=16, help="generations and calls of programs at once")
+    add("--streams", type=int, default=batching.streams, help="generations and calls of programs at once, of one model")
     add("--body-max", type=int, default=Limits().body_max, help="the largest body in bytes")
     add("--grace", type=float, default=30.0, help="seconds for requests under way after SIGTERM")
     return parser
@@ -84,14 +84,15 @@ def _sources(arguments: argparse.Namespace) -> list[Source]:
 
 
 async def _serve(arguments: argparse.Namespace) -> int:
-    batching = Batching(arguments.batch_rows, arguments.batch_delay, arguments.pad, arguments.threads)
+    how = arguments
+    batching = Batching(how.batch_rows, how.batch_delay, how.pad, threads=how.threads, streams=how.streams)
     try:
         loading = Loading(arguments.compute_threads, arguments.allow_code, arguments.handler)
         shelf = Shelf(_sources(arguments), Registered(arguments.cache, loading), batching, arguments.memory_max)
     except ValueError as e:
         print(f"the replica cannot start: {e}", file=sys.stderr)
         return 1
-    desk = Desk(shelf, arguments.streams)
+    desk = Desk(shelf)
     tracer = Tracer.of(os.environ, asyncio.get_running_loop().time())
     server = HttpServer(App(desk, tracer), Limits(body_max=arguments.body_max))
     listener = await listen_unix(server, arguments.socket)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 from weyr.runtime.serve.counts import Counts
 from weyr.runtime.serve.join import joined, likeness, open_axes, parted, rows_of
-from weyr.runtime.serve.model import Model
+from weyr.runtime.serve.model import Model, Predictor
 from weyr.runtime.serve.tracing import CURRENT, Traced
 from weyr.wire.message import Response, refusal
 
@@ -45,7 +45,8 @@ class Batching:
 
     `rows_max` rows are computed in one call; a request alone may have more. A request waits up to `delay_s` for
     others, or until the batch is full; 0 waits for nothing. `pad` makes open axes equally long with this value; None
-    joins requests of equal shapes only. `threads` calls run at once, `queue_max` requests wait at most.
+    joins requests of equal shapes only. `threads` calls run at once, `queue_max` requests wait at most. What is never
+    batched, generations and calls of programs, runs `streams` at once.
     """
 
     rows_max: int = 512
@@ -53,6 +54,7 @@ class Batching:
     pad: float | None = None
     threads: int = 2
     queue_max: int = 2048
+    streams: int = 16
 
 
 @runtime_checkable
@@ -64,6 +66,22 @@ class TakesRagged(Protocol):
     ) -> "Sequence[Mapping[str, Array]]":
         """Gives one answer for each request, in their order. Raises: as `Predictor.predict`."""
         ...
+
+
+def unhonoured(predictor: Predictor, batching: Batching) -> str:
+    """Why the model cannot be batched in the way that was asked for; "" where it can."""
+    is_ragged = isinstance(predictor, TakesRagged)
+    is_joined = predictor.is_rowwise and all(spec.shape[:1] == (-1,) for spec in predictor.inputs)
+    asked = ["pad"] * (batching.pad is not None) + ["delay"] * (batching.delay_s > 0)
+    if asked and not is_ragged and not is_joined:
+        return f"it is called once for each request, so that {' and '.join(asked)} would change nothing; leave it out"
+    if batching.pad is None:
+        return ""
+    if is_ragged:
+        return "it takes requests of different lengths as they are, so that pad would change nothing; leave it out"
+    if not open_axes([spec for spec in predictor.inputs if spec.datatype != "BYTES"]):
+        return "none of its inputs has an open axis beside the rows, so that pad would change nothing; leave it out"
+    return ""
 
 
 @dataclass(eq=False, slots=True)
@@ -123,7 +141,7 @@ class Batcher:
         self._model = model
         predictor = model.predictor
         self._ragged = predictor if isinstance(predictor, TakesRagged) else None
-        self._pad = self.batching.pad if open_axes(predictor.inputs) else None
+        self._pad = self.batching.pad
         self._loop = asyncio.get_running_loop()
         self._pool = ThreadPoolExecutor(self.batching.threads, thread_name_prefix="predict")
         self._free = self.batching.threads

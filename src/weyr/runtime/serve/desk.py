@@ -6,7 +6,6 @@ What all protocols share. Each brings a `Reader`, which makes the protocol's bod
 import asyncio
 import zlib
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,9 @@ if TYPE_CHECKING:
 
 INLINE_MAX = 128 * 2**10
 """Bodies up to this size are read on the loop; larger ones in a thread, so that health checks are not kept waiting."""
+
+WAITING_MAX = 256
+"""Calls of one model, beyond those that its threads are at, that may wait: the next is told to come again."""
 
 INFLATED_MAX = 256 * 2**20
 
@@ -42,14 +44,12 @@ Given = Response | asyncio.Future[Response] | asyncio.Future[Answer]
 
 
 class Desk:
-    """Takes requests to the models of one shelf. `calls` are the threads for what no batcher computes."""
+    """Takes requests to the models of one shelf."""
 
-    def __init__(self, shelf: Shelf, streams_max: int = 16) -> None:
+    def __init__(self, shelf: Shelf) -> None:
         self.shelf = shelf
         self.is_filled = False
         self.is_draining = False
-        self.streams_max = streams_max
-        self.calls = ThreadPoolExecutor(streams_max, thread_name_prefix="call")
         self._loop = asyncio.get_running_loop()
 
     @property
@@ -110,6 +110,12 @@ class Desk:
         slot.used_at = self._loop.time()
         assert slot.model is not None
         return slot.model
+
+    def require_place(self, slot: Slot, more: int = 1) -> None:
+        """For what no batcher computes. Raises: Unserved where enough of it waits for one of the model's threads."""
+        if slot.streams + more > self.shelf.batching.streams + WAITING_MAX:
+            again = (b"retry-after", b"1")
+            raise Unserved(refusal(503, f"{slot.streams} calls of {slot.source.name} are under way", again))
 
     def _submit(self, slot: Slot, asked: Asked) -> Response | asyncio.Future[Response]:
         assert slot.batcher is not None

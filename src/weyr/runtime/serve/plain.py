@@ -88,6 +88,7 @@ class Plain:
             return refusal(500, f"the model failed: {type(e).__name__}: {e}")
 
     async def _call(self, slot: Slot, program: Program, arguments: Mapping[str, object]) -> Answer:
+        self._desk.require_place(slot)
         if program.is_streaming:
             pieces = self._pieces(slot, program, arguments)
             # What is wrong with the arguments comes with the first piece, while the status can still say so.
@@ -95,7 +96,7 @@ class Plain:
             return Streamed(_after(first, pieces), content_type=b"application/x-ndjson")
         slot.streams += 1
         try:
-            given = await asyncio.get_running_loop().run_in_executor(self._desk.calls, program.call, arguments)
+            given = await asyncio.get_running_loop().run_in_executor(slot.calls, program.call, arguments)
         finally:
             slot.streams -= 1
         return answer(given)
@@ -104,9 +105,10 @@ class Plain:
         self, slot: Slot, program: Program, arguments: Mapping[str, object]
     ) -> AsyncGenerator[bytes, None]:
         """Each piece as a line of JSON."""
+        assert slot.calls is not None
         slot.streams += 1
         try:
-            async with aclosing(fed(self._desk.calls, lambda: program.stream(arguments))) as lists:
+            async with aclosing(fed(slot.calls, lambda: program.stream(arguments))) as lists:
                 async for pieces in lists:
                     yield b"".join(ENCODER.encode(piece).encode() + b"\n" for piece in pieces)
         finally:

@@ -12,8 +12,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-from weyr.runtime.serve.batch import Batcher, Batching
-from weyr.runtime.serve.model import Model
+from weyr.runtime.serve.batch import Batcher, Batching, unhonoured
+from weyr.runtime.serve.model import Model, Unloadable
 
 
 class Stage(StrEnum):
@@ -54,7 +54,10 @@ class NoRoom(Exception):
 
 
 class Slot:
-    """One model's place. `size_bytes` is what it took when it was last in memory, 0 while that is not known."""
+    """One model's place. `size_bytes` is what it took when it was last in memory, 0 while that is not known.
+
+    While it is in memory `batcher` computes what can be batched, and `calls` are the threads for all else.
+    """
 
     def __init__(self, source: Source) -> None:
         self.source = source
@@ -62,6 +65,7 @@ class Slot:
         self.reason = "not loaded yet"
         self.model: Model | None = None
         self.batcher: Batcher | None = None
+        self.calls: ThreadPoolExecutor | None = None
         self.size_bytes = 0
         self.used_at = 0.0
         self.streams = 0
@@ -89,7 +93,7 @@ class Shelf:
         self.loads = self.evictions = 0
         self.memory_max = memory_max
         self._loader = loader
-        self._batching = batching or Batching()
+        self.batching = batching or Batching()
         self._loop = asyncio.get_running_loop()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="load")
         self._turn = asyncio.Lock()
@@ -153,9 +157,12 @@ class Shelf:
             model, grown = await self._loop.run_in_executor(
                 self._thread, _measured, lambda: self._loader.load(slot.source, folder)
             )
+            if why := unhonoured(model.predictor, self.batching):
+                raise Unloadable(f"model {slot.source.name}: {why}")
             slot.size_bytes = max(files_bytes, grown)
             self._make_room(slot, slot.size_bytes, evicts)
-        slot.model, slot.batcher = model, Batcher(model, self._batching)
+        slot.model, slot.batcher = model, Batcher(model, self.batching)
+        slot.calls = ThreadPoolExecutor(self.batching.streams, thread_name_prefix="call")
         slot.used_at = self._loop.time()
         self.loads += 1
 
@@ -180,8 +187,10 @@ class Shelf:
 
     def _evict(self, slot: Slot, reason: str) -> None:
         assert slot.batcher is not None
+        assert slot.calls is not None
         slot.batcher.close()
-        slot.model = slot.batcher = None
+        slot.calls.shutdown(wait=False)
+        slot.model = slot.batcher = slot.calls = None
         slot.stage, slot.reason = Stage.UNAVAILABLE, reason
         self.evictions += 1
         gc.collect()

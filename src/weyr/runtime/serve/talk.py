@@ -1,20 +1,14 @@
-"""How is a text generated, or are texts embedded, for a caller of any protocol of language? In threads, bounded.
-
-The bound is on what is under way: `WAITING_MAX` beyond the threads wait for one, the next is told to come again.
-"""
+"""How is a text generated, or are texts embedded, for a caller of any protocol of language? In the model's threads."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from weyr.runtime.serve.desk import Desk, Unserved
+from weyr.runtime.serve.desk import Desk
 from weyr.runtime.serve.feed import fed
 from weyr.runtime.serve.language import Embeddings, Finish, Generation, Message, Piece, Sampling
 from weyr.runtime.serve.shelf import Slot
-from weyr.wire.message import refusal
-
-WAITING_MAX = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +27,6 @@ class Talk:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._loop = asyncio.get_running_loop()
-        self.under_way = 0
 
     async def begin(
         self, slot: Slot, prompt: str | Sequence[Message], samplings: Sequence[Sampling]
@@ -42,28 +35,28 @@ class Talk:
 
         Raises: Unserved, Malformed.
         """
-        if self.under_way + len(samplings) > self._desk.streams_max + WAITING_MAX:
-            raise Unserved(refusal(503, f"{self.under_way} generations are under way", (b"retry-after", b"1")))
+        self._desk.require_place(slot, len(samplings))
         generator = (await self._desk.loaded(slot)).generator
         assert generator is not None
-        # The default threads: those of the desk may all be busy for minutes, and a bad prompt is told at once.
+        # The default threads: those of the model may all be busy for minutes, and a bad prompt is told at once.
         return [await self._loop.run_in_executor(None, generator.generate, prompt, each) for each in samplings]
 
     async def pieces(self, slot: Slot, generation: Generation) -> AsyncGenerator[list[Piece], None]:
-        """As they are computed. Closing it ends the computing. Raises: whatever the model raises."""
+        """As they are computed. Closing it ends the computing. Raises: Unserved, whatever the model raises."""
+        # The model may have had to leave while nobody was at this text yet.
+        await self._desk.loaded(slot)
         assert slot.batcher is not None
+        assert slot.calls is not None
         counts = slot.batcher.counts
-        self.under_way += 1
         slot.streams += 1
         counts.generations += 1
         counts.tokens_in += generation.prompt_tokens
         try:
-            async with aclosing(fed(self._desk.calls, lambda: generation.pieces)) as lists:
+            async with aclosing(fed(slot.calls, lambda: generation.pieces)) as lists:
                 async for pieces in lists:
                     counts.tokens_out += sum(piece.tokens for piece in pieces)
                     yield pieces
         finally:
-            self.under_way -= 1
             slot.streams -= 1
             slot.used_at = self._loop.time()
 
@@ -83,15 +76,12 @@ class Talk:
         embedder = (await self._desk.loaded(slot)).embedder
         assert embedder is not None
         assert slot.batcher is not None
-        if self.under_way >= self._desk.streams_max + WAITING_MAX:
-            raise Unserved(refusal(503, f"{self.under_way} calls are under way", (b"retry-after", b"1")))
+        self._desk.require_place(slot)
         counts = slot.batcher.counts
-        self.under_way += 1
         slot.streams += 1
         try:
-            given = await self._loop.run_in_executor(self._desk.calls, embedder.embed, texts)
+            given = await self._loop.run_in_executor(slot.calls, embedder.embed, texts)
         finally:
-            self.under_way -= 1
             slot.streams -= 1
         counts.tokens_in += given.tokens
         counts.rows += len(texts)

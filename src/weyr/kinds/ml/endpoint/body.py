@@ -28,8 +28,23 @@ def replica_body(
         how = [] if any(target.only_data for target in targets) else ["--allow-code"]
         how += ["--compute-threads", str(max(1, int(spec.resources.cpu)))]
         how += ["--handler", spec.handler] if spec.handler else []
+        how += _computing(spec)
         sources = tuple(target.source for target in targets)
         body = served_body(ref, spec, needs, folder, (*words, *how), sources)
     else:
         body = program_body(ref, spec, needs, folder, targets[0].local_name, targets[0].source)
     return traced(body, spec.watch)
+
+
+def _computing(spec: EndpointSpec) -> list[str]:
+    """What the file says of batches and of memory; the server's own measure where it says nothing."""
+    said = {
+        "--batch-rows": spec.batch.size,
+        "--batch-delay": spec.batch.delay or None,
+        "--pad": spec.batch.pad,
+        "--threads": spec.concurrency,
+        "--streams": spec.concurrency,
+        "--memory-max": spec.memory_max,
+    }
+    # One word each: a value may begin with a dash.
+    return [f"{flag}={value}" for flag, value in said.items() if value is not None]

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from weyr.core.checking import Finding
 from weyr.core.diagnostic import Severity
 from weyr.core.ref import Ref
+from weyr.core.units import size_text
 from weyr.kinds.ml.endpoint.engines import ENGINES, Engine
 from weyr.kinds.ml.endpoint.fields.program import ProgramSpec
 
-OURS_ONLY: tuple[str, ...] = ("handler",)
+OURS_ONLY: tuple[str, ...] = ("handler", "batch", "concurrency", "memory_max")
 """Fields that only Weyr's own model server honours."""
 
 
@@ -51,6 +52,10 @@ def _of_ours(ref: Ref, spec: ProgramSpec) -> Iterator[Finding]:
             yield Finding(
                 ref, (field,), Severity.FATAL, "A field that cannot be honoured", f"{ref} runs {reasons[field]}."
             )
+    room = spec.resources.memory
+    if spec.memory_max and room and spec.memory_max > room:
+        detail = f"{ref}: its models may take more than the whole replica, which may take {size_text(room)}."
+        yield Finding(ref, ("memory_max",), Severity.FATAL, "Limits that contradict", detail)
     if spec.python.version:
         detail = f"{ref} runs Weyr's own model server on Weyr's own Python; a command may have another one."
         yield Finding(ref, ("python", "version"), Severity.FATAL, "A field that cannot be honoured", detail)

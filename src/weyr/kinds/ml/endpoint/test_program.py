@@ -119,6 +119,33 @@ def test_weyrs_own_server_is_started_as_what_was_loaded_ahead() -> None:
     assert body_of(FILES).argv[:4] == (PYTHON, "-I", "-m", "weyr.runtime.serve")
 
 
+COMPUTING: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
+    "said": (
+        {"batch": {"size": 32, "delay": "5ms", "pad": -1}, "concurrency": 4, "memory_max": "2GiB"},
+        (
+            "--batch-rows=32",
+            "--batch-delay=0.005",
+            "--pad=-1.0",
+            "--threads=4",
+            "--streams=4",
+            "--memory-max=2147483648",
+        ),
+    ),
+    "padded with zero": ({"batch": {"pad": 0}}, ("--pad=0.0",)),
+    "not said": ({}, ()),
+}
+
+
+@pytest.mark.parametrize("case", COMPUTING)
+def test_weyrs_own_server_batches_as_the_file_says(case: str) -> None:
+    """What is tuned stands in the file, is reviewed there, and makes new replicas when it changes."""
+    fields, words = COMPUTING[case]
+    body = body_of(FILES, **fields)
+
+    assert body.argv[body.argv.index("--compute-threads") + 2 :] == words
+    assert (key_of(spec_of(**fields), [FILES]) != key_of(spec_of(), [FILES])) == bool(words)
+
+
 def test_a_program_without_a_model_is_served_at_once_and_is_its_own_version() -> None:
     """There is nothing in the registry to wait for; a changed scale disturbs no replica, a changed command does."""
     farm = Farm(spec_of(run="serve", scale={"min": 1, "max": 2}), model={})
@@ -188,6 +215,14 @@ FINDINGS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "Weyr's own server on another Python": (
         {"model": "chat", "python": {"version": "3.12"}},
         ["A field that cannot be honoured"],
+    ),
+    "batches, calls and memory of a program that is not Weyr's": (
+        {"engine": "llama.cpp", "weights": "a/b", "batch": {"size": 8}, "concurrency": 2, "memory_max": "1GiB"},
+        ["A field that cannot be honoured"] * 3,
+    ),
+    "more memory for models than for the replica": (
+        {"model": "chat", "memory_max": "2GiB", "resources": {"memory": "1GiB"}},
+        ["Limits that contradict"],
     ),
     "all in order": ({"run": "a", "ready": "/healthz", "python": {"requirements": ["fastapi"]}}, []),
 }

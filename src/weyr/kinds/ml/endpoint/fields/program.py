@@ -2,8 +2,9 @@
 
 from typing import Literal
 
-from weyr.core.schema import field
+from weyr.core.schema import Size, field
 from weyr.core.task_spec import TaskSpec
+from weyr.kinds.ml.endpoint.fields.batch import Batch
 
 EngineName = Literal["vllm", "sglang", "tgi", "llama.cpp", "triton", "tensorflow-serving"]
 
@@ -18,6 +19,15 @@ class ProgramSpec(TaskSpec):
         examples=["ranking.py:Ranker"],
         pattern=r"^[A-Za-z_][\w./-]*:[A-Za-z_]\w*$",
     )
+    batch: Batch = field(Batch(), description="How requests are put together into one call of a model.")
+    concurrency: int | None = field(
+        None, description="Calls of one model at once, texts that it generates among them; by default 2, and 16 texts.",
+        ge=1, le=1024, strict=True,
+    )  # fmt: skip
+    memory_max: Size | None = field(
+        None, description="What all models of a replica may take together: those used longest ago leave, and come back "
+        "when they are asked for. By default all of them stay.", ge=2**20, examples=["2GiB"],
+    )  # fmt: skip
     run: str | tuple[str, ...] | None = field(
         None, description="Any HTTP server instead of Weyr's own: a line for the shell, or a list of words.",
         examples=["python server.py --port $PORT"], min_length=1,
