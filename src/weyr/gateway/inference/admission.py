@@ -46,12 +46,12 @@ def admitted(exchange: "Exchange") -> Endpoint | None:
 
 def _is_within(exchange: "Exchange", endpoint: Endpoint, caller: Caller) -> bool:
     """Whether the caller has not used up what he may ask here. Answers him if he has."""
-    subjects = endpoint.subjects_of(caller)
-    sizes = [limits.body_bytes for _, limits in subjects if limits.body_bytes]
-    exchange.body_max = min((exchange.body_max, *sizes))
+    counted = endpoint.counted(caller)
+    if counted.body_max:
+        exchange.body_max = min(exchange.body_max, counted.body_max)
     size = max(exchange.length, exchange.received)
     try:
-        exchange.allowance = Allowance(exchange.door.plane.tally, subjects, endpoint.limits.price, size)
+        exchange.allowance = Allowance(exchange.door.plane.tally, counted, size)
     except LimitHit as e:
         endpoint.turned_away(e.status)
         again = (retry_after(e.retry_s),) if e.retry_s else ()

@@ -10,10 +10,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
-from weyr.core.limits import NO_LIMITS, Limits
+from weyr.core.limits import NO_LIMITS
 from weyr.core.routes import Fallback, RouteBody
 from weyr.core.serving_metrics import NO_VERSION
-from weyr.gateway.inference.allowance import Subject, subjects_of
 from weyr.gateway.inference.asked import Asked
 from weyr.gateway.inference.callers import Caller
 from weyr.gateway.inference.choice import Chooser, UnknownVersion
@@ -25,6 +24,7 @@ from weyr.gateway.inference.outliers import judge_latencies
 from weyr.gateway.inference.replica import Replica
 from weyr.gateway.inference.routes import Route
 from weyr.gateway.inference.shadow import Shadowing
+from weyr.gateway.inference.subjects import Counted
 from weyr.gateway.inference.version import Version
 from weyr.gateway.inference.waiting import WaitingLine
 
@@ -35,7 +35,7 @@ COUNTED_MAX = 64
 """Versions whose counts are kept, those in force among them."""
 RETRY_CREDIT = 10
 """Retries that a quiet endpoint may have at once."""
-SUBJECTS_MAX = 4096
+CALLERS_MAX = 4096
 
 
 class Steered(Asked, Protocol):
@@ -173,17 +173,17 @@ class Endpoint:
         """How many requests its replicas have at once, where they are bounded."""
         return self.limits.queue.per_replica * len(self.replicas)
 
-    def subjects_of(self, caller: Caller) -> tuple[Subject, ...]:
+    def counted(self, caller: Caller) -> Counted:
         """Whose limits count for a caller's requests here."""
         name = caller.principal.name
-        known = self._subjects.get(name)
+        known = self._counted.get(name)
         # A key's limits change without the route: the value itself tells.
-        if known is None or known[0] is not caller.limits:
-            if len(self._subjects) > SUBJECTS_MAX:
-                self._subjects.clear()
-            found = subjects_of(caller, self.route.name, self.limits.per_caller, self.limits.total)
-            known = self._subjects[name] = caller.limits, found
-        return known[1]
+        if known is None or known.limits is not caller.limits:
+            if len(self._counted) > CALLERS_MAX:
+                self._counted.clear()
+            known = Counted(caller, self.route.name, self.limits)
+            self._counted[name] = known
+        return known
 
     def put_out_the_slow(self, now: float) -> None:
         """Leaves alone for a while who is far slower than the rest of its version."""
@@ -220,7 +220,7 @@ class Endpoint:
         self.limits = route.body.limits
         self.keeps_time = bool(self.limits.queue.per_replica or self.limits.ejection.slow)
         self.is_limited = self.limits.per_caller != NO_LIMITS or self.limits.total != NO_LIMITS
-        self._subjects: dict[str, tuple[Limits, tuple[Subject, ...]]] = {}
+        self._counted: dict[str, Counted] = {}
         for version in self._versions.values():
             version.per_replica = self.limits.queue.per_replica
             version.connect_s = self.limits.timeouts.connect_s

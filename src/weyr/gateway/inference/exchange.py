@@ -6,6 +6,7 @@ knows what may still be done: before a byte was sent it may go to any replica, a
 
 import asyncio
 import math
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -214,17 +215,14 @@ class Exchange:
             # Sent again: what went to another replica goes before what has come since.
             self.pieces[:0], self._kept = self._kept, []
             self.buffered = sum(map(len, self.pieces))
-        self._flush(first=self._request or self.head)
+        self.flush(first=self._request or self.head)
         if self.endpoint is not None and self.step < len(self.endpoint.chain):
             patience_s = self.endpoint.chain[self.step].told.first_byte_s
             self.patience = self.door.loop.call_later(patience_s, lose_patience, self)
         self.door.adjust_reading()
 
-    def flush(self) -> None:
-        """Passes on what has come since."""
-        self._flush()
-
-    def _flush(self, first: bytes = b"") -> None:
+    def flush(self, first: bytes = b"") -> None:
+        """Passes on what has come since, after `first`."""
         assert self.line is not None
         if self._kept is not None:
             self._kept += self.pieces
@@ -240,19 +238,22 @@ class Exchange:
         self.pieces.clear()
         self.buffered = 0
 
-    def passed(self, data: bytes) -> None:
-        """A piece of the answer went to the caller."""
+    def passed(self, data: bytes) -> str:
+        """A piece of the answer went to the caller. Which limit is used up by it, "" for none."""
         if not self.has_answer:
             self.has_answer = True
             self._end_patience()
             self.stream = stream_of(self, data)
         self.answered_bytes += len(data)
-        if self.stream is not None:
-            self.stream.passed(data, self.door.loop.time())
         if self.capture is not None:
             self.capture.told(data)
         if self.copy is not None:
             self.copy.passed(data)
+        if self.stream is not None:
+            self.stream.passed(data, time.monotonic())
+            if self.allowance is not None and self.stream.events >= self.allowance.look_at:
+                return self.allowance.charge(self.stream, data)
+        return ""
 
     def _end_patience(self) -> None:
         if self.patience is not None:
@@ -386,7 +387,7 @@ class Exchange:
         self._end_patience()
         if self.allowance is not None:
             allowance, self.allowance = self.allowance, None
-            allowance.end(self.has_answer and status != CALLER_LEFT)
+            allowance.end(self.stream if self.has_answer and status != CALLER_LEFT else None)
         if self.task:
             self.task.cancel()
             self.task = None

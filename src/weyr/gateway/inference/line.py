@@ -141,7 +141,6 @@ class Line(asyncio.Protocol):
         if self._gathered:
             data = b"".join((*self._gathered, data))
             self._gathered = []
-        allowance = exchange.allowance
         if not exchange.has_answer:
             if self._status in AGAIN and exchange.tries_another(self._status):
                 self._exchange = None
@@ -151,21 +150,16 @@ class Line(asyncio.Protocol):
                 return
             self._look_at_head(exchange, data)
             adds = exchange.adds
-            if allowance is not None:
-                allowance.head(data)
-                adds += allowance.fields
+            if exchange.allowance is not None:
+                adds += exchange.allowance.fields
             if self._plane.is_draining:
                 adds += b"connection: close\r\n"
             if adds:
                 data = with_lines(data, adds)
-            exchange.door.transport.write(data)
-            exchange.passed(data)
-        else:
-            exchange.door.transport.write(data)
-            exchange.passed(data)
-            if allowance is not None and (hit := allowance.piece(data)) and not self._is_complete:
-                break_off(exchange, hit)
-                return
+        exchange.door.transport.write(data)
+        if (hit := exchange.passed(data)) and not self._is_complete:
+            break_off(exchange, hit)
+            return
         if self._is_complete:
             self._exchange = None
             exchange.answered(self._status, self._keeps_alive)

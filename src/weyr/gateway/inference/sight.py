@@ -33,8 +33,10 @@ def stream_of(exchange: "Exchange", data: bytes) -> Stream | None:
         return None
     head = data[: data.find(b"\r\n\r\n")]
     is_events = b"text/event-stream" in head
-    if is_events or (b" /v1/" in exchange.head[:16] and b"application/json" in head):
-        return Stream(exchange.version.counts.measure, exchange.began_at, is_events)
+    is_metered = exchange.allowance is not None and exchange.allowance.is_metered
+    if is_events or is_metered or (exchange.path.startswith(b"/v1/") and b"application/json" in head):
+        is_chunked = is_events and b"\r\ntransfer-encoding:" in head.lower()
+        return Stream(exchange.version.counts.measure, exchange.began_at, is_events, is_chunked, len(head) + 4)
     return None
 
 

@@ -8,20 +8,25 @@ import pytest
 
 from weyr.core.limits import Limits
 from weyr.gateway.inference import tally
+from weyr.gateway.inference.subjects import Subject, Verdict
 from weyr.gateway.inference.tally import TableFull, Tally
 
 NOON = 1_800_000_000.0 - 1_800_000_000.0 % 86_400 + 43_200
 
 
+def asked(table: Tally, limits: Limits, at: float, tokens: float = 0.0, micros: float = 0.0) -> Verdict:
+    return table.admit([Subject("key:a", limits)], tokens, micros, at)
+
+
 def admitted(table: Tally, limits: Limits, at: float, tokens: float = 0.0, micros: float = 0.0) -> bool:
-    return not table.admit("key:a", limits, tokens, micros, at).denied
+    return not asked(table, limits, at, tokens, micros).denied
 
 
 def test_a_burst_passes_and_then_the_rate_counts() -> None:
     """Ten at once are fine where ten are allowed; the eleventh is told when to come again, and may then."""
     table, limits = Tally(), Limits(requests_per_second=2, burst=10)
     assert [admitted(table, limits, NOON) for _ in range(11)] == [True] * 10 + [False]
-    verdict = table.admit("key:a", limits, 0, 0, NOON)
+    verdict = asked(table, limits, NOON, micros=0)
     assert (verdict.denied, verdict.retry_s, verdict.limit, verdict.remaining) == ("2 requests per second", 0.5, 10, 0)
     assert not admitted(table, limits, NOON + 0.49)
     assert admitted(table, limits, NOON + 0.5)
@@ -50,9 +55,9 @@ def test_tokens_are_corrected_once_the_answer_is_known() -> None:
     table, limits = Tally(), Limits(tokens_per_minute=600)
     assert admitted(table, limits, NOON, tokens=500)
     assert not admitted(table, limits, NOON, tokens=200)
-    assert table.charge("key:a", limits, -400, 0, NOON) == ""
+    assert table.charge([Subject("key:a", limits)], -400, 0, NOON) == ""
     assert admitted(table, limits, NOON, tokens=200)
-    assert table.charge("key:a", limits, 600, 0, NOON) == "600 tokens per minute"
+    assert table.charge([Subject("key:a", limits)], 600, 0, NOON) == "600 tokens per minute"
     assert not admitted(table, limits, NOON + 20, tokens=60)
     assert admitted(table, limits, NOON + 36, tokens=60)
 
@@ -61,10 +66,10 @@ def test_money_is_counted_by_day_and_month() -> None:
     """A key's budget for the day comes back at midnight UTC, that for the month with the next one."""
     table, limits = Tally(), Limits(micros_per_day=100, micros_per_month=150)
     assert admitted(table, limits, NOON, micros=100)
-    verdict = table.admit("key:a", limits, 0, 1, NOON)
+    verdict = asked(table, limits, NOON, micros=1)
     assert verdict.retry_s == 43_200
     assert admitted(table, limits, NOON + 86_400, micros=50)
-    verdict = table.admit("key:a", limits, 0, 1, NOON + 86_400)
+    verdict = asked(table, limits, NOON + 86_400, micros=1)
     assert "per month" in verdict.denied
     assert admitted(table, limits, NOON + 86_400 + verdict.retry_s, micros=1)
 
@@ -76,7 +81,7 @@ def test_what_was_used_outlives_the_process(tmp_path: Path) -> None:
     assert admitted(before, limits, NOON, micros=90)
     before.close()
     after = Tally(tmp_path / "limits")
-    assert after.used("key:a", NOON) == (90, 90, 0)
+    assert after.used(Subject("key:a"), NOON) == (90, 90, 0)
     assert admitted(after, limits, NOON, micros=5)
     assert not admitted(after, limits, NOON, micros=5)
 
@@ -85,10 +90,11 @@ CHILD = """
 import sys
 from pathlib import Path
 from weyr.core.limits import Limits
+from weyr.gateway.inference.subjects import Subject
 from weyr.gateway.inference.tally import Tally
 table = Tally(Path(sys.argv[1]))
-limits = Limits(requests_per_second=1e-9, burst=1000, concurrency=5000)
-print(sum(not table.admit("key:a", limits, 0, 0, 1e9).denied for _ in range(900)), flush=True)
+key = Subject("key:a", Limits(requests_per_second=1e-9, burst=1000, concurrency=5000))
+print(sum(not table.admit([key], 0, 0, 1e9).denied for _ in range(900)), flush=True)
 sys.stdin.read()
 """
 
@@ -101,7 +107,7 @@ def test_processes_count_together_and_exactly(tmp_path: Path) -> None:
     try:
         assert sum(int(child.stdout.readline()) for child in children) == 1000
         table = Tally(tmp_path / "limits")
-        assert table.used("key:a", 1e9)[2] == 1000
+        assert table.used(Subject("key:a"), 1e9)[2] == 1000
     finally:
         for child in children:
             child.kill()
@@ -109,16 +115,30 @@ def test_processes_count_together_and_exactly(tmp_path: Path) -> None:
             child.stdin.close()
             child.stdout.close()
     table.forget_the_dead()
-    assert table.used("key:a", 1e9)[2] == 0
+    assert table.used(Subject("key:a"), 1e9)[2] == 0
 
 
 def test_subjects_that_are_long_gone_make_room() -> None:
     """Tasks come and go under new names for years; a subject in use never loses its count to a new one."""
     table, limits = Tally(sets=1), Limits(requests_per_second=1, burst=1, concurrency=1)
     for number in range(tally.SET_SLOTS):
-        assert not table.admit(f"old{number}", limits, 0, 0, NOON).denied
-        table.leave(f"old{number}", NOON)
+        old = Subject(f"old{number}", limits)
+        assert not table.admit([old], 0, 0, NOON).denied
+        table.charge([old], 0, 0, NOON, ends=True)
+    new = Subject("new", limits)
     with pytest.raises(TableFull):
-        table.admit("new", limits, 0, 0, NOON + 60)
-    assert not table.admit("new", limits, 0, 0, NOON + 90_000).denied
-    assert table.admit("new", limits, 0, 0, NOON + 90_000).denied
+        table.admit([new], 0, 0, NOON + 60)
+    assert not table.admit([new], 0, 0, NOON + 90_000).denied
+    assert table.admit([new], 0, 0, NOON + 90_000).denied
+
+
+def test_a_request_passes_all_of_its_limits_or_uses_none() -> None:
+    """Whoever is refused by an endpoint's own limit has not spent his key's."""
+    table = Tally()
+    key = Subject("key:a", Limits(requests_per_second=1, burst=5, concurrency=9, micros_per_day=100))
+    endpoint = Subject("bench/model", Limits(requests_per_second=1, burst=1))
+    assert table.admit([key, endpoint], 0, 10, NOON).remaining == 0
+    for _ in range(20):
+        assert table.admit([key, endpoint], 0, 10, NOON).denied == "1 requests per second"
+    assert table.used(key, NOON) == (10, 10, 1)
+    assert table.admit([key], 0, 0, NOON).remaining == 3

@@ -44,11 +44,11 @@ def check_silence(exchange: "Exchange", silent_s: float, answer_s: float) -> Non
 
 def break_off(exchange: "Exchange", limit: str) -> None:
     """A limit is used up while a stream passes: it ends with an event that says so."""
-    line, allowance = exchange.line, exchange.allowance
+    line, stream = exchange.line, exchange.stream
     assert line is not None
-    assert allowance is not None
+    assert stream is not None
     event = broken_off(exchange.path, f"{exchange.caller} has used up {limit}")
-    if allowance.is_chunked:
+    if stream.is_chunked:
         event = b"%x\r\n%b\r\n0\r\n\r\n" % (len(event), event)
     exchange.door.transport.write(event)
     exchange.line = None
@@ -56,4 +56,4 @@ def break_off(exchange: "Exchange", limit: str) -> None:
     if exchange.endpoint is not None:
         exchange.endpoint.cut += 1
     exchange.over(429)
-    exchange.door.finished(exchange, closes=not (exchange.is_whole and allowance.is_chunked))
+    exchange.door.finished(exchange, closes=not (exchange.is_whole and stream.is_chunked))

@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from weyr.core.limits import Limits
 from weyr.core.routes import DAY_S, Fallback
 from weyr.gateway.inference.asked import header_of
+from weyr.gateway.inference.subjects import Subject
 from weyr.gateway.inference.tally import Tally
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
-_UNLIMITED = Limits()
 _PASSED_ON = (b"accept", b"content-type")
 
 
@@ -33,7 +32,7 @@ class Upstream:
         self.host = parts.hostname or ""
         self.port = parts.port or (443 if self.is_secure else 80)
         self._netloc, self._base = parts.netloc.rpartition("@")[2], parts.path.rstrip("/")
-        self._subject = f"{route} to {told.url}"
+        self._subject = Subject(f"{route} to {told.url}")
 
     async def dial(self, loop: asyncio.AbstractEventLoop, protocol: Callable[[], P]) -> P:
         """A connection of its own for each request: a stale one would cost a request that must not be sent twice.
@@ -84,7 +83,7 @@ class Upstream:
         """What an answer cost."""
         micros = (tokens[0] * self.told.prompt_micros + tokens[1] * self.told.completion_micros) / 1e6
         if micros:
-            tally.charge(self._subject, _UNLIMITED, 0.0, micros, time.time())
+            tally.charge((self._subject,), 0.0, micros, time.time())
 
 
 @lru_cache(maxsize=1)
