@@ -9,9 +9,11 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from inference_plane import ROUTE, TOKEN, Plane, echo_replica, exchange, head, plane_and_echo, short_folder, until
+from prometheus_client.parser import text_string_to_metric_families
 
 from weyr.access.api_keys import KeyRing
 from weyr.core.limits import Limits
@@ -136,6 +138,39 @@ def test_limits_hold_over_all_processes_together() -> None:
             until(lambda: callers.total > 300, "all have asked")
         assert callers.outcomes["200"] == 25
         assert set(callers.outcomes) == {"200", "429"}
+
+
+def test_each_process_is_scraped_at_the_port_they_share_and_renewal_takes_nothing_back() -> None:
+    """A counter that goes backwards looks to Prometheus like a burst of requests that nobody made."""
+    with short_folder() as home, echo_replica(home / "a.sock", "a"), processes(home, 2) as planes:
+        info = planes[0].running()
+        assert info
+
+        def shown(name: str) -> int:
+            text = exchange(info.port, head("GET", f"/-/metrics/{name}", "Connection: close")).decode()
+            assert text.startswith("HTTP/1.1 200"), text[:500]
+            families = text_string_to_metric_families(text.partition("\r\n\r\n")[2])
+            samples = [sample for family in families for sample in family.samples]
+            (count,) = [s.value for s in samples if s.name == "weyr_inference_request_duration_seconds_count"] or [0]
+            return int(count)
+
+        def is_above(count: int) -> bool:
+            return sum(map(shown, seen)) > count
+
+        seen = {"inference": [0], "inference-1": [0]}
+        with Callers(info.port, 6) as callers:
+            for plane in (*planes, *planes):
+                enough = sum(counts[-1] for counts in seen.values()) + 50
+                until(partial(is_above, enough), "there is load")
+                plane.replace()
+                for name, counts in seen.items():
+                    counts += [shown(name) for _ in range(5)]
+        assert callers.outcomes.keys() == {"200"}
+        for counts in seen.values():
+            assert counts == sorted(counts)
+        until(lambda: sum(map(shown, seen)) == callers.total, "every request is counted once")
+        assert exchange(info.port, head("GET", "/-/metrics/inference-7", "Connection: close"))[9:12] == b"503"
+        assert exchange(info.port, head("GET", "/-/metrics/credentials", "Connection: close"))[9:12] == b"404"
 
 
 def test_it_serves_and_revokes_while_nobody_else_is_alive() -> None:

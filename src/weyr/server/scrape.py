@@ -1,7 +1,8 @@
-"""Where does Prometheus find everything? Targets that it asks for by HTTP, all of them at the server's own door.
+"""Where does Prometheus find everything? Targets that it asks for by HTTP, most of them at the server's own door.
 
-Replicas listen on sockets and ports that come and go, and a plane on one that only Weyr reaches. So the server names
-each as a target of its own, with labels that say whose it is, and passes on what the target says, as it says it.
+Replicas listen on sockets and ports that come and go. So the server names each as a target of its own, with labels that
+say whose it is, and passes on what the target says, as it says it. The inference plane tells of itself at its own port:
+whoever scrapes it goes on while the server is down.
 """
 
 import http.client
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from weyr.compose.doors import ports_of
 from weyr.compose.kinds import ENGINE_METRICS
 from weyr.core.capability import TaskBody
 from weyr.core.seen import Present, TaskFacts, TaskState
@@ -31,16 +33,21 @@ def targets(service: Service) -> list[dict[str, Any]]:
     """What http_sd gives: each target with its path as a label, and whose it is."""
     door = urlsplit(service.url).netloc
     found = [_target(door, "/metrics", "weyr")]
-    found += [
-        _target(door, f"/v1/metrics/planes/{name}", f"weyr-{_sort_of(name)}", plane=name)
-        for name, plane in service.weyr.planes.items()
-        if _sort_of(name) and plane.is_wanted
-    ]
+    planes = [name for name, plane in service.weyr.planes.items() if _sort_of(name) and plane.is_wanted]
+    found += [_plane_target(service, name) for name in planes]
     with service.weyr.lock:
         found += [_target(door, path, "weyr-replica", **labels) for path, labels in _replicas(service.weyr.world)]
     if _listens(DCGM_PORT):
         found.append(_target(f"127.0.0.1:{DCGM_PORT}", "/metrics", "dcgm"))
     return found
+
+
+def _plane_target(service: Service, name: str) -> dict[str, Any]:
+    """A process of the inference plane is asked at the plane's own port, which needs no server."""
+    sort = _sort_of(name)
+    if sort == "inference" and (port := ports_of(service.weyr.home, is_serving=False)[sort]):
+        return _target(f"127.0.0.1:{port}", f"/-/metrics/{name}", f"weyr-{sort}", plane=name)
+    return _target(urlsplit(service.url).netloc, f"/v1/metrics/planes/{name}", f"weyr-{sort}", plane=name)
 
 
 def plane_metrics(service: Service, plane: str) -> bytes:

@@ -15,6 +15,7 @@ from weyr.gateway.inference.capture import Payloads
 from weyr.gateway.inference.control import Control
 from weyr.gateway.inference.door import Door
 from weyr.gateway.inference.doorbell import Doorbell
+from weyr.gateway.inference.metrics import Teller
 from weyr.gateway.inference.plane import Bounds, Plane
 from weyr.gateway.inference.port import beside, door_of, own_of
 from weyr.gateway.inference.table import Table
@@ -72,8 +73,13 @@ async def _serve(arguments: argparse.Namespace) -> None:
     plane.doorbell = Doorbell(arguments.doorbell)
     door, before = await door_of(arguments.control, arguments.host, arguments.port, arguments.replace)
     port = door.getsockname()[1]
+    plane.teller = teller = Teller(plane, arguments.control, arguments.info)
+    if before is not None:
+        await teller.inherit()
+    else:
+        teller.forget()
     public = await plane.loop.create_server(lambda: Door(plane), sock=door, backlog=BACKLOG)
-    control_server = HttpServer(Control(plane, Epochs(arguments.info.with_name("epoch"))))
+    control_server = HttpServer(Control(plane, Epochs(arguments.info.with_name("epoch")), teller))
     control = await listen_unix(control_server, arguments.control, replaces=before is not None)
     beat = asyncio.create_task(plane.beat())
     write_info(arguments.info, port, f"http://{arguments.host}:{port}")
@@ -86,8 +92,11 @@ async def _serve(arguments: argparse.Namespace) -> None:
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         giver.close()
         public.close()
+        telling = asyncio.create_task(teller.keep_telling())
         await plane.drain(arguments.grace, is_followed=replaced.is_set() or bool(beside(arguments.control)))
         await plane.close(PAYLOADS_S)
+        telling.cancel()
+        teller.close(is_followed=replaced.is_set())
         await control_server.drain([control], grace_s=0.5)
     finally:
         beat.cancel()

@@ -3,11 +3,13 @@
 from typing import TYPE_CHECKING
 
 from weyr.core.api_keys import PRIORITIES
+from weyr.core.grants import Principal
 from weyr.core.limits import NO_LIMITS
 from weyr.gateway.inference.allowance import Allowance, LimitHit, rate_fields
 from weyr.gateway.inference.callers import WORDS, Caller, action_of, may
 from weyr.gateway.inference.endpoint import Endpoint
 from weyr.gateway.inference.refusals import retry_after
+from weyr.gateway.inference.scrape import PLACE, scrape
 from weyr.gateway.inference.wishes import priority_of
 
 if TYPE_CHECKING:
@@ -26,13 +28,10 @@ def admitted(exchange: "Exchange") -> Endpoint | None:
         exchange.refuse(401, "send a valid token: Authorization: Bearer TOKEN")
         return None
     principal = caller.principal
-    if not may(principal, action, name):
-        plane.audit.refused(principal.name, action, name, "no grant covers it")
-        exchange.refuse(403, f"{principal.name} may not {WORDS[action]} {name}")
-        return None
-    endpoint = plane.table.by_prefix.get(exchange.name)
+    is_allowed = may(principal, action, name)
+    endpoint = plane.table.by_prefix.get(exchange.name) if is_allowed else None
     if endpoint is None:
-        exchange.refuse(404, f'there is no endpoint "{name}"; the path begins with /stack/endpoint')
+        _turn_away(exchange, principal, action, is_allowed)
         return None
     exchange.caller = principal.name
     if (endpoint.is_limited or caller.limits is not NO_LIMITS) and not _is_within(exchange, endpoint, caller):
@@ -42,6 +41,18 @@ def admitted(exchange: "Exchange") -> Endpoint | None:
     elif caller.priority_max < NORMAL:
         exchange.priority = caller.priority_max
     return endpoint
+
+
+def _turn_away(exchange: "Exchange", principal: Principal, action: str, is_allowed: bool) -> None:
+    """Answers who asks for no endpoint, or for one that he may not ask."""
+    name = exchange.name.decode("latin-1")
+    if exchange.name == PLACE:
+        scrape(exchange, principal)
+    elif is_allowed:
+        exchange.refuse(404, f'there is no endpoint "{name}"; the path begins with /stack/endpoint')
+    else:
+        exchange.door.plane.audit.refused(principal.name, action, name, "no grant covers it")
+        exchange.refuse(403, f"{principal.name} may not {WORDS[action]} {name}")
 
 
 def _is_within(exchange: "Exchange", endpoint: Endpoint, caller: Caller) -> bool:

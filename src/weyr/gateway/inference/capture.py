@@ -115,7 +115,6 @@ class Payloads:
     def told(self, line: dict[str, Any]) -> None:
         """The writer says what it could not write."""
         endpoint = str(line.get("endpoint", ""))
-        self.logged[endpoint] = self.logged.get(endpoint, 0) - 1
         self._drop(endpoint, str(line.get("reason", FULL)))
 
     def _put_early(self, endpoint: str, data: bytes) -> None:

@@ -7,7 +7,7 @@ from typing import cast
 
 from weyr.core.plain import plain_of
 from weyr.gateway.inference.endpoint import Endpoint
-from weyr.gateway.inference.metrics import metrics_text
+from weyr.gateway.inference.metrics import Teller
 from weyr.gateway.inference.plane import Plane
 from weyr.wire.epochs import HEADER, Epochs
 from weyr.wire.message import TEXT, Request, Response, answer, refusal
@@ -16,8 +16,8 @@ from weyr.wire.message import TEXT, Request, Response, answer, refusal
 class Control:
     """The handler of the control socket."""
 
-    def __init__(self, plane: Plane, epochs: Epochs) -> None:
-        self._plane, self._epochs = plane, epochs
+    def __init__(self, plane: Plane, epochs: Epochs, teller: Teller) -> None:
+        self._plane, self._epochs, self._teller = plane, epochs, teller
 
     def __call__(self, request: Request) -> Response:
         table = self._plane.table
@@ -33,9 +33,11 @@ class Control:
                 endpoints = {name: _stats(endpoint) for name, endpoint in table.seen().items()}
                 return answer({"generation": table.generation, "endpoints": endpoints})
             case b"GET", b"/metrics":
-                return Response(200, metrics_text(self._plane).encode(), TEXT)
+                return Response(200, self._teller.metrics().encode(), TEXT)
+            case b"POST", b"/bequest":
+                return answer({"file": str(self._teller.bequeath())})
             case _:
-                return refusal(404, "ask GET /health, GET /stats, GET /metrics or POST /reload")
+                return refusal(404, "ask GET /health, /stats, /metrics, or POST /reload, /bequest")
 
 
 def _stats(endpoint: Endpoint) -> dict[str, object]:

@@ -350,7 +350,7 @@ class Exchange:
             return
         data = response.encode(closes, with_body=self.method != b"HEAD")
         self.door.transport.write(with_lines(data, self.adds) if self.adds else data)
-        if self.endpoint is None:
+        if self.endpoint is None and status >= 400:
             self.door.plane.refusals[status] = self.door.plane.refusals.get(status, 0) + 1
         self.over(status)
         self.door.finished(self, closes)

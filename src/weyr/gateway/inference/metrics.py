@@ -1,25 +1,80 @@
-"""How does Prometheus see the plane? Plain counters written out when asked, under the names of one table.
+"""How does Prometheus see the plane? Plain counters taken together when asked, under the names of one table.
 
 The counting itself is integer additions: a metrics library's locks would cost more than routing. A version that nobody
 asked for anything is left out, so that a thousand idle endpoints are a thousand short lines and not a million.
 """
 
-from collections.abc import Iterator, Sequence
-from itertools import accumulate
+import asyncio
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 from weyr.core import serving_metrics as names
 from weyr.core.serving_metrics import Metric
+from weyr.gateway.inference.bequest import SUFFIX, Before, Bequest
 from weyr.gateway.inference.counts import Counts
 from weyr.gateway.inference.endpoint import Endpoint
+from weyr.gateway.inference.figures import Amount, Figures, Labels, Samples, added, of_endpoints, text_of
 from weyr.gateway.inference.measure import Histogram, Tally
 from weyr.gateway.inference.plane import Plane
+from weyr.wire.ask import NoAnswer, asked
 
-Sample = tuple[tuple[object, ...], float]
-"""The values of a metric's labels, in the table's order, and what it shows."""
+WRITE_EVERY_S = 0.25
 
 
-def metrics_text(plane: Plane) -> str:
-    """The plane's metrics in Prometheus' text format."""
+class Teller:
+    """Tells what this process counted, together with those whose place it took. `name` is the process' own, such as
+    inference-1; the others of the plane have their control sockets beside `control`."""
+
+    def __init__(self, plane: Plane, control: Path, info: Path) -> None:
+        self.name, self.control = control.stem, control
+        self._plane = plane
+        self._before = Before()
+        self._bequest = Bequest(info.with_name(f"{info.stem}.{os.getpid()}{SUFFIX}"), self._before, self._own)
+        self._info = info
+
+    def metrics(self) -> str:
+        """All of it in Prometheus' text format."""
+        before = self._before.figures()
+        whole = added(self._own(), before)
+        shown = text_of(of_endpoints(whole, self._plane.table.seen().keys()) if before else whole)
+        self._bequest.write()
+        return shown
+
+    def bequeath(self) -> Path:
+        """From now on what this process counts is written down for its successor. Where."""
+        return self._bequest.begin()
+
+    async def inherit(self) -> None:
+        """Asks who has this place now for its counts. One that does not answer leaves none."""
+        try:
+            _, text = await asked(self.control, "POST", "/bequest")
+            self._before.open.append(Path(json.loads(text)["file"]))
+        except (NoAnswer, ValueError, KeyError, TypeError):
+            return
+
+    def forget(self) -> None:
+        """Nobody had this place: counting begins at 0."""
+        for left in self._info.parent.glob(f"{self._info.stem}.*{SUFFIX}"):
+            left.unlink(missing_ok=True)
+
+    async def keep_telling(self) -> None:
+        """Writes down what is still counted while callers leave, until cancelled."""
+        while True:
+            self._bequest.write()
+            await asyncio.sleep(WRITE_EVERY_S)
+
+    def close(self, is_followed: bool) -> None:
+        """Writes down the last of it, or takes back what nobody will read."""
+        self._bequest.close(is_followed)
+
+    def _own(self) -> Figures:
+        return figures_of(self._plane)
+
+
+def figures_of(plane: Plane) -> Figures:
+    """What this process counted since it began."""
     endpoints = list(plane.table.seen().values())
     versions = [
         (endpoint.route.name, counts)
@@ -27,35 +82,37 @@ def metrics_text(plane: Plane) -> str:
         for counts in (*endpoint.counts.values(), endpoint.nobody)
         if counts.requests
     ]
-    parts = [*_of_plane(plane), *_of_endpoints(plane, endpoints), *_of_callers(versions), *_of_versions(versions)]
-    return "".join(parts)
+    parts = (_of_plane(plane), _of_endpoints(endpoints), _of_callers(versions), _of_versions(versions))
+    return {metric.name: samples for part in parts for metric, samples in part}
 
 
-def _of_plane(plane: Plane) -> Iterator[str]:
-    yield _plain(names.CONNECTIONS, [((), len(plane.doors))])
-    yield _plain(names.GENERATION, [((), plane.table.generation)])
-    yield _plain(names.REFUSALS, [((status,), count) for status, count in sorted(plane.refusals.items())])
-    yield _plain(names.SPANS, [((), sum(exporter.sent for exporter in plane.exporters.values()))])
-    yield _plain(names.SPANS_DROPPED, [((), sum(exporter.dropped for exporter in plane.exporters.values()))])
-    yield _plain(names.LOGGED, [((name,), count) for name, count in sorted(plane.payloads.logged.items())])
-    yield _plain(names.UNLOGGED, sorted(plane.payloads.dropped.items()))
+Told = Iterator[tuple[Metric, Samples]]
 
 
-def _of_endpoints(plane: Plane, endpoints: Sequence[Endpoint]) -> Iterator[str]:
-    yield _plain(names.INFLIGHT, [((e.route.name,), e.inflight) for e in endpoints])
-    yield _plain(names.WAITING, [((e.route.name,), len(e.waiting)) for e in endpoints])
-    replicas = [((e.route.name, told.name), len(told.replicas)) for e in endpoints for told in e.route.body.versions]
-    yield _plain(names.REPLICAS, replicas)
-    steps = [((e.route.name, step.told.name), step.taken) for e in endpoints for step in e.chain]
-    yield _plain(names.FALLBACKS, steps)
-    copies = [
-        ((e.route.name, counts.name, outcome), count)
+def _of_plane(plane: Plane) -> Told:
+    exporters = plane.exporters.values()
+    yield names.CONNECTIONS, {(): len(plane.doors)}
+    yield names.GENERATION, {(): plane.table.generation}
+    yield names.REFUSALS, {(status,): count for status, count in sorted(plane.refusals.items())}
+    yield names.SPANS, {(): sum(exporter.sent for exporter in exporters)}
+    yield names.SPANS_DROPPED, {(): sum(exporter.dropped for exporter in exporters)}
+    yield names.LOGGED, {(name,): count for name, count in sorted(plane.payloads.logged.items())}
+    yield names.UNLOGGED, dict(sorted(plane.payloads.dropped.items()))
+
+
+def _of_endpoints(endpoints: Sequence[Endpoint]) -> Told:
+    yield names.INFLIGHT, {(e.route.name,): e.inflight for e in endpoints}
+    yield names.WAITING, {(e.route.name,): len(e.waiting) for e in endpoints}
+    yield names.REPLICAS, {(e.route.name, v.name): len(v.replicas) for e in endpoints for v in e.route.body.versions}
+    yield names.FALLBACKS, {(e.route.name, step.told.name): step.taken for e in endpoints for step in e.chain}
+    copies: dict[Labels, Amount] = {
+        (e.route.name, counts.name, outcome): count
         for e in endpoints
         for counts in e.counts.values()
         for outcome, count in _copies(counts)
         if count
-    ]
-    yield _plain(names.SHADOWS, copies)
+    }
+    yield names.SHADOWS, copies
 
 
 def _copies(counts: Counts) -> tuple[tuple[str, int], ...]:
@@ -67,71 +124,35 @@ def _copies(counts: Counts) -> tuple[tuple[str, int], ...]:
     )
 
 
-def _of_callers(versions: Sequence[tuple[str, Counts]]) -> Iterator[str]:
-    tallies: list[tuple[tuple[object, ...], Tally]] = [
-        ((name, counts.name, caller), tally)
+def _of_callers(versions: Sequence[tuple[str, Counts]]) -> Told:
+    tallies: dict[Labels, Tally] = {
+        (name, counts.name, caller): tally
         for name, counts in versions
         for caller, tally in counts.measure.callers.items()
-    ]
-    statuses = [
-        ((*labels, status), count) for labels, tally in tallies for status, count in sorted(tally.statuses.items())
-    ]
-    yield _plain(names.REQUESTS, statuses)
-    yield _plain(names.REQUEST_BYTES, [(labels, tally.request_bytes) for labels, tally in tallies])
-    yield _plain(names.RESPONSE_BYTES, [(labels, tally.response_bytes) for labels, tally in tallies])
-    yield _plain(names.DISCONNECTS, [(labels, tally.disconnects) for labels, tally in tallies])
-    speaking = [(labels, tally) for labels, tally in tallies if tally.prompt_tokens or tally.generation_tokens]
-    yield _plain(names.PROMPT_TOKENS, [(labels, tally.prompt_tokens) for labels, tally in speaking])
-    yield _plain(names.GENERATION_TOKENS, [(labels, tally.generation_tokens) for labels, tally in speaking])
+    }
+    statuses: dict[Labels, Amount] = {
+        (*who, status): count for who, tally in tallies.items() for status, count in sorted(tally.statuses.items())
+    }
+    yield names.REQUESTS, statuses
+    yield names.REQUEST_BYTES, {who: tally.request_bytes for who, tally in tallies.items()}
+    yield names.RESPONSE_BYTES, {who: tally.response_bytes for who, tally in tallies.items()}
+    yield names.DISCONNECTS, {who: tally.disconnects for who, tally in tallies.items()}
+    speaking = {who: tally for who, tally in tallies.items() if tally.prompt_tokens or tally.generation_tokens}
+    yield names.PROMPT_TOKENS, {who: tally.prompt_tokens for who, tally in speaking.items()}
+    yield names.GENERATION_TOKENS, {who: tally.generation_tokens for who, tally in speaking.items()}
 
 
-def _of_versions(versions: Sequence[tuple[str, Counts]]) -> Iterator[str]:
-    durations = [((name, c.name), c.buckets, c.latency_sum_s) for name, c in versions]
-    yield _histogram(names.DURATION, durations)
-    yield _histogram(names.QUEUE, [_shown(name, c, c.measure.queue) for name, c in versions])
-    yield _histogram(names.COLD_START, _used([_shown(name, c, c.measure.cold) for name, c in versions]))
-    yield _histogram(names.FIRST_TOKEN, _used([_shown(name, c, c.measure.first_token) for name, c in versions]))
-    yield _histogram(names.INTER_TOKEN, _used([_shown(name, c, c.measure.inter_token) for name, c in versions]))
+def _of_versions(versions: Sequence[tuple[str, Counts]]) -> Told:
+    yield names.DURATION, {(name, c.name): (c.buckets, c.latency_sum_s) for name, c in versions}
+    yield names.QUEUE, dict(_shown(name, c, c.measure.queue) for name, c in versions)
+    yield names.COLD_START, _used(dict(_shown(name, c, c.measure.cold) for name, c in versions))
+    yield names.FIRST_TOKEN, _used(dict(_shown(name, c, c.measure.first_token) for name, c in versions))
+    yield names.INTER_TOKEN, _used(dict(_shown(name, c, c.measure.inter_token) for name, c in versions))
 
 
-Shown = tuple[tuple[object, ...], Sequence[int], float]
-"""The values of a histogram's labels, its counts by bucket, and its sum."""
+def _shown(name: str, counts: Counts, histogram: Histogram) -> tuple[Labels, tuple[Sequence[int], float]]:
+    return (name, counts.name), (histogram.counts, histogram.sum_s)
 
 
-def _shown(name: str, counts: Counts, histogram: Histogram) -> Shown:
-    return (name, counts.name), histogram.counts, histogram.sum_s
-
-
-def _used(shown: Sequence[Shown]) -> list[Shown]:
-    return [each for each in shown if any(each[1])]
-
-
-def _plain(metric: Metric, samples: Sequence[Sample]) -> str:
-    lines = [f"{metric.sample()}{_labels(metric, values)} {value}\n" for values, value in samples]
-    return metric.head() + "".join(lines)
-
-
-def _histogram(metric: Metric, shown: Sequence[Shown]) -> str:
-    bounds = (*(f"{bound:g}" for bound in metric.buckets), "+Inf")
-    lines = [metric.head()]
-    for values, counts, sum_s in shown:
-        cumulated = list(accumulate(counts))
-        labels = _labels(metric, values)
-        inside = labels[:-1]
-        bucket = metric.sample("_bucket")
-        lines += [f'{bucket}{inside},le="{bound}"}} {count}\n' for bound, count in zip(bounds, cumulated, strict=True)]
-        lines.append(
-            f"{metric.sample('_sum')}{labels} {sum_s:.6f}\n{metric.sample('_count')}{labels} {cumulated[-1]}\n"
-        )
-    return "".join(lines)
-
-
-def _labels(metric: Metric, values: Sequence[object]) -> str:
-    if not metric.labels:
-        return ""
-    return "{" + ",".join(f'{key}="{_text(value)}"' for key, value in zip(metric.labels, values, strict=True)) + "}"
-
-
-def _text(value: object) -> str:
-    """A label's value. Names of callers are made by people."""
-    return str(value).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+def _used(shown: Mapping[Labels, tuple[Sequence[int], float]]) -> dict[Labels, Amount]:
+    return {labels: histogram for labels, histogram in shown.items() if any(histogram[0])}

@@ -18,6 +18,7 @@ from weyr.wire.process import bound_log
 
 if TYPE_CHECKING:
     from weyr.gateway.inference.door import Door
+    from weyr.gateway.inference.metrics import Teller
 
 ROTATE_S = 60.0
 """How often it is looked who of the callers are the busiest."""
@@ -52,6 +53,9 @@ class Plane:
 
     Takes `limits`, the file that what callers used is kept in; without one it is forgotten with the process.
     """
+
+    teller: "Teller"
+    """Who tells what was counted; there before the first caller is."""
 
     def __init__(
         self, table: Table, callers: Callers, audit: AuditTrail, bounds: Bounds,
