@@ -16,23 +16,27 @@ from weyr.core.capability import PYTHON, TaskBody, Wanted
 from weyr.core.ref import ThingId
 from weyr.core.seen import EndReason
 
-HOSTS, REPLICAS = "weyr.runtime.function", "weyr.runtime.serve"
+HOSTS, REPLICAS, PROGRAMS = "weyr.runtime.function", "weyr.runtime.serve", "weyr.runtime.health"
 PROBE = "/v2/health/ready"
 CODE = "import os, sys\nprint('loaded', os.getcwd(), sorted(os.environ), os.environ['MOOD'], flush=True)\n"
 
 
 def ahead_of(local: LocalWorld) -> int:
     """The process that waits with the program loaded."""
+    return next(iter(all_ahead(local)), 0)
+
+
+def all_ahead(local: LocalWorld) -> list[int]:
+    """Every process that waits with a program loaded."""
     launcher = local.launcher.pid()
     assert launcher
-    found = [pid for pid in processes.descendants(launcher) if "weyr.attempt.ahead" in _words(pid)]
-    return found[0] if found else 0
+    return [pid for pid in processes.descendants(launcher) if "weyr.attempt.ahead" in _words(pid)]
 
 
 def test_a_host_that_was_loaded_ahead_is_like_any_other(local: LocalWorld) -> None:
     """Its words, environment and folder are its task's, so its remains are found; it dies with its wrapper."""
     (local.home / "mood.py").write_text(CODE + "def main(event):\n    return event\n")
-    local.launcher.expect(HOSTS, True)
+    local.launcher.expect(HOSTS, 1)
     local.until(task_id(), lambda _: ahead_of(local) > 0)
     waited, id = ahead_of(local), task_id()
     order = json.dumps({"handler": "mood:main", "concurrency": 1, "payload": 1000})
@@ -65,7 +69,7 @@ def test_a_host_that_was_loaded_ahead_is_like_any_other(local: LocalWorld) -> No
 
 def test_a_task_without_that_program_begins_as_ever(local: LocalWorld) -> None:
     """Only a host takes the one that was loaded; nobody who expects no hosts any more pays for it."""
-    local.launcher.expect(HOSTS, True)
+    local.launcher.expect(HOSTS, 1)
     local.until(task_id(), lambda _: ahead_of(local) > 0)
     waits, id = ahead_of(local), task_id()
 
@@ -73,7 +77,7 @@ def test_a_task_without_that_program_begins_as_ever(local: LocalWorld) -> None:
 
     assert local.ended(id).end is not None
     assert ahead_of(local) == waits
-    local.launcher.expect(HOSTS, False)
+    local.launcher.expect(HOSTS, 0)
     local.until(task_id(), lambda _: processes.start_ticks(waits) is None)
 
 
@@ -83,7 +87,7 @@ def test_a_model_server_that_was_loaded_ahead_serves(local: LocalWorld) -> None:
     source = _onnx_model(local.home / "model")
     argv = (PYTHON, "-I", "-m", "weyr.runtime.serve", "--source", source, "--name", "m", "--version", "1")
     body = TaskBody(argv, str(local.home), cpu=2, memory_bytes=2**30, probe=PROBE)
-    local.launcher.expect(REPLICAS, True)
+    local.launcher.expect(REPLICAS, 1)
     pids: list[tuple[int, int]] = []
     for is_killed in (True, False):
         local.until(task_id(), lambda _: ahead_of(local) > 0)
@@ -98,7 +102,37 @@ def test_a_model_server_that_was_loaded_ahead_serves(local: LocalWorld) -> None:
         local.until(task_id(), partial(_another_waits, local, waits))
 
     assert [waited == runs for waited, runs in pids] == [False, True]
-    local.launcher.expect(REPLICAS, False)
+    local.launcher.expect(REPLICAS, 0)
+
+
+def test_two_that_are_asked_for_at_once_were_both_loaded(local: LocalWorld) -> None:
+    """Whoever wakes within seconds of another waits no longer: what watches over a program is there for each."""
+    local.launcher.expect(PROGRAMS, 2)
+    local.until(task_id(), lambda _: len(all_ahead(local)) == 2)
+    waiting = all_ahead(local)
+    argv = (PYTHON, "-I", "-m", PROGRAMS, "--alive", "--", "sleep", "60")
+    body = TaskBody(argv, str(local.home), probe="/")
+
+    local.provider.ensure([Wanted(task_id(part), 1, body) for part in ("1", "2")])
+
+    for part in ("1", "2"):
+        local.until(task_id(part), lambda seen: getattr(getattr(seen, "facts", None), "is_ready", False))
+    assert {_pid(local, task_id(part)) for part in ("1", "2")} == set(waiting)
+
+
+def test_a_launcher_that_died_is_begun_again_with_what_it_kept(local: LocalWorld) -> None:
+    """Else the first to wake after that would wait as if nothing were ever kept."""
+    local.launcher.expect(PROGRAMS, 1)
+    local.until(task_id(), lambda _: ahead_of(local) > 0)
+    before = local.launcher.pid()
+    assert before
+    os.kill(before, signal.SIGKILL)
+    local.until(task_id(), lambda _: local.launcher.pid() is None)
+
+    after = local.launcher.kept()
+
+    assert after not in (None, before)
+    local.until(task_id(), lambda _: ahead_of(local) > 0)
 
 
 def test_what_was_loaded_is_not_what_a_task_brings_itself() -> None:

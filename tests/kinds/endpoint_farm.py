@@ -39,8 +39,8 @@ class Farm:
     """One endpoint with its replicas and its plane. Change a field, `step`, and see.
 
     `crashing`, `slow`, `silent`, `vanished` and `queued` name replicas; `counts` is what the plane counted, by version.
-    An `order` is given at the next look. A plane that is lagging goes on with the routing
-    that it had.
+    An `order` is given at the next look. Replicas began when they were first seen, or at `started_at`. A plane that is
+    lagging goes on with the routing that it had.
     """
 
     spec: EndpointSpec | None = field(default_factory=endpoint)
@@ -58,7 +58,8 @@ class Farm:
     counts: dict[str, VersionCounts] = field(default_factory=dict)
     queued: set[str] = field(default_factory=set)
     order: str = ""
-    started_at: float = 5.0
+    started_at: float | None = None
+    began: dict[str, float] = field(default_factory=dict)
     history: History = field(default_factory=lambda: History(KIND, DIGITS))
     routed: tuple[str, ...] = ()
     applied: int = 0
@@ -128,7 +129,8 @@ class Farm:
             return Present(TaskFacts(TaskState.STARTING, waits="no room"))
         if part in self.crashing:
             return Present(TaskFacts(TaskState.ENDED, end=TaskEnd(EndReason.FAILED, 1, detail="exit code 1")))
-        return Present(TaskFacts(TaskState.RUNNING, part not in self.slow, self.started_at, address=f"/run/{part}"))
+        began = self.began.setdefault(part, self.history.now) if self.started_at is None else self.started_at
+        return Present(TaskFacts(TaskState.RUNNING, part not in self.slow, began, address=f"/run/{part}"))
 
 
 def released(decision: Decision[Any]) -> list[str]:

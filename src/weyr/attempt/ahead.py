@@ -50,10 +50,14 @@ def main(argv: Sequence[str]) -> int:
     order, report, module = int(argv[0]), socket.socket(fileno=int(argv[1])), argv[2]
     for fd in (order, report.fileno()):
         os.set_inheritable(fd, False)
-    program: Any = importlib.import_module(f"{module}.__main__")
+    program: Any = importlib.import_module(module)
+    if hasattr(program, "__path__"):
+        program = importlib.import_module(f"{module}.__main__")
     for name in getattr(program, "AHEAD", ()):
         with contextlib.suppress(ImportError):  # of an extra that is not installed
             importlib.import_module(name)
+    if hasattr(program, "rehearse"):
+        program.rehearse()
     gc.collect()
     gc.freeze()  # nothing of it goes away, so no collector need look at it again
     with report:

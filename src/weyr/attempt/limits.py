@@ -6,6 +6,7 @@ make a group, CPU is bounded by affinity, and the wrapper measures memory and ki
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 PERIOD_US = 100_000
@@ -218,6 +219,16 @@ def _weigh(folder: str, version: int, weight: float) -> None:
         _try_write(folder, "cpu.weight", str(min(10_000, max(1, int(100 * weight)))))
     else:
         _try_write(folder, "cpu.shares", str(max(2, int(1024 * weight))))
+
+
+def available_bytes(meminfo: str = "/proc/meminfo") -> int:
+    """How much memory of this machine could be used without taking any from others; 0 where it does not say."""
+    with suppress(OSError, ValueError), open(meminfo) as file:
+        for line in file:
+            name, _, amount = line.partition(":")
+            if name == "MemAvailable":
+                return int(amount.split()[0]) << 10
+    return 0
 
 
 def group_folders(name: str, trees: dict[str, Hierarchy]) -> list[str]:

@@ -189,6 +189,8 @@ class OrderMaker:
             env |= {"WEYR_PYTHON": self._host.python, "WEYR_CACHE": cache}
         if socket:
             env["WEYR_SOCKET"] = socket
+            if not (body.sandbox or body.image or self._events.startswith("{")):
+                env["WEYR_DOORBELL"] = self._events
         if secret_folder:
             env["WEYR_SECRETS_DIR"] = secret_folder
             env |= {name: f"{secret_folder}/{name}" for name in body.secret_files}

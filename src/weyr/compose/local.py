@@ -68,7 +68,9 @@ from weyr.tracking.service import Tracking
 
 Planes = Mapping[str, Plane]
 
-HOSTS, REPLICAS = "weyr.runtime.function", "weyr.runtime.serve"
+HOSTS = "weyr.runtime.function"
+WAKES = {"server": "weyr.runtime.serve", "program": "weyr.runtime.health"}
+"""What is kept loaded for an endpoint that sleeps, by what it wakes as."""
 """What the launcher keeps loaded where somebody may wait for it."""
 SYSTEM_BUCKET = "weyr-artifacts"
 """Artifacts of runs whose job names no bucket. It belongs to no stack."""
@@ -126,7 +128,7 @@ def plane_supervisor(weyr: "Weyr", log: Log, on_started: Callable[[str], None]) 
 
 def task_vigil(weyr: "Weyr", wake: Callable[[Iterable[Ref]], None]) -> Vigil:
     """Who notices the deaths that no launcher can tell of."""
-    return Vigil(weyr.home.tasks, weyr.launcher.pid, wake)
+    return Vigil(weyr.home.tasks, weyr.launcher.kept, wake)
 
 
 def payload_carrier(weyr: "Weyr", log: Log) -> Carrier:
@@ -256,7 +258,7 @@ def _services(
             home.sockets / "inference.sock",
             lambda: url_of(ports["inference"]),
             epoch,
-            partial(launcher.expect, REPLICAS),
+            lambda what, count: launcher.expect(WAKES[what], count),
             secrets.read,
         ),
         Capability.FUNCTIONS: LocalFunctions(home.functions, home.sockets, epoch, partial(launcher.expect, HOSTS)),

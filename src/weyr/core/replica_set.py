@@ -109,12 +109,14 @@ def drop_ended(
 
 
 def give_up_on(
-    sight: Sight, held: ReplicaSet, patience_s: float, ready_within_s: float
+    sight: Sight, held: ReplicaSet, patience_s: float, ready_within_s: float, counts: int = 1
 ) -> tuple[ReplicaSet, tuple[Note, ...]]:
-    """Lets replicas go that run and are ill: ready once and not for `patience_s`, or not within `ready_within_s`."""
+    """Lets replicas go that run and are ill: ready once and not for `patience_s`, or not within `ready_within_s`. Each
+    `counts` as so many crashes."""
     texts = {replica.part: _illness(sight, replica, patience_s, ready_within_s) for replica in held.replicas}
     for text in filter(None, texts.values()):
-        held = crashed(sight.now, held, text)
+        # The next one may be as late, and is of the same row of failures then.
+        held = crashed(sight.now, held, text, CRASHES_FORGOTTEN_AFTER_S + max(patience_s, ready_within_s), counts)
     kept = [replace(r, is_leaving=True, left_at=sight.now) if texts[r.part] else r for r in held.replicas]
     notes = tuple(Note("replica.unhealthy", text) for text in texts.values() if text)
     return replace(held, replicas=tuple(kept)), notes
@@ -197,11 +199,13 @@ def may_stop(sight: Sight, replica: Replica, busy: Mapping[str, int] | None, gra
     return busy.get(replica.part, 0) == 0 or not is_awaited(replica.left_at + grace_s, sight.now, grace_s)
 
 
-def crashed(now: float, held: ReplicaSet, text: str) -> ReplicaSet:
+def crashed(
+    now: float, held: ReplicaSet, text: str, forgotten_after_s: float = CRASHES_FORGOTTEN_AFTER_S, counts: int = 1
+) -> ReplicaSet:
     """The first crash is followed at once, the next after 2, 4, 8 ... 60 s."""
-    before = held.crashes if 0 <= now - held.crashed_at <= CRASHES_FORGOTTEN_AFTER_S else 0
+    before = held.crashes if 0 <= now - held.crashed_at <= forgotten_after_s else 0
     wait_s = min(2.0 ** min(before, 10), BACKOFF_MAX_S) if before else 0.0
-    return replace(held, crashes=before + 1, crashed_at=now, retry_at=now + wait_s, last_end=text)
+    return replace(held, crashes=before + counts, crashed_at=now, retry_at=now + wait_s, last_end=text)
 
 
 def _end_of(sight: Sight, replica: Replica) -> tuple[str, TaskEnd | None]:

@@ -132,7 +132,8 @@ class Traffic:
 class RouteBody:
     """Send `route`'s requests to `versions`; one that no replica can take is held for `hold_s`.
 
-    Where it `sleeps` there may be no replica until a request comes: a process that can become one is kept loaded.
+    Where there may be no replica until a request comes, `wakes_as` says what one begins as, Weyr's own model `server`
+    or a `program` that is watched over: processes that can become one are kept loaded. "" where some always stand.
     """
 
     route: str
@@ -141,7 +142,7 @@ class RouteBody:
     traffic: Traffic = Traffic()
     limits: RouteLimits = UNLIMITED
     watch: Watch = field(default_factory=Watch)
-    sleeps: bool = False
+    wakes_as: Literal["", "server", "program"] = ""
     of: Literal["route"] = "route"
 
     @property

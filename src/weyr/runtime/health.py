@@ -22,7 +22,7 @@ from weyr.runtime.ring import ring_beside
 
 READY = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 NOT_READY = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-STARTING_EVERY_S = 0.1
+STARTING_EVERY_S = 0.01
 STARTING_SHARE = 0.05
 """Until it is well for the first time it is looked at after a twentieth of the time that it has taken so far: what
 starts in a second is seen at once, and what loads for minutes is not kept busy with questions."""

@@ -34,7 +34,7 @@ class LocalFunctions:
     """Provider of functions on this machine.
 
     Promises: what `ensure` accepted is on disk before it returns, and so are the bucket's triggers. Only one process
-    writes the file; its threads queue here. `expect_hosts` is told whether there is any function: one may be called.
+    writes the file; its threads queue here. `expect_hosts` is told how many functions may be called.
     `address_of` says where a host of this machine will listen.
     """
 
@@ -45,17 +45,18 @@ class LocalFunctions:
         file: Path,
         sockets: Path,
         epoch: int = 0,
-        expect_hosts: Callable[[bool], None] = lambda _is_wanted: None,
+        expect_hosts: Callable[[int], None] = lambda _count: None,
         address_of: Callable[[ThingId], str] = lambda _id: "",
     ) -> None:
         self._file, self._sockets, self._epoch = file, sockets, epoch
-        self._expect_hosts, self._is_expected = expect_hosts, False
+        self._expect_hosts, self._expected = expect_hosts, 0
         self._address_of = address_of
         self._lock = threading.Lock()
 
     def observe(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Seen]:
         """What the plane does for these. `facts.generation` is what it has applied, `generation` what was accepted."""
         kept = _by_thing(_read(self._file)[1])
+        self._expect(len(kept))
         try:
             stats = self._ask("functions", "GET", "/stats")["functions"]
         except PlaneDown:
@@ -141,10 +142,14 @@ class LocalFunctions:
                 return f"the S3 plane does not take the triggers of {bucket}: {answer}"
         return ""
 
+    def _expect(self, count: int) -> None:
+        """Tells on change; also of functions from before this process."""
+        if count != self._expected:
+            self._expected = count
+            self._expect_hosts(count)
+
     def _replace(self, generation: int, before: Mapping[str, Entry], entries: Mapping[str, Entry]) -> None:
-        if bool(entries) != self._is_expected:
-            self._is_expected = bool(entries)
-            self._expect_hosts(self._is_expected)
+        self._expect(len(entries))
         if entries == before:
             return
         try:

@@ -4,7 +4,7 @@ Run as `python -I -S launcher.py --socket PATH --info FILE`: no site-packages, s
 that each fork of it stays small. One request per connection, a JSON line; one JSON line back:
 
     {"do": "start", "orders": [...], "epoch": 3}  → {"answers": ["", "already", "why not", ...]}
-    {"do": "expect", "program": "...", "is_wanted": true} → {"pid": ...}: it may be asked for, or no longer
+    {"do": "expect", "program": "...", "count": 2} → {"pid": ...}: so many may be asked for at once, or none
     {"do": "ping"}                    → {"pid": ...}         {"do": "stop"} → ends; wrappers go on
 
 If it is killed, running wrappers go on as well, and the next request starts another launcher.
@@ -22,6 +22,7 @@ import struct
 import sys
 import time
 import types
+from collections import defaultdict, deque
 from collections.abc import Callable
 from typing import Any
 
@@ -35,8 +36,13 @@ IDLE_MS = 20
 """A spare is made when nobody has asked for anything this long: not in the way of a task that starts."""
 LOADED_IDLE_MS = 300
 """One with a program loaded costs fifty times as much to make: not in the way of what was just woken."""
-PROGRAMS = ("weyr.runtime.function", "weyr.runtime.serve")
-"""The programs that somebody waits for while they start: what is called sleeps no longer."""
+MORE_IDLE_MS = 1_000
+"""And a second one is made when the first has been: two that load at once are both late."""
+PROGRAMS = {"weyr.runtime.function": 16 << 20, "weyr.runtime.serve": 256 << 20, "weyr.runtime.health": 16 << 20}
+"""The programs that somebody waits for while they start, as what is called sleeps no longer; and what each takes."""
+LOADED_MAX = 3
+SHARE = 16
+"""More than one is kept loaded only in a sixteenth of the memory that is free."""
 
 
 def _import_without_packages() -> None:
@@ -64,9 +70,10 @@ class Launcher:
         self._inode = os.stat(path).st_ino
         self._trees = limits.hierarchies()
         self._boot = processes.boot_id()
-        self._spares: dict[str, tuple[socket.socket, int]] = {}
-        """Wrappers made ahead, with their pids: "" for any task, or by the program that they have loaded."""
-        self._expected: set[str] = set()
+        self._spares: defaultdict[str, deque[tuple[socket.socket, int]]] = defaultdict(deque)
+        """Wrappers made ahead, with their pids, the oldest first: "" for any task, or by the program that they have
+        loaded."""
+        self._expected: dict[str, int] = {}
         self._doorbells: dict[int, tuple[str, str]] = {}
         """By wrapper: whom to tell, of which task, where it dies and cannot."""
         self.is_stopping = False
@@ -80,7 +87,7 @@ class Launcher:
         gc.freeze()  # a forked child that collects would touch, and so copy, every page
         while not self.is_stopping:
             lacking = self._lacking()
-            ready = poll.poll(LOOK_MS if lacking is None else LOADED_IDLE_MS if lacking else IDLE_MS)
+            ready = poll.poll(LOOK_MS if lacking is None else self._patience_ms(lacking))
             for fd, _ in ready:
                 if fd == self._wake:
                     os.read(self._wake, 4096)
@@ -123,7 +130,7 @@ class Launcher:
                     return {"error": refusal}
                 return {"answers": [self._start(order) for order in request["orders"]]}
             case "expect":
-                self._expect(str(request["program"]), bool(request["is_wanted"]))
+                self._expect(str(request["program"]), int(request["count"]))
                 return {"pid": os.getpid()}
             case "ping":
                 return {"pid": os.getpid()}
@@ -158,9 +165,25 @@ class Launcher:
         return ""
 
     def _lacking(self) -> str | None:
-        """The spare that is to be made next."""
-        wanted = ("", *(program for program in PROGRAMS if program in self._expected))
-        return next((program for program in wanted if program not in self._spares), None)
+        """The spare that is to be made next: of each program one, before there are more of any."""
+        if not self._spares[""]:
+            return ""
+        for program in self._expected:
+            if not self._spares[program]:
+                return program
+        for program, count in self._expected.items():
+            if len(self._spares[program]) < min(count, LOADED_MAX) and self._has_room(program):
+                return program
+        return None
+
+    def _patience_ms(self, program: str) -> int:
+        if not program:
+            return IDLE_MS
+        return MORE_IDLE_MS if self._spares[program] else LOADED_IDLE_MS
+
+    def _has_room(self, program: str) -> bool:
+        """Whether the machine has the memory for one more."""
+        return (len(self._spares[program]) + 1) * PROGRAMS[program] * SHARE <= limits.available_bytes()
 
     def _make_spare(self, program: str) -> None:
         """Makes one wrapper ahead of its order: a task then starts without waiting for
@@ -171,33 +194,31 @@ class Launcher:
             loaded = (sys.executable, program) if program else None
             self._become_wrapper([theirs.fileno()], lambda: _receive(theirs), loaded)
         theirs.close()
-        self._spares[program] = ours, pid
+        self._spares[program].append((ours, pid))
 
-    def _expect(self, program: str, is_wanted: bool) -> None:
-        if is_wanted:
-            self._expected.add(program)
-            return
-        self._expected.discard(program)
-        if program in self._spares:
-            self._spares.pop(program)[0].close()
+    def _expect(self, program: str, count: int) -> None:
+        if count and program in PROGRAMS:
+            self._expected[program] = count
+        else:
+            self._expected.pop(program, None)
+        spares = self._spares[program]
+        while len(spares) > count:
+            spares.pop()[0].close()
 
     def _hand_over(self, order: task_folder.Order, lock: int) -> int:
         """Gives an order and its task's lock to the spare wrapper, whose pid it gives; 0 where there is none alive."""
-        program = "" if order["prefix"] else ahead.at_hand(order["argv"], order["env"], sys.executable, PROGRAMS)
-        if program in PROGRAMS[:1]:
-            self._expected.add(program)
-        program = program if program in self._spares else ""
-        spare, pid = self._spares.pop(program, (None, 0))
-        if spare is None:
-            return 0
+        program = "" if order["prefix"] else ahead.at_hand(order["argv"], order["env"], sys.executable, [*PROGRAMS])
         text = json.dumps(order).encode()
-        with spare:
-            try:
-                socket.send_fds(spare, [len(text).to_bytes(8, "big")], [lock])
-                spare.sendall(text)
-            except OSError:
-                return 0
-        return pid
+        while spares := self._spares[program] or self._spares[""]:
+            spare, pid = spares.popleft()
+            with spare:
+                try:
+                    socket.send_fds(spare, [len(text).to_bytes(8, "big")], [lock])
+                    spare.sendall(text)
+                except OSError:
+                    continue  # it was killed while it waited
+            return pid
+        return 0
 
     def _reap(self) -> None:
         """Takes the exits of wrappers. Their records are on disk; only of one that died is anything to be told."""
@@ -215,7 +236,7 @@ class Launcher:
 
     def _end_left(self) -> None:
         """Ends what a killed wrapper left to us: whatever a task does to hide, its processes have no other parent."""
-        mine = {*self._doorbells, *(pid for _, pid in self._spares.values())}
+        mine = {*self._doorbells, *(pid for spares in self._spares.values() for _, pid in spares)}
         processes.signal_all([pid for pid in processes.children(os.getpid()) if pid not in mine], signal.SIGKILL)
 
     def _become_wrapper(

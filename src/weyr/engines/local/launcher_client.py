@@ -32,6 +32,7 @@ class LauncherClient:
         self._epoch = epoch
         self._socket, self._info = socket_path.absolute(), info.absolute()
         self._log, self._python = log, python
+        self._expected: dict[str, int] = {}
 
     def start(self, orders: Sequence[Order]) -> list[str]:
         """Begins tasks, each at most once in its life; the launcher's answer to each is "" for begun,
@@ -40,10 +41,22 @@ class LauncherClient:
         assert len(answers) == len(orders)
         return [str(answer) for answer in answers]
 
-    def expect(self, program: str, is_wanted: bool) -> None:
-        """Processes of this program may be asked for: one is kept ready to begin. That nobody hears it is no error."""
+    def expect(self, program: str, count: int) -> None:
+        """So many processes of this program may be asked for at once: some are kept ready to begin. That nobody hears
+        it is no error: it is said again to each launcher that begins."""
+        self._expected[program] = count
         with suppress(EngineSilent):
-            self._ask({"do": "expect", "program": program, "is_wanted": is_wanted})
+            self._ask(_expectation(program, count))
+
+    def kept(self) -> int | None:
+        """The launcher's process. One that died is begun again where something is to be kept ready; else None.
+        Raises: OSError."""
+        pid = self.pid()
+        if pid is None and any(self._expected.values()):
+            with suppress(EngineSilent):
+                self._ask({"do": "ping"})
+            pid = self.pid()
+        return pid
 
     def pid(self) -> int | None:
         """The launcher's process, if one runs now. Raises: OSError."""
@@ -120,3 +133,9 @@ class LauncherClient:
             subprocess.run(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=START_S, check=True, env={}, cwd="/"
             )
+        for program, count in self._expected.items():
+            self._exchange(json.dumps(_expectation(program, count)).encode() + b"\n")
+
+
+def _expectation(program: str, count: int) -> dict[str, Any]:
+    return {"do": "expect", "program": program, "count": count}

@@ -4,56 +4,38 @@ The routes file is the durable truth: `ensure` and `release` rewrite it whole, t
 A plane that does not answer changes nothing about that: it reads the same file when it comes back.
 """
 
-import json
 import os
 import re
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from weyr.core.capability import Capability, Refused, Wanted
 from weyr.core.diagnostic import EngineSilent
-from weyr.core.plain import plain_of, value_of
+from weyr.core.plain import value_of
 from weyr.core.ref import NAME, Ref, ThingId
 from weyr.core.routes import RouteBody, VersionCounts, problems_of
 from weyr.core.seen import Absent, Present, RouteFacts, Seen, Unknown
 from weyr.engines.local.control import NoAnswer, PlaneDown, ask
 from weyr.engines.local.plane_stats import merged
 from weyr.engines.local.route_keys import RouteKeys
+from weyr.engines.local.routes_file import Route, Routes, RoutesFile
 
 SOCKET_PATH_MAX = 107
 """Linux keeps 108 bytes for the path of a Unix socket, the last of them for the end mark."""
 
+NAMED_MAX = 20
+
 _ROUTE = re.compile(f"{NAME.pattern}/{NAME.pattern}")
-
-
-@dataclass(frozen=True, slots=True)
-class _Route:
-    """One entry of the routes file: whose it is, and what the plane is to do."""
-
-    thing: str
-    generation: int
-    body: RouteBody
-
-
-@dataclass(frozen=True, slots=True)
-class _Routes:
-    """The routes file. `generation` counts its rewrites."""
-
-    generation: int
-    routes: Mapping[str, _Route]
-
-    def of(self, thing: ThingId) -> tuple[str, _Route] | None:
-        found = [(name, route) for name, route in self.routes.items() if route.thing == str(thing)]
-        return found[0] if found else None
 
 
 class LocalRouter:
     """Provider of routes on this machine.
 
-    `expect_replicas` is told whether an endpoint may be asleep: somebody may wait for a replica of it.
+    `expect_replicas` is told of each sort of process that a sleeping endpoint wakes as, and how many could at once.
 
     Promises: what `ensure` accepted is on disk before it returns, whole or not at all. Only one
     process writes the file; its threads queue here.
@@ -67,26 +49,26 @@ class LocalRouter:
         control_socket: Path,
         plane_url: Callable[[], str | None],
         epoch: int = 0,
-        expect_replicas: Callable[[bool], None] = lambda _is_wanted: None,
+        expect_replicas: Callable[[str, int], None] = lambda _what, _count: None,
         read_secret: Callable[[Ref], bytes | None] = lambda _ref: None,
     ) -> None:
         self._keys = RouteKeys(control_socket.with_name("route-keys"), read_secret)
         self._epoch = epoch
-        self._file = routes_file
+        self._file = RoutesFile(routes_file)
         self._control = control_socket
         self._plane_url = plane_url
         self._lock = threading.Lock()
-        self._expect_replicas, self._is_expected = expect_replicas, False
+        self._expect_replicas, self._expected = expect_replicas, Counter[str]()
 
     def observe(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Seen]:
         """What the plane does for these. `facts.generation` is what it has applied, `generation` what was accepted."""
         if not ids:
             return {}
-        routes = _read(self._file)
-        self._expect(routes.routes)
+        routes = self._file.read()
+        self._expect(routes)
         self._keys.refresh()
         try:
-            stats = merged([answer["endpoints"] for answer in self._ask("GET", "/stats")])
+            stats = merged([answer["endpoints"] for answer in self._ask("GET", _question(routes, ids))])
         except PlaneDown:
             return {id: self._without_plane(routes, id) for id in ids}
         except (NoAnswer, KeyError) as e:
@@ -97,7 +79,7 @@ class LocalRouter:
         """Writes the routes, then wakes the plane. A route belongs to one thing, and never goes back a generation."""
         refused: dict[ThingId, Refused] = {}
         with self._lock:
-            before = _read(self._file)
+            before = self._file.read()
             routes = dict(before.routes)
             for want in wanted:
                 problem = _problem(routes, want)
@@ -110,7 +92,7 @@ class LocalRouter:
                     refused[want.id] = Refused(str(e))
                     continue
                 routes = {name: route for name, route in routes.items() if route.thing != str(want.id)}
-                routes[want.body.route] = _Route(str(want.id), want.generation, body)
+                routes[want.body.route] = Route(str(want.id), want.generation, body)
             self._replace(before, routes)
         return refused
 
@@ -118,41 +100,41 @@ class LocalRouter:
         """Takes the routes out; requests that are under way still end."""
         gone = {str(id) for id in ids}
         with self._lock:
-            before = _read(self._file)
+            before = self._file.read()
             self._replace(before, {name: route for name, route in before.routes.items() if route.thing not in gone})
         return {}
 
     def inventory(self) -> Sequence[ThingId]:
         """Every route in the file."""
-        return [ThingId.parse(route.thing) for route in _read(self._file).routes.values()]
+        return [ThingId.parse(route.thing) for route in self._file.read().routes.values()]
 
-    def _replace(self, before: _Routes, routes: Mapping[str, _Route]) -> None:
-        self._expect(routes)
-        if routes == before.routes:
-            return
-        self._keys.forget(route.body for route in routes.values())
+    def _replace(self, before: Routes, entries: Mapping[str, Route]) -> None:
         try:
-            _write(self._file, _Routes(before.generation + 1, routes))
+            if entries != before.routes:
+                self._keys.forget(route.body for route in entries.values())
+                self._file.put(Routes(before.generation + 1, entries))
+                # Before the disk is waited for, as somebody may be held for this. A power cut ends who reads it, too.
+                with suppress(PlaneDown, NoAnswer):  # the plane watches the file; asking only saves it the wait
+                    self._ask("POST", "/reload")
+            self._file.keep()
         except OSError as e:
-            raise EngineSilent(f"the routes could not be written to {self._file}: {e}") from e
-        try:
-            self._ask("POST", "/reload")
-        except (PlaneDown, NoAnswer):
-            # The plane watches the file too; asking only saves it the wait.
+            raise EngineSilent(f"the routes could not be written to {self._file.path}: {e}") from e
+        self._expect(self._file.read())
+
+    def _expect(self, routes: Routes) -> None:
+        """Tells on change what somebody may have to wait for; also of routes from before this process."""
+        if routes.sleepers == self._expected:
             return
+        for what in {*routes.sleepers, *self._expected}:
+            # One more than there are: who wakes may soon need a second replica.
+            self._expect_replicas(what, routes.sleepers[what] + 1 if routes.sleepers[what] else 0)
+        self._expected = routes.sleepers
 
-    def _expect(self, routes: Mapping[str, _Route]) -> None:
-        """Tells on change whether somebody may have to wait for a replica; also of routes from before this process."""
-        sleeps = any(route.body.sleeps for route in routes.values())
-        if sleeps != self._is_expected:
-            self._is_expected = sleeps
-            self._expect_replicas(sleeps)
-
-    def _without_plane(self, routes: _Routes, id: ThingId) -> Seen:
+    def _without_plane(self, routes: Routes, id: ThingId) -> Seen:
         """No plane runs, so what the file does not name cannot be served: that is a proof of absence."""
         return Unknown("the inference plane is not running") if routes.of(id) else Absent()
 
-    def _seen(self, routes: _Routes, stats: Mapping[str, Any], id: ThingId) -> Seen:
+    def _seen(self, routes: Routes, stats: Mapping[str, Any], id: ThingId) -> Seen:
         kept = routes.of(id)
         name = kept[0] if kept else next((n for n, s in stats.items() if s.get("thing") == str(id)), None)
         served = stats.get(name) if name else None
@@ -192,7 +174,15 @@ class LocalRouter:
         return answers
 
 
-def _problem(routes: Mapping[str, _Route], want: Wanted) -> str:
+def _question(routes: Routes, ids: Sequence[ThingId]) -> str:
+    """What to ask for these: by name where they are few, for of a thousand endpoints each look is at one."""
+    found = [routes.of(id) for id in ids]
+    if len(ids) > NAMED_MAX or None in found:
+        return "/stats"
+    return f"/stats?names={','.join(kept[0] for kept in found if kept)}"
+
+
+def _problem(routes: Mapping[str, Route], want: Wanted) -> str:
     """Why this cannot be routed, or nothing."""
     body = want.body
     if not isinstance(body, RouteBody):
@@ -211,42 +201,3 @@ def _problem(routes: Mapping[str, _Route], want: Wanted) -> str:
     if want.generation < newest:
         return f"generation {want.generation} came after generation {newest}"
     return ""
-
-
-def _read(file: Path) -> _Routes:
-    """The routes as they were last written; none where the file was damaged: the loop misses them and has them
-    written again, and the plane goes on with those it knows until then. Raises: EngineSilent where it cannot be read.
-    """
-    try:
-        plain = json.loads(file.read_bytes())
-        routes = {
-            name: _Route(entry["thing"], entry["generation"], value_of(RouteBody, entry["route"]))
-            for name, entry in plain["endpoints"].items()
-        }
-        return _Routes(plain["generation"], routes)
-    except FileNotFoundError:
-        return _Routes(0, {})
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return _Routes(0, {})
-    except OSError as e:
-        raise EngineSilent(f"the routes in {file} cannot be read: {e}") from e
-
-
-def _write(file: Path, routes: _Routes) -> None:
-    """Replaces the file: synced before it gets its name, and the name synced before this returns."""
-    endpoints = {
-        name: {"thing": route.thing, "generation": route.generation, "route": plain_of(route.body)}
-        for name, route in routes.routes.items()
-    }
-    text = json.dumps({"generation": routes.generation, "endpoints": endpoints}, indent=1)
-    temporary = file.with_name(f".{file.name}.tmp")
-    with open(temporary, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(temporary, file)
-    folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -1,6 +1,7 @@
 """What may Weyr itself ask the plane? Its health, its counts, and to read the routes again.
 
-Over a Unix socket whose permissions are the authentication.
+Over a Unix socket whose permissions are the authentication. `GET /stats` tells of every endpoint, with `?names=a/b,c/d`
+of these.
 """
 
 from typing import cast
@@ -30,7 +31,10 @@ class Control:
                     return refusal(409, why)
                 return answer({"generation": table.reload(), "problem": table.problem})
             case b"GET", b"/stats":
-                endpoints = {name: _stats(endpoint) for name, endpoint in table.seen().items()}
+                seen = table.seen()
+                asked = request.target.partition(b"?names=")[2].decode("latin-1")
+                names = [name for name in asked.split(",") if name in seen] if asked else seen
+                endpoints = {name: _stats(seen[name]) for name in names}
                 return answer({"generation": table.generation, "endpoints": endpoints})
             case b"GET", b"/metrics":
                 return Response(200, self._teller.metrics().encode(), TEXT)

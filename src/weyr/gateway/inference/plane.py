@@ -108,7 +108,11 @@ class Plane:
             for door in tuple(self.doors):
                 door.check(self.now)
             for endpoint in self.table.endpoints.values():
-                endpoint.put_out_the_slow(self.now)
+                if endpoint.replicas:
+                    endpoint.put_out_the_slow(self.now)
+                elif endpoint.waiting.queue:
+                    # Whoever was told when it was held may not have heard it.
+                    self.doorbell.ring(endpoint.route.thing, self.now)
             if self._tally is not None and self.now - forgot_at > FORGET_EVERY_S:
                 forgot_at = self.now
                 self._tally.forget_the_dead()

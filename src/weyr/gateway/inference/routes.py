@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from weyr.core.plain import value_of
@@ -19,12 +19,16 @@ class Route:
     body: RouteBody
 
 
+Entry = Mapping[str, object]
+
+
 @dataclass(frozen=True, slots=True)
 class Routes:
-    """One version of the file."""
+    """One version of the file: its entries as they are written, and what they say."""
 
     generation: int = 0
-    routes: Mapping[str, Route] | None = None
+    routes: Mapping[str, Route] = field(default_factory=dict)
+    entries: Mapping[str, Entry] = field(default_factory=dict)
 
 
 Stamp = tuple[int, int, int]
@@ -40,22 +44,27 @@ def stamp_of(path: Path) -> Stamp | None:
     return status.st_mtime_ns, status.st_ino, status.st_size
 
 
-def read_routes(path: Path) -> Routes:
-    """A missing file routes nothing. Raises: OSError, ValueError where it cannot be read or understood."""
+def read_routes(path: Path, known: Routes) -> Routes:
+    """A missing file routes nothing. Takes what is `known` of it: of a thousand endpoints one changes at a time, and
+    only that is read closely. Raises: OSError, ValueError where it cannot be read or understood."""
     try:
         plain = json.loads(path.read_bytes())
     except FileNotFoundError:
-        return Routes(0, {})
+        return Routes()
     try:
-        routes = {name: _route(name, entry) for name, entry in plain["endpoints"].items()}
-        return Routes(int(plain["generation"]), routes)
+        entries = plain["endpoints"]
+        routes = {
+            name: known.routes[name] if known.entries.get(name) == entry else _route(name, entry)
+            for name, entry in entries.items()
+        }
+        return Routes(int(plain["generation"]), routes, entries)
     except ValueError as e:
         raise ValueError(f"{path} is not a routes file: {e}") from e
     except (KeyError, TypeError, AttributeError) as e:
         raise ValueError(f"{path} is not a routes file: {type(e).__name__} {e}") from e
 
 
-def _route(name: str, entry: Mapping[str, object]) -> Route:
+def _route(name: str, entry: Entry) -> Route:
     generation = entry["generation"]
     if not isinstance(generation, int):
         raise TypeError(f"in {name}")

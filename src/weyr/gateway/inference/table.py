@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from weyr.gateway.inference.endpoint import Endpoint
-from weyr.gateway.inference.routes import Route, Stamp, read_routes, stamp_of
+from weyr.gateway.inference.routes import Route, Routes, Stamp, read_routes, stamp_of
 
 
 class Table:
@@ -20,6 +20,7 @@ class Table:
         self.by_prefix: dict[bytes, Endpoint] = {}
         self._path = path
         self._stamp: Stamp | None = None
+        self._known = Routes()
         self._removed: list[Endpoint] = []
 
     def reload(self) -> int:
@@ -27,12 +28,12 @@ class Table:
         # The stamp is taken first: a change during the read is then seen by the next look.
         stamp = stamp_of(self._path)
         try:
-            routes = read_routes(self._path)
+            routes = read_routes(self._path, self._known)
         except (OSError, ValueError) as e:
             self.problem, self._stamp = str(e), stamp
             return self.generation
-        self.problem, self._stamp = "", stamp
-        self._apply(routes.routes or {})
+        self.problem, self._stamp, self._known = "", stamp, routes
+        self._apply(routes.routes)
         self.generation = routes.generation
         return self.generation
 

@@ -74,7 +74,7 @@ def _is_silent(look: Look, side: Side, replica: Replica) -> bool:
 
 
 def _crashes(look: Look, memory: EndpointMemory, side: Side) -> str:
-    text = f"{side.held.last_end}; tried {side.held.crashes} times{_still(memory, [side])}"
+    text = f"{side.held.last_end}; it is tried again and again{_still(memory, [side])}"
     return f"{text}. See: weyr logs {look.want.ref}"
 
 

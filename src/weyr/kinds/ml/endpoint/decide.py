@@ -12,11 +12,15 @@ from weyr.core.decision import Condition, ConditionType, Decision, Note, Scalar,
 from weyr.core.removal import removed
 from weyr.kinds.ml.endpoint import progress, routing, sides, sizes
 from weyr.kinds.ml.endpoint.conclude import answering, conclude
+from weyr.kinds.ml.endpoint.demand import calendar_begins_s
 from weyr.kinds.ml.endpoint.look import ROUTE, Look
 from weyr.kinds.ml.endpoint.memory import MAIN, NEXT, SHADOW, EndpointMemory, Side
 from weyr.kinds.ml.endpoint.runs import first_path
 from weyr.kinds.ml.endpoint.spec import EndpointSpec
 from weyr.kinds.ml.endpoint.wanted import looked
+
+ASLEEP_LOOK_S = 300.0
+"""The safety net under what is pushed: nobody waits for this look."""
 
 
 def decide(want: Want[EndpointSpec], view: View[EndpointMemory]) -> Decision[EndpointMemory]:
@@ -45,7 +49,7 @@ def decide(want: Want[EndpointSpec], view: View[EndpointMemory]) -> Decision[End
         outputs=_outputs(look, memory),
         memory=memory,
         notes=(*orders, *steps, *_scaled(look, memory), *ended, *serving),
-        again_s=1.0 if not stops and _is_still(look, memory) else 0.2,
+        again_s=_again_s(look, memory) if not stops and _is_still(look, memory) else 0.2,
     )
 
 
@@ -139,6 +143,14 @@ def _is_still(look: Look, memory: EndpointMemory) -> bool:
         for side in memory.sides
     )
     return is_settled and look.route is not None and look.route.waiting == 0 and routing.has_applied(look, memory)
+
+
+def _again_s(look: Look, memory: EndpointMemory) -> float:
+    """When one that is still is looked at next. The plane wakes one that sleeps, and rings until somebody came: looking
+    would cost a thousand of them half a core."""
+    if memory.desired or memory.rollout or any(side.held.replicas for side in memory.sides):
+        return 1.0
+    return min(ASLEEP_LOOK_S, calendar_begins_s(look.spec.scale, look.now))
 
 
 def _remove(view: View[EndpointMemory]) -> Decision[EndpointMemory]:

@@ -1,5 +1,6 @@
 """What is asked of an endpoint that scales by its latency? What it tells, so that scheduling can say how many. Pure."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -51,6 +52,11 @@ def demand(want: Want[EndpointSpec], view: View[EndpointMemory]) -> Demand | Non
 def calendar_floor(scale: Scale, now: float) -> int:
     """The most that a window of its calendar asks for now; 0 outside all of them."""
     return max((w.min for w in scale.calendar if _is_open(w.cron, w.zone, w.lasts, now)), default=0)
+
+
+def calendar_begins_s(scale: Scale, now: float) -> float:
+    """How long until the next window of its calendar begins; infinity without one."""
+    return min((next_after(parse_cron(w.cron), zone_of(w.zone), now) - now for w in scale.calendar), default=math.inf)
 
 
 def learnt(look: Look, memory: EndpointMemory) -> EndpointMemory:

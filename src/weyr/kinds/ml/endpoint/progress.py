@@ -143,7 +143,7 @@ def _stepped(look: Look, memory: EndpointMemory) -> Story:
     memory = replace(memory, rollout=rollout)
     ready = _ready(look, side)
     if side.held.crashes >= CRASHES_MAX and not ready:
-        return _aborted(look, memory, f"its replicas keep ending, the last: {side.held.last_end}")
+        return _aborted(look, memory, f"its replicas keep failing, the last: {side.held.last_end}")
     verdict = judge(spec.limits, rollout.old.sum, rollout.new.sum, spec.requests_min)
     if verdict.abort:
         return _aborted(look, memory, verdict.abort)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Literal
 
 from weyr.core import replica_set
 from weyr.core.capability import Capability
@@ -35,13 +36,17 @@ def ensured_route(look: Look, memory: EndpointMemory) -> Ensure:
     name = f"{look.want.ref.stack}/{look.want.ref.name}"
     spec, traffic = look.spec, traffic_of(look, memory)
     limits = route_limits(spec.limits, spec.waiting, spec.timeouts, spec.retries, spec.outliers)
-    body = RouteBody(name, memory.told, spec.hold, traffic, limits, memory.watch, sleeps=_sleeps(spec))
+    body = RouteBody(name, memory.told, spec.hold, traffic, limits, memory.watch, wakes_as=_wakes_as(spec))
     return Ensure(Capability.TRAFFIC, ROUTE, body, _generation(look, memory), again=bool(thing and thing.refusal))
 
 
-def _sleeps(spec: EndpointSpec) -> bool:
-    """Whether somebody may have to wait until Weyr's own server has begun."""
-    return spec.scale.min == 0 and spec.run is None and spec.engine is None
+def _wakes_as(spec: EndpointSpec) -> Literal["", "server", "program"]:
+    """What somebody may have to wait for until it has begun. In a sandbox or an image all begins anew."""
+    if spec.scale.min or spec.sandbox or spec.image:
+        return ""
+    if spec.run is None and spec.engine is None:
+        return "server"
+    return "program" if spec.engine or spec.listens == "port" else ""
 
 
 def has_applied(look: Look, memory: EndpointMemory) -> bool:

@@ -11,7 +11,7 @@ from weyr.core.seen import TaskFacts
 from weyr.core.task_usage import task_meters
 from weyr.kinds.ml.endpoint.look import Look
 from weyr.kinds.ml.endpoint.memory import NEXT, EndpointMemory, Side
-from weyr.kinds.ml.endpoint.progress import spares_one, waits_for_room
+from weyr.kinds.ml.endpoint.progress import CRASHES_MAX, spares_one, waits_for_room
 
 
 def moved(look: Look, memory: EndpointMemory) -> tuple[EndpointMemory, tuple[Note, ...]]:
@@ -37,11 +37,14 @@ def _moved(look: Look, side: Side) -> tuple[Side, tuple[Note, ...]]:
     is_cramped = waits_for_room(look, side) and spares_one(look, side.desired)
     unavailable = max(rollout.unavailable, int(is_cramped))
     held, ended = replica_set.drop_ended(sight, side.held)
+    within_s = look.spec.ready_within
+    # Once is enough: the time was said by somebody, and three times of it would be an hour for some.
+    held, late = replica_set.give_up_on(sight, held, within_s, within_s, counts=CRASHES_MAX)
     if not look.lacks:
         held = replica_set.start(sight, held, side.desired, rollout.surge_of(side.desired))
     held = replica_set.let_go(sight, held, side.desired, unavailable)
     held = replica_set.reroute(sight, held, _address)
-    return replace(side, held=held), ended
+    return replace(side, held=held), (*ended, *late)
 
 
 def _address(facts: TaskFacts) -> str:

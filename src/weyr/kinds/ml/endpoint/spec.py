@@ -10,7 +10,7 @@ from weyr.kinds.ml.endpoint.fields.watch import Watching
 
 IN_PLACE = frozenset(
     {"protect", "model", "models", "variants", "rules", "sticky", "shadow", "fallback", "balance", "scale", "rollout",
-     "hold", "grace", "watch", "limits", "waiting", "timeouts", "retries", "outliers"}
+     "hold", "grace", "ready_within", "watch", "limits", "waiting", "timeouts", "retries", "outliers"}
 )  # fmt: skip
 """Fields that say nothing about what a replica is: a change of them disturbs none. What a model is, its version says.
 """
@@ -41,6 +41,10 @@ class EndpointSpec(ProgramSpec):
     rollout: Rollout = field(Rollout(), description="How a new version takes over.")
     scale: Scale = field(Scale(), description="How many replicas answer.")
     hold: Duration = field(30.0, description="How long a request waits while no replica is ready.", ge=0, le=3600)
+    ready_within: Duration = field(
+        600.0, description="How long a replica may take to be ready, or to be ready again; then it has failed.", gt=0,
+        le=86_400,
+    )  # fmt: skip
     grace: Duration = field(30.0, description="Time a replica has to finish its requests when it is replaced.", ge=0)
     limits: CallLimits = field(CallLimits(), description="How much may be asked.")
     waiting: Waiting = field(Waiting(), description="Requests that wait for a replica.")

@@ -20,7 +20,7 @@ from weyr.core.task_usage import task_usage
 from weyr.kinds.ml.endpoint import KIND
 from weyr.kinds.ml.endpoint.body import replica_body
 from weyr.kinds.ml.endpoint.checks import checks
-from weyr.kinds.ml.endpoint.decide import decide
+from weyr.kinds.ml.endpoint.decide import ASLEEP_LOOK_S, decide
 from weyr.kinds.ml.endpoint.fields.scale import Scale
 from weyr.kinds.ml.endpoint.look import ROUTE
 from weyr.kinds.ml.endpoint.price import estimate
@@ -83,6 +83,16 @@ def test_it_sleeps_wakes_for_a_waiting_request_and_sleeps_again() -> None:
 
     farm.step(4, after_s=300)
     assert (farm.replicas, farm.step().conditions[0].reason) == ([], "Asleep")
+
+
+def test_one_that_sleeps_is_not_looked_at_until_somebody_rings() -> None:
+    """A thousand that sleep cost nothing; but for a window of the calendar, which nobody rings for."""
+    asleep = Farm(endpoint(scale={"min": 0, "max": 2, "idle_after": "5m"}))
+    assert asleep.step(4).again_s == ASLEEP_LOOK_S
+
+    window = {"cron": "* * * * *", "lasts": "1s", "min": 1}
+    minutely = Farm(endpoint(scale={"min": 0, "max": 2, "idle_after": "5m", "calendar": [window]}))
+    assert minutely.step(4).again_s == 60 - minutely.history.now % 60
 
 
 def test_more_load_brings_more_replicas_and_the_unready_leave_first() -> None:

@@ -132,7 +132,7 @@ def test_a_canary_whose_replicas_keep_dying_is_taken_back_before_anybody_is_sent
     decision = farm.step(20, after_s=3)
 
     assert notes(farm)[-1] == "rollout.aborted"
-    assert "its replicas keep ending" in decision.conditions[0].message
+    assert "its replicas keep failing" in decision.conditions[0].message
     assert (farm.phase(), farm.wanted_route) == (Phase.READY, ["1", "2"])
 
 
