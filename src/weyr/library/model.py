@@ -18,7 +18,7 @@ from weyr.cli.stackfile import StackFile
 from weyr.core.diagnostic import Diagnostic, UserError
 from weyr.core.ref import NAME
 from weyr.library.deployment import Deployment
-from weyr.library.naming import API, Found, Wanted, found, wanted_of
+from weyr.library.naming import API, Found, Wanted, found, require_version, wanted_of
 
 
 def model(what: object, *, home: str | Path | None = None) -> "Model":
@@ -41,7 +41,7 @@ class Model:
 
     def plan(self, endpoint_name: str, **fields: Any) -> PlanView:
         """What `deploy` would do, with its price; nothing is changed. Raises: UserError."""
-        return self._planned(endpoint_name, fields)[1]
+        return self._planned(endpoint_name, fields).plan
 
     def deploy(self, endpoint_name: str, *, wait: bool = True, timeout_s: float = 300.0, **fields: Any) -> Deployment:
         """Brings an endpoint of that name up, or changes it; `fields` are those of an endpoint in a stack file, such as
@@ -50,13 +50,17 @@ class Model:
         Raises: UserError where the model is not there, where a field is wrong, where the plan is refused, and with
         `wait` where it does not come up in time.
         """
-        client, plan = self._planned(endpoint_name, fields)
-        refuse_fatal(plan)
-        client.call("POST", f"/v1/plans/{plan.id}/apply", asked_by())
-        deployment = Deployment(client, endpoint_name, plan)
+        ready = self._planned(endpoint_name, fields)
+        refuse_fatal(ready.plan)
+        if ready.wanted.version:
+            _name_version(ready)
+        ready.file.path.parent.mkdir(parents=True, exist_ok=True)
+        ready.file.path.write_text(ready.file.text, encoding="utf-8")
+        ready.client.call("POST", f"/v1/plans/{ready.plan.id}/apply", asked_by())
+        deployment = Deployment(ready.client, endpoint_name, ready.plan)
         return deployment.wait(timeout_s) if wait else deployment
 
-    def _planned(self, name: str, fields: Mapping[str, Any]) -> tuple[HttpClient, PlanView]:
+    def _planned(self, name: str, fields: Mapping[str, Any]) -> "_Planned":
         if not NAME.fullmatch(name):
             detail = f"{name!r} is no endpoint's name: small letters, digits, - and _, a letter first, 40 at most."
             raise UserError(Diagnostic("Invalid name", detail))
@@ -64,19 +68,27 @@ class Model:
         wanted = wanted_of(self.what, client)
         where = found(wanted, client, name)
         if wanted.version:
-            _point(client, where, wanted, name)
-        file = self.home / "deployed" / name / "weyr.yaml"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        text = _stack_text(name, where, fields)
-        plan = planned(client, StackFile(file, text))
-        file.write_text(text, encoding="utf-8")
-        return client, plan
+            require_version(client, where.registered, wanted.version)
+        file = StackFile(self.home / "deployed" / name / "weyr.yaml", _stack_text(name, where, fields))
+        return _Planned(client, wanted, where, file, planned(client, file))
 
 
-def _point(client: HttpClient, where: Found, wanted: Wanted, endpoint: str) -> None:
-    """Versions are reached by aliases: one that is named by number gets one that has the endpoint's name."""
-    body = {"name": where.registered, "alias": endpoint, "version": str(wanted.version)}
-    client.call("POST", f"{API}/registered-models/alias", body)
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    """A plan, and what is to be done before it can be applied: nothing of that was done yet."""
+
+    client: HttpClient
+    wanted: Wanted
+    where: Found
+    file: StackFile
+    plan: PlanView
+
+
+def _name_version(ready: _Planned) -> None:
+    """Versions are reached by aliases. One that is named by number gets an alias that says this number and that no
+    other version ever has: so nothing that is deployed already moves."""
+    body = {"name": ready.where.registered, "alias": ready.wanted.at, "version": str(ready.wanted.version)}
+    ready.client.call("POST", f"{API}/registered-models/alias", body)
 
 
 def _stack_text(name: str, where: Found, fields: Mapping[str, Any]) -> str:

@@ -21,6 +21,11 @@ class Wanted:
     alias: str = ""
     version: int = 0
 
+    @property
+    def at(self) -> str:
+        """The alias that it is reached by. MLflow keeps `v3` for itself."""
+        return self.alias or (f"version-{self.version}" if self.version else "production")
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -60,19 +65,29 @@ def found(wanted: Wanted, client: Client, endpoint: str) -> Found:
         raise UserError(
             Diagnostic("Two models of one name", f"{names} are both called {wanted.name}; write {registered}.")
         )
-    alias = wanted.alias or (endpoint if wanted.version else "production")
     for row in exact or of_stacks:
         registered = str((row.get("outputs") or {}).get("name") or f"{row['stack']}-{row['name']}")
         stack = "" if row["stack"] == endpoint else f"{row['stack']}:"
         models = {row["name"]: {"name": registered}} if not stack else {}
-        return Found(f"{stack}model/{row['name']}@{alias}", models, registered)
+        return Found(f"{stack}model/{row['name']}@{wanted.at}", models, registered)
     quoted = wanted.name.replace("'", "''")
     if not client.call("GET", f"{API}/registered-models/search", filter=f"name='{quoted}'").get("registered_models"):
         detail = f"Neither a stack nor the registry has a model {wanted.name}."
         raise UserError(Diagnostic("There is no such model", detail, suggestion="weyr get models"))
     local = re.sub(r"[^a-z0-9_-]+", "-", wanted.name.lower()).strip("-")[:40]
     local = local if NAME.fullmatch(local) else "model"
-    return Found(f"model/{local}@{alias}", {local: {"name": wanted.name}}, wanted.name)
+    return Found(f"model/{local}@{wanted.at}", {local: {"name": wanted.name}}, wanted.name)
+
+
+def require_version(client: Client, registered: str, version: int) -> None:
+    """A plan for a version that is not there would be one for nothing. Raises: UserError."""
+    quoted = registered.replace("'", "''")
+    listed = client.call("GET", f"{API}/model-versions/search", filter=f"name='{quoted}'").get("model_versions") or []
+    numbers = sorted(int(one["version"]) for one in listed)
+    if version not in numbers:
+        has = f"its newest is version {numbers[-1]}" if numbers else "it has none yet"
+        detail = f"The model {registered} has no version {version}; {has}."
+        raise UserError(Diagnostic("There is no such version", detail, suggestion="weyr get models"))
 
 
 def _of_object(what: Any, client: Client) -> Wanted:
