@@ -111,7 +111,7 @@ def test_a_server_elsewhere_is_passed_over_once_its_budget_is_spent(trial: Trial
     url, server = far
     server.answers = lambda got: (200, USAGE)
     costs = Fallback(
-        "far", url=url, prompt_micros=1_000_000, completion_micros=2_000_000, budget_micros=3_000, budget_s=86400.0
+        "far", url=url, prompt_micros=1_000_000, completion_micros=2_000_000, budget_micros=3_000, budget_per="day"
     )
     trial.tell(Traffic(fallbacks=(costs,)), absent="a", hold_s=0.05, a=100)
     assert [chat(trial)[0] for _ in range(3)] == [200, 200, 503]

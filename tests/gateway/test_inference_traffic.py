@@ -9,12 +9,14 @@ import pytest
 from inference_plane import ROUTE, TOKEN, until
 from variants import Trial, raw, running_trial
 
+from weyr.core.limits import Limits, Price
+from weyr.core.route_limits import RouteLimits
 from weyr.core.routes import Balance, RouteBody, RouteVersion, Rule, Shadow, ShadowCounts, Sticky, Traffic
 
 
 @pytest.fixture(scope="module")
-def trial() -> Iterator[Trial]:
-    with running_trial() as running:
+def trial(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
+    with running_trial("--limits", str(tmp_path_factory.mktemp("limits") / "limits")) as running:
         yield running
 
 
@@ -165,6 +167,21 @@ def test_a_shadow_gets_its_share_and_never_answers(trial: Trial) -> None:
     after = trial.counts()
     assert after["c"].requests == counts["c"].requests
     assert after["a"].requests - counts["a"].requests == 6
+
+
+def test_no_caller_pays_for_a_shadows_copies(trial: Trial) -> None:
+    """Four requests at a cent each are all that a caller has money for, and four are answered, copies or not; a shadow
+    that says more tokens than the answer uses up no limit either."""
+    daily = RouteLimits(
+        per_caller=Limits(micros_per_day=40_000, tokens_per_minute=1000), price=Price(request_micros=10_000)
+    )
+    trial.tell(Traffic(shadows=(Shadow("c"),)), limits=daily, a=100, c=0)
+    trial.variants["c"].answers = lambda got: (200, b'{"usage": {"prompt_tokens": 900, "completion_tokens": 900}}')
+    before = shadow_of(trial)
+    assert [trial.ask()[0] for _ in range(4)] == [200] * 4
+    until(lambda: shadow_of(trial).compared == before.compared + 4, "every copy is answered")
+    status, text = trial.ask()
+    assert (status, b"money" in text or b"day" in text) == (429, True), text
 
 
 def test_a_shadows_answers_are_alike_within_the_tolerance(trial: Trial) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from inference_plane import ROUTE, Plane, running_plane
 
+from weyr.core.route_limits import UNLIMITED, RouteLimits
 from weyr.core.routes import RouteBody, RouteVersion, Traffic, VersionCounts
 
 
@@ -104,7 +105,14 @@ class Trial:
     def __init__(self, plane: Plane, variants: dict[str, Variant]) -> None:
         self.plane, self.variants = plane, variants
 
-    def tell(self, traffic: Traffic = PLAIN, absent: str = "", hold_s: float = 10.0, **weights: int) -> None:
+    def tell(
+        self,
+        traffic: Traffic = PLAIN,
+        absent: str = "",
+        hold_s: float = 10.0,
+        limits: RouteLimits = UNLIMITED,
+        **weights: int,
+    ) -> None:
         """Routes with these weights; the variants in `absent` have no replica."""
         versions = tuple(
             RouteVersion(name, "m", weight, () if name in absent else ((name, str(self.variants[name].path)),))
@@ -113,7 +121,7 @@ class Trial:
         for variant in self.variants.values():
             variant.__post_init__()
             variant.got.clear()
-        self.plane.tell(RouteBody(ROUTE, versions, hold_s, traffic))
+        self.plane.tell(RouteBody(ROUTE, versions, hold_s, traffic, limits))
 
     def ask(self, headers: Mapping[str, str] | None = None, body: bytes | None = None) -> tuple[int, bytes]:
         """One request; with a body it is a POST."""

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal
 
+from weyr.core.json_paths import path_of
 from weyr.core.route_limits import UNLIMITED, RouteLimits
 from weyr.core.watch import Watch, watch_problems
 
@@ -16,7 +17,6 @@ LATENCY_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.
 """Upper bounds of the latency histograms; one more bucket counts what is above the last."""
 
 WEIGHT_MAX = 1_000_000
-DAY_S, MONTH_S = 86400.0, 30 * 86400.0
 _NAME = re.compile(r"[A-Za-z0-9._-]{0,63}")
 
 
@@ -64,13 +64,15 @@ class Sticky:
 class Shadow:
     """`version` gets a copy of this share of the requests, 0 to 1. Its answers are compared and thrown away.
 
-    Numbers of two JSON answers are alike within `tolerance`, relative to the larger. Copies wait in a line of
+    Numbers of two JSON answers are alike within `tolerance`, relative to the larger, and so is what stands at the paths
+    `ignore`, beside what only names an answer in the protocols that the plane knows. Copies wait in a line of
     `waiting_max`; those that find it full, or whose body is over `body_max` bytes, are dropped and counted.
     """
 
     version: str
     share: float = 1.0
     tolerance: float = 0.0
+    ignore: tuple[str, ...] = ()
     waiting_max: int = 64
     body_max: int = 2**20
     timeout_s: float = 60.0
@@ -83,7 +85,7 @@ class Fallback:
 
     `name` is what the answer's header says. For `url`: it is asked for `model` with the key in `key_file`, for which a
     kind gives the secret's ref and the engine that routes puts the file. Its tokens cost `prompt_micros` and
-    `completion_micros` per million; after `budget_micros` within a day or a month of UTC, as `budget_s` says, it is
+    `completion_micros` per million; after `budget_micros` within a day or a month of UTC, as `budget_per` says, it is
     passed over. `first_byte_s` is how long whoever is before it may be silent.
     """
 
@@ -96,7 +98,7 @@ class Fallback:
     prompt_micros: int = 0
     completion_micros: int = 0
     budget_micros: int | None = None
-    budget_s: float = MONTH_S
+    budget_per: Literal["day", "month"] = "month"
     first_byte_s: float = 30.0
 
 
@@ -218,6 +220,7 @@ def problems_of(body: RouteBody) -> tuple[str, ...]:
         for shadow in traffic.shadows
         if not 0 <= shadow.share <= 1
     ]
+    problems += [problem for shadow in traffic.shadows for path in shadow.ignore if (problem := _path_problem(path))]
     problems += [
         f"fallback {fallback.name} names {', '.join(given) or 'nobody'}; it needs one of version, route and url"
         for fallback in traffic.fallbacks
@@ -225,8 +228,6 @@ def problems_of(body: RouteBody) -> tuple[str, ...]:
     ]
     problems += watch_problems(body.watch)
     for fallback in traffic.fallbacks:
-        if fallback.budget_micros is not None and fallback.budget_s not in (DAY_S, MONTH_S):
-            problems.append(f"the budget of fallback {fallback.name} is for {fallback.budget_s:g} s; write 1d or 30d")
         if fallback.budget_micros is not None and not (fallback.prompt_micros or fallback.completion_micros):
             problems.append(f"the budget of fallback {fallback.name} needs a price: what a million tokens cost")
         if fallback.url and not re.fullmatch(r"https?://[^\s/@?#]+(/[^\s?#]*)?", fallback.url):
@@ -234,3 +235,11 @@ def problems_of(body: RouteBody) -> tuple[str, ...]:
     if traffic.balance.overload < 1:
         problems.append(f"nobody can be kept below {traffic.balance.overload:g} times the mean; overload is at least 1")
     return tuple(problems)
+
+
+def _path_problem(path: str) -> str:
+    try:
+        path_of(path)
+    except ValueError as e:
+        return str(e)
+    return ""

@@ -5,14 +5,14 @@ counted. What comes back is compared with what the caller got, and thrown away.
 """
 
 import asyncio
-import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import httptools
 
 from weyr.core.routes import Shadow
 from weyr.gateway.inference.asked import Asked
+from weyr.gateway.inference.likeness import Answer, Likeness
 from weyr.gateway.inference.line import dial
 from weyr.gateway.inference.replica import Replica
 from weyr.gateway.inference.version import Version
@@ -28,19 +28,12 @@ INLINE_MAX = 32 * 2**10
 ADDS = b"connection: close\r\nweyr-shadow: 1\r\n"
 
 
-class Answer(NamedTuple):
-    """A whole answer, its body without framing, and how long it took."""
-
-    status: int
-    body: bytes
-    took_s: float
-
-
 class Shadowing:
     """One shadow of an endpoint. Its copies wait here for their turn."""
 
     def __init__(self, told: Shadow, version: Version, left: Callable[[Replica], None]) -> None:
         self.told, self._version, self._left = told, version, left
+        self._likeness = Likeness.of(told.tolerance, told.ignore)
         self._credit = 0.0
         self._line = asyncio.Semaphore(AT_ONCE)
         self._copies: set[asyncio.Task[None]] = set()
@@ -82,9 +75,9 @@ class Shadowing:
             finally:
                 self._left(replica)
         if len(answer.body) + len(other.body) <= INLINE_MAX:
-            is_alike = alike(answer, other, self.told.tolerance)
+            is_alike = self._likeness.holds(answer, other)
         else:
-            is_alike = await loop.run_in_executor(None, alike, answer, other, self.told.tolerance)
+            is_alike = await loop.run_in_executor(None, self._likeness.holds, answer, other)
         counts.shadow_compared += 1
         counts.shadow_differed += not is_alike
         counts.shadow_longer_s += other.took_s - answer.took_s
@@ -202,28 +195,3 @@ def parsed(pieces: list[bytes], method: bytes, took_s: float) -> Answer | None:
     except httptools.HttpParserError:
         return None
     return Answer(answer.status, bytes(answer.body), took_s) if is_whole and method != b"HEAD" else None
-
-
-def alike(one: Answer, other: Answer, tolerance: float) -> bool:
-    """The same status, and the same body: byte for byte, or as JSON with numbers within `tolerance`."""
-    if one.status != other.status:
-        return False
-    if one.body == other.body:
-        return True
-    try:
-        return _alike(json.loads(one.body), json.loads(other.body), tolerance)
-    except (ValueError, RecursionError):
-        return False
-
-
-def _alike(one: Any, other: Any, tolerance: float) -> bool:
-    if isinstance(one, bool) or isinstance(other, bool):
-        return one is other
-    if isinstance(one, int | float) and isinstance(other, int | float):
-        is_near = abs(one - other) <= tolerance * max(abs(one), abs(other))
-        return is_near or one == other or (one != one and other != other)
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(_alike(value, other[key], tolerance) for key, value in one.items())
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(_alike(*pair, tolerance) for pair in zip(one, other, strict=True))
-    return bool(one == other)

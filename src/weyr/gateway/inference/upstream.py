@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from weyr.core.routes import DAY_S, Fallback
+from weyr.core.routes import Fallback
 from weyr.gateway.inference.asked import header_of
 from weyr.gateway.inference.subjects import Subject
 from weyr.gateway.inference.tally import Tally
@@ -77,7 +77,7 @@ class Upstream:
         if self.told.budget_micros is None:
             return True
         day, month, _ = tally.used(self._subject, time.time())
-        return (day if self.told.budget_s <= DAY_S else month) < self.told.budget_micros
+        return (day if self.told.budget_per == "day" else month) < self.told.budget_micros
 
     def paid(self, tally: Tally, tokens: tuple[int, int]) -> None:
         """What an answer cost."""

@@ -42,7 +42,7 @@ def answering(look: Look, memory: EndpointMemory) -> list[Side]:
 
 
 def _serving(look: Look, memory: EndpointMemory, sides: list[Side]) -> Condition:
-    more = f"{_lacking(look)}{_on_its_way(look, memory)}"
+    more = f"{_lacking(look)}{_keyless(memory)}{_on_its_way(look, memory)}"
     if memory.desired == 0:
         titles = ", ".join(_title(side) for side in sides)
         return Condition(ConditionType.READY, True, "Asleep", f"{titles}, no replica until it is asked{more}")
@@ -103,6 +103,10 @@ def _lacking(look: Look) -> str:
     return "".join(
         f"; {name} waits for {models}: no version has that alias" for name, models in look.lacking.items() if name
     )
+
+
+def _keyless(memory: EndpointMemory) -> str:
+    return "".join(f"; the fallback with {secret} is left out, for that has no value" for secret in memory.keyless)
 
 
 def _title(side: Side) -> str:

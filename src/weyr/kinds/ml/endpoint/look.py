@@ -28,8 +28,15 @@ class Look:
     @property
     def lacks(self) -> tuple[str, ...]:
         """What replicas cannot begin without and is not ready: buckets, secrets, a queue. Of a model they need only a
-        version, and of an endpoint that answers instead of this one nothing."""
-        needs = {ref: need.phase for ref, need in self.view.needs.items() if ref.kind not in ("model", "endpoint")}
+        version, and of whoever answers instead of this one nothing: neither the endpoint nor a server's key."""
+        stack, spec = self.want.ref.stack, self.spec
+        own = {secret.ref(stack) for secret in (*spec.secrets.values(), *spec.secret_files.values())}
+        keys = {item.secret.ref(stack) for item in spec.fallback if item.secret} - own
+        needs = {
+            ref: need.phase
+            for ref, need in self.view.needs.items()
+            if ref.kind not in ("model", "endpoint") and ref not in keys
+        }
         return tuple(sorted(f"{ref} ({phase})" for ref, phase in needs.items() if phase is not Phase.READY))
 
     @property

@@ -91,7 +91,8 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class EndpointMemory:
-    """`told` and `watch` are what routing `route_generation` said.
+    """`told`, `watch` and `keyless` are what routing `route_generation` said; the last are secrets without a value,
+    whose fallbacks were left out.
 
     A revision is served on while its model says nothing. `url` is the last one known; `served` names the revisions
     that answered last, since `serving_since`. No replica's number is used twice, in whichever side it is. `order` is
@@ -106,6 +107,7 @@ class EndpointMemory:
     route_generation: int = 0
     told: tuple[RouteVersion, ...] = ()
     watch: Watch = field(default_factory=Watch)
+    keyless: tuple[str, ...] = ()
     served: str = ""
     serving_since: float = 0.0
     generation: int = 0

@@ -14,7 +14,7 @@ from weyr.kinds.ml.endpoint.memory import MAIN, NEXT, SHADOW, EndpointMemory, Si
 from weyr.kinds.ml.endpoint.progress import share_of_next
 from weyr.kinds.ml.endpoint.sizes import is_retiring
 from weyr.kinds.ml.endpoint.spec import EndpointSpec
-from weyr.kinds.ml.endpoint.traffic import traffic_of
+from weyr.kinds.ml.endpoint.traffic import keyless_of, traffic_of
 from weyr.kinds.ml.endpoint.watching import watch_of
 
 WHOLE = 10_000
@@ -24,10 +24,11 @@ WHOLE = 10_000
 def reroute(look: Look, memory: EndpointMemory) -> EndpointMemory:
     """The routing as it should be, under a new number where it differs from the one before."""
     told = tuple(_versions(look, memory))
-    watch = watch_of(look.want.ref, look.spec.watch, look.view.needs)
-    if (told, watch) == (memory.told, memory.watch) and memory.route_generation:
+    watch, keyless = watch_of(look.want.ref, look.spec.watch, look.view.needs), keyless_of(look)
+    if (told, watch, keyless) == (memory.told, memory.watch, memory.keyless) and memory.route_generation:
         return memory
-    return replace(memory, told=told, watch=watch, route_generation=memory.route_generation + 1)
+    generation = memory.route_generation + 1
+    return replace(memory, told=told, watch=watch, keyless=keyless, route_generation=generation)
 
 
 def ensured_route(look: Look, memory: EndpointMemory) -> Ensure:

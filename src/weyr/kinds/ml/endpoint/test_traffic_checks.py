@@ -32,6 +32,11 @@ CASES: dict[str, tuple[dict[str, Any], list[tuple[str, ...]]]] = {
     "a fallback to nobody": ({"fallback": [{"model": "x"}]}, [("fallback", "0")]),
     "a fallback's budget without prices": (
         {"fallback": [{"url": "https://x/v1", "model": "m", "budget": "5 USD"}]}, [("fallback", "0", "budget")]),
+    "a fallback's secret and file": (
+        {"fallback": [{"url": "https://x/v1", "model": "m", "secret": "k", "key_file": "k"}]},
+        [("fallback", "0", "key_file")]),
+    "a key for an endpoint of the stack": (
+        {"fallback": [{"endpoint": "spare", "secret": "k"}]}, [("fallback", "0", "secret")]),
     "steps that do not ascend": (
         {"rollout": {"strategy": "canary", "steps": ["50%", "5%"]}}, [("rollout", "steps")]),
     "steps of a rolling update": ({"rollout": {"steps": ["50%"]}}, [("rollout", "steps")]),

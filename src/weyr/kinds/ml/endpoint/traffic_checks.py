@@ -9,6 +9,8 @@ from weyr.kinds.ml.endpoint.memory import NEXT, SHADOW
 from weyr.kinds.ml.endpoint.spec import EndpointSpec
 
 FATAL, WARN = Severity.FATAL, Severity.WARN
+OF_URL = ("model", "secret", "key_file", "prompt_price", "completion_price", "budget")
+"""What is said of a fallback elsewhere alone."""
 
 
 def traffic_findings(ref: Ref, spec: EndpointSpec) -> Iterator[Finding]:
@@ -88,11 +90,15 @@ def _of_fallbacks(ref: Ref, spec: EndpointSpec) -> Iterator[Finding]:
             yield Finding(ref, path, FATAL, "A fallback to nobody", detail)
         elif item.endpoint and item.endpoint.ref(ref.stack) == ref:
             yield Finding(ref, path, FATAL, "A fallback to itself", f"{ref} would ask itself when it cannot answer.")
-        if item.endpoint and (item.model or item.key_file or item.budget or item.prompt_price or item.completion_price):
+        of_url = [word for word in OF_URL if getattr(item, word)]
+        if item.endpoint and of_url:
             detail = (
-                f"{ref}: model, key_file, prices and budget are of a url; an endpoint of this stack needs none of them."
+                f"{ref}: {' and '.join(of_url)} can be said of a url; an endpoint of this stack needs nothing of it."
             )
-            yield Finding(ref, path, FATAL, "A field that cannot be honoured", detail)
+            yield Finding(ref, (*path, of_url[0]), FATAL, "A field that cannot be honoured", detail)
+        if item.secret and item.key_file:
+            detail = f"{ref}: the key of {item.url} is in {item.secret} or in {item.key_file}; name one of them."
+            yield Finding(ref, (*path, "key_file"), FATAL, "Two keys for one server", detail)
         if item.url and not item.model:
             yield Finding(
                 ref, (*path, "model"), FATAL, "A fallback without a model", f"{ref}: say which it is asked for."

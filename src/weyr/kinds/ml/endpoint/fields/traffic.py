@@ -2,10 +2,16 @@
 
 from typing import Annotated, Literal
 
-from weyr.core.schema import Duration, MoneyAmount, Reference, Share, SpecPart, field, to
+from weyr.core.json_paths import path_of
+from weyr.core.schema import Duration, MoneyAmount, Reference, Share, SpecPart, checked, field, to
 
 Text = Annotated[str, field(min_length=1, max_length=200)]
 Model = Annotated[Reference, to("model", alias="production", is_shared=True)]
+
+
+def _path(text: str) -> str:
+    path_of(text)
+    return text
 
 
 class Variant(SpecPart):
@@ -52,6 +58,11 @@ class Shadow(SpecPart):
     tolerance: float = field(
         0.0, description="By how much numbers of two answers may differ, relative to the larger.", ge=0, le=1
     )
+    ignore: tuple[Annotated[str, checked(_path)], ...] = field(
+        (), description="Paths into JSON answers whose values may differ, beside the id, time, model and version that "
+        "OpenAI's protocol and the Open Inference Protocol name an answer by.", max_length=50,
+        examples=[["usage", "choices[*].logprobs"]],
+    )  # fmt: skip
 
 
 class Fallback(SpecPart):
@@ -67,8 +78,11 @@ class Fallback(SpecPart):
         examples=["https://api.openai.com/v1"],
     )
     model: str = field("", description="The model that it is asked for.", max_length=200, examples=["gpt-4o-mini"])
+    secret: Annotated[Reference, to("secret")] | None = field(
+        None, description="The secret that holds its key; it is passed over while that has no value."
+    )
     key_file: str = field(
-        "", description="A file with the key that opens it, relative to the stack file.", max_length=1000
+        "", description="Instead of a secret, a file with its key, relative to the stack file.", max_length=1000
     )
     prompt_price: MoneyAmount | None = field(
         None, description="What a million tokens of prompts cost there.", examples=["0.15 USD"]
@@ -77,7 +91,7 @@ class Fallback(SpecPart):
         None, description="What a million tokens of its answers cost.", examples=["0.60 USD"]
     )
     budget: MoneyAmount | None = field(None, description="It is passed over once it has cost this.")
-    per: Duration = field(30 * 86400.0, description="The time that its budget is for.", ge=60, le=366 * 86400)
+    per: Literal["day", "month"] = field("month", description="The time of UTC that its budget is for.")
     after: Duration = field(30.0, description="How long those before it may be silent.", gt=0, le=3600)
 
 
