@@ -104,8 +104,9 @@ class Farm:
         buckets[bisect_left(LATENCY_BUCKETS_S, 0.01)] += requests - slow
         buckets[bisect_left(LATENCY_BUCKETS_S, slow_s)] += slow
         self.counts[name] = replace(
-            before, requests=before.requests + requests, errors=before.errors + errors, buckets=tuple(buckets)
-        )
+            before, requests=before.requests + requests, errors=before.errors + errors, buckets=tuple(buckets),
+            worked=before.worked + requests, worked_s=before.worked_s + 0.01 * (requests - slow) + slow_s * slow,
+        )  # fmt: skip
 
     def _plane_reads(self) -> None:
         thing = self.history.things.get(ROUTE)

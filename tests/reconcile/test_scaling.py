@@ -8,8 +8,8 @@ from weyr.reconcile.scaling import LEARNING_S, Scaling
 
 A, B = Ref("lab", "endpoint", "a"), Ref("lab", "endpoint", "b")
 IDLE = Demand(
-    ended=0, worked_s=0.0, queued=0, in_flight=0, replicas=1, starting=0, concurrency=4, latency_target_s=0.7,
-    replicas_min=1, replicas_max=20, idle_after_s=300.0,
+    arrived=0, worked=0, worked_s=0.0, queued=0, in_flight=0, replicas=1, starting=0, concurrency=4,
+    latency_target_s=0.7, replicas_min=1, replicas_max=20, idle_after_s=300.0,
 )  # fmt: skip
 
 
@@ -21,7 +21,7 @@ def lived(
     for now in range(from_s + 1, from_s + seconds + 1):
         for ref, rate in rates.items():
             ended = round(rate * (now - from_s))
-            told = replace(demand, ended=ended, worked_s=0.15 * ended, replicas=counts[ref])
+            told = replace(demand, arrived=ended, worked=ended, worked_s=0.15 * ended, replicas=counts[ref])
             advice = scaling.advice(ref, told, 1e9 + now)
             assert advice is not None
             counts[ref] = advice.replicas

@@ -171,9 +171,10 @@ class VersionCounts:
     where a count went down.
 
     `requests` were answered by it, `errors` of them with a status of 500 or above; `missed` were its share and went to
-    another version, because no replica of it could take them. `buckets` counts latencies by `LATENCY_BUCKETS_S`,
-    not cumulated, and `first_token_buckets` the times to the first token of a stream. Outcomes are what callers
-    reported: their number, their sum and the sum of their squares.
+    another version, because no replica of it could take them. `worked` reached a replica, which had them for `worked_s`
+    in all, without their wait. `buckets` counts latencies by `LATENCY_BUCKETS_S`, not cumulated, and
+    `first_token_buckets` the times to the first token of a stream. Outcomes are what callers reported: their number,
+    their sum and the sum of their squares.
     """
 
     name: str
@@ -183,6 +184,8 @@ class VersionCounts:
     buckets: tuple[int, ...] = ()
     latency_sum_s: float = 0.0
     latency_squares: float = 0.0
+    worked: int = 0
+    worked_s: float = 0.0
     prompt_tokens: int = 0
     completion_tokens: int = 0
     first_token_buckets: tuple[int, ...] = ()

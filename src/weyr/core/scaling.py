@@ -24,26 +24,41 @@ class Quota:
 class Demand:
     """What is asked of an object's replicas, as one look sees it.
 
-    `ended` and `worked_s` (all their latencies) count since the plane's start: who looks twice takes the difference,
-    and begins anew where a count went down. `start_s` is what a start took before, 0 where none was seen. The rest is
-    as `weyr.scheduling.scaling.Load` has it.
+    `arrived`, `worked` (those that a replica had, for `worked_s` in all, without their wait) and `tokens` count since
+    the plane's start: who looks twice takes the difference, and begins anew where a count went down. `replica_rate` are
+    requests per second that one replica can answer, `replica_tokens` tokens; 0 where that follows from what requests
+    take. `start_s` is what a start took before, 0 where none was seen. The rest is as `weyr.scheduling.scaling.Load`
+    has it.
     """
 
-    ended: int
+    arrived: int
+    worked: int
     worked_s: float
     queued: int
     in_flight: int
     replicas: int
     starting: int
     concurrency: int
-    latency_target_s: float
     replicas_min: int
     replicas_max: int
     idle_after_s: float
+    tokens: int = 0
+    replica_rate: float = 0.0
+    replica_tokens: float = 0.0
+    latency_target_s: float | None = None
     floor: int = 0
     start_s: float = 0.0
     weight: float = 1.0
     quota: Quota | None = None
+
+    @property
+    def least(self) -> int:
+        """What there is at least, whatever is asked."""
+        return min(max(self.replicas_min, self.floor), self.replicas_max)
+
+    @property
+    def there(self) -> int:
+        return self.replicas + self.starting
 
 
 @dataclass(frozen=True, slots=True)

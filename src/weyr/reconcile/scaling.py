@@ -4,41 +4,59 @@ Objects that share a quota are weighed together, every other one by itself. An o
 advice is made anew every few seconds, and at once for one that is asked while it sleeps.
 """
 
-from dataclasses import dataclass, field, replace
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from weyr.core.decision import View, Want
 from weyr.core.kind import AnyKind
 from weyr.core.ref import Ref
 from weyr.core.scaling import Advice, Demand, Quota, SharedBy
-from weyr.scheduling.scaling import Autoscaler, Load
+from weyr.reconcile.scaling_loads import load_of, reason_of
+from weyr.scheduling.scaling import Autoscaler
 
 TICK_S = 2.0
 """Shorter ticks count little more than chance; longer ones are late."""
+QUIET_TICK_S = 10.0
+"""Where nothing came and nothing is under way: there may be a thousand of them."""
+TICK_MAX_S = 60.0
+FORGOTTEN_S = 600.0
+"""What was learnt so long ago is begun anew; shorter silences count as minutes of the same rate."""
 
 LEARNING_S = 60.0
-"""For so long after the server's start nobody loses a replica: nothing is known yet of what they were for."""
+"""For so long nobody loses a replica who had some when first heard of, and of whom nothing was stored: a server that
+was begun anew does not know yet what they are for."""
+
+SAVE_S = 60.0
+"""How much of what was learnt a crash may cost."""
 
 
 @dataclass(slots=True)
 class _Group:
-    """Those that are weighed together. `told` is what each counted when advice was made last."""
+    """Those that are weighed together. `told` is what each counted when advice was made last, at `at`; `kept`,
+    how many those keep that had some when first heard of, and until when; `saved_at`, when it was stored last."""
 
     scaler: Autoscaler
-    began_at: float
     quota: Quota | None
     at: float
     demands: dict[Ref, Demand] = field(default_factory=dict)
     told: dict[Ref, Demand] = field(default_factory=dict)
     advice: dict[Ref, Advice] = field(default_factory=dict)
+    kept: dict[Ref, tuple[int, float]] = field(default_factory=dict)
+    saved_at: float = 0.0
+    is_quiet: bool = False
 
 
 @dataclass(slots=True)
 class Scaling:
-    """What is known of demand since this process began. It is lost with it: advice then begins with what is there."""
+    """What is known of demand. `stored` is what an earlier process had learnt, by group, as JSON: it is taken up when
+    the group is heard of."""
 
+    stored: dict[str, str] = field(default_factory=dict)
     _groups: dict[str, _Group] = field(default_factory=dict)
     _names: dict[Ref, str] = field(default_factory=dict)
+    _save_at: float = 0.0
 
     def advised(self, kind: AnyKind, want: Want[Any], view: View[Any]) -> View[Any]:
         """The view with advice, for a kind that tells its demand."""
@@ -50,24 +68,45 @@ class Scaling:
         """What an object that tells this should have. None where it has told nothing yet."""
         if demand is None:
             # Silence is no reason to change anything.
-            group = self._groups.get(self._names.get(ref, ""))
-            return group.advice.get(ref) if group else None
+            return self.given(ref)
         group = self._group(ref, demand, now)
+        if ref not in group.demands and ref not in group.told:
+            group.kept[ref] = demand.there, now + LEARNING_S
         group.demands[ref] = demand
-        is_asleep = demand.replicas + demand.starting == 0
-        if is_asleep and not (demand.queued or demand.in_flight or demand.quota or demand.floor or demand.replicas_min):
+        is_asleep = demand.there == 0
+        if is_asleep and not (demand.queued or demand.in_flight or demand.quota or demand.least):
             group.told.pop(ref, None)
             group.advice[ref] = Advice(0, "nobody asks for it")
-        elif ref not in group.advice or now - group.at >= TICK_S or (is_asleep and demand.queued):
+        elif ref not in group.advice or self._is_due(group, ref, demand, now) or (is_asleep and demand.queued):
             self._decide(group, now)
         return group.advice[ref]
+
+    def given(self, ref: Ref) -> Advice | None:
+        """What it was advised last, and why."""
+        group = self._groups.get(self._names.get(ref, ""))
+        return group.advice.get(ref) if group else None
 
     def forget(self, ref: Ref) -> None:
         group = self._groups.get(self._names.pop(ref, ""))
         if group is not None:
-            for kept in (group.demands, group.told, group.advice):
+            for kept in (group.demands, group.told, group.advice, group.kept):
                 kept.pop(ref, None)
         self._groups = {name: group for name, group in self._groups.items() if group.demands}
+
+    def unsaved(self, now: float) -> Iterator[tuple[str, str]]:
+        """What was learnt since it was stored last, by group, as JSON; at most once a minute."""
+        if 0 <= self._save_at - now <= SAVE_S:
+            return
+        self._save_at = now + SAVE_S
+        for name, group in self._groups.items():
+            if group.told and group.saved_at < group.at and not (group.is_quiet and group.saved_at):
+                group.saved_at = group.at
+                told = {ref.absolute: asdict(demand) for ref, demand in group.told.items()}
+                yield name, json.dumps({"at": group.at, "scaler": group.scaler.state, "told": told})
+
+    def _is_due(self, group: _Group, ref: Ref, demand: Demand, now: float) -> bool:
+        is_quiet = group.is_quiet and not _is_busy(demand, group.told.get(ref))
+        return now - group.at >= (QUIET_TICK_S if is_quiet else TICK_S)
 
     def _group(self, ref: Ref, demand: Demand, now: float) -> _Group:
         name = demand.quota.name if demand.quota else ref.absolute
@@ -75,62 +114,82 @@ class Scaling:
             self.forget(ref)
         self._names[ref] = name
         group = self._groups.get(name)
-        if group is None or group.quota != demand.quota or now < group.at:
+        if group is None:
+            group = self._groups[name] = _restored(self.stored.pop(name, ""), demand.quota, now) or _fresh(
+                demand.quota, now, {}
+            )
+        elif group.quota != demand.quota or now < group.at:
             # Other terms, or a clock that was set back: what is there is where advice begins.
-            share = demand.quota.shared_by if demand.quota else SharedBy.FAIRNESS
-            scaler = Autoscaler(share="value" if share is SharedBy.VALUE else "fair")
-            known = group.demands if group else {}
-            group = self._groups[name] = _Group(scaler, now, demand.quota, now - TICK_S, known)
+            group = self._groups[name] = _fresh(demand.quota, now, group.demands)
         return group
 
     def _decide(self, group: _Group, now: float) -> None:
         if now <= group.at:
             # A second look in one moment: whoever is new is heard with the next one.
             for ref, demand in group.demands.items():
-                group.advice.setdefault(ref, Advice(_least(demand), "it was not looked at before"))
+                group.advice.setdefault(ref, Advice(_as_it_is(demand), "it was not looked at before"))
             return
+        if now - group.at > FORGOTTEN_S:
+            group.scaler, group.at, group.told = _scaler(group.quota), now - TICK_S, {}
         quota = group.quota.replicas if group.quota else None
-        loads = [_load(ref, demand, group.told.get(ref)) for ref, demand in group.demands.items()]
-        targets = group.scaler.targets(loads, now, quota)
-        is_learning = now - group.began_at < LEARNING_S
+        targets = self._kept(group, self._targets(group, now, quota), now)
         for ref, demand in group.demands.items():
-            replicas, why = targets[ref.absolute], group.scaler.why(ref.absolute)
-            if is_learning and quota is None:
-                replicas = max(replicas, min(demand.replicas + demand.starting, demand.replicas_max))
-            group.advice[ref] = Advice(replicas, why)
+            why = reason_of(demand, targets[ref], group.scaler.why(ref.absolute), sum(targets.values()))
+            group.advice[ref] = Advice(targets[ref], why)
+        group.is_quiet = not any(_is_busy(demand, group.told.get(ref)) for ref, demand in group.demands.items())
         group.told, group.at = dict(group.demands), now
 
+    def _targets(self, group: _Group, now: float, quota: int | None) -> dict[Ref, int]:
+        """One tick. After a silence of minutes it is told as several, so that its rhythm is not mistaken."""
+        ticks = max(1, round((now - group.at) / TICK_MAX_S))
+        loads = [load_of(ref, demand, group.told.get(ref), ticks) for ref, demand in group.demands.items()]
+        targets: Mapping[str, int] = {}
+        for tick in range(1, ticks + 1):
+            targets = group.scaler.targets(loads, group.at + (now - group.at) * tick / ticks, quota)
+        return {ref: targets[ref.absolute] for ref in group.demands}
 
-def _least(demand: Demand) -> int:
-    there = demand.replicas + demand.starting
-    return min(max(there, demand.replicas_min, demand.floor), demand.replicas_max)
-
-
-def _load(ref: Ref, demand: Demand, before: Demand | None) -> Load:
-    ended, worked_s = _grown(demand, before)
-    return Load(
-        ref.absolute,
-        queued=demand.queued,
-        in_flight=demand.in_flight,
-        ended=ended,
-        latency_s=worked_s / ended if ended else None,
-        replicas=demand.replicas,
-        starting=demand.starting,
-        concurrency=demand.concurrency,
-        latency_target_s=demand.latency_target_s,
-        start_s=demand.start_s or None,
-        replicas_min=demand.replicas_min,
-        replicas_max=demand.replicas_max,
-        floor=demand.floor,
-        idle_after_s=demand.idle_after_s,
-        weight=demand.weight,
-    )
+    def _kept(self, group: _Group, targets: dict[Ref, int], now: float) -> dict[Ref, int]:
+        """With what those keep of whom nothing is known yet, as far as the quota goes."""
+        group.kept = {ref: each for ref, each in group.kept.items() if each[1] > now}
+        there = {
+            ref: min(count, group.demands[ref].there, group.demands[ref].replicas_max)
+            for ref, (count, _) in group.kept.items()
+        }
+        kept = {ref: max(target, there.get(ref, 0)) for ref, target in targets.items()}
+        is_too_much = group.quota is not None and sum(kept.values()) > group.quota.replicas
+        return targets if is_too_much else kept
 
 
-def _grown(demand: Demand, before: Demand | None) -> tuple[int, float]:
-    """What ended since, and what it took; a plane that was restarted counts from 0."""
-    if before is None:
-        return 0, 0.0
-    if demand.ended < before.ended:
-        return demand.ended, demand.worked_s
-    return demand.ended - before.ended, max(0.0, demand.worked_s - before.worked_s)
+def _is_busy(demand: Demand, before: Demand | None) -> bool:
+    return bool(demand.queued or demand.in_flight or before is None or demand.arrived != before.arrived)
+
+
+def _as_it_is(demand: Demand) -> int:
+    return min(max(demand.there, demand.least), demand.replicas_max)
+
+
+def _scaler(quota: Quota | None, state: Mapping[str, Any] | None = None) -> Autoscaler:
+    is_by_value = quota is not None and quota.shared_by is SharedBy.VALUE
+    return Autoscaler(share="value" if is_by_value else "fair", state=state)
+
+
+def _fresh(quota: Quota | None, now: float, demands: dict[Ref, Demand]) -> _Group:
+    kept = {ref: (demand.there, now + LEARNING_S) for ref, demand in demands.items()}
+    return _Group(_scaler(quota), quota, now - TICK_S, demands, kept=kept)
+
+
+def _restored(text: str, quota: Quota | None, now: float) -> _Group | None:
+    """The group as it was stored. None where that is too old, or unreadable, as after a change of what is learnt."""
+    if not text:
+        return None
+    try:
+        plain = json.loads(text)
+        told = {Ref.parse(name): _demand(each) for name, each in plain["told"].items()}
+        group = _Group(_scaler(quota, plain["scaler"]), quota, plain["at"], {}, told)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return group if 0 < now - group.at <= FORGOTTEN_S else None
+
+
+def _demand(plain: Mapping[str, Any]) -> Demand:
+    return Demand(**{**plain, "quota": None})

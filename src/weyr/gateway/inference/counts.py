@@ -12,7 +12,7 @@ class Counts:
     __slots__ = (
         "buckets", "errors", "latency_squares", "latency_sum_s", "measure", "missed", "name", "outcome_squares",
         "outcome_sum", "outcomes", "requests", "shadow_compared", "shadow_differed", "shadow_dropped",
-        "shadow_failed", "shadow_longer_s",
+        "shadow_failed", "shadow_longer_s", "worked", "worked_s",
     )  # fmt: skip
 
     def __init__(self, name: str) -> None:
@@ -23,6 +23,8 @@ class Counts:
         self.buckets = [0] * (len(LATENCY_BUCKETS_S) + 1)
         self.latency_sum_s = 0.0
         self.latency_squares = 0.0
+        self.worked = 0
+        self.worked_s = 0.0
         self.outcomes = 0
         self.outcome_sum = 0.0
         self.outcome_squares = 0.0
@@ -54,6 +56,8 @@ class Counts:
             buckets=tuple(self.buckets),
             latency_sum_s=self.latency_sum_s,
             latency_squares=self.latency_squares,
+            worked=self.worked,
+            worked_s=self.worked_s,
             prompt_tokens=self.measure.prompt_tokens,
             completion_tokens=self.measure.generation_tokens,
             first_token_buckets=tuple(self.measure.first_token.counts),

@@ -44,6 +44,9 @@ def record(exchange: "Exchange", endpoint: "Endpoint", replica: Replica | None, 
     """The request is over: it is counted, and told of."""
     now, began_at, stream = exchange.door.loop.time(), exchange.began_at, exchange.stream
     counts = endpoint.ended(status, now - began_at, exchange.version)
+    if exchange.sent_at:
+        counts.worked += 1
+        counts.worked_s += now - exchange.sent_at
     watched = endpoint.route.body.watch
     caller = exchange.caller if watched.has_callers else ""
     sizes = exchange.received, exchange.answered_bytes

@@ -2,6 +2,7 @@
 
 from weyr.core.capability import Capability
 from weyr.core.kind import Kind, Layer
+from weyr.kinds.compute.queue.checks import checks
 from weyr.kinds.compute.queue.decide import body_of, decide
 from weyr.kinds.compute.queue.spec import QueueSpec
 
@@ -13,5 +14,6 @@ KIND = Kind(
     spec=QueueSpec,
     decide=decide,
     capabilities=(Capability.QUEUES,),
+    checks=checks,
     declares=lambda _ref, spec: body_of(spec),
 )

@@ -64,7 +64,7 @@ class QueueSpec(Spec):
     )
 
     replicas: int | None = field(
-        None, description="Replicas that all endpoints in it with an `slo` may have together.", ge=0, le=100_000,
+        None, description="Replicas that all endpoints and services in it may have together.", ge=0, le=100_000,
         strict=True,
     )  # fmt: skip
     replicas_by: SharedBy = field(

@@ -1,15 +1,20 @@
 """What a queue is to the scheduler."""
 
+from typing import Annotated
+
 import pytest
 
 from weyr.core.amounts import amount_text, amounts_of
 from weyr.core.capability import Capability
+from weyr.core.checking import Proposal
 from weyr.core.decision import ConditionType, Ensure, Release, Thing, View, Want
 from weyr.core.pools import QueueBody, QueueFacts, Reclaims
 from weyr.core.priorities import PriorityClass
 from weyr.core.ref import Ref
-from weyr.core.schema import from_json, to_json
+from weyr.core.scale_fields import Scale
+from weyr.core.schema import Reference, Spec, from_json, from_plain, to, to_json
 from weyr.core.seen import Absent, Present
+from weyr.kinds.compute.queue.checks import checks
 from weyr.kinds.compute.queue.decide import body_of, decide
 from weyr.kinds.compute.queue.spec import PriorityPart, QueueSpec
 
@@ -101,3 +106,19 @@ def test_whom_a_queue_takes_room_from_is_as_written() -> None:
     plain, asked = body_of(QueueSpec()), body_of(QueueSpec(reclaim=Reclaims.LOWER_PRIORITY, displace=True))
     assert (plain.reclaims, plain.displaces) == (Reclaims.ANY, False)
     assert (asked.reclaims, asked.displaces) == (Reclaims.LOWER_PRIORITY, True)
+
+
+class _Scaled(Spec):
+    """Any kind that scales and names a queue."""
+
+    queue: Annotated[Reference, to("queue")]
+    scale: Scale
+
+
+def test_a_quota_below_what_is_kept_at_rest_is_refused_in_the_plan() -> None:
+    """The last endpoint by its name would never have had a replica."""
+    kept = from_plain(_Scaled, {"queue": "gpu", "scale": {"min": 2, "max": 4}})
+    names = {Ref("team", "endpoint", name): kept for name in ("a", "b")}
+    for replicas, found in ((3, ["replicas"]), (4, []), (None, [])):
+        specs = {REF: QueueSpec(replicas=replicas), **names}
+        assert [finding.path[0] for finding in checks(Proposal(specs, {}))] == found

@@ -5,6 +5,7 @@ from weyr.core.kind import Kind, Layer
 from weyr.core.task_usage import task_usage
 from weyr.kinds.compute.service.checks import checks
 from weyr.kinds.compute.service.decide import decide, estimate
+from weyr.kinds.compute.service.demand import demand
 from weyr.kinds.compute.service.memory import ServiceMemory, reborn
 from weyr.kinds.compute.service.spec import ServiceSpec
 
@@ -21,4 +22,5 @@ KIND = Kind(
     estimate=estimate,
     reborn=reborn,
     checks=checks,
+    demand=demand,
 )

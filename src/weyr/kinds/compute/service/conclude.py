@@ -21,9 +21,12 @@ def route_of(things: Mapping[str, Thing]) -> RouteFacts | None:
             return None
 
 
-def conclude(spec: ServiceSpec, view: View[ServiceMemory], sight: Sight, held: ReplicaSet, desired: int) -> Condition:
+def conclude(
+    spec: ServiceSpec, view: View[ServiceMemory], sight: Sight, held: ReplicaSet, desired: int, shortage: str = ""
+) -> Condition:
     """Ready means that a request sent now is answered: by the wanted version, or by the one before while that is
-    coming; a version that keeps failing is said to have failed though the old one answers on."""
+    coming; a version that keeps failing is said to have failed though the old one answers on. `shortage` is what a
+    quota keeps it from having."""
     route = view.things.get(ROUTE)
     ready = [replica for replica in held.replicas if sight.is_current(replica) and sight.is_ready(replica)]
     old = [replica for replica in held.replicas if replica.key != sight.key and sight.is_ready(replica)]
@@ -42,8 +45,13 @@ def conclude(spec: ServiceSpec, view: View[ServiceMemory], sight: Sight, held: R
     if ended and desired == 0:
         return Condition(ConditionType.FAILED if "failed" in held.last_end else ConditionType.COMPLETE, True, "Ended",
                          held.last_end)  # fmt: skip
+    if desired == 0 and shortage:
+        return Condition(ConditionType.WAITING, True, "Quota", f"no replica: {shortage}")
+    if desired == 0 and spec.scale is not None and route_of(view.things) is not None:
+        return Condition(ConditionType.READY, True, "Asleep", "no replica until it is asked")
     if len(ready) >= desired and (not spec.listens or route_of(view.things) is not None):
-        return Condition(ConditionType.READY, True, "Serving" if spec.listens else "Running", _count(len(ready)))
+        return Condition(ConditionType.READY, True, "Serving" if spec.listens else "Running",
+                         _count(len(ready)) + (f"; {shortage}" if shortage else ""))  # fmt: skip
     waits = next((f.waits for r in held.replicas if (f := sight.facts(r)) and f.waits), "")
     if waits and not old and not ready:
         return Condition(ConditionType.WAITING, True, "Queued", waits)

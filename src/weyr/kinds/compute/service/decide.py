@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from weyr.core import replica_set
 from weyr.core.capability import Capability, TaskBody
 from weyr.core.decision import Condition, ConditionType, Decision, Ensure, Note, Phase, Release, Scalar, View, Want
+from weyr.core.demand import count_of, quota_of, shortage, start_learnt
 from weyr.core.kind import Estimate
 from weyr.core.removal import removed
 from weyr.core.replica_set import Replica, ReplicaSet, Sight
@@ -19,6 +20,7 @@ from weyr.core.task_usage import planned_quantities, task_meters
 from weyr.core.units import HOUR_S, MONTH_S
 from weyr.kinds.compute.service.body import key_of, replica_body
 from weyr.kinds.compute.service.conclude import ROUTE, conclude, route_of
+from weyr.kinds.compute.service.demand import staying
 from weyr.kinds.compute.service.memory import ServiceMemory
 from weyr.kinds.compute.service.spec import ServiceSpec
 
@@ -51,43 +53,75 @@ def decide(want: Want[ServiceSpec], view: View[ServiceMemory]) -> Decision[Servi
         waiting = Condition(ConditionType.WAITING, True, "Needs", f"waits for {', '.join(blocked)}")
         return Decision((), (waiting,), memory=memory, again_s=5)
     sight = Sight(view.now, view.things, key_of(want.spec))
-    look = _Look(want, want.spec, view, sight, _desired(want.spec, view, memory.held, sight.key))
-    held, notes = _stepped(look, memory.held, is_blocked=bool(blocked))
+    memory, scaled = _scaled(want, want.spec, view, memory, sight)
+    look = _Look(want, want.spec, view, sight, _desired(want.spec, view, memory, sight.key))
+    held, notes = _stepped(look, memory, is_blocked=bool(blocked))
     memory = replace(memory, held=held)
-    condition = conclude(want.spec, view, sight, held, look.desired)
+    condition = conclude(want.spec, view, sight, held, look.desired, _shortage(want, want.spec, view, look.desired))
     memory, serving = _noted_serving(look, memory, condition)
     route = route_of(view.things)
     memory = replace(memory, url=route.url if route and route.url else memory.url)
     stops = _stopped(look, held, route)
-    is_still = not stops and condition.reason in ("Serving", "Running", "Ended") and not _is_rolling(look, held)
+    is_still = (
+        not stops and condition.reason in ("Serving", "Asleep", "Running", "Ended") and not _is_rolling(look, held)
+    )
     return Decision(
         actions=(*_ensured(look, held), *_ensured_route(look, held), *stops),
         conditions=(condition,),
         outputs=_outputs(look, memory),
         memory=memory,
-        notes=(*notes, *serving),
+        notes=(*scaled, *notes, *serving),
         again_s=min(1.0, want.spec.health.every) if is_still else 0.2,
     )
 
 
 def estimate(spec: ServiceSpec) -> tuple[Estimate, ...]:
-    """All replicas, all month."""
+    """All replicas that are kept at rest, all month; one that may sleep is assumed awake a tenth of it."""
     lines = planned_quantities(spec)
-    note = f"{spec.replicas} always on"
-    return tuple(Estimate(sku, quantity * spec.replicas, MONTH_S / HOUR_S, note) for sku, quantity in lines)
+    kept = spec.replicas if spec.scale is None else max(1, spec.scale.min)
+    sleeps = spec.scale is not None and spec.scale.min == 0
+    hours, note = (MONTH_S / HOUR_S / 10, "awake a tenth of the time") if sleeps else (MONTH_S / HOUR_S, "always on")
+    text = note if sleeps else f"{kept} {note}"
+    return tuple(Estimate(sku, quantity * kept, hours, text) for sku, quantity in lines)
 
 
-def _desired(spec: ServiceSpec, view: View[ServiceMemory], held: ReplicaSet, key: str) -> int:
+def _scaled(
+    want: Want[ServiceSpec], spec: ServiceSpec, view: View[ServiceMemory], memory: ServiceMemory, sight: Sight
+) -> tuple[ServiceMemory, tuple[Note, ...]]:
+    """How many replicas scheduling advises, and what a start takes; told once for each change, with its reason."""
+    if spec.scale is None:
+        return memory, ()
+    quota = quota_of(spec.queue, want.ref.stack, view.needs)
+    desired = count_of(spec.scale, quota, view.advice, memory.desired, view.now)
+    start_s = start_learnt(memory.start_s, staying(sight, memory.held), view.now)
+    is_told = view.advice is not None and desired != memory.desired and not view.hold
+    why = view.advice.why if view.advice else ""
+    notes = (Note("service.scaled", f"{desired} replicas instead of {memory.desired}: {why}"),) if is_told else ()
+    return replace(memory, desired=desired, start_s=start_s), notes
+
+
+def _shortage(want: Want[ServiceSpec], spec: ServiceSpec, view: View[ServiceMemory], desired: int) -> str:
+    """What its queue keeps it from having."""
+    if spec.scale is None:
+        return ""
+    route = route_of(view.things)
+    quota = quota_of(spec.queue, want.ref.stack, view.needs)
+    return shortage(spec.scale, quota, desired, route.waiting if route else 0, view.now)
+
+
+def _desired(spec: ServiceSpec, view: View[ServiceMemory], memory: ServiceMemory, key: str) -> int:
     """How many there should be: none while the stack may not spend, and none instead of those that ended for good."""
     if view.hold:
         return 0
-    return max(0, spec.replicas - (held.ended if held.ended_key == key else 0))
+    if spec.scale is not None:
+        return memory.desired
+    return max(0, spec.replicas - (memory.held.ended if memory.held.ended_key == key else 0))
 
 
-def _stepped(look: _Look, held: ReplicaSet, is_blocked: bool) -> tuple[ReplicaSet, tuple[Note, ...]]:
+def _stepped(look: _Look, memory: ServiceMemory, is_blocked: bool) -> tuple[ReplicaSet, tuple[Note, ...]]:
     spec, sight = look.spec, look.sight
-    held, ended = replica_set.drop_ended(sight, held, lambda end: _restarts(spec, end))
-    desired = _desired(spec, look.view, held, sight.key)
+    held, ended = replica_set.drop_ended(sight, memory.held, lambda end: _restarts(spec, end))
+    desired = _desired(spec, look.view, replace(memory, held=held), sight.key)
     patience_s = max(spec.health.every * spec.health.failures, PATIENCE_MIN_S)
     held, ill = replica_set.give_up_on(sight, held, patience_s, spec.health.ready_within)
     if not is_blocked:

@@ -7,16 +7,20 @@ from weyr.core.replica_set import ReplicaSet
 
 @dataclass(frozen=True, slots=True)
 class ServiceMemory:
-    """`served` is the version that answered last, `url` the address known last."""
+    """`served` is the version that answered last, `url` the address known last. Where it scales, `desired` is how many
+    there should be, and `start_s` what a start takes, 0 before one was seen."""
 
     held: ReplicaSet = field(default_factory=ReplicaSet)
     generation: int = 0
     served: str = ""
     url: str = ""
     removing_since: float = 0.0
+    desired: int = 0
+    start_s: float = 0.0
 
 
 def reborn(memory: ServiceMemory) -> ServiceMemory:
     """A service that is made anew counts its replicas and routings on: no name is used twice."""
     held = memory.held
-    return ServiceMemory(ReplicaSet(last_number=held.last_number, route_generation=held.route_generation))
+    fresh = ReplicaSet(last_number=held.last_number, route_generation=held.route_generation)
+    return ServiceMemory(fresh, start_s=memory.start_s)

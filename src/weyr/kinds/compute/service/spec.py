@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from weyr.core.scale_fields import Scale
 from weyr.core.schema import Boolean, Duration, SpecPart, field
 from weyr.core.task_spec import TaskSpec
 
@@ -43,6 +44,10 @@ class ServiceSpec(TaskSpec):
     )  # fmt: skip
     listens: Boolean = field(True, description="false for one that only works: it gets no port and no address.")
     replicas: int = field(1, description="How many run.", ge=0, le=1000, strict=True)
+    scale: Scale | None = field(
+        None, description="How many run, by what is asked of it, instead of `replicas`.",
+        examples=[{"min": 0, "max": 4, "target_inflight": 16}],
+    )  # fmt: skip
     health: Health = field(Health(), description="How one tells that a replica is well.")
     rollout: Rollout = field(Rollout(), description="How a new version takes over.")
     restart: Literal["always", "on-failure", "never"] = field(

@@ -34,6 +34,7 @@ class Shop:
     silent: set[str] = field(default_factory=set)
     ends: dict[str, TaskEnd] = field(default_factory=dict)
     busy: dict[str, int] = field(default_factory=dict)
+    waiting: int = 0
     bad_versions: set[str] = field(default_factory=set)
     is_held: bool = False
     history: History = field(default_factory=lambda: History(KIND, WEB))
@@ -62,7 +63,9 @@ class Shop:
         if thing.is_released and thing.is_accepted:
             return Absent()
         if part == ROUTE:
-            return Present(RouteFacts(thing.generation, "http://plane/shop/web", tuple(self.busy.items())))
+            return Present(
+                RouteFacts(thing.generation, "http://plane/shop/web", tuple(self.busy.items()), self.waiting)
+            )
         if part in self.ends:
             return Present(TaskFacts(TaskState.ENDED, started_at=1.0, end=self.ends[part]))
         is_bad = any(version in str(thing.body) for version in self.bad_versions)
@@ -290,3 +293,40 @@ def test_two_objects_cannot_have_one_address() -> None:
     found = list(KIND.checks(Proposal(specs, {})))
 
     assert [finding.summary for finding in found] == ["Two objects with one address"]
+
+
+def test_a_service_that_scales_wakes_grows_and_sleeps() -> None:
+    """As many as are asked for, none at rest, and the story says why."""
+    shop = Shop(service(scale={"min": 0, "max": 3, "target_inflight": 2, "idle_after": "20s"}))
+    asleep = shop.step(3).conditions[0]
+    assert (asleep.reason, shop.replicas) == ("Asleep", [])
+
+    shop.waiting = 1
+    shop.step()
+    assert shop.replicas == ["1"]
+    shop.step(2)
+    shop.waiting, shop.busy = 0, {"1": 5}
+    shop.step(4)
+    assert shop.replicas == ["1", "2", "3"]
+    assert [note.event for note in shop.history.story].count("service.scaled") == 2
+
+    shop.busy = {}
+    shop.step(60)
+    assert (shop.replicas, shop.step().conditions[0].reason) == ([], "Asleep")
+
+
+SCALES: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
+    "one that does not listen": ({"listens": False}, ("scale",)),
+    "two numbers of replicas": ({"replicas": 2}, ("replicas",)),
+    "replicas that are not replaced": ({"restart": "never"}, ("restart",)),
+    "more at rest than at most": ({"scale": {"min": 3, "max": 2}}, ("scale", "max")),
+}
+
+
+@pytest.mark.parametrize("case", SCALES)
+def test_what_cannot_be_scaled_is_refused(case: str) -> None:
+    """In the plan, with what to write instead."""
+    fields, path = SCALES[case]
+    spec = service(**{"scale": {"max": 2}, **fields})
+    assert KIND.checks is not None
+    assert [finding.path for finding in KIND.checks(Proposal({WEB: spec}, {}))] == [path]

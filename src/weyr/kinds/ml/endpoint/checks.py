@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from weyr.core.checking import Finding, Proposal
-from weyr.core.diagnostic import Severity
+from weyr.core.scale_fields import scale_findings
 from weyr.kinds.ml.endpoint.program_checks import program_findings
 from weyr.kinds.ml.endpoint.spec import EndpointSpec
 from weyr.kinds.ml.endpoint.traffic_checks import traffic_findings
@@ -16,12 +16,4 @@ def checks(proposal: Proposal) -> Iterator[Finding]:
             continue
         yield from program_findings(ref, spec, has_model=bool(spec.model or spec.models or spec.variants))
         yield from traffic_findings(ref, spec)
-        if spec.scale.min > spec.scale.max:
-            detail = f"At least {spec.scale.min} replicas and at most {spec.scale.max} cannot both hold."
-            suggestion = f"max: {spec.scale.min}"
-            yield Finding(ref, ("scale", "max"), Severity.FATAL, "Limits that contradict", detail, suggestion)
-        for at, window in enumerate(spec.scale.calendar):
-            if window.min > spec.scale.max:
-                detail = f"At least {window.min} replicas in a window and at most {spec.scale.max} cannot both hold."
-                where = ("scale", "calendar", at, "min")
-                yield Finding(ref, where, Severity.FATAL, "Limits that contradict", detail, f"max: {window.min}")
+        yield from scale_findings(ref, spec.scale)

@@ -3,6 +3,7 @@
 from typing import assert_never
 
 from weyr.core.decision import Condition, ConditionType
+from weyr.core.demand import quota_of, shortage
 from weyr.core.replica_set import Replica
 from weyr.core.seen import Absent, Present, Unknown
 from weyr.kinds.ml.endpoint.look import ROUTE, Look
@@ -43,6 +44,10 @@ def answering(look: Look, memory: EndpointMemory) -> list[Side]:
 
 def _serving(look: Look, memory: EndpointMemory, sides: list[Side]) -> Condition:
     more = f"{_lacking(look)}{_keyless(memory)}{_on_its_way(look, memory)}"
+    lacks = _lacks_quota(look, memory)
+    if lacks and memory.desired == 0:
+        return Condition(ConditionType.WAITING, True, "Quota", f"no replica: {lacks}{more}")
+    more += f"; {lacks}" if lacks else ""
     if memory.desired == 0:
         titles = ", ".join(_title(side) for side in sides)
         return Condition(ConditionType.READY, True, "Asleep", f"{titles}, no replica until it is asked{more}")
@@ -107,6 +112,12 @@ def _lacking(look: Look) -> str:
 
 def _keyless(memory: EndpointMemory) -> str:
     return "".join(f"; the fallback with {secret} is left out, for that has no value" for secret in memory.keyless)
+
+
+def _lacks_quota(look: Look, memory: EndpointMemory) -> str:
+    """What its queue keeps it from having."""
+    quota = quota_of(look.spec.queue, look.want.ref.stack, look.view.needs)
+    return shortage(look.spec.scale, quota, memory.desired, look.route.waiting if look.route else 0, look.now)
 
 
 def _title(side: Side) -> str:

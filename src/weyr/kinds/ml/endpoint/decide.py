@@ -9,10 +9,10 @@ ones are ready.
 from dataclasses import replace
 
 from weyr.core.decision import Condition, ConditionType, Decision, Note, Scalar, View, Want
+from weyr.core.demand import calendar_begins_s, quota_of
 from weyr.core.removal import removed
 from weyr.kinds.ml.endpoint import progress, routing, sides, sizes
 from weyr.kinds.ml.endpoint.conclude import answering, conclude
-from weyr.kinds.ml.endpoint.demand import calendar_begins_s
 from weyr.kinds.ml.endpoint.look import ROUTE, Look
 from weyr.kinds.ml.endpoint.memory import MAIN, NEXT, SHADOW, EndpointMemory, Side
 from weyr.kinds.ml.endpoint.runs import first_path
@@ -92,7 +92,7 @@ def _noted_serving(look: Look, memory: EndpointMemory, condition: Condition) -> 
     fresh = [side for side in now if side.wanted.key not in memory.served.split(",")]
     names = {side.name for side in now}
     calm = (replace(s, held=replace(s.held, crashes=0)) if s.name in names else s for s in memory.sides)
-    memory = replace(memory, served=served, serving_since=look.now, sides=tuple(calm))
+    memory = replace(memory, served=served, sides=tuple(calm))
     return memory, tuple(Note("endpoint.serving", f"{side.wanted.title} answers") for side in fresh)
 
 
@@ -100,7 +100,7 @@ def _scaled(look: Look, memory: EndpointMemory) -> tuple[Note, ...]:
     """Told once for each change that scheduling advised, with its reason: so the story says why there are so many."""
     before = look.view.memory.desired if look.view.memory else 0
     advice = look.view.advice
-    if look.spec.scale.slo is None or advice is None or memory.desired == before or look.view.hold:
+    if advice is None or memory.desired == before or look.view.hold:
         return ()
     return (Note("endpoint.scaled", f"{memory.desired} replicas instead of {before}: {advice.why}"),)
 
@@ -150,6 +150,8 @@ def _again_s(look: Look, memory: EndpointMemory) -> float:
     would cost a thousand of them half a core."""
     if memory.desired or memory.rollout or any(side.held.replicas for side in memory.sides):
         return 1.0
+    if quota_of(look.spec.queue, look.want.ref.stack, look.view.needs) is not None:
+        return 1.0  # what it has depends on what others are asked
     return min(ASLEEP_LOOK_S, calendar_begins_s(look.spec.scale, look.now))
 
 

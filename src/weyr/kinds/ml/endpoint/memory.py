@@ -95,7 +95,7 @@ class EndpointMemory:
     whose fallbacks were left out.
 
     A revision is served on while its model says nothing. `url` is the last one known; `served` names the revisions
-    that answered last, since `serving_since`. No replica's number is used twice, in whichever side it is. `order` is
+    that answered last. No replica's number is used twice, in whichever side it is. `order` is
     the number of the last order that was carried out. `start_s` is what a replica's start takes, 0 before one was seen.
     """
 
@@ -109,7 +109,6 @@ class EndpointMemory:
     watch: Watch = field(default_factory=Watch)
     keyless: tuple[str, ...] = ()
     served: str = ""
-    serving_since: float = 0.0
     generation: int = 0
     order: int = 0
     url: str = ""

@@ -3,11 +3,11 @@
 import math
 from dataclasses import replace
 
-from weyr.kinds.ml.endpoint.demand import calendar_floor, learnt
+from weyr.core.demand import count_of, quota_of
+from weyr.kinds.ml.endpoint.demand import learnt
 from weyr.kinds.ml.endpoint.look import Look
 from weyr.kinds.ml.endpoint.memory import MAIN, NEXT, SHADOW, EndpointMemory, Side
 from weyr.kinds.ml.endpoint.progress import replicas_of_next
-from weyr.kinds.ml.endpoint.scale import desired_replicas
 from weyr.kinds.ml.endpoint.wanted import serving
 
 
@@ -29,12 +29,8 @@ def _desired(look: Look, memory: EndpointMemory) -> int:
     """How many there should be that answer: none while the stack may not spend, else what the load asks for."""
     if look.view.hold:
         return 0
-    scale = look.spec.scale
-    floor = max(scale.min, min(calendar_floor(scale, look.now), scale.max))
-    if scale.slo is None:
-        return max(floor, desired_replicas(scale, look.now, memory.desired, look.route, memory.serving_since))
-    # The quota that is shared may have less for it than its floor.
-    return look.view.advice.replicas if look.view.advice else max(floor, min(memory.desired, scale.max))
+    quota = quota_of(look.spec.queue, look.want.ref.stack, look.view.needs)
+    return count_of(look.spec.scale, quota, look.view.advice, memory.desired, look.now)
 
 
 def _beside(look: Look, memory: EndpointMemory) -> tuple[Side, Side]:

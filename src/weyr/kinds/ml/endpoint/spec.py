@@ -1,10 +1,10 @@
 """What may be said of an endpoint. Its parts stand in `fields`."""
 
+from weyr.core.scale_fields import Scale
 from weyr.core.schema import Duration, Name, field
 from weyr.kinds.ml.endpoint.fields.limits import CallLimits, Outliers, Repeats, TimeLimits, Waiting
 from weyr.kinds.ml.endpoint.fields.program import ProgramSpec
 from weyr.kinds.ml.endpoint.fields.rollout import Rollout
-from weyr.kinds.ml.endpoint.fields.scale import Scale
 from weyr.kinds.ml.endpoint.fields.traffic import Balance, Fallback, Model, Rule, Shadow, Sticky, Variant
 from weyr.kinds.ml.endpoint.fields.watch import Watching
 

@@ -14,57 +14,55 @@ from weyr.core.checking import Proposal
 from weyr.core.decision import Need, Phase, Release, Thing, View, Want
 from weyr.core.ref import Ref
 from weyr.core.routes import RouteBody
-from weyr.core.schema import Reference, from_plain
+from weyr.core.schema import Reference
 from weyr.core.seen import Absent, EndReason, RouteFacts, TaskEnd, TaskFacts, TaskState, Unknown
 from weyr.core.task_usage import task_usage
 from weyr.kinds.ml.endpoint import KIND
 from weyr.kinds.ml.endpoint.body import replica_body
 from weyr.kinds.ml.endpoint.checks import checks
 from weyr.kinds.ml.endpoint.decide import ASLEEP_LOOK_S, decide
-from weyr.kinds.ml.endpoint.fields.scale import Scale
 from weyr.kinds.ml.endpoint.look import ROUTE
 from weyr.kinds.ml.endpoint.price import estimate
 from weyr.kinds.ml.endpoint.revision import Target, key_of
-from weyr.kinds.ml.endpoint.scale import desired_replicas
 
-SCALE: Scale = from_plain(Scale, {"min": 1, "max": 4, "target_inflight": 8, "idle_after": "5m"})
-SLEEPY: Scale = from_plain(Scale, {"min": 0, "max": 4, "target_inflight": 8, "idle_after": "5m"})
-
-
-def load(inflight: int = 0, waiting: int = 0, last_s_ago: float = 0.0) -> RouteFacts:
-    return RouteFacts(replicas=(("1", inflight),), waiting=waiting, last_request_at=10_000 - last_s_ago)
-
-
-COUNTS: dict[str, tuple[Scale, int, RouteFacts | None, int]] = {
-    # the load: (limits, how many there are, what the plane says, how many there should be)
-    "nothing, at first": (SCALE, 0, load(last_s_ago=9999), 1),
-    "as much as one takes": (SCALE, 1, load(8), 1),
-    "one request more": (SCALE, 1, load(9), 2),
-    "as many wait as are under way": (SCALE, 1, load(8, 8), 2),
-    "more than all may take": (SCALE, 1, load(800), 4),
-    "less than before": (SCALE, 3, load(1), 3),
-    "nothing since a minute": (SCALE, 3, load(last_s_ago=60), 3),
-    "nothing since five minutes": (SCALE, 3, load(last_s_ago=300), 1),
-    "no news of it": (SCALE, 3, None, 3),
-    "no news of it, at first": (SCALE, 0, None, 1),
-    "no news of it, and the limit was lowered": (SCALE, 9, None, 4),
-    "nothing, and it may sleep": (SLEEPY, 2, load(last_s_ago=300), 0),
-    "somebody waits for a sleeper": (SLEEPY, 0, load(waiting=1), 1),
-    "nothing was ever asked of a sleeper": (SLEEPY, 0, RouteFacts(), 0),
+LOADS: dict[str, tuple[dict[str, Any], dict[str, int], int, int]] = {
+    # the load: (limits, in flight of each replica, waiting, how many there should be)
+    "nothing": ({"min": 1}, {}, 0, 1),
+    "as much as one takes": ({"min": 1}, {"1": 8}, 0, 1),
+    "one request more": ({"min": 1}, {"1": 9}, 0, 2),
+    "as many wait as are under way": ({"min": 1}, {"1": 8}, 8, 2),
+    "more than all may take": ({"min": 1}, {"1": 800}, 0, 4),
+    "nothing, and it may sleep": ({"min": 0}, {}, 0, 0),
+    "somebody waits for a sleeper": ({"min": 0}, {}, 1, 1),
 }
 
 
-@pytest.mark.parametrize("case", COUNTS)
+@pytest.mark.parametrize("case", LOADS)
 def test_as_many_as_the_load_asks_for(case: str) -> None:
-    """It grows at once and shrinks late: a replica let go too early costs a cold start."""
-    scale, current, route, expected = COUNTS[case]
+    """It grows at once with what is inside and does not end: nobody has to be late before a replica is begun."""
+    scale, inflight, waiting, expected = LOADS[case]
+    farm = Farm(endpoint(scale={"max": 4, "target_inflight": 8, **scale}))
+    farm.step(3)
+    farm.inflight, farm.waiting = inflight, waiting
+    farm.step(3)
+    assert len(farm.replicas) == expected
 
-    assert desired_replicas(scale, 10_000.0, current, route, started_at=0.0) == expected
 
+def test_limits_of_the_file_hold_at_the_next_look() -> None:
+    """Whatever was advised before, also while the plane says nothing."""
+    farm = Farm(endpoint(scale={"min": 1, "max": 9, "target_inflight": 1}))
+    farm.step(3)
+    farm.inflight = {"1": 6}
+    farm.step(4)
+    assert len(farm.replicas) == 6
 
-def test_it_does_not_sleep_before_it_has_been_awake_for_its_time() -> None:
-    """A version that has just come up is given the chance to be asked."""
-    assert desired_replicas(SLEEPY, 10_000.0, 1, RouteFacts(), started_at=9_900.0) == 1
+    farm.silent = {ROUTE}
+    farm.spec = endpoint(scale={"min": 1, "max": 4, "target_inflight": 1})
+    farm.step(2)
+    assert len(farm.wanted_route) == 4
+    farm.spec = endpoint(scale={"min": 5, "max": 5})
+    farm.step(2)
+    assert len(farm.wanted_route) == 5
 
 
 def test_it_sleeps_wakes_for_a_waiting_request_and_sleeps_again() -> None:

@@ -6,24 +6,27 @@ import pytest
 from endpoint_farm import DIGITS, MODEL, Farm, endpoint, version
 
 from weyr.core.checking import Proposal
-from weyr.core.decision import Need, Phase, View, Want
+from weyr.core.decision import ConditionType, Need, Phase, View, Want
+from weyr.core.demand import calendar_floor
 from weyr.core.ref import Ref
 from weyr.core.routes import VersionCounts
 from weyr.core.scaling import Quota, SharedBy
 from weyr.kinds.ml.endpoint.checks import checks
-from weyr.kinds.ml.endpoint.demand import calendar_floor, demand
+from weyr.kinds.ml.endpoint.demand import demand
 
 SLO = {"min": 1, "max": 6, "target_inflight": 2, "slo": "1s", "idle_after": "1m"}
 
 
-def busy(farm: Farm, rate: float, seconds: int, latency_s: float = 0.2) -> None:
+def busy(farm: Farm, rate: float, seconds: int, latency_s: float = 0.2, tokens: int = 0) -> None:
     """So many requests per second for so long, which end within the second."""
     for _ in range(seconds):
         before = farm.counts.get("1", VersionCounts("1"))
         farm.counts["1"] = replace(
             before,
             requests=before.requests + round(rate),
-            latency_sum_s=before.latency_sum_s + rate * latency_s,
+            worked=before.worked + round(rate),
+            worked_s=before.worked_s + rate * latency_s,
+            completion_tokens=before.completion_tokens + round(rate * tokens),
         )
         farm.last_request_at = farm.history.now
         farm.step()
@@ -116,6 +119,38 @@ def test_endpoints_of_a_queue_share_its_replicas() -> None:
     told = demand(Want(DIGITS, farm.spec, 1), view)
     assert told is not None
     assert told.quota == Quota(queue.absolute, 3, SharedBy.VALUE)
+
+
+def test_one_that_a_quota_leaves_without_its_replica_does_not_sleep_it_waits() -> None:
+    """ "Asleep" would mean that a request wakes it, and none would."""
+    farm = Farm(endpoint(scale=SLO, queue="serving"))
+    queue = Ref("digits", "queue", "serving")
+    farm.needs = {MODEL: Need(Phase.READY, version(1)), queue: Need(Phase.READY, {"replicas": 0})}
+    condition = farm.step(6).conditions[0]
+    assert (condition.type, condition.reason, farm.replicas) == (ConditionType.WAITING, "Quota", [])
+    assert "digits:queue/serving" in condition.message
+
+    farm.needs = {**farm.needs, queue: Need(Phase.READY, {"replicas": 1})}
+    assert farm.step(6).conditions[0].type is ConditionType.READY
+
+
+def test_a_replica_is_measured_by_what_the_file_names() -> None:
+    """Who knows the rate that one replica bears, or its tokens, need not know how many requests it has at once."""
+    counts = {}
+    for measure in ({"target_rate": 10}, {"target_tokens": 500}, {"target_rate": 80}):
+        farm = Farm(endpoint(scale={"min": 1, "max": 50, **measure}))
+        farm.step(4)
+        busy(farm, 40, 60, tokens=50)
+        counts[str(measure)] = len(farm.replicas)
+    by_rate, by_tokens, by_higher_rate = counts.values()
+    assert by_rate == by_tokens, "50 tokens each"
+    assert by_rate > 2 * by_higher_rate >= 2
+
+
+def test_two_measures_of_one_load_are_refused() -> None:
+    """One number of replicas cannot follow both, and nobody would know which it follows."""
+    spec = endpoint(scale={"max": 4, "target_rate": 10, "slo": "1s"})
+    assert [finding.path for finding in checks(Proposal({DIGITS: spec}, {}))] == [("scale", "target_rate")]
 
 
 def test_a_window_above_the_most_is_refused_in_the_plan() -> None:
