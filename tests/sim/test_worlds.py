@@ -11,6 +11,7 @@ from weyr.sim.faults import FaultRates
 from weyr.sim.play import play
 from weyr.sim.replay import main
 from weyr.sim.scripts import Script
+from weyr.sim.store import SimDatabase
 from weyr.sim.trouble import Trouble
 from weyr.sim.world import SimWorld
 
@@ -63,6 +64,22 @@ def test_a_stack_comes_up_and_goes_without_a_trace(folder: Path) -> None:
     world.down("digits")
 
     assert world.run(120, until=world.is_empty), tell(world, "something is left")
+
+
+def test_what_stands_still_is_not_written_again(folder: Path) -> None:
+    """A stack at rest, two ready replicas in it, costs its disk nothing but a minute's lines; a budget says more often
+    what is spent."""
+    world = SimWorld(KINDS, folder, scripts=trained)
+    world.up(DIGITS.replace("budgets: {month: {limit: 200 USD, then: stop}}\n", ""))
+    assert world.run(120, until=lambda: stands(world)), tell(world, "it does not stand")
+    world.engine.routes.requests_per_s = 0
+    world.run(120)
+    assert isinstance(world.db, SimDatabase)
+    before = world.db.commits
+
+    world.run(60)
+
+    assert world.db.commits - before <= 6, f"{world.db.commits - before} writes in a minute"
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from weyr.core.decision import Note, Thing
 from weyr.core.moment import is_awaited
 from weyr.core.seen import Present, TaskEnd, TaskFacts, TaskState, Unknown
+from weyr.core.unchanged import changed
 
 BACKOFF_MAX_S = 60.0
 CRASHES_FORGOTTEN_AFTER_S = 600.0
@@ -21,7 +22,8 @@ CRASHES_FORGOTTEN_AFTER_S = 600.0
 class Replica:
     """One replica: its number for life, and what it was started as (`key`).
 
-    `well_at` is when it was last seen to be ready, 0 before it ever was.
+    `well_at` is when it was first seen to be ready, 0 before it ever was; `ill_since`, when it was first seen not to
+    be any more, 0 while it is. A replica that is well is remembered the same from look to look.
     """
 
     number: int
@@ -29,6 +31,7 @@ class Replica:
     is_leaving: bool = False
     left_at: float = 0.0
     well_at: float = 0.0
+    ill_since: float = 0.0
 
     @property
     def part(self) -> str:
@@ -95,7 +98,7 @@ def drop_ended(
     for replica in held.replicas:
         why, end = _end_of(sight, replica)
         if not why:
-            kept.append(replace(replica, well_at=sight.now) if sight.is_ready(replica) else replica)
+            kept.append(_with_health(sight, replica))
             continue
         if replica.is_leaving:
             continue
@@ -105,7 +108,14 @@ def drop_ended(
         elif replica.key == sight.key:
             before = held.ended if held.ended_key == sight.key else 0
             held = replace(held, ended=before + 1, ended_key=sight.key, last_end=notes[-1].message)
-    return replace(held, replicas=tuple(kept)), tuple(notes)
+    return changed(held, replicas=tuple(kept)), tuple(notes)
+
+
+def _with_health(sight: Sight, replica: Replica) -> Replica:
+    if sight.is_ready(replica):
+        return changed(replica, well_at=replica.well_at or sight.now, ill_since=0.0)
+    is_newly_ill = replica.well_at and not replica.ill_since and sight.is_running(replica)
+    return replace(replica, ill_since=sight.now) if is_newly_ill else replica
 
 
 def give_up_on(
@@ -119,7 +129,7 @@ def give_up_on(
         held = crashed(sight.now, held, text, CRASHES_FORGOTTEN_AFTER_S + max(patience_s, ready_within_s), counts)
     kept = [replace(r, is_leaving=True, left_at=sight.now) if texts[r.part] else r for r in held.replicas]
     notes = tuple(Note("replica.unhealthy", text) for text in texts.values() if text)
-    return replace(held, replicas=tuple(kept)), notes
+    return changed(held, replicas=tuple(kept)), notes
 
 
 def _illness(sight: Sight, replica: Replica, patience_s: float, ready_within_s: float) -> str:
@@ -128,7 +138,7 @@ def _illness(sight: Sight, replica: Replica, patience_s: float, ready_within_s: 
     if replica.is_leaving or facts is None or facts.state is not TaskState.RUNNING or facts.is_ready:
         return ""
     if replica.well_at:
-        ill_s = sight.now - replica.well_at
+        ill_s = sight.now - replica.ill_since if replica.ill_since else 0.0
         return f"replica {replica.part} has failed its health check for {ill_s:.0f} s" if ill_s > patience_s else ""
     young_s = sight.now - (facts.started_at or sight.now)
     return f"replica {replica.part} was not ready within {young_s:.0f} s" if young_s > ready_within_s else ""

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from weyr.core.decision import Spend
 from weyr.core.metering import Line, Meter
 from weyr.core.units import HOUR_S, money_text
-from weyr.ledger.journal import post
+from weyr.ledger.journal import day_of, post, used_at
 from weyr.ledger.meters import end_of
 from weyr.ledger.prices import CURRENCY
 from weyr.store.ledger import By, Posted
@@ -44,10 +44,11 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Month:
-    """A UTC month: `2026-11`, its first day, and its last moment."""
+    """A UTC month: `2026-11`, its first day, and its first and last moment."""
 
     name: str
     first_day: str
+    begin_ms: int
     end_ms: int
 
 
@@ -56,12 +57,32 @@ def month_of(now_ms: int) -> Month:
     now = datetime.fromtimestamp(now_ms // 1000, UTC)
     first = datetime(now.year, now.month, 1, tzinfo=UTC)
     following = datetime(now.year + now.month // 12, now.month % 12 + 1, 1, tzinfo=UTC)
-    return Month(f"{first:%Y-%m}", first.date().isoformat(), round(following.timestamp()) * 1000)
+    begin_ms, end_ms = (round(moment.timestamp()) * 1000 for moment in (first, following))
+    return Month(f"{first:%Y-%m}", first.date().isoformat(), begin_ms, end_ms)
 
 
 def unposted(meters: Iterable[Meter], now_ms: int) -> tuple[Line, ...]:
     """The lines that the meters would post at this moment."""
     return tuple(line for m in meters for line in post(m, end_of(m, now_ms), is_last=False)[1])
+
+
+def unposted_micros(meters: Iterable[Meter], now_ms: int, since_ms: int | None = None) -> int:
+    """What the lines of `unposted` come to; those of days before `since_ms`, a midnight, are left out.
+
+    A meter's lines add up to what its use is worth less what was posted, wherever they are cut: only where some of
+    them may be of days before are they made one by one.
+    """
+    micros = 0
+    for meter in meters:
+        if meter.price is None or meter.run_since_ms is None:
+            continue
+        to_ms = end_of(meter, now_ms)
+        if since_ms is None or (meter.posted_until_ms > since_ms and to_ms > since_ms):
+            micros += meter.price.cost_micros(used_at(meter, to_ms)) - meter.posted_micros
+        else:
+            lines = post(meter, to_ms, is_last=False)[1]
+            micros += sum(line.signed_micros for line in lines if line.day >= day_of(since_ms))
+    return micros
 
 
 def rate_of(meters: Iterable[Meter]) -> int:
@@ -72,8 +93,7 @@ def rate_of(meters: Iterable[Meter]) -> int:
 def spend_of(month_posted: Sequence[Posted], meters: Sequence[Meter], now_ms: int) -> Spend:
     """The running month's spending, for budgets. `month_posted` is the journal's since its first day."""
     month = month_of(now_ms)
-    live = sum(line.signed_micros for line in unposted(meters, now_ms) if line.day >= month.first_day)
-    spent = sum(p.micros for p in month_posted) + live
+    spent = sum(p.micros for p in month_posted) + unposted_micros(meters, now_ms, month.begin_ms)
     return Spend(spent, month.name, spent + rate_of(meters) * max(0, month.end_ms - now_ms) // (HOUR_S * 1000))
 
 

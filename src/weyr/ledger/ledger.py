@@ -95,8 +95,7 @@ class Ledger:
         with self._store.db.read() as connection:
             open_meters = self._store.meters_of(connection, ref)
             posted = self._store.posted_of(connection, ref)
-        live = sum(line.signed_micros for line in accounts.unposted(open_meters, ms(now)))
-        return Cost(posted + live, accounts.rate_of(open_meters))
+        return Cost(posted + accounts.unposted_micros(open_meters, ms(now)), accounts.rate_of(open_meters))
 
     def rate(self, stack: str | None = None) -> int:
         """Micro-units per hour of everything that runs, of one stack or of all."""

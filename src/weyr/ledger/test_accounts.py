@@ -6,7 +6,7 @@ import pytest
 
 from weyr.core.metering import Meter, Price
 from weyr.core.ref import Ref, ThingId
-from weyr.ledger.accounts import Month, cost_of, month_of, rate_of, spend_of, table_of
+from weyr.ledger.accounts import Month, cost_of, month_of, rate_of, spend_of, table_of, unposted, unposted_micros
 from weyr.store.ledger import By, Posted
 
 CENT = Price(10_000, 1000, 3_600)
@@ -26,9 +26,9 @@ def running(since_ms: int, price: Price | None = CENT, name: str = "train") -> M
 @pytest.mark.parametrize(
     ("now", "month"),
     [
-        ("2026-11-22 12:00", Month("2026-11", "2026-11-01", at("2026-12-01"))),
-        ("2026-12-31 23:59", Month("2026-12", "2026-12-01", at("2027-01-01"))),
-        ("2028-02-01 00:00", Month("2028-02", "2028-02-01", at("2028-03-01"))),
+        ("2026-11-22 12:00", Month("2026-11", "2026-11-01", at("2026-11-01"), at("2026-12-01"))),
+        ("2026-12-31 23:59", Month("2026-12", "2026-12-01", at("2026-12-01"), at("2027-01-01"))),
+        ("2028-02-01 00:00", Month("2028-02", "2028-02-01", at("2028-02-01"), at("2028-03-01"))),
     ],
 )
 def test_months_are_those_of_the_calendar_in_utc(now: str, month: Month) -> None:
@@ -41,6 +41,16 @@ def test_a_month_counts_only_what_ran_in_it() -> None:
     spend = spend_of([Posted("digits", 500)], [running(at("2026-10-20"))], at("2026-11-02"))
     assert (spend.period, spend.micros) == ("2026-11", 500 + 24 * 10_000)
     assert spend.forecast_micros == 500 + 30 * 24 * 10_000
+
+
+@pytest.mark.parametrize("since", [None, "2026-10-01", "2026-11-01", "2026-11-02"])
+def test_what_is_not_posted_yet_comes_to_what_its_lines_would(since: str | None) -> None:
+    """A budget adds up without making the lines; it must stop a stack at the same micro-unit as the journal would."""
+    since_ms = None if since is None else at(since)
+    for began, now in (("2026-10-20", "2026-11-02 07:31"), ("2026-11-01", "2026-11-01"), ("2026-11-02", "2026-11-01")):
+        lines = unposted([running(at(began))], at(now))
+        counted = [line.signed_micros for line in lines if since is None or line.day >= since]
+        assert unposted_micros([running(at(began))], at(now), since_ms) == sum(counted), (began, now)
 
 
 def test_a_bill_joins_what_is_posted_with_what_runs() -> None:

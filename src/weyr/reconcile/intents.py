@@ -1,8 +1,10 @@
-"""What is intended with a thing once its kind has said something of it? Pure."""
+"""What is intended with a thing once its kind has said something of it, or where nobody knows its kind? Pure."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
-from weyr.core.decision import Ensure, Release
+from weyr.core.decision import Condition, ConditionType, Decision, Ensure, Release, Thing
 from weyr.core.ref import ThingId
 from weyr.core.seen import Absent, Present, Unknown
 from weyr.store.kernel import ObjectRow, ThingRow
@@ -47,3 +49,16 @@ def _again(thing: ThingRow, now: float) -> ThingRow | None:
     # Less than nothing: the clock was set back, and the old time may be hours away.
     is_time = waited_s < 0 or waited_s >= (AFTER_REFUSAL_S if thing.refusal else TOLD_AGAIN_S)
     return replace(thing, is_accepted=False, refusal="") if is_time else None
+
+
+def without_kind(row: ObjectRow, things: Mapping[str, Thing]) -> Decision[Any]:
+    """Nobody knows what an object of an unknown kind needs, but anybody can remove what it holds.
+
+    Raises: LookupError where it is to stay.
+    """
+    if row.spec is not None:
+        raise LookupError(f"this Weyr has no kind {row.ref.kind}")
+    if not things:
+        return Decision(forget=True)
+    removing = Condition(ConditionType.READY, False, "Removing", "what it holds is being removed")
+    return Decision(tuple(Release(part) for part in things), (removing,), again_s=0.5)

@@ -19,14 +19,14 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from weyr.core.capability import Capability, Wanted
-from weyr.core.decision import Condition, ConditionType, Decision, Ensure, Note, Release, Thing, View, Want
+from weyr.core.decision import Condition, ConditionType, Decision, Ensure, Note, Release, View, Want
 from weyr.core.diagnostic import StoreError
 from weyr.core.kind import AnyKind, Kinds, Usage
 from weyr.core.ref import Ref, ThingId
 from weyr.core.schema import to_json
 from weyr.core.seen import Absent, Seen, Unknown, newer_than
 from weyr.reconcile.effects import Effects, Told
-from weyr.reconcile.intents import intended
+from weyr.reconcile.intents import intended, without_kind
 from weyr.reconcile.parsed import Parsed
 from weyr.reconcile.ports import LedgerPort
 from weyr.reconcile.scaling import Scaling
@@ -136,10 +136,12 @@ class Loop:
         with writing(self.db, is_synced=False) as writes:
             for id, seen in found.items():
                 before = self.world.things[id.ref][id.part]
-                after = replace(before, seen=_with_since(before.seen, newer_than(before.asked_at, seen), now))
-                if after.seen != before.seen:
-                    self.world.put_thing(after)
-                if type(before.seen) is not type(after.seen):
+                learnt = _with_since(before.seen, newer_than(before.asked_at, seen), now)
+                if learnt == before.seen:
+                    continue
+                after = replace(before, seen=learnt)
+                self.world.put_thing(after)
+                if type(before.seen) is not type(learnt):
                     writes.put_thing(after)
             for ref in due:
                 self._meter(writes, ref, now)
@@ -223,7 +225,7 @@ class Loop:
         """What the kind says is next. Raises: whatever is wrong with the object or its kind."""
         kind = self.kinds.get(row.ref.kind)
         if kind is None:
-            return _without_kind(row, self.world.view_things(row.ref))
+            return without_kind(row, self.world.view_things(row.ref))
         is_wanted = row.spec is not None and row.next_spec is None
         want: Want[Any] = Want(row.ref, self._parsed.spec(row, kind) if is_wanted else None, row.generation, row.folder)
         decision = kind.decide(want, self.scaling.advised(kind, want, self._view(row, kind, want.spec, now)))
@@ -236,9 +238,9 @@ class Loop:
         """Concludes that nothing is known of the object. Its things, memory and holds stay as they are."""
         why = f"Weyr cannot look after it: {' '.join(str(error).split())[:500] or type(error).__name__}"
         condition = Condition(ConditionType.READY, None, "Broken", kept_text(why))
-        fresh = replace(row, status=replace(row.status, conditions=(condition,)))
-        notes = (Note("object.broken", why),) if fresh != row else ()
-        self._conclude(writes, row, fresh, notes, SETTLED_LOOK_S, now)
+        status = replace(row.status, conditions=(condition,))
+        notes = (Note("object.broken", why),) if status != row.status else ()
+        self._conclude(writes, row, status, row.memory, notes, SETTLED_LOOK_S, now)
 
     def _view(self, row: ObjectRow, kind: AnyKind, spec: Any, now: float) -> View[Any]:
         return View(
@@ -254,7 +256,12 @@ class Loop:
 
     def _record(self, writes: Writes, row: ObjectRow, kind: AnyKind, decision: Decision[Any], now: float) -> None:
         """Writes what was decided, with what the kind wants to remember of it."""
-        memory = to_json(kind.memory, decision.memory) if kind.memory and decision.memory is not None else None
+        if kind.memory is None or decision.memory is None:
+            memory = None
+        elif decision.memory == self._parsed.memory(row, kind):
+            memory = row.memory  # as most looks leave it: writing the text anew takes longer than the look
+        else:
+            memory = to_json(kind.memory, decision.memory)
         self._take_on(writes, row, decision, memory, now)
 
     def _take_on(self, writes: Writes, row: ObjectRow, decision: Decision[Any], memory: str | None, now: float) -> None:
@@ -262,33 +269,34 @@ class Loop:
         status = Status(decision.conditions, dict(decision.outputs), decision.holds)
         for action in decision.actions:
             self._intend(writes, row, action, now)
-        fresh = replace(row, status=status, memory=memory)
         again_s = SETTLED_LOOK_S if decision.again_s is None else decision.again_s
-        self._conclude(writes, row, fresh, decision.notes, again_s, now)
+        self._conclude(writes, row, status, memory, decision.notes, again_s, now)
 
     def _conclude(
         self,
         writes: Writes,
         row: ObjectRow,
-        fresh: ObjectRow,
+        status: Status,
+        memory: str | None,
         notes: tuple[Note, ...],
         again_s: float,
         now: float,
     ) -> None:
-        """Takes `fresh` for what `row` was, tells the story, and wakes whom it concerns."""
-        before = self.world.phase(row.ref)
-        if fresh != row:
-            fresh = replace(fresh, changed_at=now)
+        """Keeps what is concluded and remembered, tells the story, and wakes whom it concerns."""
+        before = phase = self.world.phase(row.ref)
+        is_other = status != row.status
+        if is_other or memory != row.memory:
+            fresh = replace(row, status=status, memory=memory, changed_at=now)
             writes.put_object(fresh)
             self.world.put(fresh)
-        phase = self.world.phase(row.ref)
+            phase = self.world.phase(row.ref)
         if phase is not before:
-            message = next((c.message for c in fresh.status.conditions if c.message), "")
+            message = next((c.message for c in status.conditions if c.message), "")
             notes = (*notes, Note(f"phase.{phase.value}", message))
         self._tell_story(writes, row.ref, notes, now)
         self.world.due.put(row.ref, now + again_s)
-        if fresh.status != row.status:
-            self._wake_around(row.ref, has_new_holds=fresh.status.holds != row.status.holds)
+        if is_other:
+            self._wake_around(row.ref, has_new_holds=status.holds != row.status.holds)
         if phase is not before:
             # What it was doing may have changed what it refers to: a job that is done may have left a model's version.
             self.world.wake(row.needs)
@@ -296,9 +304,11 @@ class Loop:
     def _intend(self, writes: Writes, row: ObjectRow, action: Ensure | Release, now: float) -> None:
         """Notes an intention where it is new. The engines are told afterwards, from these notes."""
         thing = self.world.things_of(row.ref).get(action.part)
-        fresh = intended(thing, self.world.sent(row.ref, action), row, now)
+        fresh = intended(thing, action, row, now)
         if fresh is None:
             return
+        if isinstance(action, Ensure) and fresh.body is action.body:
+            fresh = self.world.sent(fresh)
         if isinstance(action, Ensure) and action.meters and (thing is None or thing.generation < fresh.generation):
             usages = [Usage(action.part, sku, quantity, since=None) for sku, quantity in action.meters]
             book = self.world.stacks[row.ref.stack].price_as
@@ -376,19 +386,6 @@ class Loop:
         self.world.wake([*self.world.dependents(ref), *self.world.objects[ref].needs])
         if has_new_holds:
             self.world.wake(other for other in self.world.of_stack(ref.stack) if other != ref)
-
-
-def _without_kind(row: ObjectRow, things: Mapping[str, Thing]) -> Decision[Any]:
-    """Nobody knows what an object of an unknown kind needs, but anybody can remove what it holds.
-
-    Raises: LookupError where it is to stay.
-    """
-    if row.spec is not None:
-        raise LookupError(f"this Weyr has no kind {row.ref.kind}")
-    if not things:
-        return Decision(forget=True)
-    removing = Condition(ConditionType.READY, False, "Removing", "what it holds is being removed")
-    return Decision(tuple(Release(part) for part in things), (removing,), again_s=0.5)
 
 
 def _with_since(before: Seen, after: Seen, now: float) -> Seen:

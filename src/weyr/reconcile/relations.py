@@ -36,7 +36,10 @@ class Relations:
 
     def depth(self, ref: Ref) -> int:
         """How many objects stand below this one, along the longest way; 0: there is no such object."""
-        depths, entered = self._depths, set()
+        depths = self._depths
+        if ref in depths:
+            return depths[ref]
+        entered = set()
         waiting = [ref] if ref in self.objects else []
         while waiting:
             top = waiting[-1]

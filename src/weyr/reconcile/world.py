@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from weyr.core.capability import TaskBody
-from weyr.core.decision import Ensure, Hold, Need, Phase, Release, Thing, phase_of
+from weyr.core.decision import Hold, Need, Phase, Thing, phase_of
 from weyr.core.engine import On, sent
 from weyr.core.ref import Ref, ThingId
 from weyr.reconcile.agenda import Agenda
@@ -123,11 +123,11 @@ class World:
         """The objects that refer to this one."""
         return self._relations.dependents(ref)
 
-    def sent(self, ref: Ref, action: Ensure | Release) -> Ensure | Release:
+    def sent(self, row: ThingRow) -> ThingRow:
         """What a kind wants, on the engine that its stack runs on."""
-        if isinstance(action, Ensure) and isinstance(action.body, TaskBody):
-            return replace(action, body=sent(action.body, On.from_json(self.stacks[ref.stack].on_json)))
-        return action
+        if isinstance(row.body, TaskBody):
+            return replace(row, body=sent(row.body, On.from_json(self.stacks[row.id.ref.stack].on_json)))
+        return row
 
     def hold_on(self, ref: Ref) -> Hold | None:
         """Why this object's stack may not spend, if it may not; the first by name where there are several reasons."""

@@ -107,6 +107,8 @@ class Faults:
 
     def catch_up(self) -> None:
         """Lets happen what was delayed until now."""
+        if not self._late:
+            return
         due = [item for item in self._late if item[0] <= self.clock.now()]
         self._late = [item for item in self._late if item[0] > self.clock.now()]
         for _, do in sorted(due, key=lambda item: item[0]):

@@ -65,7 +65,7 @@ class Shelf(ABC):
     def held(self) -> Sequence[ThingId]:
         """The truth, for checks: everything that is there, without a call that could fail."""
         self._faults.catch_up()
-        return sorted(self._wanted)
+        return sorted(self._wanted, key=_by_name)
 
     def peek(self, id: ThingId) -> Seen:
         """The truth about one thing."""
@@ -130,3 +130,8 @@ class Shelf(ABC):
             looks = self._looks.setdefault(want.id, deque(maxlen=LOOKS_MAX))
             looks.append((self._clock.now(), Absent()))
         self._wanted[want.id] = want
+
+
+def _by_name(id: ThingId) -> tuple[str, str, str, str]:
+    """The order of ids themselves, which take five times as long to compare."""
+    return id.ref.stack, id.ref.kind, id.ref.name, id.part

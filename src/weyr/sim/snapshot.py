@@ -100,23 +100,27 @@ class Witness:
         # An object that is gone may come again, and count its tasks from one.
         for id in [id for id in self._begun if id.ref not in world.objects]:
             del self._begun[id]
+        live = tuple(self._engine.tasks.live())
+        bodies = list(self._engine.tasks.bodies(live))
         return Snapshot(
             at,
             dict(world.objects),
             {row.id: row.generation for row in rows},
             self._with_open_meters(db),
             {id: Held(generation, life) for shelf in self._engine.shelves for id, generation, life in shelf.book()},
-            tuple(self._engine.tasks.live()),
+            live,
             dict(self._begun),
             tasks,
             self._unpaid(rows),
-            tuple(self._owners()),
-            self._quotas(rows, at),
+            tuple(_owners(bodies)),
+            self._quotas(rows, bodies, at),
         )
 
-    def _quotas(self, rows: list[ThingRow], at: float) -> dict[str, tuple[int, int]]:
+    def _quotas(
+        self, rows: list[ThingRow], live: list[tuple[ThingId, TaskBody]], at: float
+    ) -> dict[str, tuple[int, int]]:
         used: Counter[str] = Counter()
-        for _, body in self._engine.tasks.bodies():
+        for _, body in live:
             milli = (body.accelerators.share_milli if body.accelerators else 0) or 1000 * len(body.devices)
             used[body.queue] += milli
         bodies = [(row.id.ref.absolute, row.body) for row in rows if isinstance(row.body, QueueBody)]
@@ -133,11 +137,6 @@ class Witness:
         bodies = [(row.id, row.body) for row in rows if isinstance(row.body, TaskBody)]
         return frozenset(id for id, body in bodies if not task_meters(body))
 
-    def _owners(self) -> Iterator[tuple[str, str, ThingId]]:
-        for id, body in self._engine.tasks.bodies():
-            if body.accelerators is None or not body.accelerators.share_milli:
-                yield from ((body.node, device, id) for device in body.devices)
-
     def take_as_known(self, world: World) -> None:
         """After a power cut a task that was forgotten may be known again: it was not begun by that."""
         self._metered = (-1, frozenset())
@@ -151,6 +150,12 @@ class Witness:
         if self._metered[0] != db.commits:
             self._metered = (db.commits, _ids(db.peek(_METERED)))
         return self._metered[1]
+
+
+def _owners(live: list[tuple[ThingId, TaskBody]]) -> Iterator[tuple[str, str, ThingId]]:
+    for id, body in live:
+        if body.accelerators is None or not body.accelerators.share_milli:
+            yield from ((body.node, device, id) for device in body.devices)
 
 
 def _ids(rows: Iterable[Sequence[Any]]) -> frozenset[ThingId]:

@@ -1,6 +1,6 @@
 """How do tasks run in a simulated world? By their scripts on nodes, in virtual time, with checkpoints that count."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from weyr.core.capability import Capability, Refused, TaskBody, Wanted
@@ -160,9 +160,9 @@ class SimTasks(Shelf):
         """The pool's node that it runs on, "" where it is none."""
         return self._runs[id].body.node
 
-    def bodies(self) -> Iterator[tuple[ThingId, TaskBody]]:
-        """What each of `live` was told to be."""
-        return ((id, self._runs[id].body) for id in self.live() if self._runs[id].body.devices)
+    def bodies(self, live: Iterable[ThingId]) -> Iterator[tuple[ThingId, TaskBody]]:
+        """What each of `live` was told to be that has devices."""
+        return ((id, self._runs[id].body) for id in live if self._runs[id].body.devices)
 
     def ran(self) -> Iterator[Ran]:
         """Every process that ever began, in order."""

@@ -271,7 +271,8 @@ class SimWorld:
         sweep(self.loop.world, self.loop.effects)
 
     def _unsettled(self) -> tuple[str, Breach] | None:
-        now = self.snapshot()
+        # What a step was checked by is what is there until the next one.
+        now = self._before if self._before.at == self.clock() else self.snapshot()
         return next(((name, breach) for name, check in EVENTUALLY.items() for breach in check(now)), None)
 
     def _note(self, what: str) -> None:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from weyr.core.capability import TaskBody
 from weyr.core.decision import Condition, ConditionType, Decision, Ensure, Note, Release, Thing, View, Want
 from weyr.core.parts import Part
+from weyr.core.unchanged import changed
 from weyr.core.units import duration_text
 from weyr.kinds.compute.job import ending
 from weyr.kinds.compute.job.array import array_of, at_once, count_of
@@ -46,7 +47,8 @@ def decide(want: Want[JobSpec], view: View[JobMemory]) -> Decision[JobMemory]:
             return replace(decision, notes=notes)
         if fired.begins or fired.replaces:
             memory = replace(_anew(spec, memory, view.now, is_all=True), is_fired=True)
-    return replace(decision := _run(want, spec, view, memory, found), notes=(*notes, *decision.notes))
+    decision = _run(want, spec, view, memory, found)
+    return changed(decision, notes=(*notes, *decision.notes))
 
 
 def _run(
@@ -62,7 +64,7 @@ def _run(
         if any(_is_running(spec, memory, found)):
             return _release(left, memory, "Replacing", "the attempt of the version before is being stopped")
         memory = _anew(spec, memory, view.now)
-    memory = replace(memory, version=version_of(spec), generation=want.generation)
+    memory = changed(memory, version=version_of(spec), generation=want.generation)
     if memory.cost_before is None and view.cost is not None:
         memory = replace(memory, cost_before=view.cost.micros)
     if array_of(spec) is not None:
@@ -77,7 +79,7 @@ def _run(
         memory, notes = replace(memory, stopped=why), (Note("run.stopped", why),)
     decision = _steps(want, spec, view, memory, found, ready)
     moments = [each for each in (decision.again_s, look_again_s(spec, view, memory)) if each is not None]
-    return replace(decision, notes=(*notes, *decision.notes), again_s=min(moments, default=None))
+    return changed(decision, notes=(*notes, *decision.notes), again_s=min(moments, default=None))
 
 
 def _is_busy(spec: JobSpec, memory: JobMemory) -> bool:
@@ -219,8 +221,9 @@ def _under_way(spec: JobSpec, memory: JobMemory, turn: Turn) -> dict[int, Series
 def _together(spec: JobSpec, memory: JobMemory, steps: dict[int, Step], stray: list[Thing]) -> Decision[JobMemory]:
     """The decision that the steps make, and what is remembered of them."""
     after = {index: each.series for index, each in steps.items()}
-    memory = replace(memory, highest=max([memory.highest, *(series.attempt for series in after.values())]))
-    memory = replace(memory, series={i: each for i, each in after.items() if each.attempt or array_of(spec) is None})
+    highest = max([memory.highest, *(series.attempt for series in after.values())])
+    kept = {i: each for i, each in after.items() if each.attempt or array_of(spec) is None}
+    memory = changed(memory, highest=highest, series=kept)
     actions = [action for each in steps.values() for action in each.actions]
     decision = Decision(
         (*actions, *(Release(thing.part) for thing in stray)),

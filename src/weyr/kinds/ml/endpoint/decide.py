@@ -11,6 +11,7 @@ from dataclasses import replace
 from weyr.core.decision import Condition, ConditionType, Decision, Note, Scalar, View, Want
 from weyr.core.demand import calendar_begins_s, quota_of
 from weyr.core.removal import removed
+from weyr.core.unchanged import changed
 from weyr.kinds.ml.endpoint import progress, routing, sides, sizes
 from weyr.kinds.ml.endpoint.conclude import answering, conclude
 from weyr.kinds.ml.endpoint.look import ROUTE, Look
@@ -41,7 +42,7 @@ def decide(want: Want[EndpointSpec], view: View[EndpointMemory]) -> Decision[End
     memory = routing.reroute(look, memory)
     condition = conclude(look, memory)
     memory, serving = _noted_serving(look, memory, condition)
-    memory = replace(memory, url=look.route.url if look.route and look.route.url else memory.url)
+    memory = changed(memory, url=look.route.url if look.route and look.route.url else memory.url)
     stops = routing.stopped(look, memory)
     return Decision(
         actions=(*sides.ensured(look, memory), routing.ensured_route(look, memory), *stops),

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from weyr.core.replica_set import Replica, ReplicaSet, Sight
 from weyr.core.routes import RouteVersion
+from weyr.core.unchanged import changed
 from weyr.core.watch import Watch
 from weyr.kinds.ml.endpoint.judge import Tally
 from weyr.kinds.ml.endpoint.revision import Revision
@@ -39,7 +40,7 @@ class Side:
         keys = {replica.key for replica in self.held.replicas} - {revision.key}
         # One that is wanted again stays as it was begun: its name is in reports, and its body in its replicas.
         known = next((r for r in self.revisions if r.key == revision.key), revision)
-        return replace(self, revisions=(*(r for r in self.revisions if r.key in keys), known))
+        return changed(self, revisions=(*(r for r in self.revisions if r.key in keys), known))
 
     def joined(self, other: "Side", wanted: Revision) -> "Side":
         """Both sets as one of which `wanted` is wanted; the crashes are those of the side whose revision that is."""
@@ -125,7 +126,7 @@ class EndpointMemory:
     def with_sides(self, *sides: Side) -> "EndpointMemory":
         """With these in the place of those of the same names, or beside the others."""
         fresh = {side.name: side for side in (*self.sides, *sides)}
-        return replace(self, sides=tuple(fresh.values()))
+        return changed(self, sides=tuple(fresh.values()))
 
     def without(self, name: str) -> "EndpointMemory":
         return replace(self, sides=tuple(side for side in self.sides if side.name != name))

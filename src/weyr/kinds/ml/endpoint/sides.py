@@ -1,14 +1,13 @@
 """Which replicas should there be, on each side? Those that ended are dropped, those that lack begin, those too many
 leave, as `weyr.core.replica_set` says for one set. Pure."""
 
-from dataclasses import replace
-
 from weyr.core import replica_set
 from weyr.core.capability import Capability, TaskBody
 from weyr.core.decision import Ensure, Note
 from weyr.core.replica_set import Replica
 from weyr.core.seen import TaskFacts
 from weyr.core.task_usage import task_meters
+from weyr.core.unchanged import changed
 from weyr.kinds.ml.endpoint.look import Look
 from weyr.kinds.ml.endpoint.memory import NEXT, EndpointMemory, Side
 from weyr.kinds.ml.endpoint.progress import CRASHES_MAX, spares_one, waits_for_room
@@ -21,19 +20,19 @@ def moved(look: Look, memory: EndpointMemory) -> tuple[EndpointMemory, tuple[Not
     notes: list[Note] = []
     number = memory.last_number
     for side in memory.sides:
-        after, ended = _moved(look, replace(side, held=replace(side.held, last_number=number)))
+        after, ended = _moved(look, changed(side, held=changed(side.held, last_number=number)))
         number = after.held.last_number
         notes += ended
         is_on_its_way = after.name == NEXT and memory.rollout is not None
         if after.held.replicas or after.desired or after.name in look.found or is_on_its_way:
             sides.append(after)
-    return replace(memory, sides=tuple(sides), last_number=number), tuple(notes)
+    return changed(memory, sides=tuple(sides), last_number=number), tuple(notes)
 
 
 def _moved(look: Look, side: Side) -> tuple[Side, tuple[Note, ...]]:
     sight, rollout = look.sight(side), look.spec.rollout
     waiting = any(facts.waits for r in side.held.replicas if not r.is_leaving and (facts := sight.facts(r)))
-    side = replace(side, waiting_since=(side.waiting_since or look.now) if waiting else 0.0)
+    side = changed(side, waiting_since=(side.waiting_since or look.now) if waiting else 0.0)
     is_cramped = waits_for_room(look, side) and spares_one(look, side.desired)
     unavailable = max(rollout.unavailable, int(is_cramped))
     held, ended = replica_set.drop_ended(sight, side.held)
@@ -44,7 +43,7 @@ def _moved(look: Look, side: Side) -> tuple[Side, tuple[Note, ...]]:
         held = replica_set.start(sight, held, side.desired, rollout.surge_of(side.desired))
     held = replica_set.let_go(sight, held, side.desired, unavailable)
     held = replica_set.reroute(sight, held, _address)
-    return replace(side, held=held), (*ended, *late)
+    return changed(side, held=held), (*ended, *late)
 
 
 def _address(facts: TaskFacts) -> str:

@@ -1,9 +1,9 @@
 """How many replicas should each side of an endpoint have? The load's count, shared out. Pure."""
 
 import math
-from dataclasses import replace
 
 from weyr.core.demand import count_of, quota_of
+from weyr.core.unchanged import changed
 from weyr.kinds.ml.endpoint.demand import learnt
 from weyr.kinds.ml.endpoint.look import Look
 from weyr.kinds.ml.endpoint.memory import MAIN, NEXT, SHADOW, EndpointMemory, Side
@@ -13,7 +13,7 @@ from weyr.kinds.ml.endpoint.wanted import serving
 
 def sized(look: Look, memory: EndpointMemory) -> EndpointMemory:
     """Every side with the count of replicas that it should have now."""
-    memory = replace(learnt(look, memory), desired=_desired(look, memory))
+    memory = changed(learnt(look, memory), desired=_desired(look, memory))
     if memory.rollout:
         main, side = _beside(look, memory)
         return memory.with_sides(*_others(look, memory), main, side)
@@ -49,7 +49,7 @@ def _beside(look: Look, memory: EndpointMemory) -> tuple[Side, Side]:
     room = total + surge - len(main.held.replicas) + (main.desired - old if main.desired > old else 0)
     had = sum(not replica.is_leaving for replica in side.held.replicas)
     new = min(needed, max(room, had, 0)) if rollout.is_cramped or surge < total else needed
-    return replace(main, desired=old), replace(side, desired=new)
+    return changed(main, desired=old), changed(side, desired=new)
 
 
 def _others(look: Look, memory: EndpointMemory) -> list[Side]:
@@ -68,7 +68,7 @@ def _others(look: Look, memory: EndpointMemory) -> list[Side]:
             part = look.spec.shadow.sample if side.name == SHADOW and look.spec.shadow else weight
             # One that is reached by rules alone needs somebody, too.
             count = max(1, math.ceil(total * part)) if total else 0
-        sides.append(replace(side, desired=0 if look.view.hold else count))
+        sides.append(changed(side, desired=0 if look.view.hold else count))
     return sides
 
 
