@@ -79,8 +79,10 @@ def spans_of(record: Path) -> list[Span]:
 
 
 def lines_of(record: Path) -> list[dict[str, Any]]:
-    """Every line; one that a kill cut off in the middle of the last write would be an error here."""
-    return [json.loads(line) for line in record.read_text().splitlines()] if record.exists() else []
+    """Every whole line, in order."""
+    lines = record.read_text().splitlines(keepends=True) if record.exists() else []
+    # The last one may be on its way to the file while it is read here, and stay half where its writer was killed.
+    return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
 def overlaps(record: Path) -> list[str]:
