@@ -3,9 +3,10 @@
     python bench/idle_endpoints.py [--endpoints 1000] [--wakes 10] [--json]
 
 One stack of endpoints that scale to zero, brought up by `weyr up` on this machine; the same again with one endpoint
-says what is there anyway. Memory is the resident sets of everything that stands (server, planes, launcher), CPU what
-they use in a minute at rest. A wake is from the request to the whole answer of a program that imports nothing but the
-standard library: the limit beside it, in the same run, is that program started and asked without Weyr.
+says what is there anyway. Memory is what everything that stands has for itself (server, planes, launcher and what it
+keeps loaded), CPU what they use in a minute at rest. A wake is from the request to the whole answer of a program that
+imports nothing but the standard library: the limit beside it, in the same run, is that program started and asked
+without Weyr.
 """
 
 import argparse
@@ -55,18 +56,20 @@ class Standing:
 
     @property
     def processes(self) -> list[psutil.Process]:
-        """Everything that was started for this home, and nothing else."""
-        found = []
+        """Everything that was started for this home, and nothing else: also what the launcher keeps loaded."""
+        found: dict[int, psutil.Process] = {}
         for process in psutil.process_iter():
             try:
-                if process.environ().get("WEYR_HOME") == str(self.home):
-                    found.append(process)
+                is_ours = process.environ().get("WEYR_HOME") == str(self.home)
+                if is_ours or f"{self.home}/" in " ".join(process.cmdline()):
+                    found |= {each.pid: each for each in (process, *process.children(recursive=True))}
             except psutil.Error:
                 continue
-        return found
+        return list(found.values())
 
     def memory_mb(self) -> float:
-        return sum(process.memory_info().rss for process in self.processes) / 1e6
+        """What they have for themselves: pages that several share would be counted for each in their resident sets."""
+        return sum(process.memory_full_info().uss for process in self.processes) / 1e6
 
     def cpu_s(self) -> float:
         return sum(sum(process.cpu_times()[:2]) for process in self.processes)

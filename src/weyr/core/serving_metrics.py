@@ -124,4 +124,16 @@ ALLOCATED = Metric("weyr_replica_accelerator_bytes", "gauge",
 REPLICA = (BATCH_ROWS, BATCH_FILL, BATCH_QUEUE, COMPUTE, ALLOCATED)
 """What Weyr's own model server says of itself beside counts; other engines have names of their own."""
 
-ALL = (*PLANE, *MONEY, *DEVICES, *REPLICA)
+_ENGINE = ("endpoint", "replica", "engine")
+ENGINE_UP = Metric("weyr_engine_up", "gauge", "Whether a replica's engine told its own metrics just now.", _ENGINE)
+ENGINE_RUNNING = Metric("weyr_engine_running", "gauge", "Requests that a replica's engine works on.", _ENGINE)
+ENGINE_WAITING = Metric("weyr_engine_waiting", "gauge", "Requests that wait inside a replica's engine.", _ENGINE)
+ENGINE_CACHE = Metric("weyr_engine_cache_ratio", "gauge", "Share of an engine's key-value cache that is taken.",
+                      _ENGINE)  # fmt: skip
+ENGINE_TOKENS_IN = Metric("weyr_engine_prompt_tokens_total", "counter", "Tokens that an engine has read.", _ENGINE)
+ENGINE_TOKENS_OUT = Metric("weyr_engine_generation_tokens_total", "counter", "Tokens that an engine has written.",
+                           _ENGINE)  # fmt: skip
+ENGINES = (ENGINE_UP, ENGINE_RUNNING, ENGINE_WAITING, ENGINE_CACHE, ENGINE_TOKENS_IN, ENGINE_TOKENS_OUT)
+"""What vLLM, SGLang, TGI, llama.cpp and Triton say of themselves under names of their own, told on under ours."""
+
+ALL = (*PLANE, *MONEY, *DEVICES, *ENGINES, *REPLICA)

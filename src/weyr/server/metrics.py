@@ -1,7 +1,7 @@
 """What may Prometheus scrape? Counts and money, taken from the world at the moment of asking."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -9,6 +9,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from weyr.attempt import nvml
+from weyr.compose.engine_pages import Page, asked, pages_of
 from weyr.core import serving_metrics as names
 from weyr.core.seen import FunctionFacts, Present
 from weyr.core.units import MICROS
@@ -33,6 +34,8 @@ class WeyrCollector(Collector):
         with weyr.lock:
             yield from _objects(weyr.world)
             yield from _functions(weyr.world)
+            pages = list(pages_of(weyr.world))
+        yield from _engines(pages)
         yield from _money(weyr.ledger, self._service.now())
         if self._service.live is not None:
             yield from live_metrics(self._service.live)
@@ -98,6 +101,29 @@ def _functions(world: World) -> Iterator[Metric]:
     for function, facts in seen.items():
         waits.add_metric([function, "0.5"], facts.cold_p50_ms / 1000)
     yield waits
+
+
+def _engines(pages: Sequence[Page]) -> Iterator[Metric]:
+    """What known engines say of themselves, asked now."""
+    said = asked(pages)
+    up = GaugeMetricFamily(names.ENGINE_UP.name, names.ENGINE_UP.text, labels=names.ENGINE_UP.labels)
+    for page, busy in said.items():
+        up.add_metric(page.labels, busy is not None)
+    yield up
+    told = {
+        names.ENGINE_RUNNING: "running",
+        names.ENGINE_WAITING: "waiting",
+        names.ENGINE_CACHE: "cache",
+        names.ENGINE_TOKENS_IN: "tokens_in",
+        names.ENGINE_TOKENS_OUT: "tokens_out",
+    }
+    for metric, word in told.items():
+        family = CounterMetricFamily if metric.sort == "counter" else GaugeMetricFamily
+        samples = family(metric.name, metric.text, labels=metric.labels)
+        for page, busy in said.items():
+            if busy is not None and (value := getattr(busy, word)) is not None:
+                samples.add_metric(page.labels, value)
+        yield samples
 
 
 def _devices() -> Iterator[Metric]:

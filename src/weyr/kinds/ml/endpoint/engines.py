@@ -24,12 +24,17 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Gauges:
-    """Which of an engine's metrics say how busy it is: in flight, waiting, tokens read and written; "" for none."""
+    """Which of an engine's metrics say how busy it is: in flight, waiting, tokens read and written; "" for none.
+
+    `cache` is the share of its room for keys and values that is taken, 0 to 1, by the names that its versions have for
+    it; of several workers' the highest counts, of the others the sum.
+    """
 
     inflight: str
     waiting: str
     tokens_in: str = ""
     tokens_out: str = ""
+    cache: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +124,7 @@ ENGINES: Mapping[str, Engine] = {
             "vllm:num_requests_waiting",
             "vllm:prompt_tokens_total",
             "vllm:generation_tokens_total",
+            ("vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc"),
         ),
         source="https://docs.vllm.ai/en/v0.9.1: usage/metrics.html and cli, 2025-06",
         ours=frozenset(
@@ -138,6 +144,7 @@ ENGINES: Mapping[str, Engine] = {
             "sglang:num_queue_reqs",
             "sglang:prompt_tokens_total",
             "sglang:generation_tokens_total",
+            ("sglang:token_usage",),
         ),
         source="https://docs.sglang.io: references/production_metrics.html, server arguments, 2025-10",
         ours=frozenset(
@@ -197,6 +204,7 @@ ENGINES: Mapping[str, Engine] = {
             "llamacpp:requests_deferred",
             "llamacpp:prompt_tokens_total",
             "llamacpp:tokens_predicted_total",
+            ("llamacpp:kv_cache_usage_ratio",),  # builds since the middle of 2025 have it no more
         ),
         source="https://github.com/ggml-org/llama.cpp, tools/server/README.md, 2026-09",
         ours=_flags("--host --port --model -m --hf-repo -hf -hfr --alias -a --metrics"),
