@@ -20,6 +20,19 @@ parser.add_argument("--ctx-size", type=int)
 OPTIONS = parser.parse_args()
 assert OPTIONS.model.read_bytes()[:4] == b"GGUF", "invalid magic characters"
 
+METRICS = """\
+# HELP llamacpp:prompt_tokens_total Number of prompt tokens processed.
+# TYPE llamacpp:prompt_tokens_total counter
+llamacpp:prompt_tokens_total 71
+# TYPE llamacpp:tokens_predicted_total counter
+llamacpp:tokens_predicted_total 33
+# TYPE llamacpp:requests_processing gauge
+llamacpp:requests_processing 2
+# TYPE llamacpp:requests_deferred gauge
+llamacpp:requests_deferred 5
+"""
+"""As the documentation of the server names them, in the format in which it writes them."""
+
 
 class Server(BaseHTTPRequestHandler):
     """The paths that Weyr asks for, and the list of models."""
@@ -28,7 +41,7 @@ class Server(BaseHTTPRequestHandler):
         pages = {
             "/health": json.dumps({"status": "ok"}),
             "/v1/models": json.dumps({"object": "list", "data": [{"id": OPTIONS.alias, "ctx": OPTIONS.ctx_size}]}),
-            "/metrics": "llamacpp:requests_processing 0\n",
+            "/metrics": METRICS,
         }
         text = pages.get(self.path, "").encode()
         self.send_response(200 if text else 404)

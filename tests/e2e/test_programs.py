@@ -111,6 +111,23 @@ def test_an_engine_by_name_answers_through_the_plane(user: User) -> None:
     assert (status, json.loads(text)["data"]) == (200, [{"id": "llama", "ctx": 64}])
 
 
+def test_what_an_engine_says_of_itself_is_told_under_our_names(user: User) -> None:
+    """One dashboard shows a full queue inside of any engine; one that tells nothing of its cache is not said to have
+    an empty one."""
+    status, text = user.request("GET", "/metrics")
+
+    assert status == 200
+    told = [line for line in text.splitlines() if line.startswith("weyr_engine_")]
+    whose = '{endpoint="prog/llama",engine="llama.cpp",replica="1"}'
+    assert [line.replace(whose, "") for line in told] == [
+        "weyr_engine_up 1.0",
+        "weyr_engine_running 2.0",
+        "weyr_engine_waiting 5.0",
+        "weyr_engine_prompt_tokens_total 71.0",
+        "weyr_engine_generation_tokens_total 33.0",
+    ]
+
+
 def test_a_replica_that_dies_in_a_request_fails_that_request_alone(user: User) -> None:
     """Its caller gets 502 with a reason, the others their answers; another replica takes its place."""
     before = {ask(user, "pid")[1] for _ in range(4)}

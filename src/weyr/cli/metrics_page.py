@@ -5,7 +5,7 @@ python -m weyr.cli.metrics_page > docs/reference/metrics.md
 
 from collections.abc import Iterator
 
-from weyr.core.serving_metrics import DEVICES, MONEY, PLANE, REPLICA, Metric
+from weyr.core.serving_metrics import DEVICES, ENGINES, MONEY, PLANE, REPLICA, Metric
 
 _HEAD = """# Metrics of endpoints
 
@@ -19,6 +19,7 @@ _PARTS = (
     ("The inference plane", PLANE),
     ("The server: money", MONEY),
     ("The server: devices of its machine", DEVICES),
+    ("The server: known engines, as they say of themselves", ENGINES),
     ("Weyr's own model server", REPLICA),
 )
 
