@@ -1,24 +1,12 @@
-"""How busy are the known engines, by their own word? Their metrics pages, asked when somebody asks us.
+"""Where do the known engines that run say how busy they are? Their metrics pages, and what things are called there."""
 
-An engine queues inside: what it says of itself tells a full cache from a slow model, which the plane cannot see. The
-plane's own counts hold every request that an engine holds, so scaling goes by those.
-"""
-
-import http.client
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import dataclass
-
-from prometheus_client.parser import text_string_to_metric_families
 
 from weyr.core.seen import Present, TaskFacts, TaskState
 from weyr.kinds.ml.endpoint.engines import ENGINES, Gauges
 from weyr.reconcile.world import World
-
-ASK_S = 1.0
-AT_ONCE = 16
-PAGE_BYTES_MAX = 8 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +25,6 @@ class Page:
         return self.endpoint, self.replica, self.engine
 
 
-@dataclass(frozen=True, slots=True)
-class Busy:
-    """What an engine says; None for what it does not tell."""
-
-    running: float | None = None
-    waiting: float | None = None
-    cache: float | None = None
-    tokens_in: float | None = None
-    tokens_out: float | None = None
-
-
 def pages_of(world: World) -> Iterator[Page]:
     """The pages of all replicas that run a known engine. Its caller holds the world's lock."""
     for ref, row in world.objects.items():
@@ -62,43 +39,3 @@ def pages_of(world: World) -> Iterator[Page]:
                     yield Page(f"{ref.stack}/{ref.name}", part, str(name), port, engine.metrics, engine.gauges)
                 case _:
                     continue
-
-
-def asked(pages: Sequence[Page]) -> Mapping[Page, Busy | None]:
-    """What each says; None where it does not answer. Promises: ends soon after ASK_S for so many as are AT_ONCE."""
-    if not pages:
-        return {}
-    with ThreadPoolExecutor(min(AT_ONCE, len(pages))) as askers:
-        return dict(zip(pages, askers.map(_asked, pages), strict=True))
-
-
-def _asked(page: Page) -> Busy | None:
-    connection = http.client.HTTPConnection("127.0.0.1", page.port, timeout=ASK_S)
-    try:
-        connection.request("GET", page.path)
-        answer = connection.getresponse()
-        text = answer.read(PAGE_BYTES_MAX)
-        return busy_of(text.decode(errors="replace"), page.gauges) if answer.status == http.HTTPStatus.OK else None
-    except (OSError, ValueError, http.client.HTTPException):
-        return None  # it starts, it ends, or what it wrote is no page of metrics: nothing is known of it
-    finally:
-        connection.close()
-
-
-def busy_of(text: str, gauges: Gauges) -> Busy:
-    """Reads a page in Prometheus' text format. Raises: ValueError where it is none."""
-    samples: dict[str, list[float]] = {}
-    for family in text_string_to_metric_families(text):
-        for sample in family.samples:
-            samples.setdefault(sample.name, []).append(sample.value)
-
-    def summed(name: str) -> float | None:
-        return sum(samples[name]) if name in samples else None
-
-    return Busy(
-        running=summed(gauges.inflight),
-        waiting=summed(gauges.waiting),
-        cache=next((max(samples[name]) for name in gauges.cache if name in samples), None),
-        tokens_in=summed(gauges.tokens_in),
-        tokens_out=summed(gauges.tokens_out),
-    )

@@ -9,12 +9,13 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from weyr.attempt import nvml
-from weyr.compose.engine_pages import Page, asked, pages_of
+from weyr.compose.engine_pages import Page, pages_of
 from weyr.core import serving_metrics as names
 from weyr.core.seen import FunctionFacts, Present
 from weyr.core.units import MICROS
 from weyr.ledger.ledger import Ledger
 from weyr.reconcile.world import World
+from weyr.server.engines import asked
 from weyr.server.live_views import live_metrics
 from weyr.server.service import Service
 from weyr.store.ledger import By

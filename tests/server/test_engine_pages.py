@@ -2,8 +2,9 @@
 
 import pytest
 
-from weyr.compose.engine_pages import Busy, busy_of
+from weyr.compose.engine_pages import Page
 from weyr.kinds.ml.endpoint.engines import ENGINES
+from weyr.server.engines import Busy, busy_of
 
 PAGES = {
     "vllm": (
@@ -82,10 +83,15 @@ def test_an_engines_page_is_understood(engine: str) -> None:
     """Of several workers the sum counts, and of their caches the fullest: it is the one that makes others wait."""
     page, expected = PAGES[engine]
 
-    assert busy_of(page, ENGINES[engine].gauges) == expected
+    assert busy_of(page, page_of(engine)) == expected
 
 
 def test_what_is_no_page_of_metrics_is_not_taken_for_an_idle_engine() -> None:
     """Another server may answer at its port."""
     with pytest.raises(ValueError, match=r"\S"):
-        busy_of("<html>not found</html>", ENGINES["vllm"].gauges)
+        busy_of("<html>not found</html>", page_of("vllm"))
+
+
+def page_of(engine: str) -> Page:
+    known = ENGINES[engine]
+    return Page("shop/chat", "1", engine, 1, known.metrics, known.gauges)
