@@ -2,10 +2,13 @@
 
 import json
 import os
+import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 USAGE = {"prompt_tokens": 5, "completion_tokens": 3, "total_tokens": 8}
 
+THINKS = threading.Event()
+"""Never set: its `wait` is the time that a token takes."""
 METRICS = b"# HELP chat_words_total Words said.\n# TYPE chat_words_total counter\nchat_words_total 3\n"
 
 
@@ -13,9 +16,7 @@ class Chat(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        self._answer(
-            "text/plain", b"# HELP chat_words_total Words said.\n# TYPE chat_words_total counter\nchat_words_total 3\n"
-        )
+        self._answer("text/plain", METRICS)
 
     def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -26,14 +27,16 @@ class Chat(BaseHTTPRequestHandler):
             return
         chunks = [{"choices": [{"delta": {"content": word}}]} for word in ("one", "two", "three")]
         events = [*(json.dumps(chunk) for chunk in chunks), json.dumps({"choices": [], "usage": USAGE}), "[DONE]"]
-        self._answer("text/event-stream", "".join(f"data: {event}\n\n" for event in events).encode())
+        self._answer("text/event-stream", *(f"data: {event}\n\n".encode() for event in events))
 
-    def _answer(self, kind: str, body: bytes) -> None:
+    def _answer(self, kind: str, *pieces: bytes) -> None:
         self.send_response(200)
         self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Length", str(sum(map(len, pieces))))
         self.end_headers()
-        self.wfile.write(body)
+        for number, piece in enumerate(pieces):
+            THINKS.wait(0.01 if number else 0)
+            self.wfile.write(piece)
 
     def log_message(self, format: str, *args: object) -> None:
         """Says nothing."""

@@ -128,6 +128,7 @@ def dashboard() -> dict[str, Any]:
         "editable": True,
         "refresh": "15s",
         "time": {"from": "now-1h", "to": "now"},
+        "annotations": {"list": []},
         "templating": {"list": [_variable("endpoint"), _variable("version", f"{{{_ENDPOINT}}}")]},
         "panels": [_panel(number, panel) for number, panel in enumerate(PANELS)],
     }
@@ -142,7 +143,7 @@ def _variable(label: str, of: str = "") -> dict[str, Any]:
     query = f"label_values({names.REPLICAS.sample()}{of}, {label})"
     return {
         "name": label, "label": label.capitalize(), "type": "query", "datasource": _source(), "refresh": 2,
-        "query": {"query": query, "refId": label}, "multi": True, "includeAll": True, "allValue": ".*",
+        "query": query, "definition": query, "multi": True, "includeAll": True, "allValue": ".*",
         "current": {"text": "All", "value": "$__all"},
     }  # fmt: skip
 
@@ -157,7 +158,10 @@ def _panel(number: int, panel: Panel) -> dict[str, Any]:
         "datasource": _source(),
         "gridPos": {"x": column * WIDTH, "y": row * HEIGHT, "w": WIDTH, "h": HEIGHT},
         "fieldConfig": {"defaults": {"unit": panel.unit, "custom": {"fillOpacity": 8}}, "overrides": []},
-        "options": {"legend": {"displayMode": "list", "placement": "bottom"}, "tooltip": {"mode": "multi"}},
+        "options": {
+            "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []},
+            "tooltip": {"mode": "multi", "sort": "desc"},
+        },
         "targets": [
             {"refId": chr(65 + at), "datasource": _source(), "expr": query.expr, "legendFormat": query.legend}
             for at, query in enumerate(panel.queries)
