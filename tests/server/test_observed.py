@@ -186,6 +186,11 @@ def test_an_endpoint_says_what_its_requests_cost(chat: User) -> None:
     text = call(f"{chat.url()}/metrics", chat.token).decode()
     assert f'{names.COST.name}{{currency="USD",endpoint="seen/chat"' in text
     assert "PER 1,000" in chat.weyr("describe", "endpoint/chat").out
+    assert "PER M TOKENS" in chat.weyr("get", "endpoint/chat").out
+    for verb in ("get", "describe"):
+        told = json.loads(chat.weyr(verb, "endpoint/chat", "--json").out)
+        (row,) = told.get("objects", [told])
+        assert row["unit_cost"]["per_thousand_requests_micros"] > 0, f"weyr {verb}"
 
 
 def test_the_dashboard_shows_what_there_was(chat: User, found: Prometheus) -> None:

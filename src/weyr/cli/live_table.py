@@ -35,9 +35,13 @@ def _row(endpoint: Mapping[str, Any], version: Mapping[str, Any], is_first: bool
         _number(version.get("tokens_per_s")),
         str(version.get("replicas", "")),
         str(endpoint.get("waiting", "")) if is_first else "",
-        _money(cost.get("per_thousand_requests_micros")),
-        _money(cost.get("per_million_tokens_micros")),
+        *unit_cost_cells(cost),
     )
+
+
+def unit_cost_cells(cost: Mapping[str, Any]) -> tuple[str, str]:
+    """What 1,000 requests cost, and a million tokens; "" where nothing was answered."""
+    return _money(cost.get("per_thousand_requests_micros")), _money(cost.get("per_million_tokens_micros"))
 
 
 def _number(value: Any) -> str:

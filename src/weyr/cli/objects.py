@@ -38,6 +38,7 @@ class Row:
     conditions: tuple[Mapping[str, Any], ...] = ()
     rate_micros_per_hour: int = 0
     cost_micros: int = 0
+    unit_cost: Mapping[str, Any] = field(default_factory=dict)
     updated_at: float = 0.0
 
     @property
@@ -73,6 +74,7 @@ def row_of(fields: Mapping[str, Any]) -> Row:
         conditions=conditions,
         rate_micros_per_hour=int(fields.get("rate_micros_per_hour") or 0),
         cost_micros=int(fields.get("cost_micros") or 0),
+        unit_cost=dict(fields.get("unit_cost") or {}),
         updated_at=float(fields.get("updated_at") or 0.0),
     )
 

@@ -6,15 +6,17 @@ All of it is in memory only: a server that begins anew knows the time since then
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from weyr.core.metering import Meter
-from weyr.core.ref import Ref
+from weyr.core.pools import NodeFacts
+from weyr.core.ref import Ref, ThingId
 from weyr.core.routes import RouteBody, VersionCounts
-from weyr.core.seen import Present, RouteFacts
+from weyr.core.seen import Present, RouteFacts, Seen
 from weyr.ledger.ledger import Ledger
 from weyr.ledger.meters import ms
+from weyr.ledger.node_shares import hosted, spent_hosted
 from weyr.ledger.unit_costs import Use, spent_between
 from weyr.reconcile.ports import Log
 from weyr.reconcile.world import World
@@ -90,10 +92,13 @@ class Watched:
             for counts in seen.facts.versions:
                 self.line(counts.name).counted(at, counts)
 
-    def pay(self, meters: Iterable[Meter], from_at: float, at: float) -> None:
-        """Shares what the replicas cost between two moments among their versions."""
+    def pay(self, meters: Iterable[Meter], hosted: Mapping[str, int], from_at: float, at: float) -> None:
+        """Shares what the replicas cost between two moments among their versions: by their own meters, or as `hosted`
+        says of those on a pool's nodes."""
         for meter in meters:
             part, micros = meter.thing.part, spent_between([meter], ms(from_at), ms(at))
+            self.pending[part] = self.pending.get(part, 0) + micros
+        for part, micros in hosted.items():
             self.pending[part] = self.pending.get(part, 0) + micros
         spent: dict[str, int] = {}
         for part in list(self.pending):
@@ -134,10 +139,16 @@ class Live:
     def look(self, now: float) -> None:
         """Takes in what is there now."""
         with self._lock:
-            seen = {ref: _seen(things) for ref, things in self._world().things.items() if ref.kind == "endpoint"}
+            things_of = self._world().things
+            seen = {ref: _seen(things) for ref, things in things_of.items() if ref.kind == "endpoint"}
+            nodes = _nodes(things_of)
+            hosts = {ref: tuple(hosted(_told(things_of[ref]), nodes)) for ref in seen} if nodes else {}
         meters: dict[Ref, list[Meter]] = {}
+        of_nodes: dict[ThingId, list[Meter]] = {}
         for meter in self._ledger.open_meters():
             meters.setdefault(meter.thing.ref, []).append(meter)
+            if meter.thing in nodes:
+                of_nodes.setdefault(meter.thing, []).append(meter)
         with self.reading:
             before, self._looked_at = self._looked_at, now
             for ref in self.endpoints.keys() - seen.keys():
@@ -146,17 +157,33 @@ class Live:
                 watched = self.endpoints.setdefault(ref, Watched())
                 watched.count(found, now)
                 running = meters.get(ref, [])
-                parts = {meter.thing.part for meter in running}
+                from_at = now if before is None else before
+                shares = spent_hosted(hosts.get(ref, ()), of_nodes, ms(from_at), ms(now))
+                parts = {meter.thing.part for meter in running} | shares.keys()
                 gone, watched.parts = watched.parts - parts, parts
                 # What was closed since the last look still cost something since then.
                 closed = [meter for meter in self._ledger.meters_of(ref) if meter.thing.part in gone] if gone else []
-                watched.pay([*running, *closed], now if before is None else before, now)
+                watched.pay([*running, *closed], shares, from_at, now)
 
 
 def versions_of(things: Mapping[str, ThingRow]) -> dict[str, str]:
     """Which version each replica of an endpoint is of, as far as its route says."""
     bodies = [thing.body for thing in things.values() if isinstance(thing.body, RouteBody)]
     return {part: version.name for body in bodies for version in body.versions for part, _ in version.replicas}
+
+
+def _nodes(things_of: Mapping[Ref, Mapping[str, ThingRow]]) -> dict[ThingId, NodeFacts]:
+    return {
+        thing.id: thing.seen.facts
+        for ref, things in things_of.items()
+        if ref.kind == "pool"
+        for thing in things.values()
+        if isinstance(thing.seen, Present) and isinstance(thing.seen.facts, NodeFacts)
+    }
+
+
+def _told(things: Mapping[str, ThingRow]) -> Iterator[tuple[str, object, Seen]]:
+    return ((part, thing.body, thing.seen) for part, thing in things.items())
 
 
 @dataclass(frozen=True, slots=True)

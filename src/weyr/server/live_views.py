@@ -28,6 +28,12 @@ def live_json(live: Live, stack: str, name: str) -> dict[str, Any]:
     return {"endpoints": found, "currency": CURRENCY}
 
 
+def unit_costs(live: Live) -> dict[Ref, dict[str, Any]]:
+    """What each endpoint's requests cost over the last hour, its shadows left away."""
+    with live.reading:
+        return {ref: _cost_json(_costs(_answering(watched))) for ref, watched in live.endpoints.items()}
+
+
 def live_metrics(live: Live) -> Iterator[Family]:
     """Money by version, in the currency."""
     spent = CounterMetricFamily(names.COST.name, names.COST.text, labels=names.COST.labels)
@@ -50,7 +56,6 @@ def _gauge(metric: Metric) -> GaugeMetricFamily:
 
 
 def _endpoint(ref: Ref, watched: Watched) -> dict[str, Any]:
-    answering = [line for version, line in watched.lines.items() if version not in watched.shadows]
     copies = [line for version, line in watched.lines.items() if version in watched.shadows]
     return {
         "ref": str(ref),
@@ -58,13 +63,17 @@ def _endpoint(ref: Ref, watched: Watched) -> dict[str, Any]:
         "name": ref.name,
         "inflight": watched.inflight,
         "waiting": watched.waiting,
-        "cost": _cost_json(_costs(answering)),
+        "cost": _cost_json(_costs(_answering(watched))),
         "shadow_cost": _cost_json(_costs(copies)),
         "versions": [
             {"version": version, "is_shadow": version in watched.shadows, **_line(line)}
             for version, line in sorted(watched.lines.items())
         ],
     }
+
+
+def _answering(watched: Watched) -> list[Line]:
+    return [line for version, line in watched.lines.items() if version not in watched.shadows]
 
 
 def _line(line: Line) -> dict[str, Any]:

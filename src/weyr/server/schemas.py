@@ -166,8 +166,8 @@ SCHEMAS: dict[str, Schema] = {
          "conditions": _list(of("Condition")), "needs": _list(TEXT), "drifted": FLAG,
          "outputs": {"type": "object", "description": "What other objects and people may use, such as an address."},
          "things": _list(of("Thing"), "What engines hold for it: attempts, replicas, a bucket."),
-         "rate_micros_per_hour": MICROS, "cost_micros": MICROS, "updated_at": MOMENT},
-        _OBJECT, ("needs", "drifted", "rate_micros_per_hour", "cost_micros", "updated_at"),
+         "rate_micros_per_hour": MICROS, "cost_micros": MICROS, "unit_cost": of("UnitCost"), "updated_at": MOMENT},
+        _OBJECT, ("unit_cost", "needs", "drifted", "rate_micros_per_hour", "cost_micros", "updated_at"),
     ),
     "Condition": _record(
         "One thing that is true, false or unknown (null) of an object, and why.",

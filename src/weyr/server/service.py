@@ -29,6 +29,7 @@ from weyr.reconcile.scheduler.never import never_findings, standing_of
 from weyr.server import pool_nodes, views
 from weyr.server.answers import Conflict, NotFound
 from weyr.server.live import Live
+from weyr.server.live_views import unit_costs
 from weyr.stack.engines import engine_findings
 from weyr.stack.parse import parse_stack
 from weyr.stack.plan import make_plan
@@ -179,7 +180,12 @@ class Service:
                 for ref in sorted(self.weyr.world.objects)
                 if all(not value or getattr(ref, field) == value for field, value in wanted.items())
             ]
-            return {"objects": [views.object_json(self.weyr.world, ref, costs) for ref in refs]}
+            rows = {ref: views.object_json(self.weyr.world, ref, costs) for ref in refs}
+        if self.live is not None:
+            for ref, unit_cost in unit_costs(self.live).items():
+                if ref in rows:
+                    rows[ref]["unit_cost"] = unit_cost
+        return {"objects": list(rows.values())}
 
     def why(self, ref: Ref) -> dict[str, Any]:
         """Why an object does not run. Without a loop, as it was concluded last."""

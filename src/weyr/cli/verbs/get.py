@@ -10,12 +10,15 @@ from weyr.cli.client import Client
 from weyr.cli.completing import refs
 from weyr.cli.connect import reader
 from weyr.cli.group import Session, verb, verb_app
+from weyr.cli.live_table import unit_cost_cells
 from weyr.cli.objects import Row, rows_of
 from weyr.cli.options import AsJson, Stack
 from weyr.cli.screen import put, put_json, say, table
 from weyr.cli.select import Selection, refuse_unknown_kind, selection_of
 from weyr.core.units import money_text
 
+UNIT_COSTS = ["per 1,000", "per M tokens"]
+"""What an endpoint's requests cost over the last hour, idle time included."""
 app = verb_app()
 
 
@@ -77,12 +80,16 @@ def _objects(rows: list[Row], chosen: Selection, is_wide: bool) -> None:
     has_several = len({row.stack for row in rows}) > 1
     headings = [*(["stack"] if has_several else []), "object", "phase"]
     headings += ["things", "per hour", "cost"] if is_wide else []
-    lines = [_cells(row, has_several, is_wide) for row in rows]
-    right = frozenset(i for i, heading in enumerate(headings) if heading in ("things", "per hour", "cost"))
+    has_unit_cost = any(row.unit_cost for row in rows) and (is_wide or {row.kind for row in rows} == {"endpoint"})
+    headings += UNIT_COSTS if has_unit_cost else []
+    lines = [_cells(row, has_several, is_wide, has_unit_cost) for row in rows]
+    right = frozenset(i for i, heading in enumerate(headings) if heading in ("things", "per hour", "cost", *UNIT_COSTS))
     put(table([*headings, "what"], lines, right))
 
 
-def _cells(row: Row, has_stack: bool, is_wide: bool) -> list[str]:
+def _cells(row: Row, has_stack: bool, is_wide: bool, has_unit_cost: bool) -> list[str]:
     bill = [str(len(row.things)), money_text(row.rate_micros_per_hour), money_text(row.cost_micros)]
     what = row.message or row.reason
-    return [*([row.stack] if has_stack else []), row.ref, row.phase.value, *(bill if is_wide else []), what]
+    unit_cost = unit_cost_cells(row.unit_cost) if has_unit_cost else ()
+    told = [*([row.stack] if has_stack else []), row.ref, row.phase.value, *(bill if is_wide else [])]
+    return [*told, *unit_cost, what]
