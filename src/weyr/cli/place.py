@@ -11,7 +11,7 @@ from pathlib import Path
 
 from weyr.core.diagnostic import Diagnostic, UserError
 
-PROCESSES = ("server", "s3", "inference", "functions", "launcher")
+PROCESSES = ("server", "s3", "inference", "functions", "grpc", "launcher")
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ INFERENCE_PROCESSES = "inference-processes"
 STORE = "WEYR_STORE"
 """The environment's word on the store, before what the data folder remembers."""
 
-PORTS: Mapping[str, int] = {"server": 7780, "s3": 0, "inference": 0}
+PORTS: Mapping[str, int] = {"server": 7780, "s3": 0, "inference": 0, "grpc": 0}
 """What each process would like to listen on, 0 for any; a data folder keeps what it got the first time."""
 
 
@@ -58,6 +58,10 @@ def planes_of(home: Home, is_serving: bool = True) -> dict[str, Plane]:
     # Who has no function has no process for functions.
     info, log = home.info("functions"), home.log("functions")
     planes["functions"] = Plane("functions", functions, info, log, needs=home.functions)
+    # Who has no endpoint that is asked over gRPC has no process for it either.
+    asked = ("--plane", f"{HOST}:{ports['inference']}", "--endpoints", str(home.grpc), "--port", str(ports["grpc"]))
+    grpc = ("weyr.gateway.grpc", *asked, "--info", str(home.info("grpc")))
+    planes["grpc"] = Plane("grpc", grpc, home.info("grpc"), home.log("grpc"), needs=home.grpc)
     # Tasks on other machines have a use for these two.
     reached = ("--address", listen_of(home), "--ports", str(ports["server"]), str(ports["s3"]))
     relay = ("weyr.gateway.relay", *reached, "--info", str(home.info("relay")))

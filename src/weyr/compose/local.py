@@ -32,6 +32,7 @@ from weyr.engines.local.chaos import Chaos as Chaos
 from weyr.engines.local.chaos import NotDone as NotDone
 from weyr.engines.local.control import NoAnswer, PlaneDown, ask
 from weyr.engines.local.functions import LocalFunctions
+from weyr.engines.local.grpc_door import GrpcDoor
 from weyr.engines.local.launcher_client import LauncherClient
 from weyr.engines.local.node_tasks import NodeTasks
 from weyr.engines.local.nodes import LocalNodes
@@ -189,7 +190,9 @@ def open_weyr(
     remotes = Remotes({"ray": ray, "slurm": slurm}, home.engines, world)
     tasks = Engines({"": at_nodes, **(remotes.known() if is_serving else {})}, remotes.opened)
     scheduler = _scheduler(tasks, nodes, tracking, now, world, remotes) if is_serving else None
-    providers = _services(home, tracking, secrets, ports, now, log, launcher, here, epoch) if is_serving else {}
+    planes = planes or planes_of(home, is_serving)
+    grpc = partial(_address, planes.get("grpc"))
+    providers = _services(home, tracking, secrets, ports, now, log, launcher, here, epoch, grpc) if is_serving else {}
     providers |= scheduler.providers if scheduler else {}
     if tenure is not None:
         providers = {name: TenuredProvider(provider, tenure) for name, provider in providers.items()}
@@ -197,7 +200,6 @@ def open_weyr(
     artifacts = ObjectArtifacts(s3_buckets(url_of(ports["s3"]), admin.access_key_id, admin.secret_access_key))
     effects = Effects(providers, log, scheduler.rung) if scheduler else Effects(providers, log)
     loop = Loop(db, KINDS, effects, ledger, world)
-    planes = planes or planes_of(home, is_serving)
     return Weyr(
         home,
         db,
@@ -249,6 +251,7 @@ def _services(
     launcher: LauncherClient,
     here: Tasks,
     epoch: int,
+    grpc_address: Callable[[], str],
 ) -> dict[Capability, Provider]:
     return {
         Capability.OBJECTS: LocalObjects(home.sockets / "s3.sock", epoch, secrets, remote_keys_of(home)),
@@ -260,11 +263,18 @@ def _services(
             epoch,
             lambda what, count: launcher.expect(WAKES[what], count),
             secrets.read,
+            GrpcDoor(home.grpc, grpc_address),
         ),
         Capability.FUNCTIONS: LocalFunctions(home.functions, home.sockets, epoch, partial(launcher.expect, HOSTS)),
         Capability.SECRETS: LocalSecrets(secrets, random_source.token_bytes),
         Capability.NOTICES: LocalNotices(home.notices, now, lambda event, fields: log(event, **fields)),
     }
+
+
+def _address(plane: Plane | None) -> str:
+    """Where a plane listens, "" while it does not."""
+    info = plane.running() if plane else None
+    return f"{HOST}:{info.port}" if info else ""
 
 
 @dataclass(frozen=True, slots=True)

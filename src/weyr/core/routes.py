@@ -136,6 +136,7 @@ class RouteBody:
 
     Where there may be no replica until a request comes, `wakes_as` says what one begins as, Weyr's own model `server`
     or a `program` that is watched over: processes that can become one are kept loaded. "" where some always stand.
+    With `grpc` the Open Inference Protocol is answered over gRPC too, by the same rules.
     """
 
     route: str
@@ -145,6 +146,7 @@ class RouteBody:
     limits: RouteLimits = UNLIMITED
     watch: Watch = field(default_factory=Watch)
     wakes_as: Literal["", "server", "program"] = ""
+    grpc: bool = False
     of: Literal["route"] = "route"
 
     @property

@@ -140,7 +140,8 @@ class RouteFacts:
 
     `replicas` are (replica, requests in flight) pairs of every replica it still sends to or
     waits for; `waiting` counts requests held because no replica is ready. `versions` are counts
-    since the plane's start, also of versions that it no longer sends to.
+    since the plane's start, also of versions that it no longer sends to. `grpc` is the address of the door that asks
+    it over gRPC, "" while there is none.
     """
 
     generation: int = 0
@@ -151,6 +152,7 @@ class RouteFacts:
     errors: int = 0
     last_request_at: float | None = None
     versions: tuple[VersionCounts, ...] = ()
+    grpc: str = ""
     of: Literal["route"] = "route"
 
 

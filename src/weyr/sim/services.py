@@ -153,7 +153,8 @@ class SimRoutes(Shelf):
         counted = {counts.name for counts in load.versions}
         fresh = tuple(self._counted(version) for version in body.versions if version.name not in counted)
         versions = (*load.versions, *fresh)
-        return replace(load, generation=want.generation, url=url, replicas=replicas, versions=versions)
+        told = replace(load, generation=want.generation, url=url, replicas=replicas, versions=versions)
+        return replace(told, grpc="sim:8001" if body.grpc else "")
 
     def _counted(self, version: RouteVersion) -> VersionCounts:
         is_asked = bool(version.replicas) and version.weight > 0

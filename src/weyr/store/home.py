@@ -48,6 +48,11 @@ class Home:
         return self.path / "routes.json"
 
     @property
+    def grpc(self) -> Path:
+        """Which endpoints are asked over gRPC too."""
+        return self.path / "grpc.json"
+
+    @property
     def functions(self) -> Path:
         return self.path / "functions.json"
 

@@ -20,6 +20,7 @@ from weyr.core.ref import NAME, Ref, ThingId
 from weyr.core.routes import RouteBody, VersionCounts, problems_of
 from weyr.core.seen import Absent, Present, RouteFacts, Seen, Unknown
 from weyr.engines.local.control import NoAnswer, PlaneDown, ask
+from weyr.engines.local.grpc_door import GrpcDoor
 from weyr.engines.local.plane_stats import merged
 from weyr.engines.local.route_keys import RouteKeys
 from weyr.engines.local.routes_file import Route, Routes, RoutesFile
@@ -51,6 +52,7 @@ class LocalRouter:
         epoch: int = 0,
         expect_replicas: Callable[[str, int], None] = lambda _what, _count: None,
         read_secret: Callable[[Ref], bytes | None] = lambda _ref: None,
+        grpc: GrpcDoor | None = None,
     ) -> None:
         self._keys = RouteKeys(control_socket.with_name("route-keys"), read_secret)
         self._epoch = epoch
@@ -59,6 +61,7 @@ class LocalRouter:
         self._plane_url = plane_url
         self._lock = threading.Lock()
         self._expect_replicas, self._expected = expect_replicas, Counter[str]()
+        self._grpc = grpc
 
     def observe(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Seen]:
         """What the plane does for these. `facts.generation` is what it has applied, `generation` what was accepted."""
@@ -82,7 +85,7 @@ class LocalRouter:
             before = self._file.read()
             routes = dict(before.routes)
             for want in wanted:
-                problem = _problem(routes, want)
+                problem = _problem(routes, want) or self._grpc_problem(want)
                 if problem or not isinstance(want.body, RouteBody):
                     refused[want.id] = Refused(problem)
                     continue
@@ -122,13 +125,25 @@ class LocalRouter:
         self._expect(self._file.read())
 
     def _expect(self, routes: Routes) -> None:
-        """Tells on change what somebody may have to wait for; also of routes from before this process."""
+        """Tells on change what somebody may have to wait for, and who is asked over gRPC; also of routes from before
+        this process."""
+        if self._grpc:
+            try:
+                self._grpc.tell(route.body for route in routes.routes.values())
+            except OSError as e:
+                raise EngineSilent(f"the list of endpoints that are asked over gRPC could not be written: {e}") from e
         if routes.sleepers == self._expected:
             return
         for what in {*routes.sleepers, *self._expected}:
             # One more than there are: who wakes may soon need a second replica.
             self._expect_replicas(what, routes.sleepers[what] + 1 if routes.sleepers[what] else 0)
         self._expected = routes.sleepers
+
+    def _grpc_problem(self, want: Wanted) -> str:
+        """Why the route cannot be asked over gRPC, where it is to be."""
+        if not isinstance(want.body, RouteBody) or not want.body.grpc:
+            return ""
+        return self._grpc.problem() if self._grpc else "there is no door for gRPC here"
 
     def _without_plane(self, routes: Routes, id: ThingId) -> Seen:
         """No plane runs, so what the file does not name cannot be served: that is a proof of absence."""
@@ -151,6 +166,7 @@ class LocalRouter:
             errors=served.get("errors", 0),
             last_request_at=served.get("last_request_at"),
             versions=value_of(tuple[VersionCounts, ...], served.get("versions", [])),
+            grpc=self._grpc.address(kept[1].body) if self._grpc and kept else "",
         )
         return Present(facts, kept[1].generation if kept else facts.generation)
 

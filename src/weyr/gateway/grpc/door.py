@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
+from weyr.gateway.grpc.endpoints import ENDPOINT, Endpoints
 from weyr.gateway.grpc.messages import SERVICE, classes
 from weyr.gateway.grpc.translate import (
     HEADER_LENGTH,
@@ -18,9 +19,6 @@ from weyr.gateway.grpc.translate import (
     model_path,
 )
 from weyr.gateway.grpc.upstream import Gone, Reply, Upstream
-
-ENDPOINT = "weyr-endpoint"
-"""The metadata that says which endpoint is meant, as `stack/endpoint`: a gRPC path has no room for it."""
 
 CODES = {
     400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND",
@@ -49,12 +47,11 @@ class Failed(Exception):
 
 
 class Door:
-    """The service. `endpoint` is what is meant where the metadata says nothing; a replica has none."""
+    """The service. `endpoints` says which one is meant; a replica has none."""
 
-    def __init__(self, upstream: Upstream, endpoint: str = "", needs_endpoint: bool = False) -> None:
+    def __init__(self, upstream: Upstream, endpoints: Endpoints | None = None) -> None:
         self._upstream = upstream
-        self._endpoint = endpoint
-        self._needs_endpoint = needs_endpoint
+        self._endpoints = endpoints
         self._classes = classes()
 
     def handlers(self) -> Any:
@@ -150,13 +147,13 @@ class Door:
     async def _send(
         self, method: str, path: str, metadata: Mapping[str, str], body: bytes = b"", more: str = ""
     ) -> Reply:
-        """Raises: Gone, Failed where no endpoint is named."""
-        endpoint = metadata.get(ENDPOINT, self._endpoint).strip("/")
-        if self._needs_endpoint and not endpoint:
-            raise Failed("INVALID_ARGUMENT", f'say which endpoint: the metadata "{ENDPOINT}" is STACK/ENDPOINT')
-        at = f"/{endpoint}{path}" if self._needs_endpoint else path
-        if any(character <= " " for character in at):
-            raise Failed("INVALID_ARGUMENT", f'the metadata "{ENDPOINT}" is not STACK/ENDPOINT')
+        """Raises: Gone, Malformed, Failed where the endpoint is not asked over gRPC."""
+        at = path
+        if self._endpoints:
+            try:
+                at = f"/{self._endpoints.named(metadata.get(ENDPOINT, ''))}{path}"
+            except LookupError as e:
+                raise Failed("NOT_FOUND", str(e.args[0])) from e
         passed = "".join(f"{name}: {value}\r\n" for name, value in metadata.items() if name not in OWN)
         head = f"{method} {at} HTTP/1.1\r\nhost: grpc\r\ncontent-length: {len(body)}\r\n{passed}{more}\r\n"
         return await self._upstream.ask(head.encode("latin-1", "replace") + body)

@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 from weyr.core.checking import Finding, Proposal
+from weyr.core.diagnostic import Severity
 from weyr.core.scale_fields import scale_findings
+from weyr.kinds.ml.endpoint.engines import ENGINES
 from weyr.kinds.ml.endpoint.program_checks import program_findings
 from weyr.kinds.ml.endpoint.spec import EndpointSpec
 from weyr.kinds.ml.endpoint.traffic_checks import traffic_findings
@@ -16,4 +18,8 @@ def checks(proposal: Proposal) -> Iterator[Finding]:
             continue
         yield from program_findings(ref, spec, has_model=bool(spec.model or spec.models or spec.variants))
         yield from traffic_findings(ref, spec)
+        if spec.grpc and spec.engine and ENGINES[spec.engine].protocol != "v2":
+            title = ENGINES[spec.engine].title
+            detail = f"{ref}: over gRPC the Open Inference Protocol is spoken, and {title} does not speak it over HTTP."
+            yield Finding(ref, ("grpc",), Severity.FATAL, "A field that cannot be honoured", detail)
         yield from scale_findings(ref, spec.scale)

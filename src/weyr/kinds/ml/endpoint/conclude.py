@@ -25,7 +25,7 @@ def conclude(look: Look, memory: EndpointMemory) -> Condition:
     for side in sides:
         if side.held.crashes >= CRASHES_BEFORE_FAILED and not side.ready(look.sight(side)) and side.desired:
             return Condition(ConditionType.FAILED, True, "ReplicaCrashes", _crashes(look, memory, side))
-    are_ready = all(_count(look, memory, side) >= side.desired for side in sides)
+    are_ready = all(_count(look, memory, side) >= side.desired for side in sides) and _has_doors(look)
     match route.seen if route else Absent():
         case Unknown(reason=reason) if route and route.is_accepted:
             return Condition(ConditionType.READY, None, "EngineSilent", reason)
@@ -35,6 +35,11 @@ def conclude(look: Look, memory: EndpointMemory) -> Condition:
             return _starting(look, memory, sides)
         case other:
             assert_never(other)
+
+
+def _has_doors(look: Look) -> bool:
+    """Whether everybody finds a way in: over gRPC too, where the file says so."""
+    return not look.spec.grpc or bool(look.route and look.route.grpc)
 
 
 def answering(look: Look, memory: EndpointMemory) -> list[Side]:

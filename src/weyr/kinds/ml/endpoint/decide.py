@@ -42,7 +42,9 @@ def decide(want: Want[EndpointSpec], view: View[EndpointMemory]) -> Decision[End
     memory = routing.reroute(look, memory)
     condition = conclude(look, memory)
     memory, serving = _noted_serving(look, memory, condition)
-    memory = changed(memory, url=look.route.url if look.route and look.route.url else memory.url)
+    heard = look.route.grpc if look.route and look.spec.grpc else ""
+    url = look.route.url if look.route and look.route.url else memory.url
+    memory = changed(memory, url=url, grpc=heard or (memory.grpc if look.spec.grpc else ""))
     stops = routing.stopped(look, memory)
     return Decision(
         actions=(*sides.ensured(look, memory), routing.ensured_route(look, memory), *stops),
@@ -116,6 +118,8 @@ def _with_doubt(look: Look, condition: Condition) -> Condition:
 
 def _outputs(look: Look, memory: EndpointMemory) -> dict[str, Scalar]:
     outputs: dict[str, Scalar] = {"url": memory.url}
+    if memory.grpc:
+        outputs["grpc"] = memory.grpc
     for side in answering(look, memory):
         prefix = f"{side.name}." if side.name else ""
         outputs |= {f"{prefix}model": side.wanted.model, f"{prefix}version": _version(side)}

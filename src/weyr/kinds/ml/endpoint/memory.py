@@ -95,9 +95,10 @@ class EndpointMemory:
     """`told`, `watch` and `keyless` are what routing `route_generation` said; the last are secrets without a value,
     whose fallbacks were left out.
 
-    A revision is served on while its model says nothing. `url` is the last one known; `served` names the revisions
-    that answered last. No replica's number is used twice, in whichever side it is. `order` is
-    the number of the last order that was carried out. `start_s` is what a replica's start takes, 0 before one was seen.
+    A revision is served on while its model says nothing. `url` and `grpc` are the last ones known; `served` names the
+    revisions that answered last. No replica's number is used twice, in whichever side it is.
+    `order` is the number of the last order that was carried out. `start_s` is what a replica's start takes, 0 before
+    one was seen.
     """
 
     sides: tuple[Side, ...] = ()
@@ -113,6 +114,7 @@ class EndpointMemory:
     generation: int = 0
     order: int = 0
     url: str = ""
+    grpc: str = ""
     removing_since: float = 0.0
     start_s: float = 0.0
 

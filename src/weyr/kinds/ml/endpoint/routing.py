@@ -37,7 +37,8 @@ def ensured_route(look: Look, memory: EndpointMemory) -> Ensure:
     name = f"{look.want.ref.stack}/{look.want.ref.name}"
     spec, traffic = look.spec, traffic_of(look, memory)
     limits = route_limits(spec.limits, spec.waiting, spec.timeouts, spec.retries, spec.outliers)
-    body = RouteBody(name, memory.told, spec.hold, traffic, limits, memory.watch, wakes_as=_wakes_as(spec))
+    wakes_as = _wakes_as(spec)
+    body = RouteBody(name, memory.told, spec.hold, traffic, limits, memory.watch, wakes_as, spec.grpc)
     return Ensure(Capability.TRAFFIC, ROUTE, body, _generation(look, memory), again=bool(thing and thing.refusal))
 
 

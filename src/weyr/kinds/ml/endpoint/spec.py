@@ -1,7 +1,7 @@
 """What may be said of an endpoint. Its parts stand in `fields`."""
 
 from weyr.core.scale_fields import Scale
-from weyr.core.schema import Duration, Name, field
+from weyr.core.schema import Boolean, Duration, Name, field
 from weyr.kinds.ml.endpoint.fields.limits import CallLimits, Outliers, Repeats, TimeLimits, Waiting
 from weyr.kinds.ml.endpoint.fields.program import ProgramSpec
 from weyr.kinds.ml.endpoint.fields.rollout import Rollout
@@ -10,7 +10,7 @@ from weyr.kinds.ml.endpoint.fields.watch import Watching
 
 IN_PLACE = frozenset(
     {"protect", "model", "models", "variants", "rules", "sticky", "shadow", "fallback", "balance", "scale", "rollout",
-     "hold", "grace", "ready_within", "watch", "limits", "waiting", "timeouts", "retries", "outliers"}
+     "hold", "grace", "ready_within", "watch", "limits", "waiting", "timeouts", "retries", "outliers", "grpc"}
 )  # fmt: skip
 """Fields that say nothing about what a replica is: a change of them disturbs none. What a model is, its version says.
 """
@@ -46,6 +46,7 @@ class EndpointSpec(ProgramSpec):
         le=86_400,
     )  # fmt: skip
     grace: Duration = field(30.0, description="Time a replica has to finish its requests when it is replaced.", ge=0)
+    grpc: Boolean = field(False, description="Whether the Open Inference Protocol is answered over gRPC too.")
     limits: CallLimits = field(CallLimits(), description="How much may be asked.")
     waiting: Waiting = field(Waiting(), description="Requests that wait for a replica.")
     timeouts: TimeLimits = field(TimeLimits(), description="How long the plane waits for a replica.")

@@ -42,9 +42,12 @@ CASES: dict[str, tuple[dict[str, Any], list[tuple[str, ...]]]] = {
     "steps of a rolling update": ({"rollout": {"steps": ["50%"]}}, [("rollout", "steps")]),
     "a rollout that cannot begin": ({"rollout": {"surge": "0"}}, [("rollout", "surge")]),
     "a session's header without sessions": ({"balance": {"header": "x-session"}}, [("balance",)]),
+    "an engine that speaks nothing gRPC could be made of": (
+        {"model": None, "engine": "llama.cpp", "weights": "a/b", "grpc": True}, [("grpc",)]),
     "several at once": (
         {"sticky": "caller", "rollout": {"surge": "0", "every": "1m"}},
         [("sticky",), ("rollout", "every"), ("rollout", "surge")]),
+    "gRPC of Weyr's own server": ({"grpc": True}, []),
     "nothing": ({}, []),
     "a canary with all its fields": (
         {"rollout": {"strategy": "canary", "steps": ["1%", "10%"], "every": "10m", "min_requests": 50,
