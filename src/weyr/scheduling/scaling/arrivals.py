@@ -17,13 +17,17 @@ STEPS_KEPT = 480
 STEPS_SHORTEST = 5
 # A rhythm that explains less than this share of the ups and downs is chance more often than not.
 LIKENESS_MIN = 0.4
-# How much each level takes on of ten seconds.
-GAINS = (0.9, 0.4, 0.15, 0.03)
+# How much each level takes on of ten seconds: the last remembers half an hour, for bursts that nothing announces.
+GAINS = (0.9, 0.4, 0.15, 0.03, 0.005)
 # The one of them that is quick, and yet not moved far by a single tick.
 QUICK = 1
+# What each level, and the rhythm, is taken to miss by before anything was missed: at first the last is the best guess.
+ERRORS_FIRST = (0.05, 0.07, 0.1, 0.15, 0.15, 0.1)
+# Whoever begins, grows: that is no burst of which more are to be expected.
+BEGINS_S = 120.0
 # The errors of about so many seconds count, and what was missed is kept for as long.
-ERRORS_S = 600.0
-MISSED_MAX = 120
+ERRORS_S = 1800.0
+MISSED_MAX = 180
 # Before anything was missed: a spread of 0.3, in the root of requests per second.
 UNKNOWN = (-0.5, -0.3, -0.15, 0.0, 0.0, 0.15, 0.3, 0.5)
 # Parts of what was missed, from the least to the most: the upper ones decide, so they are cut finer.
@@ -38,7 +42,7 @@ class Arrivals:
     """The arrivals of one endpoint. `levels` of each gain, then the rhythm: their roots and mean square errors."""
 
     levels: list[float] = field(default_factory=list)
-    errors: list[float] = field(default_factory=lambda: [0.1] * (len(GAINS) + 1))
+    errors: list[float] = field(default_factory=lambda: list(ERRORS_FIRST))
     missed_next: list[float] = field(default_factory=lambda: list(UNKNOWN))
     missed_later: list[float] = field(default_factory=lambda: list(UNKNOWN))
     steps: list[float] = field(default_factory=list)
@@ -47,6 +51,9 @@ class Arrivals:
     """What each way foresaw for `ahead_s` from each of the last ticks; the last of a row is all of them together."""
     step_root: float = 0.0
     step_s: float = 0.0
+    age_s: float = 0.0
+    mean: float = 0.0
+    """Requests per second, over the last half hour."""
 
     def learn(self, arrived: float, tick_s: float, ahead_s: float) -> None:
         """Takes what arrived in a tick. `ahead_s`: how far ahead is forecast, to learn how good that is."""
@@ -57,9 +64,13 @@ class Arrivals:
         kept = max(len(UNKNOWN), min(MISSED_MAX, round(ERRORS_S / tick_s)))
         if len(self.foreseen) >= ticks:
             self._learn_from(self.foreseen[-ticks], root, tick_s, kept)
-        self.missed_next = [*self.missed_next, root - self._mixed(self.levels)][-kept:]
+        if self.age_s > BEGINS_S:
+            self.missed_next = [*self.missed_next, root - self._mixed(self.levels)][-kept:]
+        self.age_s += tick_s
+        self.mean += max(tick_s / ERRORS_S, tick_s / self.age_s) * (arrived / tick_s - self.mean)
+        # Until there were enough ticks, a level is their mean: the first of them was no better than the others.
         self.levels = [
-            level + (1 - (1 - gain) ** (tick_s / 10)) * (root - level)
+            level + max(1 - (1 - gain) ** (tick_s / 10), tick_s / self.age_s) * (root - level)
             for gain, level in zip(GAINS, self.levels, strict=True)
         ]
         self._step(root, tick_s)
@@ -69,22 +80,29 @@ class Arrivals:
 
     def soon(self, tick_s: float) -> list[Case]:
         """Until a replica that is asked for now would be ready."""
-        return _cases(self._risen(self._mixed(self.levels)), self.missed_next, tick_s)
+        return self._cases(self._mixed(self.levels), self.missed_next, tick_s)
 
     def later(self, from_s: float, to_s: float, tick_s: float) -> list[Case]:
         """Between two times from now: the most that it comes to."""
         rhythm = [self._by_rhythm(at) for at in (from_s, (from_s + to_s) / 2, to_s)]
         most = max((root for root in rhythm if root is not None), default=None)
-        return _cases(self._risen(self._mixed([*self.levels, most])), self.missed_later, tick_s)
+        return self._cases(self._mixed([*self.levels, most]), self.missed_later, tick_s)
 
     @property
     def rate(self) -> float:
         """In requests per second, as it is now."""
         return self._mixed(self.levels) ** 2 if self.levels else 0.0
 
-    def _risen(self, root: float) -> float:
-        """No less than a quick level: after hours of the same, every way was right, and the slow ones count as much."""
-        return max(root, self.levels[QUICK]) if self.levels else root
+    def _cases(self, root: float, missed: list[float], tick_s: float) -> list[Case]:
+        """At first a rate may be half of what it was, or twice as much."""
+        if self.age_s <= BEGINS_S:
+            return _cases(root, [miss * max(1.0, root) for miss in UNKNOWN], tick_s)
+        return _cases(self._risen(root, missed), missed, tick_s)
+
+    def _risen(self, root: float, missed: list[float]) -> float:
+        """A rise by more than was ever missed is a new time, in which only what is quick to follow counts."""
+        quick = self.levels[QUICK] if self.levels else root
+        return quick if quick > root + max(missed) else root
 
     def _learn_from(self, foreseen: list[float | None], root: float, tick_s: float, kept: int) -> None:
         *ways, mixed = foreseen
@@ -93,7 +111,7 @@ class Arrivals:
             error if way is None else error + gain * ((root - way) ** 2 - error)
             for error, way in zip(self.errors, ways, strict=True)
         ]
-        if mixed is not None:
+        if mixed is not None and self.age_s - tick_s * len(self.foreseen) > BEGINS_S:
             self.missed_later = [*self.missed_later, root - mixed][-kept:]
 
     def _mixed(self, roots: Sequence[float | None]) -> float:

@@ -15,7 +15,7 @@ from weyr.scheduling.scaling.arrivals import Arrivals
 from weyr.scheduling.scaling.hearing import Heard, Hearing
 from weyr.scheduling.scaling.savings import Curve, spend
 from weyr.scheduling.scaling.values import Load
-from weyr.scheduling.scaling.waiting import shares_late
+from weyr.scheduling.scaling.waiting import Queue
 from weyr.scheduling.scaling.work import Work
 
 # Never asked for more than fits the most that may come, this much above, and two.
@@ -48,7 +48,8 @@ class Autoscaler:
 
     Takes
         worth: a replica is kept as long as it saves at least this share of the requests that it could serve from being
-            late. More of it saves replicas and lets more be late.
+            late; where there are already twice as many as the work fills on average, twice this share, and so on. More
+            of it saves replicas and lets more be late.
         share: what a short quota is spent for. "fair": that the part of each endpoint's requests that are late is
             small, the large and the small alike. "value": that few are late in all, each by its endpoint's weight.
         hold_s: for how long a replica that is started is meant to be of use.
@@ -61,7 +62,7 @@ class Autoscaler:
     def __init__(
         self,
         *,
-        worth: float = 0.01,
+        worth: float = 0.005,
         share: Literal["fair", "value"] = "fair",
         hold_s: float = 60.0,
         state: Mapping[str, Any] | None = None,
@@ -144,18 +145,16 @@ class Autoscaler:
             most = least
         most = max(least, min(most, *(top for top in (load.replicas_max, quota) if top is not None), most))
         late = [0.0] * (most + 1)
-
-        def add(rate: float, likelihood: float, for_s: float, there: int) -> None:
-            shares = shares_late(rate, service_s, target_s, load.queue_max, load.concurrency, min(there, most))
-            for replicas in range(most + 1):
-                late[replicas] += likelihood * rate * for_s * shares[min(replicas, there)]
-
+        ahead = Queue(load, service_s, target_s)
         for rate, likelihood in soon:
-            add(rate + heard.queued / soon_s, likelihood, soon_s, heard.asked)
-        # What waits and is not worked off until then is work as well.
-        left = max(0.0, heard.queued - heard.asked * load.concurrency / service_s * soon_s)
+            shares = ahead.late(rate, heard.queued, soon_s, min(heard.asked, most))
+            for replicas in range(most + 1):
+                late[replicas] += likelihood * shares[min(replicas, heard.asked)]
+        now_rate = sum(rate * likelihood for rate, likelihood in soon)
+        left = ahead.left(now_rate, heard.queued, soon_s, heard.asked)
         for rate, likelihood in later:
-            add(rate + left / later_s, likelihood, later_s, most)
+            for replicas, each in enumerate(ahead.late(rate, left, later_s, most)):
+                late[replicas] += likelihood * each
         known.why = (
             f"{known.arrivals.rate:.3g} requests/s now, up to {max(rate for rate, _ in later):.3g} foreseen, "
             f"each {service_s:.3g} s of work; a replica starts in {heard.start_s:.3g} s"
@@ -163,7 +162,8 @@ class Autoscaler:
         capacity = load.concurrency / service_s * (soon_s + later_s)
         # With no replica all are late: by fairness each endpoint counts the same, however much it is asked.
         value = load.weight / late[0] if self._share == "fair" and late[0] > 0 else load.weight
-        return Curve(least, late, self._worth * capacity, value)
+        filled = max(1.0, known.arrivals.mean * service_s / load.concurrency)
+        return Curve(least, late, self._worth * capacity, value, filled)
 
     def _settled(
         self, wanted: dict[str, int], loads: Sequence[Load], there: Mapping[str, Heard], now_s: float, quota: int | None

@@ -12,13 +12,16 @@ class Curve:
     """What an endpoint's replicas save.
 
     `late[n]`: how many requests are late with n replicas; `price`: how many one more replica must save to be worth it;
-    `value`: what one that is saved counts beside those of other endpoints.
+    `value`: what one that is saved counts beside those of other endpoints; `filled`: how many its work fills on
+    average. Beyond those the price grows with how many there are: whoever mostly idles pays more for idling more, so
+    that bursts which only a crowd of idle replicas could take are not bought at any price.
     """
 
     least: int
     late: list[float]
     price: float
     value: float = 1.0
+    filled: float = inf
 
     def steps(self, at: int, last: int) -> list[tuple[float, int]]:
         """From `at` replicas on, by how much each next number of them pays its price per replica, falling.
@@ -33,7 +36,8 @@ class Curve:
         return [(self._pays(one, other), other) for one, other in pairwise(ends)]
 
     def _pays(self, at: int, to: int) -> float:
-        return (self.late[at] - self.late[to]) / (to - at) / self.price
+        saved = (self.late[at] - self.late[to]) / (to - at)
+        return saved / self.price / max(1.0, (at + to) / 2 / self.filled)
 
 
 def spend(curves: Mapping[str, Curve], quota: int | None) -> dict[str, int]:

@@ -96,7 +96,7 @@ def test_what_was_learnt_survives_a_restart(history: list[tuple[Load, float]]) -
 def test_steady_traffic_gets_steady_replicas() -> None:
     """Each change costs a start: constant load is no reason for one."""
     targets = [each["chat"] for each in steady([STEADY], 60)]
-    assert len(set(targets[12:])) == 1
+    assert len(set(targets[18:])) == 1
     assert 2 <= targets[-1] <= 4
 
 

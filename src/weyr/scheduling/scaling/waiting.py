@@ -1,6 +1,9 @@
 """With so many replicas, which share of the requests is late or dropped?"""
 
 import math
+from dataclasses import dataclass
+
+from weyr.scheduling.scaling.values import Load
 
 # More servers than this are counted in groups of which each works as fast as all its servers together: the waits of
 # large crowds differ little, and the time taken stays bounded.
@@ -8,6 +11,38 @@ SERVERS_MAX = 512
 # A request is late once its wait and its own work exceed the target; work that takes longer than its mean is what most
 # late ones have, so this many means are set aside for it.
 WORK_SET_ASIDE = 1.3
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """The queue of one endpoint: how many requests of some time to come are late, by the number of replicas."""
+
+    load: Load
+    service_s: float
+    target_s: float
+
+    def late(self, rate: float, queued: float, for_s: float, most: int) -> list[float]:
+        """For 0, 1, ... `most` replicas, how many are late of those that come at `rate` for `for_s`.
+
+        What waits already makes all late that find too much of it before them, until it is worked off.
+        """
+        load = self.load
+        shares = shares_late(rate, self.service_s, self.target_s, load.queue_max, load.concurrency, most)
+        spare_s = max(0.0, self.target_s - WORK_SET_ASIDE * self.service_s)
+        late = []
+        for replicas, share in enumerate(shares):
+            speed = replicas * load.concurrency / self.service_s
+            too_much = queued - min(load.queue_max / 2, spare_s * speed)
+            if too_much > 0:
+                off_s = min(for_s, too_much / (speed - rate)) if speed > rate else for_s
+                share += (1 - share) * off_s / for_s
+            late.append(rate * for_s * share)
+        return late
+
+    def left(self, rate: float, queued: float, for_s: float, replicas: int) -> float:
+        """What waits afterwards."""
+        grown = (rate - replicas * self.load.concurrency / self.service_s) * for_s
+        return min(self.load.queue_max, max(0.0, queued + grown))
 
 
 def shares_late(

@@ -8,6 +8,8 @@ from weyr.scheduling.scaling.hearing import Heard
 MEMORY_S = 50.0
 # Where so many times more end in a tick than are being worked on at its end, what ended says all.
 SHORT = 10
+# Nor where a tick is so many times longer than what ended: what is being worked on then is mostly what came last.
+LONG = 8
 
 
 @dataclass(slots=True)
@@ -27,7 +29,8 @@ class Work:
         self.ended = heard.ended if self.in_flight is None else _nearer(self.ended, heard.ended, gain)
         self.in_flight = _nearer(self.in_flight, heard.in_flight, gain)
         self.service_s = self.mean_s
-        if self.mean_s is not None and self.ended < SHORT * self.in_flight:
+        is_long = self.mean_s is not None and (self.mean_s * LONG > tick_s or self.ended < self.in_flight)
+        if self.mean_s is not None and is_long and self.ended < SHORT * self.in_flight:
             self.service_s = max(self.mean_s, tick_s * self.in_flight / max(1.0, self.ended))
 
 
