@@ -211,6 +211,7 @@ def test_a_loss_in_a_gang_is_called_a_loss(world: TaskWorld) -> None:
     world.ensure_gang(ids, Program(runs_s=60))
     for id in ids:
         world.running(id)
+    world.until(ids[1], lambda _: [world.starts(id) for id in ids] == [1, 1])  # a wrapper runs before its program does
     world.lose(ids[1])
     end = world.ended(ids[1]).end
     assert end is not None

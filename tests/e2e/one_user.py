@@ -28,8 +28,8 @@ from weyr.store.place import PostgresUrl, store_place
 T = TypeVar("T")
 PAUSE = threading.Event()
 """Never set: its `wait` is the pause between two looks."""
-WITHIN_S = 30.0
-"""Nothing that is waited for here takes longer on two slow cores with a neighbour."""
+WITHIN_S = 60.0
+"""Only bounds a hang: what is waited for here takes a few seconds, on two slow cores with neighbours up to thirty."""
 
 
 def until(question: Callable[[], T], what: str, within_s: float = WITHIN_S) -> T:

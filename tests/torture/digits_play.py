@@ -29,7 +29,7 @@ VARIANT = {
 """What is shorter than in the example: an epoch takes half a second, and a play about fifteen."""
 TRIES_MAX = 12
 FIND_S = 6.0
-TYPED_WITHIN_S = 300.0
+TYPED_WITHIN_S = 600.0
 IN_THE_WAY = (Victim.INFERENCE, Victim.REPLICA, Victim.WRAPPER)
 
 
