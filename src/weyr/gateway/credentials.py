@@ -48,6 +48,10 @@ class Credentials:
         """The file's own counter, for health reports."""
         return self._current().generation
 
+    def version(self) -> object:
+        """The same one for as long as the file is."""
+        return self._newest()
+
     def token(self, bearer: str) -> Principal | None:
         """The owner of a bearer token, None where nobody has it."""
         digest = hashlib.sha256(bearer.encode()).hexdigest()

@@ -2,57 +2,60 @@
 
 from typing import TYPE_CHECKING
 
-from weyr.core.api_keys import PRIORITIES
-from weyr.core.grants import Principal
 from weyr.core.limits import NO_LIMITS
 from weyr.gateway.inference.allowance import Allowance, LimitHit, rate_fields
 from weyr.gateway.inference.callers import WORDS, Caller, action_of, may
 from weyr.gateway.inference.endpoint import Endpoint
 from weyr.gateway.inference.refusals import retry_after
+from weyr.gateway.inference.request import NORMAL
 from weyr.gateway.inference.scrape import PLACE, scrape
 from weyr.gateway.inference.wishes import priority_of
 
 if TYPE_CHECKING:
     from weyr.gateway.inference.exchange import Exchange
 
-NORMAL = PRIORITIES["normal"]
-
 
 def admitted(exchange: "Exchange") -> Endpoint | None:
     """The endpoint that a request may pass to. None where it may not: then its caller has been answered."""
-    plane, name = exchange.door.plane, exchange.name.decode("latin-1")
-    caller = plane.callers.caller(exchange.token) if exchange.token else None
+    plane = exchange.door.plane
     action = action_of(exchange.method, exchange.path)
-    if caller is None:
-        plane.audit.refused("", action, name, "no valid token")
-        exchange.refuse(401, "send a valid token: Authorization: Bearer TOKEN")
-        return None
-    principal = caller.principal
-    is_allowed = may(principal, action, name)
-    endpoint = plane.table.by_prefix.get(exchange.name) if is_allowed else None
-    if endpoint is None:
-        _turn_away(exchange, principal, action, is_allowed)
-        return None
-    exchange.caller = principal.name
+    caller = plane.callers.allowed(exchange.token, action, exchange.name, exchange.began_at)
+    endpoint = plane.table.by_prefix.get(exchange.name)
+    if caller is None or endpoint is None:
+        caller = _looked_up(exchange, endpoint, action)
+        if caller is None or endpoint is None:
+            return None
+    exchange.caller = caller.principal.name
     if (endpoint.is_limited or caller.limits is not NO_LIMITS) and not _is_within(exchange, endpoint, caller):
         return None
-    if exchange.asked_priority is not None:
-        exchange.priority = min(priority_of(exchange.asked_priority), caller.priority_max)
+    asked = exchange.special.get(b"x-priority")
+    if asked is not None:
+        exchange.priority = min(priority_of(asked), caller.priority_max)
     elif caller.priority_max < NORMAL:
         exchange.priority = caller.priority_max
     return endpoint
 
 
-def _turn_away(exchange: "Exchange", principal: Principal, action: str, is_allowed: bool) -> None:
-    """Answers who asks for no endpoint, or for one that he may not ask."""
-    name = exchange.name.decode("latin-1")
+def _looked_up(exchange: "Exchange", endpoint: Endpoint | None, action: str) -> Caller | None:
+    """Who calls, if he may. Answers him if he may not, or asks for no endpoint."""
+    plane, name = exchange.door.plane, exchange.name.decode("latin-1")
+    caller = plane.callers.caller(exchange.token) if exchange.token else None
+    if caller is None:
+        plane.audit.refused("", action, name, "no valid token")
+        exchange.refuse(401, "send a valid token: Authorization: Bearer TOKEN")
+        return None
+    principal = caller.principal
     if exchange.name == PLACE:
         scrape(exchange, principal)
-    elif is_allowed:
+    elif not may(principal, action, name):
+        plane.audit.refused(principal.name, action, name, "no grant covers it")
+        exchange.refuse(403, f"{principal.name} may not {WORDS[action]} {name}")
+    elif endpoint is None:
         exchange.refuse(404, f'there is no endpoint "{name}"; the path begins with /stack/endpoint')
     else:
-        exchange.door.plane.audit.refused(principal.name, action, name, "no grant covers it")
-        exchange.refuse(403, f"{principal.name} may not {WORDS[action]} {name}")
+        plane.callers.allow(exchange.token, action, exchange.name, caller)
+        return caller
+    return None
 
 
 def _is_within(exchange: "Exchange", endpoint: Endpoint, caller: Caller) -> bool:

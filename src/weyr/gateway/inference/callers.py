@@ -17,6 +17,9 @@ from weyr.core.limits import NO_LIMITS, Limits
 from weyr.gateway.credentials import CHECK_EVERY_S, Credentials
 from weyr.gateway.inference.routes import Stamp, stamp_of
 
+ALLOWED_MAX = 8192
+"""Answers that are remembered until a file of callers changes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
@@ -46,7 +49,9 @@ class Callers:
         self._credentials, self._file, self._clock, self._now = credentials, keys, clock, now
         self._keys: Mapping[str, Caller] = {}
         self._stamp: Stamp | None = None
-        self._looked_at = float("-inf")
+        self._looked_at = self._look_at = float("-inf")
+        self._allowed: dict[tuple[str, str, bytes], Caller] = {}
+        self._allowed_by: tuple[object, object] = (None, None)
         self._problem = ""
 
     @property
@@ -66,6 +71,28 @@ class Callers:
             self._follow(0.0)
             found = self._keys.get(digest)
         return found if found and (not found.expires_at or found.expires_at > self._now()) else None
+
+    def allowed(self, word: str, action: str, route: bytes, now: float) -> Caller | None:
+        """Who shows this word and may do this, where that was asked before; None where it has to be looked at.
+
+        Takes `now` by the clock. Promises: nobody is allowed what a file took from him CHECK_EVERY_S ago.
+        """
+        if now >= self._look_at:
+            self._look_at = now + CHECK_EVERY_S
+            self._follow(0.0)
+            keys, tokens = self._allowed_by
+            now_known = self._keys, self._credentials.version()
+            if keys is not now_known[0] or tokens is not now_known[1]:
+                self._allowed_by = now_known
+                self._allowed.clear()
+        caller = self._allowed.get((word, action, route))
+        return None if caller is None or (caller.expires_at and caller.expires_at <= self._now()) else caller
+
+    def allow(self, word: str, action: str, route: bytes, caller: Caller) -> None:
+        """He may: it was looked at."""
+        if len(self._allowed) >= ALLOWED_MAX:
+            self._allowed.clear()
+        self._allowed[word, action, route] = caller
 
     def _follow(self, older_than_s: float) -> None:
         now = self._clock()

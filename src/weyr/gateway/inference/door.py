@@ -6,16 +6,14 @@ reading pauses while a replica is slower than the caller, while a request is hel
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
-from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
 import httptools
 
 from weyr.gateway.inference.aside import HOLD_MAX, keep
 from weyr.gateway.inference.exchange import Exchange
+from weyr.gateway.inference.request import KNOWN
 from weyr.gateway.inference.trials import check_silence
-from weyr.wire.traces import TRACEPARENT
 
 if TYPE_CHECKING:
     from weyr.gateway.inference.plane import Plane
@@ -23,17 +21,6 @@ if TYPE_CHECKING:
 HEAD_MAX = 64 * 2**10
 PIPELINE_MAX = 64
 LINGER_S = 1.0
-
-_OURS = frozenset({
-    b"authorization", b"connection", b"content-length", b"expect", b"host", b"keep-alive", b"proxy-authorization",
-    b"proxy-connection", b"request-timeout", b"te", b"trailer", b"transfer-encoding", b"upgrade",
-    b"x-priority", b"x-request-timeout",
-})  # fmt: skip
-"""Headers that concern this hop. They are not passed on; above all the caller's token is not."""
-_KEPT = frozenset({b"host", b"request-timeout", b"x-priority", b"x-request-timeout"})
-"""Those that concern the replica as well."""
-_KEY_HEADERS = (b"x-api-key", b"api-key")
-"""Where Anthropic's and Azure's clients put their keys."""
 
 
 class Door(asyncio.Protocol):
@@ -49,7 +36,7 @@ class Door(asyncio.Protocol):
         self._queue: deque[Exchange] = deque()
         self._incoming: Exchange | None = None
         self._is_advancing = False
-        self._is_paused = False
+        self.is_paused = False
         self._is_in_head = False
         self._is_deaf = False
         self._is_resuming = False
@@ -95,8 +82,9 @@ class Door(asyncio.Protocol):
                 self._broken(431, f"the head is over {HEAD_MAX} bytes")
         current = self.current
         if current is None:
-            self._advance()
-            current = self.current
+            if self._queue:
+                self._advance()
+                current = self.current
         elif current.line is not None and current.pieces:
             current.flush()
         elif current.is_gathering:
@@ -124,9 +112,9 @@ class Door(asyncio.Protocol):
             is_stuck = True
         else:
             is_stuck = current.line.is_full if current.line else current.buffered > HOLD_MAX
-        if is_stuck == self._is_paused or self.transport.is_closing():
+        if is_stuck == self.is_paused or self.transport.is_closing():
             return
-        self._is_paused = is_stuck
+        self.is_paused = is_stuck
         if is_stuck:
             self.transport.pause_reading()
         else:
@@ -137,7 +125,7 @@ class Door(asyncio.Protocol):
         self.current = None
         if closes or exchange.closes or self.plane.is_draining:
             self._shut(exchange.is_whole)
-        elif not self._is_advancing:
+        elif not self._is_advancing and (self._queue or self.is_paused):
             self._advance()
             self.adjust_reading()
 
@@ -152,7 +140,7 @@ class Door(asyncio.Protocol):
                 self._advance()
             elif silent_s > bounds.idle_s:
                 self.transport.close()
-        elif self._incoming is not None and not self._is_paused:
+        elif self._incoming is not None and not self.is_paused:
             if silent_s > bounds.body_s:
                 self._broken(408, f"nothing more of the body came for {bounds.body_s:g} s")
                 self._advance()
@@ -170,68 +158,32 @@ class Door(asyncio.Protocol):
     def on_message_begin(self) -> None:
         if self._is_resuming:
             return
-        self._target = b""
-        # Four words a header: its name, a colon, its value, the end of the line.
-        self._fields: list[bytes] = []
-        self._special: dict[bytes, bytes] = {}
-        self._traceparent: bytes | None = None
+        self._heading = Exchange(self)
         self._head_size = 0
         self._head_at = self.plane.now
         self._is_in_head = True
 
     def on_url(self, url: bytes) -> None:
         if not self._is_resuming:
-            self._target += url
+            self._heading.target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._is_resuming:
             return
-        lowered = name.lower()
-        if lowered in _OURS:
-            # Joined, as HTTP says of repeated headers: two tokens are then no token.
-            self._special[lowered] = b"%b, %b" % (self._special[lowered], value) if lowered in self._special else value
-            if lowered not in _KEPT:
-                return
-        elif lowered == TRACEPARENT:
-            self._traceparent = value
-        self._fields += (name, b": ", value, b"\r\n")
+        request, known = self._heading, KNOWN[name]
+        if known and not request.passes_on(known, value):
+            return
+        request.fields += (name, b": ", value, b"\r\n")
 
     def on_headers_complete(self) -> None:
         if self._is_resuming:
             return
         self._is_in_head = False
-        special = self._special
-        target, method = self._target, self._parser.get_method()
-        name, rest = _split(target)
-        version = self._parser.get_http_version()
-        length, encoding = special.get(b"content-length"), special.get(b"transfer-encoding")
-        framing = b""
-        self._is_upgrading = is_upgrading = _is_websocket(method, special)
-        if is_upgrading:
-            framing = b"connection: upgrade\r\nupgrade: websocket\r\n"
-        elif encoding is not None:
-            framing = b"transfer-encoding: chunked\r\n"
-        elif length is not None:
-            framing = b"content-length: %b\r\n" % length
-        self._framing = b"" if is_upgrading else framing
-        scheme, _, token = special.get(b"authorization", b"").partition(b" ")
-        bearer = token.strip() if scheme.lower() == b"bearer" else b"" if scheme else self._key_taken_out()
-        fields = self._fields if b"connection" not in special else self._without_named(special[b"connection"])
-        begin = b" HTTP/1.1\r\n" if version == "1.1" else b" HTTP/1.0\r\n"
-        head = b"".join((method, b" ", rest, begin, *fields, framing, b"\r\n"))
-        exchange = self._incoming = Exchange(self, method, name, bearer.decode("latin-1"), head, self._fields)
-        exchange.path = rest
-        exchange.length = int(length) if length is not None else 0
-        exchange.asked_s = special.get(b"x-request-timeout") or special.get(b"request-timeout")
-        exchange.asked_priority = special.get(b"x-priority")
-        exchange.is_chunked = encoding is not None
-        exchange.traceparent = self._traceparent
-        exchange.upgrades = is_upgrading
-        exchange.closes = is_upgrading or not self._parser.should_keep_alive()
+        exchange, parser = self._heading, self._parser
+        exchange.complete(parser.get_method(), parser.get_http_version(), parser.should_keep_alive())
+        self._is_upgrading = exchange.upgrades
+        self._incoming = exchange
         self._queue.append(exchange)
-        exchange.problem = self._problem_of(version, head, len(fields) // 4 + 2 + framing.count(b"\n"))
-        if b"expect" in special:
-            exchange.expects = True
 
     def on_body(self, piece: bytes) -> None:
         exchange = self._incoming
@@ -252,7 +204,7 @@ class Door(asyncio.Protocol):
             exchange.pieces.append(piece)
 
     def on_message_complete(self) -> None:
-        if self._framing and self._parser.should_upgrade():
+        if not self._is_upgrading and self._heading.framing and self._parser.should_upgrade():
             # httptools says so at the end of the head; the body is still to come.
             return
         exchange, self._incoming = self._incoming, None
@@ -263,38 +215,6 @@ class Door(asyncio.Protocol):
         if len(self._queue) > PIPELINE_MAX:
             self._refuse(400, f"more than {PIPELINE_MAX} requests wait on one connection")
 
-    def _problem_of(self, version: str, head: bytes, lines: int) -> tuple[int, str] | None:
-        """What is wrong with a head that could be parsed."""
-        special = self._special
-        if head.count(b"\n") != lines:
-            return 400, "a header may not be folded over lines"
-        if int(special.get(b"content-length", b"0")) > self.plane.bounds.body_max:
-            return 413, f"the body is over {self.plane.bounds.body_max} bytes"
-        if special.get(b"transfer-encoding", b"chunked").lower() != b"chunked":
-            return 501, "the only transfer encoding is chunked"
-        if special.get(b"expect", b"100-continue").lower() != b"100-continue":
-            return 417, "the only expectation is 100-continue"
-        if version == "1.1" and b"host" not in special:
-            return 400, "a request in HTTP/1.1 names its Host"
-        return None
-
-    def _key_taken_out(self) -> bytes:
-        """The key of a caller who shows it in a header of its own. The replica does not see it."""
-        for at in range(0, len(self._fields), 4):
-            if self._fields[at].lower() in _KEY_HEADERS:
-                key = self._fields[at + 2]
-                self._fields = self._fields[:at] + self._fields[at + 4 :]
-                return key
-        return b""
-
-    def _without_named(self, connection: bytes) -> list[bytes]:
-        """The headers that the caller's own Connection header does not keep to this hop."""
-        named = {word.strip().lower() for word in connection.split(b",")} - {b"close", b"keep-alive", b""}
-        if not named:
-            return self._fields
-        fields = [self._fields[at : at + 4] for at in range(0, len(self._fields), 4)]
-        return [word for field in fields if field[0].lower() not in named for word in field]
-
     def _decline_upgrade(self, rest: bytes) -> None:
         """Goes on in HTTP/1.1: what the caller offers to become may be ignored, what it asked may not.
 
@@ -304,7 +224,7 @@ class Door(asyncio.Protocol):
         self._parser = httptools.HttpRequestParser(self)
         if self._incoming is not None:
             self._is_resuming = True
-            self._parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n" % self._framing)
+            self._parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n" % self._heading.framing)
             self._is_resuming = False
         self.data_received(rest)
 
@@ -318,7 +238,7 @@ class Door(asyncio.Protocol):
         exchange, self._incoming = self._incoming, None
         self._is_in_head = False
         if exchange is None:
-            exchange = Exchange(self, b"", b"", "", b"")
+            exchange = Exchange(self)
             self._queue.append(exchange)
         if exchange is self.current:
             exchange.refuse(status, message)
@@ -338,32 +258,12 @@ class Door(asyncio.Protocol):
     def _shut(self, is_whole: bool) -> None:
         """Ends the connection. Closing over unread bytes would reset it and take the last answer with it."""
         self.is_closing = True
-        is_clean = is_whole and not self._queue and not self._is_paused
+        is_clean = is_whole and not self._queue and not self.is_paused
         self._queue.clear()
         if is_clean or self.transport.is_closing():
             self.transport.close()
             return
         self.transport.write_eof()
-        if self._is_paused:
+        if self.is_paused:
             self.transport.resume_reading()
         self.loop.call_later(LINGER_S, self.transport.close)
-
-
-def _is_websocket(method: bytes, special: Mapping[bytes, bytes]) -> bool:
-    """Whether a caller wants to go on in WebSocket; every other offer to become something else is declined."""
-    if special.get(b"upgrade", b"").strip().lower() != b"websocket" or method != b"GET":
-        return False
-    has_body = b"content-length" in special or b"transfer-encoding" in special
-    return not has_body and b"upgrade" in special.get(b"connection", b"").lower()
-
-
-@lru_cache(maxsize=256)
-def _split(target: bytes) -> tuple[bytes, bytes]:
-    """`/stack/endpoint/rest?query` → (`stack/endpoint`, `/rest?query`)."""
-    if not target.startswith(b"/"):
-        # The absolute form, `http://host/path`, which proxies are sent.
-        target = b"/" + target.partition(b"://")[2].partition(b"/")[2]
-    path, mark, query = target.partition(b"?")
-    _, *words = path.split(b"/", 3)
-    rest = words[2] if len(words) > 2 else b""
-    return b"/".join(words[:2]), b"".join((b"/", rest, mark, query))

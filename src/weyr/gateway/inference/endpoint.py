@@ -5,7 +5,6 @@ A replica that leaves the routes drains: it gets no new request, and is dropped 
 
 import asyncio
 import math
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
@@ -127,11 +126,11 @@ class Endpoint:
         version.counts.reported(outcome.value)
         return name
 
-    def began(self) -> None:
-        """A request came."""
+    def began(self, now: float) -> None:
+        """A request came, at this Unix time."""
         self.inflight += 1
         self.requests += 1
-        self.last_request_at = time.time()
+        self.last_request_at = now
 
     def ended(self, status: int, latency_s: float, version: Version | None) -> Counts:
         """It was answered with this status, by `version` if any; 499 where the caller went away first.
@@ -150,7 +149,7 @@ class Endpoint:
         replica.inflight -= 1
         if replica.is_draining and not replica.inflight and replica in self.draining:
             self.draining.remove(replica)
-        if self.waiting.queue:
+        if self.waiting.queue.waits:
             self.waiting.let_in()
 
     def turned_away(self, status: int) -> None:

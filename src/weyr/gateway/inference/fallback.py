@@ -40,11 +40,11 @@ class Step:
             self._version.connect_s = told.first_byte_s
             self._version.replicas[0].upstream = self.upstream
 
-    def take(self, exchange: "Exchange", endpoint: "Endpoint") -> tuple[Replica, bytes] | None:
-        """Who answers and the whole request as it is sent there; None where it cannot answer this one now."""
-        now, plane = exchange.door.loop.time(), exchange.door.plane
+    def take(self, exchange: "Exchange", endpoint: "Endpoint") -> "tuple[Replica, Endpoint, bytes] | None":
+        """Who answers, whose replica that is, and the whole request as it is sent there; None where it cannot answer
+        this one now."""
+        now, plane, host = time.monotonic(), exchange.door.plane, endpoint
         body = bytes(exchange.kept or b"")
-        exchange.host = endpoint
         if self.upstream is not None and self._version is not None:
             replica = self._version.pick(now, exchange)
             if replica is None or not self.upstream.has_money(plane.tally):
@@ -54,17 +54,17 @@ class Step:
                 request = self.upstream.request(exchange.method, path, tuple(exchange.fields), body)
             except OSError:
                 return None  # its key is not there
-            return None if request is None else (replica, request)
+            return None if request is None else (replica, host, request)
         if self.told.route:
             other = plane.table.by_prefix.get(self.told.route.encode())
             if other is None:
                 return None
             other.last_request_at = time.time()
-            exchange.host = other
+            host = other
             replica = other.pick(now, exchange)
         else:
             replica = endpoint.pick_of(self.told.version, now, exchange)
-        return None if replica is None else (replica, whole(exchange.head, body, exchange.is_chunked))
+        return None if replica is None else (replica, host, whole(exchange.head, body, exchange.is_chunked))
 
 
 def falls_back(exchange: "Exchange", status: int) -> bool:
@@ -77,15 +77,12 @@ def falls_back(exchange: "Exchange", status: int) -> bool:
     while exchange.step < len(endpoint.chain):
         step = endpoint.chain[exchange.step]
         exchange.step += 1
-        before = exchange.host
         taken = step.take(exchange, endpoint)
         if taken is None:
-            exchange.host = before
             continue
         step.taken += 1
-        host, exchange.host = exchange.host, before
         _let_go(exchange, status)
-        exchange.host, exchange.adds = host, step.says
+        exchange.adds = step.says
         exchange.send_anew(*taken)
         return True
     return False
@@ -106,10 +103,12 @@ def whole(head: bytes, body: bytes, is_chunked: bool) -> bytes:
 
 def _let_go(exchange: "Exchange", status: int) -> None:
     """Leaves whoever had the request. That it failed there is counted there: a fallback hides no canary's errors."""
-    if exchange.line is not None:
-        line, exchange.line = exchange.line, None
-        blame(exchange)
-        line.drop()
-    if exchange.replica is not None and exchange.sent_at:
-        exchange.replica.version.counts.answered(status, exchange.door.loop.time() - exchange.began_at)
-    exchange.leave_replica()
+    attempt = exchange.attempt
+    if attempt is None:
+        return
+    if attempt.line is not None:
+        blame(attempt)
+        attempt.drop()
+    if attempt.under_way and attempt.sent_at:
+        attempt.replica.version.counts.answered(status, time.monotonic() - exchange.began_at)
+    attempt.leave()

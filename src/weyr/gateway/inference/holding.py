@@ -1,6 +1,7 @@
 """What becomes of a request that no replica can take now? It waits its turn, or is told at once that it would wait in
 vain."""
 
+import time
 from typing import TYPE_CHECKING
 
 from weyr.gateway.inference.fallback import falls_back
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 def hold(exchange: "Exchange", endpoint: "Endpoint") -> None:
     """Puts it into the line, where it can be out of it before its time is up."""
     route, loop = endpoint.route, exchange.door.loop
-    now, end = loop.time(), exchange.began_at + min(route.body.hold_s, endpoint.patience_s)
+    now, end = time.monotonic(), exchange.began_at + min(route.body.hold_s, endpoint.patience_s)
     exchange.is_cold = exchange.is_cold or not endpoint.replicas
     if end <= now:
         give_up(exchange)
@@ -34,6 +35,7 @@ def hold(exchange: "Exchange", endpoint: "Endpoint") -> None:
                 exchange.refuse(503, why, again)
             return
         exchange.hold_timer = loop.call_at(end, give_up, exchange)
+    exchange.was_held = True
     waiting.join(exchange, endpoint.replicas)
     exchange.door.plane.doorbell.ring(route.thing, now)
 

@@ -14,6 +14,7 @@ from weyr.gateway.inference.replica import Replica
 from weyr.gateway.inference.trials import break_off
 
 if TYPE_CHECKING:
+    from weyr.gateway.inference.attempt import Attempt
     from weyr.gateway.inference.exchange import Exchange
     from weyr.gateway.inference.plane import Plane
 
@@ -32,24 +33,25 @@ async def connect(plane: "Plane", replica: Replica) -> "Line":
     return line
 
 
-async def reach(exchange: "Exchange", replica: Replica) -> None:
+async def reach(attempt: "Attempt") -> None:
     """Connects to the replica and sends the request on; one that does not take a connection is left alone a while."""
+    exchange, replica = attempt.exchange, attempt.replica
     try:
         async with asyncio.timeout(replica.version.connect_s):
             line = await connect(exchange.door.plane, replica)
     except OSError:
         # TimeoutError is one of them. Nothing was sent, so another replica may have it.
         replica.refused(exchange.door.loop.time())
-        exchange.task = None
-        exchange.leave_replica()
+        attempt.task = None
+        attempt.leave()
         if not exchange.step:
             exchange.wake()
         elif not falls_back(exchange, 502):
             exchange.refuse(502, f"nobody in the chain of {exchange.name.decode('latin-1')} can be reached")
         return
-    exchange.task = None
+    attempt.task = None
     replica.answered()
-    exchange.send_on(line)
+    exchange.send_on(attempt, line)
 
 
 async def dial(
@@ -63,33 +65,33 @@ async def dial(
 
 
 class Line(asyncio.Protocol):
-    """One connection to `replica`. It carries one exchange at a time, or lies idle."""
+    """One connection to `replica`. It carries one attempt at a time, or lies idle."""
 
     def __init__(self, plane: "Plane", replica: Replica) -> None:
         self._plane = plane
         self._replica = replica
-        self._exchange: Exchange | None = None
+        self._attempt: Attempt | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._gathered: list[bytes] = []
         self.is_full = False
         self.heard_at = 0.0
         self._reset()
 
-    def begin(self, exchange: "Exchange") -> None:
-        """Belongs to this exchange until its answer is whole."""
-        self._exchange = exchange
+    def begin(self, attempt: "Attempt") -> None:
+        """Belongs to this attempt until its answer is whole."""
+        self._attempt = attempt
         self._reset()
-        if exchange.door.is_full:
+        if attempt.exchange.door.is_full:
             self.transport.pause_reading()
 
     def close(self) -> None:
         """Lets the replica go, after what was written has gone out."""
-        self._exchange = None
+        self._attempt = None
         self.transport.close()
 
     def drop(self) -> None:
         """Lets the replica go at once: nobody waits for the answer, and it may notice."""
-        self._exchange = None
+        self._attempt = None
         self.transport.abort()
 
     def hold_back(self, is_full: bool) -> None:
@@ -104,17 +106,17 @@ class Line(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        exchange, self._exchange = self._exchange, None
-        if exchange is None:
+        attempt, self._attempt = self._attempt, None
+        if attempt is None:
             self._replica.forget(self)
         elif self._ends_by_close:
-            exchange.answered(self._status, keeps_alive=False)
+            attempt.answered(self._status, keeps_alive=False)
         else:
-            exchange.line_lost()
+            attempt.lost()
 
     def data_received(self, data: bytes) -> None:
-        exchange = self._exchange
-        if exchange is None:
+        attempt = self._attempt
+        if attempt is None:
             # Nothing was asked, so this is no answer to anything.
             self.transport.abort()
             return
@@ -123,17 +125,17 @@ class Line(asyncio.Protocol):
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             self._is_strange = True
-            if exchange.upgrades and self._status == 101:
-                self._exchange = None
-                exchange.agreed(b"".join((*self._gathered, data)))
+            if attempt.exchange.upgrades and self._status == 101:
+                self._attempt = None
+                attempt.agreed(b"".join((*self._gathered, data)))
                 return
         except httptools.HttpParserError:
             self._is_strange = True
         if self._is_strange:
             # Bytes after the end of an answer could pass as the answer to somebody's next request.
-            self._exchange = None
+            self._attempt = None
             self.transport.abort()
-            exchange.line_lost()
+            attempt.lost()
             return
         if not self._has_head:
             self._gather(data)
@@ -141,14 +143,16 @@ class Line(asyncio.Protocol):
         if self._gathered:
             data = b"".join((*self._gathered, data))
             self._gathered = []
+        exchange = attempt.exchange
         if not exchange.has_answer:
             if self._status in AGAIN and exchange.tries_another(self._status):
-                self._exchange = None
+                self._attempt = None
                 self.transport.abort()
                 return
             if self._status in FAILURES and falls_back(exchange, self._status):
                 return
-            self._look_at_head(exchange, data)
+            if not (self._is_complete and self._keeps_alive) or exchange.method == b"HEAD":
+                self._look_at_head(exchange, data)
             adds = exchange.adds
             if exchange.allowance is not None:
                 adds += exchange.allowance.fields
@@ -157,22 +161,22 @@ class Line(asyncio.Protocol):
             if adds:
                 data = with_lines(data, adds)
         exchange.door.transport.write(data)
-        if (hit := exchange.passed(data)) and not self._is_complete:
+        if (hit := attempt.passed(data)) and not self._is_complete:
             break_off(exchange, hit)
             return
         if self._is_complete:
-            self._exchange = None
-            exchange.answered(self._status, self._keeps_alive)
+            self._attempt = None
+            attempt.answered(self._status, self._keeps_alive)
 
     def pause_writing(self) -> None:
         self.is_full = True
-        if self._exchange:
-            self._exchange.door.adjust_reading()
+        if self._attempt:
+            self._attempt.exchange.door.adjust_reading()
 
     def resume_writing(self) -> None:
         self.is_full = False
-        if self._exchange:
-            self._exchange.door.adjust_reading()
+        if self._attempt:
+            self._attempt.exchange.door.adjust_reading()
 
     # What httptools calls while it reads.
 
@@ -200,10 +204,10 @@ class Line(asyncio.Protocol):
 
     def _gather(self, data: bytes) -> None:
         self._gathered.append(data)
-        if sum(map(len, self._gathered)) > HEAD_MAX and self._exchange:
-            exchange, self._exchange = self._exchange, None
+        if sum(map(len, self._gathered)) > HEAD_MAX and self._attempt:
+            attempt, self._attempt = self._attempt, None
             self.transport.abort()
-            exchange.line_lost()
+            attempt.lost()
 
     def _look_at_head(self, exchange: "Exchange", data: bytes) -> None:
         """Finds the end of answers whose end the parser cannot know."""

@@ -17,16 +17,16 @@ class FairQueue(Generic[T]):
 
     def __init__(self) -> None:
         self._heap: list[tuple[int, float, int, T]] = []
-        self._waits: dict[T, tuple[int, str]] = {}
+        self.waits: dict[T, tuple[int, str]] = {}
         self._reached = [0.0] * len(PRIORITIES)
         self._ends: dict[tuple[int, str], tuple[float, int]] = {}
         self._count = 0
 
     def __len__(self) -> int:
-        return len(self._waits)
+        return len(self.waits)
 
     def __contains__(self, item: T) -> bool:
-        return item in self._waits
+        return item in self.waits
 
     def push(self, item: T, caller: str, priority: int, cost: float = 1.0) -> None:
         """`cost` is how much of its caller's share this one takes: 1 where all are alike."""
@@ -35,14 +35,14 @@ class FairQueue(Generic[T]):
         begin = max(self._reached[priority], end)
         self._ends[place] = (begin + cost, waiting + 1)
         self._count += 1
-        self._waits[item] = place
+        self.waits[item] = place
         heapq.heappush(self._heap, (-priority, begin, self._count, item))
 
     def pop(self) -> T | None:
         """The next one; None where nobody waits."""
         while self._heap:
             negative, begin, _, item = heapq.heappop(self._heap)
-            if item in self._waits:
+            if item in self.waits:
                 self._reached[-negative] = begin
                 self.drop(item)
                 return item
@@ -50,7 +50,7 @@ class FairQueue(Generic[T]):
 
     def drop(self, item: T) -> None:
         """It waits no longer; one that never did is no error."""
-        place = self._waits.pop(item, None)
+        place = self.waits.pop(item, None)
         if place is None:
             return
         end, waiting = self._ends[place]
@@ -59,11 +59,11 @@ class FairQueue(Generic[T]):
         else:
             # Whoever has none waiting has used no share: what he was ahead by is forgiven.
             del self._ends[place]
-        if not self._waits:
+        if not self.waits:
             self._heap.clear()
-        elif len(self._heap) > 2 * len(self._waits) + 64:
+        elif len(self._heap) > 2 * len(self.waits) + 64:
             # Those who left would otherwise stay in the heap for as long as others wait.
-            self._heap = [entry for entry in self._heap if entry[3] in self._waits]
+            self._heap = [entry for entry in self._heap if entry[3] in self.waits]
             heapq.heapify(self._heap)
 
     def take_all(self) -> list[T]:

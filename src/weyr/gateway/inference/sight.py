@@ -1,14 +1,16 @@
 """What is noted of a request beside its counts? Its tokens, its trace and its exchange, where somebody wants them."""
 
+import time
 from typing import TYPE_CHECKING
 
 from weyr.gateway.inference.capture import chosen
-from weyr.gateway.inference.replica import Replica
 from weyr.gateway.inference.stream import Stream
 from weyr.gateway.inference.trace import Passage, traced
+from weyr.gateway.inference.version import Version
 from weyr.wire.traces import TRACEPARENT
 
 if TYPE_CHECKING:
+    from weyr.gateway.inference.attempt import Attempt
     from weyr.gateway.inference.endpoint import Endpoint
     from weyr.gateway.inference.exchange import Exchange
 
@@ -27,31 +29,30 @@ def watch(exchange: "Exchange", endpoint: "Endpoint") -> None:
             capture.asked(piece)
 
 
-def stream_of(exchange: "Exchange", data: bytes) -> Stream | None:
-    """What reads the tokens of an answer that begins with `data`, None for one that has none."""
-    if exchange.version is None:
-        return None
+def stream_of(exchange: "Exchange", version: Version, data: bytes) -> Stream | None:
+    """What reads the tokens of an answer of this version that begins with `data`, None for one that has none."""
     head = data[: data.find(b"\r\n\r\n")]
     is_events = b"text/event-stream" in head
     is_metered = exchange.allowance is not None and exchange.allowance.is_metered
     if is_events or is_metered or (exchange.path.startswith(b"/v1/") and b"application/json" in head):
         is_chunked = is_events and b"\r\ntransfer-encoding:" in head.lower()
-        return Stream(exchange.version.counts.measure, exchange.began_at, is_events, is_chunked, len(head) + 4)
+        return Stream(version.counts.measure, exchange.began_at, is_events, is_chunked, len(head) + 4)
     return None
 
 
-def record(exchange: "Exchange", endpoint: "Endpoint", replica: Replica | None, status: int) -> None:
+def record(exchange: "Exchange", endpoint: "Endpoint", attempt: "Attempt | None", status: int) -> None:
     """The request is over: it is counted, and told of."""
-    now, began_at, stream = exchange.door.loop.time(), exchange.began_at, exchange.stream
-    counts = endpoint.ended(status, now - began_at, exchange.version)
-    if exchange.sent_at:
+    now, began_at, stream = time.monotonic(), exchange.began_at, exchange.stream
+    replica, sent_at = (attempt.replica, attempt.sent_at) if attempt is not None else (None, 0.0)
+    counts = endpoint.ended(status, now - began_at, replica.version if replica is not None else None)
+    if sent_at:
         counts.worked += 1
-        counts.worked_s += now - exchange.sent_at
+        counts.worked_s += now - sent_at
     watched = endpoint.route.body.watch
     caller = exchange.caller if watched.has_callers else ""
     sizes = exchange.received, exchange.answered_bytes
     tokens = stream.tokens() if stream is not None else None
-    counts.measure.ended(caller, status, (exchange.sent_at or now) - began_at, exchange.is_cold, sizes, tokens)
+    counts.measure.ended(caller, status, (sent_at or now) - began_at, exchange.is_cold, sizes, tokens)
     if exchange.trace is None and exchange.capture is None:
         return
     plane = exchange.door.plane
@@ -60,7 +61,7 @@ def record(exchange: "Exchange", endpoint: "Endpoint", replica: Replica | None, 
         first_at = stream.first_at if stream is not None else 0.0
         exporter.put(Passage(
             exchange.trace, exchange.method.decode(), endpoint.route.name, counts.name, named, exchange.caller, status,
-            began_at + ahead_s, exchange.sent_at and exchange.sent_at + ahead_s, now + ahead_s,
+            began_at + ahead_s, sent_at and sent_at + ahead_s, now + ahead_s,
             first_at and first_at + ahead_s, tokens or (0, 0), exchange.is_cold,
         ))  # fmt: skip
     if exchange.capture is not None:

@@ -1,28 +1,29 @@
 """How did a replica do with a request, and what follows where it is silent or the caller has used up a limit?"""
 
+import time
 from typing import TYPE_CHECKING
 
 from weyr.gateway.inference.refusals import broken_off
 
 if TYPE_CHECKING:
+    from weyr.gateway.inference.attempt import Attempt
     from weyr.gateway.inference.exchange import Exchange
 
 
-def blame(exchange: "Exchange") -> None:
+def blame(attempt: "Attempt") -> None:
     """The replica failed this request."""
-    replica, endpoint = exchange.replica, exchange.endpoint
-    if replica is not None and endpoint is not None and exchange.sent_at:
-        replica.did_badly(endpoint.limits.ejection, replica.version.replicas, exchange.door.loop.time())
+    replica, endpoint = attempt.replica, attempt.exchange.endpoint
+    if attempt.under_way and endpoint is not None and attempt.sent_at:
+        replica.did_badly(endpoint.limits.ejection, replica.version.replicas, time.monotonic())
 
 
-def praise(exchange: "Exchange") -> None:
+def praise(attempt: "Attempt") -> None:
     """The replica answered this request."""
-    replica, endpoint = exchange.replica, exchange.endpoint
-    assert replica is not None
+    endpoint = attempt.exchange.endpoint
     assert endpoint is not None
-    took_s = exchange.door.loop.time() - exchange.sent_at
+    took_s = time.monotonic() - attempt.sent_at
     endpoint.waiting.served(took_s)
-    if replica.did_well(took_s):
+    if attempt.replica.did_well(took_s):
         endpoint.waiting.let_in()
 
 
@@ -33,8 +34,10 @@ def check_silence(exchange: "Exchange", silent_s: float, answer_s: float) -> Non
     bound_s = (times.between_s if exchange.has_answer else times.first_byte_s) or answer_s
     if silent_s <= bound_s:
         return
-    blame(exchange)
-    line = exchange.line
+    attempt = exchange.attempt
+    assert attempt is not None
+    blame(attempt)
+    line = attempt.line
     if not exchange.has_answer and exchange.tries_another():
         if line is not None:
             line.drop()
@@ -44,15 +47,14 @@ def check_silence(exchange: "Exchange", silent_s: float, answer_s: float) -> Non
 
 def break_off(exchange: "Exchange", limit: str) -> None:
     """A limit is used up while a stream passes: it ends with an event that says so."""
-    line, stream = exchange.line, exchange.stream
-    assert line is not None
+    attempt, stream = exchange.attempt, exchange.stream
+    assert attempt is not None
     assert stream is not None
     event = broken_off(exchange.path, f"{exchange.caller} has used up {limit}")
     if stream.is_chunked:
         event = b"%x\r\n%b\r\n0\r\n\r\n" % (len(event), event)
     exchange.door.transport.write(event)
-    exchange.line = None
-    line.drop()
+    attempt.drop()
     if exchange.endpoint is not None:
         exchange.endpoint.cut += 1
     exchange.over(429)
