@@ -84,18 +84,17 @@ class Callers:
         reader: asyncio.StreamReader | None = None
         writer: asyncio.StreamWriter | None = None
         while self.total < self._wanted:
-            phase = self.phase
             try:
                 if reader is None or writer is None or reader.at_eof():
                     reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
                 writer.write(self._request)
                 status, closes = await _answer(reader)
-                self.outcomes["200" if status == 200 else f"{status} during {phase}"] += 1
+                self.outcomes["200" if status == 200 else f"{status} during {self.phase}"] += 1
                 if closes:
                     writer.close()
                     reader = None
             except (OSError, EOFError) as e:
-                self.outcomes[f"{type(e).__name__} during {phase}"] += 1
+                self.outcomes[f"{type(e).__name__} during {self.phase}"] += 1
                 reader = None
         if writer is not None:
             writer.close()

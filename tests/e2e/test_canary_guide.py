@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import traffic_stack
 from one_user import User, until
 
 ROOT = Path(__file__).parents[2]
@@ -24,6 +25,9 @@ def test_the_guide_works_as_it_is_written(user: User) -> None:
     shares: list[str] = []
 
     for command in (line for block in blocks for line in block.split("\n") if line):
+        if command.startswith("weyr down"):
+            # The guide's stack is up and its last words are said: what else a user does with one is tried on it.
+            traffic_stack.tried(user)
         done = subprocess.run(
             ["/bin/sh", "-c", command], cwd=user.folder, env=surroundings, capture_output=True, text=True, check=False
         )

@@ -1,23 +1,21 @@
 """`weyr ab`: do the versions of an endpoint differ, or is it chance?"""
 
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from weyr.cli.ab_table import ab_table, counts_of
 from weyr.cli.completing import refs
 from weyr.cli.connect import reader
 from weyr.cli.group import Session, verb, verb_app
 from weyr.cli.options import AsJson, Stack
-from weyr.cli.screen import coloured, put, put_json, table
+from weyr.cli.screen import put, put_json
 from weyr.cli.select import the_object
-from weyr.core.comparison import LOOKED_FOR, Finding, report
+from weyr.core.comparison import LOOKED_FOR, report
 from weyr.core.diagnostic import Diagnostic, UserError
-from weyr.core.plain import value_of
 from weyr.core.routes import VersionCounts
 
-COLUMNS = ("measure", "version", "control", "difference", "95 % at any look", "p at any look", "p once", "verdict")
-_FORM = {"errors": "{:.2%}", "latency": "{:.4f} s", "outcome": "{:.4g}"}
 app = verb_app()
 
 
@@ -41,7 +39,7 @@ def ab(
     """
     session: Session = ctx.obj
     row = the_object(reader(session.home), ref, stack)
-    counts = [counts for thing in row.things for counts in _counts(thing.get("versions"))]
+    counts = counts_of(row)
     try:
         findings = report(counts, control, looking_for)
     except LookupError as e:
@@ -52,33 +50,9 @@ def ab(
     if not findings:
         put(f"{row.ref} has answered requests with {_names(counts)}; there is nothing to compare yet.")
         return
-    put(table(list(COLUMNS), [_line(finding) for finding in findings]))
-
-
-def _counts(plain: Any) -> tuple[VersionCounts, ...]:
-    return value_of(tuple[VersionCounts, ...], plain or [])
+    put(ab_table(findings))
 
 
 def _names(counts: list[VersionCounts]) -> str:
     served = [f"version {one.name}" if one.name else "its one version" for one in counts if one.requests]
     return ", ".join(served) or "no version"
-
-
-def _line(finding: Finding) -> list[str]:
-    form, seen = _FORM[finding.measure], finding.difference
-    first = [
-        finding.measure,
-        f"{finding.version}: {form.format(finding.mean)}",
-        f"{finding.control}: {form.format(finding.control_mean)}",
-    ]
-    if seen is None:
-        return [*first, "-", "-", "-", "-", f"{finding.verdict} ({finding.count})"]
-    colour = {"better": "ready", "worse": "failed"}.get(finding.verdict, "")
-    return [
-        *first,
-        form.format(seen.value),
-        f"{form.format(seen.low)} to {form.format(seen.high)}",
-        f"{seen.p_always:.3g}",
-        f"{seen.p_value:.3g}",
-        coloured(finding.verdict, colour) if colour else finding.verdict,
-    ]

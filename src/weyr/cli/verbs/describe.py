@@ -51,6 +51,8 @@ def describe(
         live = client.call("GET", "/v1/endpoints/live", stack=row.stack, name=row.name)
         if live.get("endpoints"):
             _part("Now (rates of the last minute, costs of the last hour)", live_table(live).splitlines())
+    if row.kind == "endpoint":
+        _compared(row)
     _part("Events", [event_text(event_of(fields)) for fields in events])
 
 
@@ -60,6 +62,24 @@ def _fields(row: Row) -> None:
     put(f"  cost        {money_text(row.cost_micros)} so far, {money_text(row.rate_micros_per_hour)} per hour now")
     if row.updated_at:
         put(f"  updated     {clock(row.updated_at)}")
+
+
+def _compared(row: Row) -> None:
+    """Versions beside each other, and what came of a shadow's copies; nothing where there is only one version."""
+    # Statistics are for endpoints alone: every other description does without loading them.
+    from weyr.cli.ab_table import ab_table, counts_of
+    from weyr.core.comparison import report
+
+    counts = counts_of(row)
+    if findings := report(counts):
+        _part(f"Versions beside {findings[0].control} (more: weyr ab {row.ref})", ab_table(findings).splitlines())
+    for one in counts:
+        if (copies := one.shadow).compared or copies.failed or copies.dropped:
+            slower = copies.longer_s / copies.compared if copies.compared else 0.0
+            _part(f"Copies to {one.name}", [
+                f"{copies.compared} compared, {copies.differed} of them differed ({slower:+.3f} s on average); "
+                f"{copies.failed} failed, {copies.dropped} dropped"
+            ])  # fmt: skip
 
 
 def _part(title: str, lines: list[str]) -> None:

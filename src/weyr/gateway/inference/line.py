@@ -12,6 +12,7 @@ import httptools
 from weyr.gateway.inference.fallback import FAILURES, falls_back
 from weyr.gateway.inference.replica import Replica
 from weyr.gateway.inference.trials import break_off
+from weyr.gateway.inference.usage_event import UsageEvents, is_unasked
 
 if TYPE_CHECKING:
     from weyr.gateway.inference.attempt import Attempt
@@ -28,7 +29,7 @@ AGAIN = frozenset({502, 503, 504})
 async def connect(plane: "Plane", replica: Replica) -> "Line":
     """A new connection. Raises: OSError where the replica does not take it."""
     if replica.upstream is not None:
-        return await replica.upstream.dial(plane.loop, lambda: Line(plane, replica))
+        return await replica.upstream.dial(plane.loop, lambda: FarLine(plane, replica))
     _, line = await dial(plane.loop, lambda: Line(plane, replica), replica.address.socket)
     return line
 
@@ -219,6 +220,28 @@ class Line(asyncio.Protocol):
         elif not self._keeps_alive and not self._is_complete:
             head = data[: data.find(b"\r\n\r\n")].lower()
             self._ends_by_close = b"\r\ncontent-length:" not in head and b"\r\ntransfer-encoding:" not in head
+
+
+class FarLine(Line):
+    """A connection to a server elsewhere, for one exchange. The usage of a stream that the plane asked for, and the
+    caller did not, is kept from him."""
+
+    _usage: UsageEvents | None = None
+
+    def begin(self, exchange: "Exchange") -> None:
+        self._usage = UsageEvents() if is_unasked(bytes(exchange.kept or b"")) else None
+        super().begin(exchange)
+
+    def data_received(self, data: bytes) -> None:
+        if self._usage is not None and self._exchange is not None:
+            data = self._usage.feed(data)
+        if data:
+            super().data_received(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._usage is not None and self._exchange is not None and (rest := self._usage.rest()):
+            super().data_received(rest)
+        super().connection_lost(exc)
 
 
 def with_lines(data: bytes, lines: bytes) -> bytes:
