@@ -223,23 +223,23 @@ class Line(asyncio.Protocol):
 
 
 class FarLine(Line):
-    """A connection to a server elsewhere, for one exchange. The usage of a stream that the plane asked for, and the
+    """A connection to a server elsewhere, for one attempt. The usage of a stream that the plane asked for, and the
     caller did not, is kept from him."""
 
     _usage: UsageEvents | None = None
 
-    def begin(self, exchange: "Exchange") -> None:
-        self._usage = UsageEvents() if is_unasked(bytes(exchange.kept or b"")) else None
-        super().begin(exchange)
+    def begin(self, attempt: "Attempt") -> None:
+        self._usage = UsageEvents() if is_unasked(bytes(attempt.exchange.kept or b"")) else None
+        super().begin(attempt)
 
     def data_received(self, data: bytes) -> None:
-        if self._usage is not None and self._exchange is not None:
+        if self._usage is not None and self._attempt is not None:
             data = self._usage.feed(data)
         if data:
             super().data_received(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._usage is not None and self._exchange is not None and (rest := self._usage.rest()):
+        if self._usage is not None and self._attempt is not None and (rest := self._usage.rest()):
             super().data_received(rest)
         super().connection_lost(exc)
 
