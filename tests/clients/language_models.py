@@ -38,7 +38,7 @@ class Parrot:
                 self.steps += 1
                 word = words[n % len(words)]
                 if word in sampling.stops:
-                    yield Piece("", 1, Finish.STOP)
+                    yield Piece("", 1, Finish.STOP, word)
                     return
                 if word == "explode":
                     raise RuntimeError("it exploded")

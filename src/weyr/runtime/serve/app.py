@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
+from weyr.runtime.serve.anthropic import Anthropic
 from weyr.runtime.serve.counts import prometheus
 from weyr.runtime.serve.desk import Desk, Given
 from weyr.runtime.serve.devices import device_lines
@@ -30,7 +31,8 @@ class App:
         self.statuses: dict[int, int] = {}
         self._oip = Oip(desk)
         self._inferred: dict[bytes, Slot] = {}
-        self._openai = OpenAi(desk, Talk(desk))
+        talk = Talk(desk)
+        self._openai, self._anthropic = OpenAi(desk, talk), Anthropic(desk, talk)
         self._plain = Plain(desk)
 
     def __call__(self, request: Request) -> Given:
@@ -101,8 +103,8 @@ class App:
                 return refusal(404, NOTHING)
 
     def _v1(self, request: Request, words: list[str]) -> Given:
-        """Below /v1 are OpenAI's protocol and the V1 protocol, which share the list of models."""
-        given = self._openai(request, words)
+        """Below /v1 are OpenAI's protocol, Anthropic's messages and the V1 protocol, which share the list of models."""
+        given = self._openai(request, words) or self._anthropic(request, words)
         if given is not None:
             return given
         match words:

@@ -46,12 +46,13 @@ class Sampling:
 class Piece:
     """What one step added: `tokens` of `text`, which may be empty while a character is incomplete.
 
-    The last piece has `finish`; only it has.
+    The last piece has `finish`; only it has, and `stopped_by` where one of the stops asked for ended the text.
     """
 
     text: str
     tokens: int
     finish: Finish | None = None
+    stopped_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,29 +81,29 @@ def read_embeddings(plain: Mapping[str, Any]) -> AskedVectors:
     encoding = plain.get("encoding_format", "float")
     if encoding not in ("float", "base64"):
         raise Refused("encoding_format is float or base64", "encoding_format")
-    dimensions = None if plain.get("dimensions") is None else _integer(plain["dimensions"], "dimensions", 1)
+    dimensions = None if plain.get("dimensions") is None else read_integer(plain["dimensions"], "dimensions", 1)
     return AskedVectors(_model(plain), _texts(plain.get("input"), "input", TEXTS_MAX), encoding == "base64", dimensions)
 
 
 def _asked(plain: Mapping[str, Any], prompts: tuple[str | tuple[Message, ...], ...], limit: str) -> AskedText:
     given = {name: value for name, value in plain.items() if value is not None}
     sampling = Sampling(
-        tokens_max=_integer(given[limit], limit, 1) if limit in given else None,
-        temperature=_number(given.get("temperature", 1.0), "temperature", 0.0, 2.0),
-        top_p=_number(given.get("top_p", 1.0), "top_p", 0.0, 1.0),
-        stops=_stops(given.get("stop")),
-        seed=_integer(given["seed"], "seed", -(2**63)) if "seed" in given else None,
+        tokens_max=read_integer(given[limit], limit, 1) if limit in given else None,
+        temperature=read_number(given.get("temperature", 1.0), "temperature", 0.0, 2.0),
+        top_p=read_number(given.get("top_p", 1.0), "top_p", 0.0, 1.0),
+        stops=read_stops(given.get("stop")),
+        seed=read_integer(given["seed"], "seed", -(2**63)) if "seed" in given else None,
     )
-    choices = _integer(given.get("n", 1), "n", 1)
+    choices = read_integer(given.get("n", 1), "n", 1)
     if choices * len(prompts) > CHOICES_MAX:
         raise Refused(f"{choices * len(prompts)} answers at once; at most {CHOICES_MAX} are possible", "n")
     options = given.get("stream_options", {})
-    is_stream = _flag(given.get("stream", False), "stream")
+    is_stream = read_flag(given.get("stream", False), "stream")
     if not isinstance(options, dict) or set(options) - {"include_usage", "include_obfuscation"}:
         raise Refused("stream_options has include_usage only", "stream_options")
     if options and not is_stream:
         raise Refused("stream_options belong to a stream", "stream_options")
-    with_usage = _flag(options.get("include_usage", False), "stream_options.include_usage")
+    with_usage = read_flag(options.get("include_usage", False), "stream_options.include_usage")
     # With one seed all answers would be the same.
     samplings = tuple(
         sampling if sampling.seed is None else replace(sampling, seed=sampling.seed + n) for n in range(choices)
@@ -162,7 +162,7 @@ def _model(plain: Mapping[str, Any]) -> str:
     return str(plain["model"])
 
 
-def _stops(given: object) -> tuple[str, ...]:
+def read_stops(given: object) -> tuple[str, ...]:
     stops = [given] if isinstance(given, str) else ([] if given is None else given)
     if not isinstance(stops, list) or not all(isinstance(stop, str) and stop for stop in stops):
         raise Refused("stop is a text or a list of texts", "stop")
@@ -171,19 +171,19 @@ def _stops(given: object) -> tuple[str, ...]:
     return tuple(stops)
 
 
-def _flag(value: object, name: str) -> bool:
+def read_flag(value: object, name: str) -> bool:
     if type(value) is not bool:
         raise Refused(f"{name} is true or false", name)
     return value
 
 
-def _integer(value: object, name: str, least: int) -> int:
+def read_integer(value: object, name: str, least: int) -> int:
     if type(value) is not int or not least <= value < 2**63:
         raise Refused(f"{name} is a whole number of at least {least}", name)
     return value
 
 
-def _number(value: object, name: str, least: float, most: float) -> float:
+def read_number(value: object, name: str, least: float, most: float) -> float:
     if type(value) not in (int, float) or not least <= value <= most:  # type: ignore[operator]  # both are numbers here
         raise Refused(f"{name} is between {least:g} and {most:g}", name)
     return float(value)  # type: ignore[arg-type]  # a number, as the line before says

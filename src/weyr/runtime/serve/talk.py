@@ -19,6 +19,7 @@ class Text:
     finish: Finish
     prompt_tokens: int
     tokens: int
+    stopped_by: str = ""
 
 
 class Talk:
@@ -62,14 +63,15 @@ class Talk:
 
     async def whole(self, slot: Slot, generation: Generation) -> Text:
         """Raises: whatever the model raises."""
-        text, tokens, finish = [], 0, Finish.STOP
+        text, tokens, finish, stopped_by = [], 0, Finish.STOP, ""
         async with aclosing(self.pieces(slot, generation)) as lists:
             async for pieces in lists:
                 for piece in pieces:
                     text.append(piece.text)
                     tokens += piece.tokens
                     finish = piece.finish or finish
-        return Text("".join(text), finish, generation.prompt_tokens, tokens)
+                    stopped_by = piece.stopped_by
+        return Text("".join(text), finish, generation.prompt_tokens, tokens, stopped_by)
 
     async def embed(self, slot: Slot, texts: Sequence[str]) -> Embeddings:
         """Raises: Unserved, Malformed, whatever the model raises."""

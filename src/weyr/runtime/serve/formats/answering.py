@@ -30,9 +30,9 @@ def pieces_of(
             return
         held += written.added(token)
         held_tokens += 1
-        at = min((found for stop in stops if (found := held.find(stop)) >= 0), default=-1)
+        at, stop = min(((found, stop) for stop in stops if (found := held.find(stop)) >= 0), default=(-1, ""))
         if at >= 0:
-            yield Piece(held[:at], held_tokens, Finish.STOP)
+            yield Piece(held[:at], held_tokens, Finish.STOP, stop)
             return
         if count >= most:
             yield Piece(held + written.rest(), held_tokens, Finish.LENGTH)
