@@ -38,3 +38,18 @@ def test_which_file_is_meant_is_never_guessed(tmp_path: Path, names: tuple[str, 
 
     assert done.returncode == 1
     assert f"{len(names)} files of the version end in .gguf, and one is needed" in done.stderr
+
+
+def test_a_registered_version_whose_files_changed_is_not_started(tmp_path: Path) -> None:
+    """Whoever may write to the bucket must not choose what an engine answers with."""
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "tiny.gguf").write_bytes(b"GGUF")
+    first = given(tmp_path, "--version", "chat/3", "--", "true")
+    (tmp_path / "files" / "tiny.gguf").write_bytes(b"other")
+
+    done = given(tmp_path, "--version", "chat/3", "--", "true")
+
+    assert first.returncode == 0
+    assert done.returncode == 1
+    assert "chat/3" in done.stderr
+    assert "tiny.gguf changed since" in done.stderr

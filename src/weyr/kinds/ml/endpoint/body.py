@@ -6,7 +6,7 @@ from weyr.core.capability import TaskBody
 from weyr.core.decision import Need
 from weyr.core.ref import Ref
 from weyr.kinds.ml.endpoint.revision import Target
-from weyr.kinds.ml.endpoint.runs import program_body, served_body
+from weyr.kinds.ml.endpoint.runs import Files, program_body, served_body
 from weyr.kinds.ml.endpoint.spec import EndpointSpec
 from weyr.kinds.ml.endpoint.watching import traced
 
@@ -32,7 +32,9 @@ def replica_body(
         sources = tuple(target.source for target in targets)
         body = served_body(ref, spec, needs, folder, (*words, *how), sources)
     else:
-        body = program_body(ref, spec, needs, folder, targets[0].local_name, targets[0].source)
+        target = targets[0]
+        files = Files(target.source, f"{target.local_name}/{target.version}") if target.source else None
+        body = program_body(ref, spec, needs, folder, target.local_name, files)
     return traced(body, spec.watch)
 
 

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from weyr.core.capability import IN_HEALTH, PYTHON, TaskBody
 from weyr.core.decision import Need
@@ -16,6 +16,14 @@ SERVER = (PYTHON, "-I", "-m", "weyr.runtime.serve")
 WITH_FILES = ('exec "$WEYR_PYTHON" -I -m weyr.runtime.weights "$@"', "weights")
 """What brings a version's files before a program that is not Weyr's; a shell, for the engine knows where Python is."""
 CHECKED = ("--every=5", "--timeout=2", "--failures=3", "--")
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Where a version's files are, and which version of which model that is, as `chat/3`."""
+
+    source: str
+    version: str
 
 
 def served_body(
@@ -32,14 +40,26 @@ def served_body(
 
 
 def program_body(
-    ref: Ref, spec: ProgramSpec, needs: Mapping[Ref, Need], folder: str, name: str, source: str
+    ref: Ref, spec: ProgramSpec, needs: Mapping[Ref, Need], folder: str, name: str, files: Files | None
 ) -> TaskBody:
-    """A program that is not Weyr's, and what answers the engine for it. `source` is a version's files, "" for none."""
+    """A program that is not Weyr's, and what answers the engine for it. `files` are those of a version, if it has any."""
+    source = files.source if files else ""
     engine = ENGINES[spec.engine] if spec.engine else None
     command = command_of(_line(engine, spec, name, source) if engine else spec.run or ())
-    if source:
+    if files:
         suffix = ("--suffix", engine.suffix) if engine and engine.suffix else ()
-        command = ("/bin/sh", "-c", *WITH_FILES, "--source", source, *suffix, "--", *command)
+        command = (
+            "/bin/sh",
+            "-c",
+            *WITH_FILES,
+            "--source",
+            source,
+            "--version",
+            files.version,
+            *suffix,
+            "--",
+            *command,
+        )
     in_socket = engine is None and spec.listens == "socket"
     argv = command if in_socket else (*IN_HEALTH, _check(engine, spec, name), *CHECKED, *command)
     body = task_body(ref, spec, needs, folder, argv)

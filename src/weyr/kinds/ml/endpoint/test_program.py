@@ -85,7 +85,7 @@ def test_an_engine_loads_a_registered_version_from_the_cache() -> None:
     start = body.argv.index("--") + 1
 
     assert body.argv[start : start + 3] == ("/bin/sh", "-c", 'exec "$WEYR_PYTHON" -I -m weyr.runtime.weights "$@"')
-    assert body.argv[start + 4 : start + 7] == ("--source", "s3://lake/chat/3", "--")
+    assert body.argv[start + 4 : start + 9] == ("--source", "s3://lake/chat/3", "--version", "chat/3", "--")
     assert 'vllm serve "$WEYR_MODEL_DIR"/model --host' in body.argv[-1]
     assert body.grants == ("s3:read:lake/chat/3/*", "s3:list:lake/chat/3/*")
 
