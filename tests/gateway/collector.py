@@ -20,6 +20,7 @@ class Collector:
 
     def __init__(self) -> None:
         self.statuses: list[int] = []
+        self.resources: list[dict[str, str]] = []
         self.spans: list[tuple[str, Span]] = []
         self.url = ""
 
@@ -32,6 +33,7 @@ class Collector:
         request = json_format.Parse(json.dumps(_as_protobuf(json.loads(body))), ExportTraceServiceRequest())
         for resource in request.resource_spans:
             named = {each.key: each.value.string_value for each in resource.resource.attributes}
+            self.resources.append(named)
             self.spans += [(named["service.name"], span) for scope in resource.scope_spans for span in scope.spans]
 
 

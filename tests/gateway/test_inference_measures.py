@@ -115,6 +115,23 @@ def test_a_callers_trace_goes_on_through_the_plane_to_the_replica(plane: Plane) 
     assert told(plane, "weyr_inference_spans_total", {}) == 3
 
 
+def test_a_chat_is_told_of_in_the_conventions_words(plane: Plane) -> None:
+    """A tool that knows generative AI by OpenTelemetry's conventions knows ours."""
+    script = Script(plane.home / "told.sock", *STREAM)
+    with collector() as there:
+        route(plane, "told", plane.home / "told.sock", Watch(traces_to=there.url, sample=1.0))
+        assert plane.ask(f"{CHAT}?key=secret", "POST", b'{"stream": true}')[0] == 200
+        until(lambda: there.named(f"POST {ROUTE}"), "it is told of")
+        said = attributes(there.named(f"POST {ROUTE}")[0])
+    script.close()
+
+    assert said["gen_ai.operation.name"] == "chat"
+    assert said["gen_ai.request.model"] == ROUTE
+    assert (said["gen_ai.usage.input_tokens"], said["gen_ai.usage.output_tokens"]) == (11, 3)
+    assert (said["http.route"], said["url.path"]) == (f"/{ROUTE}", "/v1/chat/completions")
+    assert "error.type" not in said
+
+
 def test_a_fallback_is_counted_by_who_took_the_request(plane: Plane) -> None:
     """Somebody else's bill begins here."""
     with echo_replica(plane.home / "backup.sock", "b"):

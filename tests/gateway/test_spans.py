@@ -1,5 +1,7 @@
 """Spans reach a collector as its own protocol reads them, and never hold up who is traced."""
 
+from importlib.metadata import version
+
 import pytest
 from collector import attributes, collector
 from inference_plane import until
@@ -55,6 +57,10 @@ def test_a_collector_reads_what_was_told() -> None:
 
         (service, first), (_, second) = there.spans
         assert service == "weyr-test"
+        (resource,) = there.resources
+        assert resource["service.namespace"] == "weyr"
+        assert resource["service.version"] == version("weyr")
+        assert resource["service.instance.id"], "two processes of one name are told apart"
         assert (first.trace_id.hex(), first.span_id.hex(), first.parent_span_id) == (*CALLER, b"")
         assert (first.start_time_unix_nano, first.end_time_unix_nano) == (1_500_000_000, 2_250_000_000)
         assert (first.kind, first.status.code, first.status.message) == (2, 2, "status 502")

@@ -19,6 +19,7 @@ from jsonschema import Draft7Validator
 from one_user import User, free_port, until
 from prometheus_client.parser import text_string_to_metric_families
 
+from weyr.attempt import nvml
 from weyr.cli.dashboard import PANELS, dashboard, exprs
 from weyr.cli.metrics_page import page
 from weyr.core import serving_metrics as names
@@ -128,6 +129,9 @@ def test_the_dashboard_asks_for_nothing_that_is_not_there(chat: User) -> None:
     asked = {re.sub(r"_(bucket|sum|count)$", "", name) for expr in exprs() for name in _NAME.findall(expr)}
     assert asked <= there
     assert {metric.name for metric in names.ALL} <= there
+    # The driver's library is asked in earnest: without one there are no rows, and not rows of zeros.
+    rows = [sample for family in families if family.name.startswith("weyr_gpu_") for sample in family.samples]
+    assert bool(rows) == bool(nvml.detect().devices)
     panels = dashboard()["panels"]
     assert len({(p["gridPos"]["x"], p["gridPos"]["y"]) for p in panels}) == len(panels)
 

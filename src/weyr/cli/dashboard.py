@@ -102,6 +102,10 @@ PANELS: tuple[Panel, ...] = (
     Panel("Waiting in a replica", "s", _quantiles(names.BATCH_QUEUE)),
     Panel("Memory of accelerators", "bytes", (
         Query(_gauge(names.GPU_MEMORY, ""), "{{device}} {{state}}"),
+        Query(
+            f'{_gauge(names.GPU_OF)} * on (device) group_left {names.GPU_MEMORY.sample()}{{state="used"}}',
+            _NAME + " {{replica}} {{device}} used",
+        ),
         Query(_gauge(names.ALLOCATED), _NAME + " {{device}} {{state}}"),
     ), "As the driver says, and as PyTorch has divided it: reserved and not in use is fragmentation, or a cache."),
     Panel("Accelerators at work", "percentunit", (Query(_gauge(names.GPU_BUSY, ""), "{{device}} {{model}}"),)),

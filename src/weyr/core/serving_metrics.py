@@ -109,7 +109,9 @@ MONEY = (COST, COST_PER_1000, COST_PER_MILLION)
 _DEVICE = ("device", "model")
 GPU_MEMORY = Metric("weyr_gpu_memory_bytes", "gauge", "Memory of a device, as its driver says.", (*_DEVICE, "state"))
 GPU_BUSY = Metric("weyr_gpu_utilization_ratio", "gauge", "Share of the last second that it computed.", _DEVICE)
-DEVICES = (GPU_MEMORY, GPU_BUSY)
+GPU_OF = Metric("weyr_gpu_replica", "gauge", "1 for each device that a replica may see: whose it is.",
+                ("device", *_VERSION, "replica"))  # fmt: skip
+DEVICES = (GPU_MEMORY, GPU_BUSY, GPU_OF)
 """What NVML says of this machine's devices, where there are any."""
 
 _MODEL = ("model", "version")

@@ -11,11 +11,12 @@ from prometheus_client.registry import Collector
 from weyr.attempt import nvml
 from weyr.compose.engine_pages import Page, pages_of
 from weyr.core import serving_metrics as names
-from weyr.core.seen import FunctionFacts, Present
+from weyr.core.seen import FunctionFacts, Present, TaskFacts, TaskState
 from weyr.core.units import MICROS
 from weyr.ledger.ledger import Ledger
 from weyr.reconcile.world import World
 from weyr.server.engines import asked
+from weyr.server.live import versions_of
 from weyr.server.live_views import live_metrics
 from weyr.server.service import Service
 from weyr.store.ledger import By
@@ -35,6 +36,7 @@ class WeyrCollector(Collector):
         with weyr.lock:
             yield from _objects(weyr.world)
             yield from _functions(weyr.world)
+            yield devices_of_replicas(weyr.world)
             pages = list(pages_of(weyr.world))
         yield from _engines(pages)
         yield from _money(weyr.ledger, self._service.now())
@@ -142,6 +144,21 @@ def _devices() -> Iterator[Metric]:
             busy.add_metric([load.id, load.model], load.busy)
     yield memory
     yield busy
+
+
+def devices_of_replicas(world: World) -> Metric:
+    """Whose a device is. NVML and DCGM know devices by the names that a replica's has been given."""
+    whose = GaugeMetricFamily(names.GPU_OF.name, names.GPU_OF.text, labels=names.GPU_OF.labels)
+    for ref, things in sorted(world.things.items()):
+        versions = versions_of(things) if ref.kind == "endpoint" else {}
+        for part, version in sorted(versions.items()):
+            match things[part].seen if part in things else None:
+                case Present(facts=TaskFacts(state=TaskState.RUNNING, devices=devices)):
+                    for device in devices:
+                        whose.add_metric([device, f"{ref.stack}/{ref.name}", version, part], 1)
+                case _:
+                    continue
+    return whose
 
 
 def _money(ledger: Ledger, now: float) -> Iterator[Metric]:

@@ -8,9 +8,11 @@ Source: https://opentelemetry.io/docs/specs/otlp/#otlphttp (JSON encoding, retry
 
 import json
 import threading
+import uuid
 from collections import deque
 from collections.abc import Mapping, Sequence
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from importlib.metadata import version
 from itertools import chain
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -45,7 +47,13 @@ class Exporter:
         self.url = url
         self.sent = 0
         self.dropped = 0
-        resource = {"service.name": service, "service.namespace": "weyr", **(about or {})}
+        resource = {
+            "service.name": service,
+            "service.namespace": "weyr",
+            "service.version": version("weyr"),
+            "service.instance.id": str(uuid.uuid4()),
+            **(about or {}),
+        }
         self._resource = {"attributes": attributes_of(tuple(resource.items()))}
         self._waiting: deque[Told] = deque()
         self._stopping = threading.Event()

@@ -62,7 +62,7 @@ def record(exchange: "Exchange", endpoint: "Endpoint", attempt: "Attempt | None"
         exporter.put(Passage(
             exchange.trace, exchange.method.decode(), endpoint.route.name, counts.name, named, exchange.caller, status,
             began_at + ahead_s, sent_at and sent_at + ahead_s, now + ahead_s,
-            first_at and first_at + ahead_s, tokens or (0, 0), exchange.is_cold,
+            first_at and first_at + ahead_s, tokens or (0, 0), exchange.is_cold, _path_of(exchange.head),
         ))  # fmt: skip
     if exchange.capture is not None:
         trace = exchange.trace.span.trace if exchange.trace else ""

@@ -7,6 +7,14 @@ from typing import NamedTuple
 
 from weyr.wire.traces import CLIENT, INTERNAL, SERVER, Context, Span, Value, joined, new_span_id
 
+OPERATIONS = {
+    "/v1/chat/completions": "chat",
+    "/v1/messages": "chat",
+    "/v1/completions": "text_completion",
+    "/v1/embeddings": "embeddings",
+}
+"""What OpenTelemetry's conventions for generative AI call it, by the path that is asked for it."""
+
 
 class Trace:
     """The trace of one request under way. `above` is whose span ours is below, `span` our own."""
@@ -36,6 +44,8 @@ class Passage(NamedTuple):
     first_token_at: float
     tokens: tuple[int, int]
     is_cold: bool
+    path: str = ""
+    """What was asked of the endpoint, its query left away."""
 
     def spans(self) -> tuple[Span, ...]:
         """The plane's own, the wait for a replica below it, and the replica's answer."""
@@ -63,8 +73,16 @@ class Passage(NamedTuple):
         said: list[tuple[str, Value]] = [
             ("http.request.method", self.method),
             ("http.response.status_code", self.status),
+            ("http.route", f"/{self.endpoint}"),
+            ("url.path", self.path),
             ("enduser.id", self.caller),
         ]
+        if self.status >= 500:
+            said.append(("error.type", str(self.status)))
+        if operation := OPERATIONS.get(self.path):
+            # Which model answers is Weyr's choice: the version says which.
+            said += [("gen_ai.operation.name", operation), ("gen_ai.provider.name", "weyr"),
+                     ("gen_ai.request.model", self.endpoint)]  # fmt: skip
         if self.first_token_at:
             said.append(("gen_ai.server.time_to_first_token", self.first_token_at - self.began_at))
         if any(self.tokens):
