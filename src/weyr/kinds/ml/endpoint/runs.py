@@ -42,24 +42,14 @@ def served_body(
 def program_body(
     ref: Ref, spec: ProgramSpec, needs: Mapping[Ref, Need], folder: str, name: str, files: Files | None
 ) -> TaskBody:
-    """A program that is not Weyr's, and what answers the engine for it. `files` are those of a version, if it has any."""
+    """A program that is not Weyr's, and what answers the engine for it. `files` are those of a version, if any."""
     source = files.source if files else ""
     engine = ENGINES[spec.engine] if spec.engine else None
     command = command_of(_line(engine, spec, name, source) if engine else spec.run or ())
     if files:
+        which = ("--source", source, "--version", files.version)
         suffix = ("--suffix", engine.suffix) if engine and engine.suffix else ()
-        command = (
-            "/bin/sh",
-            "-c",
-            *WITH_FILES,
-            "--source",
-            source,
-            "--version",
-            files.version,
-            *suffix,
-            "--",
-            *command,
-        )
+        command = ("/bin/sh", "-c", *WITH_FILES, *which, *suffix, "--", *command)
     in_socket = engine is None and spec.listens == "socket"
     argv = command if in_socket else (*IN_HEALTH, _check(engine, spec, name), *CHECKED, *command)
     body = task_body(ref, spec, needs, folder, argv)
