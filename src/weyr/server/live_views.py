@@ -94,7 +94,7 @@ def _line(line: Line) -> dict[str, Any]:
         "tokens_per_s": per_s(tokens),
         "p50_s": quantile(latencies, 0.5),
         "p99_s": quantile(latencies, 0.99),
-        "first_token_p50_s": quantile(firsts, 0.5),
+        "first_token_p50_s": quantile(firsts, 0.5, names.LATENCY_BUCKETS_S),
     }
 
 
@@ -102,17 +102,17 @@ def _added(first: tuple[int, ...], last: tuple[int, ...]) -> list[int]:
     return [b - a for a, b in zip(first or (0,) * len(last), last, strict=True)]
 
 
-def quantile(buckets: list[int], share: float) -> float | None:
+def quantile(buckets: list[int], share: float, bounds: tuple[float, ...] = LATENCY_BUCKETS_S) -> float | None:
     """Seconds below which this share is, straight within a bucket as Prometheus has it; None of nothing."""
     cumulated = list(accumulate(buckets))
     if not cumulated or not cumulated[-1]:
         return None
     rank = share * cumulated[-1]
-    edges = (0.0, *LATENCY_BUCKETS_S)
+    edges = (0.0, *bounds)
     for (low, high), count, upto in zip(pairwise(edges), buckets, cumulated, strict=False):
         if upto >= rank and count:
             return round(low + (high - low) * (1 - (upto - rank) / count), 6)
-    return LATENCY_BUCKETS_S[-1]
+    return bounds[-1]
 
 
 def _cost(line: Line) -> UnitCost:

@@ -7,10 +7,12 @@ asked for anything is left out, so that a thousand idle endpoints are a thousand
 import asyncio
 import json
 import os
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from weyr.core import serving_metrics as names
+from weyr.core.routes import LATENCY_BUCKETS_S
 from weyr.core.serving_metrics import Metric
 from weyr.gateway.inference.bequest import SUFFIX, Before, Bequest
 from weyr.gateway.inference.counts import Counts
@@ -21,6 +23,8 @@ from weyr.gateway.inference.plane import Plane
 from weyr.wire.ask import NoAnswer, asked
 
 WRITE_EVERY_S = 0.25
+_COARSE = (*(bisect_left(names.LATENCY_BUCKETS_S, bound) for bound in LATENCY_BUCKETS_S), len(names.LATENCY_BUCKETS_S))
+"""Where among the bounds that are told each of those that are counted by falls."""
 
 
 class Teller:
@@ -143,11 +147,19 @@ def _of_callers(versions: Sequence[tuple[str, Counts]]) -> Told:
 
 
 def _of_versions(versions: Sequence[tuple[str, Counts]]) -> Told:
-    yield names.DURATION, {(name, c.name): (c.buckets, c.latency_sum_s) for name, c in versions}
+    yield names.DURATION, {(name, c.name): (_coarse(c.buckets), c.latency_sum_s) for name, c in versions}
     yield names.QUEUE, dict(_shown(name, c, c.measure.queue) for name, c in versions)
     yield names.COLD_START, _used(dict(_shown(name, c, c.measure.cold) for name, c in versions))
     yield names.FIRST_TOKEN, _used(dict(_shown(name, c, c.measure.first_token) for name, c in versions))
     yield names.INTER_TOKEN, _used(dict(_shown(name, c, c.measure.inter_token) for name, c in versions))
+
+
+def _coarse(buckets: Sequence[int]) -> list[int]:
+    """A latency histogram by the few bounds that Prometheus is told; each of them is one of the many as well."""
+    counts = [0] * (len(names.LATENCY_BUCKETS_S) + 1)
+    for at, count in zip(_COARSE, buckets, strict=True):
+        counts[at] += count
+    return counts
 
 
 def _shown(name: str, counts: Counts, histogram: Histogram) -> tuple[Labels, tuple[Sequence[int], float]]:

@@ -98,3 +98,11 @@ def test_a_limit_that_says_nothing_is_refused(fields: dict[str, Any]) -> None:
     """In the plan, not in the night."""
     with pytest.raises(ValidationError):
         from_plain(Rollout, fields)
+
+
+def test_answers_a_little_above_the_limit_are_seen_to_be_above_it() -> None:
+    """400 ms where 300 are allowed is too slow, though a coarse histogram would have both below half a second."""
+    limits = AbortIf(latency_p99="300ms")
+
+    assert judge(limits, Figures(), timed(150, 50, 0.4), 100).abort
+    assert not judge(limits, Figures(), timed(150, 50, 0.28), 100).abort
