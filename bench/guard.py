@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import guarded_processes
+import plane_calls
 
 HERE = Path(__file__).parent
 RECORD = HERE / "figures.toml"
@@ -94,6 +95,7 @@ MEASURES: dict[str, Callable[[], Iterator[Figure]]] = {
     "loop": loop_costs,
     "plan": plan_time,
     "imports": imports,
+    "plane": _of_processes(plane_calls.measure),
     **{name: _of_processes(measure) for name, measure in guarded_processes.MEASURES.items()},
 }
 """Every group of figures. What takes longer than ten seconds belongs into a bench of its own, not here."""

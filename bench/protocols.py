@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from http_load import Load, measure
-from serving import Bench, answers, free_port, post
+from serving_bench import Bench, answers, free_port, post
 
 CONNECTIONS = (1, 16, 64)
 SECONDS = 1.2

@@ -1,33 +1,31 @@
 """What does a request cost through the inference plane and in the model server, next to peers in the same run?
 
-`python bench/serving.py` prints a table in under a minute. CPU is that of the named processes, per request, as the
+`python bench/serving.py` prints a table in about two minutes. CPU is that of the named processes, per request, as the
 kernel counts it; the load comes from this process, so on two cores req/s is that of a contended machine.
 """
 
 import contextlib
-import hashlib
 import json
 import socket
 import subprocess
 import sys
 import tempfile
-import textwrap
-import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from http_load import Load, measure
+from serving_bench import BODY, CHUNKS, Bench, post
+from serving_peers import PEERS
 
-from weyr.core.plain import plain_of
-from weyr.core.routes import RouteBody, RouteVersion
-from weyr.core.watch import Watch
-
-TOKEN = "bench"
 SECONDS = 1.2
 CONNECTIONS = (1, 16, 64)
-BODY = b"x" * 300
+STREAMS = 16
+PLAIN, ALL = "plane, nothing configured", "plane, routing and limits on"
+"""Authentication and metrics are always on."""
+Way = Callable[[Path], tuple[int, int] | None]
+"""Starts a proxy before a replica. Gives its port and its pid; None where it is not installed."""
 DIGIT = json.dumps(
     {
         "inputs": [{"name": "input", "shape": [1, 64], "datatype": "FP64", "data": [0.5] * 64}],
@@ -35,20 +33,6 @@ DIGIT = json.dumps(
     }
 ).encode()
 
-ECHO = """
-    import asyncio, sys, uvloop
-    from pathlib import Path
-    from weyr.wire.message import Response
-    from weyr.wire.process import listen_unix, stop_signal
-    from weyr.wire.server import HttpServer
-    async def main():
-        server = HttpServer(lambda request: Response(200, request.body))
-        inside = await listen_unix(server, Path(sys.argv[1]))
-        outside = await asyncio.get_running_loop().create_server(server, "127.0.0.1", int(sys.argv[2]))
-        await stop_signal()
-        await server.drain([inside, outside], 1)
-    uvloop.run(main())
-"""
 ASGI = """
     async def app(scope, receive, send):
         if scope["type"] != "http":
@@ -113,90 +97,77 @@ class Case:
     pids: list[int]
 
 
-class Bench:
-    """The processes of one run, and the folder they share."""
-
-    def __init__(self, folder: Path, stack: contextlib.ExitStack) -> None:
-        self.folder = folder
-        self._stack = stack
-        self._planes = 0
-
-    def start(self, *arguments: str, ready: Callable[[], bool]) -> int:
-        """Starts a Python process and waits for it. Gives its pid."""
-        quiet = subprocess.DEVNULL
-        process = subprocess.Popen([sys.executable, *arguments], cwd=self.folder, stdout=quiet, stderr=quiet)
-        self._stack.callback(_stop, process)
-        deadline = time.monotonic() + 60
-        while not ready():
-            assert process.poll() is None, f"{arguments[:2]} ended"
-            assert time.monotonic() < deadline, f"{arguments[:2]} did not start"
-            threading.Event().wait(0.02)
-        return process.pid
-
-    def script(self, name: str, text: str) -> Path:
-        path = self.folder / f"{name}.py"
-        path.write_text(textwrap.dedent(text))
-        return path
-
-    def uvicorn(self, name: str, text: str) -> tuple[int, int]:
-        """An ASGI application on uvicorn with uvloop and httptools. Gives port and pid."""
-        self.script(name, text)
-        port = free_port()
-        arguments = ("--port", str(port), "--loop", "uvloop", "--http", "httptools", "--no-access-log")
-        pid = self.start(
-            "-m", "uvicorn", f"{name}:app", "--log-level", "error", *arguments, ready=lambda: answers(port)
-        )
-        return port, pid
-
-    def plane(self, replica: Path, watch: Watch | None = None, *more: str) -> tuple[int, int]:
-        """The inference plane before one replica, which is told what to note. Gives port and pid."""
-        self._planes += 1
-        name = f"{replica.stem}-{self._planes}"
-        digest = hashlib.sha256(TOKEN.encode()).hexdigest()
-        grants = {"bench": {"grants": ["inference:call:bench/*"]}}
-        (self.folder / "credentials.json").write_text(json.dumps({"principals": grants, "tokens": {digest: "bench"}}))
-        version = RouteVersion("1", "digits", replicas=(("1", str(replica)),))
-        body = RouteBody("bench/model", (version,), 60.0, watch=watch or Watch())
-        routes = self.folder / f"{name}.routes.json"
-        entry = {"generation": 1, "route": plain_of(body)}
-        routes.write_text(json.dumps({"generation": 1, "endpoints": {"bench/model": entry}}))
-        info = self.folder / f"{name}.info.json"
-        arguments = ("--routes", str(routes), "--credentials", "credentials.json", "--audit", "audit.jsonl", *more)
-        control = str(self.folder / f"{name}.control")
-        pid = self.start(
-            "-m", "weyr.gateway.inference", *arguments, "--control", control, "--info", str(info), ready=info.exists
-        )
-        return int(json.loads(info.read_text())["port"]), pid
-
-
 def main() -> None:
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="weyr-bench")))
         bench = Bench(folder, stack)
-        print(f"{'':34}" + "".join(f"{n:>8} conn. µs    req/s   p50 ms" for n in CONNECTIONS))
-        echo = [_measured(case) for case in _echo_cases(bench)]
+        print(f"{'':34}" + "".join(f"{n:>6} conn. µs   req/s  p50 ms  p99 ms" for n in CONNECTIONS) + "  µs/chunk")
+        path, port, echo = bench.echo()
+        direct = _measured(Case("echo, direct", port, post("/echo", BODY), [echo]))
+        proxies = {row.name: row for row in _proxies(bench, path)}
+        servers = [_measured(case) for case in _servers(bench)]
         models = [_measured(case) for case in _model_cases(bench)]
-    _, plane, both, asgi, fastapi = (loads[-1] for loads in echo)
-    print(f"\nplane / bare ASGI, CPU:          {plane.cpu_us / asgi.cpu_us:5.2f}   (aim: the plane at most 40 µs)")
+    _compared(direct, proxies)
+    asgi, fastapi = (loads[-1] for loads in servers)
+    plane = proxies[ALL].loads[-1]
+    print(f"plane / bare ASGI, CPU:          {plane.cpu_us / asgi.cpu_us:5.2f}")
     print(f"plane / FastAPI, CPU:            {plane.cpu_us / fastapi.cpu_us:5.2f}")
-    print(f"plane adds to p50 at 1 conn.:    {echo[1][0].p50_ms - echo[0][0].p50_ms:5.2f} ms   (aim: at most 0.3)")
     ours, through, theirs = (loads[-1] for loads in models)
     print(f"model server / FastAPI, CPU:     {ours.cpu_us / theirs.cpu_us:5.2f}")
     print(f"model server / FastAPI, req/s:   {ours.per_s / theirs.per_s:5.2f}")
-    failures = sum(load.failures for loads in (*echo, *models) for load in loads)
-    print(f"plane and echo together: {both.cpu_us:.0f} µs; plane and model server: {through.cpu_us:.0f} µs")
+    print(f"plane and model server together: {through.cpu_us:.0f} µs")
+    everything = (direct, *(row.loads for row in proxies.values()), *servers, *models)
+    failures = sum(load.failures for loads in everything for load in loads)
     print(f"failures: {failures}")
     assert failures == 0
-    assert all(load.per_s for loads in (*echo, *models) for load in loads)
+    assert all(load.per_s for loads in everything for load in loads)
 
 
-def _echo_cases(bench: Bench) -> Iterator[Case]:
-    path, port = bench.folder / "echo.sock", free_port()
-    echo = bench.start(str(bench.script("echo", ECHO)), str(path), str(port), ready=lambda: answers(port))
-    yield Case("echo, direct", port, post("/echo", BODY), [echo])
-    plane_port, plane = bench.plane(path)
-    yield Case("echo through the plane: plane only", plane_port, post("/bench/model/echo", BODY), [plane])
-    yield Case("echo through the plane: both", plane_port, post("/bench/model/echo", BODY), [plane, echo])
+@dataclass(frozen=True)
+class Row:
+    """What a proxy before the echo cost at each number of connections, and for each chunk of a stream."""
+
+    name: str
+    loads: list[Load]
+    chunk_us: float
+
+
+def _proxies(bench: Bench, echo: Path) -> Iterator[Row]:
+    stream = bench.stream()
+    ways: dict[str, Way] = {
+        PLAIN: lambda replica: bench.plane(replica),
+        ALL: lambda replica: bench.plane(replica, has_all=True),
+        **{name: partial(peer, bench) for name, peer in PEERS.items()},
+    }
+    for name, way in ways.items():
+        before_echo, before_stream = way(echo), way(stream)
+        if before_echo is None or before_stream is None:
+            print(f"{name:34}is not installed here: not measured")
+            continue
+        loads = _measured(Case(name, before_echo[0], post("/bench/model/echo", BODY), [before_echo[1]]), ends="")
+        asked = post("/bench/model/v1/chat/completions", BODY)
+        streamed = measure(before_stream[0], asked, STREAMS, SECONDS * 2, [before_stream[1]])
+        assert streamed.failures == 0
+        yield Row(name, loads, streamed.cpu_us / CHUNKS)
+        print(f"{streamed.cpu_us / CHUNKS:10.1f}", flush=True)
+
+
+def _compared(direct: list[Load], proxies: dict[str, Row]) -> None:
+    everything = proxies[ALL]
+    worst_us = max(load.cpu_us for load in everything.loads[1:])
+    print(f"\n{ALL}: {worst_us:.1f} µs a request at most at {CONNECTIONS[1]} connections and more (aim 40)")
+    print(f"{'':34}{everything.chunk_us:.1f} µs a chunk (aim 20)")
+    for name, row in proxies.items():
+        added_ms = row.loads[0].p50_ms - direct[0].p50_ms
+        print(f"{name:34}{added_ms:6.2f} ms added to p50 at 1 connection" + (" (aim 0.3)" if name == ALL else ""))
+    for name in PEERS:
+        if name in proxies:
+            peer = proxies[name]
+            cpu, chunk = everything.loads[-1].cpu_us / peer.loads[-1].cpu_us, everything.chunk_us / peer.chunk_us
+            print(f"plane with all / {name:17}{cpu:6.2f} of its CPU per request, {chunk:5.2f} per chunk")
+
+
+def _servers(bench: Bench) -> Iterator[Case]:
     asgi_port, asgi = bench.uvicorn("bare_asgi", ASGI)
     yield Case("echo, bare ASGI on uvicorn", asgi_port, post("/echo", BODY), [asgi])
     fastapi_port, fastapi = bench.uvicorn("fastapi_echo", FASTAPI)
@@ -222,29 +193,11 @@ def served_digits(bench: Bench) -> tuple[int, Path]:
     return bench.start("-m", "weyr.runtime.serve", *options, "--socket", str(path), ready=lambda: _is_ready(path)), path
 
 
-def _measured(case: Case) -> list[Load]:
+def _measured(case: Case, ends: str = "\n") -> list[Load]:
     loads = [measure(case.port, case.request, n, SECONDS, case.pids) for n in CONNECTIONS]
-    cells = "".join(f"{load.cpu_us:17.0f} {load.per_s:8.0f} {load.p50_ms:8.2f}" for load in loads)
-    print(f"{case.name:34}{cells}", flush=True)
+    cells = "".join(f"{load.cpu_us:15.1f} {load.per_s:7.0f} {load.p50_ms:7.2f} {load.p99_ms:7.2f}" for load in loads)
+    print(f"{case.name:34}{cells}", end=ends, flush=True)
     return loads
-
-
-def post(path: str, body: bytes, *more: str) -> bytes:
-    """A request with the bench's token, and `more` lines in its head."""
-    lines = (f"POST {path} HTTP/1.1", "Host: localhost", "Accept: */*", f"Authorization: Bearer {TOKEN}", *more)
-    fields = ("Content-Type: application/json", f"Content-Length: {len(body)}", "", "")
-    return "\r\n".join((*lines, *fields)).encode() + body
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def answers(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _is_ready(path: Path) -> bool:
@@ -254,15 +207,6 @@ def _is_ready(path: Path) -> bool:
         client.sendall(b"GET /v2/health/ready HTTP/1.1\r\nHost: x\r\n\r\n")
         return client.recv(1000).startswith(b"HTTP/1.1 200")
     return False
-
-
-def _stop(process: "subprocess.Popen[bytes]") -> None:
-    process.terminate()
-    try:
-        process.wait(10)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 if __name__ == "__main__":

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import psutil
 from http_load import measure
-from serving import DIGIT, Bench, post, served_digits
+from serving import DIGIT, served_digits
+from serving_bench import Bench, post
 
 MINUTE_S = 60.0
 

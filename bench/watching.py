@@ -17,7 +17,7 @@ from http_load import measure
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
-from serving import BODY, ECHO, Bench, answers, free_port, post
+from serving_bench import BODY, CHUNKS, Bench, post
 
 from weyr.core.watch import PayloadLog, Watch
 from weyr.gateway.inference.measure import Measure
@@ -27,29 +27,7 @@ from weyr.wire.otlp import Exporter, span_json
 
 SECONDS = 2.0
 CONNECTIONS = 16
-CHUNKS = 200
 REPEATS = 50_000
-STREAM = f"""
-    import asyncio, sys, uvloop
-    HEAD = b"HTTP/1.1 200 OK\\r\\ncontent-type: text/event-stream\\r\\ntransfer-encoding: chunked\\r\\n\\r\\n"
-    EVENT = b'data: {{"choices":[{{"index":0,"delta":{{"content":"word"}},"finish_reason":null}}]}}\\n\\n'
-    CHUNK = b"%x\\r\\n%b\\r\\n" % (len(EVENT), EVENT)
-    async def answer(reader, writer):
-        try:
-            while await reader.readuntil(b"\\r\\n\\r\\n"):
-                await reader.readexactly({len(BODY)})
-                writer.write(HEAD)
-                for _ in range({CHUNKS}):
-                    writer.write(CHUNK)
-                    await asyncio.sleep(0.002)
-                writer.write(b"0\\r\\n\\r\\n")
-        except (asyncio.IncompleteReadError, ConnectionError):
-            writer.close()
-    async def main():
-        server = await asyncio.start_unix_server(answer, sys.argv[1])
-        await server.serve_forever()
-    uvloop.run(main())
-"""
 
 
 class _Taker(BaseHTTPRequestHandler):
@@ -92,9 +70,7 @@ def main() -> None:
 
 
 def _planes(bench: Bench, watches: dict[str, Watch]) -> None:
-    echo, stream, port = bench.folder / "echo.sock", bench.folder / "stream.sock", free_port()
-    bench.start(str(bench.script("echo", ECHO)), str(echo), str(port), ready=lambda: answers(port))
-    bench.start(str(bench.script("stream", STREAM)), str(stream), ready=stream.exists)
+    (echo, _, _), stream = bench.echo(), bench.stream()
     print(f"{'noted':28}{'µs/request':>12}{'µs/chunk':>10}   (plane only, {CONNECTIONS} connections)")
     for name, watch in watches.items():
         found, pid = bench.plane(echo, watch, "--spool", "spool")
