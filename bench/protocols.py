@@ -12,8 +12,11 @@ import sys
 import tempfile
 from pathlib import Path
 
+from grpc_load import measure_grpc
 from http_load import Load, measure
 from serving_bench import Bench, answers, free_port, post
+
+from weyr.gateway.grpc.messages import classes
 
 CONNECTIONS = (1, 16, 64)
 SECONDS = 1.2
@@ -110,22 +113,49 @@ def main() -> None:
         bench = Bench(folder, stack)
         subprocess.run([sys.executable, str(bench.script("save", SAVE)), str(folder)], check=True)
         port, pid = _server(bench, 512, f"digits={folder / 'digits'}", f"net={folder / 'net'}")
-        alone_port, alone = _server(bench, 1, f"net={folder / 'net'}")
+        alone_port, alone = _server(bench, 1, f"net={folder / 'net'}", f"digits={folder / 'digits'}")
+        door_port, door = _door(bench, port)
         peer_port, peer = bench.uvicorn("fastapi_echo_v2", FASTAPI)
         print(f"{'':34}" + "".join(f"{n:>8} conn. µs    req/s   p50 ms" for n in CONNECTIONS))
         echo = _row("echo, v2 JSON", port, "/v2/models/echo/infer", _tensor("x", WIDTH), pid)
         _row("echo, v2 binary", port, "/v2/models/echo/infer", *_binary(), pid)
+        both = _grpc_row("echo, gRPC, door and server", door_port, [door, pid])
+        _grpc_row("echo, gRPC, the door alone", door_port, [door])
         _row("echo, V1 :predict", port, "/v1/models/echo:predict", {"instances": [[0.5] * WIDTH]}, pid)
         _row("echo, plain JSON", port, "/predict/echo", [[0.5] * WIDTH], pid)
         theirs = _row("echo, v2 JSON, FastAPI", peer_port, "/infer", _tensor("x", WIDTH), peer)
-        _row("digits (scikit-learn), v2 JSON", port, "/v2/models/digits/infer", _digits(), pid)
+        digits = _row("digits (scikit-learn), v2 JSON", port, "/v2/models/digits/infer", _digits(), pid)
+        single = _row("digits, batches of 1", alone_port, "/v2/models/digits/infer", _digits(), alone)
         together = _row("net (ONNX), v2 JSON", port, "/v2/models/net/infer", _tensor("input", 64), pid)
         apart = _row("net (ONNX), batches of 1", alone_port, "/v2/models/net/infer", _tensor("input", 64), alone)
     print(f"\necho, v2 JSON, per core: {1e6 / echo[-1].cpu_us:8.0f} requests per second   (aim: 10,000)")
     print(f"FastAPI / ours, CPU, echo at 64:  {theirs[-1].cpu_us / echo[-1].cpu_us:6.2f}")
-    print(f"batching gain at 64, req/s:       {together[-1].per_s / apart[-1].per_s:6.2f}")
-    print(f"batching gain at 64, CPU:         {apart[-1].cpu_us / together[-1].cpu_us:6.2f}")
-    assert sum(load.failures for loads in (echo, theirs, together, apart) for load in loads) == 0
+    print(f"gRPC / HTTP JSON, CPU, at 64:     {both[-1].cpu_us / echo[-1].cpu_us:6.2f}")
+    for name, batched, apart_ in (("scikit-learn", digits, single), ("ONNX", together, apart)):
+        print(f"batching gain, {name}, req/s and CPU at 64:  {_gain(batched[-1], apart_[-1])}, at 1: "
+              f"{_gain(batched[0], apart_[0])}")  # fmt: skip
+    assert sum(load.failures for loads in (echo, theirs, together, apart, both) for load in loads) == 0
+
+
+def _gain(batched: Load, apart: Load) -> str:
+    return f"{batched.per_s / apart.per_s:5.2f} {apart.cpu_us / batched.cpu_us:5.2f}"
+
+
+def _door(bench: Bench, replica: int) -> tuple[int, int]:
+    """The gRPC door before our server. Gives port and pid."""
+    port = free_port()
+    info = bench.folder / "grpc.json"
+    words = ("-m", "weyr.gateway.grpc", "--replica", f"127.0.0.1:{replica}", "--port", str(port), "--info", str(info))
+    return port, bench.start(*words, ready=info.exists)
+
+
+def _grpc_row(name: str, port: int, pids: list[int]) -> list[Load]:
+    """The echo with raw tensors, by gRPC."""
+    made = classes()["ModelInferRequest"](
+        model_name="echo", raw_input_contents=[struct.pack(f"<{WIDTH}f", *[0.5] * WIDTH)]
+    )
+    made.inputs.add(name="x", datatype="FP32", shape=[1, WIDTH])
+    return _told(name, [measure_grpc(port, made.SerializeToString(), n, SECONDS, pids) for n in CONNECTIONS])
 
 
 def _server(bench: Bench, rows_max: int, *models: str) -> tuple[int, int]:
@@ -140,7 +170,10 @@ def _row(name: str, port: int, path: str, body: object, *more: object) -> list[L
     *lines, pid = more
     request = post(path, body if isinstance(body, bytes) else json.dumps(body).encode(), *map(str, lines))
     assert isinstance(pid, int)
-    loads = [measure(port, request, n, SECONDS, [pid]) for n in CONNECTIONS]
+    return _told(name, [measure(port, request, n, SECONDS, [pid]) for n in CONNECTIONS])
+
+
+def _told(name: str, loads: list[Load]) -> list[Load]:
     cells = "".join(f"{load.cpu_us:17.0f} {load.per_s:8.0f} {load.p50_ms:8.2f}" for load in loads)
     print(f"{name:34}{cells}", flush=True)
     assert all(load.per_s and not load.failures for load in loads), name
