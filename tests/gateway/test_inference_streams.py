@@ -112,13 +112,28 @@ def test_an_answer_that_breaks_off_is_not_passed_on_as_whole() -> None:
         script.close()
 
 
-def test_what_is_not_http_is_a_bad_gateway() -> None:
-    """A replica's rubbish ends at the plane."""
+RUBBISH = {
+    "no HTTP": b"\x00\x01 what is this\r\n\r\n",
+    "a flood of headers": OK + b"".join(b"x-%d: y\r\n" % number for number in range(100_000)),
+    "a header without end": OK + b"x: " + b"y" * 2_000_000,
+    "a length that is none": OK + b"Content-Length: many\r\n\r\n",
+    "nothing at all": b"",
+}
+
+
+def test_a_replicas_rubbish_is_a_bad_gateway() -> None:
+    """It ends at the plane, with a reason and a bound on what is kept of it, and the next caller is answered."""
     with running_plane() as plane:
-        script = Script(plane.home / "s.sock", b"\x00\x01 what is this\r\n\r\n", 1.0)
-        plane.route({"a": plane.home / "s.sock"})
-        assert exchange(plane.port, head("POST", f"/{ROUTE}/x", CLOSE)).startswith(b"HTTP/1.1 502")
-        script.close()
+        for number, (name, text) in enumerate(RUBBISH.items()):
+            script = Script(plane.home / f"{number}.sock", text, 0.2)
+            plane.route({str(number): plane.home / f"{number}.sock"})
+            answer = exchange(plane.port, head("POST", f"/{ROUTE}/x", "Content-Length: 0", CLOSE))
+            assert answer.startswith(b"HTTP/1.1 502"), f"{name}: {answer[:200]!r}"
+            assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"], name
+            script.close()
+        with echo_replica(plane.home / "well.sock", "well"):
+            plane.route({"well": plane.home / "well.sock"})
+            assert plane.ask(f"/{ROUTE}/x")[0] == 200
 
 
 def test_a_caller_that_leaves_ends_the_work() -> None:
