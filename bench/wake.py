@@ -1,11 +1,12 @@
 """How long does the first caller of a sleeping endpoint wait? From held request to answer, cold and loaded ahead.
 
-    python bench/wake.py [--model onnx] [--wakes 6] [--json]
+    python bench/wake.py [--model onnx] [--wakes 6] [--peers litserve] [--json]
 
 `ahead` becomes a process that had Weyr's server and the usual libraries loaded; `cold` has that process killed before
 each wake, so that a Python begins and imports all of it. Both go through the plane, the loop, the launcher, the wrapper
 and the load of the model (a small ONNX one, or scikit-learn's logistic regression).
-`python` is the limit beside them: a bare `python -c pass`. Times in milliseconds, medians.
+`python` is the limit beside them: a bare `python -c pass`. Peers are what their servers take to start, see
+`wake_peers.py`: none of them wakes by itself. Times in milliseconds, medians.
 """
 
 import argparse
@@ -17,7 +18,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -27,6 +28,7 @@ sys.path += [str(ROOT / "tests" / "e2e")]
 from one_user import PAUSE, User, until  # noqa: E402 - beside the tests, whose user this is
 from onnx import TensorProto, helper  # noqa: E402 - below, so that the tests' folder is known
 from user_life import a_user  # noqa: E402
+from wake_peers import PEERS, environment, first_answer_s  # noqa: E402
 
 ROWS = {
     "sklearn": {"inputs": [{"name": "input", "shape": [1, 2], "datatype": "FP64", "data": [1.0, 1.0]}]},
@@ -49,13 +51,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", choices=ROWS, default="onnx", help="what is served")
     parser.add_argument("--wakes", type=int, default=6, help="wakes of each sort")
+    parser.add_argument("--peers", choices=PEERS, nargs="*", default=[], help="servers that are started beside it")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     options = parser.parse_args()
-    for figure in measured(options.model, options.wakes):
+    for figure in measured(options.model, options.wakes, options.peers):
         print(json.dumps(figure) if options.json else "  ".join(f"{name} {value}" for name, value in figure.items()))
 
 
-def measured(kind: str, wakes: int) -> Iterator[dict[str, object]]:
+def measured(kind: str, wakes: int, peers: Sequence[str] = ()) -> Iterator[dict[str, object]]:
     """The figures of each sort, with the ratio to a bare Python."""
     with a_user() as user:
         model = user.folder / "model"
@@ -68,12 +71,21 @@ def measured(kind: str, wakes: int) -> Iterator[dict[str, object]]:
         bare = statistics.median(_bare() for _ in range(wakes))
         yield {"what": "python", "median_ms": round(bare * 1e3)}
         for what in ("ahead", "cold"):
-            times = [_wake(user, kind, is_ahead=what == "ahead") for _ in range(wakes)]
-            middle = statistics.median(times)
-            yield {
-                "what": what, "median_ms": round(middle * 1e3), "best_ms": round(min(times) * 1e3),
-                "worst_ms": round(max(times) * 1e3), "times_python": round(middle / bare, 1),
-            }  # fmt: skip
+            yield _figure(what, [_wake(user, kind, is_ahead=what == "ahead") for _ in range(wakes)], bare)
+        if peers:
+            _write_onnx(user.folder / "for-peers")
+        for name in peers:
+            environment(name)
+            files = user.folder / "for-peers" / "model.onnx"
+            yield _figure(name, [first_answer_s(name, files, user.folder) for _ in range(wakes)], bare)
+
+
+def _figure(what: str, times: list[float], bare: float) -> dict[str, object]:
+    middle = statistics.median(times)
+    return {
+        "what": what, "median_ms": round(middle * 1e3), "best_ms": round(min(times) * 1e3),
+        "worst_ms": round(max(times) * 1e3), "times_python": round(middle / bare, 1),
+    }  # fmt: skip
 
 
 def _wake(user: User, kind: str, is_ahead: bool) -> float:
