@@ -128,7 +128,8 @@ def test_the_dashboard_asks_for_nothing_that_is_not_there(chat: User) -> None:
 
     asked = {re.sub(r"_(bucket|sum|count)$", "", name) for expr in exprs() for name in _NAME.findall(expr)}
     assert asked <= there
-    assert {metric.name for metric in names.ALL} <= there
+    # What a model server counts beside its histograms is looked for at one: tests/clients/test_model_metrics.py.
+    assert {metric.name for metric in (*names.PLANE, *names.MONEY, *names.DEVICES)} <= there
     # The driver's library is asked in earnest: without one there are no rows, and not rows of zeros.
     rows = [sample for family in families if family.name.startswith("weyr_gpu_") for sample in family.samples]
     assert bool(rows) == bool(nvml.detect().devices)
@@ -206,13 +207,12 @@ def test_the_dashboard_shows_what_there_was(chat: User, found: Prometheus) -> No
         "Rows of a batch", "How full batches are", "Time in the model", "Waiting in a replica",
         "Memory of accelerators", "Accelerators at work",
     }  # fmt: skip
-    until(lambda: found.values(names.COST_PER_MILLION.name), "there is a price", 40)
 
     def empty() -> set[str]:
         call(chat.url("inference") + asked, chat.token, {"stream": True, "messages": []})
         return {p.title for p in PANELS if not any(found.values(_as_grafana_asks(q.expr)) for q in p.queries)}
 
-    until(lambda: empty() == nothing, f"the others have lines, and not {empty() ^ nothing}", 20)
+    until(lambda: empty() == nothing, f"the others have lines, and not {empty() ^ nothing}", 40)
 
 
 def test_what_was_asked_is_in_the_bucket(chat: User) -> None:

@@ -116,15 +116,35 @@ DEVICES = (GPU_MEMORY, GPU_BUSY, GPU_OF)
 
 _MODEL = ("model", "version")
 BATCH_ROWS = Metric("weyr_replica_batch_rows", "histogram", "Rows of one call of the model.", _MODEL)
-BATCH_FILL = Metric("weyr_replica_batch_fill_ratio", "histogram", "Rows of one call, of the most a batch may have.",
-                    _MODEL)  # fmt: skip
+BATCH_FILL = Metric("weyr_replica_batch_fill_ratio", "histogram",
+                    "Rows of one call, of the most that a batch may have.", _MODEL)  # fmt: skip
 BATCH_QUEUE = Metric("weyr_replica_queue_seconds", "histogram", "How long a request waited for its call.", _MODEL)
 COMPUTE = Metric("weyr_replica_compute_seconds", "histogram", "How long a call of the model took.", _MODEL)
 ALLOCATED = Metric("weyr_replica_accelerator_bytes", "gauge",
                    "Memory that PyTorch has on a device: reserved of it, in use of that, and in pieces of what is not.",
                    ("device", "state"))  # fmt: skip
-REPLICA = (BATCH_ROWS, BATCH_FILL, BATCH_QUEUE, COMPUTE, ALLOCATED)
-"""What Weyr's own model server says of itself beside counts; other engines have names of their own."""
+_REPLICA_COUNTS = (
+    Metric("weyr_replica_requests_total", "counter", "Requests answered, by status.", ("status",)),
+    Metric("weyr_replica_ready", "gauge", "1 once the models are loaded and warm."),
+    Metric("weyr_replica_models", "gauge", "Models in memory."),
+    Metric("weyr_replica_models_bytes", "gauge", "What they take."),
+    Metric("weyr_replica_waiting", "gauge", "Requests that wait."),
+    Metric("weyr_replica_loads_total", "counter", "Models loaded."),
+    Metric("weyr_replica_evictions_total", "counter", "Models that had to leave the memory."),
+    Metric("weyr_replica_calls_total", "counter", "Calls of the model.", _MODEL),
+    Metric("weyr_replica_rows_total", "counter", "Rows computed.", _MODEL),
+    Metric("weyr_replica_batched_calls_total", "counter", "Calls that served several requests.", _MODEL),
+    Metric("weyr_replica_quick_calls_total", "counter",
+           "Calls computed on the loop, because they are shorter than a hop to a thread.", _MODEL),
+    Metric("weyr_replica_failures_total", "counter", "Requests that the model failed.", _MODEL),
+    Metric("weyr_replica_refused_total", "counter", "Requests whose input the model did not take.", _MODEL),
+    Metric("weyr_replica_expired_total", "counter", "Requests that waited longer than they said they would.", _MODEL),
+    Metric("weyr_replica_generations_total", "counter", "Texts generated.", _MODEL),
+    Metric("weyr_replica_prompt_tokens_total", "counter", "Tokens read.", _MODEL),
+    Metric("weyr_replica_generated_tokens_total", "counter", "Tokens generated.", _MODEL),
+)  # fmt: skip
+REPLICA = (*_REPLICA_COUNTS, BATCH_ROWS, BATCH_FILL, BATCH_QUEUE, COMPUTE, ALLOCATED)
+"""What Weyr's own model server says of itself; other engines have names of their own."""
 
 _ENGINE = ("endpoint", "replica", "engine")
 ENGINE_UP = Metric("weyr_engine_up", "gauge", "Whether a replica's engine told its own metrics just now.", _ENGINE)
