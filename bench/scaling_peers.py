@@ -6,10 +6,10 @@ they want is cut to equal shares, what one leaves going to the others.
 
 from abc import ABC, abstractmethod
 from collections import defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import ceil, floor
 
-from scaling_world import TICK_S
+from scaling_world import TICK_S, Policy
 
 from weyr.scheduling.scaling import Load
 
@@ -146,4 +146,10 @@ class RayServe(_Rule):
         return want if is_due else asked(load)
 
 
-PEERS = {"hpa": Hpa, "keda": Keda, "knative": Knative, "ray-serve": RayServe}
+def fair_share(loads: Sequence[Load], now: float, quota: int | None) -> dict[str, int]:
+    """Faro's simplest baseline: what there is, in equal parts, for ever; without a quota, one each."""
+    whole, rest = divmod(len(loads) if quota is None else quota, len(loads))
+    return {load.name: whole + (at < rest) for at, load in enumerate(loads)}
+
+
+PEERS: dict[str, Callable[[], Policy]] = {"hpa": Hpa, "keda": Keda, "knative": Knative, "ray-serve": RayServe}

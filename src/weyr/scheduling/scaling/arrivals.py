@@ -19,17 +19,18 @@ STEPS_SHORTEST = 5
 LIKENESS_MIN = 0.4
 # How much each level takes on of ten seconds: the last remembers half an hour, for bursts that nothing announces.
 GAINS = (0.9, 0.4, 0.15, 0.03, 0.005)
-# The one of them that is quick, and yet not moved far by a single tick.
-QUICK = 1
+# The one of them that follows at once.
+QUICK = 0
 # What each level, and the rhythm, is taken to miss by before anything was missed: at first the last is the best guess.
 ERRORS_FIRST = (0.05, 0.07, 0.1, 0.15, 0.15, 0.1)
 # Whoever begins, grows: that is no burst of which more are to be expected.
-BEGINS_S = 120.0
+BEGINS_S = 90.0
 # The errors of about so many seconds count, and what was missed is kept for as long.
 ERRORS_S = 1800.0
 MISSED_MAX = 180
-# Before anything was missed: a spread of 0.3, in the root of requests per second.
-UNKNOWN = (-0.5, -0.3, -0.15, 0.0, 0.0, 0.15, 0.3, 0.5)
+# Before so many were missed, what is missed is as a share of the root: a rate may fall to a quarter, or be four times
+# as high, as whoever begins mostly grows.
+UNKNOWN = (-0.5, -0.3, -0.15, 0.0, 0.15, 0.3, 0.5, 1.0)
 # Parts of what was missed, from the least to the most: the upper ones decide, so they are cut finer.
 PARTS = (0.0, 0.3, 0.6, 0.8, 0.9, 0.97, 1.0)
 
@@ -43,8 +44,8 @@ class Arrivals:
 
     levels: list[float] = field(default_factory=list)
     errors: list[float] = field(default_factory=lambda: list(ERRORS_FIRST))
-    missed_next: list[float] = field(default_factory=lambda: list(UNKNOWN))
-    missed_later: list[float] = field(default_factory=lambda: list(UNKNOWN))
+    missed_next: list[float] = field(default_factory=list)
+    missed_later: list[float] = field(default_factory=list)
     steps: list[float] = field(default_factory=list)
     period: int = 0
     foreseen: list[list[float | None]] = field(default_factory=list)
@@ -94,10 +95,12 @@ class Arrivals:
         return self._mixed(self.levels) ** 2 if self.levels else 0.0
 
     def _cases(self, root: float, missed: list[float], tick_s: float) -> list[Case]:
-        """At first a rate may be half of what it was, or twice as much."""
-        if self.age_s <= BEGINS_S:
-            return _cases(root, [miss * max(1.0, root) for miss in UNKNOWN], tick_s)
-        return _cases(self._risen(root, missed), missed, tick_s)
+        if self.age_s <= BEGINS_S or len(missed) < len(UNKNOWN):
+            share = max(1.0, root) if self.age_s <= BEGINS_S else 0.5
+            return _cases(root, [miss * share for miss in UNKNOWN], tick_s)
+        # What was missed within the last minute is this rise itself.
+        before = missed[: -max(1, round(STEP_S / tick_s))] or missed
+        return _cases(self._risen(root, before), missed, tick_s)
 
     def _risen(self, root: float, missed: list[float]) -> float:
         """A rise by more than was ever missed is a new time, in which only what is quick to follow counts."""

@@ -62,7 +62,7 @@ class Autoscaler:
     def __init__(
         self,
         *,
-        worth: float = 0.005,
+        worth: float = 0.006,
         share: Literal["fair", "value"] = "fair",
         hold_s: float = 60.0,
         state: Mapping[str, Any] | None = None,

@@ -30,6 +30,8 @@ class Heard:
     replicas: int
     starting: int
     start_s: float
+    concurrency: int
+    queue_max: int
 
     @property
     def asked(self) -> int:
@@ -44,6 +46,7 @@ class Hearing:
     service_s: float | None = None
     queued: float = 0.0
     in_flight: float = 0.0
+    rate: float = 0.0
     start_s: float = START_S
     target: int | None = None
     replicas: int = 0
@@ -71,8 +74,10 @@ class Hearing:
             replicas,
             starting,
             self.start_s if load.start_s is None else load.start_s,
+            load.concurrency,
+            load.queue_max,
         )
-        self.queued, self.in_flight = heard.queued, heard.in_flight
+        self.queued, self.in_flight, self.rate = heard.queued, heard.in_flight, arrived / tick_s
         return heard
 
     def decided(self, target: int, now_s: float) -> None:
@@ -113,7 +118,9 @@ class Hearing:
         replicas: int,
         tick_s: float,
     ) -> float:
-        """What came in is what went out and what there is more of inside."""
+        """What came in is what went out and what there is more of inside; of silence, as much as before."""
+        if queued is None and ended is None and in_flight is None and _positive(load.latency_s) is None:
+            return self.rate * tick_s
         grown = (self.queued if queued is None else queued) - self.queued
         if ended is not None:
             grown += 0.0 if in_flight is None else in_flight - self.in_flight

@@ -107,6 +107,35 @@ def test_the_length_of_a_tick_does_not_matter(tick_s: float) -> None:
     assert 2 <= steady([load], math.ceil(600 / tick_s), tick_s=tick_s)[-1]["chat"] <= 4
 
 
+def test_the_first_tick_is_answered_sensibly() -> None:
+    """An evaluator that asks once, without a history, gets what the traffic needs and not many times as much."""
+    assert 2 <= Autoscaler().targets([STEADY], 10.0)["chat"] <= 8
+
+
+def test_a_burst_of_ten_times_is_followed_at_once() -> None:
+    """After an hour of the same, the first tick of a new time starts what it needs."""
+    targets = lived(Autoscaler(), STEADY, [*[400] * 360, *[4000] * 3])
+    assert targets[359] <= 4
+    assert targets[360] >= 0.6 * 4000 / 10 * 0.15 / 4
+
+
+def test_bursts_that_nothing_announces_move_little() -> None:
+    """Where a tick has nothing to do with the last, starting after each burst and ending after it helps nobody."""
+    bursts = [4000 if tick % 7 in (0, 3) else 0 for tick in range(400)]
+    targets = lived(Autoscaler(), STEADY, bursts)[200:]
+    assert max(targets) - min(targets) <= 0.25 * max(targets)
+
+
+def test_what_is_not_known_is_not_zero() -> None:
+    """A scrape that failed for some ticks is no reason to end replicas."""
+    scaler = Autoscaler()
+    for tick in range(30):
+        before = scaler.targets([replace(STEADY, in_flight=6)], 10.0 * (tick + 1))["chat"]
+    unknown = Load("chat", latency_target_s=0.7, concurrency=4, replicas=before, starting=0)
+    after = [scaler.targets([unknown], 300.0 + 10.0 * (tick + 1))["chat"] for tick in range(6)]
+    assert min(after) >= before
+
+
 def test_nothing_is_started_without_traffic() -> None:
     """An endpoint that nobody asks costs nothing, whatever else is told of it."""
     idle = Load("idle", arrived=0, queued=0, in_flight=0, replicas=0, starting=0, replicas_min=0)
