@@ -21,6 +21,9 @@ CRASHES_MAX = 3
 ROOM_WAIT_S = 30.0
 """How long a replica waits for room before an old one goes for it: a queue that is only busy moves on by itself."""
 
+PACE_AFTER_S = 60.0
+"""How long requests are counted before it is said when there will be enough."""
+
 Story = tuple[EndpointMemory, tuple[Note, ...]]
 
 
@@ -169,7 +172,11 @@ def _held(look: Look, memory: EndpointMemory, rollout: Rollout, verdict: Verdict
     spec = look.spec.rollout
     hold_s, is_last = spec.hold_s(rollout.step), rollout.step >= len(spec.shares) - 1
     is_early = is_awaited(rollout.since + hold_s, look.now, hold_s)
-    waits = verdict.waits if not is_last else ""
+    waits = ""
+    if not is_last:
+        # Where it has too few requests, the verdict says that first.
+        few, semicolon, more = verdict.waits.partition(";")
+        waits = f"{few}{_pace(look, rollout)}{semicolon}{more}"
     if rollout.is_paused:
         waits = "paused"
     elif is_early:
@@ -181,6 +188,15 @@ def _held(look: Look, memory: EndpointMemory, rollout: Rollout, verdict: Verdict
         return replace(memory, rollout=replace(rollout, step=rollout.step + 1, since=0.0, waits="")), ()
     memory, _ = _joined(memory)
     return memory, (Note("rollout.completed", f"{memory.side(MAIN).wanted.title} has taken over"),)
+
+
+def _pace(look: Look, rollout: Rollout) -> str:
+    """When a step will have its requests if they come as they did: what takes weeks is to be seen on its first day."""
+    had, took_s = rollout.new.sum.requests, look.now - rollout.since
+    lacking = look.spec.rollout.requests_min - had
+    if lacking <= 0 or took_s < PACE_AFTER_S:
+        return ""
+    return f", the rest in {duration_text(round(took_s * lacking / had))} at this pace" if had else ", none so far"
 
 
 def _joined(memory: EndpointMemory) -> Story:

@@ -1,5 +1,6 @@
 """A new version comes by steps, goes back by itself, and nobody is left without an answer."""
 
+import re
 from typing import Any
 
 import pytest
@@ -96,6 +97,15 @@ def test_a_version_that_was_taken_back_is_tried_again_when_somebody_says_so() ->
             farm.spec = endpoint(scale={"min": 2, "max": 4}, rollout={**CANARY, "abort_if": {"errors": "30%"}})
         farm.step(4)
         assert farm.weights == {"1": 9500, "2": 500}, begin
+
+
+def test_a_step_says_when_it_will_have_its_requests() -> None:
+    """Too little traffic is why most canaries never end; whoever looks on the first day should know."""
+    farm = canary()
+    farm.step(10, after_s=60)
+    assert "it has answered 0 of 100 requests, none so far" in farm.step().conditions[0].message
+    farm.answered("2", 1)
+    assert re.search("1 of 100 requests, the rest in 1[0-9]h", farm.step(2).conditions[0].message)
 
 
 def test_what_went_wrong_before_its_step_is_not_held_against_it() -> None:
