@@ -200,8 +200,8 @@ SERVER = (
     ApiRoute(
         "GET", "/v1/metrics/targets", "metric_targets", Tag.SERVER, "List what Prometheus is to scrape",
         "For its `http_sd_configs`: this server, the planes, every replica that runs with its endpoint and version as "
-        "labels, and NVIDIA's DCGM exporter where one listens. That and the inference plane are scraped where they listen, "
-        "all others at this server.",
+        "labels, and NVIDIA's DCGM exporter where one listens. That and the inference plane are scraped "
+        "where they listen, all others at this server.",
         response="Targets",
     ),
     ApiRoute(
