@@ -75,8 +75,8 @@ class Anthropic:
             async with aclosing(self._talk.pieces(slot, generation)) as lists:
                 async for pieces in lists:
                     tokens += sum(piece.tokens for piece in pieces)
-                    if text := "".join(piece.text for piece in pieces):
-                        yield _event("content_block_delta", index=0, delta={"type": "text_delta", "text": text})
+                    if told := [_delta(piece.text) for piece in pieces if piece.text]:
+                        yield b"".join(told)
                     finish, stopped_by = pieces[-1].finish or finish, pieces[-1].stopped_by
             usage = {"output_tokens": tokens}
             yield b"".join((
@@ -110,6 +110,10 @@ def _usage(prompt_tokens: int, tokens: int) -> dict[str, int]:
 
 def _event(name: str, **fields: Any) -> bytes:
     return b"event: %b\ndata: %b\n\n" % (name.encode(), ENCODER.encode({"type": name, **fields}).encode())
+
+
+def _delta(text: str) -> bytes:
+    return _event("content_block_delta", index=0, delta={"type": "text_delta", "text": text})
 
 
 def _error(status: int, message: str) -> dict[str, str]:
