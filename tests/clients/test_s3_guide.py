@@ -47,7 +47,7 @@ def running(command: str, home: Path, exports: str, port: int) -> Iterator[None]
         deadline = time.monotonic() + START_S
         while True:
             try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/_weyr/health", timeout=5).close()
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/_weyr/health", timeout=20).close()
                 break
             except OSError:
                 assert process.poll() is None, (home / "serve.log").read_text()

@@ -40,7 +40,7 @@ def test_a_shipped_folder_is_what_it_was(real_world: RealWorld) -> None:
     assert said(real_world, task_id("3"), body, generation=2) == ["new"]
 
 
-FETCH = "import sys, urllib.request as u; print(u.urlopen(sys.argv[1], timeout=5).read().decode())"
+FETCH = "import sys, urllib.request as u; print(u.urlopen(sys.argv[1], timeout=30).read().decode())"
 
 
 class Door(http.server.BaseHTTPRequestHandler):

@@ -122,7 +122,7 @@ def test_a_stopped_task_may_still_save(local: LocalWorld, work: Path) -> None:
     assert start_ticks(pid) is None
 
 
-FETCH = "import sys, urllib.request as u; print(u.urlopen(sys.argv[1], timeout=5).read().decode())"
+FETCH = "import sys, urllib.request as u; print(u.urlopen(sys.argv[1], timeout=30).read().decode())"
 
 
 class Door(http.server.BaseHTTPRequestHandler):

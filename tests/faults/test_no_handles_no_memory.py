@@ -63,7 +63,7 @@ def test_the_s3_plane_without_handles(tmp_path: Path) -> None:
     """It refuses callers and goes on; what it acknowledged is there."""
     with running_s3(tmp_path / "plane") as plane:
         pids = plane.pids
-        s3 = plane.client(read_timeout=5, connect_timeout=5)
+        s3 = plane.client(read_timeout=30, connect_timeout=30)
         s3.create_bucket(Bucket="lake")
         s3.put_object(Bucket="lake", Key="kept", Body=b"kept")
         with ExitStack() as limits:
@@ -84,7 +84,7 @@ def test_the_s3_plane_without_memory(tmp_path: Path) -> None:
     """A large body that finds no memory is refused, and the next request is answered."""
     with running_s3(tmp_path / "plane") as plane:
         pids = plane.pids
-        s3 = plane.client(read_timeout=10, connect_timeout=5)
+        s3 = plane.client(read_timeout=30, connect_timeout=30)
         s3.create_bucket(Bucket="lake")
         s3.put_object(Bucket="lake", Key="kept", Body=b"kept")
         before = {}

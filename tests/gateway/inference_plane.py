@@ -28,7 +28,7 @@ ROUTE = "digits/digits"
 THING = ThingId.parse("digits:endpoint/digits#route")
 
 
-def until(check: Callable[[], object], what: str, timeout_s: float = 30.0) -> None:
+def until(check: Callable[[], object], what: str, timeout_s: float = 60.0) -> None:
     """Polls until it holds. Raises: AssertionError once the time is up."""
     deadline = time.monotonic() + timeout_s
     pause = threading.Event()
