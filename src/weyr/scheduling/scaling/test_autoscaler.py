@@ -205,6 +205,7 @@ KNOWN: dict[str, dict[str, Any]] = {
     "arrivals alone": {"arrived": 400},
     "arrivals and a service time": {"arrived": 400, "service_s": 0.15},
     "in flight, waiting and a service time": {"in_flight": 6, "queued": 0, "service_s": 0.15},
+    "arrivals, in flight and what ended": {"arrived": 400, "in_flight": 6, "ended": 400, "queued": 0},
     "what ended and what waits": {"ended": 400, "queued": 0, "service_s": 0.15},
     "latency, a service time and replicas": {"latency_s": 0.17, "service_s": 0.15, "replicas": 3},
 }

@@ -45,6 +45,9 @@ class Work:
             self.service_s = max(self.mean_s, tick_s * self.in_flight / max(1.0, self.ended))
         if self.mean_s is not None:
             self.service_s = max(self.service_s or 0.0, self.mean_s * self.slower)
+        elif self.in_flight > 0 and self.ended > 0:
+            # Nobody says what requests take: Little's law does.
+            self.service_s = tick_s * self.in_flight / self.ended
 
 
 def _nearer(old: float | None, new: float, gain: float) -> float:
