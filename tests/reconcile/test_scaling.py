@@ -72,3 +72,42 @@ def test_a_clock_that_was_set_back_harms_nothing() -> None:
     again = scaling.advice(A, replace(IDLE, replicas=counts[A]), 5.0)
     assert again is not None
     assert again.replicas == counts[A]
+
+
+def test_what_was_learnt_is_taken_up_by_the_next_server() -> None:
+    """Its counts went on while it was away: nothing is begun anew, and what is not needed may go at once."""
+    scaling = Scaling()
+    before = lived(scaling, {A: 100.0}, 120)
+    stored = dict(scaling.unsaved(1e9 + 120))
+    assert stored.keys() == {A.absolute}
+    assert dict(scaling.unsaved(1e9 + 121)) == {}, "once a minute"
+
+    after = Scaling(stored)
+    told = replace(IDLE, replicas=before[A], arrived=15_000, worked=15_000, worked_s=0.15 * 15_000)
+    advice = after.advice(A, told, 1e9 + 150)
+    assert advice is not None
+    assert "100 requests/s now" in advice.why
+    assert 4 <= advice.replicas <= before[A]
+
+    begun_anew = Scaling({A.absolute: '{"at": 1, "other": "words"}'}).advice(A, told, 1e9 + 150)
+    assert begun_anew is not None
+    assert begun_anew.replicas == before[A], "what cannot be read is not known, and nobody goes for that"
+
+
+def test_the_reason_names_what_binds() -> None:
+    """Whoever asks why there are so few hears of the limit, the quota or the calendar."""
+    reasons = {}
+    for what, demand in {
+        "max is 2": replace(IDLE, replicas_max=2),
+        "its calendar keeps 3": replace(IDLE, floor=3),
+        "min is 1": IDLE,
+        "all 4 replicas of lab:queue/serving are given out, shared by fairness": replace(
+            IDLE, quota=Quota("lab:queue/serving", 4)
+        ),
+    }.items():
+        scaling = Scaling()
+        lived(scaling, {A: 1.0 if what.startswith(("its", "min")) else 100.0}, 90, demand)
+        given = scaling.given(A)
+        assert given is not None
+        reasons[what] = given.why
+    assert all(what in why for what, why in reasons.items()), reasons

@@ -25,6 +25,7 @@ def demand_of(
     staying: Sequence[tuple[Sight, Replica]],
     start_s: float,
     quota: Quota | None,
+    desired: int,
     now: float,
 ) -> Demand:
     """What a route tells of the replicas behind it, those of them that answer and are to stay."""
@@ -49,6 +50,7 @@ def demand_of(
         start_s=start_s,
         weight=scale.weight,
         quota=quota,
+        desired=desired,
     )
 
 
@@ -72,7 +74,7 @@ def count_of(scale: Scale, quota: Quota | None, advice: Advice | None, before: i
     they were when advice was given; only a quota that is shared may have less for it than its floor."""
     if scale.is_fixed and quota is None:
         return scale.most
-    least = 0 if quota and advice else floor_of(scale, now)
+    least = 0 if quota else floor_of(scale, now)
     return min(max(least, advice.replicas if advice else before), scale.most)
 
 

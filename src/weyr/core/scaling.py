@@ -27,8 +27,8 @@ class Demand:
     `arrived`, `worked` (those that a replica had, for `worked_s` in all, without their wait) and `tokens` count since
     the plane's start: who looks twice takes the difference, and begins anew where a count went down. `replica_rate` are
     requests per second that one replica can answer, `replica_tokens` tokens; 0 where that follows from what requests
-    take. `start_s` is what a start took before, 0 where none was seen. The rest is as `weyr.scheduling.scaling.Load`
-    has it.
+    take. `start_s` is what a start took before, 0 where none was seen, and `desired` how many it decided to have. The
+    rest is as `weyr.scheduling.scaling.Load` has it.
     """
 
     arrived: int
@@ -50,6 +50,7 @@ class Demand:
     start_s: float = 0.0
     weight: float = 1.0
     quota: Quota | None = None
+    desired: int = 0
 
     @property
     def least(self) -> int:

@@ -32,6 +32,7 @@ from weyr.reconcile.ports import LedgerPort
 from weyr.reconcile.scaling import Scaling
 from weyr.reconcile.world import World
 from weyr.reconcile.writes import Writes, writing
+from weyr.store import kernel
 from weyr.store.database import Database
 from weyr.store.kernel import EventRow, ObjectRow, Status, ThingRow, kept_text
 
@@ -68,6 +69,10 @@ class Loop:
     """What was metered of an object last, and until when the same again changes nothing."""
     _unmetered: dict[Ref, str] = field(default_factory=dict, init=False)
     """Why an object's use could not be read at the last look: logged when it begins."""
+
+    def __post_init__(self) -> None:
+        with self.db.read() as connection:
+            self.scaling.stored = kernel.all_learnt(connection)
 
     def tick(self, now: float) -> float | None:
         """One pass over what is due at `now`. Gives when the next is due; None: nothing ever is.
@@ -185,6 +190,7 @@ class Loop:
             for ref in due:
                 if ref in self.world.objects:
                     self._decide(writes, ref, now)
+            writes.put_learnt(self.scaling.unsaved(now), now)
             untold = self.world.untold()
             if untold:
                 # Something has to be written for the disk to be waited for, and what was seen before it to be kept:

@@ -21,6 +21,8 @@ TICK_S = 2.0
 QUIET_TICK_S = 10.0
 """Where nothing came and nothing is under way: there may be a thousand of them."""
 TICK_MAX_S = 60.0
+HEARD_S = 1.0
+"""For so long nobody gets more of a quota than it has: those who share it are still being heard for the first time."""
 FORGOTTEN_S = 600.0
 """What was learnt so long ago is begun anew; shorter silences count as minutes of the same rate."""
 
@@ -34,8 +36,9 @@ SAVE_S = 60.0
 
 @dataclass(slots=True)
 class _Group:
-    """Those that are weighed together. `told` is what each counted when advice was made last, at `at`; `kept`,
-    how many those keep that had some when first heard of, and until when; `saved_at`, when it was stored last."""
+    """Those that are weighed together. `told` is what each counted when advice was made last, at `at`; `kept`, how many
+    those keep that had some when first heard of, and until when; `taken`, what each has of the quota; `saved_at`, when
+    it was stored last."""
 
     scaler: Autoscaler
     quota: Quota | None
@@ -44,6 +47,8 @@ class _Group:
     told: dict[Ref, Demand] = field(default_factory=dict)
     advice: dict[Ref, Advice] = field(default_factory=dict)
     kept: dict[Ref, tuple[int, float]] = field(default_factory=dict)
+    taken: dict[Ref, int] = field(default_factory=dict)
+    began_at: float = 0.0
     saved_at: float = 0.0
     is_quiet: bool = False
 
@@ -79,17 +84,28 @@ class Scaling:
             group.advice[ref] = Advice(0, "nobody asks for it")
         elif ref not in group.advice or self._is_due(group, ref, demand, now) or (is_asleep and demand.queued):
             self._decide(group, now)
-        return group.advice[ref]
+        return self._taken(group, ref, demand, now)
+
+    def _taken(self, group: _Group, ref: Ref, demand: Demand, now: float) -> Advice:
+        """What it may have at once: of a quota only what the others have let go of by now."""
+        advice, quota = group.advice[ref], group.quota
+        if quota is None:
+            return advice
+        others = sum(count for other, count in group.taken.items() if other != ref)
+        room = demand.desired if now - group.began_at < HEARD_S else max(0, quota.replicas - others)
+        group.taken[ref] = min(advice.replicas, room)
+        return replace(advice, replicas=group.taken[ref])
 
     def given(self, ref: Ref) -> Advice | None:
         """What it was advised last, and why."""
         group = self._groups.get(self._names.get(ref, ""))
-        return group.advice.get(ref) if group else None
+        advice = group.advice.get(ref) if group else None
+        return replace(advice, replicas=group.taken.get(ref, advice.replicas)) if group and advice else None
 
     def forget(self, ref: Ref) -> None:
         group = self._groups.get(self._names.pop(ref, ""))
         if group is not None:
-            for kept in (group.demands, group.told, group.advice, group.kept):
+            for kept in (group.demands, group.told, group.advice, group.kept, group.taken):
                 kept.pop(ref, None)
         self._groups = {name: group for name, group in self._groups.items() if group.demands}
 
@@ -142,7 +158,9 @@ class Scaling:
     def _targets(self, group: _Group, now: float, quota: int | None) -> dict[Ref, int]:
         """One tick. After a silence of minutes it is told as several, so that its rhythm is not mistaken."""
         ticks = max(1, round((now - group.at) / TICK_MAX_S))
-        loads = [load_of(ref, demand, group.told.get(ref), ticks) for ref, demand in group.demands.items()]
+        loads = [
+            load_of(ref, demand, group.told.get(ref), now - group.at, ticks) for ref, demand in group.demands.items()
+        ]
         targets: Mapping[str, int] = {}
         for tick in range(1, ticks + 1):
             targets = group.scaler.targets(loads, group.at + (now - group.at) * tick / ticks, quota)
@@ -175,7 +193,8 @@ def _scaler(quota: Quota | None, state: Mapping[str, Any] | None = None) -> Auto
 
 def _fresh(quota: Quota | None, now: float, demands: dict[Ref, Demand]) -> _Group:
     kept = {ref: (demand.there, now + LEARNING_S) for ref, demand in demands.items()}
-    return _Group(_scaler(quota), quota, now - TICK_S, demands, kept=kept)
+    taken = {ref: demand.desired for ref, demand in demands.items()}
+    return _Group(_scaler(quota), quota, now - TICK_S, demands, kept=kept, taken=taken, began_at=now)
 
 
 def _restored(text: str, quota: Quota | None, now: float) -> _Group | None:
@@ -185,7 +204,8 @@ def _restored(text: str, quota: Quota | None, now: float) -> _Group | None:
     try:
         plain = json.loads(text)
         told = {Ref.parse(name): _demand(each) for name, each in plain["told"].items()}
-        group = _Group(_scaler(quota, plain["scaler"]), quota, plain["at"], {}, told)
+        group = _Group(_scaler(quota, plain["scaler"]), quota, plain["at"], {}, told, began_at=now)
+        group.taken = {ref: demand.desired for ref, demand in told.items()}
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
     return group if 0 < now - group.at <= FORGOTTEN_S else None

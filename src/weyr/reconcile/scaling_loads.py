@@ -7,8 +7,8 @@ from weyr.core.scaling import Demand
 from weyr.scheduling.scaling import Load
 
 
-def load_of(ref: Ref, demand: Demand, before: Demand | None, ticks: int = 1) -> Load:
-    """One of so many equal ticks since `before`. A plane that was restarted counts from 0."""
+def load_of(ref: Ref, demand: Demand, before: Demand | None, since_s: float, ticks: int = 1) -> Load:
+    """One of so many equal ticks since `before`, `since_s` ago. A plane that was restarted counts from 0."""
     if before is None:
         arrived, worked, worked_s = 0, 0, 0.0
     elif demand.arrived < before.arrived or demand.worked < before.worked:
@@ -20,6 +20,15 @@ def load_of(ref: Ref, demand: Demand, before: Demand | None, ticks: int = 1) -> 
     # Whoever asked before anybody counted is there all the same.
     arrived = max(arrived, inside) if before is None else arrived
     per_replica = _request_s(demand)
+    service_s, concurrency = (
+        per_replica or (worked_s / worked if worked else None),
+        1 if per_replica else demand.concurrency,
+    )
+    # One that has a request does not sleep, however long that takes.
+    floor = max(demand.floor, min(1, inside))
+    if demand.quota is None and arrived / since_s * (service_s or 0.0) / concurrency >= demand.replicas_max:
+        # More than all of them can do: none of them would keep a request from being late, and all answer what they can.
+        floor = demand.replicas_max
     return Load(
         ref.absolute,
         arrived=arrived / ticks,
@@ -27,16 +36,15 @@ def load_of(ref: Ref, demand: Demand, before: Demand | None, ticks: int = 1) -> 
         # What one replica can do is said: how many it has at once is then no measure.
         in_flight=None if per_replica else demand.in_flight,
         ended=worked / ticks,
-        service_s=per_replica or (worked_s / worked if worked else None),
+        service_s=service_s,
         replicas=demand.replicas,
         starting=demand.starting,
-        concurrency=1 if per_replica else demand.concurrency,
+        concurrency=concurrency,
         latency_target_s=demand.latency_target_s,
         start_s=demand.start_s or None,
         replicas_min=demand.replicas_min,
         replicas_max=demand.replicas_max,
-        # One that has a request does not sleep, however long that takes.
-        floor=max(demand.floor, min(1, inside)),
+        floor=floor,
         idle_after_s=demand.idle_after_s,
         weight=demand.weight,
     )

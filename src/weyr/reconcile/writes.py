@@ -24,9 +24,11 @@ class Writes:
     _things: dict[ThingId, Plain | None] = field(default_factory=dict)
     _events: list[Plain] = field(default_factory=list)
     _stacks: list[str] = field(default_factory=list)
+    _learnt: dict[str, str] = field(default_factory=dict)
+    _learnt_at: float = 0.0
 
     def __bool__(self) -> bool:
-        return bool(self._objects or self._things or self._events or self._stacks)
+        return bool(self._objects or self._things or self._events or self._stacks or self._learnt)
 
     def put_object(self, row: ObjectRow) -> None:
         self._objects[row.ref] = kernel.plain_object(row)
@@ -45,6 +47,10 @@ class Writes:
 
     def drop_stack(self, name: str) -> None:
         self._stacks.append(name)
+
+    def put_learnt(self, states: Iterable[tuple[str, str]], at: float) -> None:
+        self._learnt |= dict(states)
+        self._learnt_at = at
 
     @contextmanager
     def part(self) -> Iterator["Writes"]:
@@ -75,6 +81,8 @@ class Writes:
         for name in self._stacks:
             kernel.drop_stack(connection, name)
         kernel.insert_events(connection, self._events)
+        if self._learnt:
+            kernel.put_learnt(connection, self._learnt, self._learnt_at)
 
 
 @contextmanager

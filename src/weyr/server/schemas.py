@@ -191,6 +191,9 @@ SCHEMAS: dict[str, Schema] = {
             "stack": TEXT,
             "phase": _words(Phase, "The object's phase."),
             "sentence": TEXT,
+            "scaling": _maybe(
+                {"type": "object", "properties": {"replicas": COUNT, "why": TEXT}}
+            ),
             "waits": _list(
                 {
                     "type": "object",
@@ -209,6 +212,7 @@ SCHEMAS: dict[str, Schema] = {
             "stack": "digits",
             "phase": "waiting",
             "sentence": "It waits for 1 CPU and H100:4 in digits:pool/gpu. No node has room.",
+            "scaling": None,
             "waits": [
                 {
                     "tasks": ["digits:job/train#1"],

@@ -195,8 +195,9 @@ class Service:
                 raise NotFound(f"There is no {ref} in stack {ref.stack}.")
             phase = self.weyr.world.phase(ref)
             said = next((c.message for c in row.status.conditions if c.message), "")
+            advice = self.weyr.loop.scaling.given(ref)
         waits = self.weyr.scheduler.why(ref) if self.weyr.scheduler and self.wake else []
-        return views.why_json(ref, phase, said, waits)
+        return views.why_json(ref, phase, said, waits, advice)
 
     def order(self, ref: Ref, verb: str) -> dict[str, Any]:
         """Tells one object by hand what to do."""

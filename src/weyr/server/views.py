@@ -10,6 +10,7 @@ from weyr.core.decision import ConditionType, Phase
 from weyr.core.plain import plain_of
 from weyr.core.pools import NodeFacts, NodeUse, PoolFacts, QueueFacts
 from weyr.core.ref import Ref
+from weyr.core.scaling import Advice
 from weyr.core.seen import Absent, Present, RouteFacts, TaskFacts, Unknown
 from weyr.ledger.accounts import Cost
 from weyr.reconcile.scheduler.why import Waits
@@ -103,14 +104,16 @@ def _amounts_json(amounts: Mapping[str, int]) -> dict[str, str]:
     return {name: amount_text(name, amount) for name, amount in amounts.items()}
 
 
-def why_json(ref: Ref, phase: Phase, said: str, waits: Sequence[Waits]) -> dict[str, Any]:
-    """`said` is the sentence of the object's condition, for what does not wait for the scheduler."""
+def why_json(ref: Ref, phase: Phase, said: str, waits: Sequence[Waits], advice: Advice | None = None) -> dict[str, Any]:
+    """`said` is the sentence of the object's condition, for what does not wait for the scheduler; `advice`, how many
+    replicas it should have."""
     sentence = " ".join(dict.fromkeys(each.sentence for each in waits))
     return {
         "ref": str(ref),
         "stack": ref.stack,
         "phase": phase.value,
         "sentence": sentence or f"{ref} is {phase.value}" + (f": {said}" if said else "") + ".",
+        "scaling": {"replicas": advice.replicas, "why": advice.why} if advice else None,
         "waits": [
             {
                 "tasks": [str(id) for id in each.tasks],

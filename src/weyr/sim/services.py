@@ -22,6 +22,7 @@ from weyr.core.seen import (
 from weyr.sim.clock import VirtualClock
 from weyr.sim.faults import Faults
 from weyr.sim.shelf import Shelf
+from weyr.sim.traffic import Traffic
 
 
 class SimBuckets(Shelf):
@@ -119,6 +120,8 @@ class SimRoutes(Shelf):
         self.requests_per_s = 0
         """How many come to whoever has a share of a route's requests, beside those of `load`."""
         self._load: dict[str, RouteFacts] = {}
+        self.traffic: dict[str, Traffic] = {}
+        """Callers of their own, by route."""
 
     def load(
         self,
@@ -145,6 +148,9 @@ class SimRoutes(Shelf):
     def _facts(self, want: Wanted) -> RouteFacts:
         body = _route(want)
         load = self._load.get(body.route, RouteFacts())
+        if traffic := self.traffic.get(body.route):
+            version = next((each.name for each in body.versions if each.weight), "")
+            load = traffic.seen(self._clock.now(), [replica for replica, _ in body.replicas], version)
         inflight = dict(load.replicas)
         listed = [replica for replica, _ in body.replicas]
         leaving = [replica for replica, count in inflight.items() if count and replica not in listed]

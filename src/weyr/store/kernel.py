@@ -1,6 +1,6 @@
 """How are the loop's values kept? Typed rows in and out; every method takes part in the caller's transaction."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,7 @@ from weyr.core.ref import Ref, ThingId
 from weyr.core.schema import from_json, to_json
 from weyr.core.seen import Seen
 from weyr.store.dialects import Insert, upsert
-from weyr.store.tables.kernel import events, objects, plans, stacks, things
+from weyr.store.tables.kernel import events, learnt, objects, plans, stacks, things
 
 Plain = dict[str, Any]
 """A row as the store takes it: by its columns."""
@@ -27,6 +27,9 @@ def _upsert(table: Table, *keys: str) -> Insert:
 _PUT_STACK = _upsert(stacks, "name")
 _PUT_OBJECT = _upsert(objects, "stack", "kind", "name")
 _PUT_THING = _upsert(things, "stack", "kind", "name", "part")
+_PUT_LEARNT = _upsert(learnt, "name")
+
+LEARNT_KEPT_S = 86_400.0
 
 
 def _delete(table: Table, *keys: str) -> Delete:
@@ -127,6 +130,16 @@ def kept_text(text: str) -> str:
     One that is refused would take the whole transaction with it, and so everybody else's rows.
     """
     return text.encode("utf-8", "replace").decode().replace("\0", "")
+
+
+def put_learnt(connection: Connection, states: Mapping[str, str], at: float) -> None:
+    """Keeps what was learnt, by name; what nobody put for a day goes."""
+    connection.execute(_PUT_LEARNT, [{"name": name, "state": state, "at": at} for name, state in states.items()])
+    connection.execute(delete(learnt).where(learnt.c.at < at - LEARNT_KEPT_S))
+
+
+def all_learnt(connection: Connection) -> dict[str, str]:
+    return {row.name: row.state for row in connection.execute(select(learnt))}
 
 
 def all_stacks(connection: Connection) -> list[StackRow]:

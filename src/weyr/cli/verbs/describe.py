@@ -16,9 +16,12 @@ from weyr.cli.options import AsJson, Stack
 from weyr.cli.screen import clock, coloured, put, put_json, table
 from weyr.cli.select import the_object
 from weyr.cli.stages import event_text
+from weyr.cli.verbs.why import put_scaling
 from weyr.core.units import money_text
 
 EVENTS_SHOWN = 15
+SCALED = frozenset({"endpoint", "service", "function"})
+"""Kinds of which there may be more or fewer replicas."""
 app = verb_app()
 
 
@@ -47,6 +50,8 @@ def describe(
     if row.things:
         lines = [[str(t.get("id", "")), str(t.get("capability", "")), _thing_state(t)] for t in row.things]
         _part("Things", table(["id", "capability", "state"], lines).splitlines())
+    if row.kind in SCALED:
+        put_scaling(client.call("GET", "/v1/why", ref=f"{row.stack}:{row.ref}"))
     if row.kind == "endpoint" and isinstance(client, HttpClient):
         live = client.call("GET", "/v1/endpoints/live", stack=row.stack, name=row.name)
         if live.get("endpoints"):

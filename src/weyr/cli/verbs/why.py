@@ -1,6 +1,7 @@
 """`weyr why`: what an object waits for."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
@@ -25,7 +26,7 @@ def why(
 ) -> None:
     """Say what an object waits for, and what each node lacks.
 
-    Of one that does not wait it says what state it is in, and why.
+    Of one that does not wait it says what state it is in, and why; of one that scales, why it has so many replicas.
     """
     session: Session = ctx.obj
     client = reader(session.home)
@@ -37,12 +38,20 @@ def why(
     waits = answer.get("waits") or []
     if not waits:
         put(str(answer["sentence"]))
+    put_scaling(answer)
     for each in waits:
         put(f"{', '.join(each['tasks'])}: {each['sentence']}")
         if each.get("starts_at"):
             put(f"  it should start at about {clock(float(each['starts_at']))}")
         if each.get("nodes"):
             put("\n".join(f"  {line}" for line in _lines(each["nodes"])))
+
+
+def put_scaling(answer: Mapping[str, Any]) -> None:
+    """How many replicas there should be, and what that rests on; nothing for what does not scale."""
+    if scaling := answer.get("scaling"):
+        count = scaling["replicas"]
+        put(f"It should have {count} replica{'s' if count != 1 else ''}: {scaling['why']}.")
 
 
 def _lines(nodes: list[dict[str, str]]) -> list[str]:

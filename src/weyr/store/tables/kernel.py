@@ -76,3 +76,11 @@ events = Table(
     Index("events_by_stack", "stack", "id"),
     sqlite_autoincrement=True,
 )
+
+learnt = Table(
+    "learnt",
+    metadata,
+    Column("name", words(200), primary_key=True),  # who are scaled together: an object, or the queue that they share
+    Column("state", Text, nullable=False),
+    Column("at", Float, nullable=False),
+)

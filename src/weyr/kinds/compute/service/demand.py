@@ -19,7 +19,7 @@ def demand(want: Want[ServiceSpec], view: View[ServiceMemory]) -> Demand | None:
     if spec.scale.is_fixed and quota is None:
         return None
     sight = Sight(view.now, view.things, key_of(spec))
-    return demand_of(spec.scale, route, staying(sight, memory.held), memory.start_s, quota, view.now)
+    return demand_of(spec.scale, route, staying(sight, memory.held), memory.start_s, quota, memory.desired, view.now)
 
 
 def staying(sight: Sight, held: ReplicaSet) -> list[tuple[Sight, Replica]]:

@@ -21,7 +21,9 @@ def demand(want: Want[EndpointSpec], view: View[EndpointMemory]) -> Demand | Non
     quota = quota_of(spec.queue, want.ref.stack, view.needs)
     if look.route is None or (spec.scale.is_fixed and quota is None):
         return None
-    return demand_of(spec.scale, look.route, list(_answering(look, memory)), memory.start_s, quota, view.now)
+    return demand_of(
+        spec.scale, look.route, list(_answering(look, memory)), memory.start_s, quota, memory.desired, view.now
+    )
 
 
 def learnt(look: Look, memory: EndpointMemory) -> EndpointMemory:
