@@ -78,6 +78,7 @@ def test_what_was_learnt_is_taken_up_by_the_next_server() -> None:
     """Its counts went on while it was away: nothing is begun anew, and what is not needed may go at once."""
     scaling = Scaling()
     before = lived(scaling, {A: 100.0}, 120)
+    assert dict(scaling.unsaved(1e9 + 110)) == {}, "not before all were heard"
     stored = dict(scaling.unsaved(1e9 + 120))
     assert stored.keys() == {A.absolute}
     assert dict(scaling.unsaved(1e9 + 121)) == {}, "once a minute"

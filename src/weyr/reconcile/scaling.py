@@ -31,7 +31,8 @@ LEARNING_S = 60.0
 was begun anew does not know yet what they are for."""
 
 SAVE_S = 60.0
-"""How much of what was learnt a crash may cost."""
+FIRST_SAVE_S = 10.0
+"""How much of what was learnt a crash may cost; at first all are to have been heard."""
 
 
 @dataclass(slots=True)
@@ -111,7 +112,9 @@ class Scaling:
 
     def unsaved(self, now: float) -> Iterator[tuple[str, str]]:
         """What was learnt since it was stored last, by group, as JSON; at most once a minute."""
-        if 0 <= self._save_at - now <= SAVE_S:
+        if self._save_at == 0.0 or self._save_at - now > SAVE_S:
+            self._save_at = now + FIRST_SAVE_S
+        if now < self._save_at:
             return
         self._save_at = now + SAVE_S
         for name, group in self._groups.items():

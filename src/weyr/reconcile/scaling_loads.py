@@ -17,8 +17,6 @@ def load_of(ref: Ref, demand: Demand, before: Demand | None, since_s: float, tic
         arrived = demand.arrived - before.arrived
         worked, worked_s = demand.worked - before.worked, max(0.0, demand.worked_s - before.worked_s)
     inside = demand.queued + demand.in_flight
-    # Whoever asked before anybody counted is there all the same.
-    arrived = max(arrived, inside) if before is None else arrived
     per_replica = _request_s(demand)
     service_s, concurrency = (
         per_replica or (worked_s / worked if worked else None),

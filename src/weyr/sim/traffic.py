@@ -62,6 +62,10 @@ class Traffic:
         """Requests per second at a moment."""
         return next(spell.rate for spell in self.spells if at - self.began_at < spell.until_s)
 
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting)
+
     def asked_since(self, since: float, until: float) -> bool:
         """Whether anybody may have asked between two moments."""
         return any(self.rate(since + share / 10 * (until - since)) for share in range(11))
