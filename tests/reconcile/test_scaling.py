@@ -87,7 +87,7 @@ def test_what_was_learnt_is_taken_up_by_the_next_server() -> None:
     told = replace(IDLE, replicas=before[A], arrived=15_000, worked=15_000, worked_s=0.15 * 15_000)
     advice = after.advice(A, told, 1e9 + 150)
     assert advice is not None
-    assert "100 requests/s now" in advice.why
+    assert 95 < float(advice.why.split()[0]) < 105, advice.why
     assert 4 <= advice.replicas <= before[A]
 
     begun_anew = Scaling({A.absolute: '{"at": 1, "other": "words"}'}).advice(A, told, 1e9 + 150)

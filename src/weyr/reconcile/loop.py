@@ -1,12 +1,12 @@
 """How does the world come to be as it was told to be? One loop, which knows no kind by name.
 
-A pass: observe what is due, meter it, let the kinds decide, write the intents, tell the engines,
-write their answers. What is intended is stored, with its meters, before an engine hears of it; a
-crash anywhere leaves intents that the next pass says again under the same keys. A thing is dropped only
-after it was released and then seen to be absent. A pass writes three times at most, however much is due.
+A pass: observe what is due, meter it, let the kinds decide, write the intents, tell the engines, write their answers.
+What is intended is stored, with its meters, before an engine hears of it; a crash anywhere leaves intents that the next
+pass says again under the same keys. A thing is dropped only after it was released and then seen to be absent. A pass
+writes three times at most, however much is due.
 
-One object that cannot be looked after (its kind is gone, its spec is unreadable, its kind is mistaken) is said
-to be broken and stays as it is; the others go on. A store that refuses a write stops the pass.
+One object that cannot be looked after (its kind is gone, its spec is unreadable, its kind is mistaken) is said to be
+broken and stays as it is; the others go on. A store that refuses a write stops the pass.
 """
 
 import threading
@@ -191,8 +191,7 @@ class Loop:
                 if ref in self.world.objects:
                     self._decide(writes, ref, now)
             writes.put_learnt(self.scaling.unsaved(now), now)
-            untold = self.world.untold()
-            if untold:
+            if untold := self.world.untold():
                 # Something has to be written for the disk to be waited for, and what was seen before it to be kept:
                 # a task that is told to go takes the record of its end along.
                 writes.put_thing(untold[0])

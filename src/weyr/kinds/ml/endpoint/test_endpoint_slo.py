@@ -53,7 +53,7 @@ def test_a_steady_load_moves_nothing() -> None:
     """Every change costs a start."""
     farm = Farm(endpoint(scale=SLO))
     farm.step(4)
-    busy(farm, 20, 90)
+    busy(farm, 20, 180)
     before = len(farm.history.story)
     busy(farm, 20, 120)
     assert [note.event for note in farm.history.story[before:]] == []
