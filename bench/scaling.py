@@ -11,8 +11,8 @@ Functions follow the protocol of Faro's evaluation (EuroSys 2025; its own trace 
 36 replicas, .031 and .013 were late with Faro, .142 and .035 with MArk, .095 and .072 with AIAD, .369 and .322 with a
 rule like Kubernetes'.
 The constants of the autoscaler were chosen on the days 2, 5, 7 and 9 (`--tuned` runs three of those) and on the
-language models. No constant was chosen on the days that run without it, but they were looked at before the last mistakes that
-the chosen days showed were mended.
+language models. No constant was chosen on the days that run without it, but they were looked at before the last
+mistakes that the chosen days showed were mended.
 """
 
 import argparse
