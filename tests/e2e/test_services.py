@@ -93,6 +93,21 @@ def test_a_service_is_updated_broken_and_hurt_and_answers_every_request(user: Us
     assert user.remains() == []
 
 
+def test_a_service_follows_a_metric_of_its_own_and_says_so(user: User) -> None:
+    """Work that comes by no request: a gauge asks for replicas, and is missed without harm."""
+    plain = web("one").replace("replicas: 2", "scale: {max: 3, target_metric: {name: jobs, per_replica: 10}}")
+    gauge = user.folder / "gauge"
+    user.up(plain)
+    until(lambda: "/metrics answers 404" in user.weyr("why", "service/web").out, "its missing page to be named")
+    gauge.write_text("25")
+    until(lambda: len(user.row("service/web")["outputs"]["addresses"].split(",")) == 3, "three replicas")
+    assert "jobs is 25 in the mean of a replica and should be 10" in user.weyr("why", "service/web").out
+    gauge.unlink()
+    until(lambda: "none is let go of" in user.weyr("why", "service/web").out, "why to say that nothing is known")
+    assert len(user.row("service/web")["outputs"]["addresses"].split(",")) == 3
+    user.weyr("down", "--yes")
+
+
 def _speaks_websocket_and_tcp(user: User) -> None:
     user.until_phase("service/web", "ready")
     headers = {"Authorization": f"Bearer {user.token}"}

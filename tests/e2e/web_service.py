@@ -1,4 +1,5 @@
-"""A service for tests: says which version and which process it is, echoes over WebSocket, streams, and can fall ill.
+"""A service for tests: says which version and which process it is, echoes over WebSocket, streams, can fall ill, and
+tells the metric that stands in a file.
 
 python web_service.py VERSION [dies | ill]
 """
@@ -25,6 +26,11 @@ def answer(_connection: ServerConnection, request: Request) -> Response | None:
         return Response(503, "Ill", Headers({"Content-Length": "0"}), b"")
     if request.path == "/slow":
         threading.Event().wait(0.5)
+    if request.path == "/metrics" and not Path("gauge").exists():
+        return Response(404, "None", Headers({"Content-Length": "0"}), b"")
+    if request.path == "/metrics":
+        page = f"# TYPE jobs gauge\njobs {Path('gauge').read_text()}\n".encode()
+        return Response(http.HTTPStatus.OK, "OK", Headers({"Content-Length": str(len(page))}), page)
     body = f"{VERSION} {os.getpid()} {request.path} {os.environ['WEYR_BASE_PATH']}".encode()
     return Response(http.HTTPStatus.OK, "OK", Headers({"Content-Length": str(len(body))}), body)
 

@@ -51,6 +51,9 @@ def demand_of(
         weight=scale.weight,
         quota=quota,
         desired=desired,
+        metric=scale.target_metric.name if scale.target_metric else "",
+        per_replica=scale.target_metric.per_replica if scale.target_metric else 0.0,
+        ready=tuple(replica.part for sight, replica in staying if sight.is_ready(replica) or sight.is_silent(replica)),
     )
 
 

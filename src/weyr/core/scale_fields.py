@@ -8,6 +8,9 @@ from weyr.core.diagnostic import Severity
 from weyr.core.ref import Ref
 from weyr.core.schema import Duration, SpecPart, field
 
+GROWING = ("_total", "_count", "_sum", "_bucket", "_created")
+"""What the names of counters and of parts of histograms end with."""
+
 
 class Window(SpecPart):
     """A time at which there are at least so many replicas, whatever is asked."""
@@ -19,6 +22,22 @@ class Window(SpecPart):
     lasts: Duration = field(description="How long it lasts.", gt=0, le=31 * 86_400, examples=["10h"])
     zone: ZoneName = field("UTC", description="The time zone.", examples=["Europe/Berlin"])
     min: int = field(description="Replicas kept in that time.", ge=1, le=1000, strict=True)
+
+
+class TargetMetric(SpecPart):
+    """A gauge that each replica tells of itself, on a page in Prometheus' text format."""
+
+    name: str = field(
+        description="What it is called there; of several samples the sum counts.",
+        pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$", max_length=200, examples=["vllm:num_requests_waiting"],
+    )  # fmt: skip
+    per_replica: float = field(
+        description="There are at least as many replicas as bring its mean down to this.", gt=0, le=1e12, examples=[20]
+    )
+    path: str | None = field(
+        None, description="Where a program of its own has the page: /metrics, unless it says otherwise.",
+        pattern="^/", max_length=500, examples=["/metrics"],
+    )  # fmt: skip
 
 
 class Scale(SpecPart):
@@ -35,6 +54,9 @@ class Scale(SpecPart):
         None, description="Tokens per second that one replica can write, as answers' usage counts them.",
         gt=0, le=1e9, examples=[2000],
     )  # fmt: skip
+    target_metric: TargetMetric | None = field(
+        None, description="A gauge of the replicas' own that asks for replicas too, beside what requests ask for."
+    )
     slo: Duration | None = field(
         None,
         description="A request that takes longer, its wait included, is late: there are as many replicas as keep few "
@@ -66,6 +88,7 @@ def scale_findings(ref: Ref, scale: Scale) -> Iterator[Finding]:
         if window.min > scale.max:
             detail = f"At least {window.min} replicas in a window and at most {scale.max} cannot both hold."
             yield _fatal(ref, ("calendar", at, "min"), "Limits that contradict", detail, f"max: {window.min}")
+    yield from _metric_findings(ref, scale)
     measures = ("slo", "target_rate", "target_tokens")
     named = [name for name in measures if getattr(scale, name) is not None]
     if len(named) > 1:
@@ -74,6 +97,21 @@ def scale_findings(ref: Ref, scale: Scale) -> Iterator[Finding]:
             "where you know when a request is late, else what one replica can do."
         )
         yield _fatal(ref, (named[-1],), "Two measures of one load", detail, f"{named[0]}: ...")
+
+
+def _metric_findings(ref: Ref, scale: Scale) -> Iterator[Finding]:
+    metric = scale.target_metric
+    if metric is None:
+        return
+    if metric.name.endswith(GROWING):
+        detail = (
+            f"By its name {metric.name} only grows, so replicas would be added for ever. Name a gauge: what waits, or "
+            "is under way, or is full just now."
+        )
+        yield _fatal(ref, ("target_metric", "name"), "A metric that only grows", detail, "")
+    if scale.is_fixed:
+        detail = f"There are always {scale.most}: no metric changes that."
+        yield _fatal(ref, ("target_metric",), "Nothing to choose", detail, f"max: {scale.most + 1}")
 
 
 def _fatal(ref: Ref, path: tuple[str | int, ...], summary: str, detail: str, suggestion: str) -> Finding:

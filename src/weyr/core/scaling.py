@@ -1,6 +1,7 @@
 """What does an object tell of itself, so that scheduling can say how many replicas it should have?"""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -21,14 +22,25 @@ class Quota:
 
 
 @dataclass(frozen=True, slots=True)
+class Measured:
+    """What replicas told of themselves at `at` (Unix seconds): of each a number or why there is none, by part."""
+
+    at: float
+    values: Mapping[str, float] = field(default_factory=dict)
+    troubles: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Demand:
     """What is asked of an object's replicas, as one look sees it.
 
     `arrived`, `worked` (those that a replica had, for `worked_s` in all, without their wait) and `tokens` count since
     the plane's start: who looks twice takes the difference, and begins anew where a count went down. `replica_rate` are
     requests per second that one replica can answer, `replica_tokens` tokens; 0 where that follows from what requests
-    take. `start_s` is what a start took before, 0 where none was seen, and `desired` how many it decided to have. The
-    rest is as `weyr.scheduling.scaling.Load` has it.
+    take. `start_s` is what a start took before, 0 where none was seen, and `desired` how many it decided to have.
+    `metric` is what the replicas `ready` tell of themselves, "" for none, and should be `per_replica` in the mean;
+    `metric_floor` is how many follow from it, and `metric_says` in a clause why. The rest is as
+    `weyr.scheduling.scaling.Load` has it.
     """
 
     arrived: int
@@ -51,6 +63,11 @@ class Demand:
     weight: float = 1.0
     quota: Quota | None = None
     desired: int = 0
+    metric: str = ""
+    per_replica: float = 0.0
+    ready: tuple[str, ...] = ()
+    metric_floor: int = 0
+    metric_says: str = ""
 
     @property
     def least(self) -> int:

@@ -12,8 +12,9 @@ from typing import Any
 from weyr.core.decision import View, Want
 from weyr.core.kind import AnyKind
 from weyr.core.ref import Ref
-from weyr.core.scaling import Advice, Demand, Quota, SharedBy
+from weyr.core.scaling import Advice, Demand, Measured, Quota, SharedBy
 from weyr.reconcile.scaling_loads import load_of, reason_of
+from weyr.reconcile.scaling_metrics import with_metric
 from weyr.scheduling.scaling import Autoscaler
 
 TICK_S = 2.0
@@ -57,9 +58,10 @@ class _Group:
 @dataclass(slots=True)
 class Scaling:
     """What is known of demand. `stored` is what an earlier process had learnt, by group, as JSON: it is taken up when
-    the group is heard of."""
+    the group is heard of. `measured` is what the replicas of some told last of themselves, as somebody reads it."""
 
     stored: dict[str, str] = field(default_factory=dict)
+    measured: Mapping[Ref, Measured] = field(default_factory=dict)
     _groups: dict[str, _Group] = field(default_factory=dict)
     _names: dict[Ref, str] = field(default_factory=dict)
     _save_at: float = 0.0
@@ -75,6 +77,7 @@ class Scaling:
         if demand is None:
             # Silence is no reason to change anything.
             return self.given(ref)
+        demand = with_metric(demand, self.measured.get(ref), now)
         group = self._group(ref, demand, now)
         if ref not in group.demands and ref not in group.told:
             group.kept[ref] = demand.there, now + LEARNING_S
@@ -182,7 +185,13 @@ class Scaling:
 
 
 def _is_busy(demand: Demand, before: Demand | None) -> bool:
-    return bool(demand.queued or demand.in_flight or before is None or demand.arrived != before.arrived)
+    return bool(
+        demand.queued
+        or demand.in_flight
+        or before is None
+        or demand.arrived != before.arrived
+        or demand.metric_floor != before.metric_floor
+    )
 
 
 def _as_it_is(demand: Demand) -> int:

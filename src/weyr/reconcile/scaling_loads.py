@@ -23,7 +23,7 @@ def load_of(ref: Ref, demand: Demand, before: Demand | None, since_s: float, tic
         1 if per_replica else demand.concurrency,
     )
     # One that has a request does not sleep, however long that takes.
-    floor = max(demand.floor, min(1, inside))
+    floor = max(demand.floor, demand.metric_floor, min(1, inside))
     if demand.quota is None and arrived / since_s * (service_s or 0.0) / concurrency >= demand.replicas_max:
         # More than all of them can do: none of them would keep a request from being late, and all answer what they can.
         floor = demand.replicas_max
@@ -64,13 +64,15 @@ def reason_of(demand: Demand, replicas: int, why: str, given: int) -> str:
 
 def _bounds(demand: Demand, replicas: int, given: int) -> Iterator[str]:
     quota = demand.quota
+    if demand.metric_says:
+        yield demand.metric_says
     if quota and given >= quota.replicas:
         yield f"all {quota.replicas} replicas of {quota.name} are given out, shared by {quota.shared_by.value}"
     if replicas < demand.least:
         yield f"it should have {demand.least} at least"
     elif replicas >= demand.replicas_max:
         yield f"max is {demand.replicas_max}"
-    elif replicas and replicas <= min(demand.floor, demand.replicas_max):
+    elif replicas and demand.floor and replicas <= min(demand.floor, demand.replicas_max):
         yield f"its calendar keeps {demand.floor}"
     elif replicas and replicas == demand.replicas_min:
         yield f"min is {demand.replicas_min}"

@@ -4,7 +4,6 @@ An engine queues inside: what it says of itself tells a full cache from a slow m
 plane's own counts hold every request that an engine holds, so scaling goes by those.
 """
 
-import http.client
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,10 +11,9 @@ from dataclasses import dataclass
 from prometheus_client.parser import text_string_to_metric_families
 
 from weyr.compose.engine_pages import Page
+from weyr.server.page_text import page_text
 
-ASK_S = 1.0
 AT_ONCE = 16
-PAGE_BYTES_MAX = 8 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +28,7 @@ class Busy:
 
 
 def asked(pages: Sequence[Page]) -> Mapping[Page, Busy | None]:
-    """What each says; None where it does not answer. Promises: ends soon after ASK_S for so many as are AT_ONCE."""
+    """What each says; None where it does not answer. Promises: ends soon after a second for so many as are AT_ONCE."""
     if not pages:
         return {}
     with ThreadPoolExecutor(min(AT_ONCE, len(pages))) as askers:
@@ -38,16 +36,10 @@ def asked(pages: Sequence[Page]) -> Mapping[Page, Busy | None]:
 
 
 def _asked(page: Page) -> Busy | None:
-    connection = http.client.HTTPConnection("127.0.0.1", page.port, timeout=ASK_S)
     try:
-        connection.request("GET", page.path)
-        answer = connection.getresponse()
-        text = answer.read(PAGE_BYTES_MAX)
-        return busy_of(text.decode(errors="replace"), page) if answer.status == http.HTTPStatus.OK else None
-    except (OSError, ValueError, http.client.HTTPException):
+        return busy_of(page_text(f"127.0.0.1:{page.port}", page.path), page)
+    except (OSError, ValueError):
         return None  # it starts, it ends, or what it wrote is no page of metrics: nothing is known of it
-    finally:
-        connection.close()
 
 
 def busy_of(text: str, page: Page) -> Busy:

@@ -9,7 +9,6 @@ import http.client
 import json
 import socket
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,6 +19,7 @@ from weyr.core.seen import Present, TaskFacts, TaskState
 from weyr.reconcile.world import World
 from weyr.server.answers import Conflict, NotFound
 from weyr.server.live import versions_of
+from weyr.server.page_text import Connection
 from weyr.server.service import Service
 from weyr.store.kernel import ThingRow
 
@@ -76,7 +76,7 @@ def replica_metrics(service: Service, stack: str, endpoint: str, replica: str) -
 
 def fetched(address: str, path: str) -> bytes:
     """The text at a socket's path or host:port. Raises: Conflict, with what was wrong."""
-    connection = _Connection(address)
+    connection = Connection(address, TIMEOUT_S)
     try:
         connection.request("GET", path, headers={"Accept": "text/plain"})
         answer = connection.getresponse()
@@ -129,20 +129,3 @@ def _listens(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(0.2)
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-class _Connection(http.client.HTTPConnection):
-    """The standard client, to a socket's path or host:port."""
-
-    def __init__(self, address: str) -> None:
-        host, _, port = address.rpartition(":")
-        self._path = Path(address) if address.startswith("/") else None
-        super().__init__(host or "localhost", int(port) if self._path is None else None, timeout=TIMEOUT_S)
-
-    def connect(self) -> None:
-        if self._path is None:
-            super().connect()
-            return
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(TIMEOUT_S)
-        self.sock.connect(str(self._path))

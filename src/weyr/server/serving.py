@@ -18,6 +18,7 @@ from weyr.server.app import build_app
 from weyr.server.keeper import Keeper
 from weyr.server.live import Live
 from weyr.server.log import JsonLog
+from weyr.server.measuring import start_measuring
 from weyr.server.service import Service
 from weyr.server.troubles import as_user_errors
 from weyr.store.database import Database
@@ -62,6 +63,7 @@ def serve(
     keeper.start()
     vigil.start()
     end_live = live.start(time.time)
+    end_measuring = start_measuring(weyr.loop, time.time, log)
     carrier = payload_carrier(weyr, log)
     carrier.start()
     with as_user_errors(home.path):
@@ -69,6 +71,7 @@ def serve(
     log("server.stopping", pid=os.getpid())
     vigil.stop()
     end_live()
+    end_measuring()
     carrier.stop()
     keeper.stop()
     supervisor.stop()

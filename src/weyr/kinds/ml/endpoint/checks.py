@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from weyr.core.checking import Finding, Proposal
 from weyr.core.diagnostic import Severity
+from weyr.core.ref import Ref
 from weyr.core.scale_fields import scale_findings
 from weyr.kinds.ml.endpoint.engines import ENGINES
 from weyr.kinds.ml.endpoint.program_checks import program_findings
@@ -23,3 +24,15 @@ def checks(proposal: Proposal) -> Iterator[Finding]:
             detail = f"{ref}: over gRPC the Open Inference Protocol is spoken, and {title} does not speak it over HTTP."
             yield Finding(ref, ("grpc",), Severity.FATAL, "A field that cannot be honoured", detail)
         yield from scale_findings(ref, spec.scale)
+        yield from _metric_findings(ref, spec)
+
+
+def _metric_findings(ref: Ref, spec: EndpointSpec) -> Iterator[Finding]:
+    metric = spec.scale.target_metric
+    if metric is None or metric.path is None or spec.run is not None:
+        return
+    where = ENGINES[spec.engine].metrics if spec.engine else "/metrics"
+    who = ENGINES[spec.engine].title if spec.engine else "Weyr's own model server"
+    detail = f"{ref}: {who} has its page at {where}, and no other. Leave the path out."
+    path = ("scale", "target_metric", "path")
+    yield Finding(ref, path, Severity.FATAL, "A field that cannot be honoured", detail)

@@ -153,6 +153,27 @@ def test_two_measures_of_one_load_are_refused() -> None:
     assert [finding.path for finding in checks(Proposal({DIGITS: spec}, {}))] == [("scale", "target_rate")]
 
 
+@pytest.mark.parametrize(
+    ("metric", "field", "says"),
+    [
+        ({"name": "jobs_total"}, "name", "only grows"),
+        ({"name": "jobs", "path": "/page"}, "path", "Weyr's own model server has its page at /metrics"),
+    ],
+)
+def test_a_metric_that_cannot_be_measured_is_refused(metric: dict[str, str], field: str, says: str) -> None:
+    """Replicas would be added for ever, or never."""
+    spec = endpoint(scale={"max": 4, "target_metric": {"per_replica": 5, **metric}})
+    (finding,) = checks(Proposal({DIGITS: spec}, {}))
+    assert (finding.path, says in finding.detail) == (("scale", "target_metric", field), True)
+
+
+def test_a_metric_changes_nothing_where_there_is_nothing_to_choose() -> None:
+    """Somebody would wait for replicas that never come."""
+    spec = endpoint(scale={"target_metric": {"name": "jobs", "per_replica": 5}})
+    (finding,) = checks(Proposal({DIGITS: spec}, {}))
+    assert (finding.path, finding.suggestion) == (("scale", "target_metric"), "max: 2")
+
+
 def test_a_window_above_the_most_is_refused_in_the_plan() -> None:
     """It could never hold, and nobody would be told at eight in the morning."""
     spec = endpoint(scale={"max": 2, "calendar": [WINDOW]})
