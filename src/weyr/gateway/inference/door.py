@@ -12,6 +12,7 @@ import httptools
 
 from weyr.gateway.inference.aside import HOLD_MAX, keep
 from weyr.gateway.inference.exchange import Exchange
+from weyr.gateway.inference.repeated import Known, known_of
 from weyr.gateway.inference.request import KNOWN
 from weyr.gateway.inference.trials import check_silence
 
@@ -44,6 +45,8 @@ class Door(asyncio.Protocol):
         self._head_size = 0
         self._heard_at = self._head_at = plane.now
         self._problem: tuple[int, str] | None = None
+        self._known: Known | None = None
+        """The head of the request before, if there was nothing unusual in it."""
         self._parser = httptools.HttpRequestParser(self)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -67,6 +70,9 @@ class Door(asyncio.Protocol):
         if self.is_closing or self._is_deaf:
             return
         self._heard_at = self.plane.now
+        is_between = self.current is None and self._incoming is None and not (self._queue or self._is_in_head)
+        if is_between and self._known is not None and not self.is_full and self._is_repeated(self._known, data):
+            return
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as e:
@@ -80,6 +86,8 @@ class Door(asyncio.Protocol):
             self._head_size += len(data)
             if self._head_size > HEAD_MAX:
                 self._broken(431, f"the head is over {HEAD_MAX} bytes")
+        if is_between and self._queue:
+            self._known = known_of(data, self._queue[0])
         current = self.current
         if current is None:
             if self._queue:
@@ -153,6 +161,16 @@ class Door(asyncio.Protocol):
         if is_idle and self.loop.time() - self._heard_at >= idle_s:
             self.transport.close()
 
+    def _is_repeated(self, known: Known, data: bytes) -> bool:
+        """Whether this is the request before once more, but for its body; then it begins."""
+        at = known.body_at(data)
+        if not at or len(data) - at > self.plane.bounds.body_max:
+            return False
+        self.current = exchange = Exchange(self)
+        known.tell(exchange, data[at:])
+        exchange.start()
+        return True
+
     # What httptools calls while it reads.
 
     def on_message_begin(self) -> None:
@@ -188,18 +206,19 @@ class Door(asyncio.Protocol):
     def on_body(self, piece: bytes) -> None:
         exchange = self._incoming
         assert exchange is not None
-        exchange.received += len(piece)
+        size = len(piece)
+        exchange.received += size
         if exchange.received > exchange.body_max:
             self._refuse(413, f"the body is over {exchange.body_max} bytes")
         if exchange.is_over:
             return
-        exchange.buffered += len(piece)
+        exchange.buffered += size
         if exchange.capture is not None:
             exchange.capture.asked(piece)
         if exchange.kept is not None:
             keep(exchange, piece)
         if exchange.is_chunked:
-            exchange.pieces += (b"%x\r\n" % len(piece), piece, b"\r\n")
+            exchange.pieces += (b"%x\r\n" % size, piece, b"\r\n")
         else:
             exchange.pieces.append(piece)
 
