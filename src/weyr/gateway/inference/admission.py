@@ -28,7 +28,7 @@ def admitted(exchange: "Exchange") -> Endpoint | None:
     exchange.caller = caller.principal.name
     if (endpoint.is_limited or caller.limits is not NO_LIMITS) and not _is_within(exchange, endpoint, caller):
         return None
-    asked = exchange.special.get(b"x-priority")
+    asked = None if exchange.is_plain else exchange.special.get(b"x-priority")
     if asked is not None:
         exchange.priority = min(priority_of(asked), caller.priority_max)
     elif caller.priority_max < NORMAL:
@@ -61,9 +61,9 @@ def _looked_up(exchange: "Exchange", endpoint: Endpoint | None, action: str) -> 
 def _is_within(exchange: "Exchange", endpoint: Endpoint, caller: Caller) -> bool:
     """Whether the caller has not used up what he may ask here. Answers him if he has."""
     counted = endpoint.counted(caller)
-    if counted.body_max:
-        exchange.body_max = min(exchange.body_max, counted.body_max)
-    size = max(exchange.length, exchange.received)
+    if counted.body_max and counted.body_max < exchange.body_max:
+        exchange.body_max = counted.body_max
+    size = exchange.length if exchange.length > exchange.received else exchange.received
     try:
         exchange.allowance = Allowance(exchange.door.plane.tally, counted, size)
     except LimitHit as e:

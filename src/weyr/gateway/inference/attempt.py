@@ -49,19 +49,18 @@ class Attempt:
         if exchange.expects and not exchange.is_whole and not exchange.received:
             door.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         line.begin(self)
-        exchange.pieces.insert(0, first)
-        self.flush()
+        self.flush(first)
 
-    def flush(self) -> None:
-        """Passes on what has come since."""
+    def flush(self, first: bytes = b"") -> None:
+        """Passes on `first`, and what has come since."""
         exchange, line = self.exchange, self.line
         assert line is not None
         line.heard_at = exchange.door.plane.now
         if exchange.buffered <= JOIN_MAX:
-            line.transport.write(b"".join(exchange.pieces))
+            line.transport.write(b"".join((first, *exchange.pieces)))
         else:
-            line.transport.writelines(exchange.pieces)
-        exchange.pieces.clear()
+            line.transport.writelines((first, *exchange.pieces))
+        exchange.pieces = []
         exchange.buffered = 0
 
     def passed(self, data: bytes) -> str:

@@ -35,6 +35,7 @@ class Chooser:
     def __init__(self, route: str, names: Sequence[str], weights: Sequence[int], traffic: Traffic) -> None:
         self._at = {name: at for at, name in enumerate(names)}
         self._shares = Shares(weights)
+        self._turns = tuple(map(Choice, range(len(names))))
         self._is_forcible = traffic.is_forcible
         self._rules = [(_matcher(rule), Choice(self._at[rule.version])) for rule in traffic.rules]
         self._unit = _unit(traffic.sticky, route) if traffic.sticky else None
@@ -54,7 +55,7 @@ class Chooser:
                 at = self._version_of(unit)
                 return None if at is None else Choice(at, cookie=cookie)
         turn = self._shares.next()
-        return None if turn is None else Choice(turn)
+        return None if turn is None else self._turns[turn]
 
     def kept_at(self, asked: Asked) -> int | None:
         """The version that the request's caller is kept with, None where it is kept nowhere."""
@@ -75,17 +76,20 @@ def _matcher(rule: Rule) -> Callable[[Asked], bool]:
     prefixes = tuple(name[:-1] for name in rule.callers if name.endswith("*"))
 
     def holds(asked: Asked) -> bool:
-        return (
-            (not rule.callers or asked.caller in exact or asked.caller.startswith(prefixes))
-            and all(_is(value, header_of(asked.fields, name)) for name, value in headers)
-            and all(_is(value, cookie_of(asked.fields, name)) for name, value in cookies)
-        )
+        # Every request of its route comes by here: loops, because generators cost more than what they find out.
+        if rule.callers and asked.caller not in exact and not asked.caller.startswith(prefixes):
+            return False
+        for name, value in headers:
+            found = header_of(asked.fields, name)
+            if found is None or value not in (b"*", found):
+                return False
+        for name, value in cookies:
+            found = cookie_of(asked.fields, name)
+            if found is None or value not in (b"*", found):
+                return False
+        return True
 
     return holds
-
-
-def _is(wanted: bytes, found: bytes | None) -> bool:
-    return found is not None and wanted in (b"*", found)
 
 
 def _unit(sticky: Sticky, route: str) -> Callable[[Asked], tuple[bytes | None, bytes]]:

@@ -174,7 +174,7 @@ class Exchange(Request):
             self._keep_sent()
         attempt.send_on(line, self._anew or self.head)
         endpoint, door = self.endpoint, self.door
-        if endpoint is not None and self.step < len(endpoint.chain):
+        if endpoint is not None and endpoint.chain and self.step < len(endpoint.chain):
             patience_s = endpoint.chain[self.step].told.first_byte_s
             self.patience = door.loop.call_later(patience_s, lose_patience, self)
         if door.is_paused or not self.is_whole:
@@ -255,7 +255,8 @@ class Exchange(Request):
     def over(self, status: int) -> None:
         """Takes the request out of every count and list; it is over."""
         self.is_over = True
-        self.pieces.clear()
+        if self.pieces:
+            self.pieces.clear()
         if self.hold_timer is not None:
             self.hold_timer.cancel()
         if self._timer is not None:

@@ -73,15 +73,15 @@ class Line(asyncio.Protocol):
         self._replica = replica
         self._attempt: Attempt | None = None
         self._parser = httptools.HttpResponseParser(self)
-        self._gathered: list[bytes] = []
         self.is_full = False
         self.heard_at = 0.0
-        self._reset()
 
     def begin(self, attempt: "Attempt") -> None:
         """Belongs to this attempt until its answer is whole."""
         self._attempt = attempt
-        self._reset()
+        self._status = 0
+        self._keeps_alive = self._has_head = self._is_complete = self._is_strange = self._ends_by_close = False
+        self._gathered: list[bytes] = []
         if attempt.exchange.door.is_full:
             self.transport.pause_reading()
 
@@ -193,15 +193,6 @@ class Line(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         self._is_complete = self._has_head
-
-    def _reset(self) -> None:
-        self._status = 0
-        self._keeps_alive = False
-        self._has_head = False
-        self._is_complete = False
-        self._is_strange = False
-        self._ends_by_close = False
-        self._gathered = []
 
     def _gather(self, data: bytes) -> None:
         self._gathered.append(data)

@@ -130,7 +130,9 @@ class Measure:
         tally.statuses[status] = tally.statuses.get(status, 0) + 1
         tally.request_bytes += sizes[0]
         tally.response_bytes += sizes[1]
-        self.queue.add(queue_s)
+        queue = self.queue
+        queue.counts[bisect_left(queue.bounds, queue_s)] += 1
+        queue.sum_s += queue_s
         if is_cold:
             self.cold.add(queue_s)
         if tokens is not None:

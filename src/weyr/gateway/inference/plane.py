@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,7 +66,6 @@ class Plane:
         self.table = table
         self.callers = callers
         self._limits_file = limits
-        self._tally: Tally | None = None
         self.audit = audit
         self.bounds = bounds
         self.doors: set[Door] = set()
@@ -86,12 +86,10 @@ class Plane:
             found = self.exporters[url] = Exporter(url, "weyr-inference", {"process.pid": os.getpid()})
         return found
 
-    @property
+    @cached_property
     def tally(self) -> Tally:
         """What was used of limits; made when the first is to be counted. Raises: OSError."""
-        if self._tally is None:
-            self._tally = Tally(self._limits_file)
-        return self._tally
+        return Tally(self._limits_file)
 
     async def beat(self) -> None:
         """Follows the routes file and ends what takes too long, until cancelled."""
@@ -113,9 +111,9 @@ class Plane:
                 elif endpoint.waiting.queue:
                     # Whoever was told when it was held may not have heard it.
                     self.doorbell.ring(endpoint.route.thing, self.now)
-            if self._tally is not None and self.now - forgot_at > FORGET_EVERY_S:
+            if "tally" in vars(self) and self.now - forgot_at > FORGET_EVERY_S:
                 forgot_at = self.now
-                self._tally.forget_the_dead()
+                self.tally.forget_the_dead()
 
     def _rotate(self) -> None:
         for endpoint in self.table.seen().values():

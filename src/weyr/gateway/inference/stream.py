@@ -26,8 +26,8 @@ class Stream:
     """The answer of one request as it passes, its head included. A streamed one has events, one that comes whole has
     only its usage. `is_chunked`: how its body is framed; `head_bytes`: how long its head is."""
 
-    __slots__ = ("_before", "_began_at", "_bytes", "_first", "_last", "_last_at", "_measure", "events", "first_at",
-                 "is_chunked", "is_events")  # fmt: skip
+    __slots__ = ("_before", "_began_at", "_bytes", "_first", "_last", "_last_at", "_measure", "_usage", "events",
+                 "first_at", "is_chunked", "is_events")  # fmt: skip
 
     def __init__(
         self, measure: "Measure", began_at: float, is_events: bool, is_chunked: bool = False, head_bytes: int = 0
@@ -40,6 +40,8 @@ class Stream:
         self.first_at = self._last_at = 0.0
         self._bytes = -head_bytes
         self._first = self._before = self._last = b""
+        self._usage: tuple[int | None, int | None] | None = None
+        """What was found in it, once it was looked for."""
 
     def passed(self, data: bytes, now: float) -> None:
         """A piece went to the caller."""
@@ -68,28 +70,30 @@ class Stream:
 
         Those of the usage; a stream without one counts its events, which are a token each as most servers send them.
         """
-        prompt, generated = self._said()
+        prompt, generated = self._usage or self._said()
         return prompt or 0, self._told() if generated is None else generated
 
     def used(self, prompt_guess: int) -> tuple[int, int]:
         """The same, with a guess by length where an answer says nothing."""
-        prompt, generated = self._said()
+        prompt, generated = self._usage or self._said()
         if generated is None:
             # Where only the prompt is told, as of embeddings, there is nothing else.
             is_whole = not self.is_events and prompt is None
-            generated = max(0, self._bytes) // BYTES_PER_TOKEN if is_whole else self._told()
+            generated = self._bytes // BYTES_PER_TOKEN if is_whole and self._bytes > 0 else self._told()
         return prompt or prompt_guess, generated
 
     def _said(self) -> tuple[int | None, int | None]:
         tail = (self._before + self._last)[-TAIL_MAX:]
         # Anthropic's events tell the prompt's at the beginning.
         early = self._first[:TAIL_MAX]
-        if _WORD not in tail and _WORD not in early:
-            return None, None
-        return _last(_PROMPT, tail) or _last(_PROMPT, early), _last(_GENERATED, tail)
+        if _WORD in tail or _WORD in early:
+            self._usage = _last(_PROMPT, tail) or _last(_PROMPT, early), _last(_GENERATED, tail)
+        else:
+            self._usage = None, None
+        return self._usage
 
     def _told(self) -> int:
-        return max(0, self.events - (_DONE in self._before or _DONE in self._last))
+        return self.events - (_DONE in self._before or _DONE in self._last) if self.events else 0
 
 
 def _last(pattern: "re.Pattern[bytes]", text: bytes) -> int | None:

@@ -12,7 +12,7 @@ import mmap
 import os
 import struct
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from weyr.gateway.inference.subjects import DAY_S, KEY_BYTES, PASSED, Subject, Verdict, month_of
@@ -80,7 +80,7 @@ class Tally:
         leaves the fewest. Raises: TableFull.
         """
         locked = self._enter(subjects, now)
-        told, least, kept = PASSED, math.inf, []
+        told, least, kept, counted = PASSED, math.inf, [], []
         try:
             for subject in subjects:
                 used, spoken, day, month = self._as_of(subject, now)
@@ -93,14 +93,19 @@ class Tally:
                     or day > subject.day_max or month > subject.month_max
                 ):  # fmt: skip
                     return subject.verdict(used - 1.0, *(subject.denial(used, spoken, day, month, now) or ()))
-                if subject.concurrency and self._under_way(subject, locked is None) >= subject.concurrency:
-                    return subject.verdict(used - 1.0, f"{subject.concurrency} requests at once", 1.0)
+                if subject.concurrency:
+                    own = (subject.slot + _INFLIGHT_AT) // 4 + self._column
+                    under_way = self._counts[own] if locked is None else self._under_way(subject)
+                    if under_way >= subject.concurrency:
+                        return subject.verdict(used - 1.0, f"{subject.concurrency} requests at once", 1.0)
+                    counted.append(own)
                 kept.append((subject.slot + KEY_BYTES, now, used, spoken, self._day, day, self._month, month))
                 if subject.rate and subject.burst - used < least:
                     told, least = subject.verdict(used), subject.burst - used
             for numbers in kept:
                 _NUMBERS.pack_into(self._memory, *numbers)
-            self._count(subjects, 1)
+            for own in counted:
+                self._counts[own] += 1
             return told
         finally:
             self._memory[self._at] = _HERE
@@ -115,20 +120,26 @@ class Tally:
         locked = self._enter(subjects, now)
         hit = ""
         try:
-            for subject in subjects if tokens or micros else ():
-                if not subject.is_metered:
+            for subject in subjects:
+                if ends and subject.concurrency:
+                    # The column is this process' own: nobody else writes there.
+                    own = (subject.slot + _INFLIGHT_AT) // 4 + self._column
+                    if self._counts[own] > 0:
+                        self._counts[own] -= 1
+                if not (micros or (tokens and subject.tokens_max)) or not subject.is_metered:
                     continue
                 used, spoken, day, month = self._as_of(subject, now)
-                # What is given back was taken at another time: by now it may have been forgotten already.
-                spoken = max(spoken + tokens, 0.0) if subject.tokens_max else 0.0
+                if subject.tokens_max:
+                    # What is given back was taken at another time: by now it may have been forgotten already.
+                    spoken += tokens
+                    if spoken < 0.0:
+                        spoken = 0.0
                 if micros:
                     day, month = max(day + micros, 0.0), max(month + micros, 0.0)
                 at = subject.slot + KEY_BYTES
                 _NUMBERS.pack_into(self._memory, at, now, used, spoken, self._day, day, self._month, month)
                 if spoken > subject.spoken_max or day > subject.day_max or month > subject.month_max:
                     hit = (subject.denial(0.0, spoken, day, month, now) or (hit,))[0]
-            if ends:
-                self._count(subjects, -1)
         finally:
             self._memory[self._at] = _HERE
             if locked:
@@ -139,7 +150,7 @@ class Tally:
         """What a subject has spent, in millionths, today and this month, and how many of its requests are under way."""
         self._find(subject, now)
         _, _, day, month = self._as_of(subject, now)
-        return day, month, self._under_way(subject, is_alone=False)
+        return day, month, self._under_way(subject)
 
     def forget_the_dead(self) -> None:
         """Requests of processes that are no more are not under way."""
@@ -217,18 +228,9 @@ class Tally:
             month_micros if month == self._month else 0.0,
         )
 
-    def _under_way(self, subject: Subject, is_alone: bool) -> int:
-        if is_alone:
-            return self._counts[(subject.slot + _INFLIGHT_AT) // 4 + self._column]
+    def _under_way(self, subject: Subject) -> int:
+        """In all processes."""
         return sum(_INFLIGHT.unpack_from(self._memory, subject.slot + _INFLIGHT_AT))
-
-    def _count(self, subjects: Iterable[Subject], step: int) -> None:
-        """Requests under way, where they are limited. The column is this process' own: nobody else writes there."""
-        for subject in subjects:
-            if subject.concurrency:
-                at = (subject.slot + _INFLIGHT_AT) // 4 + self._column
-                count = self._counts[at] + step
-                self._counts[at] = count if count > 0 else 0
 
     # Columns, presence and locks.
 
