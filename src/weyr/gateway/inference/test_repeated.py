@@ -107,8 +107,11 @@ def test_what_is_not_parsed_again_is_what_httptools_would_have_understood(
     if known is None:
         return
     # Each part is that of the first request, or another.
-    parts = [old if new is None else new for old, new in zip(first, second[:4], strict=True)]
-    other = written(*parts, *second[4:])  # type: ignore[arg-type]
+    (line, before, length, after), (line_2, before_2, length_2, after_2, end, body) = first, second
+    other = written(
+        line_2 or line, before if before_2 is None else before_2, length if length_2 is None else length_2,
+        after if after_2 is None else after_2, end, body,
+    )  # fmt: skip
     if change is not None:
         at, put, cut = change
         at %= len(other) + 1
