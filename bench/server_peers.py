@@ -128,7 +128,8 @@ def _asked(name: str, peer: Peer, folder: Path, cache: Path) -> Row | None:
     (home / "model.pickle").write_bytes((folder / "model.pickle").read_bytes())
     if peer.program is MLSERVER:
         mlserver_settings(home, port, free_port(), free_port())
-    env = {**os.environ, "BENTOML_DO_NOT_TRACK": "true", "RAY_USAGE_STATS_ENABLED": "0", "BENTOML_HOME": str(home)}
+    env = {**os.environ, "BENTOML_DO_NOT_TRACK": "true", "RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
+    env |= {"BENTOML_HOME": str(home)}
     words = [str(python), *(word.format(port=port) for word in peer.arguments)]
     began = time.monotonic()
     with (home / "log").open("wb") as log:

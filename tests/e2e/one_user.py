@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -144,7 +145,13 @@ class User:
         return " ".join(f"{c['reason']}: {c['message']}" for c in self.row(ref).get("conditions", ()))
 
     def until_phase(self, ref: str, phase: str) -> dict[str, Any]:
-        return until(lambda: row if (row := self.row(ref)).get("phase") == phase else {}, f"{ref} to be {phase}")
+
+        def row() -> dict[str, Any]:
+            with suppress(FileNotFoundError):  # a server between two lives has no address
+                return self.row(ref)
+            return {}
+
+        return until(lambda: found if (found := row()).get("phase") == phase else {}, f"{ref} to be {phase}")
 
     def events(self, event: str = "", ref: str = "") -> list[dict[str, Any]]:
         """The story, or the part of it that one kind of event or one object makes up."""
