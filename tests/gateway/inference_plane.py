@@ -158,8 +158,13 @@ def unix_get(path: Path, target: str) -> bytes:
 def echo_replica(path: Path, name: str) -> Process:
     """A replica in a process of its own that answers with its name and what it was sent."""
     process = Process(str(Path(__file__).parent / "echo_replica.py"), str(path), name)
-    until(path.exists, f"{name} listens")
+    until(lambda: _listens(path), f"{name} listens")  # its path is there before it does
     return process
+
+
+def _listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as door:
+        return path.exists() and door.connect_ex(str(path)) == 0
 
 
 class Script:

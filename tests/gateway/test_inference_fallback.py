@@ -1,6 +1,7 @@
 """Who answers where a route's own replicas cannot."""
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,6 +58,21 @@ def test_another_version_answers_where_the_first_fails(trial: Trial) -> None:
     assert after["b"].requests - before["b"].requests == 1
     trial.variants["b"].answers = lambda got: (500, b'{"by": "b"}')
     assert trial.ask(body=b"hi") == (500, b'{"by": "b"}'), "the last of the chain is not replaced by words of ours"
+
+
+def test_a_body_that_is_still_coming_when_nobody_is_ready_goes_to_the_next(trial: Trial) -> None:
+    """Its last bytes come later than its head: that is no reason to refuse what another could answer."""
+    trial.tell(Traffic(fallbacks=(Fallback("spare", version="b"),)), absent="a", hold_s=0.02, a=100, b=0)
+    head = f"POST /{ROUTE}/x HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\nConnection: close\r\n"
+    trial.variants["b"].answers = lambda got: (200, got.body)
+    with socket.create_connection(("127.0.0.1", trial.plane.port), timeout=10) as caller:
+        caller.sendall(f"{head}Expect: 100-continue\r\nContent-Length: 5\r\n\r\n".encode())
+        assert caller.recv(1024) == b"HTTP/1.1 100 Continue\r\n\r\n", "asked for once nobody came in time"
+        caller.sendall(b"he")
+        caller.sendall(b"llo")
+        said = b"".join(iter(lambda: caller.recv(4096), b""))
+    assert said.startswith(b"HTTP/1.1 200 OK\r\nweyr-answered-by: spare\r\n")
+    assert said.endswith(b"hello")
 
 
 def test_another_route_answers_where_nobody_is_ready(trial: Trial) -> None:

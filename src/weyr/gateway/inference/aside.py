@@ -25,10 +25,21 @@ def begin(exchange: "Exchange", endpoint: "Endpoint") -> None:
     exchange.kept = bytearray()
     for piece in exchange.pieces[1::3] if exchange.is_chunked else exchange.pieces:
         keep(exchange, piece)
-    exchange.is_gathering = endpoint.reads_bodies or endpoint.takes(exchange)
-    if exchange.is_gathering and exchange.expects and not exchange.received:
+    if endpoint.reads_bodies or endpoint.takes(exchange):
+        gather(exchange)
+
+
+def gather(exchange: "Exchange") -> None:
+    """From here on it goes no further until its body is whole."""
+    exchange.is_gathering = True
+    if exchange.expects and not exchange.received:
         exchange.expects = False
         exchange.door.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
+def can_gather(exchange: "Exchange") -> bool:
+    """Whether there is still room for all of its body."""
+    return exchange.kept is not None and exchange.buffered <= HOLD_MAX and not exchange.is_gathering
 
 
 def keep(exchange: "Exchange", piece: bytes) -> None:

@@ -4,6 +4,7 @@ vain."""
 import time
 from typing import TYPE_CHECKING
 
+from weyr.gateway.inference.aside import can_gather, gather
 from weyr.gateway.inference.fallback import falls_back
 from weyr.gateway.inference.refusals import retry_after
 
@@ -44,5 +45,10 @@ def give_up(exchange: "Exchange") -> None:
     """It has waited long enough."""
     assert exchange.endpoint is not None
     body = exchange.endpoint.route.body
-    if not falls_back(exchange, 503):
+    if exchange.endpoint.chain and not exchange.is_whole and can_gather(exchange):
+        # Who is asked instead takes it whole, and its last bytes may be on their way only.
+        exchange.endpoint.waiting.leave(exchange)
+        exchange.hold_timer = None
+        gather(exchange)
+    elif not falls_back(exchange, 503):
         exchange.refuse(503, f"no replica of {body.route} is ready; waited {body.hold_s:g} s")
