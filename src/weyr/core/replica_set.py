@@ -3,14 +3,17 @@
 A look drops the replicas that ended, starts those that lack, lets go of those that are too many or of an older
 version, and says who is in the route. A new version takes over one replica at a time, as its kind allows: the old ones
 answer until the new ones are ready, and go on answering where they never are.
+
+Some of them may run on spot: a set has `steady` replicas that do not, and where one market has too few and the other
+too many, they are exchanged one at a time. One whose spot node is to go is replaced at once, and is no crash.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from weyr.core.decision import Note, Thing
 from weyr.core.moment import is_awaited
-from weyr.core.seen import Present, TaskEnd, TaskFacts, TaskState, Unknown
+from weyr.core.seen import EndReason, Present, TaskEnd, TaskFacts, TaskState, Unknown
 from weyr.core.unchanged import changed
 
 BACKOFF_MAX_S = 60.0
@@ -32,6 +35,8 @@ class Replica:
     left_at: float = 0.0
     well_at: float = 0.0
     ill_since: float = 0.0
+    is_spot: bool = False
+    """Whether its node may be reclaimed."""
 
     @property
     def part(self) -> str:
@@ -83,6 +88,11 @@ class Sight:
         thing = self.things.get(replica.part)
         return thing is not None and thing.is_accepted and isinstance(thing.seen, Unknown)
 
+    def has_notice(self, replica: Replica) -> bool:
+        """Whether its spot node goes away in a moment."""
+        facts = self.facts(replica)
+        return facts is not None and facts.notice_at is not None
+
     def is_current(self, replica: Replica) -> bool:
         """Whether it is of the version that is wanted, and stays."""
         return replica.key == self.key and not replica.is_leaving
@@ -92,7 +102,7 @@ def drop_ended(
     sight: Sight, held: ReplicaSet, restarts: Callable[[TaskEnd | None], bool] = lambda _end: True
 ) -> tuple[ReplicaSet, tuple[Note, ...]]:
     """Takes out the replicas that are over. One that was not asked to leave is a crash, or where the kind does not
-    restart it, an end that counts."""
+    restart it, an end that counts; one whose node was taken away is neither."""
     kept: list[Replica] = []
     notes: list[Note] = []
     for replica in held.replicas:
@@ -103,12 +113,19 @@ def drop_ended(
         if replica.is_leaving:
             continue
         notes.append(Note("replica.ended", f"replica {replica.part} ended: {why}"))
+        if _is_taken(replica, end):
+            continue
         if restarts(end):
             held = crashed(sight.now, held, notes[-1].message)
         elif replica.key == sight.key:
             before = held.ended if held.ended_key == sight.key else 0
             held = replace(held, ended=before + 1, ended_key=sight.key, last_end=notes[-1].message)
     return changed(held, replicas=tuple(kept)), tuple(notes)
+
+
+def _is_taken(replica: Replica, end: TaskEnd | None) -> bool:
+    reason = end.reason if end else None
+    return reason is EndReason.RECLAIMED or (replica.is_spot and reason is EndReason.NODE_LOST)
 
 
 def _with_health(sight: Sight, replica: Replica) -> Replica:
@@ -144,28 +161,46 @@ def _illness(sight: Sight, replica: Replica, patience_s: float, ready_within_s: 
     return f"replica {replica.part} was not ready within {young_s:.0f} s" if young_s > ready_within_s else ""
 
 
-def start(sight: Sight, held: ReplicaSet, desired: int, surge: int) -> ReplicaSet:
-    """Adds those that lack, under numbers never used before; with the older version's no more than `surge` too many."""
-    staying = [replica for replica in held.replicas if not replica.is_leaving]
-    lacking = desired - sum(sight.is_current(replica) for replica in staying)
-    count = min(lacking, desired + surge - len(staying))
+def start(sight: Sight, held: ReplicaSet, desired: int, surge: int, steady: int | None = None) -> ReplicaSet:
+    """Adds those that lack, under numbers never used before; with the older version's no more than `surge` too many.
+
+    Takes: `steady`, how many may not be on spot, None for all. Where there are enough, but too few of a market, one
+    more begins at a time: it lets another one go once it is ready.
+    """
+    staying = [replica for replica in held.replicas if not (replica.is_leaving or sight.has_notice(replica))]
+    current = [replica for replica in staying if sight.is_current(replica)]
+    on_demand, on_spot = _lacking(current, desired, steady)
+    lacking, surge = desired - len(current), surge if desired > len(current) else max(surge, 1)
+    count = min(lacking if lacking > 0 else min(on_demand + on_spot, 1), desired + surge - len(staying))
     if count <= 0 or is_awaited(held.retry_at, sight.now, BACKOFF_MAX_S):
         return held
-    fresh = tuple(Replica(held.last_number + 1 + i, sight.key) for i in range(count))
+    fresh = tuple(Replica(held.last_number + 1 + i, sight.key, is_spot=i >= on_demand) for i in range(count))
     return replace(held, replicas=(*held.replicas, *fresh), last_number=held.last_number + count)
 
 
-def let_go(sight: Sight, held: ReplicaSet, desired: int, unavailable: int) -> ReplicaSet:
-    """Older replicas leave as far as `desired - unavailable` still answer without them; then what is too many."""
+def _lacking(current: Sequence[Replica], desired: int, steady: int | None) -> tuple[int, int]:
+    """How many are missing on demand, and how many on spot."""
+    steady = desired if steady is None else min(steady, desired)
+    on_spot = sum(replica.is_spot for replica in current)
+    return max(0, steady - len(current) + on_spot), max(0, desired - steady - on_spot)
+
+
+def let_go(sight: Sight, held: ReplicaSet, desired: int, unavailable: int, steady: int | None = None) -> ReplicaSet:
+    """Older replicas leave as far as `desired - unavailable` still answer without them; then what is too many, and
+    what has notice as soon as the others do without it. `steady` is as for `start`."""
     staying = [replica for replica in held.replicas if not replica.is_leaving]
+    noticed = {replica.part for replica in staying if sight.has_notice(replica)}
     # Silence takes nobody out of service.
-    answering = {r.part for r in staying if sight.is_ready(r) or sight.is_silent(r)}
-    current = [replica for replica in staying if replica.key == sight.key]
-    leaving = {r.part for r in sorted(current, key=sight.is_ready)[: max(0, len(current) - desired)]}
-    spare = len(answering - leaving) - max(0, desired - unavailable)
-    is_taken_over = sum(replica.part in answering for replica in current) >= max(0, desired - unavailable)
+    answering = {r.part for r in staying if sight.is_ready(r) or sight.is_silent(r)} - noticed
+    current = [replica for replica in staying if replica.key == sight.key and replica.part not in noticed]
+    least = max(0, desired - unavailable)
+    leaving = _too_many(sight, current, desired, desired if steady is None else min(steady, desired))
+    spare = len(answering - leaving) - least
+    is_taken_over = sum(replica.part in answering for replica in current) >= least
+    if spare >= 0:
+        leaving |= noticed
     for replica in staying:
-        if replica.key == sight.key:
+        if replica.key == sight.key or replica.part in leaving:
             continue
         if replica.part not in answering:
             # One whose check is late for a moment still answers, and may be all there is: it goes once it is spared.
@@ -183,14 +218,32 @@ def let_go(sight: Sight, held: ReplicaSet, desired: int, unavailable: int) -> Re
     return replace(held, replicas=tuple(after(replica) for replica in held.replicas))
 
 
+def _too_many(sight: Sight, current: Sequence[Replica], desired: int, steady: int) -> set[str]:
+    """Of each market more than it should have, those that are not ready first. One that is ready leaves only where as
+    many as are wanted still are: it may answer for one of the other market that has just begun."""
+    kept: set[str] = set()
+    for is_spot, count in ((False, steady), (True, desired - steady)):
+        market = sorted((r for r in current if r.is_spot is is_spot), key=sight.is_ready, reverse=True)
+        kept |= {replica.part for replica in market[:count]}
+    loose = [replica for replica in current if replica.part not in kept]
+    unready = [replica.part for replica in loose if not sight.is_ready(replica)]
+    ready = [replica.part for replica in loose if sight.is_ready(replica)]
+    surplus = max(0, len(current) - desired)
+    spare = max(0, sum(sight.is_ready(replica) for replica in current) - desired)
+    gone = unready[:surplus]
+    return {*gone, *ready[: min(surplus - len(gone), spare)]}
+
+
 def reroute(sight: Sight, held: ReplicaSet, address_of: Callable[[TaskFacts], str]) -> ReplicaSet:
     """The routing as it should be, under a new number where it differs from the one before.
 
-    A replica that nobody has news of keeps what it had, and so does one whose check is late while no other is ready.
+    A replica that nobody has news of keeps what it had, and so does one whose check is late, or whose node goes away,
+    while no other is ready.
     """
     staying = [replica for replica in held.replicas if not replica.is_leaving]
     had = dict(held.routed)
-    chosen = [r for r in staying if sight.is_ready(r) or (r.part in had and sight.is_silent(r))]
+    lasting = [replica for replica in staying if not sight.has_notice(replica)]
+    chosen = [r for r in lasting if sight.is_ready(r) or (r.part in had and sight.is_silent(r))]
     if not chosen:
         chosen = [replica for replica in staying if sight.is_running(replica) and replica.part in had]
     facts = {replica.part: sight.facts(replica) for replica in chosen}

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 
-from weyr.core.checking import Finding
+from weyr.core.checking import Finding, Proposal
 from weyr.core.cron_fields import CronText, ZoneName
 from weyr.core.diagnostic import Severity
+from weyr.core.pools import Market
 from weyr.core.ref import Ref
-from weyr.core.schema import Duration, SpecPart, field
+from weyr.core.schema import Boolean, Duration, SpecPart, field
+from weyr.core.task_spec import TaskSpec
 
 GROWING = ("_total", "_count", "_sum", "_bucket", "_created")
 """What the names of counters and of parts of histograms end with."""
@@ -67,6 +69,13 @@ class Scale(SpecPart):
         1.0, description="What its late requests count where a queue's replicas are shared.", gt=0, le=1000
     )
     calendar: tuple[Window, ...] = field((), description="Times at which more are kept.", max_length=50)
+    spot: Boolean = field(
+        False, description="Replicas above the floor run at the spot price; their nodes may be reclaimed."
+    )
+    on_demand: int | None = field(
+        None, description="That floor: so many replicas never run on spot; by default as many as min.",
+        ge=0, le=1000, strict=True,
+    )  # fmt: skip
     idle_after: Duration = field(300.0, description="Time without a request before it goes back to min.", gt=0)
 
     @property
@@ -74,12 +83,19 @@ class Scale(SpecPart):
         return max(self.max, self.min)
 
     @property
+    def steady(self) -> int | None:
+        """How many may not be on spot; None: no replica may."""
+        if not self.spot:
+            return None
+        return self.min if self.on_demand is None else self.on_demand
+
+    @property
     def is_fixed(self) -> bool:
         """Whether there is nothing to choose."""
         return self.min >= self.max
 
 
-def scale_findings(ref: Ref, scale: Scale) -> Iterator[Finding]:
+def scale_findings(ref: Ref, spec: TaskSpec, scale: Scale, proposal: Proposal) -> Iterator[Finding]:
     """Limits that contradict one another, and more than one measure of what a replica can do."""
     if scale.min > scale.max:
         detail = f"At least {scale.min} replicas and at most {scale.max} cannot both hold."
@@ -89,6 +105,10 @@ def scale_findings(ref: Ref, scale: Scale) -> Iterator[Finding]:
             detail = f"At least {window.min} replicas in a window and at most {scale.max} cannot both hold."
             yield _fatal(ref, ("calendar", at, "min"), "Limits that contradict", detail, f"max: {window.min}")
     yield from _metric_findings(ref, scale)
+    pool = proposal.specs.get(spec.pool.ref(ref.stack)) if spec.pool else None
+    # A pool's kind is another's: what its nodes are is read off any spec that says so.
+    has_no_nodes = getattr(pool, "market", None) is Market.SPOT or spec.labels.get("market") == Market.SPOT
+    yield from _spot_findings(ref, scale, has_no_nodes)
     measures = ("slo", "target_rate", "target_tokens")
     named = [name for name in measures if getattr(scale, name) is not None]
     if len(named) > 1:
@@ -112,6 +132,25 @@ def _metric_findings(ref: Ref, scale: Scale) -> Iterator[Finding]:
     if scale.is_fixed:
         detail = f"There are always {scale.most}: no metric changes that."
         yield _fatal(ref, ("target_metric",), "Nothing to choose", detail, f"max: {scale.most + 1}")
+
+
+def _spot_findings(ref: Ref, scale: Scale, is_all_spot: bool) -> Iterator[Finding]:
+    if scale.on_demand is not None and not scale.spot:
+        detail = f"{ref} has no replica on spot, so none needs a floor below it."
+        yield _fatal(ref, ("on_demand",), "A floor without spot", detail, "spot: true")
+        return
+    steady = scale.steady
+    if steady is not None and steady >= scale.most:
+        detail = f"{ref} has {scale.most} replicas at most, and {steady} of them never run on spot: none would."
+        suggestion = f"on_demand: {max(0, scale.most - 1)}"
+        yield Finding(ref, ("scale", "spot"), Severity.WARN, "Spot that is never used", detail, suggestion)
+    if steady and is_all_spot:
+        detail = f"{ref} keeps {steady} replicas off spot, and all its nodes are spot: they would wait for ever."
+        suggestion = "Name no pool, and labels that nodes of both markets have; or on_demand: 0."
+        yield _fatal(ref, ("on_demand",), "A floor that has no nodes", detail, suggestion)
+    if steady == 0 and scale.min:
+        detail = f"All replicas of {ref} may be reclaimed at once, and it answers nobody until others have begun."
+        yield Finding(ref, ("scale", "on_demand"), Severity.WARN, "Spot without a floor", detail, "on_demand: 1")
 
 
 def _fatal(ref: Ref, path: tuple[str | int, ...], summary: str, detail: str, suggestion: str) -> Finding:

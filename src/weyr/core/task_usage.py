@@ -1,10 +1,12 @@
 """What does a task use that costs money? The same answer for every kind that runs tasks."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from weyr.core.capability import TaskBody
 from weyr.core.decision import Thing
 from weyr.core.kind import Usage
+from weyr.core.pools import Market
 from weyr.core.seen import Present, TaskFacts
 from weyr.core.task_spec import TaskSpec
 
@@ -25,9 +27,27 @@ def planned_quantities(spec: TaskSpec, is_spot: bool = False) -> tuple[tuple[str
 
 def task_meters(body: TaskBody) -> tuple[tuple[str, int], ...]:
     """The meters that open with a task. What runs on a pool's node is paid with that node, used or idle."""
-    if body.pool or body.accelerators or body.labels:
+    if _is_on_pool(body):
         return ()
     return task_quantities(body.cpu, body.memory_bytes, body.is_spot)
+
+
+def replica_on(body: TaskBody, is_spot: bool, has_floor: bool) -> TaskBody:
+    """A replica's body for the market that it is of. One of a floor runs on nodes on demand alone; one that may be on
+    spot takes whichever there are, so that it is not missed while spot is away."""
+    if is_spot or not has_floor or not _is_on_pool(body):
+        return replace(body, is_spot=is_spot)
+    return replace(body, labels=(*body.labels, ("market", Market.ON_DEMAND.value)))
+
+
+def kept_counts(count: int, steady: int | None) -> Iterator[tuple[int, bool]]:
+    """How many of so many replicas are on demand and how many on spot, as (count, is_spot), without empty ones."""
+    on_demand = count if steady is None else min(count, steady)
+    yield from ((each, is_spot) for each, is_spot in ((on_demand, False), (count - on_demand, True)) if each)
+
+
+def _is_on_pool(body: TaskBody) -> bool:
+    return bool(body.pool or body.accelerators or body.labels)
 
 
 def task_usage(things: Mapping[str, Thing]) -> tuple[Usage, ...]:

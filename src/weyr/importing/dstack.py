@@ -219,7 +219,7 @@ def _service(source: Fields, name: str, fields: dict[str, Any], draft: Draft) ->
         probe.leave_rest({})
     for key in ("spot", "image"):
         if key == "spot" and fields.pop("spot", None):
-            source.left("spot_policy", "A service has no such field.")
+            source.left("spot_policy", "Say which replicas may run on spot: `scale.spot`, over the floor `on_demand`.")
     for key in ("retry", "max_duration"):
         source.left(key, "A service's replicas are always replaced.")
     _need_command(fields, draft)

@@ -234,14 +234,17 @@ class Service:
         with self.weyr.lock:
             if ref not in self.weyr.world.objects:
                 raise NotFound(f"There is no {ref} in stack {ref.stack or '(none named)'}.")
+            is_running = False
             for thing in self.weyr.world.things.get(ref, {}).values():
                 match thing.seen, thing.body:
-                    case Present(facts=TaskFacts(state=TaskState.RUNNING)), TaskBody(is_spot=is_spot):
-                        if not is_spot:
-                            raise Conflict(f"{ref} does not run on spot; only a spot node can be reclaimed.")
+                    case Present(facts=TaskFacts(state=TaskState.RUNNING, notice_at=None)), TaskBody(is_spot=True):
                         return thing.id
+                    case Present(facts=TaskFacts(state=TaskState.RUNNING)), TaskBody():
+                        is_running = True
                     case _:
                         continue
+        if is_running:
+            raise Conflict(f"{ref} does not run on spot; only a spot node can be reclaimed.")
         raise Conflict(f"{ref} does not run now.")
 
     def tasks_of(

@@ -18,7 +18,7 @@ def checks(proposal: Proposal) -> Iterator[Finding]:
         if spec.rollout.max_surge == 0 and spec.rollout.max_unavailable == 0:
             detail = "With neither room for a new replica nor leave to stop an old one, no new version could begin."
             yield Finding(ref, ("rollout",), Severity.FATAL, "A rollout that cannot begin", detail, "max_surge: 1")
-        yield from _scale_findings(ref, spec)
+        yield from _scale_findings(ref, spec, proposal)
         if spec.health.http and spec.health.command:
             detail = f"{ref} is well when a path answers and when a command succeeds; only one of the two can be asked."
             yield Finding(ref, ("health",), Severity.FATAL, "Two health checks", detail)
@@ -30,10 +30,10 @@ def checks(proposal: Proposal) -> Iterator[Finding]:
             yield Finding(ref, ("health", "command"), Severity.FATAL, "A check outside of the image", detail, "http: /")
 
 
-def _scale_findings(ref: Ref, spec: ServiceSpec) -> Iterator[Finding]:
+def _scale_findings(ref: Ref, spec: ServiceSpec, proposal: Proposal) -> Iterator[Finding]:
     if spec.scale is None:
         return
-    yield from scale_findings(ref, spec.scale)
+    yield from scale_findings(ref, spec, spec.scale, proposal)
     if not spec.listens:
         detail = f"{ref} does not listen, so nothing that is asked of it is seen. Say how many run with `replicas`."
         yield Finding(ref, ("scale",), Severity.FATAL, "A load that cannot be measured", detail, "replicas: 2")

@@ -16,7 +16,7 @@ from weyr.core.removal import removed
 from weyr.core.replica_set import Replica, ReplicaSet, Sight
 from weyr.core.routes import RouteBody, RouteVersion
 from weyr.core.seen import EndReason, RouteFacts, TaskEnd
-from weyr.core.task_usage import planned_quantities, task_meters
+from weyr.core.task_usage import kept_counts, planned_quantities, replica_on, task_meters
 from weyr.core.units import HOUR_S, MONTH_S
 from weyr.kinds.compute.service.body import key_of, replica_body
 from weyr.kinds.compute.service.conclude import ROUTE, conclude, route_of
@@ -77,12 +77,15 @@ def decide(want: Want[ServiceSpec], view: View[ServiceMemory]) -> Decision[Servi
 
 def estimate(spec: ServiceSpec) -> tuple[Estimate, ...]:
     """All replicas that are kept at rest, all month; one that may sleep is assumed awake a tenth of it."""
-    lines = planned_quantities(spec)
     kept = spec.replicas if spec.scale is None else max(1, spec.scale.min)
     sleeps = spec.scale is not None and spec.scale.min == 0
     hours, note = (MONTH_S / HOUR_S / 10, "awake a tenth of the time") if sleeps else (MONTH_S / HOUR_S, "always on")
-    text = note if sleeps else f"{kept} {note}"
-    return tuple(Estimate(sku, quantity * kept, hours, text) for sku, quantity in lines)
+    steady = spec.scale.steady if spec.scale else None
+    return tuple(
+        Estimate(sku, quantity * count, hours, f"{'' if sleeps else f'{count} '}{'on spot, ' if is_spot else ''}{note}")
+        for count, is_spot in kept_counts(kept, steady)
+        for sku, quantity in planned_quantities(spec, is_spot)
+    )
 
 
 def _scaled(
@@ -124,9 +127,10 @@ def _stepped(look: _Look, memory: ServiceMemory, is_blocked: bool) -> tuple[Repl
     desired = _desired(spec, look.view, replace(memory, held=held), sight.key)
     patience_s = max(spec.health.every * spec.health.failures, PATIENCE_MIN_S)
     held, ill = replica_set.give_up_on(sight, held, patience_s, spec.health.ready_within)
+    steady = spec.scale.steady if spec.scale else None
     if not is_blocked:
-        held = replica_set.start(sight, held, desired, spec.rollout.max_surge)
-    held = replica_set.let_go(sight, held, desired, spec.rollout.max_unavailable)
+        held = replica_set.start(sight, held, desired, spec.rollout.max_surge, steady)
+    held = replica_set.let_go(sight, held, desired, spec.rollout.max_unavailable, steady)
     return replica_set.reroute(sight, held, lambda facts: f"127.0.0.1:{facts.ports[0]}" if facts.ports else ""), (
         *ended,
         *ill,
@@ -157,6 +161,7 @@ def _ensure(look: _Look, replica: Replica) -> Ensure:
         body = old
     else:
         body = replica_body(look.want.ref, look.spec, look.view.needs, look.want.folder)
+        body = replica_on(body, replica.is_spot, look.spec.scale is not None and look.spec.scale.spot)
     generation = thing.generation if thing else look.want.generation
     return Ensure(Capability.TASKS, replica.part, body, generation, task_meters(body))
 

@@ -23,7 +23,7 @@ def checks(proposal: Proposal) -> Iterator[Finding]:
             title = ENGINES[spec.engine].title
             detail = f"{ref}: over gRPC the Open Inference Protocol is spoken, and {title} does not speak it over HTTP."
             yield Finding(ref, ("grpc",), Severity.FATAL, "A field that cannot be honoured", detail)
-        yield from scale_findings(ref, spec.scale)
+        yield from scale_findings(ref, spec, spec.scale, proposal)
         yield from _metric_findings(ref, spec)
 
 

@@ -6,10 +6,10 @@ from weyr.core.capability import Capability, TaskBody
 from weyr.core.decision import Ensure, Note
 from weyr.core.replica_set import Replica
 from weyr.core.seen import TaskFacts
-from weyr.core.task_usage import task_meters
+from weyr.core.task_usage import replica_on, task_meters
 from weyr.core.unchanged import changed
 from weyr.kinds.ml.endpoint.look import Look
-from weyr.kinds.ml.endpoint.memory import NEXT, EndpointMemory, Side
+from weyr.kinds.ml.endpoint.memory import NEXT, SHADOW, EndpointMemory, Side
 from weyr.kinds.ml.endpoint.progress import CRASHES_MAX, spares_one, waits_for_room
 
 
@@ -39,9 +39,11 @@ def _moved(look: Look, side: Side) -> tuple[Side, tuple[Note, ...]]:
     within_s = look.spec.ready_within
     # Once is enough: the time was said by somebody, and three times of it would be an hour for some.
     held, late = replica_set.give_up_on(sight, held, within_s, within_s, counts=CRASHES_MAX)
+    # Nobody waits for a shadow's answer: it needs no floor.
+    steady = 0 if look.spec.scale.spot and side.name == SHADOW else look.spec.scale.steady
     if not look.lacks:
-        held = replica_set.start(sight, held, side.desired, rollout.surge_of(side.desired))
-    held = replica_set.let_go(sight, held, side.desired, unavailable)
+        held = replica_set.start(sight, held, side.desired, rollout.surge_of(side.desired), steady)
+    held = replica_set.let_go(sight, held, side.desired, unavailable, steady)
     held = replica_set.reroute(sight, held, _address)
     return changed(side, held=held), (*ended, *late)
 
@@ -63,6 +65,9 @@ def ensured(look: Look, memory: EndpointMemory) -> tuple[Ensure, ...]:
 def _ensure(look: Look, side: Side, replica: Replica) -> Ensure:
     thing = look.view.things.get(replica.part)
     old = thing.body if thing else None
-    body = old if isinstance(old, TaskBody) else side.revision(replica).body
+    if isinstance(old, TaskBody):
+        body = old
+    else:
+        body = replica_on(side.revision(replica).body, replica.is_spot, look.spec.scale.spot)
     generation = thing.generation if thing else look.want.generation
     return Ensure(Capability.TASKS, replica.part, body, generation, task_meters(body))
