@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from weyr.core.seal import ListedFile
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -69,6 +71,10 @@ class ArtifactStore(Protocol):
 
     async def entries(self, place: Place) -> Sequence[ArtifactEntry]:
         """What is directly below; nothing for a file, and for a folder that is not there."""
+        ...
+
+    async def files(self, place: Place, files_max: int) -> Sequence[ListedFile] | None:
+        """Every file below, however deep; None where there are more than `files_max`."""
         ...
 
     async def delete(self, place: Place) -> None:

@@ -117,12 +117,14 @@ class BucketFacts:
 
 @dataclass(frozen=True, slots=True)
 class VersionFacts:
-    """One registered version: its files lie at `source`; `metrics` are its run's last values."""
+    """One registered version: its files lie at `source`; `metrics` are its run's last values, `seal` says what the
+    files were when it was registered ("" where nobody could list them)."""
 
     version: int
     source: str
     run_id: str = ""
     metrics: tuple[tuple[str, float], ...] = ()
+    seal: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,8 @@
 A cached copy is named for what the bucket held (names, sizes, entity tags), so a changed source is a new copy. Its
 manifest, written last, holds each file's SHA-256: a copy that fails it is fetched again.
 
-What is registered never changes. What the bucket held when a version was first fetched here is kept beside the copies,
-and a version whose files are others by then is refused, though they may be whole.
+What is registered never changes: a version whose files are not those of its seal, made when it was registered, is
+refused on every machine. One without a seal is held to what the bucket had when it was first fetched here.
 """
 
 import fcntl
@@ -24,12 +24,20 @@ from urllib.parse import urlsplit
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, S3Store
 
+from weyr.core.seal import ListedFile, changed_since
+
 MANIFEST = ".weyr-manifest.json"
 FILES_MAX = 10_000
 AT_ONCE = 4
 CHUNK = 2**20
 RETRY_FOR = timedelta(seconds=30)
 """A plane that is being restarted is back long before; what is still away then is an error to report."""
+
+
+ADVICE = (
+    "A version that is registered does not change: put the old files back, or register what is there now as a new "
+    "version"
+)
 
 
 class FetchError(Exception):
@@ -46,12 +54,12 @@ class _File:
     etag: str
 
 
-def fetch(source: str, cache: Path, environment: Mapping[str, str], registered: str = "") -> Path:
+def fetch(source: str, cache: Path, environment: Mapping[str, str], registered: str = "", seal: str = "") -> Path:
     """The folder with the files below `source`, `s3://bucket/prefix` or `file:///folder`.
 
     Takes: `environment`, the AWS_* variables that reach the store; `registered`, which version of which model lies
-    there, "" for files that may change.
-    Raises: FetchError, also where the files are not those that the version was first fetched with.
+    there, "" for files that may change; `seal`, what its files were then, "" where that is not known.
+    Raises: FetchError, also where the files are not those that were registered.
     Promises: several processes may fetch the same source at once: one does, the others wait for it. The folder given
     is not changed again while it is whole.
     """
@@ -63,7 +71,9 @@ def fetch(source: str, cache: Path, environment: Mapping[str, str], registered: 
         target = cache / _digest(source, files)
         cache.mkdir(parents=True, exist_ok=True)
         with _only_one(target):
-            if registered:
+            if seal:
+                _check_sealed(seal, f"{registered} at {source}", files)
+            elif registered:
                 _check_unchanged(cache, f"{registered} at {source}", files)
             if not _is_whole(target, files):
                 _download(store, files, target)
@@ -111,6 +121,13 @@ def _digest(source: str, files: list[_File]) -> str:
     return hashlib.sha256(listing.encode()).hexdigest()[:32]
 
 
+def _check_sealed(seal: str, what: str, files: list[_File]) -> None:
+    """Raises: FetchError where the files are not those that the seal was made of."""
+    changed = changed_since(seal, (ListedFile(file.name, file.size, file.etag) for file in files))
+    if changed:
+        raise FetchError(f"{what} is not what was registered: {changed} since. {ADVICE}")
+
+
 def _check_unchanged(cache: Path, what: str, files: list[_File]) -> None:
     """Remembers what was there the first time. Raises: FetchError where it is something else now."""
     known = cache / f".first-{hashlib.sha256(what.encode()).hexdigest()[:32]}.json"
@@ -126,8 +143,7 @@ def _check_unchanged(cache: Path, what: str, files: list[_File]) -> None:
     changed = sorted(name for name in now.keys() | first.keys() if now.get(name) != first.get(name))
     if changed:
         raise FetchError(
-            f"{what} is not what it was when it was first fetched: {', '.join(changed[:5])} changed since. A version "
-            "that is registered does not change: put the old files back, or register what is there now as a new version"
+            f"{what} is not what it was when it was first fetched: {', '.join(changed[:5])} changed since. {ADVICE}"
         )
 
 
@@ -172,7 +188,8 @@ def _download_one(store: ObjectStore, file: _File, folder: Path) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
     sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
     with path.open("wb") as out:
-        for chunk in store.get(file.key).stream(min_chunk_size=CHUNK):
+        got = store.get(file.key)
+        for chunk in got.stream(min_chunk_size=CHUNK):
             piece = memoryview(chunk)
             out.write(piece)
             sha256.update(piece)
@@ -183,7 +200,8 @@ def _download_one(store: ObjectStore, file: _File, folder: Path) -> str:
     # A plain entity tag is the content's MD5; one with a dash comes from a multipart upload and is not.
     etag = file.etag.strip('"')
     is_md5 = len(etag) == 32 and all(digit in "0123456789abcdef" for digit in etag)
-    if size != file.size or (is_md5 and etag != md5.hexdigest()):
+    is_other = (got.meta["e_tag"] or "") != file.etag
+    if is_other or size != file.size or (is_md5 and etag != md5.hexdigest()):
         raise FetchError(f"{file.key} changed or was damaged on its way: {size} of {file.size} bytes, tag {etag}")
     return sha256.hexdigest()
 

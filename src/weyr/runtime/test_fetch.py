@@ -5,7 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from obstore.store import LocalStore
 
+from weyr.core.seal import ListedFile, seal_of
 from weyr.runtime.fetch import MANIFEST, FetchError, fetch
 
 
@@ -100,6 +102,19 @@ def test_a_registered_version_whose_files_changed_is_refused(tmp_path: Path) -> 
     assert files_in(fetch(source, tmp_path / "cache", {}, "digits/4")) == files_in(tmp_path / "source")
     (tmp_path / "source" / "MLmodel").write_text(before)
     assert files_in(kept)["MLmodel"].decode() == before
+
+
+def test_a_version_whose_files_are_not_those_of_its_seal_is_refused_where_it_was_never_fetched(tmp_path: Path) -> None:
+    """A new machine knows no earlier copy that it could compare with."""
+    source = source_at(tmp_path / "source")
+    entries = [entry for page in LocalStore(prefix=tmp_path / "source").list() for entry in page]
+    seal = seal_of(ListedFile(entry["path"], entry["size"], entry["e_tag"] or "") for entry in entries)
+    assert fetch(source, tmp_path / "cache", {}, "digits/3", seal).is_dir()
+
+    (tmp_path / "source" / "MLmodel").write_text("flavors: {python_function: {}}")
+    for cache in ("cache", "new machine's"):
+        with pytest.raises(FetchError, match=r"digits/3 .* is not what was registered: MLmodel changed since"):
+            fetch(source, tmp_path / cache, {}, "digits/3", seal)
 
 
 @pytest.mark.parametrize("change", ["more", "fewer"])

@@ -1,9 +1,9 @@
 """How does a program that is not Weyr's find a registered version's files? This goes before it, and becomes it.
 
-    python -m weyr.runtime.weights --source s3://bucket/prefix [--version chat/3] [--suffix .gguf] -- WORD...
+    python -m weyr.runtime.weights --source s3://bucket/prefix [--version M/3 [--seal SEAL]] [--suffix .gguf] -- WORD
 
 They lie in $WEYR_MODEL_DIR, in the cache that all tasks of the machine share; with `--suffix` the one file that ends
-so is $WEYR_MODEL_FILE. A version whose files are not those that it was first fetched with is refused.
+so is $WEYR_MODEL_FILE. A version whose files are not those that were registered is refused.
 """
 
 import argparse
@@ -18,7 +18,7 @@ def main(words: list[str] | None = None) -> int:
     """Gives 1 where the files cannot be brought, and 127 where the program cannot be started; else it never returns."""
     options = _parser().parse_args(words)
     try:
-        folder = fetch(options.source, Path(os.environ["WEYR_CACHE"]), os.environ, options.version)
+        folder = fetch(options.source, Path(os.environ["WEYR_CACHE"]), os.environ, options.version, options.seal)
         if options.suffix:
             os.environ["WEYR_MODEL_FILE"] = str(_only(folder, options.suffix))
     except FetchError as e:
@@ -45,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m weyr.runtime.weights", description=__doc__.partition("\n")[0])
     parser.add_argument("--source", required=True, help="where the files are: s3://bucket/prefix")
     parser.add_argument("--version", default="", help="which version of which model lies there: NAME/VERSION")
+    parser.add_argument("--seal", default="", help="what the version's files were when it was registered")
     parser.add_argument("--suffix", default="", help="how the one file ends that the program loads")
     parser.add_argument("command", nargs="+")
     return parser

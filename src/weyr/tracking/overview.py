@@ -101,7 +101,9 @@ def model_facts(db: Database, name: str) -> ModelFacts | None:
         )
         aliased = select(model_aliases).where(model_aliases.c.name == name).order_by(model_aliases.c.alias)
         aliases = tuple((row.alias, row.version) for row in connection.execute(aliased))
-    versions = tuple(VersionFacts(row.version, _files(row.files_uri), row.run_id, last(row.run_id)) for row in rows)
+    versions = tuple(
+        VersionFacts(row.version, _files(row.files_uri), row.run_id, last(row.run_id), row.seal) for row in rows
+    )
     return ModelFacts(versions, aliases)
 
 

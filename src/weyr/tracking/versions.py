@@ -62,8 +62,11 @@ class Versions:
         model_id: str,
         tags: Sequence[Tag],
         user_id: str,
+        seal: str = "",
     ) -> ModelVersion:
         """The next number of this model. Numbers of deleted versions are not given again.
+
+        Takes: `seal` of the files at `files_uri_of`; a copy of a version keeps what that was registered with.
 
         Raises TrackingError when the model, the run or the logged model is not there, or the source is a path
         on this machine.
@@ -94,6 +97,7 @@ class Versions:
                 "stage": Stage.NONE.value,
                 "source": source,
                 "files_uri": origin.files_uri,
+                "seal": origin.seal or seal,
                 "run_id": origin.run_id,
                 "run_link": run_link,
                 "model_id": origin.model_id,
@@ -105,6 +109,11 @@ class Versions:
             return require_version(connection, name, version)
 
         return self._writer.run(work)
+
+    def files_uri_of(self, source: str, run_id: str, model_id: str) -> str:
+        """Where the files of such a version lie. Raises TrackingError as `create` does."""
+        with self._db.read() as connection:
+            return _origin(connection, source, run_id, model_id).files_uri
 
     def get(self, name: str, version: int) -> ModelVersion:
         names.check_model_name(name)
@@ -270,12 +279,13 @@ def latest_of_stages(connection: Connection, name: str) -> Sequence[Row[Any]]:
 
 
 class _Origin:
-    """Where a version's files lie, and which run and logged model they came from."""
+    """Where a version's files lie, which run and logged model they came from, and the seal of the version copied."""
 
-    def __init__(self, files_uri: str, run_id: str, model_id: str) -> None:
+    def __init__(self, files_uri: str, run_id: str, model_id: str, seal: str = "") -> None:
         self.files_uri = files_uri
         self.run_id = run_id
         self.model_id = model_id
+        self.seal = seal
 
 
 def _origin(connection: Connection, source: str, run_id: str, model_id: str) -> _Origin:
@@ -289,7 +299,9 @@ def _origin(connection: Connection, source: str, run_id: str, model_id: str) -> 
     version = re.fullmatch(r"models:/([^/@]+)/(\d+)", source)
     if version:
         original = require_version(connection, version[1], int(version[2]))
-        return _Origin(original.files_uri, run_id or original.run_id, original.model_id)
+        here = (model_versions.c.name == original.name, model_versions.c.version == original.version)
+        seal = connection.scalar(select(model_versions.c.seal).where(*here)) or ""
+        return _Origin(original.files_uri, run_id or original.run_id, original.model_id, seal)
     of_run = re.fullmatch(r"runs:/([^/]+)/(.+)", source)
     if of_run:
         origin = _of_run(connection, of_run[1], of_run[2])

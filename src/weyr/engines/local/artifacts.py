@@ -14,6 +14,7 @@ from obstore.exceptions import BaseError
 from obstore.store import LocalStore, MemoryStore, S3Store
 
 from weyr.core.artifacts import ArtifactContent, ArtifactEntry, ArtifactMissing, ArtifactStoreSilent, Place
+from weyr.core.seal import ListedFile
 
 if TYPE_CHECKING:
     from obstore import BytesStream  # declared for type checkers, absent at run time
@@ -104,6 +105,20 @@ class ObjectArtifacts:
         folders = [ArtifactEntry(_last(path), is_dir=True) for path in found["common_prefixes"]]
         files = [ArtifactEntry(_last(each["path"]), is_dir=False, size_bytes=each["size"]) for each in found["objects"]]
         return sorted(folders + files, key=lambda entry: entry.name)
+
+    async def files(self, place: Place, files_max: int) -> Sequence[ListedFile] | None:
+        prefix = f"{place.key}/" if place.key else ""
+        found: list[ListedFile] = []
+        try:
+            async for portion in obstore.list(self._bucket(place), prefix or None):
+                found += [
+                    ListedFile(each["path"].removeprefix(prefix), each["size"], each["e_tag"] or "") for each in portion
+                ]
+                if len(found) > files_max:
+                    return None
+        except (BaseError, OSError) as e:
+            raise _fault(e, place) from e
+        return found
 
     async def delete(self, place: Place) -> None:
         bucket = self._bucket(place)

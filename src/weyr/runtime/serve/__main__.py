@@ -74,6 +74,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--source", action="append", required=True, help="where a model's files are: s3://bucket/prefix")
     add("--name", action="append", required=True, help="the model's name in /v2/models/NAME")
     add("--version", action="append", required=True, help="the model's version")
+    add(
+        "--seal",
+        action="append",
+        default=[],
+        help="what a version's files were when it was registered: NAME/VERSION=SEAL",
+    )
     cache, door = (os.environ.get(name) for name in ("WEYR_CACHE", "WEYR_SOCKET"))
     add("--cache", type=Path, default=cache, required=not cache, help="the folder that keeps fetched models")
     add("--socket", type=Path, default=door, required=not door, help="the Unix socket to listen on")
@@ -96,7 +102,10 @@ def _sources(arguments: argparse.Namespace) -> list[Source]:
     if not len(arguments.source) == len(arguments.name) == len(arguments.version):
         raise ValueError("--source, --name and --version belong together: give each once for each model")
     of = zip(arguments.name, arguments.version, arguments.source, strict=True)
-    sources = [Source(name, version, place) for name, version, place in of]
+    seals: dict[str, str] = dict(word.rpartition("=")[::2] for word in arguments.seal)
+    sources = [Source(name, version, place, seals.pop(f"{name}/{version}", "")) for name, version, place in of]
+    if seals:
+        raise ValueError(f"a seal of what is not served: {', '.join(seals)}")
     if len({(source.name, source.version) for source in sources}) < len(sources):
         raise ValueError("a version of a model is there twice")
     return sources
@@ -148,7 +157,7 @@ class Registered:
         try:
             # A folder on this machine is nobody's registry: what is in it may change.
             registered = f"{source.name}/{source.version}" if source.place.startswith("s3://") else ""
-            folder = fetch(source.place, self._cache, os.environ, registered)
+            folder = fetch(source.place, self._cache, os.environ, registered, source.seal)
         except FetchError as e:
             _tell(f"model {source.name} version {source.version} cannot be served: {e}", sys.stderr)
             raise

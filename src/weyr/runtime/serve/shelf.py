@@ -26,11 +26,12 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a version of a model comes from."""
+    """Where a version of a model comes from; `seal` says what its files were when it was registered."""
 
     name: str
     version: str
     place: str
+    seal: str = ""
 
 
 class Loader(Protocol):

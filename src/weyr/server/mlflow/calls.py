@@ -19,6 +19,8 @@ class Call:
     """A request that has passed the permission check. `path` are the parts of the URL that vary.
 
     `check_grant` is for calls that need a permission besides: (principal, action, resource), raises.
+    `seal_of` says what the files at a URI are now, "" where they are in no bucket of ours; it lists them, and raises
+    TrackingError where the object store is silent.
     """
 
     tracking: Tracking
@@ -26,6 +28,7 @@ class Call:
     fields: Fields
     path: Mapping[str, str]
     check_grant: Callable[[Principal, str, str], None]
+    seal_of: Callable[[str], str]
 
     @property
     def task(self) -> str:

@@ -94,15 +94,17 @@ def _get_by_alias(call: Call) -> Json:
 
 def _create_version(call: Call) -> Json:
     fields = call.fields
+    source, run_id, model_id = fields.required("source"), fields.text("run_id"), fields.text("model_id")
     found = call.tracking.versions.create(
         _name(call),
-        fields.required("source"),
-        fields.text("run_id"),
+        source,
+        run_id,
         fields.text("run_link"),
         fields.text("description"),
-        fields.text("model_id"),
+        model_id,
         tags_of(fields),
         call.principal.name,
+        call.seal_of(call.tracking.versions.files_uri_of(source, run_id, model_id)),
     )
     return _one(found)
 

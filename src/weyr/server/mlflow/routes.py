@@ -4,10 +4,12 @@ The calls are found by a lookup in a table, not by trying a hundred patterns: a 
 thousands of times. They run in threads, because they wait for the disk.
 """
 
+import asyncio
 import json
 import logging
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
@@ -22,6 +24,7 @@ from weyr.server.mlflow.artifact_routes import ArtifactRoutes
 from weyr.server.mlflow.calls import Call, Endpoint
 from weyr.server.mlflow.fields import Fields, fields_of_body, fields_of_query
 from weyr.server.mlflow.gate import Gate, Refuse, unheard
+from weyr.server.mlflow.sealing import sealed
 from weyr.store.database import StatementFailed
 from weyr.tracking.errors import ErrorCode, TrackingError
 from weyr.tracking.service import Tracking
@@ -46,7 +49,7 @@ def mlflow_routes(tracking: Tracking, artifacts: ArtifactStore, refuse: Refuse =
         *registry_calls.ENDPOINTS,
         *logged_model_calls.ENDPOINTS,
     )
-    calls = _Calls(tracking, gate, endpoints)
+    calls = _Calls(tracking, gate, endpoints, artifacts)
     files = ArtifactRoutes(tracking, artifacts, gate)
     routes: list[BaseRoute] = []
     for prefix in PREFIXES:
@@ -60,8 +63,9 @@ def mlflow_routes(tracking: Tracking, artifacts: ArtifactStore, refuse: Refuse =
 class _Calls:
     """An ASGI application over the table of calls."""
 
-    def __init__(self, tracking: Tracking, gate: Gate, endpoints: Iterable[Endpoint]) -> None:
+    def __init__(self, tracking: Tracking, gate: Gate, endpoints: Iterable[Endpoint], artifacts: ArtifactStore) -> None:
         self._tracking = tracking
+        self._artifacts = artifacts
         self._gate = gate
         self._plain: dict[tuple[str, str], Endpoint] = {}
         self._varying: list[tuple[str, re.Pattern[str], Endpoint]] = []
@@ -90,7 +94,8 @@ class _Calls:
         try:
             principal = self._gate.check(request, endpoint.action)
             fields = await _fields(request, endpoint)
-            call = Call(self._tracking, principal, fields, varying, self._gate.check_grant)
+            seal_of = partial(sealed, self._artifacts, asyncio.get_running_loop())
+            call = Call(self._tracking, principal, fields, varying, self._gate.check_grant, seal_of)
             content = await run_in_threadpool(_answered, endpoint.answer, call)
         except TrackingError as e:
             return error_response(e)

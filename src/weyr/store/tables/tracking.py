@@ -6,7 +6,7 @@ point's whole content is its key: a client that sends a batch again after a lost
 nothing. NaN is stored as the value 0 with `is_nan`, because SQLite turns NaN into NULL.
 """
 
-from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKey, Index, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKey, Index, Table, Text, text
 
 from weyr.store.database import metadata
 from weyr.store.dialects import INT64, words
@@ -240,6 +240,7 @@ model_versions = Table(
     Column("stage", words(20), nullable=False),
     Column("source", Text, nullable=False),
     Column("files_uri", Text, nullable=False),
+    Column("seal", Text, nullable=False, server_default=text("''")),
     Column("run_id", words(64), nullable=False, default=""),
     Column("run_link", Text, nullable=False, default=""),
     Column("model_id", words(64), nullable=False, default=""),

@@ -24,6 +24,7 @@ def replica_body(
             for target in targets
             for word in ("--source", target.source, "--name", target.local_name, "--version", str(target.version))
         ]
+        words += [f"--seal={target.local_name}/{target.version}={target.seal}" for target in targets if target.seal]
         # One word for all models of a replica: code that one of them runs could reach the others.
         how = [] if any(target.only_data for target in targets) else ["--allow-code"]
         how += ["--compute-threads", str(max(1, int(spec.resources.cpu)))]
@@ -33,7 +34,7 @@ def replica_body(
         body = served_body(ref, spec, needs, folder, (*words, *how), sources)
     else:
         target = targets[0]
-        files = Files(target.source, f"{target.local_name}/{target.version}") if target.source else None
+        files = Files(target.source, f"{target.local_name}/{target.version}", target.seal) if target.source else None
         body = program_body(ref, spec, needs, folder, target.local_name, files)
     return traced(body, spec.watch)
 

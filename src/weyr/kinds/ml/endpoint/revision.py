@@ -18,7 +18,7 @@ class Target:
     """The version to serve. `name` is the registry's, `local_name` the stack's and the protocol's.
 
     A program without a model of the registry is its own version: number 0, and no files. `only_data` is the model's
-    word that nothing of it may run code when it is loaded.
+    word that nothing of it may run code when it is loaded. `seal` says what its files were when it was registered.
     """
 
     name: str
@@ -26,6 +26,7 @@ class Target:
     version: int
     source: str
     only_data: bool = False
+    seal: str = ""
 
     @classmethod
     def of(cls, model: Reference, stack: str, needs: Mapping[Ref, Need]) -> "Target | None":
@@ -35,7 +36,8 @@ class Target:
         version, source = outputs.get(f"{model.at}.version"), outputs.get(f"{model.at}.source")
         if not isinstance(version, int) or not isinstance(source, str):
             return None
-        return cls(str(outputs.get("name", "")), model.name, version, source, bool(outputs.get("only_data", False)))
+        only_data, seal = bool(outputs.get("only_data", False)), str(outputs.get(f"{model.at}.seal", ""))
+        return cls(str(outputs.get("name", "")), model.name, version, source, only_data, seal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ def key_of(spec: EndpointSpec, targets: Sequence[Target]) -> str:
     plain = spec.model_dump(mode="json", exclude=set(IN_PLACE), exclude_defaults=True)
     files = " ".join(
         f"{target.local_name} {target.version} {target.source}{' only data' if target.only_data else ''}"
+        f"{' ' if target.seal else ''}{target.seal}"
         for target in targets
     )
     return hashlib.sha256(f"{json.dumps(plain, sort_keys=True)} {files}".encode()).hexdigest()[:12]

@@ -20,10 +20,11 @@ CHECKED = ("--every=5", "--timeout=2", "--failures=3", "--")
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """Where a version's files are, and which version of which model that is, as `chat/3`."""
+    """Where a version's files are, which version of which model that is, as `chat/3`, and what they were then."""
 
     source: str
     version: str
+    seal: str = ""
 
 
 def served_body(
@@ -47,7 +48,8 @@ def program_body(
     engine = ENGINES[spec.engine] if spec.engine else None
     command = command_of(_line(engine, spec, name, source) if engine else spec.run or ())
     if files:
-        which = ("--source", source, "--version", files.version)
+        seal = ("--seal", files.seal) if files.seal else ()
+        which = ("--source", source, "--version", files.version, *seal)
         suffix = ("--suffix", engine.suffix) if engine and engine.suffix else ()
         command = ("/bin/sh", "-c", *WITH_FILES, *which, *suffix, "--", *command)
     in_socket = engine is None and spec.listens == "socket"

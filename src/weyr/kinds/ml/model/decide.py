@@ -64,7 +64,10 @@ def _judge(
     thing: Thing | None,
 ) -> Decision[ModelMemory]:
     memory, notes = promoted(want.ref, spec, memory, facts, now)
-    memory = replace(memory, was_there=True, versions=len(facts.versions), chosen=_chosen(spec, memory, facts))
+    chosen = _chosen(spec, memory, facts)
+    in_use = {version for _, version, _ in chosen}
+    seals = tuple((each.version, each.seal) for each in facts.versions if each.seal and each.version in in_use)
+    memory = replace(memory, was_there=True, versions=len(facts.versions), chosen=chosen, seals=seals)
     ensure = _ensure(want, spec, name, memory)
     assert thing is not None, "what is present was asked for"
     if _is_refused(thing, ensure):
@@ -140,6 +143,8 @@ def _outputs(name: str, memory: ModelMemory) -> dict[str, Scalar]:
     outputs: dict[str, Scalar] = {"name": name, "versions": memory.versions}
     for alias, version, source in memory.chosen:
         outputs |= {f"{alias}.version": version, f"{alias}.source": source}
+        if seal := dict(memory.seals).get(version):
+            outputs[f"{alias}.seal"] = seal
     return outputs
 
 

@@ -8,8 +8,9 @@ class ModelMemory:
     """`promoted` is the version that the alias belongs to (0: none) under `rules`; `judged` the newest version that
     the story tells a verdict of, and `failed` what it fails.
 
-    `newest` was first seen at `newest_at`. `versions` and `chosen` (alias, version, source) are what was last seen:
-    others go on by them while the registry is silent. `drift` is the change outside that was told last.
+    `newest` was first seen at `newest_at`. `versions` and `chosen` (alias, version, source) are what was last seen, and
+    `seals` (version, seal): others go on by them while the registry is silent. `drift` is the change outside that was
+    told last.
     """
 
     judged: int = 0
@@ -23,3 +24,4 @@ class ModelMemory:
     versions: int = 0
     chosen: tuple[tuple[str, int, str], ...] = ()
     drift: str = ""
+    seals: tuple[tuple[int, str], ...] = ()
