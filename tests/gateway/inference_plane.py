@@ -212,9 +212,11 @@ class Script:
                 continue
             client.settimeout(piece)
             with contextlib.suppress(TimeoutError):
-                if not client.recv(1):
-                    self.closed_early.set()
-                    return
+                # The rest of a body may come meanwhile: only the other side's end ends the wait.
+                while client.recv(2**16):
+                    pass
+                self.closed_early.set()
+                return
 
 
 def exchange(port: int, *pieces: bytes, timeout_s: float = 10.0) -> bytes:
