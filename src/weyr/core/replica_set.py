@@ -279,5 +279,11 @@ def _end_of(sight: Sight, replica: Replica) -> tuple[str, TaskEnd | None]:
     if thing.refusal and not thing.is_released:
         return thing.refusal, None
     if facts is not None and facts.state is TaskState.ENDED:
-        return (f"{facts.end.reason} {facts.end.detail}".strip() if facts.end else "it is gone"), facts.end
+        return _told(facts.end), facts.end
     return "", None
+
+
+def _told(end: TaskEnd | None) -> str:
+    if end is None:
+        return "it is gone"
+    return f"{end.reason} ({end.detail})" if end.detail else str(end.reason)
