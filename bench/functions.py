@@ -15,7 +15,6 @@ import argparse
 import http.client
 import json
 import os
-import socket
 import statistics
 import subprocess
 import sys
@@ -25,6 +24,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from ports import free_port
 
 WEYR = [sys.executable, "-m", "weyr.cli.main"]
 STACK = """\
@@ -95,7 +96,7 @@ def _cold(home: Path, url: str, token: str, colds: int) -> list[dict[str, object
 
 
 def _warm(url: str, token: str, calls: int, work: Path) -> list[dict[str, object]]:
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, "-m", "uvicorn", "asgi_app:app", "--port", str(port), "--log-level", "warning"]
     with subprocess.Popen(command, cwd=work) as server:
         try:
@@ -183,12 +184,6 @@ def _until_answers(ask: Callable[[], None]) -> None:
         except OSError:
             assert time.monotonic() < deadline, "uvicorn does not answer"
             threading.Event().wait(0.05)
-
-
-def _free_port() -> int:
-    with socket.socket() as door:
-        door.bind(("127.0.0.1", 0))
-        return int(door.getsockname()[1])
 
 
 def _ratio(ours: list[float], theirs: list[float]) -> float:

@@ -7,7 +7,6 @@ import http.client
 import json
 import os
 import shlex
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from account import Account
+from ports import free_port
 
 sys.path[:0] = [str(Path(__file__).parent.parent / "tests" / "clusters")]
 
@@ -206,7 +206,7 @@ class RayJobs:
         folder.mkdir()
         self.account = Account("ray")
         self._folder, self._python = folder, python
-        ports = [_free_port() for _ in range(4)]
+        ports = [free_port() for _ in range(4)]
         words = ["--head", "--block", "--disable-usage-stats", "--node-ip-address=127.0.0.1", f"--port={ports[0]}",
                  f"--num-cpus={slots}", "--object-store-memory=80000000", f"--temp-dir={folder}/t",
                  "--include-dashboard=true", "--dashboard-host=127.0.0.1", f"--dashboard-port={ports[1]}",
@@ -370,9 +370,3 @@ def _called(
         door.close()  # a server ends a connection that rests
     assert response.status < 400, answer
     return json.loads(answer) if answer else None
-
-
-def _free_port() -> int:
-    with socket.socket() as door:
-        door.bind(("127.0.0.1", 0))
-        return int(door.getsockname()[1])

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from grpc_load import measure_grpc
 from http_load import Load, measure
-from serving_bench import Bench, answers, free_port, post
+from ports import answers, free_port
+from serving_bench import Bench, post
 
 from weyr.gateway.grpc.messages import classes
 

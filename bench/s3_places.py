@@ -24,6 +24,7 @@ from pathlib import Path
 import boto3
 import uvloop
 from botocore.config import Config
+from ports import answers, free_port
 from s3_load import MIB, Load, Measured, Place, key_of
 
 from weyr.gateway.s3 import bucket_writes
@@ -142,20 +143,6 @@ def running(command: list[str], port: int, environment: Mapping[str, str]) -> It
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def answers(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-# --- filling ours
 
 
 def fill_index(data: Path, bucket: str, count: int) -> None:

@@ -26,10 +26,11 @@ from pathlib import Path
 
 import psutil
 from http_load import Load, measure
+from ports import answers, free_port
 from protocols import SAVE, SERVER
 from server_peer_programs import BENTOML, FASTAPI, KSERVE, LITSERVE, MLSERVER, PICKLE, RAY_SERVE, mlserver_settings
 from serving import ASGI, CONNECTIONS
-from serving_bench import Bench, answers, free_port, post
+from serving_bench import Bench, post
 
 SECONDS = 1.2
 WITHIN_S = 120.0

@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import json
-import socket
 import subprocess
 import sys
 import textwrap
@@ -12,6 +11,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+
+from ports import answers, free_port
 
 from weyr.core.limits import Limits
 from weyr.core.plain import plain_of
@@ -152,17 +153,6 @@ def post(path: str, body: bytes, *more: str) -> bytes:
     lines = (f"POST {path} HTTP/1.1", "Host: localhost", "Accept: */*", f"Authorization: Bearer {TOKEN}", *more)
     fields = ("Content-Type: application/json", f"Content-Length: {len(body)}", "", "")
     return "\r\n".join((*lines, *fields)).encode() + body
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def answers(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:

@@ -6,7 +6,8 @@ Each passes requests on to a Unix socket, over connections that it keeps, with o
 import shutil
 from pathlib import Path
 
-from serving_bench import Bench, answers, free_port
+from ports import answers, free_port
+from serving_bench import Bench
 
 SPLICE = """
     import asyncio, sys, uvloop

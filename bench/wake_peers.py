@@ -10,12 +10,13 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+
+from ports import free_port
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "weyr-bench"
 WITHIN_S = 120.0
@@ -109,8 +110,3 @@ def environment(name: str) -> Path:
         subprocess.run([folder / "bin/python", "-m", "pip", "install", "-q", *PEERS[name].packages], check=True)
         (folder / "made").touch()
     return folder / "bin" / "python"
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as door:
-        return int(door.getsockname()[1])
