@@ -56,8 +56,13 @@ def a_clocked_user() -> Iterator[ClockedUser]:
     with a_user() as user:
         clocked = ClockedUser(user.home, user.folder)
         clocked.begin()
-        yield clocked
-        clocked.set_clock(0)
-        clocked.weyr("down", "--yes", status=None)
-        clocked.weyr("server", "stop")
-        clocked.server.wait(30)
+        try:
+            yield clocked
+            clocked.set_clock(0)
+            clocked.weyr("down", "--yes", status=None)
+            clocked.weyr("server", "stop")
+        except BaseException:  # what a failed test leaves must end here, or its exit would be some later test's
+            clocked.end_everything()
+            raise
+        finally:
+            clocked.server.wait(30)

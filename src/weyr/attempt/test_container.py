@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from weyr.attempt import container
@@ -20,9 +21,15 @@ def command() -> Iterator[subprocess.Popen[bytes]]:
 
 
 def ask(words: list[str], group: int) -> None:
-    """Returns once whoever was sent has ended."""
+    """Returns once whoever was sent has ended: of all our children that one, and none that another test began."""
+    before = children()
     container.ask_to_end({"engine": words, "name": "weyr-1"}, os.environ, group)
-    os.wait3(0)
+    (sent,) = children() - before
+    os.waitpid(sent, 0)
+
+
+def children() -> set[int]:
+    return {child.pid for child in psutil.Process().children()}
 
 
 def test_a_container_that_runs_is_told_by_its_engine_alone(command: subprocess.Popen[bytes], tmp_path: Path) -> None:
