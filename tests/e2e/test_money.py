@@ -12,7 +12,7 @@ from one_user import User, until
 
 HOUR_MS = 3_600_000
 CPU_MICROS, CPU_SPOT_MICROS, MEMORY_MICROS = 40_480, 12_140, 4_445
-"""AWS Fargate per vCPU-hour, the same on spot, and per GiB-hour, in micro-USD: src/weyr/ledger/prices.yaml."""
+"""AWS Fargate per vCPU-hour, the same on spot, and per GiB-hour, in micro-USD: ledger/prices/data/books.yaml."""
 SPOT = Path(__file__).with_name("spot.sh")
 
 

@@ -18,7 +18,7 @@ HOUR_S = 3600.0
 STEPS_S = (60.0, -60.0, HOUR_S, -HOUR_S, 24 * HOUR_S, 40 * 24 * HOUR_S, 0.0)
 """Where the clock is put, one after the other: minutes, hours, a day, over a month's end, and right again."""
 MICROS_PER_HOUR = 40_480 + 4_445
-"""AWS Fargate, a CPU and a GiB: src/weyr/ledger/prices.yaml."""
+"""AWS Fargate, a CPU and a GiB: src/weyr/ledger/prices/data/books.yaml."""
 STACK = """\
 stack: steady
 buckets:

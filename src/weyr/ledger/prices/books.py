@@ -8,8 +8,6 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from functools import cache
-from importlib.resources import files
 
 import yaml
 
@@ -93,39 +91,16 @@ def _lesser(prices: Mapping[str, Price], pair: tuple[str, str], quantities: Mapp
     return memory if costs[0] >= costs[1] else cpu
 
 
-@dataclass(frozen=True, slots=True)
-class Catalogue:
-    """Every price book there is, by name."""
-
-    books: Mapping[str, PriceBook]
-
-    @classmethod
-    def shipped(cls) -> "Catalogue":
-        """The books that come with Weyr, read once."""
-        return _shipped()
-
-    @classmethod
-    def parse(cls, books_yaml: str, machines_csv: str) -> "Catalogue":
-        """Reads the two files of this folder, or others written like them."""
-        written = yaml.safe_load(books_yaml)
-        books = {name: _listed(name, book) for name, book in written.items()}
-        for name, book in written.items():
-            if "beside" in book:
-                books[name] = replace(books[name], prices={**books[book["beside"]].prices, **books[name].prices})
-        storage = books[written[DEFAULT_BOOK]["beside"]]
-        machines = [_machine(row, storage) for row in csv.DictReader(io.StringIO(machines_csv))]
-        return cls({**books, **{book.name: book for book in machines}})
-
-    def book(self, name: str) -> PriceBook:
-        """The book of that name. Raises: UserError, with the nearest name."""
-        if name not in self.books:
-            detail = f'There is no price book "{name}".{did_you_mean(name, self.books)}'
-            raise UserError(Diagnostic("Unknown price book", detail, suggestion=f"price_as: {DEFAULT_BOOK}"))
-        return self.books[name]
-
-    def price(self, book: str, sku: str) -> Price | None:
-        """The price of `sku` in `book`; None where the book or its price is not known."""
-        return self.books[book].price(sku) if book in self.books else None
+def parse_books(books_yaml: str, machines_csv: str) -> dict[str, PriceBook]:
+    """Reads `data/books.yaml` and `data/machines.csv`, or others written like them: the books by name."""
+    written = yaml.safe_load(books_yaml)
+    books = {name: _listed(name, book) for name, book in written.items()}
+    for name, book in written.items():
+        if "beside" in book:
+            books[name] = replace(books[name], prices={**books[book["beside"]].prices, **books[name].prices})
+    storage = books[written[DEFAULT_BOOK]["beside"]]
+    machines = [_machine(row, storage) for row in csv.DictReader(io.StringIO(machines_csv))]
+    return {**books, **{book.name: book for book in machines}}
 
 
 def own_book(amounts: Mapping[str, Money]) -> PriceBook:
@@ -182,10 +157,3 @@ def _machine(row: Mapping[str, str], storage: PriceBook) -> PriceBook:
             prices[cpu] = Price(_micros(amount), milli_cpu, HOUR_S)
             prices[memory] = Price(_micros(amount), milli_gib, HOUR_S)
     return PriceBook(row["book"], prices, row["title"], row["source"], row["dated"], is_whole=True)
-
-
-@cache
-def _shipped() -> Catalogue:
-    # Data of the package, the same wherever it runs: reading it is part of importing, not I/O of a decision.
-    here = files(__package__)
-    return Catalogue.parse(here.joinpath("prices.yaml").read_text(), here.joinpath("machines.csv").read_text())

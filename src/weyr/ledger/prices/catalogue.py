@@ -1,0 +1,117 @@
+"""Everything that has a price: books for what Weyr meters, offers of machines, rates of services. And which version."""
+
+import csv
+import hashlib
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from importlib.resources import files
+
+from weyr.core.diagnostic import Diagnostic, UserError, did_you_mean
+from weyr.core.metering import Price
+from weyr.ledger.prices.books import DEFAULT_BOOK, PriceBook, parse_books
+from weyr.ledger.prices.offers import Machine, MachineKey, Offer, Purchase, parse_machines, parse_offers
+from weyr.ledger.prices.rates import Rate, RateKey, by_key, parse_rates
+
+BOOKS, WHOLE_MACHINES, MACHINES, SOURCES = "books.yaml", "machines.csv", "instances.csv", "sources.csv"
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Price books by name at once, and the rest of `texts` (file name → content) read when it is first asked for.
+
+    `texts`: any number of files `offers*.csv` and `rates*.csv`, with `instances.csv` and `sources.csv` beside.
+    """
+
+    books: Mapping[str, PriceBook]
+    texts: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def shipped(cls) -> "Catalogue":
+        """The prices that come with Weyr, read once."""
+        return _shipped()
+
+    @classmethod
+    def parse(cls, books_yaml: str, machines_csv: str, texts: Mapping[str, str] | None = None) -> "Catalogue":
+        """Reads the files of `data/`, or others written like them."""
+        read = {BOOKS: books_yaml, WHOLE_MACHINES: machines_csv, **(texts or {})}
+        return cls(parse_books(books_yaml, machines_csv), read)
+
+    @cached_property
+    def version(self) -> str:
+        """Names exactly these prices: a plan that carries it can be priced again to the same amounts."""
+        digest = hashlib.sha256()
+        for name, text in sorted(self.texts.items()):
+            digest.update(f"{name}\0{text}\0".encode())
+        return digest.hexdigest()[:16]
+
+    @cached_property
+    def sources(self) -> dict[str, str]:
+        rows = csv.DictReader(io.StringIO(self.texts.get(SOURCES, "")))
+        return {row["key"]: row["source"] for row in rows}
+
+    @cached_property
+    def machines(self) -> dict[MachineKey, Machine]:
+        return parse_machines(self.texts.get(MACHINES, ""))
+
+    @cached_property
+    def all_offers(self) -> tuple[Offer, ...]:
+        return tuple(
+            offer for text in self._texts_of("offers") for offer in parse_offers(text, self.machines, self.sources)
+        )
+
+    @cached_property
+    def all_rates(self) -> dict[RateKey, Rate]:
+        return by_key(rate for text in self._texts_of("rates") for rate in parse_rates(text, self.sources))
+
+    def offers(
+        self, *, provider: str = "", region: str = "", instance: str = "", purchase: Purchase | None = None
+    ) -> list[Offer]:
+        """The offers that fit everything given, in the order of the files."""
+        return [
+            offer
+            for offer in self.all_offers
+            if provider in ("", offer.provider)
+            and region in ("", offer.region)
+            and instance in ("", offer.instance)
+            and purchase in (None, offer.purchase)
+        ]
+
+    def rates(self, service: str, region: str, *, provider: str = "aws") -> dict[str, Rate]:
+        """The rates of a service by name, as they hold in that region: its own before those of every region."""
+        found: dict[str, Rate] = {}
+        for place in ("", region):
+            for (of, its_service, its_region, name), rate in self.all_rates.items():
+                if (of, its_service, its_region) == (provider, service, place):
+                    found[name] = rate
+        return found
+
+    def rate(self, service: str, region: str, name: str, *, provider: str = "aws") -> Rate | None:
+        """One rate; None where no price is known."""
+        own = self.all_rates.get((provider, service, region, name))
+        return own or self.all_rates.get((provider, service, "", name))
+
+    def book(self, name: str) -> PriceBook:
+        """The book of that name. Raises: UserError, with the nearest name."""
+        if name not in self.books:
+            detail = f'There is no price book "{name}".{did_you_mean(name, self.books)}'
+            raise UserError(Diagnostic("Unknown price book", detail, suggestion=f"price_as: {DEFAULT_BOOK}"))
+        return self.books[name]
+
+    def price(self, book: str, sku: str) -> Price | None:
+        """The price of `sku` in `book`; None where the book or its price is not known."""
+        return self.books[book].price(sku) if book in self.books else None
+
+    def _texts_of(self, kind: str) -> Iterator[str]:
+        for name, text in sorted(self.texts.items()):
+            if name.startswith(kind) and name.endswith(".csv"):
+                yield text
+
+
+@cache
+def _shipped() -> Catalogue:
+    # Data of the package, the same wherever it runs: reading it is part of importing, not I/O of a decision.
+    here = files(__package__) / "data"
+    texts = {file.name: file.read_text() for file in here.iterdir() if file.name.endswith((".csv", ".yaml"))}
+    return Catalogue.parse(texts[BOOKS], texts[WHOLE_MACHINES], texts)

@@ -1,0 +1,123 @@
+"""Which machines can be had, where, how, and for how much an hour? Offers, read from CSV."""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+from enum import StrEnum
+
+from weyr.core.units import MICROS
+
+HOURS_OF_YEAR = 8760
+
+
+class Purchase(StrEnum):
+    """How a machine is bought. A commitment is paid for whether it runs or not, monthly and without upfront."""
+
+    ON_DEMAND = "on_demand"
+    SPOT = "spot"
+    RESERVED_1Y = "reserved_1y"
+    RESERVED_3Y = "reserved_3y"
+
+    @property
+    def is_commitment(self) -> bool:
+        return self in (Purchase.RESERVED_1Y, Purchase.RESERVED_3Y)
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What an instance type is: `accelerator` "" and `count` 0 where it has none; a share of one is a fraction."""
+
+    provider: str
+    instance: str
+    vcpus: Decimal
+    memory_gib: Decimal
+    accelerator: str = ""
+    count: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One way to have one machine in one place: `usd_per_hour` for the whole of it.
+
+    `zone` "" is every zone of the region. For spot, `usd_per_hour` is the median of what was seen, `low` and `high`
+    the least and the most; all else has neither. `source` and `dated` (an ISO day) tell where it can be looked up.
+    """
+
+    machine: Machine
+    region: str
+    purchase: Purchase
+    usd_per_hour: Decimal
+    source: str
+    dated: str
+    zone: str = ""
+    low: Decimal | None = None
+    high: Decimal | None = None
+
+    @property
+    def provider(self) -> str:
+        return self.machine.provider
+
+    @property
+    def instance(self) -> str:
+        return self.machine.instance
+
+    @property
+    def micros_per_hour(self) -> int:
+        return int((self.usd_per_hour * MICROS).to_integral_value(ROUND_HALF_UP))
+
+    @property
+    def usd_per_accelerator_hour(self) -> Decimal | None:
+        """What one of its accelerators costs for an hour; None where it has none."""
+        return self.usd_per_hour / self.machine.count if self.machine.count else None
+
+
+MACHINE_COLUMNS = ("provider", "instance", "vcpus", "memory_gib", "accelerator", "count")
+OFFER_COLUMNS = ("provider", "instance", "region", "zone", "purchase", "usd_hour", "low", "high", "source", "dated")
+MachineKey = tuple[str, str]
+
+
+def parse_machines(text: str) -> dict[MachineKey, Machine]:
+    """Reads a CSV with `MACHINE_COLUMNS`: the machines by provider and instance."""
+    rows = csv.DictReader(io.StringIO(text))
+    machines = (
+        Machine(
+            row["provider"],
+            row["instance"],
+            Decimal(row["vcpus"]),
+            Decimal(row["memory_gib"]),
+            row["accelerator"],
+            Decimal(row["count"] or 0),
+        )
+        for row in rows
+    )
+    return {(machine.provider, machine.instance): machine for machine in machines}
+
+
+def parse_offers(text: str, machines: Mapping[MachineKey, Machine], sources: Mapping[str, str]) -> Iterator[Offer]:
+    """Reads a CSV with `OFFER_COLUMNS`; `source` is a key of `sources`, or stands for itself."""
+    for row in csv.DictReader(io.StringIO(text)):
+        yield Offer(
+            machine=machines[row["provider"], row["instance"]],
+            region=row["region"],
+            purchase=Purchase(row["purchase"]),
+            usd_per_hour=Decimal(row["usd_hour"]),
+            source=sources.get(row["source"], row["source"]),
+            dated=row["dated"],
+            zone=row["zone"],
+            low=Decimal(row["low"]) if row["low"] else None,
+            high=Decimal(row["high"]) if row["high"] else None,
+        )
+
+
+def cheapest_first(offers: Iterable[Offer]) -> list[Offer]:
+    """By what an accelerator costs where there are any, else by the machine; then by name, so that it is always the
+    same order."""
+
+    def order(offer: Offer) -> tuple[Decimal, str, str, str, str]:
+        each = offer.usd_per_accelerator_hour
+        cost = offer.usd_per_hour if each is None else each
+        return cost, offer.provider, offer.instance, offer.region, offer.zone
+
+    return sorted(offers, key=order)
