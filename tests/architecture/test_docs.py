@@ -144,12 +144,13 @@ def _problem_with(line: str) -> str:
         return f"{line}: no target {unknown}" if unknown else ""
     command: Any = root_command(VERBS, load)
     known = set(_options(command))
-    for word in words:
+    for before, word in zip(("", *words), words, strict=False):
         if word.startswith("--"):
             continue
         subcommand = command.get_command(None, word) if hasattr(command, "get_command") else None
         if subcommand is None:
-            if hasattr(command, "get_command"):
+            is_a_value = before.startswith("--") and getattr(command, "invoke_without_command", False)
+            if hasattr(command, "get_command") and not is_a_value:
                 return f"{line}: there is no {word!r}"
             break
         command = subcommand

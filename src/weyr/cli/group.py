@@ -32,10 +32,10 @@ class Session:
     home: Path
 
 
-class Verb(TyperCommand):
-    """A command whose options are listed by purpose and whose example keeps its lines."""
+class Purposes:
+    """What a command's help has: its options listed by purpose, and its example with its lines kept."""
 
-    def format_options(self, ctx: Any, formatter: Any) -> None:
+    def format_options(self: Any, ctx: Any, formatter: Any) -> None:
         panels: dict[str, list[tuple[str, str]]] = {}
         for param in self.get_params(ctx):
             record = param.get_help_record(ctx)
@@ -47,11 +47,23 @@ class Verb(TyperCommand):
             with formatter.section(panel):
                 formatter.write_dl(records)
 
-    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+    def format_epilog(self: Any, ctx: Any, formatter: Any) -> None:
         if self.epilog:
             with formatter.section("Example"):
                 for line in inspect.cleandoc(self.epilog).splitlines():
                     formatter.write(f"  {line}\n")
+
+
+class Verb(Purposes, TyperCommand):
+    """A command whose options are listed by purpose and whose example keeps its lines."""
+
+
+class VerbWithParts(Purposes, TyperGroup):
+    """A verb that does something by itself and has verbs of its own below it: `weyr cost`, `weyr cost close`."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        super().format_options(ctx, formatter)
+        self.format_commands(ctx, formatter)
 
 
 class VerbGroup(TyperGroup):
@@ -112,6 +124,17 @@ def verb(app: typer.Typer, example: str, name: str | None = None) -> Callable[[C
 
     def register(function: Callable[..., None]) -> None:
         app.command(name, cls=Verb, epilog=example)(function)
+
+    return register
+
+
+def whole_verb(app: typer.Typer, example: str) -> Callable[[Callable[..., None]], None]:
+    """Registers what an app with several verbs does where none of them is named. It is called for each of them too:
+    it leaves off where `ctx.invoked_subcommand` is one."""
+
+    def register(function: Callable[..., None]) -> None:
+        app.info.no_args_is_help = False
+        app.callback(cls=VerbWithParts, invoke_without_command=True, epilog=example, no_args_is_help=False)(function)
 
     return register
 

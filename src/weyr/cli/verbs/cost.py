@@ -7,13 +7,13 @@ from typing import Annotated, Any
 import typer
 
 from weyr.cli.connect import reader
-from weyr.cli.group import Session, verb, verb_app
+from weyr.cli.group import Session, verb_app, whole_verb
 from weyr.cli.money import bill_line
 from weyr.cli.options import AsJson, Stack
 from weyr.cli.screen import put, put_json, say, table
 from weyr.core.units import money_text
 
-app = verb_app()
+app = verb_app("Show what was spent, by whom, and what the month will come to.")
 
 
 class By(StrEnum):
@@ -25,7 +25,7 @@ class By(StrEnum):
     SKU = "sku"
 
 
-@verb(app, "weyr cost --by object")
+@whole_verb(app, "weyr cost --by object")
 def cost(
     ctx: typer.Context,
     stack: Stack = "",
@@ -33,6 +33,8 @@ def cost(
     as_json: AsJson = False,
 ) -> None:
     """Show what was spent, by whom, and what the month will come to."""
+    if ctx.invoked_subcommand is not None:
+        return
     session: Session = ctx.obj
     answer = reader(session.home).call("GET", "/v1/cost", stack=stack, by=by.value)
     if as_json:
