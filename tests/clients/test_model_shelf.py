@@ -118,6 +118,31 @@ def test_a_busy_model_leaves_the_others_their_threads() -> None:
     run(test())
 
 
+def test_one_model_may_be_called_by_fewer_at_once_than_the_others() -> None:
+    """A model that is not safe in several threads stands beside one that is fast in them."""
+
+    async def test() -> None:
+        two, three = threading.Barrier(2), threading.Barrier(3)
+
+        def alone(inputs: Any) -> None:
+            with pytest.raises(threading.BrokenBarrierError):
+                two.wait(0.2)
+
+        of_model = {"a": Batching(rows_max=1, threads=1)}
+        both = models("a", "b", a=alone, b=lambda inputs: three.wait(20))
+        shelf = shelf_of(both, batching=Batching(rows_max=1, threads=3), of_model=of_model)
+        await shelf.fill()
+        for name in "ab":
+            slot = shelf.find(name)
+            assert slot is not None
+            assert slot.batcher is not None
+            wait = [slot.batcher.submit({"x": rows(1)}, ("y",), lambda _: Response(200), None) for _ in range(3)]
+            told = await asyncio.gather(*(each for each in wait if isinstance(each, asyncio.Future)))
+            assert all(each.status == 200 for each in told)
+
+    run(test())
+
+
 def test_a_model_larger_than_the_bound_is_refused_for_good() -> None:
     """Evicting everything for it would not help."""
 

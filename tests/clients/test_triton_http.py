@@ -17,6 +17,8 @@ from s3_plane import S3Plane, running_s3
 from tritonclient.utils import InferenceServerException
 
 SOURCE = "s3://digits-lake/models/digits/3"
+TWIN = ("--source", SOURCE, "--name", "twin", "--version", "1", "--of=twin:batch-rows=1")
+"""A second model in the same replica, whose requests are computed each alone."""
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 
 
@@ -47,7 +49,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         plane = stack.enter_context(running_plane())
         plane.route({}, hold_s=60)
         environment = {key: value for key, value in s3.environment().items() if key.startswith("AWS_")}
-        replica = stack.enter_context(model_server(plane.home, SOURCE, **environment))
+        replica = stack.enter_context(model_server(plane.home, SOURCE, *TWIN, **environment))
         plane.route({"3": replica.path}, hold_s=60)
         yield Served(plane, replica, saved, s3)
 
@@ -139,6 +141,16 @@ def test_requests_computed_together_get_their_own_rows(served: Served) -> None:
     assert all(np.array_equal(one.get_result().as_numpy("predict"), np.tile(expected, 40)) for one in large)
     assert served.replica.metric("batched_calls_total") > batched
     assert served.replica.metric("calls_total") - calls < 2 + len(starts)
+
+
+def test_a_second_model_of_the_replica_is_batched_as_is_said_of_it_alone(served: Served) -> None:
+    """One that must not be batched stands beside one that gains by it."""
+    pixels = served.pixels
+    client = served.client(concurrency=16)
+    asked = [client.async_infer("twin", [tensor(pixels[at : at + 1])], headers=dict(HEADERS)) for at in range(40)]
+    told = [one.get_result().as_numpy("predict")[0] for one in asked]
+    assert told == list(served.saved.predicted[:40])
+    assert served.replica.metric('calls_total{model="twin"') == len(asked)
 
 
 def test_one_callers_bad_row_is_nobody_elses_error(served: Served) -> None:

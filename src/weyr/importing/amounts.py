@@ -84,6 +84,14 @@ def whole(number: float) -> float | int:
     return int(number) if number == int(number) else number
 
 
+def rate(text: str) -> float | int:
+    """A number above 0, of requests per second. Raises: ValueError."""
+    number = float(text)
+    if not number > 0:
+        raise ValueError(f"{text} is not above 0")
+    return whole(number)
+
+
 def at_least(text: str) -> str:
     """`4+`, `4x`, `8..` and `8..16` without what is more than the least: a request, not a wish."""
     return re.split(r"\+|x$|\.\.", text.strip(), maxsplit=1)[0]

@@ -39,9 +39,9 @@ REASONS = {
     "auth": "Every caller of Weyr needs a token.",
     "rate_limits": "A service has no limit of requests.",
     "model": "A model is an object of its own, with endpoints that serve it.",
-    "scaling": "A service runs as many replicas as it says; an endpoint scales by itself.",
     "strip_prefix": "A service is called without a prefix.",
 }  # fmt: skip
+DELAYS = ("scale_up_delay", "scale_down_delay")
 PROBE = {"interval": "every", "timeout": "timeout"}
 UNTYPED = {"nvcc": "Use an image that has the compiler.", "python": "The engine's own Python runs it, or the image's."}
 
@@ -205,11 +205,7 @@ def _retries(source: Fields) -> dict[str, int] | None:
 def _service(source: Fields, name: str, fields: dict[str, Any], draft: Draft) -> None:
     port = source.text("port")
     source.changed("port", f"A service listens at $PORT, which Weyr chooses; replace {port} in the command.")
-    replicas = source.text("replicas")
-    if replicas:
-        fields["replicas"] = int(_least(replicas)) if _least(replicas).isdecimal() else None
-        if ".." in replicas:
-            source.changed("replicas", "Of a range the least is taken; a service does not scale by itself.")
+    fields |= _replicas(source, bool(fields.pop("spot", None)))
     for probe in source.each("probes"):
         if not fields.get("health") and probe.text("url"):
             fields["health"] = {"http": probe.text("url")} | {
@@ -217,13 +213,31 @@ def _service(source: Fields, name: str, fields: dict[str, Any], draft: Draft) ->
             }
         probe.take("type")
         probe.leave_rest({})
-    for key in ("spot", "image"):
-        if key == "spot" and fields.pop("spot", None):
-            source.left("spot_policy", "Say which replicas may run on spot: `scale.spot`, over the floor `on_demand`.")
     for key in ("retry", "max_duration"):
         source.left(key, "A service's replicas are always replaced.")
     _need_command(fields, draft)
     draft.add("services", name, fields)
+
+
+def _replicas(source: Fields, on_spot: bool) -> dict[str, Any]:
+    """How many run: a number, or `scale` where there is a range or a market to choose."""
+    text = source.text("replicas")
+    if text and not re.fullmatch(r"\d+|\d*\.\.\d+", text):
+        source.left("replicas", f"{text!r} is neither a number nor a range that ends; one replica runs.")
+        text = ""
+    scaling = source.within("scaling")
+    metric, target = scaling.text("metric"), scaling.read("target", amounts.rate)
+    if metric not in ("", "rps"):
+        scaling.left("metric", f"Replicas are not counted by {metric}.")
+        target = None
+    scaling.leave_rest(dict.fromkeys(DELAYS, "When replicas come and go follows from what they learnt to cost."))
+    low, dots, high = text.partition("..")
+    least = int(low or not dots)
+    if not dots and not on_spot:
+        return {"replicas": int(text) if text else None}
+    scale = {"min": least, "max": int(high) if high else max(1, least), "target_rate": target}
+    scale |= {"spot": True, "on_demand": 0} if on_spot else {}
+    return {"scale": {key: value for key, value in scale.items() if value is not None}}
 
 
 def _session(source: Fields, name: str, fields: dict[str, Any], draft: Draft) -> None:

@@ -29,6 +29,8 @@ RESOURCE_REASONS = {
     "max_hourly_cost": "A budget limits what a stack spends.",
 }
 
+DELAYS = ("upscale_delay_seconds", "downscale_delay_seconds")
+
 
 def read_task(root: Node, draft: Draft) -> None:
     """Adds what a task's document asks for to the draft."""
@@ -198,20 +200,32 @@ def _service(task: Fields, name: str, fields: dict[str, Any], draft: Draft) -> N
     elif probe is not None:
         path = service.text("readiness_probe")
         fields["health"] = {"http": path}
-    replicas = service.number("replicas")
-    policy = service.within("replica_policy")
-    least = policy.number("min_replicas")
-    policy.leave_rest(
-        dict.fromkeys(policy.names(), "A service runs as many replicas as it says; an endpoint scales by itself.")
-    )
-    fields["replicas"] = replicas or least
+    fields |= _replicas(service, bool(fields.pop("spot", None)))
     port = service.text("ports") or service.text("port")
     draft.say(
         task.line("service"), "service", Verdict.CHANGED,
         f"A service listens at $PORT, which Weyr chooses{f': replace {port} in the command' if port else ''}.",
     )  # fmt: skip
-    for key in ("spot", "retries"):
-        if fields.pop(key, None):
-            draft.say(task.line("resources"), f"resources ({key})", Verdict.LEFT_OUT, "A service has no such field.")
+    if fields.pop("retries", None):
+        line = task.line("resources")
+        draft.say(line, "resources (retries)", Verdict.LEFT_OUT, "A service's replicas are always replaced.")
     service.leave_rest({"load_balancing_policy": "The inference plane sends to whoever has fewest requests."})
     draft.add("services", name, fields)
+
+
+def _replicas(service: Fields, on_spot: bool) -> dict[str, Any]:
+    """How many run: a number, or `scale` where there is a range, a target or a market to choose."""
+    policy = service.within("replica_policy")
+    least = policy.number("min_replicas")
+    least = service.number("replicas") if least is None else least
+    most, target = policy.number("max_replicas"), policy.read("target_qps_per_replica", amounts.rate)
+    steady = policy.number("base_ondemand_fallback_replicas")
+    policy.left("dynamic_ondemand_fallback", "While spot has no room a replica waits for it; `on_demand` is the floor.")
+    policy.leave_rest(dict.fromkeys(DELAYS, "When replicas come and go follows from what they learnt to cost."))
+    if most is None and target is None and not on_spot:
+        return {"replicas": least}
+    least = 1 if least is None else least
+    scale: dict[str, Any] = {"min": least, "max": max(1, least) if most is None else most, "target_rate": target}
+    # There no replica is kept off spot unless it is said; here as many as `min` are.
+    scale |= {"spot": True, "on_demand": steady or 0} if on_spot else {}
+    return {"scale": {key: value for key, value in scale.items() if value is not None}}

@@ -7,6 +7,8 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -92,6 +94,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--pad", type=float, default=None, help="make requests of different lengths one batch, padded with this value")
     add("--memory-max", type=int, default=0, help="bytes that all models may take; the least used leave. 0: no bound")
     add("--streams", type=int, default=batching.streams, help="generations and calls of programs at once, of one model")
+    add(
+        "--of",
+        action="append",
+        default=[],
+        help="one of these for the models of one name alone: NAME:batch-rows=8, and batch-delay, pad, threads, streams",
+    )
     add("--body-max", type=int, default=Limits().body_max, help="the largest body in bytes")
     add("--grace", type=float, default=30.0, help="seconds for requests under way after SIGTERM")
     return parser
@@ -111,12 +119,37 @@ def _sources(arguments: argparse.Namespace) -> list[Source]:
     return sources
 
 
+_OF_MODEL: Mapping[str, tuple[str, Callable[[str], Any]]] = {
+    "batch-rows": ("rows_max", int),
+    "batch-delay": ("delay_s", float),
+    "pad": ("pad", float),
+    "threads": ("threads", int),
+    "streams": ("streams", int),
+}
+
+
+def _of_model(words: Sequence[str], of_all: Batching, names: Sequence[str]) -> dict[str, Batching]:
+    """How models of certain names are batched. Raises: ValueError where that is not said, or of what is not served."""
+    found: dict[str, Batching] = {}
+    for word in words:
+        name, _, said = word.rpartition(":")
+        flag, _, value = said.partition("=")
+        if name not in names or flag not in _OF_MODEL:
+            raise ValueError(f"--of {word}: no model and flag of that name")
+        field, number = _OF_MODEL[flag]
+        found[name] = replace(found.get(name, of_all), **{field: number(value)})
+    return found
+
+
 async def _serve(arguments: argparse.Namespace) -> int:
     how = arguments
     batching = Batching(how.batch_rows, how.batch_delay, how.pad, threads=how.threads, streams=how.streams)
     try:
         loading = Loading(arguments.compute_threads, arguments.allow_code, arguments.handler)
-        shelf = Shelf(_sources(arguments), Registered(arguments.cache, loading), batching, arguments.memory_max)
+        of_model = _of_model(arguments.of, batching, arguments.name)
+        shelf = Shelf(
+            _sources(arguments), Registered(arguments.cache, loading), batching, arguments.memory_max, of_model
+        )
     except ValueError as e:
         print(f"the replica cannot start: {e}", file=sys.stderr)
         return 1

@@ -113,7 +113,7 @@ class Desk:
 
     def require_place(self, slot: Slot, more: int = 1) -> None:
         """For what no batcher computes. Raises: Unserved where enough of it waits for one of the model's threads."""
-        if slot.streams + more > self.shelf.batching.streams + WAITING_MAX:
+        if slot.streams + more > slot.batching.streams + WAITING_MAX:
             again = (b"retry-after", b"1")
             raise Unserved(refusal(503, f"{slot.streams} calls of {slot.source.name} are under way", again))
 

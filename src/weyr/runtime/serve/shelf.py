@@ -60,8 +60,9 @@ class Slot:
     While it is in memory `batcher` computes what can be batched, and `calls` are the threads for all else.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, batching: Batching) -> None:
         self.source = source
+        self.batching = batching
         self.stage = Stage.UNAVAILABLE
         self.reason = "not loaded yet"
         self.model: Model | None = None
@@ -81,20 +82,25 @@ class Slot:
 class Shelf:
     """All models of one replica.
 
-    Takes `memory_max` in bytes, 0 for no bound. What a model takes is what the process grew by while it was loaded,
-    and at least the size of its files.
+    Takes `memory_max` in bytes, 0 for no bound, and how models of certain names are batched other than all. What a model
+    takes is what the process grew by while it was loaded, and at least the size of its files.
     """
 
     def __init__(
-        self, sources: Sequence[Source], loader: Loader, batching: Batching | None = None, memory_max: int = 0
+        self,
+        sources: Sequence[Source],
+        loader: Loader,
+        batching: Batching | None = None,
+        memory_max: int = 0,
+        of_model: Mapping[str, Batching] | None = None,
     ) -> None:
         self.slots: dict[str, dict[str, Slot]] = {}
         for source in sources:
-            self.slots.setdefault(source.name, {})[source.version] = Slot(source)
+            slot = Slot(source, (of_model or {}).get(source.name) or batching or Batching())
+            self.slots.setdefault(source.name, {})[source.version] = slot
         self.loads = self.evictions = 0
         self.memory_max = memory_max
         self._loader = loader
-        self.batching = batching or Batching()
         self._loop = asyncio.get_running_loop()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="load")
         self._turn = asyncio.Lock()
@@ -158,12 +164,12 @@ class Shelf:
             model, grown = await self._loop.run_in_executor(
                 self._thread, _measured, lambda: self._loader.load(slot.source, folder)
             )
-            if why := unhonoured(model.predictor, self.batching):
+            if why := unhonoured(model.predictor, slot.batching):
                 raise Unloadable(f"model {slot.source.name}: {why}")
             slot.size_bytes = max(files_bytes, grown)
             self._make_room(slot, slot.size_bytes, evicts)
-        slot.model, slot.batcher = model, Batcher(model, self.batching)
-        slot.calls = ThreadPoolExecutor(self.batching.streams, thread_name_prefix="call")
+        slot.model, slot.batcher = model, Batcher(model, slot.batching)
+        slot.calls = ThreadPoolExecutor(slot.batching.streams, thread_name_prefix="call")
         slot.used_at = self._loop.time()
         self.loads += 1
 

@@ -1,10 +1,11 @@
 """What does a replica of an endpoint look like to an engine? Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 from weyr.core.capability import TaskBody
 from weyr.core.decision import Need
 from weyr.core.ref import Ref
+from weyr.kinds.ml.endpoint.fields.batch import Batch
 from weyr.kinds.ml.endpoint.revision import Target
 from weyr.kinds.ml.endpoint.runs import Files, program_body, served_body
 from weyr.kinds.ml.endpoint.spec import EndpointSpec
@@ -29,7 +30,7 @@ def replica_body(
         how = [] if any(target.only_data for target in targets) else ["--allow-code"]
         how += ["--compute-threads", str(max(1, int(spec.resources.cpu)))]
         how += ["--handler", spec.handler] if spec.handler else []
-        how += _computing(spec)
+        how += _computing(spec, {target.local_name for target in targets})
         sources = tuple(target.source for target in targets)
         body = served_body(ref, spec, needs, folder, (*words, *how), sources)
     else:
@@ -39,15 +40,26 @@ def replica_body(
     return traced(body, spec.watch)
 
 
-def _computing(spec: EndpointSpec) -> list[str]:
-    """What the file says of batches and of memory; the server's own measure where it says nothing."""
-    said = {
-        "--batch-rows": spec.batch.size,
-        "--batch-delay": spec.batch.delay or None,
-        "--pad": spec.batch.pad,
-        "--threads": spec.concurrency,
-        "--streams": spec.concurrency,
-        "--memory-max": spec.memory_max,
-    }
+def _computing(spec: EndpointSpec, names: Set[str]) -> list[str]:
+    """What the file says of batches and of memory; the server's own measure where it says nothing.
+
+    A replica has the models of `names`: of a variant that is elsewhere it need not know.
+    """
     # One word each: a value may begin with a dash.
-    return [f"{flag}={value}" for flag, value in said.items() if value is not None]
+    words = [f"--{flag}={value}" for flag, value in _batching(spec.batch, spec.concurrency).items()]
+    for name in sorted(spec.per_model.keys() & names):
+        own = spec.per_model[name]
+        words += [f"--of={name}:{flag}={value}" for flag, value in _batching(own.batch, own.concurrency).items()]
+    return words + ([f"--memory-max={spec.memory_max}"] if spec.memory_max is not None else [])
+
+
+def _batching(batch: Batch | None, concurrency: int | None) -> dict[str, float]:
+    """The flags of what is said."""
+    said = {
+        "batch-rows": batch.size if batch else None,
+        "batch-delay": (batch.delay or None) if batch else None,
+        "pad": batch.pad if batch else None,
+        "threads": concurrency,
+        "streams": concurrency,
+    }
+    return {flag: value for flag, value in said.items() if value is not None}

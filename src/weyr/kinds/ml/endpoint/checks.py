@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from weyr.core.checking import Finding, Proposal
-from weyr.core.diagnostic import Severity
+from weyr.core.diagnostic import Severity, did_you_mean
 from weyr.core.ref import Ref
 from weyr.core.scale_fields import scale_findings
 from weyr.kinds.ml.endpoint.engines import ENGINES
@@ -25,6 +25,16 @@ def checks(proposal: Proposal) -> Iterator[Finding]:
             yield Finding(ref, ("grpc",), Severity.FATAL, "A field that cannot be honoured", detail)
         yield from scale_findings(ref, spec, spec.scale, proposal)
         yield from _metric_findings(ref, spec)
+        yield from _per_model_findings(ref, spec)
+
+
+def _per_model_findings(ref: Ref, spec: EndpointSpec) -> Iterator[Finding]:
+    named = [spec.model, *spec.models, *(variant.model for variant in spec.variants.values())]
+    named += [spec.shadow.model] if spec.shadow else []
+    names = sorted({model.name for model in named if model})
+    for name in sorted(spec.per_model.keys() - set(names)):
+        detail = f"{ref} serves no model {name}.{did_you_mean(name, names)}"
+        yield Finding(ref, ("per_model", name), Severity.FATAL, "A model that is not served", detail)
 
 
 def _metric_findings(ref: Ref, spec: EndpointSpec) -> Iterator[Finding]:

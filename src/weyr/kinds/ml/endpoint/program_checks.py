@@ -9,7 +9,7 @@ from weyr.core.units import size_text
 from weyr.kinds.ml.endpoint.engines import ENGINES, Engine
 from weyr.kinds.ml.endpoint.fields.program import ProgramSpec
 
-OURS_ONLY: tuple[str, ...] = ("handler", "batch", "concurrency", "memory_max")
+OURS_ONLY: tuple[str, ...] = ("handler", "batch", "concurrency", "per_model", "memory_max")
 """Fields that only Weyr's own model server honours."""
 
 

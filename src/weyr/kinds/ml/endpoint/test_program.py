@@ -6,11 +6,13 @@ import pytest
 from endpoint_farm import DIGITS, MODEL, Farm
 
 from weyr.core.capability import IN_HEALTH, PYTHON, TaskBody
+from weyr.core.checking import Proposal
 from weyr.core.decision import Need, Phase
 from weyr.core.diagnostic import Severity
 from weyr.core.ref import Ref
 from weyr.core.schema import from_plain
 from weyr.kinds.ml.endpoint.body import replica_body
+from weyr.kinds.ml.endpoint.checks import checks
 from weyr.kinds.ml.endpoint.engines import ENGINES
 from weyr.kinds.ml.endpoint.program_checks import program_findings
 from weyr.kinds.ml.endpoint.revision import Target, key_of
@@ -131,6 +133,10 @@ COMPUTING: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
             "--memory-max=2147483648",
         ),
     ),
+    "of one model": (
+        {"concurrency": 2, "per_model": {"chat": {"concurrency": 1, "batch": {"pad": 0}}, "mail": {"concurrency": 9}}},
+        ("--threads=2", "--streams=2", "--of=chat:pad=0.0", "--of=chat:threads=1", "--of=chat:streams=1"),
+    ),
     "padded with zero": ({"batch": {"pad": 0}}, ("--pad=0.0",)),
     "not said": ({}, ()),
 }
@@ -175,6 +181,14 @@ def test_replicas_wait_for_what_their_spec_names() -> None:
     assert farm.replicas == ["1"]
 
 
+def test_a_field_of_a_model_that_is_not_served_is_refused_in_the_plan() -> None:
+    """Whoever mistypes a name would wait in vain for what the field says."""
+    spec = spec_of(models=["chat@production", "mail"], per_model={"chat": {"concurrency": 1}, "mial": {}})
+    (finding,) = checks(Proposal({DIGITS: spec}, {}))
+    assert finding.path == ("per_model", "mial")
+    assert finding.detail == 'endpoint/digits serves no model mial. Did you mean "mail"?'
+
+
 FINDINGS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "nothing to serve": ({}, ["Nothing to serve"]),
     "two programs": ({"run": "a", "engine": "vllm", "weights": "a/b"}, ["Two programs"]),
@@ -217,8 +231,15 @@ FINDINGS: dict[str, tuple[dict[str, Any], list[str]]] = {
         ["A field that cannot be honoured"],
     ),
     "batches, calls and memory of a program that is not Weyr's": (
-        {"engine": "llama.cpp", "weights": "a/b", "batch": {"size": 8}, "concurrency": 2, "memory_max": "1GiB"},
-        ["A field that cannot be honoured"] * 3,
+        {
+            "engine": "llama.cpp",
+            "weights": "a/b",
+            "batch": {"size": 8},
+            "concurrency": 2,
+            "memory_max": "1GiB",
+            "per_model": {"b": {"concurrency": 1}},
+        },
+        ["A field that cannot be honoured"] * 4,
     ),
     "more memory for models than for the replica": (
         {"model": "chat", "memory_max": "2GiB", "resources": {"memory": "1GiB"}},

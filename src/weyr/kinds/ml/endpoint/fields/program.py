@@ -2,11 +2,20 @@
 
 from typing import Literal
 
-from weyr.core.schema import Size, field
+from weyr.core.schema import Name, Size, SpecPart, field
 from weyr.core.task_spec import TaskSpec
 from weyr.kinds.ml.endpoint.fields.batch import Batch
 
 EngineName = Literal["vllm", "sglang", "tgi", "llama.cpp", "triton", "tensorflow-serving"]
+
+
+class OfModel(SpecPart):
+    """What holds for one of several models instead of what is said for all."""
+
+    batch: Batch | None = field(None, description="How its requests are put together.")
+    concurrency: int | None = field(
+        None, description="Calls of it at once, texts that it generates among them.", ge=1, le=1024, strict=True
+    )
 
 
 class ProgramSpec(TaskSpec):
@@ -23,6 +32,10 @@ class ProgramSpec(TaskSpec):
     concurrency: int | None = field(
         None, description="Calls of one model at once, texts that it generates among them; by default 2, and 16 texts.",
         ge=1, le=1024, strict=True,
+    )  # fmt: skip
+    per_model: dict[Name, OfModel] = field(
+        {}, description="What holds for one model instead, by its name; what is left out there holds as for all.",
+        max_length=100, examples=[{"digits": {"concurrency": 1}}],
     )  # fmt: skip
     memory_max: Size | None = field(
         None, description="What all models of a replica may take together: those used longest ago leave, and come back "
