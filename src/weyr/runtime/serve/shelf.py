@@ -82,8 +82,8 @@ class Slot:
 class Shelf:
     """All models of one replica.
 
-    Takes `memory_max` in bytes, 0 for no bound, and how models of certain names are batched other than all. What a model
-    takes is what the process grew by while it was loaded, and at least the size of its files.
+    Takes `memory_max` in bytes, 0 for no bound, and how models of certain names are batched other than all. What a
+    model takes is what the process grew by while it was loaded, and at least the size of its files.
     """
 
     def __init__(
