@@ -45,8 +45,9 @@ class Replica:
 
 @dataclass(frozen=True, slots=True)
 class ReplicaSet:
-    """What is remembered between two looks. `ended` counts replicas of the version `ended_key` that ended and are not
-    replaced; `routed` are (replica, address) pairs of routing `route_generation`; both only move forward together."""
+    """What is remembered between two looks. `last_end` tells how the replica `last_part` failed, which has a log still.
+    `ended` counts replicas of the version `ended_key` that ended and are not replaced; `routed` are (replica, address)
+    pairs of routing `route_generation`; both only move forward together."""
 
     replicas: tuple[Replica, ...] = ()
     last_number: int = 0
@@ -54,6 +55,7 @@ class ReplicaSet:
     crashed_at: float = 0.0
     retry_at: float = 0.0
     last_end: str = ""
+    last_part: str = ""
     ended: int = 0
     ended_key: str = ""
     route_generation: int = 0
@@ -116,7 +118,7 @@ def drop_ended(
         if _is_taken(replica, end):
             continue
         if restarts(end):
-            held = crashed(sight.now, held, notes[-1].message)
+            held = crashed(sight.now, held, replica.part, notes[-1].message)
         elif replica.key == sight.key:
             before = held.ended if held.ended_key == sight.key else 0
             held = replace(held, ended=before + 1, ended_key=sight.key, last_end=notes[-1].message)
@@ -141,9 +143,11 @@ def give_up_on(
     """Lets replicas go that run and are ill: ready once and not for `patience_s`, or not within `ready_within_s`. Each
     `counts` as so many crashes."""
     texts = {replica.part: _illness(sight, replica, patience_s, ready_within_s) for replica in held.replicas}
-    for text in filter(None, texts.values()):
+    for part, text in texts.items():
+        if not text:
+            continue
         # The next one may be as late, and is of the same row of failures then.
-        held = crashed(sight.now, held, text, CRASHES_FORGOTTEN_AFTER_S + max(patience_s, ready_within_s), counts)
+        held = crashed(sight.now, held, part, text, CRASHES_FORGOTTEN_AFTER_S + max(patience_s, ready_within_s), counts)
     kept = [replace(r, is_leaving=True, left_at=sight.now) if texts[r.part] else r for r in held.replicas]
     notes = tuple(Note("replica.unhealthy", text) for text in texts.values() if text)
     return changed(held, replicas=tuple(kept)), notes
@@ -263,12 +267,17 @@ def may_stop(sight: Sight, replica: Replica, busy: Mapping[str, int] | None, gra
 
 
 def crashed(
-    now: float, held: ReplicaSet, text: str, forgotten_after_s: float = CRASHES_FORGOTTEN_AFTER_S, counts: int = 1
+    now: float,
+    held: ReplicaSet,
+    part: str,
+    text: str,
+    forgotten_after_s: float = CRASHES_FORGOTTEN_AFTER_S,
+    counts: int = 1,
 ) -> ReplicaSet:
     """The first crash is followed at once, the next after 2, 4, 8 ... 60 s."""
     before = held.crashes if 0 <= now - held.crashed_at <= forgotten_after_s else 0
     wait_s = min(2.0 ** min(before, 10), BACKOFF_MAX_S) if before else 0.0
-    return replace(held, crashes=before + counts, crashed_at=now, retry_at=now + wait_s, last_end=text)
+    return replace(held, crashes=before + counts, crashed_at=now, retry_at=now + wait_s, last_end=text, last_part=part)
 
 
 def _end_of(sight: Sight, replica: Replica) -> tuple[str, TaskEnd | None]:

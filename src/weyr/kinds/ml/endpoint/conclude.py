@@ -85,7 +85,7 @@ def _is_silent(look: Look, side: Side, replica: Replica) -> bool:
 
 def _crashes(look: Look, memory: EndpointMemory, side: Side) -> str:
     text = f"{side.held.last_end}; it is tried again and again{_still(memory, [side])}"
-    return f"{text}. See: weyr logs {look.want.ref}"
+    return f"{text}. See: weyr logs '{look.want.ref}#{side.held.last_part}'"
 
 
 def _still(memory: EndpointMemory, sides: list[Side]) -> str:

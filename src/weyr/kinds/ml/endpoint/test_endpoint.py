@@ -116,7 +116,7 @@ def test_a_dead_replica_is_replaced_at_once_and_one_that_keeps_dying_ever_later(
         farm.step(2, after_s=max(waits[-1], 0.1))
     assert [round(wait) for wait in waits] == [2, 4, 8, 16, 32]
     assert farm.phase() is Phase.FAILED
-    assert farm.step().conditions[0].message.endswith("See: weyr logs endpoint/digits")
+    assert farm.step().conditions[0].message.endswith("See: weyr logs 'endpoint/digits#7'"), "not that of the next"
 
 
 def test_crashes_far_apart_are_not_a_loop() -> None:
