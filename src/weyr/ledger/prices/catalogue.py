@@ -7,21 +7,32 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from importlib.resources import files
+from itertools import chain
 
 from weyr.core.diagnostic import Diagnostic, UserError, did_you_mean
 from weyr.core.metering import Price
 from weyr.ledger.prices.books import DEFAULT_BOOK, PriceBook, parse_books
-from weyr.ledger.prices.offers import Machine, MachineKey, Offer, Purchase, parse_machines, parse_offers
+from weyr.ledger.prices.offers import (
+    Machine,
+    MachineKey,
+    Offer,
+    Purchase,
+    newest,
+    parse_machines,
+    parse_offers,
+    parse_spots,
+)
 from weyr.ledger.prices.rates import Rate, RateKey, by_key, parse_rates
 
-BOOKS, WHOLE_MACHINES, MACHINES, SOURCES = "books.yaml", "machines.csv", "instances.csv", "sources.csv"
+BOOKS, WHOLE_MACHINES, SOURCES = "books.yaml", "machines.csv", "sources.csv"
 
 
 @dataclass(frozen=True)
 class Catalogue:
     """Price books by name at once, and the rest of `texts` (file name → content) read when it is first asked for.
 
-    `texts`: any number of files `offers*.csv` and `rates*.csv`, with `instances.csv` and `sources.csv` beside.
+    `texts`: any number of files `offers*.csv`, `spots*.csv` and `rates*.csv`, with `instances*.csv` and `sources.csv`
+    beside.
     """
 
     books: Mapping[str, PriceBook]
@@ -53,13 +64,13 @@ class Catalogue:
 
     @cached_property
     def machines(self) -> dict[MachineKey, Machine]:
-        return parse_machines(self.texts.get(MACHINES, ""))
+        return {key: machine for text in self._texts_of("instances") for key, machine in parse_machines(text).items()}
 
     @cached_property
     def all_offers(self) -> tuple[Offer, ...]:
-        return tuple(
-            offer for text in self._texts_of("offers") for offer in parse_offers(text, self.machines, self.sources)
-        )
+        fixed = (parse_offers(text, self.machines, self.sources) for text in self._texts_of("offers"))
+        spots = (parse_spots(text, self.machines, self.sources) for text in self._texts_of("spots"))
+        return newest(chain.from_iterable((*fixed, *spots)))
 
     @cached_property
     def all_rates(self) -> dict[RateKey, Rate]:

@@ -2,14 +2,14 @@
 
 import csv
 import io
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
+from statistics import median
 
 from weyr.core.units import MICROS
-
-HOURS_OF_YEAR = 8760
 
 
 class Purchase(StrEnum):
@@ -37,12 +37,17 @@ class Machine:
     count: Decimal = Decimal(0)
 
 
+OfferKey = tuple[str, str, str, str, Purchase]
+"""Provider, instance, region, zone, purchase."""
+
+
 @dataclass(frozen=True, slots=True)
 class Offer:
     """One way to have one machine in one place: `usd_per_hour` for the whole of it.
 
     `zone` "" is every zone of the region. For spot, `usd_per_hour` is the median of what was seen, `low` and `high`
-    the least and the most; all else has neither. `source` and `dated` (an ISO day) tell where it can be looked up.
+    the least and the most where it was seen more than once; all else has neither. `source` and `dated` (an ISO day)
+    tell where it can be looked up.
     """
 
     machine: Machine
@@ -64,6 +69,10 @@ class Offer:
         return self.machine.instance
 
     @property
+    def key(self) -> OfferKey:
+        return self.provider, self.instance, self.region, self.zone, self.purchase
+
+    @property
     def micros_per_hour(self) -> int:
         return int((self.usd_per_hour * MICROS).to_integral_value(ROUND_HALF_UP))
 
@@ -75,6 +84,7 @@ class Offer:
 
 MACHINE_COLUMNS = ("provider", "instance", "vcpus", "memory_gib", "accelerator", "count")
 OFFER_COLUMNS = ("provider", "instance", "region", "zone", "purchase", "usd_hour", "low", "high", "source", "dated")
+SPOT_COLUMNS = ("provider", "instance", "region", "zone", "usd_hour", "source", "dated")
 MachineKey = tuple[str, str]
 
 
@@ -111,9 +121,42 @@ def parse_offers(text: str, machines: Mapping[MachineKey, Machine], sources: Map
         )
 
 
+def parse_spots(text: str, machines: Mapping[MachineKey, Machine], sources: Mapping[str, str]) -> Iterator[Offer]:
+    """Reads a CSV with `SPOT_COLUMNS`, a row for each time that a price was seen: one offer a zone.
+
+    Its price is the median of what was seen there; `low` and `high` are known once it was seen more than once.
+    """
+    seen: dict[tuple[str, ...], list[Mapping[str, str]]] = defaultdict(list)
+    for row in csv.DictReader(io.StringIO(text)):
+        seen[row["provider"], row["instance"], row["region"], row["zone"]].append(row)
+    for (provider, instance, region, zone), rows in seen.items():
+        amounts, last = [Decimal(row["usd_hour"]) for row in rows], max(rows, key=lambda row: row["dated"])
+        is_range = len(rows) > 1
+        yield Offer(
+            machine=machines[provider, instance],
+            region=region,
+            purchase=Purchase.SPOT,
+            usd_per_hour=median(amounts),
+            source=sources.get(last["source"], last["source"]),
+            dated=last["dated"],
+            zone=zone,
+            low=min(amounts) if is_range else None,
+            high=max(amounts) if is_range else None,
+        )
+
+
+def newest(offers: Iterable[Offer]) -> tuple[Offer, ...]:
+    """One offer for each machine, place and purchase: that of the latest date, in the order of their first mention."""
+    found: dict[OfferKey, Offer] = {}
+    for offer in offers:
+        before = found.get(offer.key)
+        if before is None or before.dated <= offer.dated:
+            found[offer.key] = offer
+    return tuple(found.values())
+
+
 def cheapest_first(offers: Iterable[Offer]) -> list[Offer]:
-    """By what an accelerator costs where there are any, else by the machine; then by name, so that it is always the
-    same order."""
+    """By what an accelerator costs, or a machine that has none; then by name, so that the order is always the same."""
 
     def order(offer: Offer) -> tuple[Decimal, str, str, str, str]:
         each = offer.usd_per_accelerator_hour
