@@ -91,7 +91,7 @@ class LedgerStore:
         """The newest lines, oldest of them first."""
         query = select(journal).where(*_in_stack(journal.c.stack, stack))
         query = query.order_by(journal.c.to_ms.desc(), journal.c.meter.desc(), journal.c.number.desc())
-        return tuple(_line_of(row) for row in reversed(connection.execute(query.limit(lines_max)).all()))
+        return tuple(line_of(row) for row in reversed(connection.execute(query.limit(lines_max)).all()))
 
 
 _OPEN = select(meters).where(meters.c.closed_ms.is_(None)).order_by(meters.c.id)
@@ -205,7 +205,8 @@ def _row_of(line: Line) -> dict[str, Any]:
     }
 
 
-def _line_of(row: Row[Any]) -> Line:
+def line_of(row: Row[Any]) -> Line:
+    """A row of the journal's table as a line."""
     return Line(
         meter=row.meter,
         number=row.number,

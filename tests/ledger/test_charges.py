@@ -1,0 +1,53 @@
+"""The journal read from end to end on a real database."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from weyr.core.kind import Usage
+from weyr.core.ref import Ref
+from weyr.ledger.ledger import Ledger
+from weyr.ledger.prices import CPU, MEMORY, Catalogue
+from weyr.store.charges import charges, count
+from weyr.store.database import Database, metadata
+from weyr.store.ledger import LedgerStore
+from weyr.store.place import PostgresUrl
+
+NOON = 1_795_348_800.0
+"""2026-11-22 12:00 UTC."""
+
+
+@pytest.fixture
+def db(place: Path | PostgresUrl) -> Iterator[Database]:
+    database = Database(place)
+    with database.write() as connection:
+        metadata.create_all(connection)
+    yield database
+    database.close()
+
+
+def test_every_line_comes_once_with_its_price(db: Database) -> None:
+    """By day and by meter, those of the days that were asked for, of one stack or of all."""
+    ledger = Ledger(LedgerStore(db), Catalogue.shipped())
+    for stack in ("digits", "other"):
+        ref = Ref(stack, "job", "train")
+        usages = [Usage("1", sku, 1000, NOON) for sku in (CPU, MEMORY)]
+        with db.write() as connection:
+            ledger.open(connection, ref, "1", usages, "aws/fargate", NOON)
+            for hours in (1, 13, 37):
+                ledger.read(connection, ref, usages, "aws/fargate", NOON + hours * 3600)
+
+    with db.read() as connection:
+        found = list(charges(connection))
+        days = [charge.line.day for charge in charges(connection, "digits", "2026-11-23", "2026-11-24")]
+        counted = count(connection), count(connection, "digits", "2026-11-23", "2026-11-24")
+
+    assert len(found) == len(ledger.lines()) == counted[0] == 20
+    assert days == ["2026-11-23"] * counted[1]
+    keys = [(charge.line.day, charge.line.meter, charge.line.number) for charge in found]
+    assert keys == sorted(set(keys))
+    assert {(c.line.sku, c.price and c.price.micros, c.book) for c in found} == {
+        (CPU, 40_480, "aws/fargate"), (MEMORY, 4_445, "aws/fargate"),
+    }  # fmt: skip
+    assert sum(c.line.signed_micros for c in found) == 2 * 37 * (40_480 + 4_445)
