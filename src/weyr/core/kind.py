@@ -32,6 +32,7 @@ class Usage:
     `sku` names a price; `quantity` counts its unit in thousandths (milli-CPU, milli-GiB) or, for
     storage, bytes. `since` and `until` are Unix seconds: the engine's own record of start and end.
     `until` None means that it still runs; `since` None that it counts from when it was first seen.
+    `peak` is the most of `quantity` that was really used, in its unit, once that is known; 0: nobody measured it.
     """
 
     part: str
@@ -39,6 +40,7 @@ class Usage:
     quantity: int
     since: float | None
     until: float | None = None
+    peak: int = 0
 
 
 @dataclass(frozen=True, slots=True)

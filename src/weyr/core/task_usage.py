@@ -7,7 +7,7 @@ from weyr.core.capability import TaskBody
 from weyr.core.decision import Thing
 from weyr.core.kind import Usage
 from weyr.core.pools import Market
-from weyr.core.seen import Present, TaskFacts
+from weyr.core.seen import Present, TaskEnd, TaskFacts
 from weyr.core.task_spec import TaskSpec
 
 
@@ -57,7 +57,19 @@ def task_usage(things: Mapping[str, Thing]) -> tuple[Usage, ...]:
 
 def _usage_of(thing: Thing) -> tuple[Usage, ...]:
     match thing.seen, thing.body:
-        case Present(facts=TaskFacts(started_at=float() as since, ended_at=until)), TaskBody() as body:
-            return tuple(Usage(thing.part, sku, quantity, since, until) for sku, quantity in task_meters(body))
+        case Present(facts=TaskFacts(started_at=float() as since, ended_at=until, end=end)), TaskBody() as body:
+            peaks = _peaks_of(end, since, until)
+            return tuple(
+                Usage(thing.part, sku, quantity, since, until, peaks.get(sku.removesuffix(".spot"), 0))
+                for sku, quantity in task_meters(body)
+            )
         case _:
             return ()
+
+
+def _peaks_of(end: TaskEnd | None, since: float, until: float | None) -> dict[str, int]:
+    """What a task that ended is known to have used: its mean of CPU, and the most memory that it held."""
+    if end is None or until is None:
+        return {}
+    cpu = round(1000 * end.cpu_s / (until - since)) if until > since else 0
+    return {"task.cpu": cpu, "task.memory": -(-end.memory_max_bytes * 1000 // 2**30)}

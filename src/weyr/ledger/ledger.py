@@ -15,8 +15,10 @@ from weyr.core.metering import Line, Meter
 from weyr.core.ref import Ref, ThingId
 from weyr.ledger import accounts, meters
 from weyr.ledger.accounts import Cost as Bill
+from weyr.ledger.measured import peaks_of
 from weyr.ledger.meters import ms
 from weyr.ledger.prices import Catalogue, PriceBook
+from weyr.store import use_peaks
 from weyr.store.ledger import By, LedgerStore
 
 
@@ -64,6 +66,7 @@ class Ledger:
                 beside = [usage for usage in usages if usage.part == part]
                 self._open(connection, ref, [u for u in missing if u.part == part], beside, book, now)
             open_meters = self._store.meters_of(connection, ref)
+        use_peaks.note(connection, peaks_of(ref, usages))
         seen = {(usage.part, usage.sku): meters.reading_of(usage) for usage in usages}
         again_ms = inf
         for meter in open_meters:

@@ -19,6 +19,7 @@ from weyr.reconcile.loop import Loop
 from weyr.reconcile.orphans import sweep
 from weyr.reconcile.ports import Log
 from weyr.store.retention import drop_oldest
+from weyr.store.use_peaks import drop_old
 
 SWEEP_EVERY_S = 60.0
 AFTER_FAILURE_S = 1.0
@@ -106,6 +107,7 @@ class Keeper:
                     sweep(self.loop.world, self.loop.effects)
                     with self.loop.db.write(is_synced=False) as connection:
                         drop_oldest(connection)
+                        drop_old(connection, int(now * 1000))
                 self._next_sweep = now + SWEEP_EVERY_S
             self.ticks += 1
         except Exception as e:  # noqa: BLE001 - whatever it was, the world has to be kept on
