@@ -63,6 +63,11 @@ def start_ticks(pid: int) -> int | None:
     return int(fields[19]) if fields and fields[0] != "Z" else None
 
 
+def cpu_ticks(pid: int) -> int:
+    """What a process has computed, and its children that were waited for; 0 of one that is gone."""
+    return sum(map(int, _stat(pid)[11:15]))
+
+
 def group_of(pid: int) -> int | None:
     """The process group of a living process; None for one that is gone or a zombie."""
     fields = _stat(pid)

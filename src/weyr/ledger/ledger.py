@@ -123,6 +123,11 @@ class Ledger:
         with self._store.db.read() as connection:
             return tuple(self._store.all_meters_of(connection, ref))
 
+    def meters_since(self, stack: str | None, from_ms: int) -> tuple[Meter, ...]:
+        """Every meter that counted anything after a moment, closed ones too."""
+        with self._store.db.read() as connection:
+            return self._store.meters_since(connection, stack, from_ms)
+
     def lines(self, stack: str | None = None, lines_max: int = 1000) -> tuple[Line, ...]:
         """The journal's newest lines, oldest of them first."""
         with self._store.db.read() as connection:

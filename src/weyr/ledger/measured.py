@@ -27,7 +27,7 @@ def peaks_of(ref: Ref, usages: Iterable[Usage]) -> tuple[UsePeak, ...]:
 
 
 def greater(one: UsePeak, other: UsePeak) -> UsePeak:
-    """Two rows of one SKU as one, as the store would merge them: the later one, where they ask for different amounts."""
+    """Two rows of one SKU as one, as the store merges them: the later one, where they ask for different amounts."""
     if one.asked != other.asked:
         return max(one, other, key=lambda peak: peak.last_ms)
     most = {name: max(getattr(one, name), getattr(other, name)) for name in ("peak", "ran_ms", "last_ms", "busy_ms")}

@@ -155,6 +155,15 @@ MONEY = (
         params=(STACK, Param("by", "What a row stands for.", choices=GROUPINGS, default="object")),
         response="Cost",
     ),
+    ApiRoute(
+        "GET", "/v1/advice", "get_advice", Tag.MONEY, "Find what is wasted",
+        "What could be spent less, dearest first: each finding with its price for a month, how sure it is, and the "
+        "exact change to the stack file. What runs idle, asks for more than it uses, waits for nobody, or would be "
+        "cheaper otherwise. A price that is not known is null.",
+        params=(STACK, Param("idle", "For how long something did nothing that is called idle, such as 1h.",
+                             default="1h")),
+        response="Advice", refusals=((400, "The duration is none."),),
+    ),
 )  # fmt: skip
 
 _SECRET = (_path("stack", "The stack that holds the secret.", "digits"), _path("name", "The secret's name.", "api-key"))

@@ -82,6 +82,10 @@ def service_handlers(service: Service) -> dict[str, Handler]:
     def delete_secret(request: Request, _body: Any) -> Any:
         return service.delete_secret(_secret_ref(request.path_params))
 
+    def get_advice(request: Request, _body: Any) -> Any:
+        idle_s = _seconds(request.query_params.get("idle") or "1h", "idle")
+        return service.advice(request.query_params.get("stack", ""), idle_s)
+
     def list_audit(request: Request, _body: Any) -> Any:
         limit = number("limit", request.query_params.get("limit"), default=200, at_most=10_000)
         return {"events": [views.audit_json(event) for event in service.recent_audit(limit)]}
@@ -98,6 +102,7 @@ def service_handlers(service: Service) -> dict[str, Handler]:
         "list_runs": answering(list_runs),
         "get_run": answering(get_run),
         "get_cost": answering(get_cost),
+        "get_advice": answering(get_advice),
         "live_endpoints": answering(live_endpoints),
         "list_secrets": answering(list_secrets),
         "put_secret": answering(put_secret),
@@ -126,11 +131,11 @@ def _owner(request: Request, body: Any) -> str:
     return told
 
 
-def _seconds(value: object) -> float:
+def _seconds(value: object, field: str = "notice_s") -> float:
     try:
         return seconds_of(value if isinstance(value, str | int | float) else str(value))
     except ValueError as e:
-        raise UserError(Diagnostic("Invalid value", f"notice_s: {e}.")) from e
+        raise UserError(Diagnostic("Invalid value", f"{field}: {e}.")) from e
 
 
 def _ref(text: str, body: Mapping[str, Any]) -> Ref:

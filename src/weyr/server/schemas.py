@@ -8,6 +8,7 @@ from typing import Any
 from weyr.core.decision import ConditionType, Phase
 from weyr.core.diagnostic import Severity
 from weyr.core.seen import EndReason
+from weyr.ledger.advice.values import Confidence, Rule
 
 Schema = dict[str, Any]
 
@@ -75,6 +76,13 @@ _OBJECT = {
     "ref": "job/train", "stack": "digits", "kind": "job", "name": "train", "phase": "working", "generation": 1,
     "conditions": [_CONDITION], "outputs": {}, "things": [_THING], "rate_micros_per_hour": 14_820, "cost_micros": 310,
     "updated_at": 1763812345.2,
+}  # fmt: skip
+_SAVING = {
+    "id": "digits:job/train:oversized", "rule": "oversized", "stack": "digits", "ref": "job/train",
+    "detail": "it used at most 0.4 of its 4 CPUs in 3h.", "micros_per_month": 12_400_000, "confidence": "medium",
+    "changes": [{"ref": "job/train", "path": ["jobs", "train", "resources", "cpu"], "value": 0.6, "before": 4,
+                 "text": "job/train resources.cpu: 0.6"}],
+    "by_hand": "", "loses": "", "wake": "",
 }  # fmt: skip
 _PLAN_COST = {
     "currency": "USD", "price_as": "aws/fargate", "before": {"micros": 0, "is_complete": True, "unpriced": []},
@@ -281,6 +289,22 @@ SCHEMAS: dict[str, Schema] = {
          "history": {"type": "object", "description": "Per metric: [step, value, Unix seconds].",
                      "additionalProperties": _list(_list(NUMBER))}},
         {**_RUN, "history": {"loss": [[0, 2.3, 1763812346.0], [1, 1.1, 1763812347.0]]}}, ("history",),
+    ),
+    "Advice": _record(
+        "What could be spent less.",
+        {"currency": TEXT, "savings": _list(of("Saving"), "Dearest first."),
+         "micros_per_month": _told(MICROS, "All together; of several for one object the largest."),
+         "unpriced": _told(COUNT, "How many have no price.")},
+        {"currency": "USD", "savings": [_SAVING], "micros_per_month": 12_400_000, "unpriced": 0},
+    ),
+    "Saving": _record(
+        "One finding: what is wasted, what it costs in a month, and the change to the stack file that ends it.",
+        {"id": TEXT, "rule": _words(Rule, "What is wasted."), "stack": TEXT, "ref": TEXT, "detail": TEXT,
+         "micros_per_month": _maybe(MICROS), "confidence": _words(Confidence, "How much was seen before it was said."),
+         "changes": _list({"type": "object"}, "Fields of the file by their path: ref, path, value, before, text."),
+         "by_hand": _told(TEXT, "What a person has to do, where no change of the file would."),
+         "loses": _told(TEXT, "What goes for good with it."), "wake": _told(TEXT, "How to have it back.")},
+        _SAVING,
     ),
     "Cost": _record(
         "The bill.",

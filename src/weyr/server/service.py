@@ -22,11 +22,14 @@ from weyr.core.parts import chosen, none_chosen
 from weyr.core.ref import Ref, ThingId
 from weyr.core.schema import from_json, to_json
 from weyr.core.seen import Present, TaskFacts, TaskState
+from weyr.core.units import HOUR_S
+from weyr.ledger.advice.values import Looked
+from weyr.ledger.meters import ms
 from weyr.reconcile.apply import apply_plan, planning_world
 from weyr.reconcile.order import give_order
 from weyr.reconcile.ports import Log
 from weyr.reconcile.scheduler.never import never_findings, standing_of
-from weyr.server import pool_nodes, views
+from weyr.server import advising, pool_nodes, views
 from weyr.server.answers import Conflict, NotFound
 from weyr.server.live import Live
 from weyr.server.live_views import unit_costs
@@ -186,6 +189,11 @@ class Service:
                 if ref in rows:
                     rows[ref]["unit_cost"] = unit_cost
         return {"objects": list(rows.values())}
+
+    def advice(self, stack: str, idle_s: float = HOUR_S) -> dict[str, Any]:
+        """What could be spent less, as of now."""
+        now = self.billed_at()
+        return advising.advice_json(advising.advice_of(self.weyr, stack, now, Looked(ms(now), idle_s)))
 
     def why(self, ref: Ref) -> dict[str, Any]:
         """Why an object does not run. Without a loop, as it was concluded last."""

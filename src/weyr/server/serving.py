@@ -21,6 +21,7 @@ from weyr.server.log import JsonLog
 from weyr.server.measuring import start_measuring
 from weyr.server.service import Service
 from weyr.server.troubles import as_user_errors
+from weyr.server.using import start_using
 from weyr.store.database import Database
 from weyr.store.home import Home
 from weyr.wire.process import write_info
@@ -64,6 +65,7 @@ def serve(
     vigil.start()
     end_live = live.start(time.time)
     end_measuring = start_measuring(weyr.loop, time.time, log)
+    end_using = start_using(lambda: weyr.world, weyr.lock, weyr.db, home.tasks, time.time, log)
     carrier = payload_carrier(weyr, log)
     carrier.start()
     with as_user_errors(home.path):
@@ -72,6 +74,7 @@ def serve(
     vigil.stop()
     end_live()
     end_measuring()
+    end_using()
     carrier.stop()
     keeper.stop()
     supervisor.stop()

@@ -55,6 +55,12 @@ class LedgerStore:
         """Every meter that is not closed, of one stack or of all."""
         return _meters(connection, _OPEN.where(*_in_stack(meters.c.stack, stack)))
 
+    def meters_since(self, connection: Connection, stack: str | None, from_ms: int) -> tuple[Meter, ...]:
+        """Every meter that counted anything after a moment, closed ones too, oldest first."""
+        ran = meters.c.run_since_ms.is_not(None) & (meters.c.until_ms.is_(None) | (meters.c.until_ms > from_ms))
+        query = select(meters).where(ran, *_in_stack(meters.c.stack, stack)).order_by(meters.c.id)
+        return _meters(connection, query)
+
     def add(self, connection: Connection, meter: Meter) -> Meter:
         """Keeps a new meter and gives it its id. Raises: IntegrityError where one is open already."""
         key = connection.execute(_ADD, _fields_of(meter)).scalar_one()

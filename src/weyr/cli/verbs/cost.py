@@ -1,15 +1,18 @@
 """`weyr cost`: what was spent, by whom, and what the month will come to."""
 
+import sys
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 
-from weyr.cli.connect import reader
-from weyr.cli.group import Session, verb_app, whole_verb
+from weyr.cli.advice import chosen, show_advice
+from weyr.cli.applying_advice import apply_advice
+from weyr.cli.connect import reader, writer
+from weyr.cli.group import Session, verb, verb_app, whole_verb
 from weyr.cli.money import bill_line
-from weyr.cli.options import AsJson, Stack
+from weyr.cli.options import AsJson, Stack, Timeout, Yes
 from weyr.cli.screen import put, put_json, say, table
 from weyr.core.units import money_text
 
@@ -47,6 +50,46 @@ def cost(
         put(_listing(answer, rows, by.value))
         put()
     put(bill_line(answer))
+
+
+@verb(app, "weyr cost advise\nweyr cost advise --apply digits:job/train:oversized")
+def advise(
+    ctx: typer.Context,
+    findings: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID...]", help="Only these: a finding's id, or an object.")
+    ] = None,
+    stack: Stack = "",
+    idle: Annotated[
+        str, typer.Option("--idle", metavar="DURATION", help="How long something did nothing that is called idle.")
+    ] = "1h",
+    is_applied: Annotated[
+        bool, typer.Option("--apply", help="Change the stack file, show the plan, ask, and carry it out.")
+    ] = False,
+    yes: Yes = False,
+    timeout: Timeout = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find what is wasted, what it costs in a month, and what to change.
+
+    With --apply the stack file is changed in its own lines, once the plan was shown and agreed to. What would delete
+    something is changed only where it is named.
+    """
+    session: Session = ctx.obj
+    asked = {"stack": stack, "idle": idle}
+    if is_applied:
+        server = writer(session.home)
+        found = chosen(server.call("GET", "/v1/advice", **asked), findings or [])
+        apply_advice(server, found, bool(findings), yes, timeout, as_json)
+        return
+    answer = reader(session.home).call("GET", "/v1/advice", **asked)
+    found = chosen(answer, findings or [])
+    if as_json:
+        put_json({**answer, "savings": found})
+    elif found:
+        show_advice({**answer, "savings": found}, sys.stdout)
+        say("\nChange it with: weyr cost advise --apply [ID...]")
+    else:
+        say(f"Nothing is wasted, as far as was seen. Idle is what did nothing for {idle}.")
 
 
 def _listing(answer: Mapping[str, Any], rows: list[Mapping[str, Any]], by: str) -> str:

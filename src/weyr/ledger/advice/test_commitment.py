@@ -1,0 +1,74 @@
+"""Where a commitment breaks even, hour by hour."""
+
+from random import Random
+
+import pytest
+
+from weyr.core.metering import Meter, Price
+from weyr.core.ref import Ref, ThingId
+from weyr.ledger.advice.advise import commitments_of
+from weyr.ledger.advice.commitment import HOUR_MS, Terms, best_commitment, hourly_spending
+from weyr.ledger.advice.values import Looked, Rule
+
+YEAR = Terms("a year of compute", 300, 12)
+DOLLAR = 1_000_000
+
+
+def cost(hourly: list[int], covered: int, terms: Terms) -> int:
+    """What these hours cost with so much committed: paid whether used or not, the rest on demand."""
+    return sum(covered * (1000 - terms.discount_milli) // 1000 + max(0, use - covered) for use in hourly)
+
+
+@pytest.mark.parametrize(
+    ("used_hours", "pays"), [(100, True), (71, True), (70, False), (69, False), (0, False)]
+)  # fmt: skip
+def test_it_pays_exactly_where_more_hours_use_it_than_it_costs(used_hours: int, pays: bool) -> None:
+    """With 30 % off, 70 hours of 100 break even: neither is cheaper."""
+    best = best_commitment([DOLLAR] * used_hours + [0] * (100 - used_hours), YEAR)
+
+    assert (best is not None) is pays
+    if best:
+        assert best.covered_micros_per_hour == DOLLAR
+        assert best.saved_micros == (used_hours - 70) * DOLLAR
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_other_amount_would_have_saved_more(seed: int) -> None:
+    """The best is a quantile; trying every amount that was ever used finds none better."""
+    dice = Random(seed)
+    hourly = [dice.choice((0, 1, 2, 5)) * dice.randrange(10 * DOLLAR) for _ in range(dice.randrange(1, 400))]
+    terms = Terms("offer", dice.randrange(1, 1000), 12)
+    best = best_commitment(hourly, terms)
+
+    without = sum(hourly)
+    saved = best.saved_micros if best else 0
+    assert saved >= max(without - cost(hourly, each, terms) for each in {0, *hourly}) - len(hourly)
+    if best:
+        assert saved == pytest.approx(without - cost(hourly, best.covered_micros_per_hour, terms), abs=1)
+
+
+def test_only_the_part_that_is_always_there_is_committed_to() -> None:
+    """Two machines all week and eight by day: nobody commits to the eight."""
+    week = [2 * DOLLAR + (8 * DOLLAR if 8 <= hour % 24 < 16 else 0) for hour in range(168)]
+    (saving,) = commitments_of("digits", week, [YEAR, Terms("worse", 100, 12)], Looked(0))
+
+    assert saving.rule is Rule.COMMITMENT
+    assert saving.micros_per_month == round(0.3 * 2 * DOLLAR * 730)
+    assert saving.changes == ()
+    assert "70 % of the hours" in saving.detail
+
+
+def test_less_than_a_week_says_nothing_of_a_year() -> None:
+    """One training is no habit."""
+    assert commitments_of("digits", [DOLLAR] * 167, [YEAR], Looked(0)) == ()
+    assert commitments_of("digits", [DOLLAR] * 168, [], Looked(0)) == (), "an unknown offer is none"
+
+
+def test_hours_are_cut_where_meters_begin_and_end() -> None:
+    """Half an hour of a dollar an hour, over the change of the hour."""
+    meter = Meter(
+        ThingId(Ref("digits", "job", "train"), "1"), "task.cpu", "own", Price(DOLLAR, 1000, 3600), 0, quantity=1000,
+        run_since_ms=HOUR_MS * 3 // 4, until_ms=HOUR_MS * 5 // 4,
+    )  # fmt: skip
+    assert hourly_spending([meter], 0, 3) == [DOLLAR // 4, DOLLAR // 4, 0]
+    assert hourly_spending([meter], HOUR_MS, 1) == [DOLLAR // 4]

@@ -1,0 +1,58 @@
+"""A stack that runs for nobody: what the waste finder says of it, and what becomes of the file and the bill."""
+
+import pytest
+from one_user import User, until
+
+CPU_MICROS, MEMORY_MICROS = 40_480, 4_445
+"""Fargate's prices of a vCPU and a GiB for an hour, on demand, in millionths of a dollar."""
+
+FILE = """\
+# A page that nobody reads.
+stack: wasted
+
+services:
+  page:
+    run: python3 -m http.server $PORT --bind 127.0.0.1   # ours
+    replicas: 1
+    resources: {cpu: 2, memory: 4GiB}  # to be on the safe side
+"""
+
+
+def test_what_was_found_is_shown_with_its_price_applied_and_saved(user: User) -> None:
+    """Run, be idle, ask, apply: the file keeps its comments, the plan is the price's, and the rate falls."""
+    user.up(FILE)
+
+    def found() -> dict[str, dict[str, object]]:
+        answer = user.api("GET", "/v1/advice?stack=wasted&idle=1s")
+        return {each["id"].rpartition(":")[2]: each for each in answer["savings"]}
+
+    until(lambda: {"oversized", "no-traffic"} <= found().keys(), "its use to be measured")
+    smaller = found()["oversized"]
+    changes = {change["path"][-1]: change["value"] for change in smaller["changes"]}  # type: ignore[attr-defined]
+    assert set(changes) == {"cpu", "memory"}
+    mebibytes = int(changes["memory"].removesuffix("MiB"))
+    saved = (2 - changes["cpu"]) * CPU_MICROS + (4 - mebibytes / 1024) * MEMORY_MICROS
+    assert smaller["micros_per_month"] == pytest.approx(saved * 730, abs=5 * 730)
+
+    said = user.weyr("cost", "advise", "--idle", "1s").out
+    assert "wasted:service/page:oversized" in said
+    assert "per month" in said
+    assert user.weyr("cost", "advise", "--stack", "wasted").out == "", "a server of a minute is not idle for an hour"
+
+    before = user.api("GET", "/v1/cost")["rate_micros_per_hour"]
+    refused = user.weyr("cost", "advise", "--apply", "--idle", "1s", "service/pag", status=1)
+    assert "No such finding" in refused.err
+    done = user.weyr("cost", "advise", "--apply", "--idle", "1s", "--yes", "wasted:service/page:oversized")
+
+    assert "-    resources: {cpu: 2, memory: 4GiB}  # to be on the safe side" in done.err
+    assert "resources.cpu     2 → " in done.err
+    assert f"about {smaller['micros_per_month'] / 1e6:.2f} USD per month" in done.err  # type: ignore[operator]
+    written = (user.folder / "weyr.yaml").read_text()
+    changed = f"{{cpu: {changes['cpu']}, memory: {changes['memory']}}}"
+    assert written == FILE.replace("{cpu: 2, memory: 4GiB}", changed)
+    until(lambda: user.api("GET", "/v1/cost")["rate_micros_per_hour"] < before / 2, "the large replica to be gone")
+    assert "oversized" not in found(), "what stands now was not seen to need less"
+
+    answer = user.weyr("cost", "advise", "--apply", "--idle", "1s", "--yes", "service/page")
+    assert "replicas: 1" not in (user.folder / "weyr.yaml").read_text()
+    assert "scale: {min: 0, max: 1}" in answer.err
