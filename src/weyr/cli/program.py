@@ -45,6 +45,7 @@ VERBS: VerbTable = {
         "runs": "List training runs, or draw one.",
         "top": "Show rates, latencies, replicas and costs of endpoints, by version.",
         "metrics": "Set up Prometheus and Grafana for what Weyr measures.",
+        "price": "Price what is written for another tool.",
         "cost": "Show what was spent, by whom, and what the month will come to.",
         "audit": "Show who was refused what.",
         "explain": "Print the reference of a kind or of one of its fields.",

@@ -1,0 +1,1 @@
+"""Terraform, read as the resources it would make: HCL, plans as JSON, and usage files. Pure."""

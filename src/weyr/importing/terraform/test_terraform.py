@@ -1,0 +1,332 @@
+"""Is Terraform read as Terraform means it? Small configurations, and the resources they make."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from weyr.core.diagnostic import UserError
+from weyr.importing.terraform.evaluate import Scope, evaluate
+from weyr.importing.terraform.modules import read_folder
+from weyr.importing.terraform.parse import parse
+from weyr.importing.terraform.planned import read_plan
+from weyr.importing.terraform.usage_file import read_usage
+from weyr.importing.terraform.variables import value_of
+from weyr.ledger.terraform.resources import Resource, Resources, Unknown
+
+
+class Folder:
+    """A configuration in memory: texts by path."""
+
+    def __init__(self, texts: Mapping[str, str]) -> None:
+        self.held = texts
+
+    def texts(self, folder: str) -> Mapping[str, str] | None:
+        prefix = "" if folder == "." else f"{folder}/"
+        found = {path: text for path, text in self.held.items() if path.rpartition("/")[0] == prefix.rstrip("/")}
+        return found or None
+
+    def read(self, path: str) -> str | None:
+        return self.held.get(path)
+
+    def downloaded(self, module: str) -> str | None:
+        return {"far": ".terraform/modules/far"}.get(module)
+
+
+def read(text: str, inputs: Mapping[str, Any] | None = None, region: str = "", **others: str) -> Resources:
+    files = {path.replace("__", "/") + ".tf": content for path, content in others.items()}
+    return read_folder(Folder({"main.tf": text, **files}), inputs or {}, region)
+
+
+def by_address(resources: Resources) -> dict[str, Resource]:
+    return {each.address: each for each in resources}
+
+
+class _Nobody:
+    def value(self, path: tuple[str, ...]) -> tuple[Any, int]:
+        return Unknown(), len(path)
+
+    def read(self, path: str) -> str | None:
+        return None
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("1 + 2 * 3", 7),
+        ("(1 + 2) * 3 == 9 && !false", True),
+        ("7 / 2", "3.5"),
+        ('"a${1 + 1}b"', "a2b"),
+        ('"$${not} %%{this}"', "${not} %{this}"),
+        ('true ? "yes" : "no"', "yes"),
+        ("[for x in [1, 2, 3] : x * 2 if x > 1]", [4, 6]),
+        ("{for k, v in {a = 1} : upper(k) => v}", {"A": 1}),
+        ('{for x in ["a", "b", "a"] : x => 1...}', {"a": [1, 1], "b": [1]}),
+        ("[{n = 1}, {n = 2}][*].n", [1, 2]),
+        ('merge({a = 1}, {b = 2})["b"]', 2),
+        ('try(jsondecode("no"), "other")', "other"),
+        ('format("%s-%03d", "x", 7)', "x-007"),
+        ('cidrsubnet("10.0.0.0/16", 8, 2)', "10.0.2.0/24"),
+        ('coalesce("", null, "c")', "c"),
+        ("flatten([[1], [2, [3]]])", [1, 2, 3]),
+        ('lookup({a = 1}, "b", 9)', 9),
+        ('element(["a", "b"], 3)', "b"),
+        ('join(",", sort(["b", "a"]))', "a,b"),
+        ("<<-EOT\n    one\n      two\n    EOT\n", "one\n  two\n"),
+    ],
+)
+def test_an_expression_has_the_value_that_terraform_gives_it(expression: str, value: Any) -> None:
+    """Counts and sizes come out of expressions; one read wrongly is a bill that is wrong."""
+    tree = parse(f"x = {expression}\n", "t.tf").attributes["x"]
+    found = evaluate(tree, Scope(_Nobody()))
+    assert found == value or str(found) == value
+
+
+def test_count_and_for_each_make_their_instances() -> None:
+    """The addresses are Terraform's own, so that a usage file finds them."""
+    found = by_address(
+        read(
+            """
+            variable "n" { default = 2 }
+            locals { types = { small = "t3.micro", large = "m5.large" } }
+            resource "aws_instance" "a" {
+              count         = var.n
+              instance_type = "t3.micro"
+              tags          = { Name = "a-${count.index}" }
+            }
+            resource "aws_instance" "b" {
+              for_each      = local.types
+              instance_type = each.value
+            }
+            """,
+            {"n": 3},
+        )
+    )
+    assert list(found) == ["aws_instance.a[0]", "aws_instance.a[1]", "aws_instance.a[2]", 'aws_instance.b["small"]',
+                           'aws_instance.b["large"]']  # fmt: skip
+    assert found["aws_instance.a[2]"].values["tags"] == {"Name": "a-2"}
+    assert found['aws_instance.b["large"]'].values["instance_type"] == "m5.large"
+
+
+def test_a_dynamic_block_is_a_block_for_each() -> None:
+    """Disks are often written so; none of them may be lost."""
+    (instance,) = read(
+        """
+        resource "aws_instance" "a" {
+          dynamic "ebs_block_device" {
+            for_each = [10, 20]
+            content {
+              device_name = "d${ebs_block_device.key}"
+              volume_size = ebs_block_device.value
+            }
+          }
+        }
+        """
+    )
+    assert [each.values for each in instance.blocks("ebs_block_device")] == [
+        {"device_name": "d0", "volume_size": 10},
+        {"device_name": "d1", "volume_size": 20},
+    ]
+
+
+def test_modules_are_entered_with_their_inputs_providers_and_outputs() -> None:
+    """A module's resources have its address and the region of the provider it is called with."""
+    found = by_address(
+        read(
+            """
+            provider "aws" { region = "us-east-1" }
+            provider "aws" {
+              alias  = "west"
+              region = "us-west-2"
+            }
+            module "q" {
+              count     = 2
+              source    = "./inner"
+              size      = 5 + count.index
+              providers = { aws = aws.west }
+            }
+            resource "aws_ebs_volume" "v" { size = module.q[1].doubled }
+            """,
+            inner__main="""
+            variable "size" {}
+            resource "aws_ebs_volume" "v" { size = var.size }
+            output "doubled" { value = aws_ebs_volume.v.size * 2 }
+            """,
+        )
+    )
+    assert found["module.q[0].aws_ebs_volume.v"].values == {"size": 5}
+    assert found["module.q[0].aws_ebs_volume.v"].region == "us-west-2"
+    assert found["aws_ebs_volume.v"].values == {"size": 12}
+    assert found["aws_ebs_volume.v"].region == "us-east-1"
+
+
+def test_a_reference_is_kept_although_its_value_is_not_known() -> None:
+    """A group finds its template by it, also among several of one name and by the older star."""
+    found = read(
+        """
+        resource "aws_launch_configuration" "c" { count = 2 }
+        resource "aws_autoscaling_group" "g" {
+          count                = 2
+          launch_configuration = aws_launch_configuration.c.*.id[count.index]
+        }
+        resource "aws_dynamodb_table" "t" { name = "same" }
+        resource "aws_dynamodb_table" "u" { name = "same" }
+        resource "aws_appautoscaling_target" "a" { resource_id = "table/${aws_dynamodb_table.u.name}" }
+        """
+    )
+    held = by_address(found)
+    behind = found.behind(
+        held["aws_autoscaling_group.g[1]"].values["launch_configuration"], ["aws_launch_configuration"]
+    )
+    assert behind is held["aws_launch_configuration.c[1]"]
+    target = held["aws_appautoscaling_target.a"].values["resource_id"]
+    assert target == "table/same"
+    assert found.behind(target, ["aws_dynamodb_table"]) is held["aws_dynamodb_table.u"]
+
+
+def test_resources_that_name_each_other_are_read() -> None:
+    """Two security groups do; each argument waits only for what it asks for."""
+    found = by_address(
+        read(
+            """
+            resource "x_a" "a" {
+              name = "a"
+              of   = x_b.b.id
+            }
+            resource "x_b" "b" {
+              of = x_a.a.name
+            }
+            """
+        )
+    )
+    assert found["x_b.b"].values["of"] == "a"
+    assert found["x_a.a"].values["of"] == Unknown(("x_b.b",))
+
+
+def test_optional_attributes_have_their_defaults() -> None:
+    """Modules write their inputs so."""
+    (volume,) = read(
+        """
+        variable "v" { type = list(object({ size = optional(number, 30), kind = string })) }
+        resource "aws_ebs_volume" "v" { size = var.v[0].size }
+        """,
+        {"v": [{"kind": "gp3"}]},
+    )
+    assert volume.values["size"] == 30
+
+
+def test_what_no_file_says_is_a_note_and_not_passed_over() -> None:
+    """A module from a registry that was never downloaded, and a count that only the apply knows."""
+    found = read(
+        """
+        data "aws_ami_ids" "x" {}
+        module "far" { source = "somebody/something/aws" }
+        resource "aws_instance" "a" { count = length(data.aws_ami_ids.x.ids) }
+        """
+    )
+    assert [each.address for each in found] == ["aws_instance.a[0]"]
+    assert any("module.far" in note for note in found.notes)
+    assert any("count" in note for note in found.notes)
+
+
+def test_a_downloaded_module_is_read_where_it_lies() -> None:
+    """After `terraform init` the whole configuration is on disk."""
+    files = {
+        "main.tf": 'module "far" { source = "somebody/something/aws" }',
+        ".terraform/modules/far/main.tf": 'resource "aws_sqs_queue" "q" {}',
+    }
+    assert [each.address for each in read_folder(Folder(files), {})] == ["module.far.aws_sqs_queue.q"]
+
+
+def test_every_problem_is_told_at_once_with_its_place() -> None:
+    """One run shows all that is to mend."""
+    with pytest.raises(UserError) as caught:
+        read('resource "x_y" "z" {\n  a = var.gone\n  b = local.gone\n}\n')
+    assert len(caught.value.diagnostics) == 2
+    with pytest.raises(UserError, match=r"main\.tf:2"):
+        read('resource "x_y" "z" {\n  a = [1,,2]\n}\n')
+    with pytest.raises(UserError, match="No such variable"):
+        read('variable "size" {}', {"sise": 1})
+
+
+def test_a_region_given_by_hand_goes_before_the_providers() -> None:
+    """The same stack, priced elsewhere."""
+    (queue,) = read('provider "aws" {\n  region = "us-east-1"\n}\nresource "aws_sqs_queue" "q" {}', region="eu-west-1")
+    assert queue.region == "eu-west-1"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("3", 3), ("true", True), ('["a"]', ["a"]), ("us-east-1", "us-east-1"), ("", "")]
+)
+def test_a_variable_from_the_command_line_is_a_value_or_text(text: str, value: Any) -> None:
+    """As Terraform takes `-var`."""
+    assert value_of(text) == value
+
+
+def plan() -> dict[str, Any]:
+    template = {"address": "aws_launch_template.t", "type": "aws_launch_template", "name": "t", "mode": "managed",
+                "values": {"instance_type": "m5.large"}}  # fmt: skip
+    group = {"address": "module.m.aws_autoscaling_group.g[0]", "type": "aws_autoscaling_group", "name": "g",
+             "mode": "managed", "values": {"min_size": 2, "launch_template": [{"version": "1"}]}}  # fmt: skip
+    reads = {"references": ["var.template"]}
+    return {
+        "format_version": "1.2",
+        "variables": {"region": {"value": "eu-west-2"}},
+        "planned_values": {
+            "root_module": {
+                "resources": [template],
+                "child_modules": [{"address": "module.m", "resources": [group]}],
+            }
+        },
+        "resource_changes": [
+            {"address": group["address"], "change": {"after_unknown": {"launch_template": [{"id": True}]}}}
+        ],
+        "configuration": {
+            "provider_config": {"aws": {"expressions": {"region": {"references": ["var.region"]}}}},
+            "root_module": {
+                "resources": [{"address": "aws_launch_template.t", "provider_config_key": "aws"}],
+                "module_calls": {
+                    "m": {
+                        "expressions": {"template": {"references": ["aws_launch_template.t.id"]}},
+                        "module": {
+                            "resources": [
+                                {
+                                    "address": "aws_autoscaling_group.g",
+                                    "provider_config_key": "aws",
+                                    "expressions": {"launch_template": [{"id": reads}]},
+                                }
+                            ]
+                        },
+                    }
+                },
+            },
+        },
+    }
+
+
+def test_a_plan_gives_its_values_its_regions_and_what_refers_to_what() -> None:
+    """`terraform show -json`: unknown ids are followed through the module's variables to the resource they mean."""
+    found = read_plan(json.dumps(plan()), "plan.json")
+    group = by_address(found)["module.m.aws_autoscaling_group.g[0]"]
+    template = found.behind(group.block("launch_template").values["id"], ["aws_launch_template"])
+    assert template is not None
+    assert (template.address, template.region, group.region) == ("aws_launch_template.t", "eu-west-2", "eu-west-2")
+    assert group.number("min_size") == 2
+
+
+@pytest.mark.parametrize("text", ["[]", "{", '{"a": 1}'])
+def test_json_that_is_no_plan_is_refused(text: str) -> None:
+    """It says how a plan is made."""
+    with pytest.raises(UserError, match="terraform show -json"):
+        read_plan(text, "plan.json")
+
+
+def test_a_usage_file_is_checked() -> None:
+    """A section that is not read would be usage that is not counted."""
+    usage = read_usage("version: 0.1\nresource_usage:\n  a.b:\n    x: 0.1\n", "u.yml")
+    assert str(usage.by_address["a.b"]["x"]) == "0.1"
+    with pytest.raises(UserError, match="resource_usages"):
+        read_usage("resource_usages: {}", "u.yml")
+    with pytest.raises(UserError, match="no mapping"):
+        read_usage("resource_usage:\n  a.b: 3\n", "u.yml")

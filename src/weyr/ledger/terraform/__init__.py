@@ -1,0 +1,1 @@
+"""What would Terraform's resources cost a month? Resources and usage in, priced lines out. Pure."""

@@ -1,0 +1,108 @@
+"""What do all of them cost together? Each resource is priced, free, or named as not priced."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+from functools import cache
+from importlib.resources import files
+
+import yaml
+
+from weyr.ledger.prices.catalogue import Catalogue
+from weyr.ledger.terraform import (
+    buckets,
+    caches,
+    databases,
+    instances,
+    keys_and_logs,
+    network,
+    serverless,
+    volumes,
+)
+from weyr.ledger.terraform.desk import Desk, Pricer
+from weyr.ledger.terraform.lines import Estimate, Line, Part, Unpriced
+from weyr.ledger.terraform.resources import Resource, Resources
+from weyr.ledger.terraform.usage import Usage
+
+PRICERS: Mapping[str, Pricer] = {
+    **instances.PRICERS,
+    **volumes.PRICERS,
+    **network.PRICERS,
+    **serverless.PRICERS,
+    **buckets.PRICERS,
+    **databases.PRICERS,
+    **caches.PRICERS,
+    **keys_and_logs.PRICERS,
+}
+
+
+def estimate(
+    resources: Resources, usage: Usage, catalogue: Catalogue, today: date, *, with_free: bool = False
+) -> Estimate:
+    """Prices every resource. `with_free`: nothing else of the account uses up its monthly allowances."""
+    desk = Desk(catalogue, resources, usage, today)
+    priced: list[tuple[str, Part]] = []
+    free: list[tuple[str, str]] = []
+    unpriced: list[Unpriced] = []
+    for resource in resources:
+        pricer = PRICERS.get(resource.type)
+        if pricer is None:
+            if is_free(resource.type):
+                free.append((resource.address, resource.type))
+            else:
+                unpriced.append(Unpriced(resource.address, resource.type, f"no price is known for {resource.type}"))
+            continue
+        part = pricer(desk, resource, usage.of(resource))
+        if part is None:
+            free.append((resource.address, resource.type))
+        elif why := _why_not(resource, part):
+            unpriced.append(Unpriced(resource.address, resource.type, why))
+        else:
+            priced.append((resource.type, part))
+    if with_free:
+        priced = _with_allowances(priced)
+    unused = tuple(
+        f"{address}: its usage is stated, and there is no such resource"
+        for address in usage.addresses_without(list(resources))
+    )
+    return Estimate(tuple(priced), tuple(free), tuple(unpriced), (*resources.notes, *unused))
+
+
+def _why_not(resource: Resource, part: Part) -> str:
+    """A resource none of whose lines has a price is named, and not shown as if it cost nothing."""
+    lines = list(part.all_lines())
+    if not lines:
+        return "what it runs could not be found"
+    if any(line.rate for line in lines):
+        return ""
+    return f"no price is known for {lines[0].priced_as}"
+
+
+def _with_allowances(priced: list[tuple[str, Part]]) -> list[tuple[str, Part]]:
+    """Gives each allowance of the account once, to the lines in their order."""
+    left: dict[tuple[str, str, str], Decimal] = {}
+
+    def given(line: Line) -> Line:
+        if line.rate is None or line.quantity is None or not line.rate.free:
+            return line
+        key = (line.rate.service, line.rate.region, line.rate.name)
+        taken = min(line.quantity, left.setdefault(key, line.rate.free))
+        left[key] -= taken
+        return replace(line, free=taken)
+
+    def within(part: Part) -> Part:
+        return Part(part.name, tuple(given(line) for line in part.lines), tuple(within(each) for each in part.parts))
+
+    return [(kind, within(part)) for kind, part in priced]
+
+
+def is_free(kind: str) -> bool:
+    """Whether a resource of this type costs nothing by itself."""
+    return kind in _free_types()
+
+
+@cache
+def _free_types() -> frozenset[str]:
+    text = (files(__package__) / "free.yaml").read_text()
+    return frozenset(kind for kinds in yaml.safe_load(text).values() for kind in kinds)
