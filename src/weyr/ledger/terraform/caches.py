@@ -55,9 +55,14 @@ def _lines(
     kind, region = resource.text("node_type"), resource.region
     term, payment = usage.text("reserved_instance_term"), usage.text("reserved_instance_payment_option")
     label = "reserved" if term else "on-demand"
-    rate = f"elasticache/node.{kind}.{engine}" + (f".reserved.{term}.{payment}" if term else "")
+    rate = f"elasticache/node.{kind}.{engine}"
     title = f"ElastiCache ({', '.join([label, kind, *(['autoscaling'] if is_scaled else [])])})"
-    lines = [desk.line(title, "hours", nodes * HOURS, rate, region)]
+    hours = nodes * HOURS
+    lines = [
+        desk.reserved(title, hours, f"{rate}.reserved.{term}", payment, region)
+        if term
+        else desk.line(title, "hours", hours, rate, region)
+    ]
     kept = resource.number("snapshot_retention_limit", 0) or Decimal(0)
     if engine in KEEPS_SNAPSHOTS and kept > 1:
         size = usage.number("snapshot_storage_size_gb")

@@ -82,7 +82,8 @@ def db_instance(desk: Desk, resource: Resource, usage: Amounts) -> Part:
 def _hours(desk: Desk, usage: Amounts, what: str, rate: str, region: str) -> Line:
     term, payment = usage.text("reserved_instance_term"), usage.text("reserved_instance_payment_option")
     if term:
-        return desk.hours(f"Database instance (reserved, {what})", f"{rate}.reserved.{term}.{payment}", region)
+        title = f"Database instance (reserved, {what})"
+        return desk.reserved(title, HOURS, f"{rate}.reserved.{term}", payment, region)
     return desk.hours(f"Database instance (on-demand, {what})", rate, region)
 
 

@@ -17,6 +17,7 @@ HOURS = Decimal(730)
 """Of a month: 365 days of 24 hours over twelve, as every provider's calculator has it."""
 SECONDS_OF_MONTH = HOURS * HOUR_S
 THOUSAND, MILLION = Decimal(1000), Decimal(1_000_000)
+PAID_UPFRONT = "the whole term was paid upfront"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,17 @@ class Desk:
         found = self.rate(service, region, what, provider)
         amount = None if quantity is None else Decimal(quantity)
         return Line(name, unit, amount, found, f"{rate} in {region or 'no region'}", Decimal(per), is_usage)
+
+    def covered(self, name: str, unit: str, quantity: Decimal, why: str) -> Line:
+        """A line that costs nothing a month, because something else has paid for it: `why`."""
+        rate = Rate("aws", "", "", why, unit, (Tier(Decimal(0)),), why, self.today.isoformat())
+        return Line(name, unit, quantity, rate, why)
+
+    def reserved(self, name: str, hours: Decimal, rate: str, payment: str, region: str) -> Line:
+        """Hours that were committed to; what was paid upfront is no cost of the month."""
+        if payment == "all_upfront":
+            return self.covered(name, "hours", hours, PAID_UPFRONT)
+        return self.line(name, "hours", hours, f"{rate}.{payment}", region)
 
     def hours(self, name: str, rate: str, region: str, count: Decimal | int = 1, provider: str = "aws") -> Line:
         """What runs all month, `count` of them."""

@@ -66,14 +66,13 @@ def compute(desk: Desk, shape: Shape, usage: Amounts, hours: Decimal) -> Line:
     """The hours themselves."""
     system = usage.text("operating_system").lower() or "linux"
     reserved = usage.text("reserved_instance_type")
-    label = {Purchase.SPOT: "spot"}.get(shape.purchase, "on-demand")
-    rate, priced_as = _hourly(desk, shape, system)
-    if reserved:
-        label = "reserved"
-        term, payment = usage.text("reserved_instance_term"), usage.text("reserved_instance_payment_option")
-        what = f"instance.{shape.instance}.{system}.reserved.{reserved}.{term}.{payment}"
-        rate, priced_as = desk.rate("ec2", shape.region, what), f"ec2/{what} in {shape.region}"
+    label = "reserved" if reserved else "spot" if shape.purchase is Purchase.SPOT else "on-demand"
     title = f"Instance usage ({SYSTEMS.get(system, system)}, {label}, {shape.instance})"
+    if reserved:
+        term, payment = usage.text("reserved_instance_term"), usage.text("reserved_instance_payment_option")
+        what = f"ec2/instance.{shape.instance}.{system}.reserved.{reserved}.{term}"
+        return desk.reserved(title, hours, what, payment, shape.region)
+    rate, priced_as = _hourly(desk, shape, system)
     return Line(title, "hours", hours, rate, priced_as)
 
 
@@ -96,7 +95,7 @@ def _ebs_optimized(desk: Desk, shape: Shape, hours: Decimal) -> Line | None:
         return line
     if shape.instance.split(".")[0] in (*EXTRA_FOR_EBS, *BURSTABLE):
         return None
-    return desk.line(name, "hours", hours, "ec2/ebs_optimized.included", shape.region)
+    return desk.covered(name, "hours", hours, "included in the instance's price")
 
 
 def instance(desk: Desk, resource: Resource, usage: Amounts) -> Part | None:
@@ -263,13 +262,12 @@ def eks_node_group(desk: Desk, resource: Resource, usage: Amounts) -> Part | Non
 def ec2_host(desk: Desk, resource: Resource, usage: Amounts) -> Part:
     family = resource.text("instance_family") or resource.text("instance_type").split(".")[0]
     term, payment = usage.text("reserved_instance_term"), usage.text("reserved_instance_payment_option")
-    label, what = "on-demand", f"host.{family}"
+    title, what = f"EC2 Dedicated Host ({'reserved' if term else 'on-demand'}, {family})", f"ec2/host.{family}"
     if term:
-        label, what = "reserved", f"host.{family}.reserved.{term}.{payment}"
-    return Part(
-        resource.address,
-        (desk.hours(f"EC2 Dedicated Host ({label}, {family})", f"ec2/{what}", resource.region),),
-    )
+        line = desk.reserved(title, HOURS, f"{what}.reserved.{term}", payment, resource.region)
+    else:
+        line = desk.hours(title, what, resource.region)
+    return Part(resource.address, (line,))
 
 
 PRICERS: dict[str, Pricer] = {

@@ -21,7 +21,6 @@ provider,service,region,name,unit,tiers,free,source,dated
 aws,ec2,us-east-1,instance.t3.medium.linux,hour,0.0416,,test,2025-01-01
 aws,ec2,us-east-1,instance.t3.medium.linux.spot,hour,0.0125,,test,2025-01-01
 aws,ec2,us-east-1,credits.t3,vCPU-hour,0.05,,test,2025-01-01
-aws,ec2,,ebs_optimized.included,hour,0,,test,2025-01-01
 aws,ebs,us-east-1,storage.gp2,GB-month,0.10,,test,2025-01-01
 aws,ebs,us-east-1,storage.gp3,GB-month,0.08,,test,2025-01-01
 aws,ebs,us-east-1,iops.gp3,IOPS-month,0.005,,test,2025-01-01
@@ -33,7 +32,7 @@ aws,elb,us-east-1,application.hour,hour,0.0225,,test,2025-01-01
 aws,elb,us-east-1,application.unit,LCU-hour,0.008,,test,2025-01-01
 aws,lambda,us-east-1,requests,request,0.0000002,1000000,test,2025-01-01
 aws,lambda,us-east-1,storage,GB-second,0.0000000309,,test,2025-01-01
-aws,lambda,us-east-1,duration,GB-second,0.00002 to 6000000000; 0.00001 to 15000000000; 0.000005,400000,test,2025-01-01
+aws,lambda,us-east-1,duration,GB-s,0.00002 to 6000000000; 0.00001 to 15000000000; 0.000005,,test,2025-01-01
 aws,sqs,us-east-1,requests.standard,request,0.0000004,,test,2025-01-01
 aws,rds,us-east-1,instance.db.t3.large.postgres.multi,hour,0.29,,test,2025-01-01
 aws,rds,us-east-1,storage.gp3.multi,GB-month,0.23,,test,2025-01-01
