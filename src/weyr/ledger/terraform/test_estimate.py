@@ -32,7 +32,7 @@ aws,elb,us-east-1,application.hour,hour,0.0225,,test,2025-01-01
 aws,elb,us-east-1,application.unit,LCU-hour,0.008,,test,2025-01-01
 aws,lambda,us-east-1,requests,request,0.0000002,1000000,test,2025-01-01
 aws,lambda,us-east-1,storage,GB-second,0.0000000309,,test,2025-01-01
-aws,lambda,us-east-1,duration,GB-s,0.00002 to 6000000000; 0.00001 to 15000000000; 0.000005,,test,2025-01-01
+aws,lambda,us-east-1,duration,GB-s,0.00002 to 6E9; 0.00001 to 15E9; 0.000005,,test,2025-01-01
 aws,sqs,us-east-1,requests.standard,request,0.0000004,,test,2025-01-01
 aws,rds,us-east-1,instance.db.t3.large.postgres.multi,hour,0.29,,test,2025-01-01
 aws,rds,us-east-1,storage.gp3.multi,GB-month,0.23,,test,2025-01-01
