@@ -10,11 +10,12 @@ from weyr.core.kind import Usage
 from weyr.core.metering import Meter
 from weyr.core.ref import Ref, ThingId
 from weyr.ledger.accounts import table_of
+from weyr.ledger.grouping import By
 from weyr.ledger.journal import balances
 from weyr.ledger.ledger import Ledger
 from weyr.ledger.prices import CPU, CPU_SPOT, MEMORY, STORAGE, Catalogue
 from weyr.store.database import Database, metadata
-from weyr.store.ledger import By, LedgerStore
+from weyr.store.ledger import LedgerStore
 from weyr.store.place import PostgresUrl
 
 NOON = 1_795_348_800.0

@@ -7,9 +7,9 @@ import pytest
 from weyr.compose.kinds import KINDS
 from weyr.core.decision import Phase
 from weyr.core.ref import Ref
+from weyr.ledger.grouping import By
 from weyr.sim.scripts import Script
 from weyr.sim.world import SimWorld
-from weyr.store.ledger import By
 
 JOB = Ref("box", "job", "long")
 BOUND_MICROS = 10_000

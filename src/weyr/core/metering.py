@@ -6,7 +6,7 @@ quantity x milliseconds: whole numbers throughout, so that lines add up exactly.
 
 from dataclasses import dataclass
 
-from weyr.core.ref import ThingId
+from weyr.core.ref import Ref, ThingId
 from weyr.core.units import HOUR_S
 
 
@@ -32,6 +32,19 @@ class Price:
         return self.cost_micros(quantity * HOUR_S * 1000)
 
 
+Labels = tuple[tuple[str, str], ...]
+"""What a cost is to be told apart by besides its object, sorted: (("model", "digits"), ("team", "vision"))."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Whom a cost counts for: an object, with the labels that it had when it came up. `id` is the store's."""
+
+    ref: Ref
+    labels: Labels = ()
+    id: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Meter:
     """The running account of one thing and one SKU, at the price of the moment it was opened.
@@ -41,6 +54,7 @@ class Meter:
     told from the next one of the same thing. A counter has no `quantity`: all that it has used is in `settled`, and
     `counted` is its highest reading. `posted`, `posted_micros` and `posted_until_ms` say how
     far the journal has come and `lines` how many lines that took. `price` None: no price is known.
+    `source`: whose cost this is a share of; its lines move money from there, and none is owed to anybody outside.
     """
 
     thing: ThingId
@@ -60,6 +74,9 @@ class Meter:
     lines: int = 0
     counted: int = 0
     closed_ms: int | None = None
+    account: int = 0
+    labels: Labels = ()
+    source: Account | None = None
 
     @property
     def is_running(self) -> bool:
@@ -74,6 +91,8 @@ class Line:
     `number` counts the lines of its meter: (meter, number) is unique, so that nothing is posted
     twice. `used` is quantity x milliseconds between `from_ms` and `to_ms`. Where a recorded end
     turns out earlier than was posted, a line runs backwards and its two accounts are swapped.
+    What no meter counted was posted by somebody: `entry` is its id, `who` posted it and `note` says why. A line of a
+    day whose period is closed counts for the first open day, and its `note` names the day it is of.
     """
 
     meter: int
@@ -88,8 +107,13 @@ class Line:
     credit: str
     day: str
     """The UTC day it counts for, such as `2026-11-22`; no line spans two days of spending."""
+    entry: str = ""
+    note: str = ""
+    who: str = ""
+    seq: int = 0
+    """Its place in the journal, from 1 on; 0 before it is posted."""
 
     @property
     def signed_micros(self) -> int:
-        """What the line adds to spending: less than nothing where it takes back what was posted too far."""
-        return self.micros if self.debit.startswith("expense:") else -self.micros
+        """What the line adds to its own object's spending: less than nothing where it takes back what was posted."""
+        return self.micros if self.debit == f"expense:{self.thing.ref.absolute}" else -self.micros

@@ -4,17 +4,20 @@ A bill is the journal plus what running meters have not posted yet, counted by t
 will post it: a figure seen now is the figure that the journal will hold.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from weyr.core.decision import Spend
+from weyr.core.diagnostic import Diagnostic, UserError
 from weyr.core.metering import Line, Meter
 from weyr.core.units import HOUR_S, money_text
+from weyr.ledger.grouping import By, Grouping, Posted, folded, key_of, sides
 from weyr.ledger.journal import day_of, post, used_at
 from weyr.ledger.meters import end_of
 from weyr.ledger.prices import CURRENCY
-from weyr.store.ledger import By, Posted
+from weyr.store.periods import open_day
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ class Cost:
     end if everything runs on as it does now. `unpriced` names what is used at an unknown price."""
 
     currency: str
-    by: By
+    by: Grouping
     rows: tuple[Row, ...]
     total_micros: int
     rate_micros_per_hour: int
@@ -44,12 +47,16 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Month:
-    """A UTC month: `2026-11`, its first day, and its first and last moment."""
+    """A UTC month: `2026-11`, its first day, its first moment and the one after its last."""
 
     name: str
     first_day: str
     begin_ms: int
     end_ms: int
+
+    @property
+    def last_day(self) -> str:
+        return day_of(self.end_ms - 1)
 
 
 def month_of(now_ms: int) -> Month:
@@ -61,14 +68,25 @@ def month_of(now_ms: int) -> Month:
     return Month(f"{first:%Y-%m}", first.date().isoformat(), begin_ms, end_ms)
 
 
+def month_named(name: str) -> Month:
+    """The UTC month `2026-10`. Raises: UserError where it is none."""
+    if re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", name) is None or name < "1970":
+        detail = f'A period is a month, written such as 2026-10, and not "{name}".'
+        raise UserError(Diagnostic("Not a month", detail))
+    return month_of(round(datetime.strptime(f"{name}-01+0000", "%Y-%m-%d%z").timestamp()) * 1000)
+
+
 def unposted(meters: Iterable[Meter], now_ms: int) -> tuple[Line, ...]:
     """The lines that the meters would post at this moment."""
     return tuple(line for m in meters for line in post(m, end_of(m, now_ms), is_last=False)[1])
 
 
-def unposted_micros(meters: Iterable[Meter], now_ms: int, since_ms: int | None = None) -> int:
+def unposted_micros(
+    meters: Iterable[Meter], now_ms: int, since_ms: int | None = None, stack: str | None = None, closed: str = ""
+) -> int:
     """What the lines of `unposted` come to; those of days before `since_ms`, a midnight, are left out.
 
+    With `stack`, what counts for that stack: a share that another has of its nodes counts less than nothing.
     A meter's lines add up to what its use is worth less what was posted, wherever they are cut: only where some of
     them may be of days before are they made one by one.
     """
@@ -76,41 +94,69 @@ def unposted_micros(meters: Iterable[Meter], now_ms: int, since_ms: int | None =
     for meter in meters:
         if meter.price is None or meter.run_since_ms is None:
             continue
+        weight = sum(sign for _, _, sign in sides(meter, stack))
+        if not weight:
+            continue
         to_ms = end_of(meter, now_ms)
         if since_ms is None or (meter.posted_until_ms > since_ms and to_ms > since_ms):
-            micros += meter.price.cost_micros(used_at(meter, to_ms)) - meter.posted_micros
+            micros += weight * (meter.price.cost_micros(used_at(meter, to_ms)) - meter.posted_micros)
         else:
+            first = day_of(since_ms)
             lines = post(meter, to_ms, is_last=False)[1]
-            micros += sum(line.signed_micros for line in lines if line.day >= day_of(since_ms))
+            micros += weight * sum(line.signed_micros for line in lines if open_day(line.day, closed) >= first)
     return micros
 
 
-def rate_of(meters: Iterable[Meter]) -> int:
-    """What the running meters cost per hour together."""
-    return sum(m.price.hourly_micros(m.quantity) for m in meters if m.is_running and m.price is not None)
+def rate_of(meters: Iterable[Meter], stack: str | None = None) -> int:
+    """What the running meters cost per hour together. What is shared out is paid for once."""
+    return sum(_hourly(m) * sum(sign for _, _, sign in sides(m, stack)) for m in meters if m.is_running)
 
 
-def spend_of(month_posted: Sequence[Posted], meters: Sequence[Meter], now_ms: int) -> Spend:
-    """The running month's spending, for budgets. `month_posted` is the journal's since its first day."""
+def spend_of(
+    month_micros: int, meters: Sequence[Meter], now_ms: int, stack: str | None = None, closed: str = ""
+) -> Spend:
+    """The running month's spending, for budgets. `month_micros` is the journal's since its first day."""
     month = month_of(now_ms)
-    spent = sum(p.micros for p in month_posted) + unposted_micros(meters, now_ms, month.begin_ms)
-    return Spend(spent, month.name, spent + rate_of(meters) * max(0, month.end_ms - now_ms) // (HOUR_S * 1000))
+    spent = month_micros + unposted_micros(meters, now_ms, month.begin_ms, stack, closed)
+    rest_ms = max(0, month.end_ms - now_ms)
+    return Spend(spent, month.name, spent + rate_of(meters, stack) * rest_ms // (HOUR_S * 1000))
 
 
-def cost_of(by: By, posted: Sequence[Posted], meters: Sequence[Meter], spend: Spend, now_ms: int) -> Cost:
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a bill is of: one stack or all (None), and days from one up to and with another."""
+
+    stack: str | None = None
+    from_day: str = ""
+    to_day: str = "9999"
+
+    def has(self, day: str) -> bool:
+        return self.from_day <= day <= self.to_day
+
+
+EVERYTHING = Scope()
+
+
+def cost_of(
+    by: Grouping,
+    posted: Sequence[Posted],
+    meters: Sequence[Meter],
+    spend: Spend,
+    now_ms: int,
+    scope: Scope = EVERYTHING,
+    closed: str = "",
+) -> Cost:
     """The bill by `by`: the journal's totals, what is not posted yet, and the running rates."""
-    micros: dict[str, int] = {p.key: p.micros for p in posted}
-    for line in unposted(meters, now_ms):
-        key = key_of(by, line, line.day)
-        micros[key] = micros.get(key, 0) + line.signed_micros
-    rates = _rates(by, meters)
+    due = _due(by, meters, now_ms, scope, closed)
+    micros = {p.key: p.micros for p in folded([*((p.key, p.micros) for p in posted), *due])}
+    rates = _rates(by, meters, scope.stack)
     keys = sorted(micros.keys() | rates.keys())
     return Cost(
         currency=CURRENCY,
         by=by,
         rows=tuple(Row(key, micros.get(key, 0), rates.get(key, 0)) for key in keys),
         total_micros=sum(micros.values()),
-        rate_micros_per_hour=rate_of(meters),
+        rate_micros_per_hour=rate_of(meters, scope.stack),
         month=spend.period,
         month_micros=spend.micros,
         forecast_month_micros=spend.forecast_micros,
@@ -118,21 +164,13 @@ def cost_of(by: By, posted: Sequence[Posted], meters: Sequence[Meter], spend: Sp
     )
 
 
-def key_of(by: By, of: Line | Meter, day: str) -> str:
-    """The key that a line or a meter counts under; the same words as the store's."""
-    match by:
-        case By.STACK:
-            return of.thing.ref.stack
-        case By.KIND:
-            return of.thing.ref.kind
-        case By.OBJECT:
-            return of.thing.ref.absolute
-        case By.THING:
-            return str(of.thing)
-        case By.DAY:
-            return day
-        case By.SKU:
-            return of.sku
+def _due(by: Grouping, meters: Iterable[Meter], now_ms: int, scope: Scope, closed: str) -> Iterator[tuple[str, int]]:
+    for meter in meters:
+        for line in unposted([meter], now_ms):
+            day = open_day(line.day, closed)
+            if scope.has(day):
+                for account, part, sign in sides(meter, scope.stack):
+                    yield key_of(by, account, part, day, line.sku), sign * line.signed_micros
 
 
 def table_of(cost: Cost) -> tuple[tuple[str, str, str], ...]:
@@ -146,12 +184,17 @@ def _hourly_text(micros: int) -> str:
     return money_text(micros) if micros else ""
 
 
-def _rates(by: By, meters: Sequence[Meter]) -> Mapping[str, int]:
+def _hourly(meter: Meter) -> int:
+    return 0 if meter.price is None else meter.price.hourly_micros(meter.quantity)
+
+
+def _rates(by: Grouping, meters: Sequence[Meter], stack: str | None) -> Mapping[str, int]:
     if by is By.DAY:
         return {}
     rates: dict[str, int] = {}
     for meter in meters:
         if meter.is_running:
-            key = key_of(by, meter, day="")
-            rates[key] = rates.get(key, 0) + rate_of([meter])
+            for account, part, sign in sides(meter, stack):
+                key = key_of(by, account, part, "", meter.sku)
+                rates[key] = rates.get(key, 0) + sign * _hourly(meter)
     return rates

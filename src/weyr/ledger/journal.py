@@ -37,6 +37,11 @@ def used_at(meter: Meter, at_ms: int) -> int:
     return meter.settled + meter.quantity * max(0, at_ms - meter.run_from_ms)
 
 
+def owed_to(meter: Meter) -> str:
+    """The account that a meter's use is paid from: the book's, or what it is a share of."""
+    return f"payable:{meter.book}" if meter.source is None else f"expense:{meter.source.ref.absolute}"
+
+
 def balances(lines: Iterable[Line]) -> Mapping[str, int]:
     """What each account holds: debits less credits. Over all accounts they come to nothing."""
     sums: dict[str, int] = {}
@@ -55,7 +60,7 @@ def _line(meter: Meter, to_ms: int) -> Line:
     assert meter.price is not None
     used = used_at(meter, to_ms)
     micros = meter.price.cost_micros(used) - meter.posted_micros
-    expense, payable = f"expense:{meter.thing.ref.absolute}", f"payable:{meter.book}"
+    expense, payable = f"expense:{meter.thing.ref.absolute}", owed_to(meter)
     return Line(
         meter=meter.id,
         number=meter.lines + 1,

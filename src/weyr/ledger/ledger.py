@@ -5,21 +5,25 @@ writes the intent, and a reading is kept with what else was learnt of the thing.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from math import inf
 
 from sqlalchemy import Connection
 
 from weyr.core.decision import Cost, Spend
+from weyr.core.diagnostic import Diagnostic, UserError
 from weyr.core.kind import Usage
 from weyr.core.metering import Line, Meter
 from weyr.core.ref import Ref, ThingId
 from weyr.ledger import accounts, meters
+from weyr.ledger.accounts import EVERYTHING, Scope
 from weyr.ledger.accounts import Cost as Bill
+from weyr.ledger.grouping import By, Grouping, Posted, folded, key_of, sides
 from weyr.ledger.measured import peaks_of
 from weyr.ledger.meters import ms
 from weyr.ledger.prices import Catalogue, PriceBook
 from weyr.store import use_peaks
-from weyr.store.ledger import By, LedgerStore
+from weyr.store.ledger import LedgerStore
 
 
 class Ledger:
@@ -96,22 +100,34 @@ class Ledger:
     def object_cost(self, ref: Ref, now: float) -> Cost:
         """What one object has cost since it was made, to this moment, and what it costs per hour now."""
         with self._store.db.read() as connection:
-            open_meters = self._store.meters_of(connection, ref)
+            own, shared = self._store.meters_of(connection, ref), self._store.shares_of(connection, ref)
             posted = self._store.posted_of(connection, ref)
-        return Cost(posted + accounts.unposted_micros(open_meters, ms(now)), accounts.rate_of(open_meters))
+        # A share without its source is a cost as any other: here it is one to take off.
+        shared = tuple(replace(meter, source=None) for meter in shared)
+        own = tuple(replace(meter, source=None) for meter in own)
+        micros = accounts.unposted_micros(own, ms(now)) - accounts.unposted_micros(shared, ms(now))
+        return Cost(posted + micros, accounts.rate_of(own) - accounts.rate_of(shared))
 
     def rate(self, stack: str | None = None) -> int:
         """Micro-units per hour of everything that runs, of one stack or of all."""
-        return accounts.rate_of(self.open_meters(stack))
+        return accounts.rate_of(self.open_meters(stack), stack)
 
-    def cost(self, stack: str | None, by: By, now: float) -> Bill:
-        """The bill since the beginning, split up by `by`; `stack` None means all of them."""
+    def cost(self, stack: str | None, by: Grouping, now: float, scope: Scope = EVERYTHING) -> Bill:
+        """The bill of `scope` (its days), split up by `by`; `stack` None means all of them.
+
+        Raises: UserError where days are asked for by thing, of which only the whole is kept.
+        """
+        scope = replace(scope, stack=stack)
+        if by is By.THING and (scope.from_day or scope.to_day != EVERYTHING.to_day):
+            detail = "What one thing cost is kept as a whole and not by day; ask by object for a time."
+            raise UserError(Diagnostic("No bill by thing for a time", detail, suggestion="weyr cost --by object"))
         # One reader throughout: a minute's line must not be counted as posted and as due.
         with self._store.db.read() as connection:
             open_meters = self._store.open_meters(connection, stack)
             spend = self._spend(connection, stack, open_meters, ms(now))
-            posted = self._store.posted(connection, by, stack)
-        return accounts.cost_of(by, posted, open_meters, spend, ms(now))
+            posted = self._posted(connection, by, scope)
+            closed = self._store.head(connection).closed
+        return accounts.cost_of(by, posted, open_meters, spend, ms(now), scope, closed)
 
     def open_meters(self, stack: str | None = None) -> tuple[Meter, ...]:
         """Every meter that is not closed. `weyr down` leaves none."""
@@ -133,9 +149,21 @@ class Ledger:
         with self._store.db.read() as connection:
             return self._store.lines(connection, stack, lines_max)
 
+    def _posted(self, connection: Connection, by: Grouping, scope: Scope) -> tuple[Posted, ...]:
+        if by is By.THING:
+            meters_posted = self._store.posted_by_thing(connection, scope.stack)
+            shares = ((meter, side) for meter in meters_posted for side in sides(meter, scope.stack))
+            return folded((key_of(by, a, part, "", m.sku), sign * m.posted_micros) for m, (a, part, sign) in shares)
+        found = self._store.sums(
+            connection, scope.stack, scope.from_day, scope.to_day, is_by_day=by is By.DAY, is_by_sku=by is By.SKU
+        )
+        return folded((key_of(by, each.account, "", each.day, each.sku), each.micros) for each in found)
+
     def _spend(self, connection: Connection, stack: str | None, open_meters: Sequence[Meter], now_ms: int) -> Spend:
         first_day = accounts.month_of(now_ms).first_day
-        return accounts.spend_of(self._store.posted(connection, By.STACK, stack, first_day), open_meters, now_ms)
+        posted = self._store.total(connection, stack, first_day)
+        closed = self._store.head(connection).closed
+        return accounts.spend_of(posted, open_meters, now_ms, stack, closed)
 
     def _open(
         self,

@@ -10,13 +10,13 @@ from weyr.access.identities import ADMIN_NAME
 from weyr.core.diagnostic import Diagnostic, UserError
 from weyr.core.ref import NAME, Ref
 from weyr.core.units import seconds_of
+from weyr.ledger.grouping import grouping_of
 from weyr.server import views
 from weyr.server.answers import Conflict, NotFound, answering, number
 from weyr.server.live_views import live_json
 from weyr.server.routes import Handler
 from weyr.server.service import Service
 from weyr.stack.plan_json import plan_json
-from weyr.store.ledger import By
 
 OWNER = re.compile(r"[\w.@+-]{1,64}")
 
@@ -61,7 +61,7 @@ def service_handlers(service: Service) -> dict[str, Handler]:
         return views.run_detail_json(detail)
 
     def get_cost(request: Request, _body: Any) -> Any:
-        by = _by(request.query_params.get("by", "object"))
+        by = grouping_of(request.query_params.get("by", "object"))
         stack = request.query_params.get("stack") or None
         return views.cost_json(service.weyr.ledger.cost(stack, by, service.billed_at()))
 
@@ -154,11 +154,3 @@ def _secret_ref(path: Mapping[str, str]) -> Ref:
         if not NAME.fullmatch(part):
             raise UserError(Diagnostic("Invalid name", f"{part!r} cannot be the name of a stack or a secret."))
     return Ref(path["stack"], "secret", path["name"])
-
-
-def _by(text: str) -> By:
-    try:
-        return By(text)
-    except ValueError as e:
-        known = ", ".join(by.value for by in By)
-        raise UserError(Diagnostic("Invalid value", f"A bill cannot be split up by {text!r}. Known: {known}.")) from e

@@ -13,13 +13,13 @@ from weyr.compose.engine_pages import Page, pages_of
 from weyr.core import serving_metrics as names
 from weyr.core.seen import FunctionFacts, Present, TaskFacts, TaskState
 from weyr.core.units import MICROS
+from weyr.ledger.grouping import By
 from weyr.ledger.ledger import Ledger
 from weyr.reconcile.world import World
 from weyr.server.engines import asked
 from weyr.server.live import versions_of
 from weyr.server.live_views import live_metrics
 from weyr.server.service import Service
-from weyr.store.ledger import By
 
 FORMAT = "text/plain; version=0.0.4; charset=utf-8"
 """The media type of the text; Prometheus 3 goes by it. Our names need nothing of the later versions."""

@@ -24,6 +24,7 @@ from weyr.core.schema import from_json, to_json
 from weyr.core.seen import Present, TaskFacts, TaskState
 from weyr.core.units import HOUR_S
 from weyr.ledger.advice.values import Looked
+from weyr.ledger.grouping import By
 from weyr.ledger.meters import ms
 from weyr.reconcile.apply import apply_plan, planning_world
 from weyr.reconcile.order import give_order
@@ -40,7 +41,6 @@ from weyr.stack.plan_json import plan_json
 from weyr.stack.steps import Plan
 from weyr.store import kernel
 from weyr.store.kernel import PlanRow
-from weyr.store.ledger import By
 
 
 @dataclass(frozen=True, slots=True)

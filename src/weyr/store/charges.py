@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Connection, func, select
 
 from weyr.core.metering import Line, Price
-from weyr.store.ledger import line_of
+from weyr.store.ledger_rows import line_of
 from weyr.store.tables.ledger import journal, meters
 
 LINES_AT_ONCE = 2000

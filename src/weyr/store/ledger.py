@@ -4,37 +4,40 @@ Writing takes the caller's connection, so that a meter is opened in the same tra
 intent it belongs to. There is no way to change or remove a line.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, case, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, func, insert, select, update
 
 from weyr.core.diagnostic import StoreError
-from weyr.core.metering import Line, Meter, Price
-from weyr.core.ref import Ref, ThingId
+from weyr.core.metering import Account, Line, Meter
+from weyr.core.ref import Ref
+from weyr.store.chain import FIRST, sealed
 from weyr.store.database import Database
-from weyr.store.tables.ledger import journal, meters, spending
-
-
-class By(StrEnum):
-    """By what a bill can be split up."""
-
-    STACK = "stack"
-    KIND = "kind"
-    OBJECT = "object"
-    THING = "thing"
-    DAY = "day"
-    SKU = "sku"
+from weyr.store.dialects import upsert
+from weyr.store.ledger_rows import key_of, labels_of, labels_text, line_of, line_row, meter_of, meter_row
+from weyr.store.periods import Period, in_open_days
+from weyr.store.tables.ledger import accounts, entries, journal, meters, periods, spending
 
 
 @dataclass(frozen=True, slots=True)
-class Posted:
-    """What the journal's lines of one key come to."""
+class Sum:
+    """What the journal's lines of one account, day and SKU come to; of a time, `day` is ""."""
 
-    key: str
+    account: Account
+    day: str
+    sku: str
     micros: int
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where the journal stands: its last line's place and hash, and the last day that is closed ("" for none)."""
+
+    seq: int
+    hash: bytes
+    closed: str
 
 
 class LedgerStore:
@@ -45,15 +48,24 @@ class LedgerStore:
 
     def meters_of(self, connection: Connection, ref: Ref) -> tuple[Meter, ...]:
         """The object's open meters, oldest first."""
-        return _meters(connection, _OPEN_OF, _key_of(ref))
+        return _meters(connection, _OPEN_OF, key_of(ref))
 
     def all_meters_of(self, connection: Connection, ref: Ref) -> tuple[Meter, ...]:
         """The object's meters, closed ones too, oldest first."""
-        return _meters(connection, _ALL_OF, _key_of(ref))
+        return _meters(connection, _ALL_OF, key_of(ref))
 
     def open_meters(self, connection: Connection, stack: str | None = None) -> tuple[Meter, ...]:
-        """Every meter that is not closed, of one stack or of all."""
-        return _meters(connection, _OPEN.where(*_in_stack(meters.c.stack, stack)))
+        """Every meter that is not closed, of one stack or of all. With those that share out what a stack pays for."""
+        if stack is None:
+            return _meters(connection, _OPEN)
+        return _meters(connection, _OPEN.where((meters.c.stack == stack) | (_source.c.stack == stack)))
+
+    def shares_of(self, connection: Connection, ref: Ref) -> tuple[Meter, ...]:
+        """The open meters, of whichever object, that share out what this object costs."""
+        return _meters(connection, _SHARES_OF, {f"source_{name}": word for name, word in key_of(ref).items()})
+
+    def meters_by_id(self, connection: Connection, ids: Sequence[int]) -> tuple[Meter, ...]:
+        return _meters(connection, _METERS.where(meters.c.id.in_(ids)))
 
     def meters_since(self, connection: Connection, stack: str | None, from_ms: int) -> tuple[Meter, ...]:
         """Every meter that counted anything after a moment, closed ones too, oldest first."""
@@ -63,170 +75,175 @@ class LedgerStore:
 
     def add(self, connection: Connection, meter: Meter) -> Meter:
         """Keeps a new meter and gives it its id. Raises: IntegrityError where one is open already."""
-        key = connection.execute(_ADD, _fields_of(meter)).scalar_one()
+        meter = replace(meter, account=_account(connection, meter.thing.ref, labels_text(meter.labels)))
+        key = connection.execute(_ADD, meter_row(meter)).scalar_one()
         return replace(meter, id=key)
 
     def save(self, connection: Connection, before: Meter, after: Meter, lines: Sequence[Line]) -> None:
         """Keeps a meter's new state together with the lines that lead to it.
 
-        Raises: StoreError where the meter is not in the state `before` any more; nothing is posted then.
+        Lines of closed days count for the first open one. Raises: StoreError where the meter is not in the state
+        `before` any more; nothing is posted then.
         """
         was = {"was_id": before.id, "was_lines": before.lines}
-        changed = connection.execute(_SAVE, {**was, **_fields_of(after)})
+        changed = connection.execute(_SAVE, {**was, **meter_row(after)})
         if changed.rowcount != 1:
             raise StoreError(f"meter {before.id} of {before.thing} was posted by somebody else meanwhile")
-        if lines:
-            connection.execute(_POST, [_row_of(line) for line in lines])
+        if not lines:
+            return
+        head = self.head(connection)
+        lines = [in_open_days(line, head.closed) for line in lines]
+        connection.execute(_POST, list(sealed(map(line_row, lines), head.seq, head.hash)))
         for line in lines:
-            _add_to_day(connection, line)
+            _count(connection, after, line)
 
-    def posted(
-        self, connection: Connection, by: By, stack: str | None = None, from_day: str = ""
-    ) -> tuple[Posted, ...]:
-        """What was posted, by key, in the keys' order; days before `from_day` are left out."""
-        key, micros = _key(by).label("key"), func.sum(spending.c.micros).label("micros")
-        query = select(key, micros).join_from(spending, meters).group_by(key).order_by(key)
-        query = query.where(spending.c.day >= from_day, *_in_stack(meters.c.stack, stack))
-        return tuple(Posted(str(row.key), int(row.micros)) for row in connection.execute(query))
+    def head(self, connection: Connection) -> Head:
+        row = connection.execute(_HEAD).one()
+        return Head(row.seq or 0, FIRST if row.hash is None else bytes(row.hash), row.closed or "")
+
+    def enter(self, connection: Connection, id: str, digest: bytes, at_ms: int) -> bool:
+        """Notes that something is posted under this id. False where the same was before.
+
+        Raises: ValueError where something else was.
+        """
+        found = connection.execute(select(entries.c.digest).where(entries.c.id == id)).scalar()
+        if found is not None and bytes(found) != digest:
+            raise ValueError(f'something else was posted as "{id}"')
+        if found is None:
+            connection.execute(insert(entries), {"id": id, "digest": digest, "at_ms": at_ms})
+        return found is None
+
+    def close_period(self, connection: Connection, period: Period) -> None:
+        head = self.head(connection)
+        connection.execute(insert(periods), {**_period_row(period), "seq": head.seq, "hash": head.hash})
+
+    def periods(self, connection: Connection) -> tuple[Period, ...]:
+        """The closed periods, oldest first."""
+        rows = connection.execute(select(periods).order_by(periods.c.name))
+        return tuple(Period(r.name, r.last_day, r.closed_ms, r.who, r.seq, bytes(r.hash)) for r in rows)
+
+    def sums(
+        self,
+        connection: Connection,
+        stack: str | None = None,
+        from_day: str = "",
+        to_day: str = "9999",
+        *,
+        is_by_day: bool = True,
+        is_by_sku: bool = True,
+    ) -> Iterator[Sum]:
+        """What was posted, by account and, where asked, by day and SKU; from a day up to and with another."""
+        asked = ((spending.c.day, is_by_day), (spending.c.sku, is_by_sku))
+        keys = [spending.c.account, *(column for column, is_asked in asked if is_asked)]
+        summed = select(*keys, func.sum(spending.c.micros).label("micros")).group_by(*keys)
+        if from_day or to_day < "9999":
+            summed = summed.where(spending.c.day >= from_day, spending.c.day <= to_day)
+        if stack is not None:
+            summed = summed.where(spending.c.account.in_(select(accounts.c.id).where(accounts.c.stack == stack)))
+        known = {account.id: account for account in _accounts(connection, stack)}
+        for row in connection.execute(summed):
+            fields = row._mapping
+            yield Sum(known[row.account], fields.get("day", ""), fields.get("sku", ""), int(row.micros))
+
+    def total(self, connection: Connection, stack: str | None, from_day: str) -> int:
+        """What was posted for one stack or all since a day, in micro-units."""
+        query = select(func.sum(spending.c.micros)).where(spending.c.day >= from_day)
+        if stack is not None:
+            query = query.join_from(spending, accounts).where(accounts.c.stack == stack)
+        return int(connection.execute(query).scalar_one() or 0)
 
     def posted_of(self, connection: Connection, ref: Ref) -> int:
         """What the journal's lines of one object come to, in micro-units."""
-        return int(connection.execute(_POSTED_OF, _key_of(ref)).scalar_one() or 0)
+        return int(connection.execute(_POSTED_OF, key_of(ref)).scalar_one() or 0)
+
+    def every(self, connection: Connection) -> Iterator[Meter]:
+        """Every meter there ever was."""
+        return (meter_of(row) for row in connection.execution_options(yield_per=2_000).execute(_METERS))
+
+    def posted_by_thing(self, connection: Connection, stack: str | None) -> Iterator[Meter]:
+        """Every meter with what it posted, closed ones too: a bill by thing reads nothing else."""
+        wanted = _METERS if stack is None else _METERS.where((meters.c.stack == stack) | (_source.c.stack == stack))
+        return (meter_of(row) for row in connection.execute(wanted.where(meters.c.lines > 0)))
 
     def lines(self, connection: Connection, stack: str | None = None, lines_max: int = 1000) -> tuple[Line, ...]:
         """The newest lines, oldest of them first."""
-        query = select(journal).where(*_in_stack(journal.c.stack, stack))
-        query = query.order_by(journal.c.to_ms.desc(), journal.c.meter.desc(), journal.c.number.desc())
-        return tuple(line_of(row) for row in reversed(connection.execute(query.limit(lines_max)).all()))
+        query = select(journal).order_by(journal.c.seq.desc()).limit(lines_max)
+        if stack is not None:
+            query = query.where(journal.c.stack == stack)
+        return tuple(line_of(row) for row in reversed(connection.execute(query).all()))
+
+    def line(self, connection: Connection, seq: int) -> Line | None:
+        row = connection.execute(select(journal).where(journal.c.seq == seq)).first()
+        return None if row is None else line_of(row)
+
+    def all_rows(self, connection: Connection) -> Iterator[Row[Any]]:
+        """The whole journal as it lies in the store, in its order, a part at a time."""
+        yield from connection.execution_options(yield_per=2_000).execute(select(journal).order_by(journal.c.seq))
 
 
-_OPEN = select(meters).where(meters.c.closed_ms.is_(None)).order_by(meters.c.id)
-_ALL_OF = select(meters).where(*(meters.c[key] == bindparam(key) for key in ("stack", "kind", "name")))
-_ALL_OF = _ALL_OF.order_by(meters.c.id)
+_source = accounts.alias("source_account")
+_METERS = (
+    select(
+        meters,
+        accounts.c.labels,
+        *(_source.c[name].label(f"source_{name}") for name in ("stack", "kind", "name", "labels")),
+    )
+    .join(accounts, accounts.c.id == meters.c.account)
+    .outerjoin(_source, _source.c.id == meters.c.source)
+    .order_by(meters.c.id)
+)
+_OPEN = _METERS.where(meters.c.closed_ms.is_(None))
+_ALL_OF = _METERS.where(*(meters.c[key] == bindparam(key) for key in ("stack", "kind", "name")))
 _OPEN_OF = _ALL_OF.where(meters.c.closed_ms.is_(None))
+_SHARES_OF = _OPEN.where(*(_source.c[key] == bindparam(f"source_{key}") for key in ("stack", "kind", "name")))
 _ADD = insert(meters).returning(meters.c.id)
 _SAVE = update(meters).where(
     meters.c.id == bindparam("was_id"), meters.c.lines == bindparam("was_lines"), meters.c.closed_ms.is_(None)
 )
-_POSTED_OF = select(func.sum(spending.c.micros)).join_from(spending, meters)
-_POSTED_OF = _POSTED_OF.where(*(meters.c[key] == bindparam(key) for key in ("stack", "kind", "name")))
+_ACCOUNT = select(accounts.c.id).where(
+    *(accounts.c[key] == bindparam(key) for key in ("stack", "kind", "name", "labels"))
+)
+_NEW_ACCOUNT = insert(accounts).returning(accounts.c.id)
+_POSTED_OF = select(func.sum(spending.c.micros)).join_from(spending, accounts)
+_POSTED_OF = _POSTED_OF.where(*(accounts.c[key] == bindparam(key) for key in ("stack", "kind", "name")))
 _POST = insert(journal)
-_OF_DAY = (spending.c.meter == bindparam("of_meter")) & (spending.c.day == bindparam("of_day"))
-_ADD_TO_DAY = update(spending).where(_OF_DAY).values(micros=spending.c.micros + bindparam("more"))
-_NEW_DAY = insert(spending)
+_NEWEST = select(journal.c.seq, journal.c.hash).order_by(journal.c.seq.desc()).limit(1).subquery()
+_HEAD = select(
+    select(_NEWEST.c.seq).scalar_subquery().label("seq"),
+    select(_NEWEST.c.hash).scalar_subquery().label("hash"),
+    select(func.max(periods.c.last_day)).scalar_subquery().label("closed"),
+)
+_COUNT = upsert(spending)
+_COUNT = _COUNT.on_conflict_do_update(
+    index_elements=["account", "day", "sku"], set_={"micros": spending.c.micros + _COUNT.excluded.micros}
+)
 """Statements, built once: building one takes longer than running it."""
 
 
-def _add_to_day(connection: Connection, line: Line) -> None:
-    added = {"of_meter": line.meter, "of_day": line.day, "more": line.signed_micros}
-    if not connection.execute(_ADD_TO_DAY, added).rowcount:
-        connection.execute(_NEW_DAY, {"meter": line.meter, "day": line.day, "micros": line.signed_micros})
+def _count(connection: Connection, meter: Meter, line: Line) -> None:
+    """Adds a line to the sums by day: to its own account, and away from the one that it is a share of."""
+    added = [(meter.account, line.signed_micros)]
+    if meter.source is not None:
+        added.append((meter.source.id, -line.signed_micros))
+    for account, micros in added:
+        connection.execute(_COUNT, {"account": account, "day": line.day, "sku": line.sku, "micros": micros})
 
 
-def _key_of(ref: Ref) -> dict[str, str]:
-    return {"stack": ref.stack, "kind": ref.kind, "name": ref.name}
+def _account(connection: Connection, ref: Ref, labels: str) -> int:
+    key = {**key_of(ref), "labels": labels}
+    found: int | None = connection.execute(_ACCOUNT, key).scalar()
+    return connection.execute(_NEW_ACCOUNT, key).scalar_one() if found is None else found
 
 
-def _in_stack(column: ColumnElement[str], stack: str | None) -> tuple[ColumnElement[bool], ...]:
-    return () if stack is None else (column == stack,)
+def _accounts(connection: Connection, stack: str | None) -> Iterable[Account]:
+    query = select(accounts) if stack is None else select(accounts).where(accounts.c.stack == stack)
+    for row in connection.execute(query):
+        yield Account(Ref(row.stack, row.kind, row.name), labels_of(row.labels), row.id)
 
 
-def _key(by: By) -> ColumnElement[str]:
-    c = meters.c
-    ref = c.stack + ":" + c.kind + "/" + c.name
-    match by:
-        case By.STACK:
-            return c.stack
-        case By.KIND:
-            return c.kind
-        case By.OBJECT:
-            return ref
-        case By.THING:
-            return case((c.part == "", ref), else_=ref + "#" + c.part)
-        case By.DAY:
-            return spending.c.day
-        case By.SKU:
-            return c.sku
+def _period_row(period: Period) -> dict[str, Any]:
+    return {name: getattr(period, name) for name in ("name", "last_day", "closed_ms", "who")}
 
 
 def _meters(connection: Connection, query: Select[Any], values: Mapping[str, str] | None = None) -> tuple[Meter, ...]:
-    return tuple(_meter_of(row) for row in connection.execute(query, values))
-
-
-def _as_dict(meter: Meter) -> dict[str, Any]:
-    return {name: getattr(meter, name) for name in Meter.__dataclass_fields__}
-
-
-def _fields_of(meter: Meter) -> dict[str, Any]:
-    fields = _as_dict(meter)
-    price, thing = fields.pop("price"), fields.pop("thing")
-    del fields["id"]
-    return fields | {
-        "stack": thing.ref.stack,
-        "kind": thing.ref.kind,
-        "name": thing.ref.name,
-        "part": thing.part,
-        "price_micros": price and price.micros,
-        "price_per_quantity": price and price.per_quantity,
-        "price_per_s": price and price.per_s,
-        "settled": str(meter.settled),
-        "posted": str(meter.posted),
-    }
-
-
-def _meter_of(row: Row[Any]) -> Meter:
-    price = None
-    if row.price_micros is not None:
-        price = Price(row.price_micros, row.price_per_quantity, row.price_per_s)
-    return Meter(
-        thing=_thing_of(row),
-        sku=row.sku,
-        book=row.book,
-        price=price,
-        opened_ms=row.opened_ms,
-        id=row.id,
-        quantity=row.quantity,
-        run_since_ms=row.run_since_ms,
-        run_from_ms=row.run_from_ms,
-        until_ms=row.until_ms,
-        settled=int(row.settled),
-        posted=int(row.posted),
-        posted_micros=row.posted_micros,
-        posted_until_ms=row.posted_until_ms,
-        lines=row.lines,
-        counted=row.counted,
-        closed_ms=row.closed_ms,
-    )
-
-
-def _row_of(line: Line) -> dict[str, Any]:
-    fields = {name: getattr(line, name) for name in Line.__dataclass_fields__ if name != "thing"}
-    ref = line.thing.ref
-    return fields | {
-        "stack": ref.stack,
-        "kind": ref.kind,
-        "name": ref.name,
-        "part": line.thing.part,
-        "used": str(line.used),
-    }
-
-
-def line_of(row: Row[Any]) -> Line:
-    """A row of the journal's table as a line."""
-    return Line(
-        meter=row.meter,
-        number=row.number,
-        thing=_thing_of(row),
-        sku=row.sku,
-        from_ms=row.from_ms,
-        to_ms=row.to_ms,
-        used=int(row.used),
-        micros=row.micros,
-        debit=row.debit,
-        credit=row.credit,
-        day=row.day,
-    )
-
-
-def _thing_of(row: Row[Any]) -> ThingId:
-    return ThingId(Ref(row.stack, row.kind, row.name), row.part)
+    return tuple(meter_of(row) for row in connection.execute(query, values))

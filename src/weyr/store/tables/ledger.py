@@ -1,9 +1,22 @@
-"""The ledger's tables: open and closed meters, the journal, which only grows, and its sums by day."""
+"""The ledger's tables: accounts, open and closed meters, the journal, which only grows, and its sums by day."""
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, String, Table, text
+from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, LargeBinary, String, Table, Text, text
 
 from weyr.store.database import metadata
-from weyr.store.dialects import INT64
+from weyr.store.dialects import INT64, words
+
+accounts = Table(
+    "accounts",
+    metadata,
+    # Whom costs count for: an object with the labels that it had when it came up, as JSON with its keys in order.
+    Column("id", INT64, primary_key=True),
+    Column("stack", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("labels", Text, nullable=False),
+)
+
+Index("accounts_by_object", accounts.c.stack, accounts.c.kind, accounts.c.name, accounts.c.labels, unique=True)
 
 meters = Table(
     "meters",
@@ -31,10 +44,14 @@ meters = Table(
     Column("lines", INT64, nullable=False),
     Column("counted", BigInteger, nullable=False, server_default="0"),
     Column("closed_ms", BigInteger),
+    Column("account", INT64, nullable=False, server_default="0"),
+    # The account whose cost it is a share of.
+    Column("source", INT64),
 )
 
 Index("meters_by_stack", meters.c.stack, meters.c.closed_ms)
 Index("meters_by_object", meters.c.stack, meters.c.kind, meters.c.name, meters.c.closed_ms)
+Index("meters_by_source", meters.c.source, meters.c.closed_ms)
 Index(
     "meters_one_open",
     meters.c.stack,
@@ -50,8 +67,9 @@ Index(
 journal = Table(
     "journal",
     metadata,
-    Column("meter", INT64, ForeignKey("meters.id"), primary_key=True),
-    Column("number", INT64, primary_key=True),
+    Column("seq", INT64, primary_key=True, autoincrement=False),
+    Column("meter", INT64, ForeignKey("meters.id"), nullable=False),
+    Column("number", INT64, nullable=False),
     Column("stack", String, nullable=False),
     Column("kind", String, nullable=False),
     Column("name", String, nullable=False),
@@ -64,18 +82,46 @@ journal = Table(
     Column("debit", String, nullable=False),
     Column("credit", String, nullable=False),
     Column("day", String, nullable=False),
+    Column("entry", String, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("who", String, nullable=False),
+    # SHA-256 of the line and of the hash before it: `weyr.store.chain`.
+    Column("hash", LargeBinary, nullable=False),
     CheckConstraint("micros >= 0", name="journal_micros_are_positive"),
     CheckConstraint("debit <> credit", name="journal_has_two_accounts"),
 )
 
+Index("journal_by_meter", journal.c.meter, journal.c.number, unique=True)
 Index("journal_by_stack_and_day", journal.c.stack, journal.c.day)
 
 spending = Table(
     "spending",
     metadata,
-    # The journal's sum for one meter and day, kept with each line: a bill of a year reads some hundred
+    # The journal's sum for one account, day and SKU, kept with each line: a bill of a year reads some thousand
     # rows, where the journal has half a million for each meter.
-    Column("meter", INT64, ForeignKey("meters.id"), primary_key=True),
+    Column("account", INT64, ForeignKey("accounts.id"), primary_key=True),
     Column("day", String, primary_key=True),
+    Column("sku", String, primary_key=True),
     Column("micros", BigInteger, nullable=False),
+)
+
+entries = Table(
+    "entries",
+    metadata,
+    # What was posted by somebody, once under each id. `digest` is of all that was asked for.
+    Column("id", words(200), primary_key=True),
+    Column("digest", LargeBinary, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+)
+
+periods = Table(
+    "periods",
+    metadata,
+    # A closed month, and where the journal stood then.
+    Column("name", String, primary_key=True),
+    Column("last_day", String, nullable=False),
+    Column("closed_ms", BigInteger, nullable=False),
+    Column("who", String, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
 )

@@ -1,0 +1,100 @@
+"""By what can a bill be split up, and under which key does an amount count? Pure."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from weyr.core.diagnostic import Diagnostic, UserError, did_you_mean
+from weyr.core.metering import Account, Meter
+from weyr.core.ref import ThingId
+
+
+class By(StrEnum):
+    """What is known of every line."""
+
+    STACK = "stack"
+    KIND = "kind"
+    OBJECT = "object"
+    THING = "thing"
+    DAY = "day"
+    SKU = "sku"
+
+
+NAMED = ("team", "project", "user", "model", "endpoint", "experiment")
+"""Labels that have a word of their own; any other is asked for as `tag:KEY`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """By the value of one label. What has none counts under ""."""
+
+    key: str
+
+    @property
+    def value(self) -> str:
+        return self.key if self.key in NAMED else f"tag:{self.key}"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+Grouping = By | Label
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """What the journal's lines of one key come to."""
+
+    key: str
+    micros: int
+
+
+def grouping_of(text: str) -> Grouping:
+    """What `--by` says. Raises: UserError, with the nearest word."""
+    if text in NAMED:
+        return Label(text)
+    if text.startswith("tag:") and text != "tag:":
+        return Label(text.removeprefix("tag:"))
+    if text in set(By):
+        return By(text)
+    known = [*By, *NAMED]
+    detail = f'A bill is split up by {", ".join(known)} or tag:KEY, not by "{text}".{did_you_mean(text, known)}'
+    raise UserError(Diagnostic("Unknown way to split up a bill", detail, suggestion="weyr cost --by object"))
+
+
+def key_of(by: Grouping, account: Account, part: str, day: str, sku: str) -> str:
+    """The key that an amount counts under."""
+    match by:
+        case Label(key):
+            return dict(account.labels).get(key, "")
+        case By.STACK:
+            return account.ref.stack
+        case By.KIND:
+            return account.ref.kind
+        case By.OBJECT:
+            return account.ref.absolute
+        case By.THING:
+            return str(ThingId(account.ref, part))
+        case By.DAY:
+            return day
+        case By.SKU:
+            return sku
+
+
+def sides(meter: Meter, stack: str | None = None) -> Iterator[tuple[Account, str, int]]:
+    """Whom a meter's use counts for, as (account, part, 1 or -1): its own thing, and off what it is a share of.
+
+    With `stack`, only what counts for that stack.
+    """
+    if stack is None or meter.thing.ref.stack == stack:
+        yield Account(meter.thing.ref, meter.labels, meter.account), meter.thing.part, 1
+    if meter.source is not None and (stack is None or meter.source.ref.stack == stack):
+        yield meter.source, ThingId.parse(meter.book).part, -1
+
+
+def folded(amounts: Iterable[tuple[str, int]]) -> tuple[Posted, ...]:
+    """Amounts by key, in the keys' order."""
+    sums: dict[str, int] = {}
+    for key, micros in amounts:
+        sums[key] = sums.get(key, 0) + micros
+    return tuple(Posted(key, sums[key]) for key in sorted(sums))

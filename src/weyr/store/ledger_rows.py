@@ -1,0 +1,90 @@
+"""How does a meter or a line lie in its table? Values to rows and back."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Row
+
+from weyr.core.metering import Account, Labels, Line, Meter, Price
+from weyr.core.ref import Ref, ThingId
+
+_NOT_COLUMNS = ("price", "thing", "labels", "id", "source")
+_LINE_FIELDS = tuple(name for name in Line.__dataclass_fields__ if name not in ("thing", "seq"))
+
+
+def labels_text(labels: Labels) -> str:
+    """Labels as they lie in the store: JSON with its keys in order, so that the same ones are the same text."""
+    return json.dumps(dict(sorted(labels)), separators=(",", ":"), ensure_ascii=False)
+
+
+def labels_of(text: str) -> Labels:
+    found: dict[str, str] = {} if text == "{}" else json.loads(text)
+    return tuple(found.items())
+
+
+def key_of(ref: Ref) -> dict[str, str]:
+    return {"stack": ref.stack, "kind": ref.kind, "name": ref.name}
+
+
+def meter_row(meter: Meter) -> dict[str, Any]:
+    fields = {name: getattr(meter, name) for name in Meter.__dataclass_fields__ if name not in _NOT_COLUMNS}
+    price = meter.price
+    return fields | {
+        **key_of(meter.thing.ref),
+        "part": meter.thing.part,
+        "price_micros": price and price.micros,
+        "price_per_quantity": price and price.per_quantity,
+        "price_per_s": price and price.per_s,
+        "settled": str(meter.settled),
+        "posted": str(meter.posted),
+        "source": meter.source and meter.source.id,
+    }
+
+
+def meter_of(row: Row[Any]) -> Meter:
+    """Takes a row of `meters` with its `labels`, and `source_*` of the account that it is a share of."""
+    price = None
+    if row.price_micros is not None:
+        price = Price(row.price_micros, row.price_per_quantity, row.price_per_s)
+    source = None
+    if row.source is not None:
+        ref = Ref(row.source_stack, row.source_kind, row.source_name)
+        source = Account(ref, labels_of(row.source_labels), row.source)
+    return Meter(
+        thing=_thing_of(row),
+        sku=row.sku,
+        book=row.book,
+        price=price,
+        opened_ms=row.opened_ms,
+        id=row.id,
+        quantity=row.quantity,
+        run_since_ms=row.run_since_ms,
+        run_from_ms=row.run_from_ms,
+        until_ms=row.until_ms,
+        settled=int(row.settled),
+        posted=int(row.posted),
+        posted_micros=row.posted_micros,
+        posted_until_ms=row.posted_until_ms,
+        lines=row.lines,
+        counted=row.counted,
+        closed_ms=row.closed_ms,
+        account=row.account,
+        labels=labels_of(row.labels),
+        source=source,
+    )
+
+
+def line_row(line: Line) -> dict[str, Any]:
+    fields = {name: getattr(line, name) for name in _LINE_FIELDS}
+    return fields | {**key_of(line.thing.ref), "part": line.thing.part, "used": str(line.used)}
+
+
+def line_of(row: Row[Any] | Mapping[str, Any]) -> Line:
+    fields = row._mapping if isinstance(row, Row) else row
+    told = {name: fields[name] for name in _LINE_FIELDS} | {"used": int(fields["used"]), "seq": fields["seq"]}
+    return Line(thing=_thing_of(row), **told)
+
+
+def _thing_of(row: Any) -> ThingId:
+    return ThingId(Ref(row.stack, row.kind, row.name), row.part)
