@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, insert, select, update
 
 from weyr.core.diagnostic import StoreError
 from weyr.core.metering import Account, Line, Meter
@@ -19,6 +19,9 @@ from weyr.store.dialects import upsert
 from weyr.store.ledger_rows import key_of, labels_of, labels_text, line_of, line_row, meter_of, meter_row
 from weyr.store.periods import Period, in_open_days
 from weyr.store.tables.ledger import accounts, entries, journal, meters, periods, spending
+
+
+PAGE = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,7 @@ class LedgerStore:
     def meters_since(self, connection: Connection, stack: str | None, from_ms: int) -> tuple[Meter, ...]:
         """Every meter that counted anything after a moment, closed ones too, oldest first."""
         ran = meters.c.run_since_ms.is_not(None) & (meters.c.until_ms.is_(None) | (meters.c.until_ms > from_ms))
-        query = select(meters).where(ran, *_in_stack(meters.c.stack, stack)).order_by(meters.c.id)
+        query = _METERS.where(ran) if stack is None else _METERS.where(ran, meters.c.stack == stack)
         return _meters(connection, query)
 
     def add(self, connection: Connection, meter: Meter) -> Meter:
@@ -89,13 +92,13 @@ class LedgerStore:
         changed = connection.execute(_SAVE, {**was, **meter_row(after)})
         if changed.rowcount != 1:
             raise StoreError(f"meter {before.id} of {before.thing} was posted by somebody else meanwhile")
-        if not lines:
-            return
-        head = self.head(connection)
-        lines = [in_open_days(line, head.closed) for line in lines]
-        connection.execute(_POST, list(sealed(map(line_row, lines), head.seq, head.hash)))
-        for line in lines:
-            _count(connection, after, line)
+        if lines:
+            self._post(connection, after, lines)
+
+    def add_posted(self, connection: Connection, meter: Meter, line: Line) -> None:
+        """Keeps a meter that posted its only line and is closed, beside those that count here for the same thing."""
+        meter = self.add(connection, meter)
+        self._post(connection, meter, [replace(line, meter=meter.id)])
 
     def head(self, connection: Connection) -> Head:
         row = connection.execute(_HEAD).one()
@@ -158,7 +161,7 @@ class LedgerStore:
 
     def every(self, connection: Connection) -> Iterator[Meter]:
         """Every meter there ever was."""
-        return (meter_of(row) for row in connection.execution_options(yield_per=2_000).execute(_METERS))
+        return (meter_of(row) for row in _paged(connection, _METERS, meters.c.id))
 
     def posted_by_thing(self, connection: Connection, stack: str | None) -> Iterator[Meter]:
         """Every meter with what it posted, closed ones too: a bill by thing reads nothing else."""
@@ -178,7 +181,14 @@ class LedgerStore:
 
     def all_rows(self, connection: Connection) -> Iterator[Row[Any]]:
         """The whole journal as it lies in the store, in its order, a part at a time."""
-        yield from connection.execution_options(yield_per=2_000).execute(select(journal).order_by(journal.c.seq))
+        return _paged(connection, select(journal).order_by(journal.c.seq), journal.c.seq)
+
+    def _post(self, connection: Connection, meter: Meter, lines: Sequence[Line]) -> None:
+        head = self.head(connection)
+        lines = [in_open_days(line, head.closed) for line in lines]
+        connection.execute(_POST, list(sealed(map(line_row, lines), head.seq, head.hash)))
+        for line in lines:
+            _count(connection, meter, line)
 
 
 _source = accounts.alias("source_account")
@@ -218,6 +228,14 @@ _COUNT = _COUNT.on_conflict_do_update(
     index_elements=["account", "day", "sku"], set_={"micros": spending.c.micros + _COUNT.excluded.micros}
 )
 """Statements, built once: building one takes longer than running it."""
+
+
+def _paged(connection: Connection, query: Select[Any], key: ColumnElement[int]) -> Iterator[Row[Any]]:
+    """All rows of a query in the order of `key`, some thousand at a time: who stops early leaves nothing open."""
+    after = 0
+    while rows := connection.execute(query.where(key > after).limit(PAGE)).all():
+        yield from rows
+        after = rows[-1]._mapping[key]
 
 
 def _count(connection: Connection, meter: Meter, line: Line) -> None:
