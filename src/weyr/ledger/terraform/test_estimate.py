@@ -16,6 +16,7 @@ from weyr.ledger.terraform.usage import Usage
 
 REGION = "us-east-1"
 DAY = date(2025, 6, 1)
+NO_USAGE = Usage()
 RATES = """\
 provider,service,region,name,unit,tiers,free,source,dated
 aws,ec2,us-east-1,instance.t3.medium.linux,hour,0.0416,,test,2025-01-01
@@ -48,7 +49,7 @@ aws,s3,us-east-1,glacier_deep_archive.storage,GB-month,0.00099,,test,2025-01-01
 CATALOGUE = Catalogue({}, {"rates.csv": RATES})
 
 
-def priced(*resources: Resource, usage: Usage = Usage(), day: date = DAY, with_free: bool = False) -> Estimate:  # noqa: B008
+def priced(*resources: Resource, usage: Usage = NO_USAGE, day: date = DAY, with_free: bool = False) -> Estimate:
     return estimate(Resources(tuple(resources)), usage, CATALOGUE, day, with_free=with_free)
 
 
