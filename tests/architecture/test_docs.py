@@ -148,6 +148,9 @@ def _problem_with(line: str) -> str:
         if word.startswith("--"):
             continue
         subcommand = command.get_command(None, word) if hasattr(command, "get_command") else None
+        if subcommand is None and getattr(command, "meant", ""):
+            known |= set(_options(command.get_command(None, command.meant)))
+            break
         if subcommand is None:
             is_a_value = before.startswith("--") and getattr(command, "invoke_without_command", False)
             if hasattr(command, "get_command") and not is_a_value:

@@ -66,6 +66,24 @@ class VerbWithParts(Purposes, TyperGroup):
         self.format_commands(ctx, formatter)
 
 
+class VerbOrName(VerbWithParts):
+    """A verb with verbs below it, one of which is meant where none is named: `weyr prices A100` finds A100."""
+
+    meant = ""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        is_named = bool(args) and (args[0] in self.commands or args[0] == "--help")
+        if self.meant and args and not is_named:
+            args = [self.meant, *args]
+        return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        meant = self.commands[self.meant]
+        inner = meant.make_context(self.meant, [], parent=ctx, resilient_parsing=True)
+        words = [found for param in meant.get_params(inner)[:1] for found in param.shell_complete(inner, incomplete)]
+        return [*super().shell_complete(ctx, incomplete), *words]
+
+
 class VerbGroup(TyperGroup):
     """The root: knows every verb's name and sentence, and loads the one that is called."""
 
@@ -137,6 +155,17 @@ def whole_verb(app: typer.Typer, example: str) -> Callable[[Callable[..., None]]
         app.callback(cls=VerbWithParts, invoke_without_command=True, epilog=example, no_args_is_help=False)(function)
 
     return register
+
+
+def named_verb(app: typer.Typer, meant: str, example: str) -> None:
+    """Lets `meant`, one of the verbs of `app`, stand for the app where none of them is named."""
+
+    def nothing() -> None:
+        pass
+
+    group = type("VerbOrName", (VerbOrName,), {"meant": meant})
+    app.info.no_args_is_help = True
+    app.callback(cls=group, epilog=example, no_args_is_help=True, help=app.info.help)(nothing)
 
 
 def _global_options(

@@ -47,6 +47,7 @@ VERBS: VerbTable = {
         "metrics": "Set up Prometheus and Grafana for what Weyr measures.",
         "price": "Price what is written for another tool.",
         "cost": "Show what was spent, by whom, and what the month will come to.",
+        "prices": "Find what machines and services cost, compare clouds, refresh the lists.",
         "audit": "Show who was refused what.",
         "explain": "Print the reference of a kind or of one of its fields.",
     },

@@ -46,8 +46,12 @@ class Catalogue:
     @classmethod
     def parse(cls, books_yaml: str, machines_csv: str, texts: Mapping[str, str] | None = None) -> "Catalogue":
         """Reads the files of `data/`, or others written like them."""
-        read = {BOOKS: books_yaml, WHOLE_MACHINES: machines_csv, **(texts or {})}
-        return cls(parse_books(books_yaml, machines_csv), read)
+        return cls.of({**(texts or {}), BOOKS: books_yaml, WHOLE_MACHINES: machines_csv})
+
+    @classmethod
+    def of(cls, texts: Mapping[str, str]) -> "Catalogue":
+        """Reads files by their names: `books.yaml` and `machines.csv` at once, the others when they are asked for."""
+        return cls(parse_books(texts[BOOKS], texts[WHOLE_MACHINES]), texts)
 
     @cached_property
     def version(self) -> str:
@@ -69,8 +73,8 @@ class Catalogue:
     @cached_property
     def all_offers(self) -> tuple[Offer, ...]:
         fixed = (parse_offers(text, self.machines, self.sources) for text in self._texts_of("offers"))
-        spots = (parse_spots(text, self.machines, self.sources) for text in self._texts_of("spots"))
-        return newest(chain.from_iterable((*fixed, *spots)))
+        spots = parse_spots(self._texts_of("spots"), self.machines, self.sources)
+        return newest(chain.from_iterable((*fixed, spots)))
 
     @cached_property
     def all_rates(self) -> dict[RateKey, Rate]:
@@ -125,4 +129,4 @@ def _shipped() -> Catalogue:
     # Data of the package, the same wherever it runs: reading it is part of importing, not I/O of a decision.
     here = files(__package__) / "data"
     texts = {file.name: file.read_text() for file in here.iterdir() if file.name.endswith((".csv", ".yaml"))}
-    return Catalogue.parse(texts[BOOKS], texts[WHOLE_MACHINES], texts)
+    return Catalogue.of(texts)

@@ -151,9 +151,12 @@ def _sentinel(offers: Sequence[Offer], _today: date) -> Found:
 
 
 def _spot_above_on_demand(offers: Sequence[Offer], _today: date) -> Found:
-    on_demand = _on_demand(offers)
+    """Where the region's price on demand is not known, the dearest of all regions has to do."""
+    on_demand, dearest = _on_demand(offers), dict[tuple[str, str], Decimal]()
+    for (provider, instance, _region), usd in on_demand.items():
+        dearest[provider, instance] = max(usd, dearest.get((provider, instance), usd))
     for offer in offers:
-        full = on_demand.get(_place(offer))
+        full = on_demand.get(_place(offer)) or dearest.get((offer.provider, offer.instance))
         if offer.purchase is Purchase.SPOT and full is not None and offer.usd_per_hour > full + ROUNDING:
             yield offer, f"on spot it would cost more than on demand ({full})"
 

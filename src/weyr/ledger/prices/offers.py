@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
+from itertools import chain
 from statistics import median
 
 from weyr.core.units import MICROS
@@ -121,13 +122,15 @@ def parse_offers(text: str, machines: Mapping[MachineKey, Machine], sources: Map
         )
 
 
-def parse_spots(text: str, machines: Mapping[MachineKey, Machine], sources: Mapping[str, str]) -> Iterator[Offer]:
-    """Reads a CSV with `SPOT_COLUMNS`, a row for each time that a price was seen: one offer a zone.
+def parse_spots(
+    texts: Iterable[str], machines: Mapping[MachineKey, Machine], sources: Mapping[str, str]
+) -> Iterator[Offer]:
+    """Reads CSVs with `SPOT_COLUMNS`, a row for each time that a price was seen: one offer a zone.
 
     Its price is the median of what was seen there; `low` and `high` are known once it was seen more than once.
     """
     seen: dict[tuple[str, ...], list[Mapping[str, str]]] = defaultdict(list)
-    for row in csv.DictReader(io.StringIO(text)):
+    for row in chain.from_iterable(csv.DictReader(io.StringIO(text)) for text in texts):
         seen[row["provider"], row["instance"], row["region"], row["zone"]].append(row)
     for (provider, instance, region, zone), rows in seen.items():
         amounts, last = [Decimal(row["usd_hour"]) for row in rows], max(rows, key=lambda row: row["dated"])
@@ -158,9 +161,10 @@ def newest(offers: Iterable[Offer]) -> tuple[Offer, ...]:
 def cheapest_first(offers: Iterable[Offer]) -> list[Offer]:
     """By what an accelerator costs, or a machine that has none; then by name, so that the order is always the same."""
 
-    def order(offer: Offer) -> tuple[Decimal, str, str, str, str]:
+    def order(offer: Offer) -> tuple[Decimal, str, Decimal, str, str, str]:
         each = offer.usd_per_accelerator_hour
-        cost = offer.usd_per_hour if each is None else each
-        return cost, offer.provider, offer.instance, offer.region, offer.zone
+        # Eight for eight times the price are as cheap as one, whatever the last digit of the list says.
+        cost = round(offer.usd_per_hour if each is None else each, 4)
+        return cost, offer.provider, offer.machine.count, offer.instance, offer.region, offer.zone
 
     return sorted(offers, key=order)

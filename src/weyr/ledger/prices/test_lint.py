@@ -36,6 +36,9 @@ FAULTS = {
     "a spot price above on demand": ([offer("2"), offer("2.1", SPOT)], ["2.1"], "spot above on demand"),
     "a spot price that is the one on demand": ([offer("2"), offer("2", SPOT)], [], ""),
     "a spot price rounded up": ([offer("27.43298"), offer("27.433", SPOT)], [], ""),
+    "a spot price above every region's on demand": (
+        [offer("2"), offer("9", SPOT, region="us-9")], ["9"], "spot above on demand",
+    ),
     "a spot price where none is known on demand": ([offer("2", SPOT)], [], ""),
     "the sentinel of SkyPilot's list": ([offer("700.0", SPOT), offer("2.7")], ["700.0"], "sentinel"),
     "one figure for machines of many sizes": (

@@ -1,0 +1,126 @@
+"""Where are price lists read from? Files of this machine, and the two that providers serve without credentials.
+
+AWS serves a file of hundreds of megabytes a region, which is read as it comes and never held; Azure serves pages. GCP
+serves its list to holders of an API key only, and AWS its spot prices to accounts only: neither is fetched here.
+"""
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.parse import quote, urlsplit
+from urllib.request import urlopen
+
+from weyr.core.diagnostic import Diagnostic, UserError
+from weyr.ledger.prices import Catalogue
+from weyr.ledger.prices.from_aws import read_aws
+from weyr.ledger.prices.from_azure import read_azure
+from weyr.ledger.prices.from_karpenter import read_karpenter
+from weyr.ledger.prices.from_skypilot import read_skypilot
+from weyr.ledger.prices.read_lists import PriceList, joined
+
+AWS = "https://pricing.us-east-1.amazonaws.com"
+AZURE = "https://prices.azure.com"
+TIMEOUT_S = 60
+PAGES_MAX = 2000
+"""Of 100 or 1,000 prices each: the whole of Azure's virtual machines has fewer."""
+
+Progress = Callable[[int, int], None]
+"""How many bytes of how many are there; 0 where nobody knows how many there will be."""
+
+
+def from_aws(catalogue: Catalogue, address: str, region: str, progress: Progress) -> PriceList:
+    """EC2 in one region. Raises: UserError, where it cannot be fetched or is something else."""
+    source = f"{address}/offers/v1.0/aws/AmazonEC2/current/{quote(region)}/index.csv"
+    with _opened(source) as answer:
+        size = int(answer.headers.get("Content-Length") or 0)
+        lines = _counted(io.TextIOWrapper(answer, encoding="utf-8", newline=""), size, progress)
+        try:
+            return read_aws(lines, catalogue.machines, source)
+        except (OSError, ValueError) as e:
+            raise _broken(source, e) from e
+
+
+def from_azure(catalogue: Catalogue, address: str, region: str, dated: str, progress: Progress) -> PriceList:
+    """Virtual machines of one region, page by page. Raises: UserError, where a page cannot be fetched or read."""
+    wanted = f"serviceName eq 'Virtual Machines' and armRegionName eq '{region}'"
+    first = f"{address}/api/retail/prices?$filter={quote(wanted)}"
+    return read_azure(_pages(first, progress), catalogue.machines, dated, first)
+
+
+def _pages(page: str, progress: Progress) -> Iterator[dict[str, Any]]:
+    host, got = urlsplit(page).netloc, 0
+    for _ in range(PAGES_MAX):
+        if not page:
+            return
+        if urlsplit(page).netloc != host:
+            detail = f"A page of {host} names {urlsplit(page).netloc} as the next one."
+            raise UserError(Diagnostic("A price list leads elsewhere", detail))
+        with _opened(page) as answer:
+            text = answer.read()
+        try:
+            told = json.loads(text, parse_float=Decimal)
+            items, page_after = told["Items"], told.get("NextPageLink") or ""
+        except (ValueError, KeyError, TypeError) as e:
+            raise _broken(page, e) from e
+        got += len(text)
+        progress(got, 0)
+        yield from items
+        page = page_after
+    raise UserError(Diagnostic("A price list has no end", f"{host} has more than {PAGES_MAX:,} pages."))
+
+
+def from_skypilot(path: Path, dated: str) -> PriceList:
+    """A `vms.csv` in the folder of its cloud, or a folder of such folders. Where no day is given, the file's own holds.
+
+    Raises: UserError, where there is none or it is of another form.
+    """
+    files = sorted(path.glob("**/vms.csv")) if path.is_dir() else [path]
+    if not files or not all(file.is_file() for file in files):
+        detail = f"There is no vms.csv at {path}. SkyPilot's catalogue has one for each cloud, as in v8/aws/vms.csv."
+        raise UserError(Diagnostic("No price list", detail))
+    lists = []
+    for file in files:
+        day = dated or datetime.fromtimestamp(file.stat().st_mtime, UTC).date().isoformat()
+        with file.open(encoding="utf-8", newline="") as lines:
+            lists.append(read_skypilot(lines, file.absolute().parent.name, day, str(file)))
+    return joined(lists)
+
+
+def from_karpenter(catalogue: Catalogue, path: Path) -> PriceList:
+    """A generated Go file. Raises: UserError, where there is none or it is of another form."""
+    if not path.is_file():
+        detail = (
+            f"There is no file {path}. Karpenter's are called zz_generated.pricing_aws.go and zz_generated.pricing.go."
+        )
+        raise UserError(Diagnostic("No price list", detail))
+    return read_karpenter(path.read_text(), catalogue.machines, str(path))
+
+
+def _counted(lines: io.TextIOWrapper, size: int, progress: Progress) -> Iterator[str]:
+    got = 0
+    for number, line in enumerate(lines):
+        got += len(line)
+        if number % 1000 == 0:
+            progress(got, size)
+        yield line
+    progress(got, size or got)
+
+
+def _opened(address: str) -> Any:
+    if urlsplit(address).scheme not in ("http", "https"):
+        detail = f"{address} is no address of http or https. A file is read with --from."
+        raise UserError(Diagnostic("No prices were read", detail))
+    try:
+        return urlopen(address, timeout=TIMEOUT_S)
+    except (URLError, OSError, ValueError) as e:
+        raise _broken(address, e) from e
+
+
+def _broken(address: str, why: Exception) -> UserError:
+    detail = f"{address} gave no price list: {why}. The prices that held before still hold."
+    return UserError(Diagnostic("No prices were read", detail, suggestion="weyr prices refresh --from skypilot FOLDER"))

@@ -1,0 +1,41 @@
+"""In which part of the world is a region? By the names that providers give: `eu` finds Frankfurt on each of them."""
+
+import re
+
+AREAS = {
+    "us": "the United States",
+    "eu": "Europe",
+    "ap": "Asia and the Pacific",
+    "ca": "Canada and Mexico",
+    "sa": "South America",
+    "me": "the Middle East",
+    "af": "Africa",
+}
+_BEGINNINGS = {
+    "northamerica": "ca", "southamerica": "sa", "europe": "eu", "asia": "ap", "australia": "ap", "africa": "af",
+    "us": "us", "eu": "eu", "ap": "ap", "ca": "ca", "mx": "ca", "sa": "sa", "me": "me", "il": "me", "af": "af",
+}  # fmt: skip
+"""AWS and GCP begin a region's name with its area: `eu-central-1`, `europe-west4`."""
+_AZURE = (
+    (r"us\d?$", "us"),
+    (r"europe|france|germany|italy|norway|poland|spain|sweden|switzerland|austria|belgium|denmark|uk", "eu"),
+    (r"canada|mexico", "ca"),
+    (r"brazil|chile", "sa"),
+    (r"uae|qatar|israel|saudi", "me"),
+    (r"africa", "af"),
+    (r"asia|japan|korea|india|australia|indonesia|malaysia|newzealand|taiwan", "ap"),
+)
+"""Azure's names are words: `westeurope`, `germanywestcentral`, `eastus2`."""
+
+
+def area_of(region: str) -> str:
+    """`eu` of `europe-west4`; "" where the name does not tell."""
+    head, dash, _ = region.partition("-")
+    if dash:
+        return _BEGINNINGS.get(head, "")
+    return next((area for pattern, area in _AZURE if re.search(pattern, region)), "")
+
+
+def is_within(region: str, wanted: str) -> bool:
+    """Whether `region` is the wanted one, or lies in the wanted area. "" is everywhere."""
+    return wanted in ("", region) or (wanted in AREAS and area_of(region) == wanted)

@@ -1,0 +1,123 @@
+"""What do the prices become when a list is read in? The files of a catalogue with what is new in it, and what was not
+taken. Pure.
+
+What was known before stays until something newer is known of the same machine in the same place: a list of one region
+takes nothing from the others. Each spot price that was seen stays beside the former ones, so that its range grows.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from weyr.ledger.prices.catalogue import Catalogue
+from weyr.ledger.prices.lint import Refusal, Report, lint
+from weyr.ledger.prices.offers import MACHINE_COLUMNS, OFFER_COLUMNS, SPOT_COLUMNS, Machine, Offer, Purchase, newest
+from weyr.ledger.prices.read_lists import PriceList
+
+MACHINES, OFFERS, SPOTS, REFUSED = "instances-read.csv", "offers-read.csv", "spots-read.csv", "refused.csv"
+REFUSED_COLUMNS = (*OFFER_COLUMNS[:6], "rule", "reason")
+SEEN_MAX = 60
+"""Of a zone, so many observations are kept: two a day for a month."""
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """The files of the new catalogue, and how it went: what was kept of the list, and what was refused of it."""
+
+    texts: dict[str, str]
+    kept: int
+    refused: tuple[Refusal, ...]
+
+    @property
+    def report(self) -> Report:
+        return Report((), self.refused)
+
+
+def merged(catalogue: Catalogue, read: PriceList, today: date) -> Merged:
+    """Takes the list into the catalogue. The linter looks at all prices together: a spot price is judged by the price
+    on demand that is known, from whichever list."""
+    new = {id(offer) for offer in read.offers}
+    fixed = newest((*(o for o in catalogue.all_offers if o.purchase is not Purchase.SPOT), *_fixed(read.offers)))
+    spots = [offer for offer in read.offers if offer.purchase is Purchase.SPOT]
+    report = lint((*fixed, *spots), today)
+    kept = [offer for offer in report.kept if id(offer) in new]
+    refused = tuple(refusal for refusal in report.refused if id(refusal.offer) in new)
+    texts = dict(catalogue.texts)
+    before = Catalogue.of(_only_read(texts))
+    texts[MACHINES] = machines_csv((*before.machines.values(), *(offer.machine for offer in kept)))
+    texts[OFFERS] = offers_csv(newest((*_fixed(before.all_offers), *_fixed(kept))))
+    texts[SPOTS] = _spots_csv(texts.get(SPOTS, ""), [offer for offer in kept if offer.purchase is Purchase.SPOT])
+    texts[REFUSED] = _refused_csv(refused)
+    return Merged(texts, len(kept), refused)
+
+
+def _fixed(offers: Iterable[Offer]) -> list[Offer]:
+    return [offer for offer in offers if offer.purchase is not Purchase.SPOT]
+
+
+def _only_read(texts: dict[str, str]) -> dict[str, str]:
+    """What was read in before, without what was shipped: that keeps its own files."""
+    return {name: text for name, text in texts.items() if not name.startswith(("offers", "spots")) or name == OFFERS}
+
+
+def machines_csv(machines: Iterable[Machine]) -> str:
+    rows = {
+        (m.provider, m.instance): (
+            m.provider,
+            m.instance,
+            _plain(m.vcpus),
+            _plain(m.memory_gib),
+            m.accelerator,
+            _plain(m.count),
+        )
+        for m in machines
+    }
+    return _csv(MACHINE_COLUMNS, sorted(rows.values()))
+
+
+def offers_csv(offers: Iterable[Offer]) -> str:
+    return _csv(OFFER_COLUMNS, (_offer_row(offer) for offer in offers))
+
+
+def _offer_row(offer: Offer) -> tuple[str, ...]:
+    return (
+        offer.provider,
+        offer.instance,
+        offer.region,
+        offer.zone,
+        offer.purchase.value,
+        _plain(offer.usd_per_hour),
+        "" if offer.low is None else _plain(offer.low),
+        "" if offer.high is None else _plain(offer.high),
+        offer.source,
+        offer.dated,
+    )
+
+
+def _spots_csv(before: str, offers: Sequence[Offer]) -> str:
+    """What was seen before and what is new, once each, the latest of every zone."""
+    rows = [tuple(row[name] for name in SPOT_COLUMNS) for row in csv.DictReader(io.StringIO(before))]
+    rows += [(o.provider, o.instance, o.region, o.zone, _plain(o.usd_per_hour), o.source, o.dated) for o in offers]
+    zones: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
+    for row in dict.fromkeys(rows):
+        zones.setdefault(row[:4], []).append(row)
+    return _csv(SPOT_COLUMNS, (row for seen in zones.values() for row in sorted(seen, key=lambda r: r[-1])[-SEEN_MAX:]))
+
+
+def _refused_csv(refused: Iterable[Refusal]) -> str:
+    return _csv(REFUSED_COLUMNS, ((*_offer_row(each.offer)[:6], each.rule, each.reason) for each in refused))
+
+
+def _csv(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(head)
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _plain(amount: Decimal) -> str:
+    return f"{amount.normalize():f}" if amount else "0"

@@ -1,0 +1,162 @@
+"""What does it cost, where is it cheapest, and how do newer prices come in? `weyr prices`, with providers' lists served
+here in the form that they publish: the real ones are not asked."""
+
+import json
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from cli_shell import Shell
+
+TODAY = datetime.now(UTC).date().isoformat()
+COLUMNS = (
+    "SKU,TermType,Unit,PricePerUnit,Currency,LeaseContractLength,PurchaseOption,OfferingClass,Product Family,"
+    "Instance Type,vCPU,Memory,Tenancy,Operating System,CapacityStatus,Pre Installed S/W,GPU,Region Code"
+)
+PLAIN = "Shared,Linux,Used,NA,8,eu-west-1"
+AWS_LIST = f"""\
+"FormatVersion","v1.0"
+"Publication Date","{TODAY}T18:02:11Z"
+"OfferCode","AmazonEC2"
+{COLUMNS}
+A,OnDemand,Hrs,24.01,USD,,,,Compute Instance,p4d.24xlarge,96,1152 GiB,{PLAIN}
+A,Reserved,Hrs,15.5,USD,1yr,No Upfront,standard,Compute Instance,p4d.24xlarge,96,1152 GiB,{PLAIN}
+B,OnDemand,Hrs,700.0,USD,,,,Compute Instance,p5.48xlarge,192,2048 GiB,{PLAIN}
+"""
+SKYPILOT_COLUMNS = (
+    "InstanceType,vCPUs,MemoryGiB,AcceleratorName,AcceleratorCount,GpuInfo,Region,AvailabilityZone,Price,SpotPrice"
+)
+
+
+class Lists(BaseHTTPRequestHandler):
+    """AWS's bulk file and two pages of Azure's API."""
+
+    def do_GET(self) -> None:
+        asked = urlsplit(self.path)
+        if asked.path == "/offers/v1.0/aws/AmazonEC2/current/eu-west-1/index.csv":
+            self._answer(AWS_LIST.encode())
+        elif asked.path == "/api/retail/prices":
+            self._answer(json.dumps(self._page(parse_qs(asked.query))).encode())
+        else:
+            self.send_error(404)
+
+    def _page(self, query: dict[str, list[str]]) -> dict[str, object]:
+        is_second = "$skip" in query
+        address = f"http://{self.headers['Host']}/api/retail/prices"
+        beside = {} if is_second else {"skuName": "NC24ads A100 v4 Spot", "retailPrice": 0.9}
+        item = {
+            "currencyCode": "USD", "retailPrice": 4.775, "armRegionName": "westeurope", "unitOfMeasure": "1 Hour",
+            "productName": "Virtual Machines NCadsA100v4 Series", "skuName": "NC24ads A100 v4", "type": "Consumption",
+            "armSkuName": "Standard_NC24ads_A100_v4", **beside,
+        }  # fmt: skip
+        more = f"{address}?$filter=x&$skip=100"
+        return {"Items": [item], "NextPageLink": None if is_second else more, "Count": 1}
+
+    def _answer(self, body: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def lists() -> Iterator[str]:
+    """The address of a server with both providers' lists."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Lists)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_the_cheapest_gpu_on_spot_in_europe_is_one_line_away(shell: Shell) -> None:
+    """The newcomer's question, without a server or an account: each row with its place, its price and its day."""
+    said = shell.weyr("prices", "A100", "--spot", "--region", "eu", "--json")
+    offers = json.loads(said.out)["offers"]
+    each = [float(offer["usd_per_accelerator_hour"]) for offer in offers]
+
+    assert said.status == 0
+    assert each == pytest.approx(sorted(each), abs=1e-4)
+    assert {offer["accelerator"] for offer in offers} == {"A100", "A100-80GB"}
+    assert {offer["purchase"] for offer in offers} == {"spot"}
+    assert all(offer["region"].startswith("eu") and offer["source"] and offer["dated"] for offer in offers)
+    assert {offer["provider"] for offer in offers} == {"aws", "gcp"}
+
+
+def test_clouds_are_compared_for_one_accelerator(shell: Shell) -> None:
+    """A price that nobody knows is called unknown, and never shown as nothing."""
+    said = shell.weyr("prices", "compare", "H100", "A100")
+    lines = said.out.splitlines()
+
+    assert [line.split()[:2] for line in lines[1:]] == [
+        [what, on] for what in ("H100", "A100") for on in ("aws", "azure", "gcp")
+    ]
+    azure = next(line for line in lines if line.split()[:2] == ["A100", "azure"])
+    assert "unknown" in azure
+    assert " 0.00 " not in said.out
+
+
+def test_what_is_mistyped_is_guessed(shell: Shell) -> None:
+    """All that is wrong in the line is told at once."""
+    said = shell.weyr("prices", "A1000", "--region", "eu-centrl-1")
+
+    assert said.status != 0
+    assert 'Did you mean "A100"?' in said.err
+    assert 'Did you mean "eu-central-1"?' in said.err
+
+
+def test_newer_prices_come_in_from_the_providers_own_lists(shell: Shell, lists: str) -> None:
+    """A sentinel in the list is refused with its reason, all else holds from then on, and the old prices come back."""
+    aws = shell.weyr("prices", "refresh", "aws", "--region", "eu-west-1", "--address", lists)
+    azure = shell.weyr("prices", "refresh", "azure", "--region", "westeurope", "--address", lists, "--json")
+    committed = json.loads(shell.weyr("prices", "A100", "--reserved", "1", "--region", "eu-west-1", "--json").out)
+    spot = json.loads(shell.weyr("prices", "Standard_NC24ads", "--spot", "--json").out)
+
+    assert "2 prices were taken" in aws.out, aws.err
+    assert "700" in aws.out
+    assert "sentinel" in aws.out
+    assert json.loads(azure.out)["kept"] == 2
+    assert [offer["usd_per_hour"] for offer in committed["offers"]] == ["15.5"]
+    assert [offer["usd_per_hour"] for offer in spot["offers"]] == ["0.9"]
+    assert spot["version"] == json.loads(azure.out)["version"]
+    assert spot["version"] in {folder.name for folder in (shell.home / "prices").iterdir()}
+
+    shell.weyr("prices", "refresh", "--shipped")
+    assert json.loads(shell.weyr("prices", "Standard_NC24ads", "--spot", "--json").out)["offers"] == []
+
+
+def test_a_list_that_cannot_be_had_changes_nothing(shell: Shell, lists: str) -> None:
+    """What fails says what it asked, and the prices that held still do."""
+    absent = shell.weyr("prices", "refresh", "aws", "--region", "nowhere-1", "--address", lists)
+    google = shell.weyr("prices", "refresh", "gcp", "--region", "europe-west4")
+
+    assert absent.status == 1
+    assert "404" in absent.err
+    assert "still hold" in absent.err
+    assert "API key" in google.err
+    assert "--from skypilot" in google.err
+    assert not (shell.home / "prices").exists()
+
+
+def test_a_list_of_skypilots_form_is_read_from_a_file(shell: Shell, tmp_path: Path) -> None:
+    """GCP's prices without a key: the catalogue that SkyPilot publishes, once the linter has been over it."""
+    folder = tmp_path / "v8" / "gcp"
+    folder.mkdir(parents=True)
+    rows = ("c4-standard-4,4,15,,,,europe-west4,europe-west4-a,0.21,0.08", "e9-x-4,4,15,,,,europe-west4,,0.1,0.2")
+    (folder / "vms.csv").write_text("\n".join((SKYPILOT_COLUMNS, *rows)) + "\n")
+    said = shell.weyr(
+        "prices", "refresh", "--from", "skypilot", str(tmp_path / "v8"), "--dated", "2026-11-01", "--json"
+    )
+    told = json.loads(said.out)
+
+    assert told["kept"] == 3
+    assert [refusal["rule"] for refusal in told["refused"]] == ["spot above on demand"]
