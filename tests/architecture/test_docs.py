@@ -148,7 +148,7 @@ def _problem_with(line: str) -> str:
         if word.startswith("--"):
             continue
         subcommand = command.get_command(None, word) if hasattr(command, "get_command") else None
-        if subcommand is None and getattr(command, "meant", ""):
+        if subcommand is None and getattr(command, "meant", None):
             known |= set(_options(command.get_command(None, command.meant)))
             break
         if subcommand is None:
