@@ -1,5 +1,7 @@
 """A stack that runs for nobody: what the waste finder says of it, and what becomes of the file and the bill."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from one_user import User, until
 
@@ -56,3 +58,23 @@ def test_what_was_found_is_shown_with_its_price_applied_and_saved(user: User) ->
     answer = user.weyr("cost", "advise", "--apply", "--idle", "1s", "--yes", "service/page")
     assert "replicas: 1" not in (user.folder / "weyr.yaml").read_text()
     assert "scale: {min: 0, max: 1}" in answer.err
+
+
+def test_what_its_calendar_closes_says_so_and_can_be_woken(user: User) -> None:
+    """Nothing of it is on the bill; whoever needs it learns how to have it, and has it."""
+    day = (datetime.now(UTC) + timedelta(days=2)).strftime("%a").lower()
+    service = f"{{run: sleep 600, listens: false, calendar: {{open: [{day} 00:00-00:01]}}}}"
+    user.up(f"stack: closed\nservices:\n  night: {service}\n")
+
+    assert user.row("service/night")["phase"] == "ready"
+    assert user.api("GET", "/v1/cost")["rate_micros_per_hour"] == 0
+    said = user.weyr("why", "service/night").out
+    assert "closed by its calendar until" in said
+    assert "weyr wake service/night" in said
+
+    user.weyr("wake", "service/night")
+
+    until(lambda: user.api("GET", "/v1/cost")["rate_micros_per_hour"] > 0, "the service to be woken")
+    events = [event["event"] for event in user.api("GET", "/v1/events?ref=service/night")["events"]]
+    assert {"service.closed", "order.wake", "service.opened"} <= set(events)
+    assert "it is not closed by a calendar" in user.weyr("wake", "service/night", status=1).err

@@ -29,6 +29,7 @@ VERBS: VerbTable = {
         "secret": "Set, list and remove secrets.",
         "key": "Make, list, rotate and revoke API keys.",
         "dev": "List development sessions, or tell how to enter one.",
+        "wake": "Start what its calendar or its idleness stopped.",
         "rollout": "Promote, abort, pause or resume a new version that is on its way.",
         "invoke": "Call a function and print its answer.",
         "model": "Make a smaller version of a model, and say what it costs.",

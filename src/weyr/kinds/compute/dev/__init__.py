@@ -4,7 +4,7 @@ from weyr.core.capability import Capability
 from weyr.core.kind import Kind, Layer
 from weyr.core.task_usage import task_usage
 from weyr.kinds.compute.dev.checks import checks
-from weyr.kinds.compute.dev.decide import decide, estimate
+from weyr.kinds.compute.dev.decide import WAKE, decide, estimate, refuses
 from weyr.kinds.compute.dev.memory import DevMemory, reborn
 from weyr.kinds.compute.dev.spec import DevSpec
 
@@ -22,4 +22,7 @@ KIND = Kind(
     reborn=reborn,
     begins_again=True,
     checks=checks,
+    orders=frozenset({WAKE}),
+    refuses=refuses,
+    reads_cost=lambda spec: spec.calendar is not None,
 )

@@ -19,9 +19,12 @@ from weyr.core.replica_set import Sight
 from weyr.core.seen import EndReason, TaskEnd, Unknown
 from weyr.core.task_spec import command_of, task_body
 from weyr.core.task_usage import planned_quantities, task_meters
+from weyr.core.units import money_text
 from weyr.kinds.compute.dev.memory import DevMemory
 from weyr.kinds.compute.dev.spec import DevSpec
 
+WAKE = "wake"
+AGAIN = "weyr up or weyr wake begins another"
 HOURS_PER_MONTH = 160.0
 """A working month: a session that is used all day and ends each evening."""
 JUPYTER = "exec jupyter lab --no-browser --allow-root --ip=127.0.0.1 --port=$PORT --ServerApp.port_retries=0"
@@ -33,15 +36,17 @@ def decide(want: Want[DevSpec], view: View[DevMemory]) -> Decision[DevMemory]:
     if want.spec is None:
         return _remove(view, memory)
     key = key_of(want.spec)
-    if want.generation > memory.generation:
+    is_woken = view.order is not None and view.order.number > memory.order
+    if want.generation > memory.generation or is_woken:
         held = replace(memory.held, crashes=0, retry_at=0.0, ended=0)
-        memory = DevMemory(held, want.generation)
+        memory = DevMemory(held, want.generation, order=view.order.number if view.order else memory.order)
     blocked = sorted(f"{ref} ({need.phase})" for ref, need in view.needs.items() if need.phase is not Phase.READY)
     if blocked and not memory.held.replicas:
         waiting = Condition(ConditionType.WAITING, True, "Needs", f"waits for {', '.join(blocked)}")
         return Decision((), (waiting,), memory=memory, again_s=5)
     sight = Sight(view.now, view.things, key)
     memory, notes = _weighed(sight, memory)
+    memory, closed = _closed(want, view, sight, memory)
     desired = 0 if view.hold or memory.outcome else 1
     held = replica_set.let_go(sight, memory.held, desired, unavailable=1)
     staying = {replica.part for replica in held.replicas if not replica.is_leaving}
@@ -55,18 +60,27 @@ def decide(want: Want[DevSpec], view: View[DevMemory]) -> Decision[DevMemory]:
     condition, port = _conclude(view, sight, memory)
     outputs = {"url": f"http://127.0.0.1:{port}/" if port else ""}
     again_s = 0.2 if stops or condition.reason == "Starting" else 5.0 if desired else None
-    return Decision((*ensured, *stops), (condition,), outputs, memory, notes=notes, again_s=again_s)
+    return Decision((*ensured, *stops), (condition,), outputs, memory, notes=(*notes, *closed), again_s=again_s)
 
 
 def estimate(spec: DevSpec) -> tuple[Estimate, ...]:
-    """A working month."""
-    lines = planned_quantities(spec)
-    return tuple(Estimate(sku, quantity, HOURS_PER_MONTH, "eight hours a working day") for sku, quantity in lines)
+    """A working month, or as long as its calendar is open where that is less."""
+    open_hours = spec.calendar.hours_per_month if spec.calendar else HOURS_PER_MONTH
+    hours = min(HOURS_PER_MONTH, open_hours)
+    note = "eight hours a working day" if hours == HOURS_PER_MONTH else "while its calendar is open"
+    return tuple(Estimate(sku, quantity, hours, note) for sku, quantity in planned_quantities(spec))
+
+
+def refuses(memory: DevMemory | None, verb: str) -> str:
+    """Why an order cannot be carried out now, "" where it can."""
+    if verb == WAKE and (memory is None or not memory.outcome):
+        return "it has not ended"
+    return ""
 
 
 def key_of(spec: DevSpec) -> str:
     """Names what a session is started as; when it changes, another one takes its place."""
-    plain = spec.model_dump(mode="json", exclude={"protect"}, exclude_defaults=True)
+    plain = spec.model_dump(mode="json", exclude={"protect", "calendar"}, exclude_defaults=True)
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -111,6 +125,23 @@ def _weighed(sight: Sight, memory: DevMemory) -> tuple[DevMemory, tuple[Note, ..
     return replace(memory, outcome=text, has_failed=has_failed), notes
 
 
+def _closed(
+    want: Want[DevSpec], view: View[DevMemory], sight: Sight, memory: DevMemory
+) -> tuple[DevMemory, tuple[Note, ...]]:
+    """Ends the session with the first closing of its calendar after it began: also one that was begun at night."""
+    calendar = want.spec.calendar if want.spec else None
+    if calendar is None or memory.outcome:
+        return memory, ()
+    facts = [sight.facts(replica) for replica in memory.held.replicas if not replica.is_leaving]
+    began = next((f.started_at for f in facts if f and f.started_at is not None), None)
+    if began is None or view.now < calendar.closes_after(began):
+        return memory, ()
+    rate = view.cost.rate_micros_per_hour if view.cost else 0
+    saved = f", which saves {money_text(rate)} per hour" if rate else ""
+    text = f"its calendar closed, and it ended{saved}"
+    return replace(memory, outcome=text), (Note("dev.closed", f"{text}; {AGAIN}"),)
+
+
 def _was_taken_away(end: TaskEnd | None) -> bool:
     ours = (EndReason.SUCCEEDED, EndReason.FAILED, EndReason.OUT_OF_MEMORY, EndReason.TIMED_OUT, EndReason.REFUSED)
     return end is None or end.reason not in ours
@@ -132,7 +163,7 @@ def _conclude(view: View[DevMemory], sight: Sight, memory: DevMemory) -> tuple[C
         return Condition(ConditionType.HELD, True, "BudgetSpent", view.hold.reason), 0
     if memory.outcome:
         type = ConditionType.FAILED if memory.has_failed else ConditionType.COMPLETE
-        return Condition(type, True, "Ended", f"{memory.outcome}; weyr up begins another"), 0
+        return Condition(type, True, "Ended", f"{memory.outcome}; {AGAIN}"), 0
     current = [replica for replica in memory.held.replicas if sight.is_current(replica)]
     thing = view.things.get(current[0].part) if current else None
     if thing and thing.is_accepted and isinstance(thing.seen, Unknown) and thing.seen.since is not None:

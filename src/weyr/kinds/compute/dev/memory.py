@@ -13,8 +13,10 @@ class DevMemory:
     generation: int = 0
     outcome: str = ""
     has_failed: bool = False
+    order: int = 0
+    """The number of the last order that was carried out."""
 
 
 def reborn(memory: DevMemory) -> DevMemory:
-    """A session that is made anew counts its tasks on: no name is used twice."""
-    return DevMemory(ReplicaSet(last_number=memory.held.last_number))
+    """A session that is made anew counts its tasks on: no name is used twice, and no order either."""
+    return DevMemory(ReplicaSet(last_number=memory.held.last_number), order=memory.order)

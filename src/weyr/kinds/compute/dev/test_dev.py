@@ -30,12 +30,16 @@ class Desk:
     spec: DevSpec | None = field(default_factory=session)
     ends: dict[str, TaskEnd] = field(default_factory=dict)
     is_held: bool = False
+    after_s: float = 1.0
+    order: str = ""
+    began_at: float = 1.0
     history: History = field(default_factory=lambda: History(KIND, SHELL))
 
     def step(self, count: int = 1) -> Decision[Any]:
         for _ in range(count):
             seen = tuple(self._seen(part, thing) for part, thing in self.history.things.items())
-            decision = self.history.move(Move(1.0, seen or (Unknown(),), is_held=self.is_held, spec=self.spec))
+            move = Move(self.after_s, seen or (Unknown(),), is_held=self.is_held, spec=self.spec, order=self.order)
+            decision, self.order = self.history.move(move), ""
             assert len(self.history.live_tasks()) <= 1, "two sessions would write into one folder"
         return decision
 
@@ -51,7 +55,7 @@ class Desk:
             return Absent()
         if part in self.ends:
             return Present(TaskFacts(TaskState.ENDED, started_at=1.0, end=self.ends[part]))
-        return Present(TaskFacts(TaskState.RUNNING, is_ready=True, started_at=1.0, ports=(20_000,)))
+        return Present(TaskFacts(TaskState.RUNNING, is_ready=True, started_at=self.began_at, ports=(20_000,)))
 
 
 def test_an_idle_session_ends_and_the_next_plan_begins_another() -> None:
@@ -139,3 +143,32 @@ def test_what_could_never_work_is_refused_in_the_plan(fields: dict[str, Any]) ->
     """Better a line in the plan than a session that never opens."""
     assert KIND.checks is not None
     assert len(list(KIND.checks(Proposal({SHELL: session(**fields)}, {})))) == 1
+
+
+def test_a_calendar_ends_a_session_and_an_order_begins_another() -> None:
+    """A notebook left open on a Monday evening is gone at its closing; one begun at night stays until the next."""
+    desk = Desk(session(calendar={"open": ["mon-fri 07:00-14:00"]}), began_at=1_000_000.0)
+    desk.step(3)
+    assert desk.phase() is Phase.READY
+
+    desk.after_s = 800
+    desk.step()
+    desk.after_s = 1
+    said = desk.step(3).conditions[0].message
+    assert (desk.tasks, desk.phase()) == ([], Phase.DONE)
+    assert "its calendar closed" in said
+    assert "weyr wake begins another" in said
+    assert [note.event for note in desk.history.story].count("dev.closed") == 1
+    assert KIND.refuses is not None
+    assert KIND.refuses(desk.history.memory, "wake") == ""
+
+    desk.order, desk.began_at = "wake", desk.history.now
+    desk.step(3)
+    assert desk.tasks == ["2"]
+    assert KIND.refuses(desk.history.memory, "wake") == "it has not ended"
+    desk.after_s = 20 * 3600
+    desk.step()
+    assert desk.tasks == ["2"], "the next morning"
+    desk.after_s = 5 * 3600
+    desk.step(3)
+    assert desk.tasks == []

@@ -14,7 +14,6 @@ from weyr.core.moment import is_awaited
 from weyr.core.pools import NodeBody, NodeFacts, NodeState, PoolBody, PoolFacts
 from weyr.core.ref import Ref
 from weyr.core.seen import Present
-from weyr.kinds.compute.pool.calendar import is_open
 from weyr.kinds.compute.pool.seen_nodes import follow
 from weyr.kinds.compute.pool.spec import PoolSpec
 from weyr.kinds.compute.pool.usage import node_meters
@@ -112,7 +111,7 @@ def declared(ref: Ref, spec: PoolSpec) -> PoolBody:
 
 def _ceiling(spec: PoolSpec, view: View[PoolMemory]) -> int:
     """The most nodes at this moment: none while the calendar is closed or the stack may not spend."""
-    if view.hold or (spec.calendar and not is_open(spec.calendar.open, spec.calendar.zone, view.now)):
+    if view.hold or (spec.calendar and not spec.calendar.is_open(view.now)):
         return 0
     return _most(spec)
 

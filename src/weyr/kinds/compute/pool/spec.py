@@ -4,9 +4,9 @@ from typing import Annotated
 
 from weyr.core.accelerators import MODEL, PROFILE
 from weyr.core.engine import LOCAL
+from weyr.core.opening_fields import Calendar
 from weyr.core.pools import Market
-from weyr.core.schema import Boolean, Count, Duration, MoneyAmount, Size, Spec, SpecPart, checked, field
-from weyr.kinds.compute.pool.calendar import hours_of, zone_of
+from weyr.core.schema import Boolean, Count, Duration, MoneyAmount, Size, Spec, checked, field
 
 
 def _accelerators(written: dict[str, int]) -> dict[str, int]:
@@ -23,15 +23,6 @@ def _slices(written: dict[str, int]) -> dict[str, int]:
         if not PROFILE.fullmatch(profile):
             raise ValueError(f"{profile!r} is not a MIG profile, such as 1g.10gb")
     return written
-
-
-class Calendar(SpecPart):
-    """When a pool may have nodes."""
-
-    open: tuple[Annotated[str, checked(hours_of)], ...] = field(
-        description="Days and hours, such as mon-fri 08:00-20:00.", min_length=1, examples=[["mon-fri 08:00-20:00"]]
-    )
-    zone: Annotated[str, checked(zone_of)] = field("UTC", description="The time zone, such as Europe/Berlin.")
 
 
 class PoolSpec(Spec):

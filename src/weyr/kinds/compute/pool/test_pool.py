@@ -7,13 +7,14 @@ import pytest
 
 from weyr.core.capability import Capability
 from weyr.core.decision import Decision, Ensure, Hold, Release, Thing, View, Want
+from weyr.core.opening import hours_of, is_open
+from weyr.core.opening_fields import Calendar
 from weyr.core.pools import NodeFacts, NodeState, NodeUse, PoolBody, PoolFacts
 from weyr.core.ref import Ref
 from weyr.core.seen import Absent, Present
 from weyr.core.units import Money
-from weyr.kinds.compute.pool.calendar import hours_of, is_open
 from weyr.kinds.compute.pool.decide import PoolMemory, decide, node_body
-from weyr.kinds.compute.pool.spec import Calendar, PoolSpec
+from weyr.kinds.compute.pool.spec import PoolSpec
 
 REF = Ref("box", "pool", "gpu")
 NOW = 1_764_151_200.0

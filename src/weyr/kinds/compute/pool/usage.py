@@ -31,7 +31,8 @@ def estimate(spec: PoolSpec) -> tuple[Estimate, ...]:
     note = f"{spec.min} of at most {spec.max} nodes kept all the time" if spec.min else "no node kept"
     if spec.max > spec.min and spec.price:
         note += f"; each of up to {spec.max - spec.min} more {spec.price} per hour, while it is needed"
-    return (Estimate(sku, quantity * spec.min, MONTH_S / 3600, note),)
+    hours = spec.calendar.hours_per_month if spec.calendar else MONTH_S / 3600
+    return (Estimate(sku, quantity * spec.min, hours, note + ", while it is open" * bool(spec.calendar)),)
 
 
 def _usage_of(thing: Thing) -> Iterator[Usage]:

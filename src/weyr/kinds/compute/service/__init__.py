@@ -4,6 +4,7 @@ from weyr.core.capability import Capability
 from weyr.core.kind import Kind, Layer
 from weyr.core.task_usage import task_usage
 from weyr.kinds.compute.service.checks import checks
+from weyr.kinds.compute.service.closing import WAKE, refuses
 from weyr.kinds.compute.service.decide import decide, estimate
 from weyr.kinds.compute.service.demand import demand
 from weyr.kinds.compute.service.memory import ServiceMemory, reborn
@@ -23,4 +24,7 @@ KIND = Kind(
     reborn=reborn,
     checks=checks,
     demand=demand,
+    orders=frozenset({WAKE}),
+    refuses=refuses,
+    reads_cost=lambda spec: spec.calendar is not None,
 )

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 
 from weyr.core.decision import Condition, ConditionType, Thing, View
+from weyr.core.ref import Ref
 from weyr.core.replica_set import Replica, ReplicaSet, Sight
 from weyr.core.seen import Present, RouteFacts, Unknown
+from weyr.kinds.compute.service.closing import closed_text
 from weyr.kinds.compute.service.memory import ServiceMemory
 from weyr.kinds.compute.service.spec import ServiceSpec
 
@@ -59,6 +61,12 @@ def conclude(
     crash = f"; {held.last_end}" if held.crashes else ""
     text = f"{len(ready)} of {desired} replicas are ready{beside}{crash}"
     return Condition(ConditionType.READY, False, "Starting", text)
+
+
+def closed_condition(ref: Ref, spec: ServiceSpec, view: View[ServiceMemory]) -> Condition:
+    """It is as it should be, with nothing running: said with when it opens, and what opens it before."""
+    assert spec.calendar is not None, "only a calendar closes it"
+    return Condition(ConditionType.READY, True, "Closed", closed_text(ref, spec.calendar, view.now))
 
 
 def _count(count: int) -> str:

@@ -18,8 +18,9 @@ from weyr.core.routes import RouteBody, RouteVersion
 from weyr.core.seen import EndReason, RouteFacts, TaskEnd
 from weyr.core.task_usage import kept_counts, planned_quantities, replica_on, task_meters
 from weyr.core.units import HOUR_S, MONTH_S
+from weyr.kinds.compute.service import closing
 from weyr.kinds.compute.service.body import key_of, replica_body
-from weyr.kinds.compute.service.conclude import ROUTE, conclude, route_of
+from weyr.kinds.compute.service.conclude import ROUTE, closed_condition, conclude, route_of
 from weyr.kinds.compute.service.demand import staying
 from weyr.kinds.compute.service.memory import ServiceMemory
 from weyr.kinds.compute.service.spec import ServiceSpec
@@ -53,24 +54,31 @@ def decide(want: Want[ServiceSpec], view: View[ServiceMemory]) -> Decision[Servi
         waiting = Condition(ConditionType.WAITING, True, "Needs", f"waits for {', '.join(blocked)}")
         return Decision((), (waiting,), memory=memory, again_s=5)
     sight = Sight(view.now, view.things, key_of(want.spec))
+    memory, turned = closing.noted(want.ref, want.spec, view, closing.woken(want.spec, view, memory))
     memory, scaled = _scaled(want, want.spec, view, memory, sight)
     look = _Look(want, want.spec, view, sight, _desired(want.spec, view, memory, sight.key))
     held, notes = _stepped(look, memory, is_blocked=bool(blocked))
     memory = replace(memory, held=held)
-    condition = conclude(want.spec, view, sight, held, look.desired, _shortage(want, want.spec, view, look.desired))
+    if memory.is_closed and not view.hold:
+        condition = closed_condition(want.ref, want.spec, view)
+    else:
+        short = _shortage(want, want.spec, view, look.desired)
+        condition = conclude(want.spec, view, sight, held, look.desired, short)
     memory, serving = _noted_serving(look, memory, condition)
     route = route_of(view.things)
     memory = replace(memory, url=route.url if route and route.url else memory.url)
     stops = _stopped(look, held, route)
     is_still = (
-        not stops and condition.reason in ("Serving", "Asleep", "Running", "Ended") and not _is_rolling(look, held)
+        not stops
+        and condition.reason in ("Serving", "Asleep", "Running", "Ended", "Closed")
+        and not _is_rolling(look, held)
     )
     return Decision(
         actions=(*_ensured(look, held), *_ensured_route(look, held), *stops),
         conditions=(condition,),
         outputs=_outputs(look, memory),
         memory=memory,
-        notes=(*scaled, *notes, *serving),
+        notes=(*turned, *scaled, *notes, *serving),
         again_s=min(1.0, want.spec.health.every) if is_still else 0.2,
     )
 
@@ -79,7 +87,9 @@ def estimate(spec: ServiceSpec) -> tuple[Estimate, ...]:
     """All replicas that are kept at rest, all month; one that may sleep is assumed awake a tenth of it."""
     kept = spec.replicas if spec.scale is None else max(1, spec.scale.min)
     sleeps = spec.scale is not None and spec.scale.min == 0
-    hours, note = (MONTH_S / HOUR_S / 10, "awake a tenth of the time") if sleeps else (MONTH_S / HOUR_S, "always on")
+    open_hours = spec.calendar.hours_per_month if spec.calendar else MONTH_S / HOUR_S
+    rest = "while its calendar is open" if spec.calendar else "always on"
+    hours, note = (open_hours / 10, "awake a tenth of the time") if sleeps else (open_hours, rest)
     steady = spec.scale.steady if spec.scale else None
     return tuple(
         Estimate(sku, quantity * count, hours, f"{'' if sleeps else f'{count} '}{'on spot, ' if is_spot else ''}{note}")
@@ -97,7 +107,7 @@ def _scaled(
     quota = quota_of(spec.queue, want.ref.stack, view.needs)
     desired = count_of(spec.scale, quota, view.advice, memory.desired, view.now)
     start_s = start_learnt(memory.start_s, staying(sight, memory.held), view.now)
-    is_told = view.advice is not None and desired != memory.desired and not view.hold
+    is_told = view.advice is not None and desired != memory.desired and not view.hold and not memory.is_closed
     why = view.advice.why if view.advice else ""
     notes = (Note("service.scaled", f"{desired} replicas instead of {memory.desired}: {why}"),) if is_told else ()
     return replace(memory, desired=desired, start_s=start_s), notes
@@ -113,8 +123,9 @@ def _shortage(want: Want[ServiceSpec], spec: ServiceSpec, view: View[ServiceMemo
 
 
 def _desired(spec: ServiceSpec, view: View[ServiceMemory], memory: ServiceMemory, key: str) -> int:
-    """How many there should be: none while the stack may not spend, and none instead of those that ended for good."""
-    if view.hold:
+    """How many there should be: none while the stack may not spend or its calendar is closed, and none instead of those
+    that ended for good."""
+    if view.hold or memory.is_closed:
         return 0
     if spec.scale is not None:
         return memory.desired

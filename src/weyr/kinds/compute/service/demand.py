@@ -13,7 +13,7 @@ from weyr.kinds.compute.service.spec import ServiceSpec
 def demand(want: Want[ServiceSpec], view: View[ServiceMemory]) -> Demand | None:
     """What this look tells. None where it does not scale, or nothing is known of its route."""
     spec, memory, route = want.spec, view.memory, route_of(view.things)
-    if spec is None or spec.scale is None or memory is None or route is None or view.hold:
+    if spec is None or spec.scale is None or memory is None or route is None or view.hold or memory.is_closed:
         return None
     quota = quota_of(spec.queue, want.ref.stack, view.needs)
     if spec.scale.is_fixed and quota is None:

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from weyr.core.opening_fields import Calendar
 from weyr.core.scale_fields import Scale
 from weyr.core.schema import Boolean, Duration, SpecPart, field
 from weyr.core.task_spec import TaskSpec
@@ -48,6 +49,9 @@ class ServiceSpec(TaskSpec):
         None, description="How many run, by what is asked of it, instead of `replicas`.",
         examples=[{"min": 0, "max": 4, "target_inflight": 16}],
     )  # fmt: skip
+    calendar: Calendar | None = field(
+        None, description="When it runs: outside of these hours it has no replica, whatever is asked of it."
+    )
     health: Health = field(Health(), description="How one tells that a replica is well.")
     rollout: Rollout = field(Rollout(), description="How a new version takes over.")
     restart: Literal["always", "on-failure", "never"] = field(

@@ -37,12 +37,14 @@ class Shop:
     waiting: int = 0
     bad_versions: set[str] = field(default_factory=set)
     is_held: bool = False
+    order: str = ""
     history: History = field(default_factory=lambda: History(KIND, WEB))
 
     def step(self, count: int = 1, after_s: float = 1.0) -> Decision[Any]:
         for _ in range(count):
             seen = tuple(self._seen(part, thing) for part, thing in self.history.things.items())
-            decision = self.history.move(Move(after_s, seen or (Unknown(),), is_held=self.is_held, spec=self.spec))
+            move = Move(after_s, seen or (Unknown(),), is_held=self.is_held, spec=self.spec, order=self.order)
+            decision, self.order = self.history.move(move), ""
         return decision
 
     @property
@@ -330,3 +332,45 @@ def test_what_cannot_be_scaled_is_refused(case: str) -> None:
     spec = service(**{"scale": {"max": 2}, **fields})
     assert KIND.checks is not None
     assert [finding.path for finding in KIND.checks(Proposal({WEB: spec}, {}))] == [path]
+
+
+MONDAY = ("mon-fri 07:00-14:00",)
+"""The shop's first look is on a Monday at 13:46:40 UTC."""
+
+
+def test_a_calendar_ends_it_and_begins_it_again() -> None:
+    """Nothing is paid for at night; in the morning it is there before anybody asks."""
+    shop = Shop(service(replicas=2, calendar={"open": MONDAY}))
+    shop.step(4)
+    assert shop.replicas == ["1", "2"]
+
+    shop.step(after_s=800)
+    closed = shop.step(4).conditions[0]
+    assert (closed.reason, shop.replicas, shop.phase()) == ("Closed", [], Phase.READY)
+    assert "until Tue 07:00 UTC" in closed.message
+    assert "weyr wake service/web starts it now" in closed.message
+    assert [note.event for note in shop.history.story].count("service.closed") == 1
+
+    shop.step(after_s=17 * 3600)
+    assert len(shop.replicas) == 2
+    assert "service.opened" in {note.event for note in shop.history.story}
+
+
+def test_one_that_is_woken_at_night_runs_until_it_has_opened_and_closed() -> None:
+    """Whoever needs it on a Sunday has it, and nobody has to remember to close it again."""
+    shop = Shop(service(calendar={"open": MONDAY}))
+    shop.step(2)
+    shop.step(after_s=1000)
+    shop.step(3)
+    assert shop.replicas == []
+    assert KIND.refuses is not None
+    assert KIND.refuses(shop.history.memory, "wake") == ""
+
+    shop.order = "wake"
+    shop.step(2)
+    assert shop.replicas == ["2"]
+    shop.step(after_s=20 * 3600)
+    assert shop.replicas == ["2"], "it is open by now"
+    shop.step(after_s=4 * 3600)
+    shop.step(2)
+    assert shop.replicas == [], "it closed the next day at its hour"
