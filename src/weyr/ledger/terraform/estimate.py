@@ -14,8 +14,10 @@ from weyr.ledger.terraform import (
     buckets,
     caches,
     databases,
+    google,
     instances,
     keys_and_logs,
+    machine_learning,
     network,
     serverless,
     volumes,
@@ -34,6 +36,8 @@ PRICERS: Mapping[str, Pricer] = {
     **databases.PRICERS,
     **caches.PRICERS,
     **keys_and_logs.PRICERS,
+    **machine_learning.PRICERS,
+    **google.PRICERS,
 }
 
 
