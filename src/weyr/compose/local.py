@@ -18,6 +18,7 @@ from weyr.attempt import nvml
 from weyr.attempt.tasks import Tasks
 from weyr.compose.doors import listen_of, planes_of, ports_of, remote_keys_of, url_of
 from weyr.compose.kinds import KINDS
+from weyr.compose.price_store import catalogue_at
 from weyr.compose.ray import ray_opener
 from weyr.compose.remains import refuse_lost_store
 from weyr.compose.remotes import Remotes
@@ -166,7 +167,7 @@ def open_weyr(
     ports = ports_of(home, is_serving)
     access = Access(db, home.path, now, random_source.token_bytes, is_published=is_serving)
     secrets = Secrets(db, access.envelope)
-    catalogue = Catalogue.shipped()
+    catalogue = catalogue_at(home.path)
     ledger = Ledger(LedgerStore(db), catalogue)
     tracking = Tracking(db, now, lambda: random_source.token_hex(16), f"mlflow-artifacts:/{SYSTEM_BUCKET}/tracking")
     launcher = LauncherClient(home.sockets / "launcher.sock", home.info("launcher"), home.log("launcher"), epoch=epoch)

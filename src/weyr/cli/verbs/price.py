@@ -7,12 +7,12 @@ from typing import Annotated
 import typer
 
 from weyr.cli.estimate_table import estimate_table, left_out
-from weyr.cli.group import verb, verb_app
+from weyr.cli.group import Session, verb, verb_app
 from weyr.cli.options import AsJson
 from weyr.cli.screen import put, put_json, say
 from weyr.cli.terraform_files import file_text, resources_at
+from weyr.compose.price_store import catalogue_at
 from weyr.importing.terraform.usage_file import read_usage
-from weyr.ledger.prices.catalogue import Catalogue
 from weyr.ledger.terraform.estimate import estimate
 from weyr.ledger.terraform.plain import plain
 from weyr.ledger.terraform.usage import Usage
@@ -27,6 +27,7 @@ def price() -> None:
 
 @verb(app, "weyr price terraform examples/price --usage examples/price/usage.yaml")
 def terraform(
+    ctx: typer.Context,
     path: Annotated[Path, typer.Argument(metavar="PATH", help="A folder or file of .tf, a saved plan, or its JSON.")],
     usage: Annotated[
         Path | None,
@@ -55,7 +56,8 @@ def terraform(
     """
     resources = resources_at(path, var or [], var_file or [], region)
     used = read_usage(file_text(usage), str(usage)) if usage else Usage()
-    catalogue = Catalogue.shipped()
+    session: Session = ctx.obj
+    catalogue = catalogue_at(session.home)
     result = estimate(resources, used, catalogue, _day(on), with_free=free_tier)
     if as_json:
         put_json(plain(result, str(path), catalogue.version))
