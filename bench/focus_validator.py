@@ -24,6 +24,8 @@ from pathlib import Path
 from weyr.core.kind import Usage
 from weyr.core.ref import Ref
 from weyr.ledger import prices
+from weyr.ledger.books import Books
+from weyr.ledger.entries import Charge, Entry
 from weyr.ledger.focus.columns import Format, columns_of
 from weyr.ledger.focus.csv_text import csv_pieces
 from weyr.ledger.focus.rows import Rows
@@ -90,11 +92,11 @@ def made_bill(folder: Path) -> Path:
     ledger = Ledger(LedgerStore(db), catalogue)
     run_tasks(db, ledger)
     use_bucket(db, ledger)
+    post_by_hand(Books(LedgerStore(db)))
     path = folder / "focus.csv"
-    with db.read() as connection:
-        made = Rows(catalogue.books, lambda _ref: {"team": "vision", "cost centre": "4711"})
-        rows = (made.row(charge) for charge in charges(connection))
-        path.write_text("".join(csv_pieces(columns_of(Format.FOCUS), rows)))
+    made = Rows(catalogue.books)
+    rows = (row for charge in charges(db) for row in made.of(charge))
+    path.write_text("".join(csv_pieces(columns_of(Format.FOCUS), rows)))
     db.close()
     return path
 
@@ -124,6 +126,17 @@ def use_bucket(db: Database, ledger: Ledger) -> None:
             if times == 1:
                 ledger.open(connection, ref, "", usages, book, LATE_ON_A_MONTHS_LAST_DAY)
             ledger.read(connection, ref, usages, book, LATE_ON_A_MONTHS_LAST_DAY + 45_000 * times)
+
+
+def post_by_hand(books: Books) -> None:
+    """A bill from outside, a correction, a month that is closed, and a second bill for it that came late."""
+    begun_ms, now = round(LATE_ON_A_MONTHS_LAST_DAY * 1000), LATE_ON_A_MONTHS_LAST_DAY + 3 * 86_400
+    charge = Charge(Ref("digits", "endpoint", "chat"), "tokens.in", "openai", 12_500_000, begun_ms, begun_ms + 1,
+                    "2026-11-30", 4_000_000)  # fmt: skip
+    books.enter(Entry("openai-11", (charge,), "ada"), now)
+    books.correct(1, 5_000, "mended", "ada", "a wrong rate", now)
+    books.close("2026-11", "ada", now)
+    books.enter(Entry("openai-11-late", (charge,), "ada", "it came late"), now)
 
 
 def judged(validator: Path, bill: Path) -> int:

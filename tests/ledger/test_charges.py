@@ -28,7 +28,7 @@ def db(place: Path | PostgresUrl) -> Iterator[Database]:
 
 
 def test_every_line_comes_once_with_its_price(db: Database) -> None:
-    """By day and by meter, those of the days that were asked for, of one stack or of all."""
+    """In the journal's order, those of the days that were asked for, of one stack or of all."""
     ledger = Ledger(LedgerStore(db), Catalogue.shipped())
     for stack in ("digits", "other"):
         ref = Ref(stack, "job", "train")
@@ -38,16 +38,15 @@ def test_every_line_comes_once_with_its_price(db: Database) -> None:
             for hours in (1, 13, 37):
                 ledger.read(connection, ref, usages, "aws/fargate", NOON + hours * 3600)
 
+    found = list(charges(db))
+    days = [charge.line.day for charge in charges(db, "digits", "2026-11-23", "2026-11-23")]
     with db.read() as connection:
-        found = list(charges(connection))
-        days = [charge.line.day for charge in charges(connection, "digits", "2026-11-23", "2026-11-24")]
-        counted = count(connection), count(connection, "digits", "2026-11-23", "2026-11-24")
+        counted = count(connection), count(connection, "digits", "2026-11-23", "2026-11-23")
 
     assert len(found) == len(ledger.lines()) == counted[0] == 20
     assert days == ["2026-11-23"] * counted[1]
-    keys = [(charge.line.day, charge.line.meter, charge.line.number) for charge in found]
-    assert keys == sorted(set(keys))
-    assert {(c.line.sku, c.price and c.price.micros, c.book) for c in found} == {
+    assert [charge.line.seq for charge in found] == list(range(1, 21))
+    assert {(c.line.sku, c.meter.price and c.meter.price.micros, c.meter.book) for c in found} == {
         (CPU, 40_480, "aws/fargate"), (MEMORY, 4_445, "aws/fargate"),
     }  # fmt: skip
     assert sum(c.line.signed_micros for c in found) == 2 * 37 * (40_480 + 4_445)

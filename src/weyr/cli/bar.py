@@ -9,6 +9,19 @@ from importlib import import_module
 @contextmanager
 def bar(what: str) -> Iterator[Callable[[int, int], None]]:
     """Gives what to call with how many bytes are done, of how many."""
+    with _shown(what, "DownloadColumn") as tell:
+        yield tell
+
+
+@contextmanager
+def counted(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Gives what to call with how many of something are done, of how many."""
+    with _shown(what, "MofNCompleteColumn") as tell:
+        yield tell
+
+
+@contextmanager
+def _shown(what: str, figures: str) -> Iterator[Callable[[int, int], None]]:
     if not sys.stderr.isatty():
         yield lambda _done, _total: None
         return
@@ -18,7 +31,7 @@ def bar(what: str) -> Iterator[Callable[[int, int], None]]:
     columns = (
         progress.TextColumn(what),
         progress.BarColumn(),
-        progress.DownloadColumn(),
+        getattr(progress, figures)(),
         progress.TimeRemainingColumn(),
     )
     with progress.Progress(*columns, console=console, transient=True) as shown:

@@ -123,6 +123,15 @@ def spend_of(
 
 
 @dataclass(frozen=True, slots=True)
+class Daily:
+    """What one key came to on one day."""
+
+    day: str
+    key: str
+    micros: int
+
+
+@dataclass(frozen=True, slots=True)
 class Scope:
     """What a bill is of: one stack or all (None), and days from one up to and with another."""
 
@@ -147,8 +156,10 @@ def cost_of(
     closed: str = "",
 ) -> Cost:
     """The bill by `by`: the journal's totals, what is not posted yet, and the running rates."""
-    due = _due(by, meters, now_ms, scope, closed)
-    micros = {p.key: p.micros for p in folded([*((p.key, p.micros) for p in posted), *due])}
+    due = due_by_day(by, meters, now_ms, scope, closed)
+    micros = {
+        p.key: p.micros for p in folded([*((p.key, p.micros) for p in posted), *((d.key, d.micros) for d in due)])
+    }
     rates = _rates(by, meters, scope.stack)
     keys = sorted(micros.keys() | rates.keys())
     return Cost(
@@ -164,13 +175,14 @@ def cost_of(
     )
 
 
-def _due(by: Grouping, meters: Iterable[Meter], now_ms: int, scope: Scope, closed: str) -> Iterator[tuple[str, int]]:
+def due_by_day(by: Grouping, meters: Iterable[Meter], now_ms: int, scope: Scope, closed: str) -> Iterator[Daily]:
+    """What running meters would post at this moment, for the days that it would count for."""
     for meter in meters:
         for line in unposted([meter], now_ms):
             day = open_day(line.day, closed)
             if scope.has(day):
                 for account, part, sign in sides(meter, scope.stack):
-                    yield key_of(by, account, part, day, line.sku), sign * line.signed_micros
+                    yield Daily(day, key_of(by, account, part, day, line.sku), sign * line.signed_micros)
 
 
 def table_of(cost: Cost) -> tuple[tuple[str, str, str], ...]:

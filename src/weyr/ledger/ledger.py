@@ -4,7 +4,7 @@ The three that write take the caller's connection: a meter is opened in the tran
 writes the intent, and a reading is kept with what else was learnt of the thing.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from math import inf
 
@@ -16,13 +16,15 @@ from weyr.core.kind import Usage
 from weyr.core.metering import Line, Meter
 from weyr.core.ref import Ref, ThingId
 from weyr.ledger import accounts, meters
-from weyr.ledger.accounts import EVERYTHING, Scope
+from weyr.ledger.accounts import EVERYTHING, Daily, Scope
 from weyr.ledger.accounts import Cost as Bill
+from weyr.ledger.days import Days, days_of
 from weyr.ledger.grouping import By, Grouping, Posted, folded, key_of, sides
 from weyr.ledger.measured import peaks_of
 from weyr.ledger.meters import ms
 from weyr.ledger.prices import Catalogue, PriceBook
 from weyr.store import use_peaks
+from weyr.store.charges import Charge, charges, count
 from weyr.store.ledger import LedgerStore
 
 
@@ -128,6 +130,33 @@ class Ledger:
             posted = self._posted(connection, by, scope)
             closed = self._store.head(connection).closed
         return accounts.cost_of(by, posted, open_meters, spend, ms(now), scope, closed)
+
+    def days(self, stack: str | None, by: Grouping, now: float, from_day: str = "", to_day: str = "") -> Days:
+        """What was spent on each day, by `by`, from one day up to and with another.
+
+        Raises: UserError where that is by thing, or by day.
+        """
+        if by in (By.THING, By.DAY):
+            detail = f"What is told by day cannot be split up by {by} once more; ask by object."
+            raise UserError(Diagnostic("No days of that", detail, suggestion="weyr cost --chart --by object"))
+        first = accounts.month_of(ms(now)).first_day
+        with self._store.db.read() as connection:
+            open_meters = self._store.open_meters(connection, stack)
+            # The month's line is drawn from its first day on, whichever days the bars are of.
+            sums = self._store.sums(connection, stack, from_day and min(from_day, first), is_by_sku=by is By.SKU)
+            posted = [Daily(each.day, key_of(by, each.account, "", each.day, each.sku), each.micros) for each in sums]
+            closed = self._store.head(connection).closed
+        due = accounts.due_by_day(by, open_meters, ms(now), Scope(stack), closed)
+        return days_of(by, [*posted, *due], accounts.rate_of(open_meters, stack), ms(now), from_day, to_day)
+
+    def charges(self, stack: str | None = None, from_day: str = "", to_day: str = "") -> Iterator[Charge]:
+        """Every line that counts for these days, as it is read."""
+        return charges(self._store.db, stack, from_day, to_day)
+
+    def count(self, stack: str | None = None, from_day: str = "", to_day: str = "") -> int:
+        """How many lines `charges` gives."""
+        with self._store.db.read() as connection:
+            return count(connection, stack, from_day, to_day)
 
     def open_meters(self, stack: str | None = None) -> tuple[Meter, ...]:
         """Every meter that is not closed. `weyr down` leaves none."""

@@ -2,6 +2,7 @@
 
 from weyr.server.routes import ApiRoute, Media, Param, Tag, Where
 
+FORMATS = ("focus", "focus-1.4", "lines")
 GROUPINGS = ("stack", "kind", "object", "day", "thing", "sku")
 STACK = Param("stack", "Only what belongs to this stack.", example="digits")
 AFTER = Param("after", "Only events with a greater id.", type="integer", default=0)
@@ -147,6 +148,11 @@ LIVE = (
     ),
 )  # fmt: skip
 
+_DAYS = (
+    Param("from", "The first day, in UTC.", example="2026-11-01"),
+    Param("to", "The last day, in UTC.", example="2026-11-30"),
+)
+
 MONEY = (
     ApiRoute(
         "GET", "/v1/cost", "get_cost", Tag.MONEY, "Read the bill",
@@ -163,6 +169,29 @@ MONEY = (
         params=(STACK, Param("idle", "For how long something did nothing that is called idle, such as 1h.",
                              default="1h")),
         response="Advice", refusals=((400, "The duration is none."),),
+    ),
+    ApiRoute(
+        "GET", "/v1/cost/days", "cost_days", Tag.MONEY, "Read what was spent on each day",
+        "Without a gap between days, what cost most first; and how far the running month has come and will go. Bars "
+        "of at most 800 days, the last ones.",
+        params=(STACK, Param("by", "What a bar's part stands for.", choices=GROUPINGS, default="object"), *_DAYS),
+        response="CostDays",
+    ),
+    ApiRoute(
+        "GET", "/v1/cost/lines", "cost_lines", Tag.MONEY, "Export the bill",
+        "One row for each line of the journal, as they are read: a million of them take no more memory than one. "
+        "`focus` is FOCUS 1.2, `focus-1.4` the same figures under the names of 1.4, `lines` the journal's own columns.",
+        params=(STACK, Param("format", "Which columns.", choices=FORMATS, default="focus"), *_DAYS), media=Media.CSV,
+    ),
+    ApiRoute(
+        "GET", "/v1/cost/lines/count", "count_lines", Tag.MONEY, "Count the lines of an export",
+        params=(STACK, *_DAYS), response="LineCount",
+    ),
+    ApiRoute(
+        "GET", "/cost", "cost_page", Tag.MONEY, "See the bill as a page",
+        "The page itself holds no figure and is given to anybody; it asks this API with the token that it is opened "
+        "with (`weyr cost --page`) or told.",
+        media=Media.HTML, grant="",
     ),
 )  # fmt: skip
 

@@ -22,6 +22,7 @@ from weyr.server.doorkeeper import Doorkeeper, OwnerOnly, guarded, problem
 from weyr.server.handlers import service_handlers
 from weyr.server.metrics import FORMAT, metrics_text
 from weyr.server.mlflow.routes import mlflow_routes
+from weyr.server.money import money_handlers
 from weyr.server.openapi import document
 from weyr.server.reference import page
 from weyr.server.routes import Handler, starlette_routes
@@ -36,7 +37,7 @@ _REGISTRY = re.compile(r"/mlflow/(registered-models|model-versions)/")
 def build_app(service: Service, is_offline: bool = False) -> Starlette:
     """The application over an opened data folder. Offline, whoever can read the folder is its administrator."""
     handlers = {**service_handlers(service), **story_handlers(service), **visit_handlers(service)}
-    handlers |= _server_handlers(service)
+    handlers |= {**money_handlers(service), **_server_handlers(service)}
     grants = {route.handler: route.grant for route in API}
     table = {name: guarded(handler, grants.get(name, ""), service.refuse) for name, handler in handlers.items()}
 

@@ -42,6 +42,7 @@ class Media(StrEnum):
 
     JSON = "application/json"
     TEXT = "text/plain"
+    CSV = "text/csv"
     EVENTS = "text/event-stream"
     HTML = "text/html"
 

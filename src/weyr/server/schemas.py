@@ -321,6 +321,19 @@ SCHEMAS: dict[str, Schema] = {
         {"key": TEXT, "micros": MICROS, "rate_micros_per_hour": MICROS},
         {"key": "digits:job/train", "micros": 310, "rate_micros_per_hour": 0},
     ),
+    "CostDays": _record(
+        "What was spent on each day.",
+        {"currency": TEXT, "by": TEXT, "days": _list(TEXT), "rows": _list(of("CostDaysRow")), "month_days": _list(TEXT),
+         "month_micros": _list(MICROS, "What the month had come to at the end of each of its days, up to today."),
+         "forecast_micros": _list(MICROS, "How that goes on: one for each day of the month from today on.")},
+        {"currency": "USD", "by": "object", "days": ["2026-11-22"], "month_days": ["2026-11-22"], "month_micros": [310],
+         "forecast_micros": [650], "rows": [{"key": "digits:job/train", "micros": [310]}]},
+    ),
+    "CostDaysRow": _record(
+        "What one key cost on each day.", {"key": TEXT, "micros": _list(MICROS)},
+        {"key": "digits:job/train", "micros": [310]},
+    ),
+    "LineCount": _record("How many rows an export has.", {"lines": COUNT}, {"lines": 1440}),
     "LiveEndpoints": _record(
         "How endpoints are doing.", {"endpoints": _list(of("LiveEndpoint")), "currency": TEXT},
         {"endpoints": [], "currency": "USD"},

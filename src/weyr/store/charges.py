@@ -1,24 +1,23 @@
-"""How is the journal read from end to end? Line by line, each with the price and the book of its meter."""
+"""How is the journal read from end to end? A page of lines at a time, each with the meter that posted it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, func, select
 
-from weyr.core.metering import Line, Price
+from weyr.core.metering import Line, Meter
+from weyr.store.database import Database
+from weyr.store.ledger import PAGE, LedgerStore
 from weyr.store.ledger_rows import line_of
-from weyr.store.tables.ledger import journal, meters
-
-LINES_AT_ONCE = 2000
+from weyr.store.tables.ledger import accounts, journal, meters
 
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """A line of the journal, and at which price of which book it was reckoned."""
+    """A line of the journal, and the meter that tells its book, its price, its labels and what it is a share of."""
 
     line: Line
-    book: str
-    price: Price | None
+    meter: Meter
 
 
 def count(connection: Connection, stack: str | None = None, from_day: str = "", to_day: str = "") -> int:
@@ -27,24 +26,29 @@ def count(connection: Connection, stack: str | None = None, from_day: str = "", 
     return int(connection.execute(query).scalar_one())
 
 
-def charges(connection: Connection, stack: str | None = None, from_day: str = "", to_day: str = "") -> Iterator[Charge]:
-    """The lines that count for days from the first up to but without the second, by day and by meter.
+def charges(db: Database, stack: str | None = None, from_day: str = "", to_day: str = "") -> Iterator[Charge]:
+    """The lines that count for days from one up to and with another, in the journal's order; "" sets no bound.
 
-    An empty day sets no bound. The connection is in use until the last line was taken.
+    Of one stack: with those that share out what it pays for. Between two pages nothing is held: lines are only ever
+    added, so that whoever takes a minute to read a million of them reads what one look would have seen, and more.
     """
-    days = connection.execute(select(journal.c.day).where(*_within(stack, from_day, to_day)).distinct()).scalars()
-    streamed = connection.execution_options(yield_per=LINES_AT_ONCE)
-    for day in sorted(days):
-        query = select(journal, meters.c.book, meters.c.price_micros, meters.c.price_per_quantity, meters.c.price_per_s)
-        query = query.join_from(journal, meters).where(*_within(stack, "", ""), journal.c.day == day)
-        query = query.order_by(journal.c.meter, journal.c.number)
-        for row in streamed.execute(query):
-            priced = row.price_micros is not None
-            price = Price(row.price_micros, row.price_per_quantity, row.price_per_s) if priced else None
-            yield Charge(line_of(row), row.book, price)
+    store, after = LedgerStore(db), 0
+    query = select(journal).where(*_within(stack, from_day, to_day)).order_by(journal.c.seq).limit(PAGE)
+    while True:
+        with db.read() as connection:
+            page = [line_of(row) for row in connection.execute(query.where(journal.c.seq > after))]
+            ids = sorted({line.meter for line in page})
+            found = {meter.id: meter for meter in store.meters_by_id(connection, ids)}
+        yield from (Charge(line, found[line.meter]) for line in page)
+        if len(page) < PAGE:
+            return
+        after = page[-1].seq
 
 
 def _within(stack: str | None, from_day: str, to_day: str) -> list[ColumnElement[bool]]:
-    bounds: list[ColumnElement[bool]] = [] if stack is None else [journal.c.stack == stack]
+    bounds: list[ColumnElement[bool]] = []
+    if stack is not None:
+        shared = select(meters.c.id).join_from(meters, accounts, accounts.c.id == meters.c.source)
+        bounds.append((journal.c.stack == stack) | journal.c.meter.in_(shared.where(accounts.c.stack == stack)))
     bounds += [journal.c.day >= from_day] if from_day else []
-    return bounds + ([journal.c.day < to_day] if to_day else [])
+    return bounds + ([journal.c.day <= to_day] if to_day else [])

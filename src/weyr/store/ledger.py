@@ -20,7 +20,6 @@ from weyr.store.ledger_rows import key_of, labels_of, labels_text, line_of, line
 from weyr.store.periods import Period, in_open_days
 from weyr.store.tables.ledger import accounts, entries, journal, meters, periods, spending
 
-
 PAGE = 2_000
 
 

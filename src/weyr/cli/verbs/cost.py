@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Mapping
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -10,10 +11,13 @@ import typer
 from weyr.cli.advice import chosen, show_advice
 from weyr.cli.applying_advice import apply_advice
 from weyr.cli.connect import reader, writer
+from weyr.cli.cost_charts import draw
+from weyr.cli.exports import FromDay, ToDay, add_exports, page_address
 from weyr.cli.group import Session, verb, verb_app, whole_verb
 from weyr.cli.money import bill_line
 from weyr.cli.options import AsJson, Stack, Timeout, Yes
 from weyr.cli.screen import put, put_json, say, table
+from weyr.core.diagnostic import Diagnostic, UserError
 from weyr.core.units import money_text
 
 app = verb_app("Show what was spent, by whom, and what the month will come to.")
@@ -28,17 +32,43 @@ class By(StrEnum):
     SKU = "sku"
 
 
+Image = Annotated[Path | None, typer.Option(metavar="FILE", help="Draw it into this file.", rich_help_panel="Charts")]
+
+
 @whole_verb(app, "weyr cost --by object")
 def cost(
     ctx: typer.Context,
     stack: Stack = "",
     by: Annotated[By, typer.Option("--by", help="What a row stands for.")] = By.OBJECT,
     as_json: AsJson = False,
+    chart: Annotated[bool, typer.Option("--chart", help="Draw it by day.", rich_help_panel="Charts")] = False,
+    png: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw it as a PNG.", rich_help_panel="Charts")
+    ] = None,
+    svg: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw it as an SVG.", rich_help_panel="Charts")
+    ] = None,
+    from_day: FromDay = "",
+    to_day: ToDay = "",
+    is_page: Annotated[
+        bool, typer.Option("--page", help="Print the address of the page that shows it.", rich_help_panel="Output")
+    ] = False,
 ) -> None:
     """Show what was spent, by whom, and what the month will come to."""
     if ctx.invoked_subcommand is not None:
         return
     session: Session = ctx.obj
+    if is_page:
+        put(page_address(writer(session.home)))
+        return
+    if chart or png or svg:
+        asked = {"stack": stack, "by": By.OBJECT.value if by is By.DAY else by.value, "from": from_day, "to": to_day}
+        draw(reader(session.home), asked, chart, [path for path in (png, svg) if path])
+        return
+    if from_day or to_day:
+        detail = "The bill is told since the beginning; days can be chosen for a chart and for an export."
+        suggestion = f"weyr cost --chart --from {from_day or 'DAY'}"
+        raise UserError(Diagnostic("Days without a chart", detail, suggestion=suggestion))
     answer = reader(session.home).call("GET", "/v1/cost", stack=stack, by=by.value)
     if as_json:
         put_json(answer)
@@ -105,3 +135,6 @@ def _listing(answer: Mapping[str, Any], rows: list[Mapping[str, Any]], by: str) 
 
 def _share(micros: int, total: int) -> str:
     return f"{100 * micros / total:.1f} %" if total > 0 else ""
+
+
+add_exports(app)

@@ -8,6 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+QUANTITY_DIGITS, PRICE_DIGITS = 12, 6
+COST_DIGITS = QUANTITY_DIGITS + PRICE_DIGITS
+"""A quantity is rounded to a trillionth of its unit, a price is whole micro-units: their product needs no rounding."""
+
 
 class Type(StrEnum):
     """What a column's values are. A Decimal is written out in full, never as a float."""
@@ -97,17 +101,20 @@ COLUMNS = (
     Column("x_PriceBook"),
     Column("x_PriceSource"),
     Column("x_PriceDate"),
-    Column("x_Meter", Type.NUMBER),
-    Column("x_MeterLine", Type.NUMBER),
+    Column("x_JournalLine", Type.NUMBER),
+    Column("x_SharedFrom"),
+    Column("x_Entry"),
+    Column("x_Note"),
 )
 
 RENAMED_IN_1_4: Mapping[str, str] = {"ProviderName": "ServiceProviderName", "PublisherName": "HostProviderName"}
 """FOCUS 1.3 brought the new names, 1.4 (June 2026) no longer has the old ones."""
 
 LINES = (
-    Column("meter", Type.NUMBER), Column("number", Type.NUMBER), Column("stack"), Column("kind"), Column("name"),
-    Column("part"), Column("sku"), Column("book"), Column("from_ms", Type.NUMBER), Column("to_ms", Type.NUMBER),
-    Column("used"), Column("micros", Type.NUMBER), Column("debit"), Column("credit"), Column("day"),
+    Column("seq", Type.NUMBER), Column("meter", Type.NUMBER), Column("number", Type.NUMBER), Column("stack"),
+    Column("kind"), Column("name"), Column("part"), Column("sku"), Column("book"), Column("from_ms", Type.NUMBER),
+    Column("to_ms", Type.NUMBER), Column("used"), Column("micros", Type.NUMBER), Column("debit"), Column("credit"),
+    Column("day"), Column("labels", Type.TAGS), Column("entry"), Column("note"), Column("who"),
 )  # fmt: skip
 
 

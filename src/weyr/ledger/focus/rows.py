@@ -1,112 +1,96 @@
-"""How does a line of the journal read in FOCUS? Pure: a line with its price in, texts for every column out.
+"""How does a line of the journal read in FOCUS? Pure: a line with its meter in, texts for every column out.
 
 Amounts are whole numbers of a fixed part of a unit all the way, written out as decimals. BilledCost is what the journal
 holds, to the micro-unit. ListCost is the product of ListUnitPrice and PricingQuantity, to the last digit: it differs
 from BilledCost by the rounding of the journal, less than two micro-units a line.
+
+A share of what something else costs is two rows: what the object owes, and the same off that of which it is a share. So
+rows of all stacks add up to what is paid.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from weyr.core.metering import Line
-from weyr.core.ref import Ref
+from weyr.core.metering import Account, Line, Meter
+from weyr.core.ref import ThingId
 from weyr.core.units import DAY_S
-from weyr.ledger.focus.columns import RENAMED_IN_1_4
+from weyr.ledger.focus.columns import COST_DIGITS, PRICE_DIGITS, QUANTITY_DIGITS, RENAMED_IN_1_4
 from weyr.ledger.focus.services import Measure, consumed_in, priced_in, service_of
+from weyr.ledger.grouping import sides
 from weyr.ledger.prices import CURRENCY, PriceBook
 from weyr.store.charges import Charge
 
 ISSUER = "Weyr"
-QUANTITY_DIGITS, PRICE_DIGITS = 12, 6
-COST_DIGITS = QUANTITY_DIGITS + PRICE_DIGITS
-"""A quantity is rounded to a trillionth of its unit, a price is whole micro-units: their product needs no rounding."""
-
+METERS_KEPT = 10_000
+"""What is the same in all lines of a meter is worked out once; of so many meters it is kept."""
 _UNIT_PRICES = (
     "ContractedUnitPrice", "ListUnitPrice", "PricingCurrencyContractedUnitPrice", "PricingCurrencyListUnitPrice",
 )  # fmt: skip
 """All one: nothing is negotiated, and prices are in the currency of the bill."""
 
 Row = Mapping[str, str | None]
-TagsOf = Callable[[Ref], Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
 class _Fixed:
-    """What is the same in every line of a meter."""
+    """What is the same in every line of a meter for one that it counts for: `sign` is -1 where it is taken off.
+    `priced` None: the amount came with a bill, no price was kept."""
 
     columns: Mapping[str, str | None]
-    priced: Measure
-    price_micros: int
+    sign: int
     consumed: Measure
+    priced: tuple[Measure, int] | None
 
 
 class Rows:
-    """Turns charges into rows. `tags_of` tells what an object is marked with; books tell where prices come from."""
+    """Turns charges into rows, of one stack or of all (None). Books tell where prices come from."""
 
-    def __init__(self, books: Mapping[str, PriceBook], tags_of: TagsOf) -> None:
-        self._books, self._tags_of = books, tags_of
-        self._last: tuple[int, _Fixed] | None = None
+    def __init__(self, books: Mapping[str, PriceBook], stack: str | None = None) -> None:
+        self._books, self._stack = books, stack
+        self._known: dict[int, tuple[_Fixed, ...]] = {}
 
-    def row(self, charge: Charge) -> Row:
-        """The row of one line, under the names of both versions of FOCUS; None: nothing can be said there."""
-        line = charge.line
-        if self._last is None or self._last[0] != line.meter:
-            # Lines come by meter: what is said once for all of a meter's need not be kept for longer.
-            self._last = (line.meter, self._fixed(charge))
-        fixed = self._last[1]
-        billed = decimal_text(line.signed_micros, PRICE_DIGITS)
-        quantity = _amount(line.used, fixed.priced)
-        listed = decimal_text(quantity * fixed.price_micros, COST_DIGITS)
-        return {
-            **fixed.columns,
-            **_periods(line),
-            "BilledCost": billed,
-            "EffectiveCost": billed,
-            "PricingCurrencyEffectiveCost": billed,
-            "ListCost": listed,
-            "ContractedCost": listed,
-            "PricingQuantity": decimal_text(quantity, QUANTITY_DIGITS),
-            "ConsumedQuantity": decimal_text(_amount(line.used, fixed.consumed), QUANTITY_DIGITS),
-            "x_MeterLine": str(line.number),
-        }
+    def of(self, charge: Charge) -> Iterator[Row]:
+        """The rows of one line, under the names of both versions of FOCUS; None: nothing can be said there."""
+        meter = charge.meter
+        if meter.id not in self._known:
+            if len(self._known) >= METERS_KEPT:
+                self._known.clear()
+            self._known[meter.id] = tuple(
+                self._fixed(meter, account, ThingId(account.ref, part), sign)
+                for account, part, sign in sides(meter, self._stack)
+            )
+        return (_row(charge.line, fixed) for fixed in self._known[meter.id])
 
-    def _fixed(self, charge: Charge) -> _Fixed:
-        line, price = charge.line, charge.price
-        assert price is not None, "a meter without a price posts no line"
-        priced, price_micros = priced_in(line.sku, price)
-        consumed = consumed_in(line.sku)
+    def _fixed(self, meter: Meter, account: Account, thing: ThingId, sign: int) -> _Fixed:
         names = {"ProviderName": ISSUER, "PublisherName": ISSUER}
-        columns: dict[str, str | None] = {
+        columns = {
             **names,
             **{new: names[old] for old, new in RENAMED_IN_1_4.items()},
-            **_resource(line),
-            **self._priced_by(charge),
+            **_resource(meter, thing),
+            **self._priced_by(meter),
             "BillingCurrency": CURRENCY,
-            "ChargeCategory": "Usage",
             "ChargeFrequency": "Usage-Based",
-            "ConsumedUnit": consumed.unit,
             "InvoiceIssuerName": ISSUER,
-            **dict.fromkeys(_UNIT_PRICES, decimal_text(price_micros, PRICE_DIGITS)),
-            "PricingCategory": "Dynamic" if ".spot" in line.sku else "Standard",
             "PricingCurrency": CURRENCY,
-            "PricingUnit": priced.unit,
-            "Tags": tags_text(line.thing.ref, self._tags_of(line.thing.ref)),
-            "x_Meter": str(line.meter),
+            "Tags": tags_text(account),
+            "x_SharedFrom": meter.source.ref.absolute if meter.source else None,
         }
-        return _Fixed(columns, priced, price_micros, consumed)
+        priced = None if meter.price is None else priced_in(meter.sku, meter.price)
+        return _Fixed(columns, sign, consumed_in(meter.sku), priced)
 
-    def _priced_by(self, charge: Charge) -> dict[str, str | None]:
-        book = self._books.get(charge.book)
+    def _priced_by(self, meter: Meter) -> dict[str, str | None]:
+        book = self._books.get(meter.book)
         return {
-            "BillingAccountId": charge.book,
-            "BillingAccountName": (book.title if book else "") or charge.book,
-            "SkuId": charge.line.sku,
-            "SkuMeter": charge.line.sku,
-            "SkuPriceId": f"{charge.book}:{charge.line.sku}",
-            "SkuPriceDetails": json.dumps({"x_PriceBook": charge.book}),
-            "x_PriceBook": charge.book,
+            "BillingAccountId": meter.book,
+            "BillingAccountName": (book.title if book else "") or meter.book,
+            "PricingCategory": "Dynamic" if ".spot" in meter.sku else "Standard",
+            "SkuId": meter.sku,
+            "SkuMeter": meter.sku,
+            "SkuPriceId": f"{meter.book}:{meter.sku}",
+            "SkuPriceDetails": json.dumps({"x_PriceBook": meter.book}),
+            "x_PriceBook": meter.book,
             "x_PriceSource": (book.source or None) if book else None,
             "x_PriceDate": (book.dated or None) if book else None,
         }
@@ -115,17 +99,21 @@ class Rows:
 def line_row(charge: Charge) -> Row:
     """The line in the journal's own words."""
     line, ref = charge.line, charge.line.thing.ref
-    row = {
-        "stack": ref.stack, "kind": ref.kind, "name": ref.name, "part": line.thing.part, "sku": line.sku,
-        "book": charge.book, "debit": line.debit, "credit": line.credit, "day": line.day,
+    names = ("sku", "debit", "credit", "day", "entry", "note", "who")
+    numbers = ("seq", "meter", "number", "from_ms", "to_ms", "used", "micros")
+    return {
+        "stack": ref.stack, "kind": ref.kind, "name": ref.name, "part": line.thing.part, "book": charge.meter.book,
+        "labels": json.dumps(dict(charge.meter.labels), ensure_ascii=False),
+        **{name: getattr(line, name) for name in names},
+        **{name: str(getattr(line, name)) for name in numbers},
     }  # fmt: skip
-    return row | {name: str(getattr(line, name)) for name in ("meter", "number", "from_ms", "to_ms", "used", "micros")}
 
 
-def tags_text(ref: Ref, tags: Mapping[str, str]) -> str:
-    """An object's tags as one JSON object; those that Weyr adds begin with `weyr:`, which no tag of a user's does."""
+def tags_text(account: Account) -> str:
+    """An object's labels as one JSON object; those that Weyr adds begin with `weyr:`, which none of a user's does."""
+    ref = account.ref
     ours = {"weyr:kind": ref.kind, "weyr:name": ref.name, "weyr:stack": ref.stack}
-    return json.dumps({**dict(sorted(tags.items())), **ours}, ensure_ascii=False)
+    return json.dumps({**dict(sorted(account.labels)), **ours}, ensure_ascii=False)
 
 
 def decimal_text(scaled: int, digits: int) -> str:
@@ -135,17 +123,61 @@ def decimal_text(scaled: int, digits: int) -> str:
     return "0" if text == "0" else sign + text
 
 
+def _row(line: Line, fixed: _Fixed) -> Row:
+    billed = decimal_text(fixed.sign * line.signed_micros, PRICE_DIGITS)
+    return {
+        **fixed.columns,
+        **_periods(line),
+        **_costs(line, fixed, billed),
+        "BilledCost": billed,
+        "EffectiveCost": billed,
+        "PricingCurrencyEffectiveCost": billed,
+        "ChargeClass": "Correction" if line.note.startswith("late, of ") else None,
+        "x_JournalLine": str(line.seq),
+        "x_Entry": line.entry or None,
+        "x_Note": line.note or None,
+    }
+
+
+def _costs(line: Line, fixed: _Fixed, billed: str) -> dict[str, str | None]:
+    if fixed.priced is not None:
+        measure, price_micros = fixed.priced
+        quantity = _amount(fixed.sign * line.used, measure)
+        listed = decimal_text(quantity * price_micros, COST_DIGITS)
+        unit_price, unit = decimal_text(price_micros, PRICE_DIGITS), measure.unit
+        consumed = decimal_text(_amount(fixed.sign * line.used, fixed.consumed), QUANTITY_DIGITS)
+        category = "Usage"
+    elif line.note.startswith("corrects "):
+        # An amount alone: nothing was used, and no price was changed.
+        return {"ChargeCategory": "Adjustment", "ListCost": billed, "ContractedCost": billed, "PricingCategory": None}
+    else:
+        # A bill from outside tells an amount and no price: one of a US dollar's worth costs a dollar.
+        listed, unit_price, unit, category = billed, "1", CURRENCY, "Usage"
+        consumed = decimal_text(_amount(line.used, fixed.consumed), QUANTITY_DIGITS) if line.used else billed
+        quantity = fixed.sign * line.signed_micros * 10 ** (QUANTITY_DIGITS - PRICE_DIGITS)
+    return {
+        **dict.fromkeys(_UNIT_PRICES, unit_price),
+        "ChargeCategory": category,
+        "ConsumedQuantity": consumed,
+        "ConsumedUnit": CURRENCY if fixed.priced is None and not line.used else fixed.consumed.unit,
+        "ContractedCost": listed,
+        "ListCost": listed,
+        "PricingQuantity": decimal_text(quantity, QUANTITY_DIGITS),
+        "PricingUnit": unit,
+    }
+
+
 def _amount(used: int, measure: Measure) -> int:
     """How much of a unit, in trillionths, rounded to the nearest."""
     scaled: int = 2 * used * 10**QUANTITY_DIGITS + measure.used_per_unit
     return scaled // (2 * measure.used_per_unit)
 
 
-def _resource(line: Line) -> dict[str, str | None]:
-    ref, service = line.thing.ref, service_of(line.thing.ref.kind)
+def _resource(meter: Meter, thing: ThingId) -> dict[str, str | None]:
+    ref, service = thing.ref, service_of(thing.ref.kind)
     return {
-        "ChargeDescription": f"{line.sku} of {line.thing}",
-        "ResourceId": str(line.thing),
+        "ChargeDescription": f"{meter.sku} of {thing}",
+        "ResourceId": str(thing),
         "ResourceName": ref.name,
         "ResourceType": ref.kind,
         "ServiceCategory": service.category,

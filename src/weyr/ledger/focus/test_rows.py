@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weyr.core.metering import Meter, Price
-from weyr.core.ref import ThingId
+from weyr.core.metering import Account, Meter, Price
+from weyr.core.ref import Ref, ThingId
 from weyr.core.units import HOUR_S, MONTH_S
+from weyr.ledger import entries
+from weyr.ledger.entries import Entry
 from weyr.ledger.focus.columns import COLUMNS, Column, Format, Type, columns_of
 from weyr.ledger.focus.csv_text import csv_pieces
 from weyr.ledger.focus.rows import Row, Rows, decimal_text, line_row
@@ -25,22 +27,22 @@ from weyr.store.charges import Charge
 NOON_MS = 1_795_348_800_000
 """2026-11-22 12:00 UTC."""
 DAY_MS = 86_400_000
+LABELS = (("note", 'a "quoted", line\nbreak'), ("team", "vision"))
 CPU = Meter(
     ThingId.parse("digits:job/train#2"), "task.cpu", "aws/fargate", Price(40_480, 1000, HOUR_S), 0, id=7, quantity=2000,
-    run_since_ms=NOON_MS, run_from_ms=NOON_MS, posted_until_ms=NOON_MS,
+    run_since_ms=NOON_MS, run_from_ms=NOON_MS, posted_until_ms=NOON_MS, labels=LABELS,
 )  # fmt: skip
 LAKE = replace(
     CPU, thing=ThingId.parse("digits:bucket/lake"), sku="storage.standard", price=Price(23_000, 2**30, MONTH_S),
     quantity=5_000_000_007, id=8,
 )  # fmt: skip
 SHARE = replace(CPU, book="aws/g5.xlarge", price=Price(1_006_000, 4000, HOUR_S), quantity=1000)
-TAGS = {"team": "vision", "note": 'a "quoted", line\nbreak'}
 
 
 def rows_of(*meters_until: tuple[Meter, int]) -> list[Row]:
-    made = Rows(Catalogue.shipped().books, lambda _ref: TAGS)
+    made = Rows(Catalogue.shipped().books)
     lines = [(m, line) for m, until_ms in meters_until for line in post(m, until_ms, is_last=True)[1]]
-    return [made.row(Charge(line, m.book, m.price)) for m, line in lines]
+    return [row for meter, line in lines for row in made.of(Charge(line, meter))]
 
 
 def test_a_line_reads_as_focus_wants_it() -> None:
@@ -72,8 +74,8 @@ def test_the_products_hold_to_the_last_digit_and_the_sums_to_the_micro_unit(
     """The FOCUS validator does not add up; whoever pays by the file does."""
     meter, lines = post(meter, NOON_MS + until_ms, is_last=False)
     after, back = post(meter, NOON_MS + max(0, until_ms - taken_back_ms), is_last=True)
-    made = Rows({}, lambda _ref: {})
-    rows = [made.row(Charge(line, meter.book, meter.price)) for line in (*lines, *back)]
+    made = Rows({})
+    rows = [row for line in (*lines, *back) for row in made.of(Charge(line, meter))]
 
     for row in rows:
         listed, quantity = Decimal(row["ListCost"] or ""), Decimal(row["PricingQuantity"] or "")
@@ -96,7 +98,7 @@ def test_a_charge_lies_in_the_month_it_counts_for() -> None:
     """What a counter saw first in December counts for December, whenever it was begun."""
     line = post(CPU, NOON_MS + 1000, is_last=True)[1][0]
     late = replace(line, from_ms=NOON_MS, to_ms=NOON_MS + 9 * DAY_MS, day="2026-12-01")
-    row = Rows({}, lambda _ref: {}).row(Charge(late, "aws/fargate", CPU.price))
+    (row,) = Rows({}).of(Charge(late, CPU))
     assert row["ChargePeriodStart"] == row["BillingPeriodStart"] == "2026-12-01T00:00:00Z"
     assert_within(row)
 
@@ -108,12 +110,50 @@ def test_what_a_node_costs_is_told_in_dollars() -> None:
     assert measure.used_per_unit == 1_000_000 * HOUR_S * 1000
 
 
+def test_a_share_is_owed_by_one_and_taken_off_another() -> None:
+    """Whoever adds up all rows pays for a node once; a team sees its part of it, the pool what is idle."""
+    pool = Account(Ref("shared", "pool", "gpus"), (("team", "platform"),), 3)
+    meter = replace(CPU, book="shared:pool/gpus#n1", source=pool)
+    (line,) = post(meter, NOON_MS + 3_600_000, is_last=True)[1]
+    owed, off = Rows({}).of(Charge(line, meter))
+    (theirs,) = Rows({}, "shared").of(Charge(line, meter))
+
+    assert (owed["ResourceId"], owed["BilledCost"]) == ("digits:job/train#2", "0.08096")
+    assert (off["ResourceId"], off["BilledCost"], off["PricingQuantity"]) == ("shared:pool/gpus#n1", "-0.08096", "-2")
+    assert json.loads(off["Tags"] or "")["team"] == "platform"
+    assert owed["x_SharedFrom"] == off["x_SharedFrom"] == "shared:pool/gpus"
+    assert theirs == off
+
+
+def test_what_came_from_outside_has_its_amount_for_a_price() -> None:
+    """An API's bill names no price of ours; a correction used nothing, and one of a closed month says that it is."""
+    entry = Entry("openai-11", (), "ada", "October's bill")
+    bill = entries.Charge(CPU.thing.ref, "tokens.in", "openai", 12_500_000, NOON_MS, NOON_MS + 1, "2026-11-22", 4000)
+    rows: list[Row] = []
+    for charge, note in ((bill, ""), (replace(bill, micros=-2_500_000), "corrects 7: wrong rate")):
+        meter, line = entries.posting(charge, replace(entry, reason=note), NOON_MS)
+        rows += Rows({}).of(Charge(line, meter))
+    told, corrected = rows
+    late = Rows({}).of(Charge(replace(line, note=f"late, of 2026-10-31: {line.note}"), meter))
+
+    names = ("ChargeCategory", "ListCost", "ListUnitPrice", "PricingQuantity", "PricingUnit")
+    assert [told[name] for name in names] == ["Usage", "12.5", "1", "12.5", "USD"]
+    assert (told["ConsumedQuantity"], told["ConsumedUnit"], told["x_Entry"]) == ("4000", "Tokens", "openai-11")
+    assert (corrected["ChargeCategory"], corrected["BilledCost"], corrected["ListCost"]) == (
+        "Adjustment",
+        "-2.5",
+        "-2.5",
+    )
+    assert corrected.get("ListUnitPrice") is corrected.get("ConsumedQuantity") is corrected["ChargeClass"] is None
+    assert next(late)["ChargeClass"] == "Correction"
+
+
 def test_tags_are_one_json_object_and_a_row_is_one_csv_record() -> None:
     """Whatever somebody writes into a tag, other columns stay where they are."""
     text = "".join(csv_pieces(columns_of(Format.FOCUS), rows_of((CPU, NOON_MS + 60_000), (LAKE, NOON_MS + DAY_MS))))
     read = list(csv.DictReader(io.StringIO(text)))
     assert [row["ResourceType"] for row in read] == ["job", "bucket", "bucket"]
-    assert all(json.loads(row["Tags"]).items() >= TAGS.items() for row in read)
+    assert all(json.loads(row["Tags"]).items() >= dict(LABELS).items() for row in read)
     assert len(text.splitlines()) == 1 + len(read), "a tag's line break is escaped"
 
 
@@ -129,7 +169,7 @@ def test_1_4_has_the_same_figures_under_its_own_names() -> None:
 def test_the_journals_own_columns_lose_nothing() -> None:
     """Whoever checks the accounts wants the lines themselves."""
     line = post(CPU, NOON_MS + 1_234, is_last=True)[1][0]
-    row = line_row(Charge(line, "aws/fargate", CPU.price))
+    row = line_row(Charge(line, CPU))
     assert (row["used"], row["micros"], row["to_ms"]) == ("2468000", str(line.micros), str(NOON_MS + 1_234))
     assert all(row[column.name] is not None for column in columns_of(Format.LINES))
 

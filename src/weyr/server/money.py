@@ -1,0 +1,104 @@
+"""How is the bill drawn and exported? The days for a chart, the journal as CSV, and the page that shows both."""
+
+from collections.abc import Iterator
+from datetime import date
+from importlib import resources
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response, StreamingResponse
+
+from weyr.core.diagnostic import Diagnostic, UserError, did_you_mean
+from weyr.ledger.days import Days
+from weyr.ledger.focus.columns import Format, columns_of
+from weyr.ledger.focus.csv_text import csv_pieces
+from weyr.ledger.focus.rows import Row, Rows, line_row
+from weyr.ledger.grouping import grouping_of
+from weyr.ledger.prices import CURRENCY
+from weyr.server.answers import answering
+from weyr.server.routes import Handler, Media
+from weyr.server.service import Service
+
+
+def money_handlers(service: Service) -> dict[str, Handler]:
+    """cost_days, cost_lines, count_lines, cost_page."""
+
+    def cost_days(request: Request, _body: object) -> object:
+        first, last = _days(request)
+        by, stack = grouping_of(request.query_params.get("by", "object")), request.query_params.get("stack") or None
+        return days_json(service.weyr.ledger.days(stack, by, service.billed_at(), first, last))
+
+    def cost_lines(request: Request, _body: object) -> Response:
+        first, last = _days(request)
+        format = _format(request.query_params.get("format", Format.FOCUS.value))
+        rows = _rows(service, format, request.query_params.get("stack") or None, first, last)
+        pieces = csv_pieces(columns_of(format), rows)
+        return StreamingResponse(pieces, media_type=f"{Media.CSV.value}; charset=utf-8", headers=_named(format, first))
+
+    def count_lines(request: Request, _body: object) -> object:
+        return {"lines": service.weyr.ledger.count(request.query_params.get("stack") or None, *_days(request))}
+
+    page = resources.files("weyr.server").joinpath("cost.html").read_text(encoding="utf-8")
+    # Its own script and style are inside, it loads nothing, and it asks nobody but this server.
+    headers = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+               "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+               "Referrer-Policy": "no-referrer"}  # fmt: skip
+
+    return {
+        "cost_days": answering(cost_days),
+        "cost_lines": answering(cost_lines),
+        "count_lines": answering(count_lines),
+        "cost_page": answering(lambda _request, _body: HTMLResponse(page, headers=headers)),
+    }
+
+
+def days_json(days: Days) -> dict[str, Any]:
+    return {
+        "currency": CURRENCY,
+        "by": days.by.value,
+        "days": list(days.days),
+        "rows": [{"key": key, "micros": list(micros)} for key, micros in days.micros.items()],
+        "month_days": list(days.month_days),
+        "month_micros": list(days.month_micros),
+        "forecast_micros": list(days.forecast_micros),
+    }
+
+
+def _rows(service: Service, format: Format, stack: str | None, first: str, last: str) -> Iterator[Row]:
+    charges = service.weyr.ledger.charges(stack, first, last)
+    if format is Format.LINES:
+        return (line_row(charge) for charge in charges)
+    made = Rows(service.weyr.catalogue.books, stack)
+    return (row for charge in charges for row in made.of(charge))
+
+
+def _days(request: Request) -> tuple[str, str]:
+    """The days that were asked for, empty where none were. Raises: UserError."""
+    first, last = (_day(name, request.query_params.get(name, "")) for name in ("from", "to"))
+    if first and last and last < first:
+        detail = f"{last} is before {first}: there is no day between them."
+        raise UserError(Diagnostic("No days", detail, suggestion=f"--from {last} --to {first}"))
+    return first, last
+
+
+def _day(name: str, text: str) -> str:
+    try:
+        return date.fromisoformat(text).isoformat() if text else ""
+    except ValueError as e:
+        detail = f"{name} is a day such as 2026-11-22, not {text[:40]!r}."
+        raise UserError(Diagnostic("Invalid value", detail)) from e
+
+
+def _format(text: str) -> Format:
+    try:
+        return Format(text)
+    except ValueError as e:
+        known = [format.value for format in Format]
+        detail = f"A bill cannot be exported as {text[:40]!r}.{did_you_mean(text, known)} Known: {', '.join(known)}."
+        raise UserError(Diagnostic("Unknown format of a bill", detail)) from e
+
+
+def _named(format: Format, first: str) -> dict[str, str]:
+    """What a browser saves it as."""
+    name = "-".join(part for part in ("weyr", format.value, first) if part)
+    return {"Content-Disposition": f'attachment; filename="{name}.csv"'}
