@@ -23,7 +23,7 @@ ZIP = b"PK\x03\x04"
 def resources_at(path: Path, variables: list[str], files: list[Path], region: str) -> Resources:
     """What stands at a path, whichever of the three it is. Raises: UserError."""
     if path.is_dir():
-        return read_folder(DiskFolders(path), _inputs(path, variables, files), region)
+        return read_folder(DiskFolders(path), _named(variables), region, _of_files(path, files))
     data = _bytes(path)
     if data.startswith(ZIP):
         return read_plan(_shown(path), str(path), region)
@@ -32,7 +32,8 @@ def resources_at(path: Path, variables: list[str], files: list[Path], region: st
     if path.suffix != ".tf":
         detail = f"{path} is neither a folder, a .tf file, a saved plan nor its JSON."
         raise UserError(Diagnostic("Not Terraform", detail, suggestion="weyr price terraform FOLDER"))
-    return read_folder(DiskFolders(path.parent, only=path.name), _inputs(path.parent, variables, files), region)
+    folder = DiskFolders(path.parent, only=path.name)
+    return read_folder(folder, _named(variables), region, _of_files(path.parent, files))
 
 
 class DiskFolders:
@@ -74,12 +75,17 @@ def _downloaded(root: Path) -> dict[str, str]:
         raise UserError(Diagnostic("Terraform's list of modules cannot be read", f"{listing}: {e}.")) from e
 
 
-def _inputs(root: Path, variables: list[str], files: list[Path]) -> dict[str, Any]:
-    """Values of variables, the later over the earlier: the folder's own files, those given, and each by itself."""
+def _of_files(root: Path, files: list[Path]) -> dict[str, Any]:
+    """Values of variables, the later over the earlier: of the folder's own files, and of those given."""
     own = [root / "terraform.tfvars", *sorted(root.glob("*.auto.tfvars"))]
     inputs: dict[str, Any] = {}
     for file in [*(each for each in own if each.is_file()), *files]:
         inputs.update(values_of(_text(_bytes(file), file), str(file)))
+    return inputs
+
+
+def _named(variables: list[str]) -> dict[str, Any]:
+    inputs: dict[str, Any] = {}
     for each in variables:
         name, equals, value = each.partition("=")
         if not equals:

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from weyr.core.diagnostic import Diagnostic, UserError, did_you_mean
+from weyr.importing.terraform.arguments import making_of
 from weyr.importing.terraform.data_sources import data_values
 from weyr.importing.terraform.evaluate import Made, Scope, evaluate
 from weyr.importing.terraform.functions import text_of
@@ -18,7 +19,6 @@ from weyr.importing.terraform.syntax import Attribute, Block, Expression, Litera
 from weyr.importing.terraform.variables import typed
 from weyr.ledger.terraform.resources import Resource, Resources, Unknown
 
-META = ("count", "for_each", "provider", "providers", "depends_on", "lifecycle", "provisioner", "connection")
 INSTANCES_MAX = 10_000
 """More of one resource than anyone plans: a bound on what a count can make us do."""
 DEPTH_MAX = 20
@@ -42,10 +42,16 @@ Regions = Mapping[tuple[str, str], str]
 """Of a provider's local name and alias, the region."""
 
 
-def read_folder(folders: Folders, inputs: Mapping[str, Any], region: str = "") -> Resources:
+def read_folder(
+    folders: Folders, inputs: Mapping[str, Any], region: str = "", defaults: Mapping[str, Any] | None = None
+) -> Resources:
     """All resources of the configuration at `folders`' root. `region` goes before what its providers say.
-    Raises: UserError with every problem."""
-    root = Module(folders, ".", "", {name: partial(_same, value) for name, value in inputs.items()}, {}, region)
+
+    `inputs`: values of variables that were named one by one; `defaults`: those of files, which may name others too.
+    Raises: UserError with every problem.
+    """
+    values = {**(defaults or {}), **inputs}
+    root = Module(folders, ".", "", {name: partial(_same, value) for name, value in values.items()}, {}, region)
     unknown = [name for name in inputs if name not in root.variables]
     problems = [
         Diagnostic(
@@ -101,7 +107,8 @@ class Module:
         self._variable_values = Made({n: partial(self._variable, n, inputs) for n in self.variables}, ())
         self._local_values = Made({n: partial(evaluate, e, self.scope) for n, e in self.locals.items()}, ())
         self._made: dict[tuple[str, ...], Any] = {}
-        self.regions = {**regions, **self._own_regions(blocks)}
+        self.regions = dict(regions)
+        self.regions.update(self._own_regions(blocks))
 
     # What the module makes
 
@@ -220,7 +227,7 @@ class Module:
 
     def _object(self, block: Block, scope: Scope, address: str) -> Made:
         scope = scope.with_names({"self": Unknown((address,))})
-        return Made(_making(block, scope), (address,), computes=True)
+        return Made(making_of(block, scope), (address,), computes=True)
 
     def _each(self, block: Block, address: str) -> list[tuple[str, Scope]]:
         """The suffix and the scope of each instance that count or for_each asks for."""
@@ -246,7 +253,7 @@ class Module:
         block = self.data.get((kind, name))
         if block is None:
             raise UserError(Diagnostic("Unknown name", f"{self._place()} declares no data `{kind}.{name}`."))
-        making = _making(block, self.scope)
+        making = making_of(block, self.scope)
         for key, value in data_values(kind, self._region_of(block, {})).items():
             making[key] = partial(_same, value)
         made = Made(making, (self._full(f"data.{kind}.{name}"),))
@@ -264,7 +271,7 @@ class Module:
             return Unknown((address,))
         made: list[tuple[str, Made]] = []
         for suffix, scope in self._each(block, address):
-            inputs = _making(block, scope)
+            inputs = making_of(block, scope)
             regions, depth = self._regions_for(block), self.depth + 1
             child = Module(self.folders, folder, address + suffix, inputs, regions, self.forced_region, depth)
             self.children.append(child)
@@ -341,42 +348,6 @@ def _provider(expression: Expression) -> tuple[str, str]:
             return name, alias
         case _:
             return "", ""
-
-
-def _making(block: Block, scope: Scope) -> dict[str, Callable[[], Any]]:
-    """How each argument and inner block of `block` is made."""
-    making: dict[str, Callable[[], Any]] = {
-        name: partial(evaluate, expression, scope) for name, expression in block.attributes.items() if name not in META
-    }
-    for kind in dict.fromkeys(_kind(inner) for inner in block.blocks):
-        if kind not in META:
-            making[kind] = partial(_inner, [each for each in block.blocks if _kind(each) == kind], scope)
-    return making
-
-
-def _kind(block: Block) -> str:
-    return block.labels[0] if block.kind == "dynamic" and block.labels else block.kind
-
-
-def _inner(blocks: list[Block], scope: Scope) -> list[Any]:
-    """Blocks of one kind as a list of mappings, the dynamic ones once for each of theirs."""
-    made: list[Any] = []
-    for block in blocks:
-        if block.kind != "dynamic":
-            made.append({name: each() for name, each in _making(block, scope).items()})
-            continue
-        of = evaluate(block.attributes.get("for_each", Literal([])), scope)
-        named = block.attributes.get("iterator")
-        iterator = named.name if isinstance(named, Name) else block.labels[0]
-        pairs = (
-            list(of.items())
-            if isinstance(of, Mapping)
-            else list(enumerate([] if isinstance(of, Unknown) else of or []))
-        )
-        for key, value in pairs:
-            near = scope.with_names({iterator: {"key": key, "value": value}})
-            made.extend({n: each() for n, each in _making(content, near).items()} for content in block.inner("content"))
-    return made
 
 
 def _without_made(value: Any) -> Any:

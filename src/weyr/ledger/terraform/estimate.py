@@ -18,6 +18,7 @@ from weyr.ledger.terraform import (
     instances,
     keys_and_logs,
     machine_learning,
+    metered,
     network,
     serverless,
     volumes,
@@ -38,6 +39,7 @@ PRICERS: Mapping[str, Pricer] = {
     **keys_and_logs.PRICERS,
     **machine_learning.PRICERS,
     **google.PRICERS,
+    **metered.PRICERS,
 }
 
 

@@ -5,13 +5,12 @@ a millisecond; a queue's message counts once for each 64 KB.
 """
 
 import math
-from dataclasses import replace
 from decimal import Decimal
 
-from weyr.ledger.prices.rates import Tier
 from weyr.ledger.terraform.desk import HOURS, MILLION, Desk, Pricer
 from weyr.ledger.terraform.lines import Line, Part
 from weyr.ledger.terraform.resources import Resource, Sourced, Unknown
+from weyr.ledger.terraform.tiers import by_tier
 from weyr.ledger.terraform.usage import Amounts
 
 FREE_STORAGE_MB = 512
@@ -34,7 +33,9 @@ def lambda_function(desk: Desk, resource: Resource, usage: Amounts) -> Part:
         (
             _requests(desk, requests, region, suffix),
             desk.line("Ephemeral storage", "GB-seconds", storage, f"lambda/storage{suffix}", region, is_usage=True),
-            *_by_tier(desk.line("Duration", "GB-seconds", seconds, f"lambda/duration{suffix}", region, is_usage=True)),
+            *_durations(
+                desk.line("Duration", "GB-seconds", seconds, f"lambda/duration{suffix}", region, is_usage=True)
+            ),
         ),
     )
 
@@ -44,25 +45,16 @@ def _requests(desk: Desk, requests: Decimal | None, region: str, suffix: str) ->
     return desk.line("Requests", "1M requests", requests, rate, region, per=MILLION, is_usage=True)
 
 
-def _by_tier(line: Line) -> list[Line]:
-    """A line for each tier that the quantity reaches, so that each shows its own price."""
-    if line.rate is None or len(line.rate.tiers) == 1:
-        return [line]
-    lines: list[Line] = []
-    start = Decimal(0)
-    for tier in line.rate.tiers:
-        end = tier.up_to
-        reached = None if line.quantity is None else max(Decimal(0), min(line.quantity, end or line.quantity) - start)
-        if not lines or reached:
-            which = (
-                f"over {_billions(start)}"
-                if end is None
-                else f"{'next' if lines else 'first'} {_billions(end - start)}"
-            )
-            rate = replace(line.rate, tiers=(Tier(tier.amount),))
-            lines.append(replace(line, name=f"{line.name} ({which})", quantity=reached, rate=rate))
-        start = end or start
-    return lines
+def _durations(line: Line) -> list[Line]:
+    """A line for each tier, named as `first 6B`, `next 9B`, `over 15B`."""
+    names, start = [], Decimal(0)
+    for at, tier in enumerate(line.rate.tiers if line.rate else ()):
+        if tier.up_to is None:
+            names.append(f"over {_billions(start)}")
+        else:
+            names.append(f"{'next' if at else 'first'} {_billions(tier.up_to - start)}")
+            start = tier.up_to
+    return by_tier(line, names) if len(names) > 1 else [line]
 
 
 def _billions(units: Decimal) -> str:

@@ -1,0 +1,190 @@
+"""What do services cost whose lines are each one figure of use, or one fixed fee? A table of them.
+
+Source: each service's page under aws.amazon.com; the keys of use are those of Infracost's usage file.
+"""
+
+import math
+from dataclasses import dataclass
+from decimal import Decimal
+
+from weyr.ledger.terraform.desk import HOURS, MILLION, Desk, Pricer
+from weyr.ledger.terraform.lines import Line, Part
+from weyr.ledger.terraform.resources import Resource, number
+from weyr.ledger.terraform.tiers import by_tier
+from weyr.ledger.terraform.usage import Amounts
+
+HUNDRED_THOUSAND = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A line: of the use under `key`, or of `fixed` units all month. `tiers`: the names of its tiers' lines."""
+
+    name: str
+    unit: str
+    rate: str
+    key: str = ""
+    fixed: Decimal = Decimal(0)
+    per: Decimal | int = 1
+    tiers: tuple[str, ...] = ()
+
+
+EVALUATIONS = Item(
+    "Rule evaluations", "evaluations", "config/evaluations", "monthly_rule_evaluations",
+    tiers=("first 100K", "next 400K", "over 500K"),
+)  # fmt: skip
+PROCESSED = "monthly_data_processed_gb"
+ITEMS: dict[str, tuple[Item, ...]] = {
+    "aws_route53_zone": (Item("Hosted zone", "months", "route53/zone", fixed=Decimal(1)),),
+    "aws_ecr_repository": (Item("Storage", "GB", "ecr/storage", "storage_gb"),),
+    "aws_cloudwatch_dashboard": (Item("Dashboard", "months", "cloudwatch/dashboard", fixed=Decimal(1)),),
+    "aws_globalaccelerator_accelerator": (Item("Fixed fee", "hours", "globalaccelerator/hour", fixed=HOURS),),
+    "aws_cloudfront_function": (
+        Item("Total number of invocations", "1M invocations", "cloudfront/function", "monthly_requests", per=MILLION),
+    ),
+    "aws_cloudwatch_event_bus": (
+        Item("Custom events published", "1M events", "events/custom", "monthly_custom_events", per=MILLION),
+        Item("Third-party events published", "1M events", "events/partner", "monthly_third_party_events", per=MILLION),
+        Item("Archive processing", "GB", "events/archived", "monthly_archive_processing_gb"),
+        Item("Archive storage", "GB", "events/archive", "archive_storage_gb"),
+        Item("Schema discovery", "1M events", "events/discovery", "monthly_schema_discovery_events", per=MILLION),
+    ),
+    "aws_config_config_rule": (EVALUATIONS,),
+    "aws_config_organization_custom_rule": (EVALUATIONS,),
+    "aws_config_organization_managed_rule": (EVALUATIONS,),
+    "aws_glue_catalog_database": (
+        Item("Storage", "100k objects", "glue/objects", "monthly_objects", per=HUNDRED_THOUSAND),
+        Item("Requests", "1M requests", "glue/requests", "monthly_requests", per=MILLION),
+    ),
+    "aws_glue_crawler": (Item("Duration", "hours", "glue/dpu_hour", "monthly_hours"),),
+    "aws_networkfirewall_firewall": (
+        Item("Network Firewall Endpoint", "hours", "networkfirewall/hour", fixed=HOURS),
+        Item("Data Processed", "GB", "networkfirewall/processed", PROCESSED),
+    ),
+    "aws_ec2_transit_gateway_vpc_attachment": (
+        Item("Transit gateway attachment", "hours", "vpc/transit.hour", fixed=HOURS),
+        Item("Data processed", "GB", "vpc/transit.processed", PROCESSED),
+    ),
+    "aws_ec2_transit_gateway_peering_attachment": (
+        Item("Transit gateway attachment", "hours", "vpc/transit.hour", fixed=HOURS),
+    ),
+    "aws_api_gateway_rest_api": (
+        Item(
+            "Requests", "1M requests", "apigateway/rest", "monthly_requests", per=MILLION,
+            tiers=("first 333M", "next 667M", "next 19B", "over 20B"),
+        ),
+    ),
+    "aws_docdb_cluster": (Item("Backup storage", "GB", "docdb/backup", "backup_storage_gb"),),
+    "aws_docdb_cluster_snapshot": (Item("Backup storage", "GB", "docdb/backup", "backup_storage_gb"),),
+}  # fmt: skip
+
+
+def _priced(desk: Desk, resource: Resource, usage: Amounts) -> Part:
+    lines: list[Line] = []
+    for item in ITEMS[resource.type]:
+        quantity = item.fixed or usage.number(item.key)
+        line = desk.line(
+            item.name, item.unit, quantity, item.rate, resource.region, per=item.per, is_usage=not item.fixed
+        )
+        lines += by_tier(line, item.tiers) if item.tiers else [line]
+    return Part(resource.address, tuple(lines))
+
+
+def metric_alarm(desk: Desk, resource: Resource, usage: Amounts) -> Part:
+    """By the metrics that it watches; finer than a minute is dearer, and anomalies are three metrics."""
+    queries = [each.block("metric") for each in resource.blocks("metric_query") if each.has("metric")]
+    periods = [number(query.given("period")) or Decimal(60) for query in queries]
+    period = min(periods, default=resource.number("period", 60) or Decimal(60))
+    count, is_high = Decimal(max(1, len(queries))), period < 60
+    detects = resource.text("comparison_operator") in (
+        "LessThanLowerOrGreaterThanUpperThreshold", "LessThanLowerThreshold", "GreaterThanUpperThreshold",
+    )  # fmt: skip
+    name = f"{'High' if is_high else 'Standard'} resolution{' anomaly detection' if detects else ''}"
+    rate = f"cloudwatch/alarm{'.high' if is_high else ''}"
+    unit = "alarms" if detects else "alarm metrics"
+    return Part(resource.address, (desk.line(name, unit, count * (3 if detects else 1), rate, resource.region),))
+
+
+def vpc_endpoint(desk: Desk, resource: Resource, usage: Amounts) -> Part | None:
+    """Gateways to S3 and DynamoDB cost nothing; the others by the hour in each subnet."""
+    kind = resource.text("vpc_endpoint_type", "Gateway")
+    if kind.lower() == "gateway":
+        return None
+    subnets = resource.values.get("subnet_ids")
+    count = max(1, len(subnets)) if isinstance(subnets, list) else 1
+    processed, region = usage.number(PROCESSED), resource.region
+    name = "interface" if kind.lower() == "interface" else "gateway_load_balancer"
+    data = desk.line("Data processed", "GB", processed, f"vpc/endpoint.{name}.processed", region, is_usage=True)
+    lines = by_tier(data, ("first 1PB", "next 4PB", "over 5PB")) if name == "interface" else [data]
+    hours = desk.hours(f"Endpoint ({kind})", f"vpc/endpoint.{name}.hour", region, count)
+    return Part(resource.address, (*lines, hours))
+
+
+def ecs_service(desk: Desk, resource: Resource, usage: Amounts) -> Part | None:
+    """On Fargate by the task's size; on instances those are paid for by themselves."""
+    task = desk.resources.behind(
+        resource.values.get("task_definition"), ("aws_ecs_task_definition",), ("family", "arn")
+    )
+    providers = [each.text("capacity_provider") for each in resource.blocks("capacity_provider_strategy")]
+    if resource.text("launch_type").upper() != "FARGATE" and not any(p.startswith("FARGATE") for p in providers):
+        return None
+    if task is None:
+        return Part(resource.address)
+    count = resource.number("desired_count", 1) or Decimal(0)
+    memory, cpu = size(task.text("memory"), "gb"), size(task.text("cpu"), "vcpu")
+    line, region = desk.line, resource.region
+    return Part(
+        resource.address,
+        (
+            line("Per GB per hour", "GB", memory * count * HOURS, "fargate/memory", region, per=HOURS),
+            line("Per vCPU per hour", "CPU", cpu * count * HOURS, "fargate/cpu", region, per=HOURS),
+        ),
+    )
+
+
+def size(text: str, unit: str) -> Decimal:
+    """`2 GB` and `1 vCPU` as they read, plain numbers in 1,024ths: MiB and CPU units."""
+    bare = text.lower().replace(unit, "").strip()
+    amount = number(bare, 0) or Decimal(0)
+    return amount if unit in text.lower() else amount / 1024
+
+
+def file_system(desk: Desk, resource: Resource, usage: Amounts) -> Part:
+    """Throughput that is provisioned includes a MB/s for each 20 GB stored."""
+    zone, label = (".one_zone", "one zone") if resource.has("availability_zone_name") else ("", "standard")
+    region, stored = resource.region, usage.number("storage_gb")
+    lines = [desk.line(f"Storage ({label})", "GB", stored, f"efs/storage{zone}", region, is_usage=True)]
+    provisioned = resource.number("provisioned_throughput_in_mibps")
+    if provisioned:
+        billed = max(Decimal(0), provisioned - (stored or Decimal(0)) / 20)
+        lines.append(desk.line("Provisioned throughput", "MBps", billed, "efs/throughput", region, is_usage=True))
+    if resource.has("lifecycle_policy"):
+        kept = usage.number("infrequent_access_storage_gb")
+        title = f"Storage ({label}, infrequent access)"
+        lines.append(desk.line(title, "GB", kept, f"efs/storage.infrequent{zone}", region, is_usage=True))
+        for way in ("Read", "Write"):
+            moved = usage.number(f"monthly_infrequent_access_{way.lower()}_gb")
+            title = f"{way} requests (infrequent access)"
+            lines.append(desk.line(title, "GB", moved, f"efs/infrequent.{way.lower()}", region, is_usage=True))
+    return Part(resource.address, tuple(lines))
+
+
+def topic_subscription(desk: Desk, resource: Resource, usage: Amounts) -> Part | None:
+    if resource.text("protocol").lower() not in ("http", "https"):
+        return None
+    sent, size_kb = usage.number("monthly_requests"), usage.number("request_size_kb") or Decimal(64)
+    count = None if sent is None else sent * math.ceil(size_kb / 64)
+    line = desk.line(
+        "HTTP notifications", "1M notifications", count, "sns/http", resource.region, per=MILLION, is_usage=True
+    )
+    return Part(resource.address, (line,))
+
+
+PRICERS: dict[str, Pricer] = {
+    **dict.fromkeys(ITEMS, _priced),
+    "aws_cloudwatch_metric_alarm": metric_alarm,
+    "aws_vpc_endpoint": vpc_endpoint,
+    "aws_ecs_service": ecs_service,
+    "aws_efs_file_system": file_system,
+    "aws_sns_topic_subscription": topic_subscription,
+}
