@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from weyr.cli.client import Client
 from weyr.cli.money import amount
 from weyr.cli.screen import folded, put, table
 from weyr.cli.stackfile import StackFile, read_stack_file
-from weyr.core.diagnostic import Diagnostic, UserError, did_you_mean
+from weyr.core.diagnostic import Diagnostic, UserError, WeyrError, did_you_mean
 from weyr.stack.editing import edited
 
 Finding = Mapping[str, Any]
@@ -34,7 +35,16 @@ def sum_line(answer: Mapping[str, Any]) -> str:
     unpriced = int(answer.get("unpriced") or 0)
     total = amount(answer.get("micros_per_month"), currency)
     rest = f", and {unpriced} of unknown price" if unpriced else ""
-    return f"{len(found)} finding{'s' * (len(found) != 1)}, about {total} per month{rest}."
+    return f"{len(found)} finding{'s' * (len(found) != 1)} of waste, about {total} per month{rest}."
+
+
+def hint(client: Client, stack: str) -> str:
+    """One line where there is something to find; "" where there is nothing, or a server that does not know."""
+    try:
+        answer = client.call("GET", "/v1/advice", stack=stack)
+    except WeyrError:
+        return ""  # what was asked for is told all the same: this is beside it
+    return f"{sum_line(answer)} See them: weyr cost advise" if answer.get("savings") else ""
 
 
 def may_be_applied(finding: Finding) -> bool:

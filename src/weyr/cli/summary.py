@@ -9,6 +9,7 @@ from math import prod
 from typing import Any
 from urllib.parse import urlsplit
 
+from weyr.cli.advice import hint
 from weyr.cli.client import Client, HttpClient
 from weyr.cli.curve import curve, number_text
 from weyr.cli.money import bill_line
@@ -39,6 +40,8 @@ def stack_summary(client: HttpClient, stack: str, rows: Sequence[Row]) -> None:
         put(indented(run_text(run)))
     _title("What it costs")
     put(f"  {bill_line(client.call('GET', '/v1/cost', stack=stack))}")
+    if waste := hint(client, stack):
+        put(f"  {waste}")
     _title("What next")
     steps = {
         "weyr get": "what stands",

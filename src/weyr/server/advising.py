@@ -12,7 +12,8 @@ from weyr.gateway.s3.report.left import old_folders
 from weyr.gateway.s3.report.reading import buckets_in as buckets_of_index
 from weyr.gateway.s3.report.reading import index_at
 from weyr.ledger.advice.advise import commitments_of, savings_of, total_micros
-from weyr.ledger.advice.commitment import Terms, hourly_spending
+from weyr.ledger.advice.amounts import WEEK_S
+from weyr.ledger.advice.commitment import hourly_spending, terms_for
 from weyr.ledger.advice.storage import CHECKPOINTS_KEPT_S
 from weyr.ledger.advice.values import Change, Left, Looked, Saving
 from weyr.ledger.meters import ms
@@ -24,11 +25,12 @@ PAST_S = 30 * DAY_S
 CHECKPOINTS = "checkpoints/"
 
 
-def advice_of(weyr: Weyr, stack: str, now: float, looked: Looked, offers: Iterable[Terms] = ()) -> tuple[Saving, ...]:
+def advice_of(weyr: Weyr, stack: str, now: float, looked: Looked) -> tuple[Saving, ...]:
     """Every finding about one stack, or about all, dearest first."""
     from_ms = ms(now - PAST_S)
     with weyr.lock:
         stacks = sorted(name for name in weyr.world.stacks if not stack or name == stack)
+        books = {name: weyr.catalogue.book(weyr.world.stacks[name].price_as) for name in stacks}
         buckets = list(buckets_in(weyr.world, stack))
     meters = weyr.ledger.meters_since(stack or None, from_ms)
     with weyr.db.read() as connection:
@@ -43,7 +45,9 @@ def advice_of(weyr: Weyr, stack: str, now: float, looked: Looked, offers: Iterab
         begins = min((m.run_since_ms for m in own if m.run_since_ms is not None), default=looked.now_ms)
         first_ms = max(begins, from_ms)
         hours = (looked.now_ms - first_ms) // (HOUR_S * 1000)
-        found += commitments_of(name, hourly_spending(own, first_ms, hours), offers, looked)
+        if hours * HOUR_S >= WEEK_S:
+            offers = terms_for(books[name], weyr.catalogue.all_offers)
+            found += commitments_of(name, hourly_spending(own, first_ms, hours), offers, looked)
     return tuple(found)
 
 

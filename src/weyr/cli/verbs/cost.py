@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from weyr.cli.advice import chosen, show_advice
+from weyr.cli.advice import chosen, hint, show_advice
 from weyr.cli.applying_advice import apply_advice
 from weyr.cli.connect import reader, writer
 from weyr.cli.cost_charts import draw
@@ -69,7 +69,8 @@ def cost(
         detail = "The bill is told since the beginning; days can be chosen for a chart and for an export."
         suggestion = f"weyr cost --chart --from {from_day or 'DAY'}"
         raise UserError(Diagnostic("Days without a chart", detail, suggestion=suggestion))
-    answer = reader(session.home).call("GET", "/v1/cost", stack=stack, by=by.value)
+    client = reader(session.home)
+    answer = client.call("GET", "/v1/cost", stack=stack, by=by.value)
     if as_json:
         put_json(answer)
         return
@@ -80,6 +81,8 @@ def cost(
         put(_listing(answer, rows, by.value))
         put()
     put(bill_line(answer))
+    if waste := hint(client, stack):
+        say(waste)
 
 
 @verb(app, "weyr cost advise\nweyr cost advise --apply digits:job/train:oversized")

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from weyr.cli.advice import hint
 from weyr.cli.boundary import USAGE
 from weyr.cli.connect import reader
 from weyr.cli.group import Session, verb, verb_app
@@ -47,6 +48,8 @@ def plan(
         put_json(dict(made.answer))
     else:
         put(folded(made.text, sys.stdout))
+        if not remove and (waste := hint(client, made.stack)):
+            say(waste)
     refuse_fatal(made)
     if exit_code and made.has_changes:
         raise typer.Exit(HAS_CHANGES)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from weyr.core.metering import Meter
 from weyr.core.units import HOUR_S
+from weyr.ledger.prices import CPU, Offer, PriceBook, Purchase
 
 WHOLE = 1000
 HOUR_MS = HOUR_S * 1000
@@ -59,6 +60,26 @@ def best_commitment(hourly: Sequence[int], terms: Terms) -> BestCommitment | Non
     saved = sum(min(use, covered) for use in hourly) - paid * hours
     used = sum(use >= covered for use in hourly) * WHOLE // hours
     return BestCommitment(terms, covered, paid, saved, hours, needed, used) if saved > 0 else None
+
+
+def terms_for(book: PriceBook, offers: Iterable[Offer]) -> tuple[Terms, ...]:
+    """What a whole machine's book is offered for with a commitment, in the region whose price on demand is the book's.
+
+    Empty where the book is of no machine, or nobody is known to offer it so.
+    """
+    price = book.prices.get(CPU)
+    ours = [offer for offer in offers if f"{offer.provider}/{offer.instance}" == book.name]
+    if not book.is_whole or price is None:
+        return ()
+    regions = {o.region for o in ours if o.purchase is Purchase.ON_DEMAND and o.micros_per_hour == price.micros}
+    found = []
+    for offer in ours:
+        discount = WHOLE + -offer.micros_per_hour * WHOLE // price.micros if price.micros else 0
+        if offer.purchase.is_commitment and offer.region in regions and 0 < discount < WHOLE:
+            months = 12 if offer.purchase is Purchase.RESERVED_1Y else 36
+            name = f"{book.name} for {months // 12} year{'s' * (months > 12)} in {offer.region}"
+            found.append(Terms(name, discount, months, f"{offer.source}, {offer.dated}"))
+    return tuple(found)
 
 
 def hourly_spending(meters: Iterable[Meter], from_ms: int, hours: int) -> list[int]:

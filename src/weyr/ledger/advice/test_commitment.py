@@ -1,5 +1,7 @@
 """Where a commitment breaks even, hour by hour."""
 
+from dataclasses import replace
+from decimal import Decimal
 from random import Random
 
 import pytest
@@ -7,8 +9,9 @@ import pytest
 from weyr.core.metering import Meter, Price
 from weyr.core.ref import Ref, ThingId
 from weyr.ledger.advice.advise import commitments_of
-from weyr.ledger.advice.commitment import HOUR_MS, Terms, best_commitment, hourly_spending
+from weyr.ledger.advice.commitment import HOUR_MS, Terms, best_commitment, hourly_spending, terms_for
 from weyr.ledger.advice.values import Looked, Rule
+from weyr.ledger.prices import Catalogue, Machine, Offer, Purchase
 
 YEAR = Terms("a year of compute", 300, 12)
 DOLLAR = 1_000_000
@@ -72,3 +75,23 @@ def test_hours_are_cut_where_meters_begin_and_end() -> None:
     )  # fmt: skip
     assert hourly_spending([meter], 0, 3) == [DOLLAR // 4, DOLLAR // 4, 0]
     assert hourly_spending([meter], HOUR_MS, 1) == [DOLLAR // 4]
+
+
+def test_offers_are_those_of_the_machine_where_it_costs_what_the_book_says() -> None:
+    """A discount of another region, or of another machine, is no offer."""
+    machine = Machine("aws", "g5.xlarge", Decimal(4), Decimal(16), "A10G", Decimal(1))
+    book = Catalogue.shipped().book("aws/g5.xlarge")
+
+    def offer(purchase: Purchase, usd: str, region: str = "us-east-1", of: Machine = machine) -> Offer:
+        return Offer(of, region, purchase, Decimal(usd), "list", "2026-03-10")
+
+    offers = [
+        offer(Purchase.ON_DEMAND, "1.006"), offer(Purchase.RESERVED_1Y, "0.634"), offer(Purchase.RESERVED_3Y, "0.435"),
+        offer(Purchase.ON_DEMAND, "1.2", "eu-west-1"), offer(Purchase.RESERVED_1Y, "0.1", "eu-west-1"),
+        offer(Purchase.RESERVED_1Y, "0.2", of=replace(machine, instance="g5.2xlarge")),
+    ]  # fmt: skip
+    found = terms_for(book, offers)
+
+    assert [(terms.months, terms.discount_milli) for terms in found] == [(12, 369), (36, 567)], "never more than it is"
+    assert found[0].source == "list, 2026-03-10"
+    assert terms_for(Catalogue.shipped().book("aws/fargate"), offers) == ()
