@@ -41,6 +41,15 @@ def test_a_program_gets_infracosts_shape(shell: Shell) -> None:
     assert found["summary"]["unsupportedResourceCounts"] == {"aws_unheard_of": 1}
 
 
+def test_a_plan_that_was_shown_is_priced(shell: Shell) -> None:
+    """Also with the command before it, as Terraform's wrapper in GitHub Actions prints it."""
+    queue = {"address": "aws_eks_cluster.c", "mode": "managed", "type": "aws_eks_cluster", "name": "c", "values": {}}
+    plan = json.dumps({"format_version": "1.2", "planned_values": {"root_module": {"resources": [queue]}}})
+    (shell.folder / "plan.json").write_text(f"[command]terraform show -json p\n{plan}\n")
+    said = shell.weyr("price", "terraform", "plan.json", "--region", "us-east-1", "--json")
+    assert json.loads(said.out)["totalMonthlyCost"] == "73"
+
+
 def test_what_is_no_terraform_says_so(shell: Shell) -> None:
     """An empty folder, another file, and a mistake with its line."""
     empty = shell.weyr("price", "terraform", ".")

@@ -27,8 +27,10 @@ def resources_at(path: Path, variables: list[str], files: list[Path], region: st
     data = _bytes(path)
     if data.startswith(ZIP):
         return read_plan(_shown(path), str(path), region)
-    if data.lstrip()[:1] == b"{":
-        return read_plan(_text(data, path), str(path), region)
+    start = data.find(b"{") if path.suffix != ".tf" else -1
+    if start >= 0 and b"\n" not in data[:start].strip():
+        # Terraform's wrapper in GitHub Actions prints the command before what it shows.
+        return read_plan(_text(data[start:], path), str(path), region)
     if path.suffix != ".tf":
         detail = f"{path} is neither a folder, a .tf file, a saved plan nor its JSON."
         raise UserError(Diagnostic("Not Terraform", detail, suggestion="weyr price terraform FOLDER"))

@@ -39,6 +39,8 @@ _LEVELS: tuple[tuple[str, ...], ...] = (
     ("||",), ("&&",), ("==", "!="), ("<=", ">=", "<", ">"), ("+", "-"), ("*", "/", "%"),
 )  # fmt: skip
 _LITERALS = {"true": True, "false": False, "null": None}
+DIRECTIVE = "%{"
+"""The name of a function that nobody has, so that its value is unknown."""
 DEPTH_MAX = 200
 """Deeper nesting than anyone writes: a bound on the reader's own stack."""
 
@@ -328,9 +330,10 @@ class _Reader:
         return _ESCAPES[letter]
 
     def interpolation(self) -> Expression:
+        if self.text.startswith("%{", self.at):
+            return self.directive()
         if not self.text.startswith("${", self.at):
-            directive = self.text.startswith("%{", self.at)
-            raise self.wrong("`${` (directives as `%{ if }` are not read)" if directive else 'the closing `"`')
+            raise self.wrong('the closing `"`')
         self.at += 2
         self.take("~")
         self.nested += 1
@@ -339,6 +342,29 @@ class _Reader:
         self.need("}")
         self.nested -= 1
         return Template((value,))
+
+    def directive(self) -> Expression:
+        """`%{ if x }` and its like: read, and what they make of the text is not known. Nothing is priced by that."""
+        self.at += 2
+        self.nested += 1
+        self.take("~")
+        match self.word():
+            case "if":
+                self.expression()
+            case "for":
+                self.word()
+                if self.take(","):
+                    self.word()
+                self.word()
+                self.expression()
+            case "else" | "endif" | "endfor":
+                pass
+            case _:
+                raise self.wrong("`if`, `for`, `else` or their ends")
+        self.take("~")
+        self.need("}")
+        self.nested -= 1
+        return Template((Call(DIRECTIVE, ()),))
 
     def heredoc(self, match: re.Match[str]) -> Expression:
         end = re.compile(rf"^[ \t]*{re.escape(match[2])}[ \t]*\r?$", re.MULTILINE).search(self.text, match.end())

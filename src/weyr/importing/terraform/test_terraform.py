@@ -69,6 +69,7 @@ class _Nobody:
         ('format("%s-%03d", "x", 7)', "x-007"),
         ('cidrsubnet("10.0.0.0/16", 8, 2)', "10.0.2.0/24"),
         ('coalesce("", null, "c")', "c"),
+        ('"a %{ if true ~} b %{ else } c %{ endif }"', "(known after apply)"),
         ("flatten([[1], [2, [3]]])", [1, 2, 3]),
         ('lookup({a = 1}, "b", 9)', 9),
         ('element(["a", "b"], 3)', "b"),

@@ -47,11 +47,12 @@ def estimate(
     resources: Resources, usage: Usage, catalogue: Catalogue, today: date, *, with_free: bool = False
 ) -> Estimate:
     """Prices every resource. `with_free`: nothing else of the account uses up its monthly allowances."""
-    desk = Desk(catalogue, resources, usage, today)
+    placed, notes = _placed(resources)
+    desk = Desk(catalogue, placed, usage, today)
     priced: list[tuple[str, Part]] = []
     free: list[tuple[str, str]] = []
     unpriced: list[Unpriced] = []
-    for resource in resources:
+    for resource in placed:
         pricer = PRICERS.get(resource.type)
         if pricer is None:
             if is_free(resource.type):
@@ -72,7 +73,27 @@ def estimate(
         f"{address}: its usage is stated, and there is no such resource"
         for address in usage.addresses_without(list(resources))
     )
-    return Estimate(tuple(priced), tuple(free), tuple(unpriced), (*resources.notes, *unused))
+    return Estimate(tuple(priced), tuple(free), tuple(unpriced), (*resources.notes, *notes, *unused))
+
+
+DEFAULT_REGIONS = {"aws": "us-east-1", "google": "us-central1"}
+"""Where prices are taken from when nobody says where the resources are; it is told."""
+
+
+def _placed(resources: Resources) -> tuple[Resources, list[str]]:
+    """The resources with a region each, and a note where that is a default."""
+    placed, missing = [], set()
+    for resource in resources:
+        provider = resource.type.split("_")[0]
+        if not resource.region and provider in DEFAULT_REGIONS:
+            missing.add(provider)
+            resource = replace(resource, region=DEFAULT_REGIONS[provider])
+        placed.append(resource)
+    notes = [
+        f"no provider {name} says its region; it is priced in {DEFAULT_REGIONS[name]} (--region)"
+        for name in sorted(missing)
+    ]
+    return Resources(tuple(placed), resources.notes), notes
 
 
 def _why_not(resource: Resource, part: Part) -> str:

@@ -114,7 +114,10 @@ def instance(desk: Desk, resource: Resource, usage: Amounts) -> Part | None:
     volumes = [volume(desk, resource.block("root_block_device"), "root_block_device", usage)]
     from_template = {each.text("device_name"): each.block("ebs") for each in base.blocks("block_device_mappings")}
     devices = []
+    standing = {other.values.get("id") for other in desk.resources if other.type == "aws_ebs_volume"} - {None}
     for device in resource.blocks("ebs_block_device"):
+        if device.text("volume_id") in standing:
+            continue  # attached after it was made: it is a resource of its own
         below = from_template.pop(device.text("device_name"), None)
         devices.append(replace(device, values={**(below.values if below else {}), **device.values}))
     devices.extend(from_template.values())

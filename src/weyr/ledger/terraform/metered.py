@@ -125,8 +125,7 @@ def ecs_service(desk: Desk, resource: Resource, usage: Amounts) -> Part | None:
     task = desk.resources.behind(
         resource.values.get("task_definition"), ("aws_ecs_task_definition",), ("family", "arn")
     )
-    providers = [each.text("capacity_provider") for each in resource.blocks("capacity_provider_strategy")]
-    if resource.text("launch_type").upper() != "FARGATE" and not any(p.startswith("FARGATE") for p in providers):
+    if not _on_fargate(desk, resource):
         return None
     if task is None:
         return Part(resource.address)
@@ -140,6 +139,20 @@ def ecs_service(desk: Desk, resource: Resource, usage: Amounts) -> Part | None:
             line("Per vCPU per hour", "CPU", cpu * count * HOURS, "fargate/cpu", region, per=HOURS),
         ),
     )
+
+
+def _on_fargate(desk: Desk, service: Resource) -> bool:
+    """Said by the service, by its strategy, or by its cluster's providers."""
+    if service.has("launch_type"):
+        return service.text("launch_type").upper() == "FARGATE"
+    own = [each.text("capacity_provider") for each in service.blocks("capacity_provider_strategy")]
+    cluster = desk.resources.behind(service.values.get("cluster"), ("aws_ecs_cluster",), ("name", "arn"))
+    names: list[object] = [*own, *(cluster.given("capacity_providers", []) if cluster else [])]
+    for other in desk.resources:
+        if other.type == "aws_ecs_cluster_capacity_providers" and cluster is not None:
+            of = desk.resources.behind(other.values.get("cluster_name"), ("aws_ecs_cluster",), ("name",))
+            names += other.given("capacity_providers", []) if of is cluster else []
+    return any(str(name).upper().startswith("FARGATE") for name in names)
 
 
 def size(text: str, unit: str) -> Decimal:

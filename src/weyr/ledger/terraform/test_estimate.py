@@ -87,6 +87,14 @@ def test_a_group_costs_as_many_machines_as_it_starts_with_and_the_spot_part_less
     assert found["Instance usage (Linux/UNIX, spot, t3.medium)"].cost == 2 * 730 * Decimal("0.0125")
 
 
+def test_a_volume_that_was_attached_later_is_paid_for_once() -> None:
+    """A plan of what stands shows it in the instance and by itself: 128 GB at 0.10, not twice."""
+    volume = made("aws_ebs_volume.v", id="vol-1", type="gp2", size=128)
+    attached = [{"volume_id": "vol-1", "volume_size": 128}]
+    machine = made("aws_instance.a", instance_type="t3.medium", ebs_block_device=attached)
+    assert priced(volume, machine).total == Decimal("12.80") + 730 * Decimal("0.0416") + Decimal("0.80")
+
+
 def test_gp3_charges_only_what_is_above_its_baseline() -> None:
     """4,000 IOPS and 130 MB/s: 1,000 at 0.005 and 5 at 0.04, beside 40 GB at 0.08."""
     result = priced(made("aws_ebs_volume.v", type="gp3", size=40, iops=4000, throughput=130))
