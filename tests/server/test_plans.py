@@ -6,7 +6,9 @@ import pytest
 from one_user import User
 
 from weyr.cli.offline import offline_client
+from weyr.compose.price_store import keep
 from weyr.core.diagnostic import UserError
+from weyr.ledger.prices import Catalogue
 from weyr.store.database import Database
 from weyr.store.kernel import all_objects, all_stacks
 
@@ -48,6 +50,21 @@ def test_without_a_server_a_plan_is_made_and_not_applied(tmp_path: Path) -> None
     with db.read() as connection:
         assert all_stacks(connection) == []
     db.close()
+
+
+def test_a_plan_keeps_the_prices_it_was_reckoned_by(tmp_path: Path) -> None:
+    """What it shows is what held then; whoever reads it later is told which prices are others today."""
+    home, shipped = tmp_path / "home", Catalogue.shipped()
+    plan = offline_client(home).call("POST", "/v1/plans", {"text": STACK, "file": "/here/weyr.yaml"})
+    assert plan["prices"] == {"version": shipped.book("aws/fargate").version, "dated": "2026-03-10", "changed": []}
+
+    dearer = shipped.texts["books.yaml"].replace('storage.standard: "0.023"', 'storage.standard: "0.046"')
+    keep(home, {**shipped.texts, "books.yaml": dearer})
+    later = offline_client(home).call("GET", f"/v1/plans/{plan['id']}")
+
+    assert later["prices"]["changed"] == ["storage.standard costs 100% more"]
+    assert later["prices"]["version"] == plan["prices"]["version"]
+    assert later["cost"] == plan["cost"]
 
 
 def test_reading_leaves_the_credentials_alone(tmp_path: Path) -> None:

@@ -62,6 +62,13 @@ def removal(client: Client, stack: str) -> PlanView:
     return plan_view(client.call("POST", "/v1/plans", {"stack": stack, "remove": True}))
 
 
+def tell_changed_prices(plan: PlanView) -> None:
+    """Says which prices are others than when the plan was made: what it shows is what held then."""
+    prices = plan.answer.get("prices") or {}
+    for change in prices.get("changed") or ():
+        say(f"Since this plan was made, {change}. It was reckoned by the prices of {prices.get('dated')}.")
+
+
 def refuse_fatal(plan: PlanView) -> None:
     """Raises: UserError where the plan's own findings forbid to apply it; warnings are shown."""
     fatal = tuple(f for f in plan.findings if f.severity is Severity.FATAL)

@@ -45,15 +45,9 @@ def keep(home: Path, texts: Mapping[str, str]) -> Catalogue:
     Promises: whole or not at all; a crash on the way leaves the former prices holding.
     """
     catalogue = Catalogue.of(texts)
-    folder = home / FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
-    target = folder / catalogue.version
-    if not target.is_dir():
-        made = Path(tempfile.mkdtemp(prefix=".new-", dir=folder))
-        for name, text in texts.items():
-            (made / name).write_text(text)
-        made.rename(target)
-    _let_hold(folder, catalogue.version)
+    if not (home / FOLDER / catalogue.version).is_dir():
+        _written(home / FOLDER, catalogue)
+    _let_hold(home / FOLDER, catalogue.version)
     return catalogue
 
 
@@ -61,6 +55,14 @@ def hold_shipped(home: Path) -> Catalogue:
     """Lets the prices that came with Weyr hold again."""
     (home / FOLDER / CURRENT).unlink(missing_ok=True)
     return Catalogue.shipped()
+
+
+def _written(folder: Path, catalogue: Catalogue) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(prefix=".new-", dir=folder))
+    for name, text in catalogue.texts.items():
+        (made / name).write_text(text)
+    made.rename(folder / catalogue.version)
 
 
 def _let_hold(folder: Path, version: str) -> None:

@@ -16,7 +16,6 @@ from weyr.server.answers import Conflict, NotFound, answering, number
 from weyr.server.live_views import live_json
 from weyr.server.routes import Handler
 from weyr.server.service import Service
-from weyr.stack.plan_json import plan_json
 
 OWNER = re.compile(r"[\w.@+-]{1,64}")
 
@@ -30,7 +29,7 @@ def service_handlers(service: Service) -> dict[str, Handler]:
         return service.make_plan(_text(body, "text"), _text(body, "file"))
 
     def get_plan(request: Request, _body: Any) -> Any:
-        return plan_json(service.plan(request.path_params["plan"]).plan)
+        return service.plan_view(service.plan(request.path_params["plan"]))
 
     def apply_plan(request: Request, body: Any) -> Any:
         return service.apply(request.path_params["plan"], _owner(request, body))

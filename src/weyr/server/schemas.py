@@ -92,7 +92,7 @@ _PLAN = {
     "id": "5f0c2a7d1b9e4c33", "stack": "digits", "parent": "", "is_removal": False, "has_changes": True,
     "is_blocked": False, "made_at": "2026-11-22", "summary": "1 to create", "text": "+ bucket/lake ...",
     "counts": {"create": 1, "change": 0, "replace": 0, "destroy": 0}, "steps": [_STEP], "cost": _PLAN_COST,
-    "drift": [], "findings": [],
+    "drift": [], "findings": [], "prices": {"version": "3c1f0a9b7d24", "dated": "2026-03-10", "changed": []},
 }  # fmt: skip
 
 _UNIT_COST = {"since": 1763812345.2, "micros": 5000, "requests": 2000, "tokens": 0,
@@ -125,10 +125,16 @@ SCHEMAS: dict[str, Schema] = {
          "is_removal": FLAG, "has_changes": FLAG, "is_blocked": _told(FLAG, "Whether a finding forbids to apply it."),
          "made_at": TEXT, "summary": TEXT, "text": _told(TEXT, "The plan as `weyr plan` prints it."),
          "counts": {"type": "object", "additionalProperties": COUNT},
-         "steps": _list(of("Step"), "In the order of work."), "cost": of("PlanCost"),
+         "steps": _list(of("Step"), "In the order of work."), "cost": of("PlanCost"), "prices": of("PlanPrices"),
          "drift": _list({"type": "object"}, "What was changed outside Weyr: ref and text."),
          "findings": _list(of("Diagnostic"), "A fatal one forbids to apply the plan.")},
         _PLAN, ("made_at",),
+    ),
+    "PlanPrices": _record(
+        "The price book that a plan was reckoned by, as it was then.",
+        {"version": _told(TEXT, "Names exactly these prices."), "dated": TEXT,
+         "changed": _list(TEXT, "What costs something else today.")},
+        {"version": "3c1f0a9b7d24", "dated": "2026-03-10", "changed": ["task.cpu costs 4% more"]},
     ),
     "Step": _record(
         "One change to one object.",

@@ -26,6 +26,7 @@ from weyr.core.units import HOUR_S
 from weyr.ledger.advice.values import Looked
 from weyr.ledger.grouping import By
 from weyr.ledger.meters import ms
+from weyr.ledger.prices.pins import Pin, changed_since, pin_of
 from weyr.reconcile.apply import apply_plan, planning_world
 from weyr.reconcile.order import give_order
 from weyr.reconcile.ports import Log
@@ -45,10 +46,11 @@ from weyr.store.kernel import PlanRow
 
 @dataclass(frozen=True, slots=True)
 class StoredPlan:
-    """A plan and the file it was made from, which its relative paths begin at."""
+    """A plan, the file it was made from, which its relative paths begin at, and the prices that it was reckoned by."""
 
     plan: Plan
     file: str
+    prices: Pin
 
 
 @dataclass(slots=True)
@@ -139,6 +141,13 @@ class Service:
         stored: StoredPlan = from_json(StoredPlan, row.body)
         return stored
 
+    def plan_view(self, stored: StoredPlan) -> dict[str, Any]:
+        """A plan as the API tells it, with which of its prices are others today."""
+        book, pin = self.weyr.catalogue.books.get(stored.plan.price_as), stored.prices
+        changed = changed_since(pin, book, pin.prices) if book else []
+        told = {"version": pin.version, "dated": pin.dated, "changed": [str(each) for each in changed]}
+        return {**plan_json(stored.plan), "prices": told}
+
     def apply(self, plan_id: str, owner: str) -> dict[str, Any]:
         """Takes a plan as what is wanted from now on; the plan that is wanted already is no news.
 
@@ -155,10 +164,11 @@ class Service:
         return {"stack": stored.plan.stack, "plan": plan_id}
 
     def _kept(self, plan: Plan, file: str) -> dict[str, Any]:
-        row = PlanRow(plan.id, plan.stack, plan.parent, to_json(StoredPlan, StoredPlan(plan, file)), self.now())
+        stored = StoredPlan(plan, file, pin_of(self.weyr.catalogue.book(plan.price_as)))
+        row = PlanRow(plan.id, plan.stack, plan.parent, to_json(StoredPlan, stored), self.now())
         with self.weyr.db.write() as connection:
             kernel.put_plan(connection, row)
-        return plan_json(plan)
+        return self.plan_view(stored)
 
     def _look(self, stack: str) -> None:
         """A plan is made from what is there now; without a loop, from what was last known."""

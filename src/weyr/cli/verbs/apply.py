@@ -11,7 +11,7 @@ from weyr.cli.boundary import FAILED
 from weyr.cli.connect import ensured
 from weyr.cli.group import Session, verb, verb_app
 from weyr.cli.options import AsJson, Timeout, Yes
-from weyr.cli.plans import asked_by, plan_view, refuse_fatal, tell_plan
+from weyr.cli.plans import asked_by, plan_view, refuse_fatal, tell_changed_prices, tell_plan
 from weyr.cli.screen import say
 from weyr.cli.verbs.up import end_unused, follow_up, newest_event
 from weyr.core.diagnostic import Diagnostic, UserError
@@ -39,6 +39,7 @@ def apply(
     try:
         stored = plan_view(client.call("GET", f"/v1/plans/{plan_id}"))
         tell_plan(stored)
+        tell_changed_prices(stored)
         refuse_fatal(stored)
         is_wanted = not stored.has_changes or confirmed("Apply this plan?", yes, f"weyr apply {plan}")
     finally:

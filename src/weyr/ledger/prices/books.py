@@ -4,6 +4,7 @@ A price that is not known is None, and never zero: what cannot be priced is show
 """
 
 import csv
+import hashlib
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -60,6 +61,15 @@ class PriceBook:
     dated: str = ""
     is_whole: bool = False
     currency: str = field(default=CURRENCY)
+
+    @property
+    def version(self) -> str:
+        """Names exactly these prices: a plan that carries it can be priced again to the same amounts."""
+        told = [f"{self.name} {self.currency} {self.is_whole}"]
+        told += [
+            f"{sku} {price.micros}/{price.per_quantity}/{price.per_s}" for sku, price in sorted(self.prices.items())
+        ]
+        return hashlib.sha256("\n".join(told).encode()).hexdigest()[:12]
 
     def price(self, sku: str) -> Price | None:
         return Price(1, 1, HOUR_S) if sku == NODE_MONEY else self.prices.get(sku)
