@@ -3,9 +3,9 @@ later: it can be priced again to the same amounts, and whoever carries it out is
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 
 from weyr.core.metering import Price
-from weyr.core.units import HOUR_S
 from weyr.ledger.prices.books import PriceBook
 
 
@@ -51,7 +51,7 @@ def _part(was: Price | None, now: Price | None) -> str:
         return "had no known price and has one now"
     if now is None:
         return "has no known price any more"
-    before, after = was.cost_micros(HOUR_S * 10**9), now.cost_micros(HOUR_S * 10**9)
-    if not before:
-        return "was included and costs now"
-    return f"costs {abs(after - before) / before:.0%} {'more' if after > before else 'less'}"
+    if not was.micros:
+        return "was included and has a price now"
+    more = Fraction(now.micros, now.per_quantity * now.per_s) / Fraction(was.micros, was.per_quantity * was.per_s) - 1
+    return f"costs {float(abs(more)):.0%} {'more' if more > 0 else 'less'}"
