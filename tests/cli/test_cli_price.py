@@ -1,8 +1,11 @@
 """`weyr price terraform` as it is typed."""
 
 import json
+from pathlib import Path
 
 from cli_shell import Shell
+
+ROOT = Path(__file__).parents[2]
 
 STACK = """
 provider "aws" {
@@ -58,3 +61,11 @@ def test_what_is_no_terraform_says_so(shell: Shell) -> None:
     assert "Not Terraform" in shell.weyr("price", "terraform", "notes.txt").err
     (shell.folder / "main.tf").write_text('resource "a_b" "c" {\n  x = [1,,2]\n}\n')
     assert "main.tf:2" in shell.weyr("price", "terraform", ".").err
+
+
+def test_the_guide_shows_what_the_command_prints(shell: Shell) -> None:
+    """Every figure in it is one that the example has today."""
+    folder = ROOT / "examples" / "price"
+    said = shell.weyr("price", "terraform", str(folder), "--usage", str(folder / "usage.yaml"))
+    guide = (ROOT / "docs" / "guides" / "what-will-it-cost.md").read_text("utf-8")
+    assert f"usage.yaml\n{said.out}```" in guide
