@@ -19,6 +19,12 @@ from weyr.server.answers import answering
 from weyr.server.routes import Handler, Media
 from weyr.server.service import Service
 
+POLICY = "; ".join((
+    "default-src 'none'", "style-src 'unsafe-inline'", "script-src 'unsafe-inline'", "img-src data:",
+    "connect-src 'self'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",
+))  # fmt: skip
+"""Of the page: its own script and style are inside, it loads nothing, and it asks nobody but this server."""
+
 
 def money_handlers(service: Service) -> dict[str, Handler]:
     """cost_days, cost_lines, count_lines, cost_page."""
@@ -39,10 +45,7 @@ def money_handlers(service: Service) -> dict[str, Handler]:
         return {"lines": service.weyr.ledger.count(request.query_params.get("stack") or None, *_days(request))}
 
     page = resources.files("weyr.server").joinpath("cost.html").read_text(encoding="utf-8")
-    # Its own script and style are inside, it loads nothing, and it asks nobody but this server.
-    headers = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
-               "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-               "Referrer-Policy": "no-referrer"}  # fmt: skip
+    headers = {"Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer"}
 
     return {
         "cost_days": answering(cost_days),
