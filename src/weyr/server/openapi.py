@@ -5,7 +5,8 @@ from typing import Any
 
 from weyr.server.api import API
 from weyr.server.routes import ApiRoute, Media, Param, Tag
-from weyr.server.schemas import SCHEMAS, of
+from weyr.server.schema_words import of
+from weyr.server.schemas import SCHEMAS
 
 SUMMARY = """The API of one Weyr server, on the loopback of the machine it runs on.
 

@@ -3,60 +3,16 @@
 They say what the API promises, no more: a client must pass over fields that it does not know.
 """
 
-from typing import Any
-
 from weyr.core.decision import ConditionType, Phase
 from weyr.core.diagnostic import Severity
 from weyr.core.seen import EndReason
-from weyr.ledger.advice.values import Confidence, Rule
-
-Schema = dict[str, Any]
-
-TEXT: Schema = {"type": "string"}
-COUNT: Schema = {"type": "integer"}
-NUMBER: Schema = {"type": "number"}
-FLAG: Schema = {"type": "boolean"}
-MICROS: Schema = {"type": "integer", "description": "Millionths of the currency's unit."}
-MOMENT: Schema = {"type": "number", "description": "Unix seconds."}
-METRICS: Schema = {
-    "type": "object",
-    "additionalProperties": {
-        "type": ["number", "string"],
-        "description": 'Text for what is no finite number: "NaN", "Infinity", "-Infinity".',
-    },
-}
-
-
-def of(name: str) -> Schema:
-    """A reference to a schema of this document."""
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def _words(enum: Any, description: str) -> Schema:
-    return {"type": "string", "enum": [member.value for member in enum], "description": description}
-
-
-def _told(schema: Schema, description: str) -> Schema:
-    return {**schema, "description": description}
-
-
-def _list(items: Schema, description: str = "") -> Schema:
-    return {"type": "array", "items": items, **({"description": description} if description else {})}
-
-
-def _maybe(schema: Schema) -> Schema:
-    return {"anyOf": [schema, {"type": "null"}]}
-
-
-def _record(description: str, fields: dict[str, Schema], example: Any, optional: tuple[str, ...] = ()) -> Schema:
-    return {
-        "type": "object",
-        "description": description,
-        "properties": fields,
-        "required": [name for name in fields if name not in optional],
-        "examples": [example],
-    }
-
+from weyr.server.money_schemas import MONEY_SCHEMAS
+from weyr.server.schema_words import COUNT, FLAG, METRICS, MICROS, MOMENT, NUMBER, TEXT, Schema, of
+from weyr.server.schema_words import listed as _list
+from weyr.server.schema_words import maybe as _maybe
+from weyr.server.schema_words import record as _record
+from weyr.server.schema_words import told as _told
+from weyr.server.schema_words import words as _words
 
 _EVENT = {"id": 41, "at": 1763812345.2, "stack": "digits", "ref": "job/train", "plan": "5f0c2a7d1b9e4c33",
           "event": "attempt.reclaimed", "message": "its node was reclaimed; attempt 2 follows"}  # fmt: skip
@@ -77,13 +33,6 @@ _OBJECT = {
     "conditions": [_CONDITION], "outputs": {}, "things": [_THING], "rate_micros_per_hour": 14_820, "cost_micros": 310,
     "updated_at": 1763812345.2,
 }  # fmt: skip
-_SAVING = {
-    "id": "digits:job/train:oversized", "rule": "oversized", "stack": "digits", "ref": "job/train",
-    "detail": "it used at most 0.4 of its 4 CPUs in 3h.", "micros_per_month": 12_400_000, "confidence": "medium",
-    "changes": [{"ref": "job/train", "path": ["jobs", "train", "resources", "cpu"], "value": 0.6, "before": 4,
-                 "text": "job/train resources.cpu: 0.6"}],
-    "by_hand": "", "loses": "", "wake": "",
-}  # fmt: skip
 _PLAN_COST = {
     "currency": "USD", "price_as": "aws/fargate", "before": {"micros": 0, "is_complete": True, "unpriced": []},
     "after": {"micros": 23_000, "is_complete": True, "unpriced": []}, "delta_micros": 23_000, "objects": [],
@@ -102,6 +51,7 @@ _STACK = {"name": "digits", "plan": "5f0c2a7d1b9e4c33", "file": "weyr.yaml", "is
 _STEP_ACTIONS = {"type": "string", "enum": ["create", "change", "retry", "replace", "destroy"]}
 
 SCHEMAS: dict[str, Schema] = {
+    **MONEY_SCHEMAS,
     "PlanRequest": {
         "description": "What to plan: a file's text, or the removal of a stack.",
         "oneOf": [
@@ -296,50 +246,6 @@ SCHEMAS: dict[str, Schema] = {
                      "additionalProperties": _list(_list(NUMBER))}},
         {**_RUN, "history": {"loss": [[0, 2.3, 1763812346.0], [1, 1.1, 1763812347.0]]}}, ("history",),
     ),
-    "Advice": _record(
-        "What could be spent less.",
-        {"currency": TEXT, "savings": _list(of("Saving"), "Dearest first."),
-         "micros_per_month": _told(MICROS, "All together; of several for one object the largest."),
-         "unpriced": _told(COUNT, "How many have no price.")},
-        {"currency": "USD", "savings": [_SAVING], "micros_per_month": 12_400_000, "unpriced": 0},
-    ),
-    "Saving": _record(
-        "One finding: what is wasted, what it costs in a month, and the change to the stack file that ends it.",
-        {"id": TEXT, "rule": _words(Rule, "What is wasted."), "stack": TEXT, "ref": TEXT, "detail": TEXT,
-         "micros_per_month": _maybe(MICROS), "confidence": _words(Confidence, "How much was seen before it was said."),
-         "changes": _list({"type": "object"}, "Fields of the file by their path: ref, path, value, before, text."),
-         "by_hand": _told(TEXT, "What a person has to do, where no change of the file would."),
-         "loses": _told(TEXT, "What goes for good with it."), "wake": _told(TEXT, "How to have it back.")},
-        _SAVING,
-    ),
-    "Cost": _record(
-        "The bill.",
-        {"currency": TEXT, "rows": _list(of("CostRow")), "total_micros": MICROS, "rate_micros_per_hour": MICROS,
-         "by": TEXT, "month": TEXT, "month_micros": _told(MICROS, "Spent in the running month."),
-         "forecast_month_micros": MICROS, "unpriced": _list(TEXT, "What no price is known for.")},
-        {"currency": "USD", "rows": [{"key": "digits:job/train", "micros": 310, "rate_micros_per_hour": 0}],
-         "total_micros": 310, "rate_micros_per_hour": 14_820, "by": "object", "month": "2026-11", "month_micros": 310,
-         "forecast_month_micros": 10_818_600, "unpriced": []},
-        ("by", "month", "month_micros", "unpriced"),
-    ),
-    "CostRow": _record(
-        "What one key cost, and what it spends now.",
-        {"key": TEXT, "micros": MICROS, "rate_micros_per_hour": MICROS},
-        {"key": "digits:job/train", "micros": 310, "rate_micros_per_hour": 0},
-    ),
-    "CostDays": _record(
-        "What was spent on each day.",
-        {"currency": TEXT, "by": TEXT, "days": _list(TEXT), "rows": _list(of("CostDaysRow")), "month_days": _list(TEXT),
-         "month_micros": _list(MICROS, "What the month had come to at the end of each of its days, up to today."),
-         "forecast_micros": _list(MICROS, "How that goes on: one for each day of the month from today on.")},
-        {"currency": "USD", "by": "object", "days": ["2026-11-22"], "month_days": ["2026-11-22"], "month_micros": [310],
-         "forecast_micros": [650], "rows": [{"key": "digits:job/train", "micros": [310]}]},
-    ),
-    "CostDaysRow": _record(
-        "What one key cost on each day.", {"key": TEXT, "micros": _list(MICROS)},
-        {"key": "digits:job/train", "micros": [310]},
-    ),
-    "LineCount": _record("How many rows an export has.", {"lines": COUNT}, {"lines": 1440}),
     "LiveEndpoints": _record(
         "How endpoints are doing.", {"endpoints": _list(of("LiveEndpoint")), "currency": TEXT},
         {"endpoints": [], "currency": "USD"},

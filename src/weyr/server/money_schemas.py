@@ -1,0 +1,100 @@
+"""What do the bodies of money look like? Bills, their days, and what could be spent less."""
+
+from weyr.ledger.advice.values import Confidence, Rule
+from weyr.server.schema_words import COUNT, MICROS, TEXT, Schema, listed, maybe, of, record, told, words
+
+_SAVING = {
+    "id": "digits:job/train:oversized", "rule": "oversized", "stack": "digits", "ref": "job/train",
+    "detail": "it used at most 0.4 of its 4 CPUs in 3h.", "micros_per_month": 12_400_000, "confidence": "medium",
+    "changes": [{"ref": "job/train", "path": ["jobs", "train", "resources", "cpu"], "value": 0.6, "before": 4,
+                 "text": "job/train resources.cpu: 0.6"}],
+    "by_hand": "", "loses": "", "wake": "",
+}  # fmt: skip
+
+MONEY_SCHEMAS: dict[str, Schema] = {
+    "Advice": record(
+        "What could be spent less.",
+        {
+            "currency": TEXT,
+            "savings": listed(of("Saving"), "Dearest first."),
+            "micros_per_month": told(MICROS, "All together; of several for one object the largest."),
+            "unpriced": told(COUNT, "How many have no price."),
+        },
+        {"currency": "USD", "savings": [_SAVING], "micros_per_month": 12_400_000, "unpriced": 0},
+    ),
+    "Saving": record(
+        "One finding: what is wasted, what it costs in a month, and the change to the stack file that ends it.",
+        {
+            "id": TEXT,
+            "rule": words(Rule, "What is wasted."),
+            "stack": TEXT,
+            "ref": TEXT,
+            "detail": TEXT,
+            "micros_per_month": maybe(MICROS),
+            "confidence": words(Confidence, "How much was seen before it was said."),
+            "changes": listed({"type": "object"}, "Fields of the file by their path: ref, path, value, before, text."),
+            "by_hand": told(TEXT, "What a person has to do, where no change of the file would."),
+            "loses": told(TEXT, "What goes for good with it."),
+            "wake": told(TEXT, "How to have it back."),
+        },
+        _SAVING,
+    ),
+    "Cost": record(
+        "The bill.",
+        {
+            "currency": TEXT,
+            "rows": listed(of("CostRow")),
+            "total_micros": MICROS,
+            "rate_micros_per_hour": MICROS,
+            "by": TEXT,
+            "month": TEXT,
+            "month_micros": told(MICROS, "Spent in the running month."),
+            "forecast_month_micros": MICROS,
+            "unpriced": listed(TEXT, "What no price is known for."),
+        },
+        {
+            "currency": "USD",
+            "rows": [{"key": "digits:job/train", "micros": 310, "rate_micros_per_hour": 0}],
+            "total_micros": 310,
+            "rate_micros_per_hour": 14_820,
+            "by": "object",
+            "month": "2026-11",
+            "month_micros": 310,
+            "forecast_month_micros": 10_818_600,
+            "unpriced": [],
+        },
+        ("by", "month", "month_micros", "unpriced"),
+    ),
+    "CostRow": record(
+        "What one key cost, and what it spends now.",
+        {"key": TEXT, "micros": MICROS, "rate_micros_per_hour": MICROS},
+        {"key": "digits:job/train", "micros": 310, "rate_micros_per_hour": 0},
+    ),
+    "CostDays": record(
+        "What was spent on each day.",
+        {
+            "currency": TEXT,
+            "by": TEXT,
+            "days": listed(TEXT),
+            "rows": listed(of("CostDaysRow")),
+            "month_days": listed(TEXT),
+            "month_micros": listed(MICROS, "What the month had come to at the end of each of its days, up to today."),
+            "forecast_micros": listed(MICROS, "How that goes on: one for each day of the month from today on."),
+        },
+        {
+            "currency": "USD",
+            "by": "object",
+            "days": ["2026-11-22"],
+            "month_days": ["2026-11-22"],
+            "month_micros": [310],
+            "forecast_micros": [650],
+            "rows": [{"key": "digits:job/train", "micros": [310]}],
+        },
+    ),
+    "CostDaysRow": record(
+        "What one key cost on each day.",
+        {"key": TEXT, "micros": listed(MICROS)},
+        {"key": "digits:job/train", "micros": [310]},
+    ),
+    "LineCount": record("How many rows an export has.", {"lines": COUNT}, {"lines": 1440}),
+}
