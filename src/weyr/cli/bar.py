@@ -21,6 +21,13 @@ def counted(what: str) -> Iterator[Callable[[int, int], None]]:
 
 
 @contextmanager
+def shared(what: str) -> Iterator[Callable[[float], None]]:
+    """Gives what to call with which share is done, 0 to 1."""
+    with _shown(what, "TaskProgressColumn") as tell:
+        yield lambda share: tell(round(share * 1000), 1000)
+
+
+@contextmanager
 def _shown(what: str, figures: str) -> Iterator[Callable[[int, int], None]]:
     if not sys.stderr.isatty():
         yield lambda _done, _total: None

@@ -25,6 +25,7 @@ VERBS: VerbTable = {
     "Change": {
         "validate": "Check a stack file and list every problem in it.",
         "plan": "Show what would change and what it would cost.",
+        "simulate": "Rehearse a stack in virtual time: what it costs, how well it serves, what is interrupted.",
         "apply": "Carry out a plan that was made before.",
         "secret": "Set, list and remove secrets.",
         "key": "Make, list, rotate and revoke API keys.",

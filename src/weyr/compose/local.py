@@ -22,6 +22,7 @@ from weyr.compose.price_store import catalogue_at
 from weyr.compose.ray import ray_opener
 from weyr.compose.remains import refuse_lost_store
 from weyr.compose.remotes import Remotes
+from weyr.compose.room import machine_room
 from weyr.compose.slurm import slurm_opener
 from weyr.compose.stores import store_of
 from weyr.compose.tenure import Tenure, TenuredProvider
@@ -59,7 +60,7 @@ from weyr.reconcile.engines import Engines
 from weyr.reconcile.loop import Loop
 from weyr.reconcile.node_engines import NodeEngines
 from weyr.reconcile.ports import Log
-from weyr.reconcile.scheduler import Room, Scheduler
+from weyr.reconcile.scheduler import Scheduler
 from weyr.reconcile.world import World
 from weyr.store.database import Database
 from weyr.store.home import Home
@@ -232,7 +233,7 @@ def _scheduler(
 ) -> Scheduler:
     tracked = TrackedTasks(tasks, _Runs(tracking), SYSTEM_BUCKET)
     known = [thing for things in world.things.values() for thing in things.values()]
-    room = Room(os.cpu_count() or 1, machine_memory_bytes(), is_sliced=True)
+    room = machine_room()
     every = NodeEngines(nodes, lambda stack, engine: tasks.nodes_of(remotes.key_of(stack, engine)), known)
 
     def owner_of(ref: Ref) -> str:

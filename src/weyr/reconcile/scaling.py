@@ -58,10 +58,14 @@ class _Group:
 @dataclass(slots=True)
 class Scaling:
     """What is known of demand. `stored` is what an earlier process had learnt, by group, as JSON: it is taken up when
-    the group is heard of. `measured` is what the replicas of some told last of themselves, as somebody reads it."""
+    the group is heard of. `measured` is what the replicas of some told last of themselves, as somebody reads it. A
+    silence is told as ticks of `tick_max_s`, and after `forgotten_s` all is learnt anew: who looks seldom because
+    nothing changes, says so."""
 
     stored: dict[str, str] = field(default_factory=dict)
     measured: Mapping[Ref, Measured] = field(default_factory=dict)
+    tick_max_s: float = TICK_MAX_S
+    forgotten_s: float = FORGOTTEN_S
     _groups: dict[str, _Group] = field(default_factory=dict)
     _names: dict[Ref, str] = field(default_factory=dict)
     _save_at: float = 0.0
@@ -151,7 +155,7 @@ class Scaling:
             for ref, demand in group.demands.items():
                 group.advice.setdefault(ref, Advice(_as_it_is(demand), "it was not looked at before"))
             return
-        if now - group.at > FORGOTTEN_S:
+        if now - group.at > self.forgotten_s:
             group.scaler, group.at, group.told = _scaler(group.quota), now - TICK_S, {}
         quota = group.quota.replicas if group.quota else None
         targets = self._kept(group, self._targets(group, now, quota), now)
@@ -163,7 +167,7 @@ class Scaling:
 
     def _targets(self, group: _Group, now: float, quota: int | None) -> dict[Ref, int]:
         """One tick. After a silence of minutes it is told as several, so that its rhythm is not mistaken."""
-        ticks = max(1, round((now - group.at) / TICK_MAX_S))
+        ticks = max(1, round((now - group.at) / self.tick_max_s))
         loads = [
             load_of(ref, demand, group.told.get(ref), now - group.at, ticks) for ref, demand in group.demands.items()
         ]

@@ -16,9 +16,11 @@ STARTS_AFTER_S = 3.0
 
 @dataclass(slots=True)
 class _Slot:
-    """One node: since when it is there, when it was told to go, when it does, and until when nobody reaches it."""
+    """One node: since when it is paid for, when it is ready, when it was told to go and does, and until when nobody
+    reaches it."""
 
     began_at: float
+    ready_at: float
     notice_at: float | None = None
     gone_at: float | None = None
     silent_until: float = float("-inf")
@@ -34,7 +36,11 @@ class SimPoolNodes(Shelf):
         self, clock: VirtualClock, faults: Faults, lost: Callable[[str], None], starts_after_s: float = STARTS_AFTER_S
     ) -> None:
         super().__init__(clock, faults)
-        self._lost, self._starts_after_s = lost, starts_after_s
+        self._lost = lost
+        self.granted_at: Callable[[NodeBody], float] = lambda _body: clock.now()
+        """When there is capacity for a node that is asked for now."""
+        self.starts_after_s = starts_after_s
+        self.on_gone: Callable[[ThingId], None] = lambda _id: None
         self._slots: dict[ThingId, _Slot] = {}
 
     def has(self, name: str) -> bool:
@@ -56,6 +62,10 @@ class SimPoolNodes(Shelf):
         for slot in self._slots.values():
             slot.silent_until = float("-inf")
 
+    def ready_at(self, id: ThingId) -> float:
+        """When a node is ready, or was."""
+        return self._slots[id].ready_at
+
     def reclaim(self, id: ThingId, notice_s: float) -> bool:
         """The node has notice, and goes when it has run out. False where there is no such node."""
         slot = self._slots.get(id)
@@ -70,15 +80,19 @@ class SimPoolNodes(Shelf):
         if id in self._wanted:
             del self._wanted[id]
             del self._slots[id]
+            self.on_gone(id)
             self._lost(str(id))
 
     def _begin(self, want: Wanted, prior: Wanted | None) -> Refused | None:
         if prior is None:
-            self._slots[want.id] = _Slot(self._clock.now())
+            assert isinstance(want.body, NodeBody), f"{want.id} is no node"
+            granted_at = self.granted_at(want.body)
+            self._slots[want.id] = _Slot(granted_at, granted_at + self.starts_after_s)
         return None
 
     def _let_go(self, id: ThingId) -> bool:
-        self._slots.pop(id, None)
+        if self._slots.pop(id, None):
+            self.on_gone(id)
         self._lost(str(id))
         return True
 
@@ -96,7 +110,7 @@ class SimPoolNodes(Shelf):
         if slot.notice_at is not None:
             state = NodeState.DRAINING
         else:
-            is_there = self._clock.now() >= slot.began_at + self._starts_after_s
+            is_there = self._clock.now() >= slot.ready_at
             state = NodeState.READY if is_there else NodeState.STARTING
         devices = tuple(f"{want.id.part}-{number}" for number in range(body.devices))
         return NodeFacts(

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Protocol
 
 from weyr.core.capability import BucketBody, Capability, ModelBody, NoticeBody, Refused, SecretBody, Wanted
 from weyr.core.ref import ThingId
@@ -22,7 +23,12 @@ from weyr.core.seen import (
 from weyr.sim.clock import VirtualClock
 from weyr.sim.faults import Faults
 from weyr.sim.shelf import Shelf
-from weyr.sim.traffic import Traffic
+
+
+class Asked(Protocol):
+    """Who asks a route: passes the time until now, and says what the plane then counts."""
+
+    def seen(self, now: float, replicas: Sequence[str], version: str) -> RouteFacts: ...
 
 
 class SimBuckets(Shelf):
@@ -83,6 +89,8 @@ class SimModels(Shelf):
     def __init__(self, clock: VirtualClock, faults: Faults) -> None:
         super().__init__(clock, faults)
         self._versions: dict[str, list[VersionFacts]] = {}
+        self.moved: dict[str, tuple[tuple[str, int], ...]] = {}
+        """By model: the aliases that somebody set by hand."""
 
     def register(self, model: str, source: str, metrics: Mapping[str, float]) -> int:
         """A new version of a model; gives its number."""
@@ -106,7 +114,7 @@ class SimModels(Shelf):
 
     def _facts(self, want: Wanted) -> ModelFacts:
         body = _model(want)
-        return ModelFacts(tuple(self._versions.get(body.name, ())), body.aliases)
+        return ModelFacts(tuple(self._versions.get(body.name, ())), self.moved.get(body.name, body.aliases))
 
 
 class SimRoutes(Shelf):
@@ -120,7 +128,7 @@ class SimRoutes(Shelf):
         self.requests_per_s = 0
         """How many come to whoever has a share of a route's requests, beside those of `load`."""
         self._load: dict[str, RouteFacts] = {}
-        self.traffic: dict[str, Traffic] = {}
+        self.traffic: dict[str, Asked] = {}
         """Callers of their own, by route."""
 
     def load(

@@ -179,7 +179,13 @@ def _synchronous(connection: Connection) -> int:
 
 
 def fresh_database(path: Path, seed: int, fate: Callable[[Moment], None], of: type[SimDatabase]) -> SimDatabase:
-    """A database as it is after its migrations. They run once for each process: they take as long as a world."""
+    """A database as it is after its migrations."""
+    path.write_bytes(migrated())
+    return of(path, seed, fate)
+
+
+def migrated() -> bytes:
+    """The file of an empty store. Migrations run once for each process: they take as long as a world."""
     if not _TEMPLATE:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "template.db"
@@ -187,8 +193,7 @@ def fresh_database(path: Path, seed: int, fate: Callable[[Moment], None], of: ty
             migrate(template)
             template.close()
             _TEMPLATE.append(file.read_bytes())
-    path.write_bytes(_TEMPLATE[0])
-    return of(path, seed, fate)
+    return _TEMPLATE[0]
 
 
 _TEMPLATE: list[bytes] = []

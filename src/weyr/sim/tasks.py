@@ -27,6 +27,8 @@ class _Run:
     restored: str
     signals: Signals = field(default_factory=Signals)
     is_over: bool = False
+    kept_s: float = 0.0
+    """How much of its work its checkpoints have."""
 
     @property
     def ending(self) -> Ending:
@@ -43,13 +45,16 @@ class _Run:
 @dataclass(frozen=True, slots=True)
 class Ran:
     """A process: from when to when it lived, truly; `ended_at` None: it still does. The engine's own record of both
-    is by its node's clock, which is `skew_s` ahead."""
+    is by its node's clock, which is `skew_s` ahead. `reason` is why it ended; `kept_s`, how much of its work its
+    checkpoints have."""
 
     id: ThingId
     body: TaskBody
     began_at: float
     ended_at: float | None
     skew_s: float = 0.0
+    reason: EndReason | None = None
+    kept_s: float = 0.0
 
     @property
     def started_at(self) -> float:
@@ -168,8 +173,17 @@ class SimTasks(Shelf):
         """Every process that ever began, in order."""
         for id, run in self._past:
             if self._clock.now() >= run.began_at:
-                ended_at = run.ending.at if self._settle(id, run).is_over else None
-                yield Ran(id, run.body, run.began_at, ended_at, run.node.skew_s)
+                ending = run.ending if self._settle(id, run).is_over else None
+                ended_at, reason = (ending.at, ending.end.reason) if ending else (None, None)
+                yield Ran(id, run.body, run.began_at, ended_at, run.node.skew_s, reason, run.kept_s)
+
+    def moments(self, id: ThingId) -> tuple[float, ...]:
+        """When a task begins, is ready and ends, as things stand: whoever looks then misses nothing."""
+        run = self._runs.get(id)
+        if run is None:
+            return ()
+        ready = (run.began_at + run.script.ready_after_s,) if run.body.probe else ()
+        return (run.began_at, *ready, run.ending.at)
 
     def logs(self, id: ThingId, follow: bool = False, tail: int | None = None) -> Iterator[bytes]:
         """Raises: FileNotFoundError where there never was such a task."""
@@ -272,6 +286,7 @@ class SimTasks(Shelf):
         if to is None or worked_s <= 0:
             return
         kept_s = worked_s if is_last else worked_s // to.every_s * to.every_s
+        run.kept_s = kept_s
         done_s = min(run.done_s + kept_s, run.script.work_s)
         prior = self._saved.get((to.bucket, to.prefix))
         if done_s > (prior.done_s if prior else 0.0):

@@ -10,11 +10,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from operator import mul
 
 # Rhythms are looked for in means over so many seconds, between 5 of them and half of what is remembered.
 STEP_S = 60.0
 STEPS_KEPT = 480
 STEPS_SHORTEST = 5
+# From this length on a tick is several steps.
+LONG_S = STEPS_SHORTEST * STEP_S
 # A rhythm that explains less than this share of the ups and downs is chance more often than not.
 LIKENESS_MIN = 0.4
 # How much each level takes on of ten seconds: the last remembers half an hour, for bursts that nothing announces.
@@ -52,6 +55,8 @@ class Arrivals:
     """What each way foresaw for `ahead_s` from each of the last ticks; the last of a row is all of them together."""
     step_root: float = 0.0
     step_s: float = 0.0
+    unsought: int = 0
+    """Steps since a rhythm was looked for last, while ticks are long."""
     age_s: float = 0.0
     mean: float = 0.0
     """Requests per second, over the last half hour."""
@@ -127,13 +132,26 @@ class Arrivals:
     def _step(self, root: float, tick_s: float) -> None:
         self.step_root += root * tick_s
         self.step_s += tick_s
-        if self.step_s >= STEP_S - 1e-9:
+        if self.step_s >= LONG_S:
+            self._long_step()
+        elif self.step_s >= STEP_S - 1e-9:
             self.steps.append(self.step_root / self.step_s)
             self.step_root = self.step_s = 0.0
             if len(self.steps) > STEPS_KEPT:
                 del self.steps[: STEPS_KEPT // 8]
             if len(self.steps) % STEPS_SHORTEST == 0:
                 self.period = period_of(self.steps)
+
+    def _long_step(self) -> None:
+        """So long a tick is as many steps of one mean. A rhythm shorter than it cannot be seen, so one is looked for
+        only when half of what is remembered is new."""
+        count, mean = int(self.step_s // STEP_S), self.step_root / self.step_s
+        self.steps = [*self.steps, *[mean] * min(count, STEPS_KEPT)][-STEPS_KEPT:]
+        self.step_s -= count * STEP_S
+        self.step_root = mean * self.step_s
+        self.unsought += count
+        if self.unsought >= STEPS_KEPT // 2:
+            self.unsought, self.period = 0, period_of(self.steps)
 
     def _by_rhythm(self, ahead_s: float) -> float | None:
         if not self.period or self.period > len(self.steps):
@@ -152,7 +170,7 @@ def period_of(steps: list[float]) -> int:
         return 0
     best, found = LIKENESS_MIN, 0
     for lag in range(STEPS_SHORTEST, count // 2 + 1):
-        likeness = sum(one * other for one, other in zip(offs, offs[lag:], strict=False)) / (count - lag) / variance
+        likeness = sum(map(mul, offs, offs[lag:])) / (count - lag) / variance
         if likeness > best + 0.02:
             best, found = likeness, lag
     return found

@@ -190,3 +190,8 @@ class JobSpec(TaskSpec):
     def plain(self) -> dict[str, Any]:
         """As written, without what was not: a field that a later release adds is no change. Worked out once."""
         return self.model_dump(mode="json", exclude_defaults=True)
+
+    @cached_property
+    def hashes(self) -> dict[frozenset[str], str]:
+        """What `weyr.kinds.compute.job.version` worked out of some of its fields, which every look asks for."""
+        return {}

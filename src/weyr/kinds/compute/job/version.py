@@ -35,6 +35,12 @@ _ALL = frozenset(JobSpec.model_fields)
 
 
 def _hash(spec: JobSpec, fields: frozenset[str]) -> str:
+    if fields not in spec.hashes:
+        spec.hashes[fields] = _worked_out(spec, fields)
+    return spec.hashes[fields]
+
+
+def _worked_out(spec: JobSpec, fields: frozenset[str]) -> str:
     # Keys are sorted, so that another order in the file runs no finished job again.
     plain = {name: value for name, value in spec.plain.items() if name in fields}
     if isinstance(spec.array, ArrayPart):

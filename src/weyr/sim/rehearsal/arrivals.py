@@ -1,0 +1,178 @@
+"""Who asks for what, and when? Jobs and requests that arrive, read from a trace or made from a rate. Pure.
+
+A trace is a CSV with a header: `at` is when, since the beginning (seconds, or as `1h30m` is written) or as a date and
+time; `object` who is asked for (`job/train`, `endpoint/digits`); `takes` how long it works; `count`, for requests, how
+many come spread over the `over` that follows.
+"""
+
+import csv
+import io
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from weyr.core.diagnostic import Diagnostic, Place, UserError, did_you_mean
+from weyr.core.units import seconds_of
+
+COLUMNS = ("at", "object", "takes", "count", "over")
+PROBLEMS_MAX = 100
+OVER_S = 60.0
+SERVING = ("endpoint", "service")
+COUNT_MAX = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class JobArrival:
+    """A run of `job/name` that somebody asks for at `at_s` after the beginning, with `takes_s` of work to do."""
+
+    at_s: float
+    name: str
+    takes_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """So many requests, spread over `over_s` from `at_s` on, of which each takes `takes_s`. One: it comes at `at_s`."""
+
+    at_s: float
+    count: float
+    over_s: float
+    takes_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """Jobs in order, and for each endpoint or service (`kind/name`) its bursts in order."""
+
+    jobs: tuple[JobArrival, ...] = ()
+    requests: Mapping[str, tuple[Burst, ...]] = field(default_factory=dict)
+
+    def asked(self, kind_name: str) -> float:
+        """How many requests come to one."""
+        return sum(burst.count for burst in self.requests.get(kind_name, ()))
+
+
+@dataclass(slots=True)
+class _Reading:
+    file: str
+    known: Collection[str]
+    expected_s: Mapping[str, float]
+    problems: list[Diagnostic] = field(default_factory=list)
+    began: datetime | None = None
+
+    def say(self, line: int, summary: str, detail: str, suggestion: str = "") -> None:
+        self.problems.append(Diagnostic(summary, detail, place=Place(self.file, line), suggestion=suggestion))
+
+
+def read_trace(text: str, file: str, known: Collection[str], expected_s: Mapping[str, float]) -> Arrivals:
+    """The arrivals that a trace's text tells of.
+
+    Takes: `known`, the objects (`kind/name`) that may be asked; `expected_s`, how long a job or a request takes whose
+    row does not say.
+    Raises: UserError with every line that is wrong.
+    """
+    reading = _Reading(file, known, expected_s)
+    lines = csv.reader(io.StringIO(text))
+    header = [name.strip() for name in next(lines, [])]
+    unknown = [name for name in header if name not in COLUMNS]
+    if unknown or not {"at", "object"} <= set(header):
+        detail = f"The first line is to name the columns: at, object, and of {', '.join(COLUMNS[2:])} those it has."
+        detail += "".join(f' There is no column "{name}".{did_you_mean(name, COLUMNS)}' for name in unknown[:3])
+        reading.say(1, "Columns that are not known", detail, "at,object,takes")
+        raise UserError(*reading.problems)
+    jobs: list[JobArrival] = []
+    requests: dict[str, list[Burst]] = {}
+    for row in lines:
+        if not row or row[0].lstrip().startswith("#"):
+            continue
+        read = _row(reading, dict(zip(header, (cell.strip() for cell in row), strict=False)), lines.line_num)
+        match read:
+            case JobArrival():
+                jobs.append(read)
+            case (str() as name, Burst() as burst):
+                requests.setdefault(name, []).append(burst)
+    if reading.problems:
+        shown = reading.problems[:PROBLEMS_MAX]
+        if more := len(reading.problems) - len(shown):
+            shown.append(Diagnostic("More lines are wrong", f"{more} further lines are.", place=Place(file)))
+        raise UserError(*shown)
+    return arrivals_of(jobs, requests)
+
+
+def arrivals_of(jobs: Sequence[JobArrival], requests: Mapping[str, Sequence[Burst]]) -> Arrivals:
+    """All in order of time."""
+    return Arrivals(
+        tuple(sorted(jobs, key=lambda each: each.at_s)),
+        {name: tuple(sorted(bursts, key=lambda each: each.at_s)) for name, bursts in sorted(requests.items())},
+    )
+
+
+def _row(reading: _Reading, row: Mapping[str, str], line: int) -> JobArrival | tuple[str, Burst] | None:
+    at_s = _moment(reading, row.get("at", ""), line)
+    name = row.get("object", "")
+    kind, _, short = name.partition("/")
+    if name not in reading.known:
+        detail = f'"{name}" is no job, endpoint or service of the stack.{did_you_mean(name, reading.known)}'
+        reading.say(line, "An object that is not there", detail)
+    takes_s = _duration(reading, row.get("takes", ""), "takes", line)
+    if takes_s is None and not row.get("takes"):
+        takes_s = reading.expected_s.get(name)
+        if takes_s is None and name in reading.known:
+            detail = f"How long {name} takes is neither in this row nor anywhere else."
+            reading.say(line, "A duration that is missing", detail, "takes: 250ms")
+    count, over_s = _count(reading, row.get("count", ""), line), _duration(reading, row.get("over", ""), "over", line)
+    if kind == "job" and count not in (None, 1):
+        reading.say(line, "A job that is counted", "Each run of a job has a row of its own.")
+    if at_s is None or takes_s is None or count is None or name not in reading.known:
+        return None
+    if kind == "job":
+        return JobArrival(at_s, short, takes_s)
+    return name, Burst(at_s, count, 0.0 if count == 1 and over_s is None else over_s or OVER_S, takes_s)
+
+
+def _moment(reading: _Reading, text: str, line: int) -> float | None:
+    if "-" in text and ":" in text:
+        try:
+            at = datetime.fromisoformat(text)
+        except ValueError:
+            reading.say(line, "A time that cannot be read", f'"{text}" is no date and time.', "2026-11-02T08:00:00")
+            return None
+        at = at if at.tzinfo else at.replace(tzinfo=UTC)
+        # The first row's midnight is the beginning: what time of day it is stays what it was.
+        reading.began = reading.began or at.replace(hour=0, minute=0, second=0, microsecond=0)
+        if at < reading.began:
+            reading.say(line, "A time before the beginning", f"{text} is before the day of the first row.")
+            return None
+        return (at - reading.began).total_seconds()
+    if not text:
+        reading.say(line, "A time that is missing", 'The row does not say when, in "at".', "0, 90s, 1h30m")
+    return _duration(reading, text, "at", line)
+
+
+def _duration(reading: _Reading, text: str, column: str, line: int) -> float | None:
+    if not text:
+        return None
+    try:
+        seconds = float(text) if text.replace(".", "", 1).isdigit() else seconds_of(text)
+    except ValueError as e:
+        reading.say(line, "A time that cannot be read", f'"{text}" in {column}: {e}.', "0.25, 90s, 1h30m")
+        return None
+    return seconds
+
+
+def _count(reading: _Reading, text: str, line: int) -> float | None:
+    if not text:
+        return 1
+    try:
+        count = float(text)
+    except ValueError:
+        count = -1.0
+    if not 0 <= count <= COUNT_MAX:
+        reading.say(line, "A count that cannot be", f'"{text}" in count is no number from 0 to {COUNT_MAX:,}.')
+        return None
+    return count
+
+
+def names_of(objects: Sequence[str]) -> Iterator[str]:
+    """Those of `kind/name` that may be asked for."""
+    yield from (name for name in objects if name.partition("/")[0] in ("job", *SERVING))

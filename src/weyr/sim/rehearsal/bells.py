@@ -1,0 +1,101 @@
+"""When does something happen at the simulated engine? Noted when tasks begin and are told to go, so that nobody asks.
+
+It stands before the engine's tasks as a doorbell does in production.
+"""
+
+import heapq
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from weyr.core.capability import Answers, Capability, TaskBody, Wanted
+from weyr.core.pools import NodeBody
+from weyr.core.ref import Ref, ThingId
+from weyr.core.seen import Seen
+from weyr.sim.pool_nodes import SimPoolNodes
+from weyr.sim.tasks import FOREVER_S, SimTasks
+
+AFTER_S = 0.05
+"""How long a doorbell takes."""
+
+
+@dataclass(slots=True)
+class Bells:
+    """Moments at which somebody is to look, or something is to be done; those of one moment in the order they came."""
+
+    _heap: list[tuple[float, int, Ref | Callable[[], None]]] = field(default_factory=list)
+    _count: int = 0
+
+    def at(self, moment: float, what: Ref | Callable[[], None]) -> None:
+        self._count += 1
+        heapq.heappush(self._heap, (moment, self._count, what))
+
+    def next(self) -> float:
+        return self._heap[0][0] if self._heap else float("inf")
+
+    def rung(self, now: float) -> Iterator[Ref | Callable[[], None]]:
+        while self._heap and self._heap[0][0] <= now:
+            yield heapq.heappop(self._heap)[2]
+
+
+class RingingTasks:
+    """The TASKS capability. `began` is told of every task that was taken."""
+
+    capability = Capability.TASKS
+
+    def __init__(self, tasks: SimTasks, bells: Bells) -> None:
+        self._tasks, self._bells = tasks, bells
+        self.began: Callable[[ThingId, TaskBody], None] = lambda _id, _body: None
+
+    def observe(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Seen]:
+        return self._tasks.observe(ids)
+
+    def ensure(self, wanted: Sequence[Wanted]) -> Answers:
+        fresh = [want for want in wanted if want.id not in self._tasks.starts]
+        answers = self._tasks.ensure(wanted)
+        for want in fresh:
+            if want.id not in answers and isinstance(want.body, TaskBody):
+                self.ring(want.id)
+                self.began(want.id, want.body)
+        return answers
+
+    def release(self, ids: Sequence[ThingId]) -> Answers:
+        answers = self._tasks.release(ids)
+        for id in ids:
+            self.ring(id)
+        return answers
+
+    def inventory(self) -> Sequence[ThingId]:
+        return self._tasks.inventory()
+
+    def ring(self, id: ThingId) -> None:
+        """Whoever it belongs to is to look at each of its moments to come."""
+        for moment in self._tasks.moments(id):
+            if moment < FOREVER_S / 2:
+                self._bells.at(moment + AFTER_S, id.ref)
+
+
+class RingingNodes:
+    """The NODES capability. `began` is told of every node that was asked for."""
+
+    capability = Capability.NODES
+
+    def __init__(self, nodes: SimPoolNodes, bells: Bells, began: Callable[[ThingId, NodeBody], None]) -> None:
+        self._nodes, self._bells, self._began = nodes, bells, began
+
+    def observe(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Seen]:
+        return self._nodes.observe(ids)
+
+    def ensure(self, wanted: Sequence[Wanted]) -> Answers:
+        fresh = [want for want in wanted if not self._nodes.has(str(want.id))]
+        answers = self._nodes.ensure(wanted)
+        for want in fresh:
+            if want.id not in answers and isinstance(want.body, NodeBody):
+                self._bells.at(self._nodes.ready_at(want.id) + AFTER_S, want.id.ref)
+                self._began(want.id, want.body)
+        return answers
+
+    def release(self, ids: Sequence[ThingId]) -> Answers:
+        return self._nodes.release(ids)
+
+    def inventory(self) -> Sequence[ThingId]:
+        return self._nodes.inventory()

@@ -1,0 +1,121 @@
+"""What becomes of requests that are few? Each is followed: it finds a replica, waits for a slot of it, is worked on.
+
+As the plane does, a request goes to the replica that has the fewest; where none is ready it is held, and fails when
+that takes too long. A replica that leaves the routing finishes what it has.
+"""
+
+import heapq
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from weyr.core.routes import VersionCounts
+from weyr.core.seen import RouteFacts
+from weyr.sim.rehearsal.served import BUSY, PATIENCE, Served, Terms
+
+Request = tuple[float, float]
+"""When it comes (Unix seconds), and how long it works."""
+
+
+@dataclass(slots=True)
+class EachRequest:
+    """Requests one by one, in order of time."""
+
+    terms: Terms
+    coming: deque[Request]
+    served: Served = field(default_factory=Served)
+    _slots: dict[str, list[float]] = field(default_factory=dict)
+    _busy: list[tuple[float, str, float]] = field(default_factory=list)
+    """Under way: when each ends, which replica has it, and since when."""
+    _held: dict[str, int] = field(default_factory=dict)
+    _waiting: deque[Request] = field(default_factory=deque)
+    _arrived: int = 0
+    _worked: int = 0
+    _worked_s: float = 0.0
+    _last_at: float | None = None
+
+    @classmethod
+    def of(cls, terms: Terms, requests: Iterable[Request]) -> "EachRequest":
+        return cls(terms, deque(sorted(requests)))
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a replica."""
+        return bool(self._slots)
+
+    def is_idle(self, now: float) -> bool:
+        """Whether nobody has come for so long that it may sleep."""
+        return self._last_at is not None and now - self._last_at >= self.terms.idle_after_s
+
+    def seen(self, now: float, replicas: Sequence[str], version: str) -> RouteFacts:
+        """What the plane has counted by now; from now on requests go to these replicas."""
+        self.advance(now)
+        if list(self._slots) != list(replicas):
+            self._slots = {name: self._slots.get(name) or [now] * self.terms.room for name in replicas}
+        while self._waiting and self._slots:
+            self._begin(*self._waiting.popleft(), now)
+        outside = max(0, len(self._busy) - self.terms.room * len(replicas)) if self.terms.is_capped and replicas else 0
+        held = dict.fromkeys(replicas, 0) | {name: count for name, count in self._held.items() if count}
+        if outside:
+            held = {name: min(count, self.terms.room) for name, count in held.items()}
+        counts = VersionCounts(version, requests=self._worked, worked=self._worked, worked_s=self._worked_s)
+        last_at = now if self._waiting or self._busy else self._last_at
+        return RouteFacts(
+            replicas=tuple(held.items()), waiting=len(self._waiting) + outside, requests=self._arrived,
+            last_request_at=last_at, versions=(counts,),
+        )  # fmt: skip
+
+    def advance(self, now: float) -> None:
+        """Lets come what comes until now."""
+        while self.coming and self.coming[0][0] <= now:
+            at, takes_s = self.coming.popleft()
+            self._end(at)
+            self._arrived, self._last_at = self._arrived + 1, at
+            if self._slots:
+                self._begin(at, takes_s, at)
+            else:
+                self._waiting.append((at, takes_s))
+        self._end(now)
+        while self._waiting and now - self._waiting[0][0] > self.terms.hold_s:
+            self._waiting.popleft()
+            self.served.drop(1)
+
+    def next_look(self, now: float, is_calm: bool) -> float:
+        """When somebody should look, if nothing else happens: when the next one comes, for whom nobody may be there, or
+        once it may sleep."""
+        self.advance(now)
+        if self._waiting:
+            return self._waiting[0][0] + self.terms.hold_s + 0.001
+        at = self.coming[0][0] if self.coming else float("inf")
+        idle_at = (self._last_at or now) + self.terms.idle_after_s + 1.0
+        return idle_at if is_calm and self._slots and now < idle_at < at else at
+
+    def wants(self, now: float) -> bool:
+        """Whether a look now could change how many replicas there are: many slots are busy."""
+        self.advance(now)
+        return len(self._busy) > BUSY * self.terms.room * len(self._slots)
+
+    def finish(self, now: float) -> None:
+        """The rehearsal is over: what still waits or is worked on counts as it stands."""
+        self.advance(now)
+        self.served.unfinished += len(self._waiting) + len(self._busy)
+
+    def _begin(self, came: float, takes_s: float, now: float) -> None:
+        name = min(self._slots, key=lambda each: (self._held.get(each, 0), self._slots[each][0]))
+        slots = self._slots[name]
+        end = max(now, slots[0]) + takes_s
+        heapq.heapreplace(slots, end)
+        heapq.heappush(self._busy, (end, name, end - takes_s if self.terms.is_capped else now))
+        self._held[name] = self._held.get(name, 0) + 1
+        self.served.answer(end - came, takes_s, self.terms.slo_s or PATIENCE * takes_s)
+
+    def _end(self, now: float) -> None:
+        while self._busy and self._busy[0][0] <= now:
+            end, name, since = heapq.heappop(self._busy)
+            self._held[name] -= 1
+            self._worked += 1
+            self._worked_s += end - since

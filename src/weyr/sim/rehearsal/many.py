@@ -1,0 +1,178 @@
+"""What becomes of requests that are many? They flow: so many per second into so many slots, minute by minute.
+
+What more comes than can be worked off piles up and is worked off later; within the steady part the wait is that of an
+queue in front of c slots. Nothing is drawn here: chance is in how many come.
+
+Source of the wait: Sakasegawa's approximation (1977), by which a request has to wait with probability
+rho ** (sqrt(2 (c + 1)) - 1), and then for an exponential time; half of it where all take the same (Allen and Cunneen).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from weyr.core.routes import VersionCounts
+from weyr.core.seen import RouteFacts
+from weyr.sim.rehearsal.arrivals import Burst
+from weyr.sim.rehearsal.served import BUSY, PATIENCE, Served, Terms
+
+STEP_S = 60.0
+FIRST_S = 0.1
+"""After so long the first one of a burst has come."""
+FOLLOWS = 0.2
+"""How much of a minute's rate is taken on: about five minutes count."""
+CHANCE = 3.0
+"""A rate has changed when it is so many standard deviations off, and by more than a quarter."""
+CHANGED = 0.25
+PARTS = (0.5, 1.5, 2.5, 3.5, 4.25, 4.65, 4.85, 4.95)
+"""Middles of classes of an exponential's share, in fifths: the upper ones are cut finer."""
+SHARES = (0.2, 0.2, 0.2, 0.2, 0.1, 0.06, 0.02, 0.02)
+WAITS = tuple(-math.log(1 - part / 5) for part in PARTS)
+LEAST = 1e-3
+"""A wait that is less likely than this is not cut up."""
+
+
+@dataclass(slots=True)
+class ManyRequests:
+    """Bursts in order, that do not overlap much; their moments count from `began_at` (Unix seconds)."""
+
+    terms: Terms
+    bursts: Sequence[Burst]
+    began_at: float
+    served: Served = field(default_factory=Served)
+    _place: int = 0
+    _at: float = 0.0
+    _names: tuple[str, ...] = ()
+    _piled: float = 0.0
+    _held_s: float = 0.0
+    """How long those that are piled up have waited for a replica, together."""
+    _arrived: float = 0.0
+    _worked: float = 0.0
+    _worked_s: float = 0.0
+    _last_at: float | None = None
+    _rate: float = 0.0
+    _told_rate: float | None = None
+    _takes_s: float = 0.0
+    _looked_at: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._at = self.began_at
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a replica."""
+        return bool(self._names)
+
+    def is_idle(self, now: float) -> bool:
+        """Whether nobody has come for so long that it may sleep."""
+        return self._last_at is not None and now - self._last_at >= self.terms.idle_after_s
+
+    def seen(self, now: float, replicas: Sequence[str], version: str) -> RouteFacts:
+        """What the plane has counted by now; from now on requests go to these replicas."""
+        self._advance(now)
+        self._names, self._told_rate, self._looked_at = tuple(replicas), self._rate, now
+        count = len(replicas)
+        is_outside = self.terms.is_capped or not count
+        inside = min(count * self.terms.room, self._rate * self._takes_s) + (0.0 if is_outside else self._piled)
+        each, more = divmod(round(inside), count) if count else (0, 0)
+        held = tuple((name, each + (number < more)) for number, name in enumerate(replicas))
+        counts = VersionCounts(version, requests=int(self._worked), worked=int(self._worked), worked_s=self._worked_s)
+        return RouteFacts(
+            replicas=held, waiting=math.ceil(self._piled - 1e-9) if is_outside else 0, requests=int(self._arrived),
+            last_request_at=self._last_at, versions=(counts,),
+        )  # fmt: skip
+
+    def next_look(self, now: float, is_calm: bool) -> float:
+        """When the next ones come, for whom nobody may be there, or once it may sleep."""
+        self._advance(now)
+        if not self._names and self._piled > 0:
+            return now + self.terms.hold_s
+        coming = self.bursts[self._place] if self._place < len(self.bursts) else None
+        at = float("inf") if coming is None else max(self.began_at + coming.at_s, now + FIRST_S)
+        idle_at = (self._last_at or now) + self.terms.idle_after_s + 1.0
+        return (
+            idle_at if is_calm and self._names and now < idle_at < at else max(at, now + STEP_S if self._names else at)
+        )
+
+    def wants(self, now: float) -> bool:
+        """Whether a look now could change how many replicas there are."""
+        self._advance(now)
+        count, terms = len(self._names), self.terms
+        if not count:
+            return self._piled > 0
+        if self._piled > 0 and now - self._looked_at >= 10.0:
+            return True
+        if count > terms.least and self._last_at is not None and now - self._last_at >= terms.idle_after_s:
+            return now - self._looked_at >= terms.idle_after_s / 4
+        rate, told = self._rate, self._told_rate or 0.0
+        if abs(rate - told) < CHANCE * math.sqrt(max(rate, told) * FOLLOWS / (2 - FOLLOWS) / STEP_S) + 1e-9:
+            return False
+        busy = rate * self._takes_s / (count * terms.room)
+        return abs(rate - told) > CHANGED * told and (busy > BUSY or count > terms.least)
+
+    def finish(self, now: float) -> None:
+        self._advance(now)
+        self.served.unfinished += self._piled
+
+    def _advance(self, now: float) -> None:
+        while self._at < now:
+            burst = self.bursts[self._place] if self._place < len(self.bursts) else None
+            at_s = self._at - self.began_at
+            if burst is None:
+                self._pass(now, 0.0, self._takes_s)
+            elif at_s < burst.at_s:
+                self._pass(min(now, self.began_at + burst.at_s), 0.0, burst.takes_s)
+            else:
+                end = self.began_at + burst.at_s + burst.over_s
+                self._pass(min(now, max(end, self._at)), burst.count / (burst.over_s or 1.0), burst.takes_s)
+                if self._at >= end - 1e-6:
+                    self._place += 1
+
+    def _pass(self, to: float, rate: float, takes_s: float) -> None:
+        for_s, self._at, self._takes_s = to - self._at, to, takes_s
+        if for_s <= 0:
+            return
+        gain = 1 - (1 - FOLLOWS) ** (for_s / STEP_S)
+        self._rate += gain * (rate - self._rate)
+        came = rate * for_s
+        self._arrived += came
+        if rate > 0:
+            self._last_at = to
+        slots = len(self._names) * self.terms.room
+        if slots:
+            self._work(came, rate, for_s, takes_s, slots)
+        else:
+            most = max(rate * self.terms.hold_s, 1.0)
+            before, dropped = self._piled, max(0.0, self._piled + came - most)
+            self._piled = before + came - dropped
+            self._held_s = min(self._held_s + (before + self._piled) / 2 * for_s, self._piled * self.terms.hold_s)
+            self.served.drop(dropped)
+
+    def _work(self, came: float, rate: float, for_s: float, takes_s: float, slots: int) -> None:
+        before, speed = self._piled, slots / takes_s
+        done = min(speed * for_s, before + came)
+        self._piled = before + came - done
+        if done <= 0:
+            return
+        piled_s = (before + self._piled) / 2 / speed
+        load = min(rate / speed, 0.999)
+        waits = load ** (math.sqrt(2 * (slots + 1)) - 1) if not self._piled else 0.0
+        late_from_s = self.terms.slo_s or PATIENCE * takes_s
+        mean_s = waits / max(speed - rate, speed * 0.001) / 2
+        self._worked += done
+        self._worked_s += done * (takes_s if self.terms.is_capped else takes_s + piled_s + mean_s)
+        served = self.served
+        if self._held_s:
+            # The first to be answered are those that were held.
+            held = min(done, before)
+            held_s = self._held_s / before
+            served.answer(takes_s + piled_s + held_s, takes_s, late_from_s, held)
+            self._held_s = held_s * (before - held)
+            done -= held
+        if waits < LEAST:
+            served.answer(takes_s + piled_s, takes_s, late_from_s, done)
+            return
+        served.answer(takes_s + piled_s, takes_s, late_from_s, done * (1 - waits))
+        wait_s = mean_s / waits
+        for share, part in zip(SHARES, WAITS, strict=True):
+            served.answer(takes_s + piled_s + part * wait_s, takes_s, late_from_s, done * waits * share)

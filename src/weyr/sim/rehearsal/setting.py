@@ -1,0 +1,49 @@
+"""What does a rehearsal assume? Everything that is not in the stack file, as one value."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from weyr.core.units import DAY_S
+from weyr.reconcile.scheduler import Room
+from weyr.sim.rehearsal.spot import SpotTrace
+
+BEGAN_AT = 1_780_272_000.0
+"""Monday, 2026-06-01, 00:00 UTC: a week of it is in one month, and no week depends on when it is rehearsed."""
+NOTICE_S = 120.0
+"""What AWS gives a spot instance before it goes; Google and Azure give 30 s (November 2026)."""
+CALM_FROM_S = 7_200.0
+"""So many endpoint-seconds and more are looked at only when something happens."""
+BOUNDLESS = Room(1_000_000, 1 << 60)
+
+
+@dataclass(frozen=True, slots=True)
+class Starts:
+    """What a start takes: from asking for a task until its program begins, from there until it is ready, and from
+    asking for a pool's node until tasks begin there. `ready_of` is what was measured of single objects
+    (`endpoint/digits`), in place of `ready_s`."""
+
+    task_s: float = 0.5
+    ready_s: float = 5.0
+    node_s: float = 60.0
+    ready_of: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """For how long, from when (Unix seconds), and what happens beside the arrivals.
+
+    `room` is what tasks of no pool run in. `mtbf_s` is the mean time until a task or node is lost for no reason of its
+    own, None where that never happens; `stops_s` what a program takes to save and end when it is told to go.
+    `is_calm` None: looks are put off where there is much to look at.
+    """
+
+    length_s: float = 7.0 * DAY_S
+    seed: int = 1
+    began_at: float = BEGAN_AT
+    room: Room = BOUNDLESS
+    starts: Starts = field(default_factory=Starts)
+    spot: SpotTrace | None = None
+    notice_s: float = NOTICE_S
+    mtbf_s: float | None = None
+    stops_s: float = 0.5
+    is_calm: bool | None = None

@@ -1,0 +1,140 @@
+"""A stack's week is rehearsed by the code that runs it: the bill is the ledger's, the same seed is the same week."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from weyr.compose.kinds import KINDS
+from weyr.core.diagnostic import UserError
+from weyr.core.units import HOUR_S
+from weyr.reconcile.scheduler import Room
+from weyr.sim.rehearsal.arrivals import Arrivals, Burst, JobArrival, arrivals_of
+from weyr.sim.rehearsal.outcome import Plain, outcome_of, ranges_of
+from weyr.sim.rehearsal.rates import arrivals_at, read_rates
+from weyr.sim.rehearsal.setting import Setting, Starts
+from weyr.sim.rehearsal.spot import spot_trace
+from weyr.sim.rehearsal.world import Rehearsal
+from weyr.stack.parse import parse_stack
+
+JOB = "jobs: {train: {run: x, resources: {cpu: 2, memory: 4GiB}%s}}\n"
+SCALE = "scale: {min: %d, max: %d, target_inflight: 4}, waiting: {per_replica: 4}"
+ENDPOINT = "endpoints: {web: {run: serve, ready: /, " + SCALE + "}}\n"
+
+
+def rehearse(folder: Path, text: str, arrivals: Arrivals, setting: Setting) -> Plain:
+    stack = parse_stack(f"stack: demo\n{text}", "weyr.yaml", KINDS)
+    rehearsal = Rehearsal(KINDS, stack, arrivals, setting, folder)
+    try:
+        rehearsal.run()
+        return outcome_of(rehearsal)
+    finally:
+        rehearsal.close()
+
+
+def runs(*rows: tuple[float, float]) -> Arrivals:
+    return arrivals_of([JobArrival(at, "train", takes) for at, takes in rows], {})
+
+
+def test_the_bill_is_what_ran_at_the_ledgers_prices(folder: Path) -> None:
+    """Three runs of an hour with 2 vCPU and 4 GiB cost three times what the price book says of that hour."""
+    out = rehearse(folder, JOB % "", runs((0, 3600), (60, 3600), (9000, 3600)), Setting(6.0 * HOUR_S))
+    one_hour = 2 * 40_480 + 4 * 4_445
+    assert out["jobs"]["train"]["done"] == 3
+    assert abs(out["cost"]["by_object_micros"]["job/train"] - 3 * one_hour) <= 3
+    assert out["cost"]["total_micros"] == sum(out["cost"]["by_object_micros"].values())
+
+
+def test_a_run_that_finds_no_room_waits_for_it(folder: Path) -> None:
+    """Queue times come from the scheduler: with room for one of them the second begins when the first has ended."""
+    setting = Setting(3.0 * HOUR_S, room=Room(2, 8 << 30), starts=Starts(task_s=1.0))
+    out = rehearse(folder, JOB % "", runs((0, 600), (60, 600)), setting)
+    train = out["jobs"]["train"]
+    assert train["done"] == 2
+    assert 540 <= train["queued_p99_s"] <= 550
+
+
+def test_a_reclaimed_run_goes_on_from_its_checkpoint(folder: Path) -> None:
+    """What was saved is not lost: an interruption costs what came since, and the wait for the next spot node."""
+    text = JOB % ", spot: true, checkpoint: {bucket: lake, every: 1m}" + "buckets: {lake: {}}\n"
+    trace = spot_trace([True] * 10 + [False] * 5 + [True] * 1000, 60.0)
+    out = rehearse(folder, text, runs((0, 1800)), Setting(2.0 * HOUR_S, spot=trace))
+    assert out["jobs"]["train"]["done"] == 1
+    assert out["interruptions"]["by_reason"] == {"reclaimed": 1}
+    assert out["interruptions"]["lost_work_s"] < 60
+    assert 2100 <= out["jobs"]["train"]["took_mean_s"] <= 2170, "half an hour of work, and five minutes without spot"
+
+
+def test_losses_come_as_often_as_they_are_said_to(folder: Path) -> None:
+    """With a mean of an hour between losses, a day of one replica has some twenty of them, each followed by a start."""
+    out = rehearse(folder, ENDPOINT % (1, 1), Arrivals(), Setting(24.0 * HOUR_S, mtbf_s=3600.0))
+    assert 10 <= out["interruptions"]["count"] <= 40
+    assert out["interruptions"]["by_reason"].keys() == {"lost"}
+
+
+@pytest.mark.parametrize("is_calm", [False, True])
+def test_more_requests_bring_more_replicas_and_silence_takes_them_away(folder: Path, is_calm: bool) -> None:
+    """The autoscaler of production decides, whether it looks every second or when something happens."""
+    arrivals = arrivals_of([], {"endpoint/web": [Burst(60.0, 18_000, 600.0, 0.2)]})
+    out = rehearse(folder, ENDPOINT % (0, 8), arrivals, Setting(1200.0, is_calm=is_calm))
+    web = out["serving"]["endpoint/web"]
+    assert web["requests"] == 18_000
+    assert web["within_slo"] > 0.9, web
+    assert 0.3 <= web["replica_h"] <= 1.0, "a replica and a half's work for ten minutes, and five idle ones after that"
+
+
+def steady(length_s: float) -> Arrivals:
+    """Eight requests per second, from when the replica is there."""
+    found = arrivals_at(read_rates("endpoint/web=8/s*200ms", ["endpoint/web"], {}), length_s, "flat", 1)
+    bursts = [replace(burst, at_s=burst.at_s + 60) for burst in found.requests["endpoint/web"]]
+    return arrivals_of([], {"endpoint/web": bursts})
+
+
+def test_few_requests_and_many_agree_on_a_steady_load(folder: Path) -> None:
+    """Requests that are followed one by one and those that flow are counted alike."""
+    few = rehearse(folder, ENDPOINT % (1, 1), steady(600.0), Setting(660.0, is_calm=True))
+    many = rehearse(folder, ENDPOINT % (1, 1), steady(1800.0), Setting(1860.0, is_calm=True, seed=2))
+    assert few["serving"]["endpoint/web"]["requests"] < 10_000 < many["serving"]["endpoint/web"]["requests"]
+    for key, apart in (("utilisation", 0.03), ("latency_mean_s", 0.02), ("within_slo", 0.02)):
+        assert abs(few["serving"]["endpoint/web"][key] - many["serving"]["endpoint/web"][key]) < apart, key
+
+
+def test_a_fatal_plan_is_not_rehearsed(folder: Path) -> None:
+    """What `weyr up` would refuse has no bill."""
+    with pytest.raises(UserError, match="contradict"):
+        rehearse(folder, ENDPOINT % (3, 2), Arrivals(), Setting(60.0))
+
+
+def test_ranges_are_over_seeds() -> None:
+    """The mean, and the tenth and ninetieth of a hundred; what only some seeds have counts for those."""
+    ranges = ranges_of([{"seed": n, "cost": {"x": n}, "why": {"lost": n} if n > 2 else {}} for n in range(1, 12)])
+    assert ranges["cost"]["x"] == {"mean": 6.0, "p10": 2, "p90": 10}
+    assert ranges["why"]["lost"]["p10"] == 4
+
+
+ASKED = "job/train=200/d*10m, endpoint/web=1/s*100ms"
+
+
+def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
+    """In another process, whatever order Python's sets are in: who rehearses again sees what others saw."""
+    file = tmp_path / "weyr.yaml"
+    file.write_text("stack: demo\n" + JOB % ", spot: true, expected_duration: 10m" + ENDPOINT % (0, 4))
+    (tmp_path / "spot.json").write_text('{"metadata": {"gap_seconds": 600}, "data": [1, 1, 1, 0, 1, 1, 0]}')
+    words = ["-m", "weyr.cli.main", "--home", str(tmp_path / "home"), "simulate", str(file), "--for", "3h"]
+    words += ["--arrivals", ASKED, "--spot-trace", str(tmp_path / "spot.json"), "--failures", "6h", "--json"]
+
+    def answer(hash_seed: str) -> bytes:
+        environment = os.environ | {"PYTHONHASHSEED": hash_seed}
+        done = subprocess.run([sys.executable, *words], env=environment, capture_output=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stderr.decode()
+        return done.stdout
+
+    first = answer("1")
+    assert first == answer("2")
+    told = json.loads(first)
+    assert told["runs"][0]["interruptions"]["count"] > 0
+    assert told["ranges"]["cost"]["total_micros"]["mean"] > 0
