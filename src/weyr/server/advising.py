@@ -18,7 +18,7 @@ from weyr.ledger.advice.storage import CHECKPOINTS_KEPT_S
 from weyr.ledger.advice.values import Change, Left, Looked, Saving
 from weyr.ledger.meters import ms
 from weyr.ledger.prices import CURRENCY
-from weyr.server.subjects import Known, buckets_in, subjects_of
+from weyr.server.subjects import Known, buckets_in, specs_of, subjects_of
 from weyr.store.use_peaks import peaks
 
 PAST_S = 30 * DAY_S
@@ -32,13 +32,15 @@ def advice_of(weyr: Weyr, stack: str, now: float, looked: Looked) -> tuple[Savin
         stacks = sorted(name for name in weyr.world.stacks if not stack or name == stack)
         books = {name: weyr.catalogue.book(weyr.world.stacks[name].price_as) for name in stacks}
         buckets = list(buckets_in(weyr.world, stack))
+        rows = [row for row in weyr.world.objects.values() if not stack or row.ref.stack == stack]
+    specs = specs_of(rows)  # reading ten thousand takes half a second, for which nobody is kept waiting
     meters = weyr.ledger.meters_since(stack or None, from_ms)
     with weyr.db.read() as connection:
         measured = peaks(connection, stack or None)
     left = _left(weyr, buckets, ms(now - CHECKPOINTS_KEPT_S))
     known = Known(now, from_ms, meters, measured, weyr.catalogue.books, left)
     with weyr.lock:
-        subjects = subjects_of(weyr.world, stack, known)
+        subjects = subjects_of(weyr.world, specs, known)
     found = list(savings_of(subjects, looked))
     for name in stacks:
         own = [meter for meter in meters if meter.thing.ref.stack == name and not meter.sku.endswith(".spot")]

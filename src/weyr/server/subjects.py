@@ -22,7 +22,7 @@ from weyr.ledger.meters import ms
 from weyr.ledger.node_shares import hosted
 from weyr.ledger.prices import PriceBook
 from weyr.reconcile.world import World
-from weyr.store.kernel import ThingRow
+from weyr.store.kernel import ObjectRow, ThingRow
 from weyr.store.use_peaks import UsePeak
 
 OVER = frozenset({Phase.DONE, Phase.FAILED, Phase.SKIPPED})
@@ -41,10 +41,13 @@ class Known:
     left: Mapping[Ref, Mapping[str, Left]]
 
 
-def subjects_of(world: World, stack: str, known: Known) -> tuple[Subject, ...]:
-    """Of one stack's objects, or of all. Its caller holds the world's lock."""
-    refs = sorted(ref for ref in world.objects if not stack or ref.stack == stack)
-    specs = {ref: spec for ref in refs if (spec := _spec(world, ref)) is not None}
+def specs_of(rows: Iterable[ObjectRow]) -> Mapping[Ref, Spec]:
+    """What stands of these objects. Those that are to go, or that today's kinds cannot read, are left out."""
+    return {row.ref: spec for row in sorted(rows, key=lambda row: row.ref) if (spec := _spec(row)) is not None}
+
+
+def subjects_of(world: World, specs: Mapping[Ref, Spec], known: Known) -> tuple[Subject, ...]:
+    """Of the objects with these specs that are still there. Its caller holds the world's lock."""
     meters, peaks = _by_ref(known.meters), _by_sku(known.peaks)
     nodes = _nodes(world)
     named: dict[Ref, set[Ref]] = defaultdict(set)
@@ -54,7 +57,7 @@ def subjects_of(world: World, stack: str, known: Known) -> tuple[Subject, ...]:
     return tuple(
         _subject(world, ref, spec, known, meters.get(ref, ()), peaks.get(ref, {}), nodes, frozenset(named[ref]))
         for ref, spec in specs.items()
-        if world.stacks[ref.stack].price_as in known.books
+        if ref in world.objects and world.stacks[ref.stack].price_as in known.books
     )
 
 
@@ -87,9 +90,8 @@ def _subject(
     )
 
 
-def _spec(world: World, ref: Ref) -> Spec | None:
-    """What stands of it, None where it is to go or today's kind cannot read it."""
-    row, kind = world.objects[ref], KINDS.get(ref.kind)
+def _spec(row: ObjectRow) -> Spec | None:
+    kind = KINDS.get(row.ref.kind)
     if kind is None or row.spec is None:
         return None
     try:

@@ -45,7 +45,7 @@ def decide(want: Want[DevSpec], view: View[DevMemory]) -> Decision[DevMemory]:
         waiting = Condition(ConditionType.WAITING, True, "Needs", f"waits for {', '.join(blocked)}")
         return Decision((), (waiting,), memory=memory, again_s=5)
     sight = Sight(view.now, view.things, key)
-    memory, notes = _weighed(sight, memory)
+    memory, notes = _weighed(sight, _costing(view, memory))
     memory, closed = _closed(want, view, sight, memory)
     desired = 0 if view.hold or memory.outcome else 1
     held = replica_set.let_go(sight, memory.held, desired, unavailable=1)
@@ -117,7 +117,7 @@ def _weighed(sight: Sight, memory: DevMemory) -> tuple[DevMemory, tuple[Note, ..
         return memory, notes
     match over.reason:
         case EndReason.SUCCEEDED:
-            text, has_failed = "it ended, idle or left; its log says which", False
+            text, has_failed = f"it ended, idle or left{_saved_text(memory)}; its log says which", False
         case EndReason.TIMED_OUT:
             text, has_failed = "it ended after its longest duration", False
         case _:
@@ -136,10 +136,19 @@ def _closed(
     began = next((f.started_at for f in facts if f and f.started_at is not None), None)
     if began is None or view.now < calendar.closes_after(began):
         return memory, ()
-    rate = view.cost.rate_micros_per_hour if view.cost else 0
-    saved = f", which saves {money_text(rate)} per hour" if rate else ""
-    text = f"its calendar closed, and it ended{saved}"
+    text = f"its calendar closed, and it ended{_saved_text(memory)}"
     return replace(memory, outcome=text), (Note("dev.closed", f"{text}; {AGAIN}"),)
+
+
+def _costing(view: View[DevMemory], memory: DevMemory) -> DevMemory:
+    """With what it costs while it runs, which nobody knows any more once it has ended."""
+    rate = view.cost.rate_micros_per_hour if view.cost else 0
+    return replace(memory, rate_micros_per_hour=rate) if rate and rate != memory.rate_micros_per_hour else memory
+
+
+def _saved_text(memory: DevMemory) -> str:
+    rate = memory.rate_micros_per_hour
+    return f", which saves {money_text(rate)} per hour" if rate else ""
 
 
 def _was_taken_away(end: TaskEnd | None) -> bool:

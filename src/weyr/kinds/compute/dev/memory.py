@@ -13,6 +13,8 @@ class DevMemory:
     generation: int = 0
     outcome: str = ""
     has_failed: bool = False
+    rate_micros_per_hour: int = 0
+    """What it cost while it ran: what its end saves."""
     order: int = 0
     """The number of the last order that was carried out."""
 
