@@ -1,7 +1,7 @@
 """Who prices one resource? A desk: the prices, the day, the other resources and what is used of each."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
@@ -28,12 +28,21 @@ class Desk:
     resources: Resources
     usage: Usage
     today: date
+    _machines: dict[tuple[str, str, str, Purchase], Rate | None] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     def rate(self, service: str, region: str, name: str, provider: str = "aws") -> Rate | None:
         return self.catalogue.rate(service, region, name, provider=provider)
 
     def machine_rate(self, instance: str, region: str, purchase: Purchase, provider: str = "aws") -> Rate | None:
         """An instance's price per hour among the offers; for spot the median of the region's zones."""
+        key = (provider, instance, region, purchase)
+        if key not in self._machines:
+            self._machines[key] = self._offered(*key)
+        return self._machines[key]
+
+    def _offered(self, provider: str, instance: str, region: str, purchase: Purchase) -> Rate | None:
         found = self.catalogue.offers(provider=provider, region=region, instance=instance, purchase=purchase)
         if not found:
             return None

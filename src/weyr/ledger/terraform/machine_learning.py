@@ -5,6 +5,7 @@ Batch itself costs nothing: its machines do. How long they run is usage; what is
 
 import math
 import re
+from dataclasses import replace
 from decimal import Decimal
 
 from weyr.ledger.prices.offers import Purchase
@@ -16,6 +17,7 @@ from weyr.ledger.terraform.usage import Amounts
 
 NOTEBOOK_GB = 5
 SERVERLESS_MB = 2048
+SIZE_OF_FAMILY = "xlarge"
 COMMITMENTS = {"": "no commitment", "OneMonth": "1 month", "SixMonths": "6 months"}
 MODEL_ID = re.compile(r"(?:.*foundation-model/)?(?:us\.|eu\.|apac\.|global\.)?(?P<id>[a-z0-9-]+\.[a-z0-9.:-]+)$")
 
@@ -143,7 +145,9 @@ def batch_environment(desk: Desk, resource: Resource, usage: Amounts) -> Part | 
     types = wanted.given("instance_type", [])
     name = str(types[0]) if isinstance(types, list) and types else ""
     shape = Shape(name, resource.region, Purchase.SPOT if kind == "SPOT" else Purchase.ON_DEMAND)
-    vcpus = desk.vcpus(name) or Decimal(1)
+    if name and "." not in name:
+        shape = replace(shape, instance=f"{name}.{SIZE_OF_FAMILY}")  # a whole family: its sizes cost the same a vCPU
+    vcpus = desk.vcpus(shape.instance) or Decimal(1)
     machine_hours = Decimal(math.ceil(kept / vcpus)) * HOURS if hours is None else hours / vcpus
     line = compute(desk, shape, usage, machine_hours)
     if hours is None and not kept:
