@@ -159,3 +159,27 @@ def test_what_is_asked_of_a_bucket_is_on_the_bill(user: User) -> None:
     assert {row["key"] for row in user.asked("cost", "--by", "sku")["rows"]} >= {"requests.write", "storage.standard"}
     assert lines.get("egress.far", 0) == 0, "it never left this machine"
     assert user.asked("cost")["rate_micros_per_hour"] == 0
+
+
+def test_the_accounts_are_kept_from_a_shell(user: User) -> None:
+    """A bill from outside, a correction, a closed month and what is late for it; then somebody writes the database."""
+    bill = ["cost", "post", "--id", "o-1", "--source", "openai", "--sku", "tokens.in", "--stack", "digits",
+            "--quantity", "5000000", "--price", "2.50/1000000", "--label", "team=support"]  # fmt: skip
+    user.weyr(*bill, "--day", "2025-10-03")
+    assert "posted before" in user.weyr(*bill, "--day", "2025-10-03").out
+    assert "Something else was posted" in user.weyr(*bill, "--day", "2025-10-04", status=1).err
+    user.weyr("cost", "correct", "1", "--amount", "12 USD", "--reason", "a credit note")
+    closed = json.loads(user.weyr("cost", "close", "2025-10", "--json").out)
+    late = ["cost", "post", "--id", "p-1", "--source", "pinecone", "--stack", "digits", "--day", "2025-10-30"]
+    user.weyr(*late, "--amount", "3 USD")
+
+    lines = json.loads(user.weyr("cost", "lines", "--json").out)["lines"]
+    assert [line["micros"] for line in lines] == [12_500_000, -12_500_000, 12_000_000, 3_000_000]
+    assert (lines[3]["day"], lines[3]["note"]) == ("2025-11-01", "late, of 2025-10-30")
+    teams = {row["key"]: row["micros"] for row in user.asked("cost", "--by", "team")["rows"]}
+    assert teams == {"support": 12_000_000, "": 3_000_000}
+    assert user.asked("cost", "--period", "2025-10")["total_micros"] == 12_000_000
+    spread = user.asked("cost", "--by", "team", "--spread")
+    assert {row["key"]: row["micros"] for row in spread["rows"]} == {"support": 15_000_000}
+    assert closed["lines"] == 3
+    assert json.loads(user.weyr("cost", "verify", "--json").out)["lines"] == 4

@@ -123,13 +123,13 @@ def test_a_correction_is_two_entries_and_the_line_stays(db: Database, ledger: Le
     """What was wrong is still to be read, and why it was put right, and by whom."""
     ran(db, ledger, NOVEMBER, NOVEMBER + HOUR, NOVEMBER + 2 * HOUR)
     before = ledger.lines()
-    books.correct(1, 30_000, "fix-1", "ada", "half of it was a test", NOVEMBER + 3 * HOUR)
+    books.correct(1, 30_000, "ada", "half of it was a test", NOVEMBER + 3 * HOUR)
     assert ledger.lines()[:1] == before
     assert [line.signed_micros for line in ledger.lines()] == [MICROS, -MICROS, 30_000]
     assert {line.note for line in ledger.lines()[1:]} == {"corrects 1: half of it was a test"}
     assert ledger.cost(None, By.OBJECT, NOVEMBER + 4 * HOUR).total_micros == 30_000
     assert ledger.cost(None, By.THING, NOVEMBER + 4 * HOUR).total_micros == 30_000
-    books.correct(1, 30_000, "fix-1", "ada", "half of it was a test", NOVEMBER + 5 * HOUR)
+    books.correct(1, 30_000, "ada", "half of it was a test", NOVEMBER + 5 * HOUR)
     assert len(ledger.lines()) == 3
     assert books.verify().fault == ""
 

@@ -51,10 +51,11 @@ class Books:
         with self._store.db.write() as connection:
             return self._enter(connection, entry, now)
 
-    def correct(self, seq: int, micros: int | None, id: str, who: str, reason: str, now: float) -> Entered:
+    def correct(self, seq: int, micros: int | None, who: str, reason: str, now: float) -> Entered:
         """Takes a line back and posts it anew with another amount, or with none. The line itself stays as it is.
 
-        Raises: UserError where there is no such line, or it is a share of something else.
+        Raises: UserError where there is no such line, it is a share of something else, or it was corrected otherwise
+        before: it is the new line then that can be corrected.
         """
         with self._store.db.write() as connection:
             line = self._store.line(connection, seq)
@@ -63,7 +64,7 @@ class Books:
                 raise UserError(Diagnostic("No such line", detail, suggestion="weyr cost lines"))
             (meter,) = self._store.meters_by_id(connection, [line.meter])
             charges = correction(line, meter, micros)
-            return self._enter(connection, Entry(id, charges, who, f"corrects {seq}: {reason}"), now)
+            return self._enter(connection, Entry(f"corrects-{seq}", charges, who, f"corrects {seq}: {reason}"), now)
 
     def close(self, name: str, who: str, now: float) -> Period:
         """Closes a month and all before it: what is posted later counts for the first open day.

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from weyr.core.diagnostic import Diagnostic, UserError
-from weyr.core.metering import Labels, Line, Meter
+from weyr.core.metering import Labels, Line, Meter, Price
 from weyr.core.ref import Ref, ThingId
 from weyr.ledger.meters import COUNTED
 
@@ -17,7 +17,7 @@ from weyr.ledger.meters import COUNTED
 @dataclass(frozen=True, slots=True)
 class Charge:
     """One line of an entry: `micros` that `ref` owes to `source` for a day, or has back where they are less than
-    nothing. `quantity` of the SKU's unit is what was used, 0 where it is not known."""
+    nothing. `quantity` of the SKU's unit is what was used, 0 where the bill does not say."""
 
     ref: Ref
     sku: str
@@ -51,15 +51,17 @@ class Entry:
 
 
 def posting(charge: Charge, entry: Entry, now_ms: int) -> tuple[Meter, Line]:
-    """The one line of a charge, and its meter: closed, it never ran, and the amount came with the bill, not a price."""
+    """The one line of a charge, and its meter: closed, because nothing runs. Its price is the amount that was
+    billed for the quantity that was billed: what an export multiplies comes to what was posted."""
     expense, payable = f"expense:{charge.ref.absolute}", f"payable:{charge.source}"
-    used, is_owed = charge.quantity * COUNTED, charge.micros >= 0
+    is_owed, quantity = charge.micros >= 0, max(abs(charge.quantity), 1)
+    used = (quantity if is_owed else -quantity) * COUNTED
     thing = ThingId(charge.ref, charge.part)
     meter = Meter(
         thing=thing,
         sku=charge.sku,
         book=charge.source,
-        price=None,
+        price=Price(abs(charge.micros), quantity, 1),
         opened_ms=now_ms,
         settled=used,
         posted=used,

@@ -19,7 +19,7 @@ from weyr.ledger import accounts, meters
 from weyr.ledger.accounts import EVERYTHING, Daily, Scope
 from weyr.ledger.accounts import Cost as Bill
 from weyr.ledger.days import Days, days_of
-from weyr.ledger.grouping import By, Grouping, Posted, folded, key_of, sides
+from weyr.ledger.grouping import By, Grouping, Posted, folded, key_of
 from weyr.ledger.measured import peaks_of
 from weyr.ledger.meters import ms
 from weyr.ledger.prices import Catalogue, PriceBook
@@ -180,9 +180,8 @@ class Ledger:
 
     def _posted(self, connection: Connection, by: Grouping, scope: Scope) -> tuple[Posted, ...]:
         if by is By.THING:
-            meters_posted = self._store.posted_by_thing(connection, scope.stack)
-            shares = ((meter, side) for meter in meters_posted for side in sides(meter, scope.stack))
-            return folded((key_of(by, a, part, "", m.sku), sign * m.posted_micros) for m, (a, part, sign) in shares)
+            things = self._store.posted_by_thing(connection, scope.stack)
+            return folded((str(thing), micros) for thing, micros in things)
         found = self._store.sums(
             connection, scope.stack, scope.from_day, scope.to_day, is_by_day=by is By.DAY, is_by_sku=by is By.SKU
         )

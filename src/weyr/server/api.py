@@ -3,7 +3,7 @@
 from weyr.server.routes import ApiRoute, Media, Param, Tag, Where
 
 FORMATS = ("focus", "focus-1.4", "lines")
-GROUPINGS = ("stack", "kind", "object", "day", "thing", "sku")
+GROUPINGS = "stack, kind, object, thing, day, sku, team, project, user, model, endpoint, experiment, or tag:KEY"
 STACK = Param("stack", "Only what belongs to this stack.", example="digits")
 AFTER = Param("after", "Only events with a greater id.", type="integer", default=0)
 _NO_SUCH = (404, "There is no such thing.")
@@ -158,8 +158,45 @@ MONEY = (
         "GET", "/v1/cost", "get_cost", Tag.MONEY, "Read the bill",
         "What was spent so far, what is spent per hour now, and what the month will come to. Amounts are integer "
         "micro-units of the currency: 1,500,000 is 1.50.",
-        params=(STACK, Param("by", "What a row stands for.", choices=GROUPINGS, default="object")),
-        response="Cost",
+        params=(
+            STACK, Param("by", f"What a row stands for: {GROUPINGS}.", default="object"),
+            Param("period", "Only this UTC month.", example="2026-10"),
+            Param("spread", "1 shares out what has no such label, by use.", choices=("0", "1"), default="0"),
+            Param("share", "Shares it out by fixed parts.", example="vision=60,language=40"),
+        ),
+        response="Cost", refusals=((400, "The bill cannot be split up so."),),
+    ),
+    ApiRoute(
+        "POST", "/v1/cost/entries", "post_entry", Tag.MONEY, "Post a bill from outside",
+        "What an API or a provider charged, so that it is on the bill beside all else. The same id again posts "
+        "nothing; the same id with something else in it is refused. Days of a closed month count for the first open "
+        "one.",
+        request="Entry", response="Entered", grant="api:write", refusals=(_BAD_BODY,),
+    ),
+    ApiRoute(
+        "POST", "/v1/cost/corrections", "correct_line", Tag.MONEY, "Correct a line of the journal",
+        "The line stays. It is taken back by a line whose accounts are swapped, and posted anew with the amount given; "
+        "null takes it back only.",
+        request="Correction", response="Entered", grant="api:write", refusals=(_BAD_BODY,),
+    ),
+    ApiRoute(
+        "GET", "/v1/cost/periods", "list_periods", Tag.MONEY, "List the closed months", response="Periods",
+    ),
+    ApiRoute(
+        "POST", "/v1/cost/periods", "close_period", Tag.MONEY, "Close a month",
+        "With all before it. Nothing is posted into it afterwards: what is late counts for the first open day and says "
+        "so.",
+        request="PeriodName", response="Period", grant="api:write", refusals=(_BAD_BODY,),
+    ),
+    ApiRoute(
+        "GET", "/v1/cost/lines", "list_lines", Tag.MONEY, "Read the journal", "The newest lines, oldest of them first.",
+        params=(STACK, Param("limit", "How many at most.", type="integer", default=100)), response="Lines",
+    ),
+    ApiRoute(
+        "GET", "/v1/cost/proof", "prove_journal", Tag.MONEY, "Prove the journal",
+        "Reads all of it: every line's hash, every meter's lines, every sum. Write `head` down elsewhere: it is "
+        "another one if a line before it was ever changed.",
+        response="Proof",
     ),
     ApiRoute(
         "GET", "/v1/advice", "get_advice", Tag.MONEY, "Find what is wasted",
@@ -174,7 +211,7 @@ MONEY = (
         "GET", "/v1/cost/days", "cost_days", Tag.MONEY, "Read what was spent on each day",
         "Without a gap between days, what cost most first; and how far the running month has come and will go. Bars "
         "of at most 800 days, the last ones.",
-        params=(STACK, Param("by", "What a bar's part stands for.", choices=GROUPINGS, default="object"), *_DAYS),
+        params=(STACK, Param("by", f"What a bar's part stands for: {GROUPINGS}.", default="object"), *_DAYS),
         response="CostDays",
     ),
     ApiRoute(

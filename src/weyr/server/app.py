@@ -18,6 +18,7 @@ from weyr.core.diagnostic import Diagnostic
 from weyr.server import scrape
 from weyr.server.answers import answering
 from weyr.server.api import API
+from weyr.server.bookkeeping import bookkeeping_handlers
 from weyr.server.doorkeeper import Doorkeeper, OwnerOnly, guarded, problem
 from weyr.server.handlers import service_handlers
 from weyr.server.metrics import FORMAT, metrics_text
@@ -38,6 +39,7 @@ def build_app(service: Service, is_offline: bool = False) -> Starlette:
     """The application over an opened data folder. Offline, whoever can read the folder is its administrator."""
     handlers = {**service_handlers(service), **story_handlers(service), **visit_handlers(service)}
     handlers |= {**money_handlers(service), **_server_handlers(service)}
+    handlers |= bookkeeping_handlers(service)
     grants = {route.handler: route.grant for route in API}
     table = {name: guarded(handler, grants.get(name, ""), service.refuse) for name, handler in handlers.items()}
 

@@ -10,7 +10,6 @@ from weyr.access.identities import ADMIN_NAME
 from weyr.core.diagnostic import Diagnostic, UserError
 from weyr.core.ref import NAME, Ref
 from weyr.core.units import seconds_of
-from weyr.ledger.grouping import grouping_of
 from weyr.server import views
 from weyr.server.answers import Conflict, NotFound, answering, number
 from weyr.server.live_views import live_json
@@ -59,11 +58,6 @@ def service_handlers(service: Service) -> dict[str, Handler]:
             raise NotFound(f"There is no run {request.path_params['run']}.")
         return views.run_detail_json(detail)
 
-    def get_cost(request: Request, _body: Any) -> Any:
-        by = grouping_of(request.query_params.get("by", "object"))
-        stack = request.query_params.get("stack") or None
-        return views.cost_json(service.weyr.ledger.cost(stack, by, service.billed_at()))
-
     def live_endpoints(request: Request, _body: Any) -> Any:
         query = request.query_params
         if service.live is None:
@@ -100,7 +94,6 @@ def service_handlers(service: Service) -> dict[str, Handler]:
         "reclaim": answering(reclaim, status=202),
         "list_runs": answering(list_runs),
         "get_run": answering(get_run),
-        "get_cost": answering(get_cost),
         "get_advice": answering(get_advice),
         "live_endpoints": answering(live_endpoints),
         "list_secrets": answering(list_secrets),

@@ -6,6 +6,7 @@ They say what the API promises, no more: a client must pass over fields that it 
 from weyr.core.decision import ConditionType, Phase
 from weyr.core.diagnostic import Severity
 from weyr.core.seen import EndReason
+from weyr.server.bookkeeping_schemas import BOOKKEEPING_SCHEMAS
 from weyr.server.money_schemas import MONEY_SCHEMAS
 from weyr.server.schema_words import COUNT, FLAG, METRICS, MICROS, MOMENT, NUMBER, TEXT, Schema, of
 from weyr.server.schema_words import listed as _list
@@ -51,6 +52,7 @@ _STACK = {"name": "digits", "plan": "5f0c2a7d1b9e4c33", "file": "weyr.yaml", "is
 _STEP_ACTIONS = {"type": "string", "enum": ["create", "change", "retry", "replace", "destroy"]}
 
 SCHEMAS: dict[str, Schema] = {
+    **BOOKKEEPING_SCHEMAS,
     **MONEY_SCHEMAS,
     "PlanRequest": {
         "description": "What to plan: a file's text, or the removal of a stack.",

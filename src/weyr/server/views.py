@@ -12,7 +12,6 @@ from weyr.core.pools import NodeFacts, NodeUse, PoolFacts, QueueFacts
 from weyr.core.ref import Ref
 from weyr.core.scaling import Advice
 from weyr.core.seen import Absent, Present, RouteFacts, TaskFacts, Unknown
-from weyr.ledger.accounts import Cost
 from weyr.reconcile.scheduler.why import Waits
 from weyr.reconcile.world import World
 from weyr.store.kernel import EventRow, StackRow, ThingRow
@@ -179,23 +178,6 @@ def run_detail_json(detail: RunDetail) -> dict[str, Any]:
         name: [[p.step, p.value, p.at] for p in points if math.isfinite(p.value)] for name, points in detail.history
     }
     return {**run_json(detail.summary), "history": history}
-
-
-def cost_json(cost: Cost) -> dict[str, Any]:
-    return {
-        "currency": cost.currency,
-        "by": cost.by.value,
-        "rows": [
-            {"key": row.key, "micros": row.micros, "rate_micros_per_hour": row.rate_micros_per_hour}
-            for row in cost.rows
-        ],
-        "total_micros": cost.total_micros,
-        "rate_micros_per_hour": cost.rate_micros_per_hour,
-        "month": cost.month,
-        "month_micros": cost.month_micros,
-        "forecast_month_micros": cost.forecast_month_micros,
-        "unpriced": list(cost.unpriced),
-    }
 
 
 def audit_json(event: AuditEvent) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, 
 
 from weyr.core.diagnostic import StoreError
 from weyr.core.metering import Account, Line, Meter
-from weyr.core.ref import Ref
+from weyr.core.ref import Ref, ThingId
 from weyr.store.chain import FIRST, sealed
 from weyr.store.database import Database
 from weyr.store.dialects import upsert
@@ -162,10 +162,19 @@ class LedgerStore:
         """Every meter there ever was."""
         return (meter_of(row) for row in _paged(connection, _METERS, meters.c.id))
 
-    def posted_by_thing(self, connection: Connection, stack: str | None) -> Iterator[Meter]:
-        """Every meter with what it posted, closed ones too: a bill by thing reads nothing else."""
-        wanted = _METERS if stack is None else _METERS.where((meters.c.stack == stack) | (_source.c.stack == stack))
-        return (meter_of(row) for row in connection.execute(wanted.where(meters.c.lines > 0)))
+    def posted_by_thing(self, connection: Connection, stack: str | None) -> Iterator[tuple[ThingId, int]]:
+        """What the lines of each thing's meters come to, closed ones too, less what is shared out of it."""
+        thing = [meters.c[name] for name in ("stack", "kind", "name", "part")]
+        own = (
+            select(*thing, func.sum(meters.c.posted_micros).label("micros")).where(meters.c.lines > 0).group_by(*thing)
+        )
+        own = own if stack is None else own.where(meters.c.stack == stack)
+        for row in connection.execute(own):
+            yield ThingId(Ref(row.stack, row.kind, row.name), row.part), int(row.micros)
+        shared = select(meters.c.book, func.sum(meters.c.posted_micros).label("micros")).group_by(meters.c.book)
+        shared = shared.join(_source, _source.c.id == meters.c.source)
+        for each in connection.execute(shared if stack is None else shared.where(_source.c.stack == stack)):
+            yield ThingId.parse(each.book), -int(each.micros)
 
     def lines(self, connection: Connection, stack: str | None = None, lines_max: int = 1000) -> tuple[Line, ...]:
         """The newest lines, oldest of them first."""

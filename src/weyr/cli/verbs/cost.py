@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Mapping
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +9,7 @@ import typer
 
 from weyr.cli.advice import chosen, hint, show_advice
 from weyr.cli.applying_advice import apply_advice
+from weyr.cli.bookkeeping import VERBS as BOOKKEEPING
 from weyr.cli.connect import reader, writer
 from weyr.cli.cost_charts import draw
 from weyr.cli.exports import FromDay, ToDay, add_exports, page_address
@@ -20,26 +20,34 @@ from weyr.cli.screen import put, put_json, say, table
 from weyr.core.diagnostic import Diagnostic, UserError
 from weyr.core.units import money_text
 
+WAYS = (
+    "object", "stack", "kind", "thing", "day", "sku", "team", "project", "user", "model", "endpoint", "experiment",
+)  # fmt: skip
 app = verb_app("Show what was spent, by whom, and what the month will come to.")
 
 
-class By(StrEnum):
-    STACK = "stack"
-    KIND = "kind"
-    OBJECT = "object"
-    DAY = "day"
-    THING = "thing"
-    SKU = "sku"
-
-
-Image = Annotated[Path | None, typer.Option(metavar="FILE", help="Draw it into this file.", rich_help_panel="Charts")]
-
-
-@whole_verb(app, "weyr cost --by object")
+@whole_verb(app, "weyr cost --by object\nweyr cost --by team --period 2026-10 --spread")
 def cost(
     ctx: typer.Context,
     stack: Stack = "",
-    by: Annotated[By, typer.Option("--by", help="What a row stands for.")] = By.OBJECT,
+    by: Annotated[
+        str,
+        typer.Option(
+            "--by",
+            metavar="WHAT",
+            help=f"What a row stands for: {', '.join(WAYS)}, or tag:KEY.",
+            autocompletion=lambda incomplete: [way for way in WAYS if way.startswith(incomplete)],
+        ),
+    ] = "object",
+    period: Annotated[
+        str, typer.Option("--period", metavar="MONTH", help="Only this UTC month, such as 2026-10.")
+    ] = "",
+    is_spread: Annotated[
+        bool, typer.Option("--spread", help="Share out what is of nobody, by what each has spent.")
+    ] = False,
+    share: Annotated[
+        str, typer.Option("--share", metavar="NAME=PARTS,...", help="Share it out by fixed parts instead.")
+    ] = "",
     as_json: AsJson = False,
     chart: Annotated[bool, typer.Option("--chart", help="Draw it by day.", rich_help_panel="Charts")] = False,
     png: Annotated[
@@ -54,7 +62,11 @@ def cost(
         bool, typer.Option("--page", help="Print the address of the page that shows it.", rich_help_panel="Output")
     ] = False,
 ) -> None:
-    """Show what was spent, by whom, and what the month will come to."""
+    """Show what was spent, by whom, and what the month will come to.
+
+    A label that something did not have when it came up is empty: its row is what nobody is named for, idle machines
+    among it, until it is shared out.
+    """
     if ctx.invoked_subcommand is not None:
         return
     session: Session = ctx.obj
@@ -62,7 +74,7 @@ def cost(
         put(page_address(writer(session.home)))
         return
     if chart or png or svg:
-        asked = {"stack": stack, "by": By.OBJECT.value if by is By.DAY else by.value, "from": from_day, "to": to_day}
+        asked = {"stack": stack, "by": "object" if by == "day" else by, "from": from_day, "to": to_day}
         draw(reader(session.home), asked, chart, [path for path in (png, svg) if path])
         return
     if from_day or to_day:
@@ -70,7 +82,9 @@ def cost(
         suggestion = f"weyr cost --chart --from {from_day or 'DAY'}"
         raise UserError(Diagnostic("Days without a chart", detail, suggestion=suggestion))
     client = reader(session.home)
-    answer = client.call("GET", "/v1/cost", stack=stack, by=by.value)
+    answer = client.call(
+        "GET", "/v1/cost", stack=stack, by=by, period=period, share=share, spread="1" if is_spread else ""
+    )
     if as_json:
         put_json(answer)
         return
@@ -78,7 +92,7 @@ def cost(
     if not rows:
         say("Nothing was spent yet.")
     else:
-        put(_listing(answer, rows, by.value))
+        put(_listing(answer, rows, by))
         put()
     put(bill_line(answer))
     if waste := hint(client, stack):
@@ -125,12 +139,17 @@ def advise(
         say(f"Nothing is wasted, as far as was seen. Idle is what did nothing for {idle}.")
 
 
+for _example, _name, _function in BOOKKEEPING:
+    verb(app, _example, _name)(_function)
+
+
 def _listing(answer: Mapping[str, Any], rows: list[Mapping[str, Any]], by: str) -> str:
     currency = str(answer.get("currency") or "USD")
     total = int(answer.get("total_micros") or 0)
     lines = [
-        [str(row.get("key", "")), money_text(int(row.get("micros") or 0)), _share(int(row.get("micros") or 0), total)]
+        [str(row.get("key") or "(nobody)"), money_text(micros), _share(micros, total)]
         for row in rows
+        for micros in (int(row.get("micros") or 0),)
     ]
     lines.append(["total", money_text(total), ""])
     return table([by, currency, "share"], lines, frozenset({1, 2}))
