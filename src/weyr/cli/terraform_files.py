@@ -16,6 +16,7 @@ from weyr.ledger.terraform.resources import Resources
 
 SIZE_MAX_BYTES = 512 * 2**20
 SHOW_TIMEOUT_S = 300
+ENDINGS = (".tf", ".tf.json")
 BINARIES = ("terraform", "tofu")
 ZIP = b"PK\x03\x04"
 
@@ -27,11 +28,12 @@ def resources_at(path: Path, variables: list[str], files: list[Path], region: st
     data = _bytes(path)
     if data.startswith(ZIP):
         return read_plan(_shown(path), str(path), region)
-    start = data.find(b"{") if path.suffix != ".tf" else -1
+    is_configuration = path.name.endswith(ENDINGS)
+    start = -1 if is_configuration else data.find(b"{")
     if start >= 0 and b"\n" not in data[:start].strip():
         # Terraform's wrapper in GitHub Actions prints the command before what it shows.
         return read_plan(_text(data[start:], path), str(path), region)
-    if path.suffix != ".tf":
+    if not is_configuration:
         detail = f"{path} is neither a folder, a .tf file, a saved plan nor its JSON."
         raise UserError(Diagnostic("Not Terraform", detail, suggestion="weyr price terraform FOLDER"))
     folder = DiskFolders(path.parent, only=path.name)
@@ -49,7 +51,11 @@ class DiskFolders:
         place = self.root / folder
         if not place.is_dir():
             return None
-        names = [self.only] if self.only and folder == "." else sorted(p.name for p in place.glob("*.tf"))
+        names = (
+            [self.only]
+            if self.only and folder == "."
+            else sorted(p.name for end in ENDINGS for p in place.glob(f"*{end}"))
+        )
         shown = posixpath.normpath(folder)
         prefix = "" if shown == "." else f"{shown}/"
         if not names and folder == ".":
@@ -80,6 +86,7 @@ def _downloaded(root: Path) -> dict[str, str]:
 def _of_files(root: Path, files: list[Path]) -> dict[str, Any]:
     """Values of variables, the later over the earlier: of the folder's own files, and of those given."""
     own = [root / "terraform.tfvars", *sorted(root.glob("*.auto.tfvars"))]
+    own += [root / "terraform.tfvars.json", *sorted(root.glob("*.auto.tfvars.json"))]
     inputs: dict[str, Any] = {}
     for file in [*(each for each in own if each.is_file()), *files]:
         inputs.update(values_of(_text(_bytes(file), file), str(file)))

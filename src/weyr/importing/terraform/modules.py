@@ -14,6 +14,7 @@ from weyr.importing.terraform.arguments import making_of
 from weyr.importing.terraform.data_sources import data_values
 from weyr.importing.terraform.evaluate import Made, Scope, evaluate
 from weyr.importing.terraform.functions import text_of
+from weyr.importing.terraform.json_syntax import parse_json
 from weyr.importing.terraform.parse import parse
 from weyr.importing.terraform.syntax import Attribute, Block, Expression, Literal, Name
 from weyr.importing.terraform.variables import typed
@@ -28,7 +29,7 @@ class Folders(Protocol):
     """The files of a configuration."""
 
     def texts(self, folder: str) -> Mapping[str, str] | None:
-        """The `.tf` files of a folder by name; None where there is no such folder."""
+        """The `.tf` and `.tf.json` files of a folder by name; None where there is no such folder."""
         ...
 
     def read(self, path: str) -> str | None: ...
@@ -364,4 +365,4 @@ def _in_order(texts: Mapping[str, str] | None) -> list[tuple[str, str]]:
 
 
 def _blocks(text: str, file: str) -> tuple[Block, ...]:
-    return parse(text, file).blocks
+    return (parse_json if file.endswith(".json") else parse)(text, file).blocks

@@ -131,6 +131,32 @@ def test_a_dynamic_block_is_a_block_for_each() -> None:
     ]
 
 
+def test_json_says_the_same_as_the_native_syntax() -> None:
+    """What generates Terraform writes it so."""
+    document = {
+        "provider": {"aws": {"region": "eu-west-1"}},
+        "variable": {"n": {"default": 2}},
+        "resource": {
+            "aws_instance": {
+                "a": {
+                    "count": "${var.n}",
+                    "instance_type": "t3.${count.index == 0 ? \"micro\" : \"small\"}",
+                    "root_block_device": [{"volume_size": 20}],
+                    "dynamic": {"ebs_block_device": {"for_each": [1, 2], "content": {
+                        "volume_size": "${ebs_block_device.value}"}}},
+                }
+            }
+        },
+    }  # fmt: skip
+    found = by_address(read_folder(Folder({"main.tf.json": json.dumps(document)}), {}))
+    second = found["aws_instance.a[1]"]
+    assert (second.values["instance_type"], second.region) == ("t3.small", "eu-west-1")
+    assert second.block("root_block_device").number("volume_size") == 20
+    assert [each.values for each in second.blocks("ebs_block_device")] == [{"volume_size": 1}, {"volume_size": 2}]
+    with pytest.raises(UserError, match=r"bad\.tf\.json"):
+        read_folder(Folder({"bad.tf.json": "{"}), {})
+
+
 def test_modules_are_entered_with_their_inputs_providers_and_outputs() -> None:
     """A module's resources have its address and the region of the provider it is called with."""
     found = by_address(

@@ -1,9 +1,11 @@
 """Which value does a variable have of those that files and flags give it, once its type is applied?"""
 
+import json
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from weyr.core.diagnostic import Diagnostic, UserError
 from weyr.importing.terraform.evaluate import Scope, evaluate
 from weyr.importing.terraform.functions import text_of
 from weyr.importing.terraform.parse import parse
@@ -68,7 +70,12 @@ class _Nothing:
 
 
 def values_of(text: str, file: str) -> dict[str, Any]:
-    """What a `.tfvars` file sets. Raises: UserError."""
+    """What a `.tfvars` or `.tfvars.json` file sets. Raises: UserError."""
+    if file.endswith(".json"):
+        try:
+            return dict(json.loads(text, parse_float=Decimal))
+        except (ValueError, TypeError) as e:
+            raise UserError(Diagnostic("Not values of variables", f"{file}: {e}.")) from e
     scope = Scope(_Nothing())
     return {name: evaluate(expression, scope) for name, expression in parse(text, file).attributes.items()}
 
