@@ -106,7 +106,7 @@ def lines(
 ) -> None:
     """Show the journal's newest lines, oldest of them first."""
     session: Session = ctx.obj
-    answer = reader(session.home).call("GET", "/v1/cost/lines", stack=stack, limit=limit)
+    answer = reader(session.home).call("GET", "/v1/cost/journal", stack=stack, limit=limit)
     if as_json:
         put_json(answer)
         return
