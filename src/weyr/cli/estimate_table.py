@@ -55,7 +55,8 @@ def _cells(line: Line) -> tuple[str, str, str]:
 def left_out(estimate: Estimate) -> list[str]:
     """What the total does not have, and what is free: sentences."""
     priced, free, unpriced = len(estimate.priced), len(estimate.free), len(estimate.unpriced)
-    lines = [f"{priced + free + unpriced} resources: {priced} priced, {free} free, {unpriced} not priced."]
+    total = priced + free + unpriced
+    lines = [f"{total} resource{'' if total == 1 else 's'}: {priced} priced, {free} free, {unpriced} not priced."]
     counted = Counter(each.why for each in estimate.unpriced)
     for why, count in list(counted.items())[:REASONS_MAX]:
         names = [each.address for each in estimate.unpriced if each.why == why]

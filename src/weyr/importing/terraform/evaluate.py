@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from weyr.core.diagnostic import Diagnostic, UserError
 from weyr.importing.terraform.functions import FUNCTIONS, text_of
+from weyr.importing.terraform.parse import parse_template
 from weyr.importing.terraform.syntax import (
     SPLAT_ELEMENT,
     Attribute,
@@ -203,7 +204,10 @@ def _file(function: str, values: list[Any], scope: Scope) -> Any:
     text = scope.names.read(values[0])
     if function == "fileexists":
         return text is not None
-    return Unknown() if text is None or function == "templatefile" else text
+    if text is None or function != "templatefile":
+        return Unknown() if text is None else text
+    given = values[1] if len(values) > 1 and isinstance(values[1], Mapping) else {}
+    return evaluate(parse_template(text, values[0]), Scope(scope.names, dict(given)))
 
 
 def _unary(operator: str, value: Any) -> Any:

@@ -237,7 +237,10 @@ class Module:
             if isinstance(number, Unknown):
                 self.notes.append(f"{address}: its count is only known after an apply; one is priced")
                 number = 1
-            total = min(int(number or 0), INSTANCES_MAX)
+            total = int(number or 0)
+            if total > INSTANCES_MAX:
+                detail = f"{address} has a count of {total:,}; at most {INSTANCES_MAX:,} of one resource are priced."
+                raise UserError(Diagnostic("Too many of one resource", detail))
             return [(f"[{at}]", self.scope.with_names({"count": {"index": at}})) for at in range(total)]
         if (for_each := block.attributes.get("for_each")) is not None:
             of = evaluate(for_each, self.scope)

@@ -24,7 +24,8 @@ class Folder:
 
     def texts(self, folder: str) -> Mapping[str, str] | None:
         prefix = "" if folder == "." else f"{folder}/"
-        found = {path: text for path, text in self.held.items() if path.rpartition("/")[0] == prefix.rstrip("/")}
+        inside = {path: text for path, text in self.held.items() if path.rpartition("/")[0] == prefix.rstrip("/")}
+        found = {path: text for path, text in inside.items() if path.endswith((".tf", ".tf.json"))}
         return found or None
 
     def read(self, path: str) -> str | None:
@@ -231,6 +232,20 @@ def test_resources_that_name_each_other_are_read() -> None:
     assert found["x_a.a"].values["of"] == Unknown(("x_b.b",))
 
 
+def test_a_template_beside_the_configuration_is_filled_in() -> None:
+    """Instance types sometimes come out of files."""
+    files = {
+        "main.tf": """
+        resource "aws_instance" "a" { instance_type = jsondecode(templatefile("t.json", { size = "large" })).type }
+        resource "aws_instance" "b" { instance_type = file("missing") }
+        """,
+        "t.json": '{"type": "m5.${size}"}',
+    }
+    found = by_address(read_folder(Folder(files), {}))
+    assert found["aws_instance.a"].values["instance_type"] == "m5.large"
+    assert found["aws_instance.b"].values["instance_type"] == Unknown()
+
+
 def test_optional_attributes_have_their_defaults() -> None:
     """Modules write their inputs so."""
     (volume,) = read(
@@ -273,6 +288,8 @@ def test_every_problem_is_told_at_once_with_its_place() -> None:
     assert len(caught.value.diagnostics) == 2
     with pytest.raises(UserError, match=r"main\.tf:2"):
         read('resource "x_y" "z" {\n  a = [1,,2]\n}\n')
+    with pytest.raises(UserError, match="10,001"):
+        read('resource "x_y" "z" { count = 10001 }')
     with pytest.raises(UserError, match="No such variable"):
         read('variable "size" {}', {"sise": 1})
 

@@ -43,6 +43,8 @@ class Desk:
         return self._machines[key]
 
     def _offered(self, provider: str, instance: str, region: str, purchase: Purchase) -> Rate | None:
+        if not instance or not region:
+            return None  # to the catalogue that would mean any
         found = self.catalogue.offers(provider=provider, region=region, instance=instance, purchase=purchase)
         if not found:
             return None

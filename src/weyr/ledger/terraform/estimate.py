@@ -124,9 +124,13 @@ def _with_allowances(priced: list[tuple[str, Part]]) -> list[tuple[str, Part]]:
     return [(kind, within(part)) for kind, part in priced]
 
 
+MADE_HERE = frozenset({"archive", "cloudinit", "local", "null", "random", "template", "terraform", "time", "tls"})
+"""Providers that make values and files and nothing in a cloud."""
+
+
 def is_free(kind: str) -> bool:
     """Whether a resource of this type costs nothing by itself."""
-    return kind in _free_types()
+    return kind in _free_types() or kind.split("_")[0] in MADE_HERE
 
 
 @cache

@@ -67,7 +67,7 @@ def compute(desk: Desk, shape: Shape, usage: Amounts, hours: Decimal) -> Line:
     system = usage.text("operating_system").lower() or "linux"
     reserved = usage.text("reserved_instance_type")
     label = "reserved" if reserved else "spot" if shape.purchase is Purchase.SPOT else "on-demand"
-    title = f"Instance usage ({SYSTEMS.get(system, system)}, {label}, {shape.instance})"
+    title = f"Instance usage ({SYSTEMS.get(system, system)}, {label}, {shape.instance or 'unknown'})"
     if reserved:
         term, payment = usage.text("reserved_instance_term"), usage.text("reserved_instance_payment_option")
         what = f"ec2/instance.{shape.instance}.{system}.reserved.{reserved}.{term}"

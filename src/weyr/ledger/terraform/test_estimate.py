@@ -204,6 +204,15 @@ def test_what_has_no_price_is_named_and_not_in_the_total() -> None:
     assert "db.x9.large" in result.unpriced[1].why
 
 
+def test_an_instance_type_that_is_not_known_is_not_any_instance_type() -> None:
+    """A type out of a variable without a value: the line has no price, and only the disk is in the total."""
+    catalogue = Catalogue.shipped()
+    unknown = made("aws_instance.a", instance_type=Unknown())
+    result = estimate(Resources((unknown,)), NO_USAGE, catalogue, DAY)
+    assert result.total == Decimal("0.80")
+    assert [line.name for _, line in result.without_price] == ["Instance usage (Linux/UNIX, on-demand, unknown)"]
+
+
 def test_usage_of_a_resource_that_is_not_there_is_told() -> None:
     """A mistyped address must not make the bill smaller in silence."""
     (note,) = priced(made("aws_lb.l"), usage=used("aws_lb.typo", processed_bytes_gb=1)).notes
@@ -225,6 +234,12 @@ def test_the_json_has_the_lines_and_their_sources() -> None:
     assert line["name"] == "EKS cluster"
     assert (line["monthlyQuantity"], line["price"], line["monthlyCost"]) == ("730", "0.1", "73")
     assert (line["source"], document["totalMonthlyCost"]) == ("test", "73")
+
+
+def test_what_makes_nothing_in_a_cloud_is_free() -> None:
+    """Random names and files on one's own disk."""
+    result = priced(made("random_id.r"), made("terraform_data.t"))
+    assert [address for address, _ in result.free] == ["random_id.r", "terraform_data.t"]
 
 
 def test_no_type_is_both_priced_and_free() -> None:
