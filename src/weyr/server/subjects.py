@@ -17,7 +17,7 @@ from weyr.core.seen import BucketFacts, Present, RouteFacts, TaskFacts, TaskStat
 from weyr.core.task_spec import TaskSpec
 from weyr.core.units import HOUR_S
 from weyr.ledger.accounts import rate_of
-from weyr.ledger.advice.values import Asked, IdleNode, Left, Pool, Session, Stored, Subject, Traffic
+from weyr.ledger.advice.values import Asked, IdleNode, Interruptible, Left, Pool, Session, Stored, Subject, Traffic
 from weyr.ledger.meters import ms
 from weyr.ledger.node_shares import hosted
 from weyr.ledger.prices import PriceBook
@@ -25,6 +25,8 @@ from weyr.reconcile.world import World
 from weyr.store.kernel import ObjectRow, ThingRow
 from weyr.store.use_peaks import UsePeak
 
+REDONE_MILLI = 50
+"""What is computed twice after reclaims, of all that is computed: part of the price of spot."""
 OVER = frozenset({Phase.DONE, Phase.FAILED, Phase.SKIPPED})
 
 
@@ -84,6 +86,7 @@ def _subject(
         asked=_asked(ref, spec),
         peaks=peaks,
         traffic=_traffic(spec, things, begun),
+        interruptible=_interruptible(spec, meters, known),
         session=_session(ref, spec),
         pool=_pool(ref, spec, things),
         stored=_stored(world, ref, spec, things, named_by, known.left.get(ref, {})),
@@ -105,17 +108,30 @@ def _asked(ref: Ref, spec: Spec) -> Asked | None:
     if not isinstance(spec, TaskSpec):
         return None
     wanted, is_job = spec.resources.accelerators, ref.kind == "job"
-    keeps = getattr(spec, "checkpoint", None)
     return Asked(
         cpu_milli=round(spec.resources.cpu * 1000),
         memory_bytes=spec.resources.memory,
         devices=max(wanted.count, 1) if wanted else 0,
         is_on_pool=bool(spec.pool or wanted or spec.labels),
         is_spot=bool(getattr(spec, "spot", False)),
-        may_be_spot=is_job,
-        survives=f"it goes on from its checkpoints in {keeps.bucket} after a reclaim" if keeps else "",
         ends=is_job,
     )
+
+
+def _interruptible(spec: Spec, meters: Sequence[Meter], known: Known) -> Interruptible | None:
+    """A job that keeps checkpoints, or the replicas above those that are always kept: while one is away they answer."""
+    ran = _ran_hours(meters, known.from_ms, ms(known.now))
+    keeps, scale = getattr(spec, "checkpoint", None), getattr(spec, "scale", None)
+    if keeps is not None:
+        survives = f"it goes on from its checkpoints in {keeps.bucket} after a reclaim"
+        return Interruptible(("spot",), ran, survives, REDONE_MILLI)
+    if not isinstance(scale, Scale) or scale.spot or not scale.min or scale.is_fixed:
+        return None
+    begun = [meter.run_since_ms for meter in meters if meter.run_since_ms is not None]
+    stood = (ms(known.now) - max(min(begun, default=ms(known.now)), known.from_ms)) / (HOUR_S * 1000)
+    above = max(0.0, ran - scale.min * stood)
+    survives = f"{scale.min} of its replicas stay on demand and answer while others are away"
+    return Interruptible(("scale", "spot"), above, survives)
 
 
 def _traffic(spec: Spec, things: Mapping[str, ThingRow], begun: Sequence[float]) -> Traffic | None:

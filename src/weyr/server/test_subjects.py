@@ -3,6 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from weyr.compose.kinds import KINDS
 from weyr.core.capability import Accelerators, Capability, TaskBody
 from weyr.core.decision import Condition, ConditionType
@@ -88,11 +90,28 @@ def test_a_job_counts_the_hours_of_the_last_month_and_may_be_spot_where_it_keeps
     train = found["job/train"]
     assert train.ran_hours == 3 + 2
     assert train.asked is not None
-    assert (train.asked.cpu_milli, train.asked.may_be_spot, train.asked.ends) == (2000, True, True)
-    assert "bucket/lake" in train.asked.survives
-    assert found["job/plain"].asked is not None
-    assert found["job/plain"].asked.survives == ""
+    assert (train.asked.cpu_milli, train.asked.ends) == (2000, True)
+    assert train.interruptible is not None
+    assert (train.interruptible.path, train.interruptible.hours) == (("spot",), 5)
+    assert "bucket/lake" in train.interruptible.survives
+    assert found["job/plain"].interruptible is None
     assert found["bucket/lake"].stored is None, "nobody has seen it yet"
+
+
+def test_replicas_above_those_that_are_kept_could_be_on_spot() -> None:
+    """One is always there; another helped for three of ten hours."""
+    world = world_of(
+        ("service", "web", {"run": "x", "scale": {"min": 1, "max": 4}}),
+        ("service", "sleeps", {"run": "x", "scale": {"min": 0, "max": 4}}),
+    )
+    one, two = NOW - 10 * HOUR, NOW - 5 * HOUR
+    found = seen(world, meter("s:service/web#1", one, None), meter("s:service/web#2", two, NOW - 2 * HOUR))
+
+    could = found["service/web"].interruptible
+    assert could is not None
+    assert could.path == ("scale", "spot")
+    assert could.hours == pytest.approx(3)
+    assert found["service/sleeps"].interruptible is None, "a reclaim could leave nobody to answer"
 
 
 def pool_world() -> World:

@@ -12,6 +12,7 @@ from weyr.ledger.advice.values import (
     Change,
     Confidence,
     IdleNode,
+    Interruptible,
     Left,
     Looked,
     Pool,
@@ -202,8 +203,8 @@ def test_a_fixed_number_of_replicas_becomes_a_scale() -> None:
 
 def test_spot_is_proposed_only_for_what_survives_a_reclaim() -> None:
     """A job without checkpoints would begin anew each time."""
-    asked = Asked(4000, 16 * GIB, may_be_spot=True, survives="it goes on from its checkpoints", ends=True)
-    found = replace(TRAIN, peaks={}, asked=asked)
+    could = Interruptible(("spot",), 100.0, "it goes on from its checkpoints", redone_milli=50)
+    found = replace(TRAIN, peaks={}, interruptible=could)
 
     saving = only(found)
 
@@ -211,7 +212,9 @@ def test_spot_is_proposed_only_for_what_survives_a_reclaim() -> None:
     assert [(c.path, c.value) for c in saving.changes] == [(("spot",), True)]
     on_demand, on_spot = 4 * 40_480 + 16 * 4_445, 4 * 12_140 + 16 * 1_330
     assert saving.micros_per_month == pytest.approx(100 * on_demand - 105 * on_spot, abs=2), "5 % is computed twice"
-    for other in (replace(asked, survives=""), replace(asked, is_spot=True), replace(asked, is_on_pool=True)):
+    assert TRAIN.asked is not None
+    assert savings_of([replace(found, interruptible=None)], LOOKED) == ()
+    for other in (replace(TRAIN.asked, is_spot=True), replace(TRAIN.asked, is_on_pool=True)):
         assert savings_of([replace(found, asked=other)], LOOKED) == ()
 
 
@@ -249,8 +252,7 @@ def test_what_is_worth_less_than_a_cent_a_month_is_not_told() -> None:
 
 def test_the_sum_counts_an_object_once() -> None:
     """A job made smaller and moved to spot does not save its price twice."""
-    asked = replace(TRAIN.asked, may_be_spot=True, survives="it has checkpoints")  # type: ignore[type-var]
-    found = savings_of([replace(TRAIN, asked=asked)], LOOKED)
+    found = savings_of([replace(TRAIN, interruptible=Interruptible(("spot",), 100.0, "it has checkpoints"))], LOOKED)
 
     assert {saving.rule for saving in found} == {Rule.SPOT, Rule.OVERSIZED}
     assert total_micros(found) == max(saving.micros_per_month or 0 for saving in found)

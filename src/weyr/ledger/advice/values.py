@@ -81,8 +81,8 @@ class Saving:
 class Asked:
     """What one task of an object asks for: thousandths of a core, bytes (None: no limit), devices.
 
-    `is_on_pool`: it is paid with its node. `is_spot`: it runs at the spot price. `survives` says in a clause why a
-    reclaim would not lose its work, "" where it would. `ends`: it runs to an end, so one whole run tells all.
+    `is_on_pool`: it is paid with its node. `is_spot`: it runs at the spot price. `ends`: it runs to an end, so one
+    whole run tells all.
     """
 
     cpu_milli: int
@@ -90,8 +90,6 @@ class Asked:
     devices: int = 0
     is_on_pool: bool = False
     is_spot: bool = False
-    may_be_spot: bool = False
-    survives: str = ""
     ends: bool = False
 
     def quantities(self, *, is_spot: bool | None = None) -> dict[str, int]:
@@ -113,6 +111,17 @@ class Traffic:
     kept: int
     most: int
     has_scale: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Interruptible:
+    """What could be on spot and is not: the field that says so, for how many of the last month's hours, and in a clause
+    why a reclaim would lose nothing. `redone_milli` is what is computed twice, in thousandths of all."""
+
+    path: tuple[str, ...]
+    hours: float
+    survives: str
+    redone_milli: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +186,7 @@ class Subject:
     asked: Asked | None = None
     peaks: Mapping[str, UsePeak] = field(default_factory=dict)
     traffic: Traffic | None = None
+    interruptible: Interruptible | None = None
     session: Session | None = None
     pool: Pool | None = None
     stored: Stored | None = None
