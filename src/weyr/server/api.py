@@ -189,7 +189,8 @@ MONEY = (
         request="PeriodName", response="Period", grant="api:write", refusals=(_BAD_BODY,),
     ),
     ApiRoute(
-        "GET", "/v1/cost/journal", "list_lines", Tag.MONEY, "Read the journal", "The newest lines, oldest of them first.",
+        "GET", "/v1/cost/journal", "list_lines", Tag.MONEY, "Read the journal",
+        "The newest lines, oldest of them first.",
         params=(STACK, Param("limit", "How many at most.", type="integer", default=100)), response="Lines",
     ),
     ApiRoute(
