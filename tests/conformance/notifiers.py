@@ -12,7 +12,7 @@ from pathlib import Path
 from services import SIM_LUCK, Service, SimService
 from webhook import webhook
 
-from weyr.core.capability import NoticeBody, Wanted
+from weyr.core.capability import Channel, NoticeBody, Wanted
 from weyr.core.ref import ThingId
 from weyr.core.seen import NoticeFacts, Present
 from weyr.engines.local.notices import LocalNotices
@@ -31,7 +31,7 @@ class Notifier(Service):
 
     def want_called(self, id: ThingId, generation: int = 1) -> Wanted:
         """The same, for the webhook too."""
-        return Wanted(id, generation, NoticeBody(f"{id.ref}: 50% is spent", self.webhook))
+        return Wanted(id, generation, NoticeBody(f"{id.ref}: 50% is spent", {}, Channel.WEBHOOK, self.webhook))
 
     webhook: str
 
@@ -64,7 +64,9 @@ class LocalNotifier(Notifier):
         self._open()
 
     def _open(self) -> None:
-        self._notices = LocalNotices(self._folder, time.time, lambda event, _: self._log.append(event), 0.02)
+        self._notices = LocalNotices(
+            self._folder, time.time, lambda event, _: self._log.append(event), retry_first_s=0.02
+        )
         self.provider = self._notices
 
     def answer(self, is_well: bool) -> None:
@@ -88,7 +90,7 @@ class SimNotifier(SimService[SimNotices], Notifier):
     def __init__(self, **luck: float) -> None:
         super().__init__(lambda engine: engine.notices, **luck)  # type: ignore[arg-type]
         self._is_well = True
-        self.provider = SimNotices(self.clock, self.engine.faults, lambda body: self._is_well or not body.webhook)
+        self.provider = SimNotices(self.clock, self.engine.faults, lambda body: self._is_well or not body.to)
 
     def answer(self, is_well: bool) -> None:
         self._is_well = is_well

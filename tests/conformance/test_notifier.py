@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from notifiers import LocalNotifier, Notifier
 
-from weyr.core.capability import NoticeBody, Wanted
+from weyr.core.capability import Channel, NoticeBody, Wanted
 from weyr.core.seen import Absent
 
 
@@ -71,7 +71,7 @@ def test_a_webhook_is_called_once_by_one_that_answers(local: LocalNotifier) -> N
 def test_a_webhook_that_cannot_be_is_refused_alone(local: LocalNotifier, address: str) -> None:
     """One stack's mistake silences no other stack's alerts; the address is not in the answer, it may hold a token."""
     wrong, right = local.id("wrong"), local.id("right")
-    refused = local.ensure(Wanted(wrong, 1, NoticeBody("x", address)), local.want(right))
+    refused = local.ensure(Wanted(wrong, 1, NoticeBody("x", {}, Channel.WEBHOOK, address)), local.want(right))
     assert list(refused) == [wrong]
     assert "hidden" not in refused[wrong].reason
     assert local.inventory() == [right]

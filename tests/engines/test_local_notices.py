@@ -8,7 +8,7 @@ from pathlib import Path
 
 from webhook import webhook
 
-from weyr.core.capability import NoticeBody, SecretBody, Wanted
+from weyr.core.capability import Channel, NoticeBody, SecretBody, Wanted
 from weyr.core.ref import Ref, ThingId
 from weyr.core.seen import Absent, NoticeFacts, Present, Seen
 from weyr.engines.local.notices import LocalNotices
@@ -39,7 +39,8 @@ def is_delivered(seen: Seen) -> bool:
 
 
 def alert(webhook: str = "", generation: int = 1) -> Wanted:
-    return Wanted(ALERT, generation, NoticeBody(TEXT, webhook, {"period": "2026-11"}))
+    channel = Channel.WEBHOOK if webhook else Channel.LOG
+    return Wanted(ALERT, generation, NoticeBody(TEXT, {"period": "2026-11"}, channel, webhook))
 
 
 def test_a_notice_without_a_webhook_goes_to_the_log_once(tmp_path: Path) -> None:
@@ -106,7 +107,7 @@ def test_nobody_listening_is_no_delivery_and_blocks_nobody(tmp_path: Path) -> No
     with webhook(200) as gone:
         address = gone.url
     with webhook(200) as hook, notices(tmp_path) as engine:
-        engine.ensure([alert(address), Wanted(other, 1, NoticeBody(TEXT, hook.url))])
+        engine.ensure([alert(address), Wanted(other, 1, NoticeBody(TEXT, {}, Channel.WEBHOOK, hook.url))])
         until(lambda: is_delivered(engine.observe([other])[other]))
         assert not is_delivered(engine.observe([ALERT])[ALERT])
 

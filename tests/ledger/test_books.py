@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from weyr.core.diagnostic import UserError
 from weyr.core.kind import Usage
+from weyr.core.reach import Every, Reach
 from weyr.core.ref import Ref
 from weyr.ledger.accounts import Scope, month_named
 from weyr.ledger.books import Books
@@ -162,7 +163,7 @@ def test_a_figure_of_a_late_run_is_the_one_that_will_be_posted(db: Database, led
     ran(db, ledger, NOVEMBER - 30, None, NOVEMBER + 20)
     seen = ledger.cost(None, By.DAY, NOVEMBER + 20)
     assert [row.key for row in seen.rows] == ["2026-11-01"]
-    assert ledger.spend("digits", NOVEMBER + 20).micros == seen.total_micros == MICROS * 50 // 3600
+    assert ledger.spend(Reach("digits"), Every.MONTH, NOVEMBER + 20).micros == seen.total_micros == MICROS * 50 // 3600
 
 
 def test_months_close_in_order_and_once(books: Books) -> None:

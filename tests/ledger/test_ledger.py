@@ -8,6 +8,7 @@ from sqlalchemy.exc import IntegrityError
 
 from weyr.core.kind import Usage
 from weyr.core.metering import Meter
+from weyr.core.reach import Every, Reach
 from weyr.core.ref import Ref, ThingId
 from weyr.ledger.accounts import table_of
 from weyr.ledger.grouping import By
@@ -155,12 +156,12 @@ def test_a_budget_sees_the_month_to_this_moment_and_its_forecast(db: Database, l
     """Spending since the first of the UTC month, unposted seconds too; a silent machine still counts."""
     october, november = NOON - 30 * 86_400, 1_793_491_200.0
     run(db, ledger, TRAIN, "1", october, None, october + 1)
-    spend = ledger.spend("digits", NOON)
+    spend = ledger.spend(Reach("digits"), Every.MONTH, NOON)
     assert spend.period == "2026-11"
     hours = round((NOON - november) / 3600)
     assert spend.micros == 40_480 * hours
     assert spend.forecast_micros == 40_480 * 30 * 24
-    assert ledger.spend("other", NOON).micros == 0
+    assert ledger.spend(Reach("other"), Every.MONTH, NOON).micros == 0
 
 
 def test_an_unpriced_thing_is_named(db: Database, ledger: Ledger) -> None:

@@ -13,6 +13,7 @@ from weyr.compose.kinds import KINDS
 from weyr.core.capability import Capability, Wanted
 from weyr.core.diagnostic import StoreError
 from weyr.core.kind import AnyKind, Kinds
+from weyr.core.reach import Every, Reach
 from weyr.core.ref import Ref
 from weyr.reconcile.world import World
 from weyr.sim.scripts import Script
@@ -101,11 +102,11 @@ def test_a_spec_that_cannot_be_read_any_more_is_metered_and_can_be_removed(world
     restart(world, KINDS)
 
     the_others_go_on(world)
-    spent = world.ledger.spend("first", world.clock()).micros
+    spent = world.ledger.spend(Reach("first"), Every.MONTH, world.clock()).micros
     world.run(300)
 
     assert world.phases("first")["job/train"] == "unknown"
-    assert world.ledger.spend("first", world.clock()).micros > spent
+    assert world.ledger.spend(Reach("first"), Every.MONTH, world.clock()).micros > spent
     world.down("first")
     world.down("second")
     assert world.run(120, until=world.is_empty)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from weyr.core.capability import Capability
 from weyr.core.decision import Hold
+from weyr.core.reach import Reach
 from weyr.core.ref import Ref, ThingId
 from weyr.core.seen import Absent, Unknown
 from weyr.reconcile.agenda import Agenda
@@ -26,7 +27,7 @@ objects = st.builds(
         folder="",
         # Earlier ones only: no plan allows a circle.
         needs=tuple(sorted({REFS[need] for need in needs if need < n and REFS[need].stack == REFS[n].stack})),
-        status=Status(holds=(Hold(REFS[n], "spent"),) if holds else ()),
+        status=Status(holds=(Hold(REFS[n], "spent", reach=Reach(REFS[n].stack)),) if holds else ()),
     ),
     st.integers(0, len(REFS) - 1),
     st.lists(st.integers(0, len(REFS) - 1), max_size=4),

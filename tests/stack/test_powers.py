@@ -34,7 +34,8 @@ SAID: dict[str, Any] = {
 DEVICES = {f"accelerators.{part.name}": part for part in fields(Accelerators)}
 POWERS = {each.name for each in fields(TaskBody)} - SAYS_NOTHING - {"accelerators"} | {*DEVICES}
 DECIDED_BY_KINDS = {
-    "array", "done_when", "max_cost", "needs", "protect", "rerun", "retries", "schedule", "suspend"
+    "array", "done_when", "max_cost", "needs", "protect", "rerun", "retries", "schedule", "suspend",
+    "tags",
 }  # fmt: skip
 """Fields of jobs that say when and how often there is a task, and nothing about the task."""
 

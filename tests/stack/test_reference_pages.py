@@ -107,9 +107,9 @@ Age at which an object is deleted.
 """,
     "budget.then": """\
 budget.then
-At the limit: only alert, or stop everything in the stack that spends.
+At the limit: block (nothing new begins), floor (fewest replicas), drain, stop; or only alert.
 
-  write    "alert" or "stop"
+  write    "alert", "block", "floor", "drain" or "stop"
   default  alert
 """,
 }

@@ -269,7 +269,7 @@ def _services(
         ),
         Capability.FUNCTIONS: LocalFunctions(home.functions, home.sockets, epoch, partial(launcher.expect, HOSTS)),
         Capability.SECRETS: LocalSecrets(secrets, random_source.token_bytes),
-        Capability.NOTICES: LocalNotices(home.notices, now, lambda event, fields: log(event, **fields)),
+        Capability.NOTICES: LocalNotices(home.notices, now, lambda event, fields: log(event, **fields), secrets.read),
     }
 
 

@@ -253,13 +253,29 @@ class SecretBody:
     of: Literal["secret"] = "secret"
 
 
+class Channel(StrEnum):
+    """How somebody is told."""
+
+    LOG = "log"
+    WEBHOOK = "webhook"
+    SLACK = "slack"
+    EMAIL = "email"
+
+
 @dataclass(frozen=True, slots=True)
 class NoticeBody:
-    """Tell somebody, once per thing: into the log, and to `webhook` if it is given."""
+    """Tell somebody, once per thing: into the log, and through a channel.
+
+    `to` is the webhook's or the person's address; `secret` names the secret that holds the address which is not to be
+    seen: that of the webhook, or of the mail server with its password.
+    """
 
     text: str
-    webhook: str = ""
     details: Mapping[str, str] = field(default_factory=dict)
+    channel: Channel = Channel.LOG
+    to: str = ""
+    sender: str = ""
+    secret: Ref | None = None
     of: Literal["notice"] = "notice"
 
 

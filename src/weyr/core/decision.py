@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Generic, TypeVar
 
 from weyr.core.capability import Body, Capability
 from weyr.core.phase import Phase as Phase
+from weyr.core.reach import Every, Expected, Reach
 from weyr.core.ref import Ref
 from weyr.core.scaling import Advice
 from weyr.core.seen import Absent, Seen
@@ -106,21 +107,84 @@ class Need:
     outputs: Mapping[str, Scalar] = field(default_factory=dict)
 
 
+class Does(IntEnum):
+    """What a hold asks for, mildest first: each of them also what the ones before it do."""
+
+    BLOCK = 1
+    """No new run begins, and nothing grows; what has begun goes on."""
+
+    FLOOR = 2
+    """Replicas and nodes go down to the fewest that they may be."""
+
+    DRAIN = 3
+    """Nothing begins any more, further attempts included; attempts end by themselves, replicas once they have answered
+    what they were asked."""
+
+    STOP = 4
+    """Everything that costs is let go of."""
+
+
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """The stack may not spend. Kinds that spend let go of what they run and wait."""
+    """All in a reach may not spend, or not more. Kinds that spend let go of what they run, or do not grow.
+
+    `begins` is how many attempts may begin all the same, where there is money for some of them.
+    """
 
     by: Ref
     reason: str
+    does: Does = Does.STOP
+    reach: Reach = field(default_factory=Reach)
+    begins: int = 0
+
+    @property
+    def lets_go(self) -> bool:
+        """Whether replicas and nodes are let go of."""
+        return self.does >= Does.DRAIN
+
+    @property
+    def stops(self) -> bool:
+        """Whether attempts are stopped as well."""
+        return self.does is Does.STOP
+
+
+def allowed(hold: Hold | None, wanted: int, before: int, floor: int) -> int:
+    """How many of `wanted` replicas a hold leaves, where there were to be `before` and `floor` is the fewest."""
+    match hold.does if hold else None:
+        case None:
+            return wanted
+        case Does.BLOCK:
+            return min(wanted, before)
+        case Does.FLOOR:
+            return min(wanted, before, floor)
+        case Does.DRAIN | Does.STOP:
+            return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What all in a reach may cost in a period; None where reaching `micros` keeps nothing from beginning."""
+
+    reach: Reach
+    every: Every
+    micros: int
+    does: Does | None
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Spend:
-    """What the stack has cost in the running period: integer micro-units, and when it began."""
+    """What all in a reach has cost in the running period, in integer micro-units.
+
+    `reserved_micros` is set aside for what runs, beyond what that has cost; `ends_at` is when the period does.
+    """
 
     micros: int
     period: str
     forecast_micros: int = 0
+    reserved_micros: int = 0
+    rate_micros_per_hour: int = 0
+    ends_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +239,9 @@ class Ensure:
 
     meters: tuple[tuple[str, int], ...] = ()
     """(SKU, quantity) pairs whose meters open with this intention."""
+
+    expected: Expected | None = None
+    """What is set aside for it in its budgets while it runs; None: nothing is."""
 
     again: bool = False
     """Tell the engine once more although nothing new is wanted: the thing was changed outside."""

@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from weyr.core.capability import Capability
 from weyr.core.checking import Finding, Proposal
-from weyr.core.decision import Decision, Thing, View, Want
+from weyr.core.decision import Decision, Limit, Thing, View, Want
 from weyr.core.pools import PoolBody, QueueBody
 from weyr.core.ref import Ref
 from weyr.core.scaling import Demand
@@ -68,7 +68,7 @@ class Kind(Generic[S, M]):
                used once in an object's life
     `begins_again` whether the next plan begins one anew that is done
     `checks`   the whole stack → what is unwise or impossible in objects of this kind
-    `reads_spend` whether its decisions depend on what the stack has cost
+    `limits`   what an object of this kind says that all in a scope may cost; it is told what that has cost
     `reads_cost`  whether those of an object of this spec depend on what the object has cost
     `orders`   verbs that an object of this kind takes by hand, such as promote
     `refuses`  what it remembers (None: nothing yet) and a verb → why it cannot do that now, "" where it can
@@ -90,7 +90,7 @@ class Kind(Generic[S, M]):
     estimate: Callable[[S], tuple[Estimate, ...]] | None = None
     replaces: frozenset[str] = frozenset()
     reborn: Callable[[M], M] | None = None
-    reads_spend: bool = False
+    limits: Callable[[Ref, S], Limit] | None = None
     begins_again: bool = False
     reads_cost: Callable[[S], bool] | None = None
     checks: Callable[[Proposal], Iterable[Finding]] | None = None

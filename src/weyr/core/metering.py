@@ -55,6 +55,7 @@ class Meter:
     `counted` is its highest reading. `posted`, `posted_micros` and `posted_until_ms` say how
     far the journal has come and `lines` how many lines that took. `price` None: no price is known.
     `source`: whose cost this is a share of; its lines move money from there, and none is owed to anybody outside.
+    `reserved_micros` is set aside for all of its thing's meters until that has ended.
     """
 
     thing: ThingId
@@ -77,6 +78,7 @@ class Meter:
     account: int = 0
     labels: Labels = ()
     source: Account | None = None
+    reserved_micros: int = 0
 
     @property
     def is_running(self) -> bool:

@@ -37,6 +37,9 @@ field = Field
 """Declares a field: `cpu: float = field(1.0, description="...", examples=[2])`."""
 
 
+Name = Annotated[str, Field(pattern=f"^{NAME.pattern}$")]
+
+
 class SpecPart(BaseModel):
     """A group of fields inside a spec. Unknown fields are errors; values are frozen."""
 
@@ -56,10 +59,23 @@ class SpecPart(BaseModel):
         return {"anyOf": [found, {"type": "string", "description": f"short for {cls.short}"}]} if cls.short else found
 
 
+def _tags(tags: dict[str, str]) -> dict[str, str]:
+    """Raises: ValueError."""
+    if taken := sorted({"user", "team", "queue"} & tags.keys()):
+        raise ValueError(f"{', '.join(taken)} cannot be a tag: Weyr says that of an object by itself")
+    return tags
+
+
 class Spec(SpecPart):
     """What is wanted of one object, as parsed. Fields that every kind has stand here."""
 
     protect: bool = field(False, description="Refuse every plan that would remove or replace this object.")
+    tags: Annotated[dict[Name, str], AfterValidator(_tags)] = field(
+        {},
+        description="What its cost counts under, beside its stack: budgets and bills are by tag, too.",
+        examples=[{"project": "digits"}],
+        max_length=20,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +196,6 @@ AcceleratorAmount = Annotated[
     WithJsonSchema({"type": ["string", "integer", "object"], "description": EXAMPLES, "examples": ["H100:8"]}),
 ]
 Count = Annotated[int, Field(ge=0, le=1_000_000, strict=True)]
-Name = Annotated[str, Field(pattern=f"^{NAME.pattern}$")]
 Boolean = Annotated[bool, Field(strict=True)]
 
 

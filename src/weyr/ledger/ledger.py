@@ -13,9 +13,10 @@ from sqlalchemy import Connection
 from weyr.core.decision import Cost, Spend
 from weyr.core.diagnostic import Diagnostic, UserError
 from weyr.core.kind import Usage
-from weyr.core.metering import Line, Meter
+from weyr.core.metering import Labels, Line, Meter
+from weyr.core.reach import Every, Expected, Reach
 from weyr.core.ref import Ref, ThingId
-from weyr.ledger import accounts, meters
+from weyr.ledger import accounts, allowance, meters
 from weyr.ledger.accounts import EVERYTHING, Daily, Scope
 from weyr.ledger.accounts import Cost as Bill
 from weyr.ledger.days import Days, days_of
@@ -23,6 +24,7 @@ from weyr.ledger.grouping import By, Grouping, Posted, folded, key_of
 from weyr.ledger.measured import peaks_of
 from weyr.ledger.meters import ms
 from weyr.ledger.prices import Catalogue, PriceBook
+from weyr.ledger.spans import span_of
 from weyr.store import use_peaks
 from weyr.store.charges import Charge, charges, count
 from weyr.store.ledger import LedgerStore
@@ -44,19 +46,49 @@ class Ledger:
         return self._catalogue.book(name)
 
     def open(
-        self, connection: Connection, ref: Ref, part: str, usages: Sequence[Usage], book: str | PriceBook, now: float
+        self,
+        connection: Connection,
+        ref: Ref,
+        part: str,
+        usages: Sequence[Usage],
+        book: str | PriceBook,
+        now: float,
+        labels: Labels = (),
+        reserved_micros: int = 0,
     ) -> None:
         """Opens a meter for each of the part's usages, at the book's price of now; open ones are kept.
 
         Nothing counts yet: a task from its recorded start, storage from the first reading. What never
-        came up costs nothing.
+        came up costs nothing. `reserved_micros` is set aside for the part as long as it has not ended.
         """
         ours = [usage for usage in usages if usage.part == part]
         have = {m.sku for m in self._store.meters_of(connection, ref) if m.thing.part == part}
-        self._open(connection, ref, [usage for usage in ours if usage.sku not in have], ours, book, now)
+        fresh = [usage for usage in ours if usage.sku not in have]
+        self._open(connection, ref, fresh, ours, book, now, labels, 0 if have else reserved_micros)
+
+    def expected_micros(
+        self, connection: Connection, ref: Ref, usages: Sequence[Usage], book: str | PriceBook, expected: Expected
+    ) -> int:
+        """What is to be set aside for a part that is about to begin: what it can cost at most, or else what those
+        before it did on average; nothing where neither is known. What has no price counts as nothing."""
+        bounds = [] if expected.micros is None else [max(0, expected.micros)]
+        if expected.seconds is not None:
+            prices = self._prices(usages, book)
+            known = [(price, usage.quantity) for usage in usages if (price := prices.price(usage.sku)) is not None]
+            bounds.append(sum(price.cost_micros(quantity * ms(expected.seconds)) for price, quantity in known))
+        if bounds:
+            return min(bounds)
+        past = self._store.newest_costs(connection, ref)
+        return sum(past) // len(past) if past else 0
 
     def read(
-        self, connection: Connection, ref: Ref, usages: Sequence[Usage], book: str | PriceBook, now: float
+        self,
+        connection: Connection,
+        ref: Ref,
+        usages: Sequence[Usage],
+        book: str | PriceBook,
+        now: float,
+        labels: Labels = (),
     ) -> float:
         """Takes what was seen of the object's things; a thing nothing is known of is left out of `usages`.
 
@@ -70,7 +102,7 @@ class Ledger:
             missing = self._not_billed(connection, ref, missing)
             for part in sorted({usage.part for usage in missing}):
                 beside = [usage for usage in usages if usage.part == part]
-                self._open(connection, ref, [u for u in missing if u.part == part], beside, book, now)
+                self._open(connection, ref, [u for u in missing if u.part == part], beside, book, now, labels)
             open_meters = self._store.meters_of(connection, ref)
         use_peaks.note(connection, peaks_of(ref, usages))
         seen = {(usage.part, usage.sku): meters.reading_of(usage) for usage in usages}
@@ -94,10 +126,18 @@ class Ledger:
         for meter in self._store.open_meters(connection, None):
             self._save(connection, meter, meters.clock_was_set(meter, ms(unset), ms(now)))
 
-    def spend(self, stack: str, now: float) -> Spend:
-        """What the stack has cost in the running UTC month, to this moment, and the month's forecast."""
+    def spend(self, reach: Reach, every: Every, now: float) -> Spend:
+        """What all in a reach has cost in the running period, to this moment, and where the period will end."""
         with self._store.db.read() as connection:
-            return self._spend(connection, stack, self._store.open_meters(connection, stack), ms(now))
+            return self.spend_in(connection, reach, every, now)
+
+    def spend_in(self, connection: Connection, reach: Reach, every: Every, now: float) -> Spend:
+        """The same as the caller's transaction sees it, with what that has set aside."""
+        span, stack = span_of(every, ms(now)), reach.stack or None
+        sums = self._store.sums(connection, stack, span.first_day, is_by_day=False, is_by_sku=False)
+        posted = sum(s.micros for s in sums if reach.covers(s.account.ref.stack, s.account.labels))
+        closed = self._store.head(connection).closed
+        return allowance.spend_in(reach, span, posted, self._store.open_meters(connection, stack), ms(now), closed)
 
     def object_cost(self, ref: Ref, now: float) -> Cost:
         """What one object has cost since it was made, to this moment, and what it costs per hour now."""
@@ -201,13 +241,22 @@ class Ledger:
         beside: Sequence[Usage],
         book: str | PriceBook,
         now: float,
+        labels: Labels = (),
+        reserved_micros: int = 0,
     ) -> None:
         """`beside` is all that the thing uses at once, which is what a whole machine's price depends on."""
+        prices = self._prices(beside, book)
+        for index, usage in enumerate(usages):
+            # A thing's meters share what is set aside for it: the first of them says how much that is.
+            meter = Meter(
+                ThingId(ref, usage.part), usage.sku, prices.name, prices.price(usage.sku), ms(now),
+                labels=labels, reserved_micros=0 if index else reserved_micros,
+            )  # fmt: skip
+            self._store.add(connection, meter)
+
+    def _prices(self, beside: Iterable[Usage], book: str | PriceBook) -> PriceBook:
         prices = self._catalogue.book(book) if isinstance(book, str) else book
-        prices = prices.beside({usage.sku: usage.quantity for usage in beside})
-        for usage in usages:
-            thing = ThingId(ref, usage.part)
-            self._store.add(connection, Meter(thing, usage.sku, prices.name, prices.price(usage.sku), ms(now)))
+        return prices.beside({usage.sku: usage.quantity for usage in beside})
 
     def _not_billed(self, connection: Connection, ref: Ref, usages: Sequence[Usage]) -> list[Usage]:
         """Those of `usages` whose run is on no meter yet, closed ones too: a late record is not billed twice."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from weyr.core.decision import Phase
 from weyr.core.engine import On
 from weyr.core.kind import Kinds
+from weyr.core.reach import QUEUE, labels_of
 from weyr.core.ref import Ref
 from weyr.core.schema import from_plain, references_of, to_json
 from weyr.reconcile.world import World
@@ -45,15 +46,24 @@ def planning_world(world: World, db: Database, stack: str) -> PlanWorld:
 
 
 def apply_plan(
-    world: World, db: Database, kinds: Kinds, plan: Plan, file: str, folder: str, now: float, owner: str = ""
+    world: World,
+    db: Database,
+    kinds: Kinds,
+    plan: Plan,
+    file: str,
+    folder: str,
+    now: float,
+    owner: str = "",
+    team: str = "",
 ) -> None:
-    """Takes the plan as what is wanted from now on. What it makes or changes is `owner`'s, "" for nobody's.
+    """Takes the plan as what is wanted from now on. What it makes or changes is `owner`'s, "" for nobody's, and counts
+    as the cost of that person's `team`.
 
     Raises: WorldMoved where the stack is not in the state the plan was made for, UserError where
     the plan has fatal findings; nothing is changed then.
     """
     check_applicable(plan, planning_world(world, db, plan.stack))
-    objects = [replace(_applied(world, kinds, plan, step, folder, now), owner=owner) for step in plan.steps]
+    objects = [_owned(_applied(world, kinds, plan, step, folder, now), owner, team) for step in plan.steps]
     stack = StackRow(plan.stack, plan.id, plan.price_as, file, plan.is_removal, now, plan.on.to_json())
     # Where nothing is left to be seen leaving, nobody else will ever find that the stack is gone.
     is_over = plan.is_removal and not world.of_stack(plan.stack)
@@ -107,6 +117,16 @@ def _applied(world: World, kinds: Kinds, plan: Plan, step: Step, folder: str, no
             before, spec=old, next_spec=text, generation=step.generation, folder=folder, needs=needs, changed_at=now
         )
     return replace(before, spec=text, generation=step.generation, folder=folder, needs=needs, changed_at=now)
+
+
+def _owned(row: ObjectRow, owner: str, team: str) -> ObjectRow:
+    """With whose it is, and what its cost counts under from now on. What is to go keeps what it counted under."""
+    text = row.next_spec or row.spec
+    if text is None:
+        return replace(row, owner=owner)
+    queue = next((need.absolute for need in row.needs if need.kind == QUEUE), "")
+    tags: dict[str, str] = json.loads(text).get("tags", {})
+    return replace(row, owner=owner, labels=labels_of(owner, team, queue, tags))
 
 
 def _phase(world: World, ref: Ref) -> Phase:

@@ -6,7 +6,7 @@ from typing import Any
 
 from weyr.core.decision import Condition, ConditionType, Decision, Ensure, Release, Thing
 from weyr.core.ref import ThingId
-from weyr.core.seen import Absent, Present, Unknown
+from weyr.core.seen import Absent, Present, Seen, Unknown
 from weyr.store.kernel import ObjectRow, ThingRow
 
 AFTER_REFUSAL_S = 30.0
@@ -62,3 +62,10 @@ def without_kind(row: ObjectRow, things: Mapping[str, Thing]) -> Decision[Any]:
         return Decision(forget=True)
     removing = Condition(ConditionType.READY, False, "Removing", "what it holds is being removed")
     return Decision(tuple(Release(part) for part in things), (removing,), again_s=0.5)
+
+
+def with_since(before: Seen, after: Seen, now: float) -> Seen:
+    """Silence keeps the moment at which something was last known."""
+    if not isinstance(after, Unknown) or after.since is not None:
+        return after
+    return replace(after, since=before.since if isinstance(before, Unknown) else now)

@@ -25,8 +25,9 @@ from weyr.core.kind import AnyKind, Kinds, Usage
 from weyr.core.ref import Ref, ThingId
 from weyr.core.schema import to_json
 from weyr.core.seen import Absent, Seen, Unknown, newer_than
+from weyr.reconcile.allowances import Allowances
 from weyr.reconcile.effects import Effects, Told
-from weyr.reconcile.intents import intended, without_kind
+from weyr.reconcile.intents import intended, with_since, without_kind
 from weyr.reconcile.parsed import Parsed
 from weyr.reconcile.ports import LedgerPort
 from weyr.reconcile.scaling import Scaling
@@ -65,12 +66,14 @@ class Loop:
     _is_stale: bool = field(default=False, init=False)
     _last: float = field(default=0.0, init=False)
     _parsed: Parsed = field(default_factory=Parsed, init=False)
+    _allowances: Allowances = field(init=False)
     _metered: dict[Ref, tuple[tuple[Usage, ...], float]] = field(default_factory=dict, init=False)
     """What was metered of an object last, and until when the same again changes nothing."""
     _unmetered: dict[Ref, str] = field(default_factory=dict, init=False)
     """Why an object's use could not be read at the last look: logged when it begins."""
 
     def __post_init__(self) -> None:
+        self._allowances = Allowances(self.ledger, self.kinds, self._parsed)
         with self.db.read() as connection:
             self.scaling.stored = kernel.all_learnt(connection)
 
@@ -141,7 +144,7 @@ class Loop:
         with writing(self.db, is_synced=False) as writes:
             for id, seen in found.items():
                 before = self.world.things[id.ref][id.part]
-                learnt = _with_since(before.seen, newer_than(before.asked_at, seen), now)
+                learnt = with_since(before.seen, newer_than(before.asked_at, seen), now)
                 if learnt == before.seen:
                     continue
                 after = replace(before, seen=learnt)
@@ -161,7 +164,7 @@ class Loop:
             before, again_at = self._metered.get(ref, ((), inf))
             if usages != before or now >= again_at:
                 book = self.world.stacks[ref.stack].price_as
-                self._metered[ref] = usages, self.ledger.read(writes.connect(), ref, usages, book, now)
+                self._metered[ref] = usages, self.ledger.read(writes.connect(), ref, usages, book, now, row.labels)
         except (StoreError, SQLAlchemyError):
             raise
         except Exception as e:  # noqa: BLE001 - one object's use that cannot be read leaves its meters open, no more
@@ -182,10 +185,12 @@ class Loop:
         self._metered.pop(thing.id.ref, None)
         writes.drop_thing(thing.id)
         self.world.drop_thing(thing.id)
+        self._allowances.settled(self.world)
 
     def _decided(self, due: Sequence[Ref], now: float) -> list[ThingRow]:
         """Decides on what is due. Gives what engines are to be told: it is on the disk, with all that it rests on."""
         rung = self.world.due.rung(due)
+        self._allowances.begin_pass()
         with writing(self.db) as writes:
             for ref in due:
                 if ref in self.world.objects:
@@ -205,7 +210,7 @@ class Loop:
             self.world.due.put(ref, now + BLOCKED_LOOK_S)
             return
         try:
-            decision = self._decision(row, now)
+            decision = self._decision(writes, row, now)
             with writes.part() as mine:
                 if decision.forget:
                     self._forget(mine, row, now)
@@ -226,14 +231,17 @@ class Loop:
         for thing in things.values():
             self.world.put_thing(thing)
 
-    def _decision(self, row: ObjectRow, now: float) -> Decision[Any]:
+    def _decision(self, writes: Writes, row: ObjectRow, now: float) -> Decision[Any]:
         """What the kind says is next. Raises: whatever is wrong with the object or its kind."""
         kind = self.kinds.get(row.ref.kind)
         if kind is None:
             return without_kind(row, self.world.view_things(row.ref))
         is_wanted = row.spec is not None and row.next_spec is None
         want: Want[Any] = Want(row.ref, self._parsed.spec(row, kind) if is_wanted else None, row.generation, row.folder)
-        decision = kind.decide(want, self.scaling.advised(kind, want, self._view(row, kind, want.spec, now)))
+        view = self.scaling.advised(kind, want, self._view(row, kind, want.spec, now))
+        decision = kind.decide(want, view)
+        if shortage := self._allowances.shortage(self.world, writes.connect, row, decision, now):
+            decision = kind.decide(want, replace(view, hold=shortage))
         assert not decision.forget or all(
             isinstance(thing.seen, Absent) for thing in self.world.things_of(row.ref).values()
         ), f"{row.ref} may not be forgotten: a thing of it is not proved absent"
@@ -254,7 +262,7 @@ class Loop:
             needs=self.world.needs_of(row.ref),
             memory=self._parsed.memory(row, kind),
             hold=self.world.hold_on(row.ref),
-            spend=self.ledger.spend(row.ref.stack, now) if kind.reads_spend else None,
+            spend=self._allowances.spend(row.ref, kind, spec, now),
             cost=self.ledger.object_cost(row.ref, now) if kind.asks_cost(spec) else None,
             order=row.order,
         )
@@ -315,9 +323,7 @@ class Loop:
         if isinstance(action, Ensure) and fresh.body is action.body:
             fresh = self.world.sent(fresh)
         if isinstance(action, Ensure) and action.meters and (thing is None or thing.generation < fresh.generation):
-            usages = [Usage(action.part, sku, quantity, since=None) for sku, quantity in action.meters]
-            book = self.world.stacks[row.ref.stack].price_as
-            self.ledger.open(writes.connect(), row.ref, action.part, usages, book, now)
+            self._allowances.open(self.world, writes.connect(), row, action, now)
             self._metered.pop(row.ref, None)
         writes.put_thing(fresh)
         self.world.put_thing(fresh)
@@ -387,14 +393,7 @@ class Loop:
 
     def _wake_around(self, ref: Ref, has_new_holds: bool) -> None:
         """What depends on a changed object looks again, and what it depends on: a job that ended may have left
-        its model a version. A changed hold concerns the whole stack."""
+        its model a version. A changed hold may concern anybody."""
         self.world.wake([*self.world.dependents(ref), *self.world.objects[ref].needs])
         if has_new_holds:
-            self.world.wake(other for other in self.world.of_stack(ref.stack) if other != ref)
-
-
-def _with_since(before: Seen, after: Seen, now: float) -> Seen:
-    """Silence keeps the moment at which something was last known."""
-    if not isinstance(after, Unknown) or after.since is not None:
-        return after
-    return replace(after, since=before.since if isinstance(before, Unknown) else now)
+            self.world.wake(other for other in self.world.objects if other != ref)

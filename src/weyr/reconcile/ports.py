@@ -7,17 +7,37 @@ from sqlalchemy import Connection
 
 from weyr.core.decision import Cost, Spend
 from weyr.core.kind import Usage
+from weyr.core.metering import Labels
+from weyr.core.reach import Every, Expected, Reach
 from weyr.core.ref import Ref
 
 
 class LedgerPort(Protocol):
     """The ledger as the loop uses it. Everything that writes takes part in the caller's transaction."""
 
-    def open(self, connection: Connection, ref: Ref, part: str, usages: Sequence[Usage], book: str, now: float) -> None:
+    def open(
+        self,
+        connection: Connection,
+        ref: Ref,
+        part: str,
+        usages: Sequence[Usage],
+        book: str,
+        now: float,
+        labels: Labels = (),
+        reserved_micros: int = 0,
+    ) -> None:
         """Opens a meter for each of the part's usages that has none open, at the book's price of now."""
         ...
 
-    def read(self, connection: Connection, ref: Ref, usages: Sequence[Usage], book: str, now: float) -> float:
+    def expected_micros(
+        self, connection: Connection, ref: Ref, usages: Sequence[Usage], book: str, expected: Expected
+    ) -> int:
+        """What is to be set aside for a part that is about to begin."""
+        ...
+
+    def read(
+        self, connection: Connection, ref: Ref, usages: Sequence[Usage], book: str, now: float, labels: Labels = ()
+    ) -> float:
         """Takes what was seen of an object's things; posts lines where they are due.
 
         Gives when to read the same again: until then it would change nothing.
@@ -32,8 +52,12 @@ class LedgerPort(Protocol):
         """Somebody set the clock from `unset` to `now`: what lies between never passed, or passes a second time."""
         ...
 
-    def spend(self, stack: str, now: float) -> Spend:
-        """What the stack has cost in the running month, not yet posted accrual included."""
+    def spend(self, reach: Reach, period: Every, now: float) -> Spend:
+        """What all in the scope has cost in the running period, not yet posted accrual included."""
+        ...
+
+    def spend_in(self, connection: Connection, reach: Reach, period: Every, now: float) -> Spend:
+        """The same, with what the caller's transaction has set aside."""
         ...
 
     def object_cost(self, ref: Ref, now: float) -> Cost:

@@ -19,7 +19,8 @@ class Relations:
     objects: Mapping[Ref, ObjectRow]
     _dependents: dict[Ref, dict[Ref, None]] = field(default_factory=dict)
     _of_stack: dict[str, dict[Ref, None]] = field(default_factory=dict)
-    _holding: dict[str, dict[Ref, None]] = field(default_factory=dict)
+    _holding: dict[Ref, None] = field(default_factory=dict)
+    _of_kind: dict[str, dict[Ref, None]] = field(default_factory=dict)
     _depths: dict[Ref, int] = field(default_factory=dict)
     """As far as they were asked for. What has a depth here, has it for everything that it needs too."""
 
@@ -30,9 +31,12 @@ class Relations:
     def of_stack(self, stack: str) -> Iterable[Ref]:
         return self._of_stack.get(stack, _NONE)
 
-    def holding(self, stack: str) -> Iterable[Ref]:
-        """The objects that forbid their stack to spend."""
-        return self._holding.get(stack, _NONE)
+    def of_kind(self, kind: str) -> Iterable[Ref]:
+        return self._of_kind.get(kind, _NONE)
+
+    def holding(self) -> Iterable[Ref]:
+        """The objects that forbid others to spend."""
+        return self._holding
 
     def depth(self, ref: Ref) -> int:
         """How many objects stand below this one, along the longest way; 0: there is no such object."""
@@ -61,8 +65,11 @@ class Relations:
         """An object is new, is another now, or is gone (`after` None)."""
         if before is None or after is None:
             _set(self._of_stack, ref.stack, ref, is_in=after is not None)
-        holds = after is not None and after.spec is not None and bool(after.status.holds)
-        _set(self._holding, ref.stack, ref, is_in=holds)
+            _set(self._of_kind, ref.kind, ref, is_in=after is not None)
+        if after is not None and after.spec is not None and after.status.holds:
+            self._holding[ref] = None
+        else:
+            self._holding.pop(ref, None)
         old, new = before.needs if before else (), after.needs if after else ()
         if old != new:
             for need in (need for need in old if need not in new):

@@ -111,6 +111,10 @@ class World:
         """The things whose engine has neither accepted nor refused what is intended with them."""
         return [self.things[id.ref][id.part] for id in self._untold]
 
+    def of_kind(self, kind: str) -> list[Ref]:
+        """Every object of a kind."""
+        return list(self._relations.of_kind(kind))
+
     def of_stack(self, stack: str) -> list[Ref]:
         """Every object of a stack."""
         return list(self._relations.of_stack(stack))
@@ -130,9 +134,14 @@ class World:
         return row
 
     def hold_on(self, ref: Ref) -> Hold | None:
-        """Why this object's stack may not spend, if it may not; the first by name where there are several reasons."""
-        holding = self._relations.holding(ref.stack)
-        return self.objects[min(holding)].status.holds[0] if holding else None
+        """Why this object may not spend, if it may not: the hold that asks for most, of those the first by name."""
+        holding = self._relations.holding()
+        if not holding:
+            return None
+        labels = self.objects[ref].labels if ref in self.objects else ()
+        holds = (hold for by in holding for hold in self.objects[by].status.holds)
+        mine = [hold for hold in holds if hold.reach.covers(ref.stack, labels)]
+        return min(mine, key=lambda hold: (-hold.does, hold.by), default=None)
 
     def is_blocked_removal(self, ref: Ref) -> bool:
         """Whether an object that is to go away must wait for one that still uses it.

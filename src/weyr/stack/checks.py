@@ -36,7 +36,7 @@ def _placed(stack: Stack, finding: Finding) -> Diagnostic:
 
 def _without_budget(stack: Stack, kinds: Kinds) -> Iterator[Diagnostic]:
     """Money is spent and nobody watches: the surprise at the end of the month that Weyr is there to spare people."""
-    if any(kinds[ref.kind].reads_spend for ref in stack.objects):
+    if any(kinds[ref.kind].limits for ref in stack.objects):
         return
     spending = sorted(str(ref) for ref, item in stack.objects.items() if _spends(kinds, item))
     if spending:

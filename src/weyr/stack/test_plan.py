@@ -106,7 +106,7 @@ def test_a_field_that_is_new_since_then_changes_nothing() -> None:
 
 def test_a_stored_spec_that_is_no_longer_understood_is_shown_as_it_is() -> None:
     """A plan has to be possible whatever is in the store."""
-    plan = plan_for("{a: }", world(a=Existing({"size": 1, "colour": "red", "protect": False, "lid": 3}, 1)))
+    plan = plan_for("{a: }", world(a=Existing({"size": 1, "colour": "red", "protect": False, "tags": {}, "lid": 3}, 1)))
 
     assert [(change.path, change.old, change.new) for change in plan.steps[0].fields] == [("lid", "3", None)]
 

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Delete, Executable, Row, Table, bindparam, de
 
 from weyr.core.capability import Body, Capability
 from weyr.core.decision import Condition, Hold, Order, Scalar
+from weyr.core.metering import Labels
 from weyr.core.ref import Ref, ThingId
 from weyr.core.schema import from_json, to_json
 from weyr.core.seen import Seen
@@ -80,7 +81,8 @@ class Status:
 class ObjectRow:
     """An object as wanted and as concluded. Specs are JSON text; the kind knows how to read them.
 
-    `owner` is who asked for it as it is wanted now, "" where nobody said; `order` what it was told by hand last.
+    `owner` is who asked for it as it is wanted now, "" where nobody said; `order` what it was told by hand last;
+    `labels` are what its spending counts under.
     """
 
     ref: Ref
@@ -94,6 +96,7 @@ class ObjectRow:
     changed_at: float = 0.0
     owner: str = ""
     order: Order | None = None
+    labels: Labels = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +194,7 @@ def plain_object(row: ObjectRow) -> Plain:
         "changed_at": row.changed_at,
         "owner": row.owner,
         "ordered": to_json(Order, row.order) if row.order else None,
+        "labels": to_json(Labels, row.labels),
     }
 
 
@@ -292,6 +296,7 @@ def _object(row: Row[tuple[object, ...]]) -> ObjectRow:
         changed_at=r["changed_at"],
         owner=r["owner"],
         order=from_json(Order, r["ordered"]) if r["ordered"] else None,
+        labels=from_json(Labels, r["labels"]) if r["labels"] != "[]" else (),
     )
 
 

@@ -21,6 +21,8 @@ from weyr.store.periods import Period, in_open_days
 from weyr.store.tables.ledger import accounts, entries, journal, meters, periods, spending
 
 PAGE = 2_000
+METERS_OF_A_THING_MAX = 8
+"""A task uses cpu, memory, devices, and few other things."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +159,16 @@ class LedgerStore:
     def posted_of(self, connection: Connection, ref: Ref) -> int:
         """What the journal's lines of one object come to, in micro-units."""
         return int(connection.execute(_POSTED_OF, key_of(ref)).scalar_one() or 0)
+
+    def newest_costs(self, connection: Connection, ref: Ref, things_max: int = 20) -> tuple[int, ...]:
+        """What the newest of the object's things that are over have cost, in micro-units."""
+        query = select(meters.c.part, meters.c.posted_micros).order_by(meters.c.id.desc())
+        query = query.where(*(meters.c[key] == value for key, value in key_of(ref).items()))
+        query = query.where(meters.c.closed_ms.is_not(None), meters.c.run_since_ms.is_not(None))
+        costs: dict[str, int] = {}
+        for row in connection.execute(query.limit(things_max * METERS_OF_A_THING_MAX)):
+            costs[row.part] = costs.get(row.part, 0) + row.posted_micros
+        return tuple(costs.values())[:things_max]
 
     def every(self, connection: Connection) -> Iterator[Meter]:
         """Every meter there ever was."""

@@ -72,6 +72,7 @@ def meter_of(row: Row[Any]) -> Meter:
         account=row.account,
         labels=labels_of(row.labels),
         source=source,
+        reserved_micros=row.reserved_micros,
     )
 
 

@@ -1,25 +1,24 @@
-"""How is somebody told? Once per notice: a line in the log, and a POST to its webhook until that answers 2xx.
+"""How is somebody told? Once per notice: a line in the log, and through its channel until that has taken it.
 
 A notice is a file in a folder from the moment it is accepted, so a restart forgets none and sends none
 again that was delivered. One thread delivers; it waits between attempts longer and longer.
 """
 
-import http.client
-import json
 import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from weyr.attempt.task_folder import read_json, write_json
-from weyr.core.capability import Capability, NoticeBody, Refused, Wanted
+from weyr.core.capability import Capability, Channel, NoticeBody, Refused, Wanted
 from weyr.core.ref import ThingId
+from weyr.core.schema import ValidationError, from_plain, to_plain
 from weyr.core.seen import Absent, NoticeFacts, Present, Seen
+from weyr.engines.local.telling import Read, is_address, tell
 
-ANSWER_TIMEOUT_S = 5.0
 RETRY_FIRST_S = 1.0
 RETRY_LAST_S = 300.0
 """1, 2, 4 ... 256, 300, 300 s: eighteen attempts in the first hour, then twelve an hour."""
@@ -30,14 +29,12 @@ Log = Callable[[str, Mapping[str, str]], None]
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One notice as it lies in its file. `webhook` often holds a token of its own, so it is never logged."""
+    """One notice as it lies in its file. A webhook's address often holds a token, so `body.to` is never logged."""
 
     id: str
     generation: int
-    text: str
+    body: NoticeBody
     sent_at: float
-    webhook: str = field(default="", repr=False)
-    details: Mapping[str, str] = field(default_factory=dict)
     delivered: bool = False
     attempts: int = 0
     problem: str = ""
@@ -46,15 +43,23 @@ class Notice:
 class LocalNotices:
     """Provider of notices.
 
-    Takes: `now`, Unix seconds; `log`, where notices go besides their webhook.
-    Promises: `ensure` returns when the notice is on disk, and never waits for a webhook. Delivered at least
-    once: a kill between an answer and its record repeats the request, with the same Idempotency-Key.
+    Takes: `now`, Unix seconds; `log`, where notices go besides their channel; `read`, the value of a secret.
+    Promises: `ensure` returns when the notice is on disk, and never waits for its delivery. Delivered at least
+    once: a kill between an answer and its record repeats it under the same id.
     """
 
     capability = Capability.NOTICES
 
-    def __init__(self, folder: Path, now: Callable[[], float], log: Log, retry_first_s: float = RETRY_FIRST_S) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        now: Callable[[], float],
+        log: Log,
+        read: Read = lambda _ref: None,
+        retry_first_s: float = RETRY_FIRST_S,
+    ) -> None:
         self._folder, self._now, self._log, self._retry_first_s = folder, now, log, retry_first_s
+        self._read = read
         self._changed = threading.Condition()
         self._is_closed = False
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -99,15 +104,14 @@ class LocalNotices:
         old = self._notices.get(str(want.id))
         if old and old.generation > want.generation:
             return f"generation {want.generation} is older than what was asked for last"
-        if old is None and body.webhook and not _is_address(body.webhook):
+        is_open = body.channel is Channel.WEBHOOK and body.secret is None
+        if old is None and is_open and not is_address(body.to):
             return "its webhook is not an address such as https://example.org/alerts"
         if old:
             notice = replace(old, generation=want.generation)
         else:
-            to = body.webhook
-            notice = Notice(
-                str(want.id), want.generation, body.text, self._now(), to, dict(body.details), delivered=not to
-            )
+            is_told = body.channel is Channel.LOG
+            notice = Notice(str(want.id), want.generation, body, self._now(), delivered=is_told)
         if notice == old:
             return ""
         try:
@@ -115,14 +119,14 @@ class LocalNotices:
         except OSError as e:
             return f"it cannot be kept: {e.strerror}"
         if old is None:
-            self._log("notice.sent", {"ref": notice.id, "text": notice.text, **notice.details})
+            self._log("notice.sent", {"ref": notice.id, "text": notice.body.text, **notice.body.details})
             if not notice.delivered:
                 self._due[notice.id] = time.monotonic()
                 self._start()
         return ""
 
     def _keep(self, notice: Notice) -> None:
-        write_json(str(self._folder), _file_name(notice.id), asdict(notice), is_durable=True)
+        write_json(str(self._folder), _file_name(notice.id), to_plain(Notice, notice), is_durable=True)
         self._notices[notice.id] = notice
 
     def _forget(self, id: str) -> str:
@@ -136,7 +140,7 @@ class LocalNotices:
         return ""
 
     def _start(self) -> None:
-        """Wakes the thread, which lives from the first notice with a webhook on. The lock is held."""
+        """Wakes the thread, which lives from the first notice to be delivered on. The lock is held."""
         self._changed.notify_all()
         if self._due and self._thread is None and not self._is_closed:
             self._thread = threading.Thread(target=self._deliver_all, name="notices", daemon=True)
@@ -144,9 +148,15 @@ class LocalNotices:
 
     def _deliver_all(self) -> None:
         while (notice := self._next()) is not None:
-            problem = _post(notice)
+            problem = self._told(notice)
             with self._changed:
                 self._record(notice.id, problem)
+
+    def _told(self, notice: Notice) -> str:
+        try:
+            return tell(notice.id, notice.sent_at, notice.body, self._read)
+        except Exception as e:  # noqa: BLE001 - one that cannot be told must not keep the others from being told
+            return f"it could not be sent: {type(e).__name__}"
 
     def _next(self) -> Notice | None:
         """Waits for the next notice that is due; None when closed."""
@@ -180,42 +190,15 @@ class LocalNotices:
             self._log("notice.unrecorded", {"ref": id, "problem": e.strerror or str(e)})
 
 
-def _post(notice: Notice) -> str:
-    """Sends it once. Why it is not delivered, or nothing; never the address. Redirects are not followed."""
-    url = urlsplit(notice.webhook)
-    kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
-    content = {"text": notice.text, "id": notice.id, "details": dict(notice.details), "sent_at": notice.sent_at}
-    headers = {"Content-Type": "application/json", "User-Agent": "weyr", "Idempotency-Key": notice.id}
-    try:
-        connection = kind(url.hostname or "", url.port, timeout=ANSWER_TIMEOUT_S)
-        try:
-            target = (url.path or "/") + (f"?{url.query}" if url.query else "")
-            connection.request("POST", target, json.dumps(content).encode(), headers)
-            status = connection.getresponse().status
-        finally:
-            connection.close()
-    except (OSError, http.client.HTTPException, ValueError) as e:
-        return f"the webhook cannot be reached: {type(e).__name__}"
-    return "" if 200 <= status < 300 else f"the webhook answered {status}"
-
-
-def _is_address(webhook: str) -> bool:
-    try:
-        url = urlsplit(webhook)
-        return url.scheme in ("http", "https") and bool(url.hostname) and (url.port is None or url.port > 0)
-    except ValueError:
-        return False
-
-
 def _kept(folder: Path, log: Log) -> dict[str, Notice]:
     """The notices in the folder. A draft that a kill left behind is no notice; a file of another hand is said so."""
     notices: dict[str, Notice] = {}
     for name in sorted(os.listdir(folder)):
         if name.endswith(".json") and not name.startswith("."):
             try:
-                notice = Notice(**(read_json(str(folder), name) or {}))
+                notice: Notice = from_plain(Notice, read_json(str(folder), name) or {})
                 notices[str(ThingId.parse(notice.id))] = notice
-            except (OSError, ValueError, TypeError, AttributeError) as e:
+            except (OSError, ValueError, ValidationError) as e:
                 log("notice.unreadable", {"file": name, "problem": type(e).__name__})
     return notices
 

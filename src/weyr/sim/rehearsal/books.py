@@ -9,6 +9,8 @@ from sqlalchemy import Connection
 
 from weyr.core.decision import Spend
 from weyr.core.kind import Usage
+from weyr.core.metering import Labels
+from weyr.core.reach import Every, Reach
 from weyr.core.ref import Ref
 from weyr.ledger.ledger import Ledger
 from weyr.ledger.prices import PriceBook
@@ -59,11 +61,17 @@ class WholeLedger(Ledger):
     """What a budget was told last."""
 
     def read(
-        self, connection: Connection, ref: Ref, usages: Sequence[Usage], book: str | PriceBook, now: float
+        self,
+        connection: Connection,
+        ref: Ref,
+        usages: Sequence[Usage],
+        book: str | PriceBook,
+        now: float,
+        labels: Labels = (),
     ) -> float:
-        super().read(connection, ref, usages, book, now)
+        super().read(connection, ref, usages, book, now, labels)
         return inf
 
-    def spend(self, stack: str, now: float) -> Spend:
-        self.last_spend = super().spend(stack, now)
+    def spend(self, reach: Reach, every: Every, now: float) -> Spend:
+        self.last_spend = super().spend(reach, every, now)
         return self.last_spend

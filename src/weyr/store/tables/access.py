@@ -37,3 +37,10 @@ secrets = Table(
     Column("generation", INT64, nullable=False),
     Column("sealed", LargeBinary),
 )
+
+team_members = Table(
+    "team_members",
+    metadata,
+    Column("member", String, primary_key=True),
+    Column("team", String, nullable=False),
+)

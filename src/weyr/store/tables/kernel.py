@@ -44,6 +44,7 @@ objects = Table(
     Column("changed_at", Float, nullable=False),
     Column("owner", Text, nullable=False, server_default=text("''")),  # who brought it up
     Column("ordered", Text),  # what somebody told it to do by hand last
+    Column("labels", Text, nullable=False, server_default=text("'[]'")),  # what its spending counts under
 )
 
 things = Table(

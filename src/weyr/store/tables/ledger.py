@@ -47,6 +47,8 @@ meters = Table(
     Column("account", INT64, nullable=False, server_default="0"),
     # The account whose cost it is a share of.
     Column("source", INT64),
+    # What is kept free for its thing in budgets, beyond what that has cost so far, until it has ended.
+    Column("reserved_micros", BigInteger, nullable=False, server_default="0"),
 )
 
 Index("meters_by_stack", meters.c.stack, meters.c.closed_ms)

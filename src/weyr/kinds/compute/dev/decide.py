@@ -47,7 +47,9 @@ def decide(want: Want[DevSpec], view: View[DevMemory]) -> Decision[DevMemory]:
     sight = Sight(view.now, view.things, key)
     memory, notes = _weighed(sight, _costing(view, memory))
     memory, closed = _closed(want, view, sight, memory)
-    desired = 0 if view.hold or memory.outcome else 1
+    # A hold that stops nothing lets somebody's open session be.
+    has_place = view.hold is None or (not view.hold.stops and bool(memory.held.replicas))
+    desired = 1 if has_place and not memory.outcome else 0
     held = replica_set.let_go(sight, memory.held, desired, unavailable=1)
     staying = {replica.part for replica in held.replicas if not replica.is_leaving}
     if view.things.keys() <= staying:
@@ -80,7 +82,7 @@ def refuses(memory: DevMemory | None, verb: str) -> str:
 
 def key_of(spec: DevSpec) -> str:
     """Names what a session is started as; when it changes, another one takes its place."""
-    plain = spec.model_dump(mode="json", exclude={"protect", "calendar"}, exclude_defaults=True)
+    plain = spec.model_dump(mode="json", exclude={"protect", "tags", "calendar"}, exclude_defaults=True)
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -168,7 +170,7 @@ def _ensure(want: Want[DevSpec], view: View[DevMemory], part: str) -> Ensure:
 
 def _conclude(view: View[DevMemory], sight: Sight, memory: DevMemory) -> tuple[Condition, int]:
     """What is to be said of it, and at which port it can be reached, 0 for none."""
-    if view.hold:
+    if view.hold and (view.hold.stops or not memory.held.replicas):
         return Condition(ConditionType.HELD, True, "BudgetSpent", view.hold.reason), 0
     if memory.outcome:
         type = ConditionType.FAILED if memory.has_failed else ConditionType.COMPLETE

@@ -14,8 +14,8 @@ from weyr.kinds.compute.function.spec import FunctionSpec, Objects
 
 PROBE = "/"
 PLANE_FIELDS = frozenset({
-    "protect", "http", "objects", "schedules", "time_limit", "hold", "scale", "retries", "dead_letters", "keep_results",
-    "queue_max",
+    "protect", "tags", "http", "objects", "schedules", "time_limit", "hold", "scale", "retries", "dead_letters",
+    "keep_results", "queue_max",
 })  # fmt: skip
 """Fields that only the planes know of: they change under way. With all others a host is started."""
 _EVENTS = {"created": ("ObjectCreated:*",), "removed": ("ObjectRemoved:*", "LifecycleExpiration:*")}

@@ -32,7 +32,7 @@ def route_of(things: Mapping[str, Thing]) -> RouteFacts | None:
 
 def conclude(view: View[FunctionMemory], sight: Sight, memory: FunctionMemory, desired: int) -> Condition:
     """Ready means that a call made now is answered: at once, or as soon as its host is up."""
-    if view.hold:
+    if view.hold and not desired:
         return Condition(ConditionType.HELD, True, "BudgetSpent", view.hold.reason)
     for part in (PLANE, DOOR):
         thing = view.things.get(part)

@@ -8,7 +8,19 @@ from dataclasses import dataclass, replace
 
 from weyr.core import replica_set
 from weyr.core.capability import Capability, TaskBody
-from weyr.core.decision import Condition, ConditionType, Decision, Ensure, Note, Phase, Release, Scalar, View, Want
+from weyr.core.decision import (
+    Condition,
+    ConditionType,
+    Decision,
+    Ensure,
+    Note,
+    Phase,
+    Release,
+    Scalar,
+    View,
+    Want,
+    allowed,
+)
 from weyr.core.kind import Estimate
 from weyr.core.moment import is_awaited
 from weyr.core.removal import removed
@@ -88,16 +100,19 @@ def _noted_use(look: _Look, memory: FunctionMemory) -> FunctionMemory:
 
 def _desired(look: _Look, memory: FunctionMemory) -> int:
     """One host while it is wanted; without news of the plane what stands stays."""
+    spec = look.spec
+    stands = any(not replica.is_leaving for replica in memory.held.replicas)
+    return allowed(look.view.hold, _asked(look, memory, stands), int(stands), min(1, spec.scale.warm))
+
+
+def _asked(look: _Look, memory: FunctionMemory, stands: bool) -> int:
     spec, now = look.spec, look.view.now
-    if look.view.hold:
-        return 0
     if spec.scale.warm:
         return 1
     if look.plane is None:
         return min(1, len(memory.held.replicas))
     if look.plane.waiting or look.plane.pending or any(count for _, count in look.plane.hosts):
         return 1
-    stands = any(not replica.is_leaving for replica in memory.held.replicas)
     return int(stands and is_awaited(memory.used_at + spec.scale.idle_after, now, spec.scale.idle_after + 1))
 
 

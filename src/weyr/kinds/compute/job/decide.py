@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from weyr.core.capability import TaskBody
-from weyr.core.decision import Condition, ConditionType, Decision, Ensure, Note, Release, Thing, View, Want
+from weyr.core.decision import Condition, ConditionType, Decision, Does, Ensure, Note, Release, Thing, View, Want
 from weyr.core.parts import Part
 from weyr.core.unchanged import changed
 from weyr.core.units import duration_text
 from weyr.kinds.compute.job import ending
 from weyr.kinds.compute.job.array import array_of, at_once, count_of
 from weyr.kinds.compute.job.body import attempt_bodies
-from weyr.kinds.compute.job.bounds import look_again_s, passed
+from weyr.kinds.compute.job.bounds import expected, look_again_s, passed
 from weyr.kinds.compute.job.firing import firing, next_at, told
 from weyr.kinds.compute.job.gang import verdict_of
 from weyr.kinds.compute.job.memory import JobMemory, Series
@@ -183,11 +183,19 @@ def _steps(
         return {each: replace(body, deadline_at=at) for each, body in made.items()}
 
     waits = Condition(ConditionType.WAITING, True, "Needs", ready.waits_for) if ready.waits_for else None
-    turn = Turn(spec, want.generation, view.now, bodies, _barred(spec, view), waits, memory.stopped)
-    steps = {
-        index: step(turn, _key(spec, index), series, found.pop(_key(spec, index), {}), memory.base)
-        for index, series in _under_way(spec, memory, turn).items()
-    }
+    held = _held(view, memory)
+    begins = view.hold.begins if view.hold and held else None
+    turn = Turn(
+        spec, want.generation, view.now, bodies, _barred(spec, view), waits or (None if begins else held),
+        memory.stopped, expected(spec, view, memory),
+    )  # fmt: skip
+    steps: dict[int, Step] = {}
+    for index, series in _under_way(spec, memory, turn).items():
+        # Where there is money for some attempts only, the first ones get it.
+        mine = turn if begins is None or begins > 0 else replace(turn, waits=waits or held)
+        steps[index] = step(mine, _key(spec, index), series, found.pop(_key(spec, index), {}), memory.base)
+        if begins and steps[index].series.attempt > series.attempt:
+            begins -= 1
     stray = [thing for attempts in found.values() for members in attempts.values() for thing in members.values()]
     return _together(spec, memory, steps, stray)
 
@@ -195,7 +203,17 @@ def _steps(
 def _barred(spec: JobSpec, view: View[JobMemory]) -> Condition | None:
     if spec.suspend:
         return Condition(ConditionType.HELD, True, "Suspended", "it is suspended; take suspend back, and it goes on")
-    return Condition(ConditionType.HELD, True, "BudgetSpent", view.hold.reason) if view.hold else None
+    return (
+        Condition(ConditionType.HELD, True, "BudgetSpent", view.hold.reason) if view.hold and view.hold.stops else None
+    )
+
+
+def _held(view: View[JobMemory], memory: JobMemory) -> Condition | None:
+    """Why no attempt may begin, though those that have begun go on: a run that has begun is no new one to a block."""
+    hold = view.hold
+    if hold is None or hold.stops or (hold.does < Does.DRAIN and _has_begun(memory)):
+        return None
+    return Condition(ConditionType.HELD, True, "BudgetSpent", hold.reason)
 
 
 def _under_way(spec: JobSpec, memory: JobMemory, turn: Turn) -> dict[int, Series]:

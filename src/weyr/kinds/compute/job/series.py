@@ -10,6 +10,7 @@ from weyr.core.capability import Capability, TaskBody
 from weyr.core.decision import Condition, ConditionType, Ensure, Note, Release, Scalar, Thing
 from weyr.core.moment import is_awaited
 from weyr.core.parts import Part
+from weyr.core.reach import Expected
 from weyr.core.seen import Absent, Present, TaskEnd, TaskFacts, Unknown
 from weyr.core.task_usage import task_meters
 from weyr.kinds.compute.job import ending
@@ -37,7 +38,7 @@ class Step:
 @dataclass(frozen=True, slots=True)
 class Turn:
     """What holds for every series of a job at one look. `barred` is why no attempt may begin or go on, `waits` why none
-    may begin; `over` is why the run ends as a failure whatever it does."""
+    may begin; `over` is why the run ends as a failure whatever it does; `expected` is of each task of an attempt."""
 
     spec: JobSpec
     generation: int
@@ -46,6 +47,7 @@ class Turn:
     barred: Condition | None = None
     waits: Condition | None = None
     over: str = ""
+    expected: Expected | None = None
 
 
 def step(turn: Turn, index: int | None, series: Series, attempts: Mapping[int, Members], highest: int) -> Step:
@@ -67,6 +69,8 @@ def step(turn: Turn, index: int | None, series: Series, attempts: Mapping[int, M
         if verdict.is_ending or any(thing.is_released for thing in running):
             text = f"{_name(index, series)} is being stopped; another follows"
             return Step(series, _releases(running), _working("Stopping", text), again_s=0.5)
+        if turn.waits and turn.waits.type is ConditionType.HELD and _is_in_line(members):
+            return Step(replace(series, is_open=False), _releases(running), turn.waits, again_s=0.5)
         if _is_out_of_place(turn, index, series, members):
             text = f"{_name(index, series)} waits elsewhere from now on"
             return Step(replace(series, is_open=False), _releases(running), _working("Moving", text), again_s=0.5)
@@ -90,7 +94,7 @@ def _begin(turn: Turn, index: int | None, series: Series, highest: int) -> Step:
     series = replace(series, attempt=attempt, attempts=series.attempts + 1, is_open=True, ends="")
     bodies = turn.bodies(Part(attempt, index), series)
     note = Note("attempt.started", f"{_name(index, series)} is being started")
-    return Step(series, _ensures(bodies, turn.generation), _starting(index, series), notes=(note,), again_s=1)
+    return Step(series, _ensures(turn, bodies), _starting(index, series), notes=(note,), again_s=1)
 
 
 def _follow(turn: Turn, index: int | None, series: Series, members: Members) -> Step:
@@ -142,12 +146,16 @@ def _is_out_of_place(turn: Turn, index: int | None, series: Series, members: Mem
     What has begun is left where it is; what has not loses nothing.
     """
     first = members[min(members)]
-    facts = [thing.seen.facts for thing in members.values() if isinstance(thing.seen, Present)]
-    is_waiting = len(facts) == len(members) and all(isinstance(each, TaskFacts) and each.waits for each in facts)
-    if not is_waiting or turn.waits or not isinstance(first.body, TaskBody):
+    if not _is_in_line(members) or turn.waits or not isinstance(first.body, TaskBody):
         return False
     wanted = next(iter(turn.bodies(Part(series.attempt, index), series).values()))
     return _line(wanted) != _line(first.body)
+
+
+def _is_in_line(members: Members) -> bool:
+    """Whether nothing of the attempt has begun: all of it waits for its turn."""
+    facts = [thing.seen.facts for thing in members.values() if isinstance(thing.seen, Present)]
+    return len(facts) == len(members) and all(isinstance(each, TaskFacts) and each.waits for each in facts)
 
 
 def _line(body: TaskBody) -> tuple[object, ...]:
@@ -199,10 +207,14 @@ def _working(reason: str, message: str) -> Condition:
     return Condition(ConditionType.READY, False, reason, message)
 
 
-def _ensures(bodies: Mapping[Part, TaskBody], generation: int) -> tuple[Ensure, ...]:
+def _ensures(turn: Turn, bodies: Mapping[Part, TaskBody]) -> tuple[Ensure, ...]:
     return tuple(
-        Ensure(Capability.TASKS, str(part), body, generation, task_meters(body)) for part, body in bodies.items()
-    )
+        Ensure(
+            Capability.TASKS, str(part), body, turn.generation, task_meters(body),
+            turn.expected and replace(turn.expected, together=part.gang),
+        )
+        for part, body in bodies.items()
+    )  # fmt: skip
 
 
 def _again(things: Iterable[Thing]) -> tuple[Ensure, ...]:

@@ -64,6 +64,7 @@ CHANGES: dict[str, tuple[dict[str, Any], bool, bool]] = {
     "a bound on its cost": ({"max_cost": "5 USD"}, False, False),
     "another leader": ({"done_when": "first"}, False, False),
     "protection": ({"protect": True}, False, False),
+    "what its cost counts under": ({"tags": {"project": "digits"}}, False, False),
     "more retries": ({"retries": {"max": 5}}, False, False),
     "another expectation": ({"expected_duration": "1m"}, False, False),
     "a default that is written out": ({"spot": False, "folder": "."}, False, False),

@@ -9,7 +9,7 @@ IN_LINE = frozenset({"queue", "pool", "priority", "labels", "tolerates"})
 """Fields that say where in which line it waits: what has begun is left alone."""
 
 IN_PLACE = IN_LINE | {
-    "protect", "retries", "expected_duration", "array", "needs", "suspend", "done_when", "schedule", "deadline",
+    "protect", "tags", "retries", "expected_duration", "array", "needs", "suspend", "done_when", "schedule", "deadline",
     "max_cost",
 }  # fmt: skip
 """Fields that say nothing about what runs: a change of them disturbs no attempt."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from weyr.core.capability import Capability
-from weyr.core.decision import Condition, ConditionType, Decision, Ensure, Note, Release, Thing, View, Want
+from weyr.core.decision import Condition, ConditionType, Decision, Ensure, Note, Release, Thing, View, Want, allowed
 from weyr.core.engine import LOCAL
 from weyr.core.moment import is_awaited
 from weyr.core.pools import NodeBody, NodeFacts, NodeState, PoolBody, PoolFacts
@@ -110,10 +110,11 @@ def declared(ref: Ref, spec: PoolSpec) -> PoolBody:
 
 
 def _ceiling(spec: PoolSpec, view: View[PoolMemory]) -> int:
-    """The most nodes at this moment: none while the calendar is closed or the stack may not spend."""
-    if view.hold or (spec.calendar and not spec.calendar.is_open(view.now)):
+    """The most nodes at this moment: none while the calendar is closed or the pool may not spend."""
+    if spec.calendar and not spec.calendar.is_open(view.now):
         return 0
-    return _most(spec)
+    there = sum(thing.capability is Capability.NODES and _is_usable(thing) for thing in view.things.values())
+    return allowed(view.hold, _most(spec), there, spec.min)
 
 
 def _most(spec: PoolSpec) -> int:

@@ -26,7 +26,7 @@ def follow(body: NodeBody, view: View[M]) -> Decision[M]:
     facts = _facts(policy)
     wanted = PoolBody(body)
     generation = 1 if policy is None else policy.generation + (policy.body != wanted)
-    offered = None if facts is None else () if view.hold else facts.offered
+    offered = None if facts is None else () if view.hold and view.hold.lets_go else facts.offered
     fresh = [name for name in offered or () if name not in nodes]
     gone = [part for part, thing in nodes.items() if thing.is_gone or (thing.refusal and not thing.is_released)]
     leaving = [part for part in nodes if _is_unwanted(nodes[part], part, offered)]

@@ -12,7 +12,7 @@ from weyr.core.task_spec import command_of, task_body
 from weyr.kinds.compute.service.spec import Health, ServiceSpec
 
 PROBE = "/"
-IN_PLACE = frozenset({"protect", "replicas", "scale", "rollout", "restart", "hold", "calendar"})
+IN_PLACE = frozenset({"protect", "tags", "replicas", "scale", "rollout", "restart", "hold", "calendar"})
 """Fields that say nothing about what a replica is: a change of them disturbs none."""
 
 

@@ -32,7 +32,7 @@ def conclude(
     route = view.things.get(ROUTE)
     ready = [replica for replica in held.replicas if sight.is_current(replica) and sight.is_ready(replica)]
     old = [replica for replica in held.replicas if replica.key != sight.key and sight.is_ready(replica)]
-    if view.hold:
+    if view.hold and (view.hold.lets_go or (desired == 0 and not spec.scale)):
         return Condition(ConditionType.HELD, True, "BudgetSpent", view.hold.reason)
     if spec.listens and route and route.refusal:
         return Condition(ConditionType.FAILED, True, "Refused", route.refusal)

@@ -9,8 +9,20 @@ from dataclasses import dataclass, replace
 
 from weyr.core import replica_set
 from weyr.core.capability import Capability, TaskBody
-from weyr.core.decision import Condition, ConditionType, Decision, Ensure, Note, Phase, Release, Scalar, View, Want
-from weyr.core.demand import count_of, quota_of, shortage, start_learnt
+from weyr.core.decision import (
+    Condition,
+    ConditionType,
+    Decision,
+    Ensure,
+    Note,
+    Phase,
+    Release,
+    Scalar,
+    View,
+    Want,
+    allowed,
+)
+from weyr.core.demand import count_of, floor_of, quota_of, shortage, start_learnt
 from weyr.core.kind import Estimate
 from weyr.core.removal import removed
 from weyr.core.replica_set import Replica, ReplicaSet, Sight
@@ -103,9 +115,12 @@ def _scaled(
 ) -> tuple[ServiceMemory, tuple[Note, ...]]:
     """How many replicas scheduling advises, and what a start takes; told once for each change, with its reason."""
     if spec.scale is None:
-        return memory, ()
+        return replace(memory, desired=allowed(view.hold, spec.replicas, memory.desired, spec.replicas)), ()
     quota = quota_of(spec.queue, want.ref.stack, view.needs)
     desired = count_of(spec.scale, quota, view.advice, memory.desired, view.now)
+    if view.hold and not view.hold.lets_go:
+        # One that lets go of all leaves what was desired alone: it is there again when the hold ends.
+        desired = allowed(view.hold, desired, memory.desired, floor_of(spec.scale, view.now))
     start_s = start_learnt(memory.start_s, staying(sight, memory.held), view.now)
     is_told = view.advice is not None and desired != memory.desired and not view.hold and not memory.is_closed
     why = view.advice.why if view.advice else ""
@@ -123,13 +138,13 @@ def _shortage(want: Want[ServiceSpec], spec: ServiceSpec, view: View[ServiceMemo
 
 
 def _desired(spec: ServiceSpec, view: View[ServiceMemory], memory: ServiceMemory, key: str) -> int:
-    """How many there should be: none while the stack may not spend or its calendar is closed, and none instead of those
+    """How many there should be: none while it may not spend or its calendar is closed, and none instead of those
     that ended for good."""
-    if view.hold or memory.is_closed:
+    if (view.hold and view.hold.lets_go) or memory.is_closed:
         return 0
     if spec.scale is not None:
         return memory.desired
-    return max(0, spec.replicas - (memory.held.ended if memory.held.ended_key == key else 0))
+    return max(0, memory.desired - (memory.held.ended if memory.held.ended_key == key else 0))
 
 
 def _stepped(look: _Look, memory: ServiceMemory, is_blocked: bool) -> tuple[ReplicaSet, tuple[Note, ...]]:

@@ -13,7 +13,8 @@ from weyr.kinds.compute.service.spec import ServiceSpec
 def demand(want: Want[ServiceSpec], view: View[ServiceMemory]) -> Demand | None:
     """What this look tells. None where it does not scale, or nothing is known of its route."""
     spec, memory, route = want.spec, view.memory, route_of(view.things)
-    if spec is None or spec.scale is None or memory is None or route is None or view.hold or memory.is_closed:
+    is_let_go = memory is not None and ((view.hold and view.hold.lets_go) or memory.is_closed)
+    if spec is None or spec.scale is None or memory is None or route is None or is_let_go:
         return None
     quota = quota_of(spec.queue, want.ref.stack, view.needs)
     if spec.scale.is_fixed and quota is None:

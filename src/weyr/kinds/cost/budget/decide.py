@@ -3,96 +3,118 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from weyr.core.capability import Capability, NoticeBody
-from weyr.core.decision import (
-    Condition,
-    ConditionType,
-    Decision,
-    Ensure,
-    Hold,
-    Note,
-    Release,
-    Spend,
-    Thing,
-    View,
-    Want,
-)
+from weyr.core.decision import Condition, ConditionType, Decision, Hold, Note, Release, Spend, Thing, View, Want
 from weyr.core.ref import Ref
-from weyr.core.seen import NoticeFacts, Present
-from weyr.core.units import MICROS, money_text
+from weyr.core.units import HOUR_S, money_text
+from weyr.kinds.cost.budget.alerts import Alert, late, notices, old, sentence
+from weyr.kinds.cost.budget.limit import limit_of, whom
 from weyr.kinds.cost.budget.spec import BudgetSpec
 
 LOOK_AGAIN_S = 2.0
 """How often spending is compared with the limit: the most that a stop can come late."""
 
+SOON_S = 0.05
+"""Nearer to the limit than this nothing is gained by looking again."""
+
 
 @dataclass(frozen=True, slots=True)
 class BudgetMemory:
-    """The month and limit it last looked at, and the shares it has alerted for under them."""
+    """The period and limit it last looked at, and what it has alerted for under them: shares that were spent, and those
+    that were forecast, which was above since `forecast_since`."""
 
     period: str = ""
     alerted: tuple[float, ...] = ()
     is_stopping: bool = False
     limit_micros: int = 0
+    forecast: tuple[float, ...] = ()
+    forecast_since: float | None = None
 
 
 def decide(want: Want[BudgetSpec], view: View[BudgetMemory]) -> Decision[BudgetMemory]:
-    """Alerts once per share and month; past the limit, with `then: stop`, holds the whole stack."""
+    """Alerts once per share and period; past the limit, holds all that is in its reach, as `then` says."""
     live = {part: thing for part, thing in view.things.items() if not thing.is_gone}
     if want.spec is None:
         return _remove(live, view.memory)
-    memory = view.memory or BudgetMemory()
+    spec, memory = want.spec, view.memory or BudgetMemory()
     if view.spend is None:
-        return _unknown(want.ref, memory)
-    spend, limit = view.spend, want.spec.limit.micros
-    was_alerted = memory.alerted if (memory.period, memory.limit_micros) == (spend.period, limit) else ()
-    passed = tuple(share for share in sorted(set(want.spec.alert_at)) if spend.micros >= round(share * limit))
-    fresh = tuple(share for share in passed if share not in was_alerted)
-    is_over = spend.micros >= limit
-    is_stopping = is_over and want.spec.then == "stop"
-    alerts = [_alert(want.ref, want.spec, spend, share) for share in passed]
-    refused = {part for part, thing in live.items() if thing.refusal}
+        return _unknown(want.ref, spec, memory)
+    spend, limit = view.spend, spec.limit.micros
+    if (memory.period, memory.limit_micros) != (spend.period, limit):
+        memory = replace(memory, period=spend.period, limit_micros=limit, alerted=(), forecast=(), forecast_since=None)
+    passed = tuple(share for share in sorted(set(spec.alert_at)) if spend.micros >= round(share * limit))
+    since, foreseen = _foreseen(spec, spend, memory, view.now)
+    alerts = [Alert(share) for share in passed] + [Alert(share, True) for share in foreseen]
+    told = {Alert(share).key for share in memory.alerted} | {Alert(share, True).key for share in memory.forecast}
+    holds = _holds(want.ref, spec, spend) if spend.micros >= limit else ()
+    # What a correction took back below a share does not alert again when it is passed once more.
+    after = replace(
+        memory,
+        alerted=tuple(dict.fromkeys([*memory.alerted, *passed])),
+        forecast=tuple(dict.fromkeys([*memory.forecast, *foreseen])),
+        forecast_since=since,
+        is_stopping=bool(holds),
+    )
     return Decision(
         actions=(
-            *(replace(alert, again=alert.part in refused) for alert in alerts),
-            *_old_alerts(view.things, spend.period),
+            *(action for alert in alerts for action in notices(want.ref, spec, spend, alert, live)),
+            *old(view.things, spend.period),
         ),
-        conditions=(_condition(want.spec, spend, is_over, live),),
-        outputs={
-            "spent_micros": spend.micros,
-            "limit_micros": limit,
-            "period": spend.period,
-            "forecast_micros": spend.forecast_micros,
-            "stopping": is_stopping,
-        },
-        # What a correction took back below a share does not alert again when it is passed once more.
-        memory=BudgetMemory(spend.period, (*was_alerted, *fresh), is_stopping, limit),
-        holds=(_hold(want.ref, want.spec, spend.period),) if is_stopping else (),
+        conditions=(_condition(spec, spend, live),),
+        outputs=_outputs(want.ref, spec, spend, bool(holds)),
+        memory=after,
+        holds=holds,
         notes=(
-            *(Note("budget.alert", _sentence(want.ref, want.spec, spend, share)) for share in fresh),
-            *_turns(want.ref, memory.is_stopping, is_stopping),
+            *(Note("budget.alert", sentence(want.ref, spec, spend, a)) for a in alerts if a.key not in told),
+            *_turns(want.ref, spec, memory.is_stopping, bool(holds)),
         ),
-        again_s=LOOK_AGAIN_S,
+        again_s=_again_s(spec, spend),
     )
 
 
-def _turns(ref: Ref, was_stopping: bool, is_stopping: bool) -> tuple[Note, ...]:
+def _foreseen(
+    spec: BudgetSpec, spend: Spend, memory: BudgetMemory, now: float
+) -> tuple[float | None, tuple[float, ...]]:
+    """Since when the forecast has been above its share, and the share once it was for long enough."""
+    share = spec.alert_forecast
+    if share is None or spend.forecast_micros <= round(share * spec.limit.micros):
+        return None, memory.forecast
+    # A clock that was set back begins the wait anew.
+    since = now if memory.forecast_since is None or memory.forecast_since > now else memory.forecast_since
+    is_steady = now - since >= spec.forecast_for
+    return since, tuple(dict.fromkeys([*memory.forecast, *((share,) if is_steady else ())]))
+
+
+def _again_s(spec: BudgetSpec, spend: Spend) -> float:
+    """At the moment when the limit will be reached, if all runs on as it does now; at the latest after a while."""
+    left = spec.limit.micros - spend.micros
+    if left <= 0 or not spend.rate_micros_per_hour:
+        return LOOK_AGAIN_S
+    return min(LOOK_AGAIN_S, max(SOON_S, left * HOUR_S / spend.rate_micros_per_hour))
+
+
+def _turns(ref: Ref, spec: BudgetSpec, was_stopping: bool, is_stopping: bool) -> tuple[Note, ...]:
+    does = {"block": "nothing new begins", "floor": "what runs goes down to its fewest", "drain": "what runs ends",
+            "stop": "everything that costs is stopped"}  # fmt: skip
     if is_stopping and not was_stopping:
-        return (Note("budget.stop", f"{ref} is spent: everything in the stack that costs is stopped"),)
+        return (Note(f"budget.{spec.then}", f"{ref} is spent: {does[spec.then]} ({whom(limit_of(ref, spec).reach)})"),)
     if was_stopping and not is_stopping:
-        return (Note("budget.resume", f"{ref} allows spending again: what was stopped goes on"),)
+        return (Note("budget.resume", f"{ref} allows spending again: what was held goes on"),)
     return ()
 
 
-def _hold(ref: Ref, spec: BudgetSpec, period: str) -> Hold:
-    # No running figure in it: the whole stack looks again whenever a hold changes.
-    return Hold(ref, f"{ref} is spent: {spec.limit} in {period}")
+def _holds(ref: Ref, spec: BudgetSpec, spend: Spend) -> tuple[Hold, ...]:
+    # No running figure in it: everybody looks again whenever a hold changes.
+    limit = limit_of(ref, spec)
+    return (
+        (Hold(ref, f"{ref} is spent: {spec.limit} in {spend.period}", limit.does, limit.reach),) if limit.does else ()
+    )
 
 
-def _unknown(ref: Ref, memory: BudgetMemory) -> Decision[BudgetMemory]:
+def _unknown(ref: Ref, spec: BudgetSpec, memory: BudgetMemory) -> Decision[BudgetMemory]:
     """What is spent is not known just now; a stop stays a stop."""
-    silent = Condition(ConditionType.READY, None, "SpendUnknown", "what the stack has cost is not known just now")
-    holds = (Hold(ref, f"{ref} was spent when its spending was last known"),) if memory.is_stopping else ()
+    silent = Condition(ConditionType.READY, None, "SpendUnknown", "what it has cost is not known just now")
+    limit, reason = limit_of(ref, spec), f"{ref} was spent when its spending was last known"
+    holds = (Hold(ref, reason, limit.does, limit.reach),) if memory.is_stopping and limit.does else ()
     return Decision((), (silent,), memory=memory, holds=holds, again_s=LOOK_AGAIN_S)
 
 
@@ -103,49 +125,27 @@ def _remove(live: Mapping[str, Thing], memory: BudgetMemory | None) -> Decision[
     return Decision(tuple(Release(part) for part in live), (clearing,), memory=memory, again_s=0.5)
 
 
-def _old_alerts(things: Mapping[str, Thing], period: str) -> tuple[Release, ...]:
-    """Alerts of months before, once they reached whom they were for: they would pile up for ever."""
-    return tuple(
-        Release(part) for part, thing in things.items() if not part.startswith(f"{period}-") and _is_done_with(thing)
-    )
-
-
-def _is_done_with(thing: Thing) -> bool:
-    match thing.seen:
-        case Present(facts=NoticeFacts(delivered=is_delivered)):
-            return is_delivered
-        case _:
-            return thing.is_released or thing.is_gone or bool(thing.refusal)
-
-
-def _condition(spec: BudgetSpec, spend: Spend, is_over: bool, live: Mapping[str, Thing]) -> Condition:
-    text = f"{money_text(spend.micros)} of {spec.limit} spent in {spend.period}"
-    late = [part for part, thing in live.items() if part.startswith(f"{spend.period}-") and _is_late(thing)]
-    if late:
-        text += f"; {len(late)} alert{'s have' if len(late) > 1 else ' has'} not reached the webhook yet"
-    return Condition(ConditionType.READY, True, "Spent" if is_over else "Watching", text)
-
-
-def _is_late(thing: Thing) -> bool:
-    match thing.seen:
-        case Present(facts=NoticeFacts(delivered=is_delivered)):
-            return not is_delivered
-        case _:
-            return bool(thing.refusal)
-
-
-def _alert(ref: Ref, spec: BudgetSpec, spend: Spend, share: float) -> Ensure:
-    details = {
-        "budget": ref.absolute,
+def _outputs(ref: Ref, spec: BudgetSpec, spend: Spend, is_stopping: bool) -> dict[str, str | int | float | bool]:
+    return {
+        "of": whom(limit_of(ref, spec).reach),
+        "limit_micros": spec.limit.micros,
+        "spent_micros": spend.micros,
+        "reserved_micros": spend.reserved_micros,
+        "left_micros": spec.limit.micros - spend.micros - spend.reserved_micros,
+        "forecast_micros": spend.forecast_micros,
+        "currency": spec.limit.currency,
         "period": spend.period,
-        "share": f"{share:.0%}",
-        "limit": str(spec.limit),
-        "spent": f"{spend.micros / MICROS:.6f} {spec.limit.currency}",
+        "ends_at": spend.ends_at,
+        "then": spec.then,
+        "stopping": is_stopping,
     }
-    body = NoticeBody(_sentence(ref, spec, spend, share), spec.webhook or "", details)
-    # Another limit is another alert: half of 400 is news, although half of 200 was told.
-    return Ensure(Capability.NOTICES, f"{spend.period}-{spec.limit.micros}-{share:.6g}", body, generation=1)
 
 
-def _sentence(ref: Ref, spec: BudgetSpec, spend: Spend, share: float) -> str:
-    return f"{ref}: {share:.0%} of {spec.limit} is spent in {spend.period} ({money_text(spend.micros)})"
+def _condition(spec: BudgetSpec, spend: Spend, live: Mapping[str, Thing]) -> Condition:
+    text = f"{money_text(spend.micros)} of {spec.limit} spent in {spend.period}"
+    if spend.reserved_micros:
+        text += f", {money_text(spend.reserved_micros)} set aside"
+    if undelivered := late(live, spend.period):
+        text += f"; {undelivered} alert{'s have' if undelivered > 1 else ' has'} not been delivered yet"
+    is_over = spend.micros >= spec.limit.micros
+    return Condition(ConditionType.READY, True, "Spent" if is_over else "Watching", text)

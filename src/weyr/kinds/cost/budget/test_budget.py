@@ -8,7 +8,7 @@ from any_history import History, Move, goes_away, moves
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from weyr.core.capability import Capability, NoticeBody
+from weyr.core.capability import Capability, Channel, NoticeBody
 from weyr.core.checking import Proposal
 from weyr.core.decision import Decision, Ensure, Phase, Release, Spend, Thing, View, Want, phase_of
 from weyr.core.diagnostic import Severity
@@ -146,15 +146,16 @@ def test_when_spending_is_not_known_a_stop_stays_a_stop() -> None:
 
 def test_an_alert_says_all_a_person_needs() -> None:
     """Whoever is woken by it knows which stack, how much, and of what."""
-    action = look(budget(webhook="https://example.org/a"), spent(100.5)).actions[0]
+    action = look(budget(notify=[{"webhook": "https://example.org/a"}]), spent(100.5)).actions[0]
     assert isinstance(action, Ensure)
 
     text = "budget/month: 50% of 200.00 USD is spent in 2026-11 (100.50)"
     details = {
-        "budget": "digits:budget/month", "period": "2026-11", "share": "50%", "limit": "200.00 USD",
-        "spent": "100.500000 USD",
+        "budget": "digits:budget/month", "period": "2026-11", "alert": "spent", "share": "50%",
+        "limit": "200.00 USD", "spent": "100.500000 USD", "reserved": "0.000000 USD", "forecast": "0.000007 USD",
+        "then": "alert",
     }  # fmt: skip
-    assert action.body == NoticeBody(text, "https://example.org/a", details)
+    assert action.body == NoticeBody(text, details, Channel.WEBHOOK, "https://example.org/a")
 
 
 LATE = {
@@ -163,11 +164,11 @@ LATE = {
     "nobody knows": ((notice(Unknown()),), "120.00 of 200.00 USD spent in 2026-11"),
     "the webhook is deaf": (
         (notice(Present(NoticeFacts(1.0, False))),),
-        "120.00 of 200.00 USD spent in 2026-11; 1 alert has not reached the webhook yet",
+        "120.00 of 200.00 USD spent in 2026-11; 1 alert has not been delivered yet",
     ),
     "one is deaf and one refused": (
         (notice(Present(NoticeFacts(1.0, False))), notice(Absent(), "2026-11-200000000-0.4", refusal="disk full")),
-        "120.00 of 200.00 USD spent in 2026-11; 2 alerts have not reached the webhook yet",
+        "120.00 of 200.00 USD spent in 2026-11; 2 alerts have not been delivered yet",
     ),
 }
 

@@ -18,7 +18,7 @@ CRASHES_BEFORE_FAILED = 3
 def conclude(look: Look, memory: EndpointMemory) -> Condition:
     """Ready means that a request sent now is answered, or held until a sleeping replica is up."""
     route, sides = look.view.things.get(ROUTE), answering(look, memory)
-    if look.view.hold:
+    if look.view.hold and (look.view.hold.lets_go or not memory.desired):
         return Condition(ConditionType.HELD, True, "BudgetSpent", look.view.hold.reason)
     if route and route.refusal:
         return Condition(ConditionType.FAILED, True, "Refused", route.refusal)

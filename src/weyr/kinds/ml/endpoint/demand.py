@@ -15,7 +15,7 @@ from weyr.kinds.ml.endpoint.spec import EndpointSpec
 def demand(want: Want[EndpointSpec], view: View[EndpointMemory]) -> Demand | None:
     """What this look tells. None where nothing is known of its route, or there is nothing to choose."""
     spec, memory = want.spec, view.memory
-    if spec is None or memory is None or view.hold:
+    if spec is None or memory is None or (view.hold and view.hold.lets_go):
         return None
     look = Look(want, spec, view)
     quota = quota_of(spec.queue, want.ref.stack, view.needs)

@@ -2,7 +2,8 @@
 
 import math
 
-from weyr.core.demand import count_of, quota_of
+from weyr.core.decision import allowed
+from weyr.core.demand import count_of, floor_of, quota_of
 from weyr.core.unchanged import changed
 from weyr.kinds.ml.endpoint.demand import learnt
 from weyr.kinds.ml.endpoint.look import Look
@@ -27,10 +28,9 @@ def is_retiring(look: Look, side: Side) -> bool:
 
 def _desired(look: Look, memory: EndpointMemory) -> int:
     """How many there should be that answer: none while the stack may not spend, else what the load asks for."""
-    if look.view.hold:
-        return 0
-    quota = quota_of(look.spec.queue, look.want.ref.stack, look.view.needs)
-    return count_of(look.spec.scale, quota, look.view.advice, memory.desired, look.now)
+    quota, scale = quota_of(look.spec.queue, look.want.ref.stack, look.view.needs), look.spec.scale
+    wanted = count_of(scale, quota, look.view.advice, memory.desired, look.now)
+    return allowed(look.view.hold, wanted, memory.desired, floor_of(scale, look.now))
 
 
 def _beside(look: Look, memory: EndpointMemory) -> tuple[Side, Side]:
@@ -68,7 +68,7 @@ def _others(look: Look, memory: EndpointMemory) -> list[Side]:
             part = look.spec.shadow.sample if side.name == SHADOW and look.spec.shadow else weight
             # One that is reached by rules alone needs somebody, too.
             count = max(1, math.ceil(total * part)) if total else 0
-        sides.append(changed(side, desired=0 if look.view.hold else count))
+        sides.append(changed(side, desired=0 if look.view.hold and look.view.hold.lets_go else count))
     return sides
 
 

@@ -9,8 +9,9 @@ from weyr.kinds.ml.endpoint.fields.traffic import Balance, Fallback, Model, Rule
 from weyr.kinds.ml.endpoint.fields.watch import Watching
 
 IN_PLACE = frozenset(
-    {"protect", "model", "models", "variants", "rules", "sticky", "shadow", "fallback", "balance", "scale", "rollout",
-     "hold", "grace", "ready_within", "watch", "limits", "waiting", "timeouts", "retries", "outliers", "grpc"}
+    {"protect", "tags", "model", "models", "variants", "rules", "sticky", "shadow", "fallback", "balance", "scale",
+     "rollout", "hold", "grace", "ready_within", "watch", "limits", "waiting", "timeouts", "retries", "outliers",
+     "grpc"}
 )  # fmt: skip
 """Fields that say nothing about what a replica is: a change of them disturbs none. What a model is, its version says.
 """

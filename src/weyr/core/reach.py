@@ -1,0 +1,48 @@
+"""Whose spending counts together? A reach names it: a stack, or all that bears some labels, in any stack. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from weyr.core.metering import Labels
+
+USER, TEAM, QUEUE = "user", "team", "queue"
+OWN = (USER, TEAM, QUEUE)
+"""Labels that Weyr gives; an object's tags have other names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """All objects of `stack` ("": of every stack) that bear all of `labels`."""
+
+    stack: str = ""
+    labels: Labels = ()
+
+    def covers(self, stack: str, labels: Iterable[tuple[str, str]]) -> bool:
+        """Whether an object of this stack and with these labels is in it."""
+        return self.stack in ("", stack) and set(self.labels) <= set(labels)
+
+
+class Every(StrEnum):
+    """The calendar period of UTC that a limit is for."""
+
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+    YEAR = "year"
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What something that begins will use at most, or else about: it runs for `seconds`, it costs `micros`, or what
+    those before it did (neither is given). `together`: those of the same word begin at once or not at all."""
+
+    seconds: float | None = None
+    micros: int | None = None
+    together: str = ""
+
+
+def labels_of(owner: str, team: str, queue: str, tags: Mapping[str, str]) -> Labels:
+    """The labels of an object, sorted; what is "" is left out."""
+    own = zip(OWN, (owner, team, queue), strict=True)
+    return tuple(sorted({**tags, **{name: value for name, value in own if value}}.items()))
