@@ -106,6 +106,22 @@ def test_the_shell_completes_what_stands(shell: Shell, line: str, word: str, exp
     assert shell.weyr(environment=asked).out.split() == expected
 
 
+PRICED = {
+    "accelerators and machines": ("weyr prices A1", "2", ["A10", "A100", "A100-80GB", "A10G"]),
+    "the verbs beside them": ("weyr prices comp", "2", ["compare"]),
+    "regions and areas": ("weyr prices A100 --region eu-ce", "4", ["eu-central-1"]),
+    "options of the verb that is meant": ("weyr prices A100 --reg", "3", ["--region"]),
+}
+
+
+@pytest.mark.parametrize(("line", "word", "expected"), PRICED.values(), ids=PRICED.keys())
+def test_the_shell_completes_what_has_a_price(shell: Shell, line: str, word: str, expected: list[str]) -> None:
+    """Without a server: the lists lie on this machine."""
+    asked = {"_WEYR_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": word}
+
+    assert shell.weyr(environment=asked).out.split() == expected
+
+
 def test_completion_is_quiet_where_nobody_answers(shell: Shell) -> None:
     """A message in the middle of a line that is being typed helps nobody."""
     asked = {"_WEYR_COMPLETE": "complete_bash", "COMP_WORDS": "weyr describe job/", "COMP_CWORD": "2"}
