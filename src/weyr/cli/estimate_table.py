@@ -9,6 +9,7 @@ from weyr.ledger.terraform.lines import Estimate, Line, Part
 
 NAMES_MAX = 3
 REASONS_MAX = 20
+BEST_KNOWN = "us-east-1"
 GAP = "  "
 Row = tuple[str, str, str, str]
 
@@ -66,6 +67,8 @@ def left_out(estimate: Estimate) -> list[str]:
         lines.append(f"  and {len(counted) - REASONS_MAX} more reasons (--json has them all)")
     for address, line in estimate.without_price[:REASONS_MAX]:
         lines.append(f"  not in the total: {address}, {line.name}: no price is known for {line.priced_as}")
+    if estimate.without_price or unpriced:
+        lines.append(f"Most list prices are known for {BEST_KNOWN}: --region {BEST_KNOWN} prices everything there.")
     waiting = sum(any(line.quantity is None for line in part.all_lines()) for _, part in estimate.priced)
     if waiting:
         lines.append(f"{waiting} of them cost more with use that is not stated: --usage FILE")

@@ -13,11 +13,18 @@ from weyr.cli.screen import put, put_json, say
 from weyr.cli.terraform_files import file_text, resources_at
 from weyr.compose.price_store import catalogue_at
 from weyr.importing.terraform.usage_file import read_usage
+from weyr.ledger.prices.catalogue import Catalogue
 from weyr.ledger.terraform.estimate import estimate
 from weyr.ledger.terraform.plain import plain
 from weyr.ledger.terraform.usage import Usage
 
 app = verb_app("Price what is written for another tool.")
+
+
+def _regions(incomplete: str) -> list[str]:
+    """The regions that any list price is known for."""
+    known = {region for _, _, region, _ in Catalogue.shipped().all_rates}
+    return sorted(region for region in known if region and region.startswith(incomplete))
 
 
 @app.callback()
@@ -34,7 +41,13 @@ def terraform(
         typer.Option("--usage", metavar="FILE", help="What is used, in the form of Infracost's usage file."),
     ] = None,
     region: Annotated[
-        str, typer.Option("--region", metavar="REGION", help="Price everything there, whatever the providers say.")
+        str,
+        typer.Option(
+            "--region",
+            metavar="REGION",
+            help="Price everything there, whatever the providers say.",
+            autocompletion=_regions,
+        ),
     ] = "",
     var: Annotated[list[str] | None, typer.Option("--var", metavar="NAME=VALUE", help="A variable's value.")] = None,
     var_file: Annotated[

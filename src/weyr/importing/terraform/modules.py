@@ -116,13 +116,25 @@ class Module:
     def resources(self) -> Iterator[Resource]:
         """Every managed resource, its children's after its own."""
         for labels in self.managed:
-            for address, made in self._instances(labels):
+            for address, made in self._told(labels):
                 values = self._plain(address, made)
                 yield Resource(address, labels[0], values, self._region_of(self.managed[labels], values))
         for name in self.calls:
             self._watched(f"module.{name}", partial(self.value, ("module", name)))
         for child in self.children:
             yield from child.resources()
+
+    def _told(self, labels: tuple[str, ...]) -> list[tuple[str, Made]]:
+        """A resource's instances; what is wrong with its count is kept."""
+        try:
+            return self._instances(labels)
+        except UserError as error:
+            self._keep(error, self._full(".".join(labels)))
+            return []
+
+    def _keep(self, error: UserError, address: str) -> None:
+        for each in error.diagnostics:
+            self.problems.append(Diagnostic(each.summary, each.detail, each.severity, each.place, each.ref or address))
 
     def _plain(self, address: str, made: Made) -> dict[str, Any]:
         return {key: self._watched(address, partial(made.__getitem__, key)) for key in made}
@@ -132,10 +144,7 @@ class Module:
         try:
             return _without_made(making())
         except UserError as error:
-            for each in error.diagnostics:
-                self.problems.append(
-                    Diagnostic(each.summary, each.detail, each.severity, each.place, each.ref or address)
-                )
+            self._keep(error, address)
             return Unknown()
 
     def all_problems(self) -> list[Diagnostic]:
