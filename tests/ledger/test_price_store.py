@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from weyr.compose.price_sources import server_of
 from weyr.compose.price_store import catalogue_at, catalogue_of, hold_shipped, keep
 from weyr.core.diagnostic import UserError
 from weyr.ledger.prices import Catalogue
@@ -56,3 +57,12 @@ def test_changed_files_are_no_longer_that_version(tmp_path: Path) -> None:
 def test_an_unknown_version_is_none(tmp_path: Path, version: str) -> None:
     """Also where it is no name of a version at all: it never leaves the folder."""
     assert catalogue_of(tmp_path, version) is None
+
+
+def test_the_next_page_is_asked_of_the_same_server_only() -> None:
+    """Azure's next page names its port, which is still Azure; a page of somebody else is not followed."""
+    first = server_of("https://prices.azure.com/api/retail/prices?$filter=x")
+
+    assert server_of("https://prices.azure.com:443/api/retail/prices?$skip=100") == first
+    assert server_of("https://prices.azure.example/api/retail/prices?$skip=100") != first
+    assert server_of("http://prices.azure.com/api/retail/prices?$skip=100") != first

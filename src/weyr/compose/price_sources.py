@@ -53,12 +53,12 @@ def from_azure(catalogue: Catalogue, address: str, region: str, dated: str, prog
 
 
 def _pages(page: str, progress: Progress) -> Iterator[dict[str, Any]]:
-    host, got = urlsplit(page).netloc, 0
+    first, got = page, 0
     for _ in range(PAGES_MAX):
         if not page:
             return
-        if urlsplit(page).netloc != host:
-            detail = f"A page of {host} names {urlsplit(page).netloc} as the next one."
+        if server_of(page) != server_of(first):
+            detail = f"A page of {urlsplit(first).netloc} names {urlsplit(page).netloc} as the next one."
             raise UserError(Diagnostic("A price list leads elsewhere", detail))
         with _opened(page) as answer:
             text = answer.read()
@@ -71,7 +71,13 @@ def _pages(page: str, progress: Progress) -> Iterator[dict[str, Any]]:
         progress(got, 0)
         yield from items
         page = page_after
-    raise UserError(Diagnostic("A price list has no end", f"{host} has more than {PAGES_MAX:,} pages."))
+    raise UserError(Diagnostic("A price list has no end", f"{first} has more than {PAGES_MAX:,} pages."))
+
+
+def server_of(address: str) -> tuple[str, str, int]:
+    """Whom an address asks. Azure writes its port into the next page's and leaves it out of the first."""
+    parts = urlsplit(address)
+    return parts.scheme, parts.hostname or "", parts.port or {"https": 443}.get(parts.scheme, 80)
 
 
 def from_skypilot(path: Path, dated: str) -> PriceList:

@@ -22,6 +22,7 @@ _PLAIN = {
     "Currency": ("USD",),
 }
 """The machine alone: no licence, no dedicated host, no reserved capacity that stands idle."""
+OPERATION = "RunInstances"
 _TERMS = {"1yr": Purchase.RESERVED_1Y, "3yr": Purchase.RESERVED_3Y}
 
 
@@ -33,7 +34,10 @@ def read_aws(lines: Iterable[str], machines: Mapping[MachineKey, Machine], sourc
     found, rest = PriceList(source), iter(lines)
     dated = _published(rest, source)
     for row in csv.DictReader(rest, fieldnames=_heading(rest, source)):
-        purchase = _purchase(row) if all(row.get(name) in wanted for name, wanted in _PLAIN.items()) else None
+        is_plain = all(row.get(name) in wanted for name, wanted in _PLAIN.items())
+        # What runs in a capacity block has been paid for with the block: it stands in the list at nothing.
+        is_in_block = row.get("operation", OPERATION) != OPERATION or row.get("MarketOption") == "CapacityBlock"
+        purchase = _purchase(row) if is_plain and not is_in_block else None
         if purchase is None:
             continue
         machine = machines.get(("aws", row["Instance Type"])) or _machine(row)

@@ -58,10 +58,10 @@ func init() {
 """
 AWS_HEAD = (
     "SKU,TermType,Unit,PricePerUnit,Currency,LeaseContractLength,PurchaseOption,OfferingClass,Product Family,"
-    "Instance Type,vCPU,Memory,Tenancy,Operating System,CapacityStatus,Pre Installed S/W,GPU,Region Code"
+    "Instance Type,vCPU,Memory,Tenancy,Operating System,CapacityStatus,Pre Installed S/W,GPU,Region Code,operation"
 )
 M5 = "Compute Instance,m5.large,2,8 GiB"
-LINUX, IN_USE = "Shared,Linux", "Used,NA,,eu-west-1"
+LINUX, IN_USE = "Shared,Linux", "Used,NA,,eu-west-1,RunInstances"
 AWS_BULK = f"""\
 "FormatVersion","v1.0"
 "Disclaimer","This pricing list is for informational purposes only."
@@ -76,10 +76,11 @@ A,Reserved,Quantity,550,USD,1yr,All Upfront,standard,{M5},{LINUX},{IN_USE}
 A,Reserved,Hrs,0.0460000000,USD,3yr,No Upfront,standard,{M5},{LINUX},{IN_USE}
 B,OnDemand,Hrs,0.1990000000,USD,,,,{M5},Shared,Windows,{IN_USE}
 C,OnDemand,Hrs,0.1177000000,USD,,,,{M5},Dedicated,Linux,{IN_USE}
-D,OnDemand,Hrs,0.0000000000,USD,,,,{M5},{LINUX},AllocatedCapacityReservation,NA,,eu-west-1
+D,OnDemand,Hrs,0.0000000000,USD,,,,{M5},{LINUX},AllocatedCapacityReservation,NA,,eu-west-1,RunInstances
+D,OnDemand,Hrs,0.0000000000,USD,,,,{M5},{LINUX},Used,NA,,eu-west-1,RunInstances:CB
 E,OnDemand,Hrs,0.5000000000,USD,,,,Compute Instance,m99.xlarge,4,"1,024 GiB",{LINUX},{IN_USE}
-F,OnDemand,Hrs,99,USD,,,,Compute Instance,p99.48xlarge,192,"2,048 GiB",{LINUX},Used,NA,8,eu-west-1
-G,OnDemand,GB,0.09,USD,,,,Data Transfer,,,,,,,,,eu-west-1
+F,OnDemand,Hrs,99,USD,,,,Compute Instance,p99.48xlarge,192,"2,048 GiB",{LINUX},Used,NA,8,eu-west-1,RunInstances
+G,OnDemand,GB,0.09,USD,,,,Data Transfer,,,,,,,,,eu-west-1,
 """
 
 
