@@ -30,6 +30,9 @@ from weyr.importing.terraform.syntax import (
 )
 from weyr.ledger.terraform.resources import Sourced, Unknown
 
+MISFIT = "A value does not fit"
+"""The summary of what we could not compute. Terraform may: it is told, and what comes of it is unknown."""
+
 
 class Names(Protocol):
     """Who knows the roots: variables, locals, resources, modules. Raises: UserError for what nobody declared."""
@@ -180,9 +183,7 @@ def _called(function: str, arguments: tuple[Expression, ...], spreads_last: bool
         return known(*values)
     except (ArithmeticError, AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         shown = ", ".join(str(value)[:40] for value in values)
-        raise UserError(
-            Diagnostic("A function's call does not fit", f"`{function}({shown})` has no value: {error}.")
-        ) from error
+        raise UserError(Diagnostic(MISFIT, f"`{function}({shown})` has no value: {error}.")) from error
 
 
 def _tried(function: str, arguments: tuple[Expression, ...], scope: Scope) -> Any:
@@ -213,7 +214,7 @@ def _file(function: str, values: list[Any], scope: Scope) -> Any:
 def _unary(operator: str, value: Any) -> Any:
     if isinstance(value, Unknown):
         return value
-    return not _truth(value) if operator == "!" else -_number(value)
+    return not _truth(value) if operator == "!" else -number_of(value)
 
 
 def _binary(operator: str, left: Expression, right: Expression, scope: Scope) -> Any:
@@ -227,7 +228,7 @@ def _binary(operator: str, left: Expression, right: Expression, scope: Scope) ->
         return _truth(two)
     if operator in ("==", "!="):
         return (one == two) == (operator == "==")
-    return _ARITHMETIC[operator](_number(one), _number(two))
+    return _ARITHMETIC[operator](number_of(one), number_of(two))
 
 
 _ARITHMETIC: Mapping[str, Callable[[Any, Any], Any]] = {
@@ -247,13 +248,14 @@ def _truth(value: Any) -> bool:
     return value is True or value == "true"
 
 
-def _number(value: Any) -> int | Decimal:
+def number_of(value: Any) -> int | Decimal:
+    """A number, also out of text. Raises: UserError."""
     if isinstance(value, int | Decimal) and not isinstance(value, bool):
         return value
     try:
         return _whole(Decimal(str(value)))
     except ArithmeticError:
-        raise UserError(Diagnostic("Not a number", f"`{value}` stands where a number is needed.")) from None
+        raise UserError(Diagnostic(MISFIT, f"`{value}` stands where a number is needed.")) from None
 
 
 def _whole(value: Decimal) -> int | Decimal:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from weyr.core.diagnostic import Diagnostic, UserError, did_you_mean
 from weyr.importing.terraform.arguments import making_of
 from weyr.importing.terraform.data_sources import data_values
-from weyr.importing.terraform.evaluate import Made, Scope, evaluate
+from weyr.importing.terraform.evaluate import MISFIT, Made, Scope, evaluate, number_of
 from weyr.importing.terraform.functions import text_of
 from weyr.importing.terraform.json_syntax import parse_json
 from weyr.importing.terraform.parse import parse
@@ -134,6 +134,9 @@ class Module:
 
     def _keep(self, error: UserError, address: str) -> None:
         for each in error.diagnostics:
+            if each.summary == MISFIT:
+                self.notes.append(f"{address}: {each.detail} What it decides is taken as unknown.")
+                continue
             self.problems.append(Diagnostic(each.summary, each.detail, each.severity, each.place, each.ref or address))
 
     def _plain(self, address: str, made: Made) -> dict[str, Any]:
@@ -246,7 +249,7 @@ class Module:
             if isinstance(number, Unknown):
                 self.notes.append(f"{address}: its count is only known after an apply; one is priced")
                 number = 1
-            total = int(number or 0)
+            total = int(number_of(number or 0))
             if total > INSTANCES_MAX:
                 detail = f"{address} has a count of {total:,}; at most {INSTANCES_MAX:,} of one resource are priced."
                 raise UserError(Diagnostic("Too many of one resource", detail))

@@ -272,6 +272,13 @@ def test_what_no_file_says_is_a_note_and_not_passed_over() -> None:
     assert any("count" in note for note in found.notes)
 
 
+def test_what_we_cannot_compute_is_told_and_the_others_are_priced() -> None:
+    """Terraform may know better: one argument must not stop the whole estimate."""
+    found = read('resource "x_y" "z" {\n  a = sort(1)\n  b = 2\n}\nresource "x_y" "w" { count = "many" }')
+    assert by_address(found)["x_y.z"].values == {"a": Unknown(), "b": 2}
+    assert len([note for note in found.notes if "sort(1)" in note or "many" in note]) == 2
+
+
 def test_a_downloaded_module_is_read_where_it_lies() -> None:
     """After `terraform init` the whole configuration is on disk."""
     files = {
