@@ -11,6 +11,8 @@ from weyr.store.ledger import PAGE, LedgerStore
 from weyr.store.ledger_rows import line_of
 from weyr.store.tables.ledger import accounts, journal, meters
 
+METERS_KEPT = 10_000
+
 
 @dataclass(frozen=True, slots=True)
 class Charge:
@@ -32,13 +34,15 @@ def charges(db: Database, stack: str | None = None, from_day: str = "", to_day: 
     Of one stack: with those that share out what it pays for. Between two pages nothing is held: lines are only ever
     added, so that whoever takes a minute to read a million of them reads what one look would have seen, and more.
     """
-    store, after = LedgerStore(db), 0
+    store, after, found = LedgerStore(db), 0, dict[int, Meter]()
     query = select(journal).where(*_within(stack, from_day, to_day)).order_by(journal.c.seq).limit(PAGE)
     while True:
         with db.read() as connection:
             page = [line_of(row) for row in connection.execute(query.where(journal.c.seq > after))]
-            ids = sorted({line.meter for line in page})
-            found = {meter.id: meter for meter in store.meters_by_id(connection, ids)}
+            if len(found) > METERS_KEPT:
+                found.clear()
+            ids = sorted({line.meter for line in page} - found.keys())
+            found |= {meter.id: meter for meter in store.meters_by_id(connection, ids)}
         yield from (Charge(line, found[line.meter]) for line in page)
         if len(page) < PAGE:
             return

@@ -11,7 +11,8 @@ rows of all stacks add up to what is paid.
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime, timedelta
+from functools import lru_cache
 
 from weyr.core.metering import Account, Line, Meter
 from weyr.core.ref import ThingId
@@ -193,21 +194,28 @@ def _periods(line: Line) -> dict[str, str]:
 
     A counter's line may begin long before the day on which it was seen.
     """
-    day = date.fromisoformat(line.day)
-    begin_s = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())
+    begin_s, following, billing = _day(line.day)
     first_ms, last_ms = sorted((line.from_ms, line.to_ms))
-    start_s = min(max(first_ms // 1000, begin_s), begin_s + DAY_S - 1)
-    end_s = min(max(-(-last_ms // 1000), start_s + 1), begin_s + DAY_S)
-    following = (day.replace(day=1) + timedelta(days=31)).replace(day=1)
+    start_s = min(max(first_ms // 1000, begin_s), begin_s + DAY_S - 1) - begin_s
+    end_s = min(max(-(-last_ms // 1000), begin_s + start_s + 1), begin_s + DAY_S) - begin_s
     return {
-        "ChargePeriodStart": _moment(day, start_s - begin_s),
-        "ChargePeriodEnd": _moment(day, end_s - begin_s),
-        "BillingPeriodStart": _moment(day.replace(day=1), 0),
-        "BillingPeriodEnd": _moment(following, 0),
+        "ChargePeriodStart": _moment(line.day, start_s),
+        "ChargePeriodEnd": _moment(following, 0) if end_s == DAY_S else _moment(line.day, end_s),
+        **billing,
     }
 
 
-def _moment(day: date, seconds: int) -> str:
-    if seconds == DAY_S:
-        day, seconds = day + timedelta(days=1), 0
+@lru_cache(maxsize=64)
+def _day(day: str) -> tuple[int, str, Mapping[str, str]]:
+    """When a day begins, in seconds, the day after it, and the month that it is billed in."""
+    date = datetime.fromisoformat(f"{day}T00:00:00+00:00")
+    month = date.replace(day=1)
+    billing = {
+        "BillingPeriodStart": _moment(month.date().isoformat(), 0),
+        "BillingPeriodEnd": _moment((month + timedelta(days=31)).replace(day=1).date().isoformat(), 0),
+    }
+    return int(date.timestamp()), (date + timedelta(days=1)).date().isoformat(), billing
+
+
+def _moment(day: str, seconds: int) -> str:
     return f"{day}T{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}Z"
