@@ -1,6 +1,7 @@
 """A stack that runs for nobody: what the waste finder says of it, and what becomes of the file and the bill."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from one_user import User, until
@@ -17,6 +18,9 @@ services:
     run: python3 -m http.server $PORT --bind 127.0.0.1   # ours
     replicas: 1
     resources: {cpu: 2, memory: 4GiB}  # to be on the safe side
+
+devs:
+  shell: {idle_after: 4d}
 """
 
 
@@ -24,13 +28,17 @@ def test_what_was_found_is_shown_with_its_price_applied_and_saved(user: User) ->
     """Run, be idle, ask, apply: the file keeps its comments, the plan is the price's, and the rate falls."""
     user.up(FILE)
 
-    def found() -> dict[str, dict[str, object]]:
+    def found() -> dict[str, dict[str, Any]]:
         answer = user.api("GET", "/v1/advice?stack=wasted&idle=1s")
-        return {each["id"].rpartition(":")[2]: each for each in answer["savings"]}
+        listed = [each for each in answer["savings"] if each["ref"] == "service/page" or each["rule"] == "idle-session"]
+        return {each["rule"]: each for each in listed}
 
-    until(lambda: {"oversized", "no-traffic"} <= found().keys(), "its use to be measured")
+    until(lambda: {"oversized", "no-traffic", "idle-session"} <= found().keys(), "its use to be measured")
+    forgotten = found()["idle-session"]
+    assert [(c["path"], c["value"]) for c in forgotten["changes"]] == [(["devs", "shell", "idle_after"], "1h")]
+    assert forgotten["micros_per_month"] == CPU_MICROS * 570, "a month's hours but those of a working one"
     smaller = found()["oversized"]
-    changes = {change["path"][-1]: change["value"] for change in smaller["changes"]}  # type: ignore[attr-defined]
+    changes = {change["path"][-1]: change["value"] for change in smaller["changes"]}
     assert set(changes) == {"cpu", "memory"}
     mebibytes = int(changes["memory"].removesuffix("MiB"))
     saved = (2 - changes["cpu"]) * CPU_MICROS + (4 - mebibytes / 1024) * MEMORY_MICROS
@@ -48,7 +56,7 @@ def test_what_was_found_is_shown_with_its_price_applied_and_saved(user: User) ->
 
     assert "-    resources: {cpu: 2, memory: 4GiB}  # to be on the safe side" in done.err
     assert "resources.cpu     2 → " in done.err
-    assert f"about {smaller['micros_per_month'] / 1e6:.2f} USD per month" in done.err  # type: ignore[operator]
+    assert f"about {smaller['micros_per_month'] / 1e6:.2f} USD per month" in done.err
     written = (user.folder / "weyr.yaml").read_text()
     changed = f"{{cpu: {changes['cpu']}, memory: {changes['memory']}}}"
     assert written == FILE.replace("{cpu: 2, memory: 4GiB}", changed)

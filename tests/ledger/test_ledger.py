@@ -18,6 +18,7 @@ from weyr.ledger.prices import CPU, CPU_SPOT, MEMORY, STORAGE, Catalogue
 from weyr.store.database import Database, metadata
 from weyr.store.ledger import LedgerStore
 from weyr.store.place import PostgresUrl
+from weyr.store.use_peaks import peaks
 
 NOON = 1_795_348_800.0
 """2026-11-22 12:00 UTC."""
@@ -180,3 +181,34 @@ def test_two_open_meters_for_one_thing_are_impossible(db: Database) -> None:
         store.add(connection, meter)
     with pytest.raises(IntegrityError), db.write() as connection:
         store.add(connection, meter)
+
+
+def test_only_meters_that_counted_since_then_are_given(db: Database, ledger: Ledger) -> None:
+    """A month's advice does not read a year's meters; what still runs belongs to every month."""
+    run(db, ledger, TRAIN, "1", NOON, NOON + 30, NOON + 31)
+    run(db, ledger, TRAIN, "2", NOON + 40, NOON + 100, NOON + 101)
+    run(db, ledger, TRAIN, "3", NOON + 50, None, NOON + 101)
+    with db.write() as connection:
+        ledger.close(connection, TRAIN, "1", NOON + 35)
+        ledger.close(connection, TRAIN, "2", NOON + 120)
+
+    def parts(stack: str | None, since: float) -> list[str]:
+        return [meter.thing.part for meter in ledger.meters_since(stack, round(since * 1000))]
+
+    assert parts("digits", NOON) == ["1", "2", "3"]
+    assert parts(None, NOON + 60) == ["2", "3"]
+    assert parts("digits", NOON + 110) == ["3"]
+    assert parts("other", NOON) == []
+
+
+def test_what_a_task_used_is_kept_with_the_reading_that_settles_it(db: Database, ledger: Ledger) -> None:
+    """The record of an end is read once; a crash after it must not cost what was learnt."""
+    usages = [Usage("1", CPU_SPOT, 4000, NOON, NOON + 60, peak=900), Usage("1", MEMORY, 8000, NOON, NOON + 60)]
+    for _ in range(2):
+        with db.write() as connection:
+            ledger.read(connection, TRAIN, usages, BOOK, NOON + 61)
+
+    with db.read() as connection:
+        (peak,) = peaks(connection, "digits")
+    assert (peak.ref, peak.sku, peak.asked, peak.peak, peak.ran_ms) == (TRAIN, CPU, 4000, 900, 60_000)
+    assert peak.busy_ms == round((NOON + 60) * 1000)

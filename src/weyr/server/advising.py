@@ -18,7 +18,7 @@ from weyr.ledger.advice.storage import CHECKPOINTS_KEPT_S
 from weyr.ledger.advice.values import Change, Left, Looked, Saving
 from weyr.ledger.meters import ms
 from weyr.ledger.prices import CURRENCY
-from weyr.server.subjects import Known, buckets_in, specs_of, subjects_of
+from weyr.server.subjects import Known, buckets_in, copied, specs_of, subjects_of
 from weyr.store.use_peaks import peaks
 
 PAST_S = 30 * DAY_S
@@ -29,19 +29,16 @@ def advice_of(weyr: Weyr, stack: str, now: float, looked: Looked) -> tuple[Savin
     """Every finding about one stack, or about all, dearest first."""
     from_ms = ms(now - PAST_S)
     with weyr.lock:
-        stacks = sorted(name for name in weyr.world.stacks if not stack or name == stack)
-        books = {name: weyr.catalogue.book(weyr.world.stacks[name].price_as) for name in stacks}
-        buckets = list(buckets_in(weyr.world, stack))
-        rows = [row for row in weyr.world.objects.values() if not stack or row.ref.stack == stack]
-    specs = specs_of(rows)  # reading ten thousand takes half a second, for which nobody is kept waiting
+        world = copied(weyr.world)
+    stacks = sorted(name for name in world.stacks if not stack or name == stack)
+    books = {name: weyr.catalogue.book(world.stacks[name].price_as) for name in stacks}
+    specs = specs_of(row for row in world.objects.values() if not stack or row.ref.stack == stack)
     meters = weyr.ledger.meters_since(stack or None, from_ms)
     with weyr.db.read() as connection:
         measured = peaks(connection, stack or None)
-    left = _left(weyr, buckets, ms(now - CHECKPOINTS_KEPT_S))
+    left = _left(weyr, buckets_in(world, stack), ms(now - CHECKPOINTS_KEPT_S))
     known = Known(now, from_ms, meters, measured, weyr.catalogue.books, left)
-    with weyr.lock:
-        subjects = subjects_of(weyr.world, specs, known)
-    found = list(savings_of(subjects, looked))
+    found = list(savings_of(subjects_of(world, specs, known), looked))
     for name in stacks:
         own = [meter for meter in meters if meter.thing.ref.stack == name and not meter.sku.endswith(".spot")]
         begins = min((m.run_since_ms for m in own if m.run_since_ms is not None), default=looked.now_ms)

@@ -43,13 +43,20 @@ class Known:
     left: Mapping[Ref, Mapping[str, Left]]
 
 
+def copied(world: World) -> World:
+    """The world as it is at this moment, to be read at leisure: ten thousand objects take a second, for which nobody
+    is to be kept waiting. Its caller holds the world's lock."""
+    things = {ref: dict(parts) for ref, parts in world.things.items()}
+    return World(stacks=dict(world.stacks), objects=dict(world.objects), things=things)
+
+
 def specs_of(rows: Iterable[ObjectRow]) -> Mapping[Ref, Spec]:
     """What stands of these objects. Those that are to go, or that today's kinds cannot read, are left out."""
     return {row.ref: spec for row in sorted(rows, key=lambda row: row.ref) if (spec := _spec(row)) is not None}
 
 
 def subjects_of(world: World, specs: Mapping[Ref, Spec], known: Known) -> tuple[Subject, ...]:
-    """Of the objects with these specs that are still there. Its caller holds the world's lock."""
+    """Of the objects with these specs. Takes a world that nobody changes meanwhile."""
     meters, peaks = _by_ref(known.meters), _by_sku(known.peaks)
     nodes = _nodes(world)
     named: dict[Ref, set[Ref]] = defaultdict(set)
@@ -59,7 +66,7 @@ def subjects_of(world: World, specs: Mapping[Ref, Spec], known: Known) -> tuple[
     return tuple(
         _subject(world, ref, spec, known, meters.get(ref, ()), peaks.get(ref, {}), nodes, frozenset(named[ref]))
         for ref, spec in specs.items()
-        if ref in world.objects and world.stacks[ref.stack].price_as in known.books
+        if world.stacks[ref.stack].price_as in known.books
     )
 
 
@@ -265,7 +272,7 @@ def _by_sku(peaks: Iterable[UsePeak]) -> Mapping[Ref, Mapping[str, UsePeak]]:
 
 
 def buckets_in(world: World, stack: str) -> Iterator[tuple[Ref, str, int]]:
-    """The buckets that are there, with their names at the door and how much they hold. Its caller holds the lock."""
+    """The buckets that are there, with their names at the door and how much they hold."""
     for ref, row in world.objects.items():
         if ref.kind != "bucket" or (stack and ref.stack != stack) or not row.status.outputs.get("name"):
             continue

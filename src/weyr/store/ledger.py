@@ -74,7 +74,9 @@ class LedgerStore:
     def meters_since(self, connection: Connection, stack: str | None, from_ms: int) -> tuple[Meter, ...]:
         """Every meter that counted anything after a moment, closed ones too, oldest first."""
         ran = meters.c.run_since_ms.is_not(None) & (meters.c.until_ms.is_(None) | (meters.c.until_ms > from_ms))
-        query = _METERS.where(ran) if stack is None else _METERS.where(ran, meters.c.stack == stack)
+        # None is closed before it ended: said so too, an index passes over a stack's past.
+        ran &= meters.c.closed_ms.is_(None) | (meters.c.closed_ms > from_ms)
+        query = _METERS.where(ran) if stack is None else _METERS.where(meters.c.stack == stack, ran)
         return _meters(connection, query)
 
     def add(self, connection: Connection, meter: Meter) -> Meter:
