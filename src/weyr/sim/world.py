@@ -98,6 +98,8 @@ class SimWorld:
         self._before = Snapshot(self.clock())
         self._heard: set[End] = set()
         self._unsynced: set[End] = set()
+        self.owner = self.team = ""
+        """Who applies the next plan, and of which team that is."""
         self.told: set[End] = set()
         """The tasks whose end the loop heard of, and lived to write down for good."""
         self.loop = self._loop()
@@ -209,7 +211,7 @@ class SimWorld:
         for finding in plan.fatal:
             raise self.broken(PLAN, Breach(Ref(name, "", ""), f"{finding.summary}: {finding.detail}"))
         try:
-            apply_plan(self.loop.world, self.db, self.kinds, plan, FILE, FOLDER, self.clock())
+            apply_plan(self.loop.world, self.db, self.kinds, plan, FILE, FOLDER, self.clock(), self.owner, self.team)
         except Died as death:
             self._perish(death)
         except StoreError as error:
