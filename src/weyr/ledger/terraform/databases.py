@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from weyr.ledger.terraform.desk import HOURS, MILLION, SECONDS_OF_MONTH, THOUSAND, Desk, Pricer
-from weyr.ledger.terraform.lines import Line, Part
+from weyr.ledger.terraform.desk import HOURS, MILLION, SECONDS_OF_MONTH, THOUSAND, Desk, Pricer, unpriced
+from weyr.ledger.terraform.lines import Line, Part, Unpriced
 from weyr.ledger.terraform.resources import Resource
 from weyr.ledger.terraform.usage import Amounts
 
@@ -161,8 +161,10 @@ def _extended_support(desk: Desk, resource: Resource, kind: str, engine: str) ->
     return [desk.line(title, "vCPU-hours", vcpus * HOURS, f"rds/extended_support.{year}", resource.region)]
 
 
-def rds_cluster(desk: Desk, resource: Resource, usage: Amounts) -> Part:
+def rds_cluster(desk: Desk, resource: Resource, usage: Amounts) -> Part | Unpriced:
     region, engine = resource.region, resource.text("engine", "aurora").lower()
+    if not engine.startswith("aurora"):
+        return unpriced(resource, f"no price is known for a cluster of {engine} over several zones")
     is_serverless = resource.text("engine_mode").lower() == "serverless"
     optimized = resource.text("storage_type") == "aurora-iopt1"
     label, stored = ("Storage (I/O-optimized)", ".optimized") if optimized else ("Storage", "")

@@ -9,7 +9,7 @@ from weyr.core.units import HOUR_S
 from weyr.ledger.prices.catalogue import Catalogue
 from weyr.ledger.prices.offers import Purchase
 from weyr.ledger.prices.rates import Rate, Tier
-from weyr.ledger.terraform.lines import Line, Part
+from weyr.ledger.terraform.lines import Line, Part, Unpriced
 from weyr.ledger.terraform.resources import Resource, Resources
 from weyr.ledger.terraform.usage import Amounts, Usage
 
@@ -91,8 +91,13 @@ class Desk:
         return self.line(name, "hours", HOURS * Decimal(count), rate, region, provider=provider)
 
 
-Pricer = Callable[[Desk, Resource, Amounts], Part | None]
-"""Prices one resource; None: an apply of it costs nothing by itself."""
+Pricer = Callable[[Desk, Resource, Amounts], Part | Unpriced | None]
+"""Prices one resource; None: an apply of it costs nothing by itself. Unpriced: it costs, and nobody here knows what."""
+
+
+def unpriced(resource: Resource, why: str) -> Unpriced:
+    return Unpriced(resource.address, resource.type, why)
+
 
 _SMALL = {"nano": 2, "micro": 2, "small": 2, "medium": 2, "large": 2, "xlarge": 4}
 _ONE_VCPU = ("t1", "t2", "m1", "m3", "m6g", "c6g", "r6g", "m7g", "c7g", "r7g", "a1", "m8g", "c8g", "r8g")

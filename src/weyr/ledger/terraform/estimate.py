@@ -61,7 +61,9 @@ def estimate(
                 unpriced.append(Unpriced(resource.address, resource.type, f"no price is known for {resource.type}"))
             continue
         part = pricer(desk, resource, usage.of(resource))
-        if part is None:
+        if isinstance(part, Unpriced):
+            unpriced.append(part)
+        elif part is None:
             free.append((resource.address, resource.type))
         elif why := _why_not(resource, part):
             unpriced.append(Unpriced(resource.address, resource.type, why))
@@ -100,7 +102,7 @@ def _why_not(resource: Resource, part: Part) -> str:
     """A resource none of whose lines has a price is named, and not shown as if it cost nothing."""
     lines = list(part.all_lines())
     if not lines:
-        return "what it runs could not be found"
+        return "nothing of it is paid by itself, as of machines on a dedicated host"
     if any(line.rate for line in lines):
         return ""
     return f"no price is known for {lines[0].priced_as}"

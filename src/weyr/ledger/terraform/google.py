@@ -10,8 +10,8 @@ from decimal import Decimal
 
 from weyr.ledger.prices.offers import Purchase
 from weyr.ledger.prices.rates import Rate, Tier
-from weyr.ledger.terraform.desk import HOURS, Desk, Pricer
-from weyr.ledger.terraform.lines import Line, Part
+from weyr.ledger.terraform.desk import HOURS, Desk, Pricer, unpriced
+from weyr.ledger.terraform.lines import Line, Part, Unpriced
 from weyr.ledger.terraform.resources import Resource
 from weyr.ledger.terraform.usage import Amounts
 
@@ -23,7 +23,7 @@ TPU = re.compile(r"(v\d+[a-z]*)-(\d+)")
 DEFAULT_TPU = "v2-8"
 
 
-def tpu(desk: Desk, resource: Resource, usage: Amounts) -> Part | None:
+def tpu(desk: Desk, resource: Resource, usage: Amounts) -> Part | Unpriced:
     config = resource.block("accelerator_config")
     kind = resource.text("accelerator_type")
     match = TPU.fullmatch(kind)
@@ -38,7 +38,7 @@ def tpu(desk: Desk, resource: Resource, usage: Amounts) -> Part | None:
         kind = kind or DEFAULT_TPU
         chips = Decimal(count) / CORES_OF_CHIP.get(generation, 1)
     else:
-        return Part(resource.address)
+        return unpriced(resource, f"no TPU is known as {kind}")
     schedule = resource.block("scheduling_config")
     is_spot = schedule.flag("preemptible") or schedule.flag("spot")
     label, suffix = ("spot", ".spot") if is_spot else ("on-demand", "")
@@ -50,14 +50,17 @@ def tpu(desk: Desk, resource: Resource, usage: Amounts) -> Part | None:
     return Part(resource.address, (line,))
 
 
-def queued_tpu(desk: Desk, resource: Resource, usage: Amounts) -> Part | None:
+def queued_tpu(desk: Desk, resource: Resource, usage: Amounts) -> Part | Unpriced:
     """A queued resource is the node that it asks for."""
     nodes = [spec.block("node") for spec in resource.block("tpu").blocks("node_spec")]
     parts = [
         tpu(desk, Resource(f"node_spec[{at}]", resource.type, node.values, region_of(resource)), usage)
         for at, node in enumerate(nodes)
     ]
-    return Part(resource.address, (), tuple(part for part in parts if part))
+    known = tuple(part for part in parts if isinstance(part, Part))
+    if len(known) < len(parts) or not parts:
+        return unpriced(resource, "what its nodes are is not known")
+    return Part(resource.address, (), known)
 
 
 def region_of(resource: Resource) -> str:

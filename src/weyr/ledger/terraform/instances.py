@@ -10,8 +10,8 @@ from decimal import Decimal
 
 from weyr.ledger.prices.offers import Purchase
 from weyr.ledger.prices.rates import Rate
-from weyr.ledger.terraform.desk import HOURS, Desk, Pricer
-from weyr.ledger.terraform.lines import Line, Part
+from weyr.ledger.terraform.desk import HOURS, Desk, Pricer, unpriced
+from weyr.ledger.terraform.lines import Line, Part, Unpriced
 from weyr.ledger.terraform.resources import Resource
 from weyr.ledger.terraform.usage import Amounts
 from weyr.ledger.terraform.volumes import volume
@@ -98,7 +98,7 @@ def _ebs_optimized(desk: Desk, shape: Shape, hours: Decimal) -> Line | None:
     return desk.covered(name, "hours", hours, "included in the instance's price")
 
 
-def instance(desk: Desk, resource: Resource, usage: Amounts) -> Part | None:
+def instance(desk: Desk, resource: Resource, usage: Amounts) -> Part:
     template = _template(desk, resource.block("launch_template"))
     base = template or resource.block("")
     shape = Shape(
@@ -202,7 +202,7 @@ def from_configuration(desk: Desk, configuration: Resource, region: str, usage: 
     return machine(desk, shape, usage, tuple(volumes), configuration.address).times(count)
 
 
-def autoscaling_group(desk: Desk, resource: Resource, usage: Amounts) -> Part | None:
+def autoscaling_group(desk: Desk, resource: Resource, usage: Amounts) -> Part | Unpriced:
     count = resource.number("desired_capacity") or resource.number("min_size") or Decimal(1)
     if resource.number("desired_capacity") == 0:
         count = Decimal(0)
@@ -220,14 +220,14 @@ def autoscaling_group(desk: Desk, resource: Resource, usage: Amounts) -> Part | 
     return _mixed(desk, resource, usage, count)
 
 
-def _mixed(desk: Desk, resource: Resource, usage: Amounts, count: Decimal) -> Part | None:
+def _mixed(desk: Desk, resource: Resource, usage: Amounts, count: Decimal) -> Part | Unpriced:
     policy = resource.block("mixed_instances_policy")
     specification = policy.block("launch_template").block("launch_template_specification")
     template = desk.resources.behind(
         specification.values.get("launch_template_id"), ("aws_launch_template",)
     ) or desk.resources.behind(specification.values.get("launch_template_name"), ("aws_launch_template",))
     if template is None:
-        return None
+        return unpriced(resource, "the launch template of its machines was not found")
     override = policy.block("launch_template").block("override")
     weight = override.number("weighted_capacity", 1) or Decimal(0)
     count = Decimal(math.ceil(count / weight)) if weight else Decimal(0)
@@ -242,7 +242,7 @@ def _mixed(desk: Desk, resource: Resource, usage: Amounts, count: Decimal) -> Pa
     return Part(resource.address, (), (part,))
 
 
-def eks_node_group(desk: Desk, resource: Resource, usage: Amounts) -> Part | None:
+def eks_node_group(desk: Desk, resource: Resource, usage: Amounts) -> Part:
     used = usage.number("instances")
     count = resource.block("scaling_config").number("desired_size", 0) if used is None else used
     count = count or Decimal(0)

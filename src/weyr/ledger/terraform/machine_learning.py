@@ -9,9 +9,9 @@ from dataclasses import replace
 from decimal import Decimal
 
 from weyr.ledger.prices.offers import Purchase
-from weyr.ledger.terraform.desk import HOURS, THOUSAND, Desk, Pricer
+from weyr.ledger.terraform.desk import HOURS, THOUSAND, Desk, Pricer, unpriced
 from weyr.ledger.terraform.instances import Shape, compute
-from weyr.ledger.terraform.lines import Line, Part
+from weyr.ledger.terraform.lines import Line, Part, Unpriced
 from weyr.ledger.terraform.resources import Resource
 from weyr.ledger.terraform.usage import Amounts
 
@@ -22,12 +22,12 @@ COMMITMENTS = {"": "no commitment", "OneMonth": "1 month", "SixMonths": "6 month
 MODEL_ID = re.compile(r"(?:.*foundation-model/)?(?:us\.|eu\.|apac\.|global\.)?(?P<id>[a-z0-9-]+\.[a-z0-9.:-]+)$")
 
 
-def endpoint(desk: Desk, resource: Resource, usage: Amounts) -> Part | None:
+def endpoint(desk: Desk, resource: Resource, usage: Amounts) -> Part | Unpriced:
     """What its configuration puts behind it: each variant's machines and disks, or the time it computes."""
     types = ("aws_sagemaker_endpoint_configuration",)
     configuration = desk.resources.behind(resource.values.get("endpoint_config_name"), types)
     if configuration is None:
-        return Part(resource.address)
+        return unpriced(resource, "its endpoint configuration was not found")
     variants = [*configuration.blocks("production_variants"), *configuration.blocks("shadow_production_variants")]
     parts = [_variant(desk, each, usage, resource.region, at) for at, each in enumerate(variants)]
     processed = usage.number("monthly_data_processed_gb")

@@ -7,8 +7,8 @@ import math
 from dataclasses import dataclass
 from decimal import Decimal
 
-from weyr.ledger.terraform.desk import HOURS, MILLION, Desk, Pricer
-from weyr.ledger.terraform.lines import Line, Part
+from weyr.ledger.terraform.desk import HOURS, MILLION, Desk, Pricer, unpriced
+from weyr.ledger.terraform.lines import Line, Part, Unpriced
 from weyr.ledger.terraform.resources import Resource, number
 from weyr.ledger.terraform.tiers import by_tier
 from weyr.ledger.terraform.usage import Amounts
@@ -120,7 +120,7 @@ def vpc_endpoint(desk: Desk, resource: Resource, usage: Amounts) -> Part | None:
     return Part(resource.address, (*lines, hours))
 
 
-def ecs_service(desk: Desk, resource: Resource, usage: Amounts) -> Part | None:
+def ecs_service(desk: Desk, resource: Resource, usage: Amounts) -> Part | Unpriced | None:
     """On Fargate by the task's size; on instances those are paid for by themselves."""
     task = desk.resources.behind(
         resource.values.get("task_definition"), ("aws_ecs_task_definition",), ("family", "arn")
@@ -128,7 +128,7 @@ def ecs_service(desk: Desk, resource: Resource, usage: Amounts) -> Part | None:
     if not _on_fargate(desk, resource):
         return None
     if task is None:
-        return Part(resource.address)
+        return unpriced(resource, "its task definition was not found")
     count = resource.number("desired_count", 1) or Decimal(0)
     memory, cpu = size(task.text("memory"), "gb"), size(task.text("cpu"), "vcpu")
     line, region = desk.line, resource.region

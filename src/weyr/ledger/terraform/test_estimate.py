@@ -213,6 +213,15 @@ def test_an_instance_type_that_is_not_known_is_not_any_instance_type() -> None:
     assert [line.name for _, line in result.without_price] == ["Instance usage (Linux/UNIX, on-demand, unknown)"]
 
 
+def test_a_group_whose_machines_are_not_found_is_not_free() -> None:
+    """Its template is in another configuration: it costs, and what is not known."""
+    result = priced(made("aws_autoscaling_group.g", min_size=3))
+    assert (result.free, [each.why for each in result.unpriced]) == (
+        (),
+        ["the launch template of its machines was not found"],
+    )
+
+
 def test_usage_of_a_resource_that_is_not_there_is_told() -> None:
     """A mistyped address must not make the bill smaller in silence."""
     (note,) = priced(made("aws_lb.l"), usage=used("aws_lb.typo", processed_bytes_gb=1)).notes
