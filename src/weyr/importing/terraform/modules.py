@@ -22,7 +22,6 @@ from weyr.ledger.terraform.resources import Resource, Resources, Unknown
 
 INSTANCES_MAX = 10_000
 """More of one resource than anyone plans: a bound on what a count can make us do."""
-DEPTH_MAX = 20
 
 
 class Folders(Protocol):
@@ -85,15 +84,10 @@ class Module:
         inputs: Mapping[str, Callable[[], Any]],
         regions: Regions,
         region: str = "",
-        depth: int = 0,
+        above: tuple[str, ...] = (),
     ) -> None:
-        self.folders, self.folder, self.address, self.depth, self.forced_region = (
-            folders,
-            folder,
-            address,
-            depth,
-            region,
-        )
+        self.folders, self.folder, self.address = folders, folder, address
+        self.forced_region, self.above = region, (*above, folder)
         self.notes: list[str] = []
         self.problems: list[Diagnostic] = []
         self.children: list[Module] = []
@@ -288,8 +282,8 @@ class Module:
         made: list[tuple[str, Made]] = []
         for suffix, scope in self._each(block, address):
             inputs = making_of(block, scope)
-            regions, depth = self._regions_for(block), self.depth + 1
-            child = Module(self.folders, folder, address + suffix, inputs, regions, self.forced_region, depth)
+            regions, name = self._regions_for(block), address + suffix
+            child = Module(self.folders, folder, name, inputs, regions, self.forced_region, self.above)
             self.children.append(child)
             made.append((suffix, child.outside()))
         if "count" in block.attributes:
@@ -307,11 +301,15 @@ class Module:
 
     def _source(self, block: Block, name: str) -> str | None:
         source = evaluate(block.attributes.get("source", Literal("")), self.scope)
-        if isinstance(source, str) and source.startswith(("./", "../")) and self.depth < DEPTH_MAX:
+        if isinstance(source, str) and source.startswith(("./", "../")):
             folder = posixpath.normpath(posixpath.join(self.folder, source))
         else:
             names = [part for part in self._full(f"module.{name}").split(".") if part != "module"]
             folder = self.folders.downloaded(".".join(part.split("[")[0] for part in names)) or ""
+        if folder in self.above:
+            raise UserError(
+                Diagnostic("A module within itself", f"{self._full(f'module.{name}')} calls {source} again.")
+            )
         if folder and self.folders.texts(folder) is not None:
             return folder
         self.notes.append(

@@ -30,7 +30,7 @@ from weyr.importing.terraform.syntax import (
 _SPACE = re.compile(r"(?:[ \t\r]|#[^\n]*|//[^\n]*|/\*.*?\*/)+", re.DOTALL)
 _SPACE_AND_LINES = re.compile(r"(?:[ \t\r\n]|#[^\n]*|//[^\n]*|/\*.*?\*/)+", re.DOTALL)
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
-_NUMBER = re.compile(r"\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
+_NUMBER = re.compile(r"\d+(?:\.\d+)?(?:[eE][+-]?\d{1,3})?")
 _HEREDOC = re.compile(r"<<(-?)([A-Za-z_][A-Za-z0-9_-]*)[ \t]*\r?\n")
 _PLAIN = re.compile(r"(?:\$\$\{|%%\{|(?![$%]\{|[\"\\\n]).)+")
 _PLAIN_LINES = re.compile(r"(?:\$\$\{|%%\{|(?![$%]\{).)+", re.DOTALL)
@@ -41,7 +41,7 @@ _LEVELS: tuple[tuple[str, ...], ...] = (
 _LITERALS = {"true": True, "false": False, "null": None}
 DIRECTIVE = "%{"
 """The name of a function that nobody has, so that its value is unknown."""
-DEPTH_MAX = 200
+DEPTH_MAX = 60
 """Deeper nesting than anyone writes: a bound on the reader's own stack."""
 
 
@@ -128,16 +128,16 @@ class _Reader:
                 word = str(label.value) if isinstance(label, Literal) else ""
             labels.append(word)
         outer, self.nested = self.nested, 0
+        self.deeper()
         attributes, blocks = self.body("}")
+        self.depth -= 1
         self.nested = outer
         return Block(kind, tuple(labels), attributes, blocks, place)
 
     # Expressions
 
     def expression(self) -> Expression:
-        self.depth += 1
-        if self.depth > DEPTH_MAX:
-            raise self.wrong(f"fewer than {DEPTH_MAX} expressions within one another")
+        self.deeper()
         test = self.binary(0)
         if self.take("?"):
             self.skip(lines=True)
@@ -148,6 +148,11 @@ class _Reader:
             test = Conditional(test, yes, self.expression())
         self.depth -= 1
         return test
+
+    def deeper(self) -> None:
+        self.depth += 1
+        if self.depth > DEPTH_MAX:
+            raise self.wrong(f"fewer than {DEPTH_MAX} things within one another")
 
     def binary(self, level: int) -> Expression:
         if level == len(_LEVELS):
@@ -162,7 +167,10 @@ class _Reader:
     def unary(self) -> Expression:
         for operator in ("!", "-"):
             if self.take(operator):
-                return Unary(operator, self.unary())
+                self.deeper()
+                operand = self.unary()
+                self.depth -= 1
+                return Unary(operator, operand)
         return self.traversed(self.primary())
 
     def traversed(self, expression: Expression) -> Expression:
@@ -373,6 +381,7 @@ class _Reader:
         body = self.text[match.end() : end.start()]
         inner = _Reader(textwrap.dedent(body) if match[1] else body, self.place())
         self.at = end.end()
+        inner.depth = self.depth
         return inner.template_until_end()
 
     def template_until_end(self) -> Expression:

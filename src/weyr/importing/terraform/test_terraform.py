@@ -301,6 +301,33 @@ def test_every_problem_is_told_at_once_with_its_place() -> None:
         read('variable "size" {}', {"sise": 1})
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x = " + "(" * 500 + "1" + ")" * 500,
+        "x = " + "!" * 5000 + "true",
+        "a {\n" * 500 + "}\n" * 500,
+        "x = " + '"${' * 100,
+        "x = [",
+        'x = "',
+        "x = <<EOT\n",
+        'x = "\\u12"',
+        "x = 1e999999999999",
+        "\x00",
+    ],
+)
+def test_a_file_that_makes_no_sense_is_refused_with_its_place(text: str) -> None:
+    """However deep or broken, it is told as the user's to mend, and not as a bug of ours."""
+    with pytest.raises(UserError, match=r"bad\.tf:"):
+        parse(text, "bad.tf")
+
+
+def test_a_module_within_itself_is_refused() -> None:
+    """It would never end."""
+    with pytest.raises(UserError, match="within itself"):
+        read('module "a" { source = "./" }')
+
+
 def test_a_region_given_by_hand_goes_before_the_providers() -> None:
     """The same stack, priced elsewhere."""
     (queue,) = read('provider "aws" {\n  region = "us-east-1"\n}\nresource "aws_sqs_queue" "q" {}', region="eu-west-1")
