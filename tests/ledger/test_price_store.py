@@ -1,5 +1,6 @@
 """Prices that were read in hold until others do, and those of before stay readable."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,15 @@ def test_changed_files_are_no_longer_that_version(tmp_path: Path) -> None:
     with pytest.raises(UserError) as refused:
         catalogue_at(tmp_path)
     assert refused.value.diagnostics[0].suggestion == "weyr prices refresh --shipped"
+
+
+def test_two_who_read_the_same_list_at_once_are_both_right(tmp_path: Path) -> None:
+    """Two terminals refresh: neither fails, and nothing half-written is left."""
+    with ThreadPoolExecutor(8) as pool:
+        kept = {each.version for each in pool.map(lambda _: keep(tmp_path, with_rate("3")), range(8))}
+
+    assert {entry.name for entry in (tmp_path / "prices").iterdir()} == {*kept, "current"}
+    assert catalogue_at(tmp_path).version in kept
 
 
 @pytest.mark.parametrize("version", ["", "../../etc", "0" * 16])

@@ -5,6 +5,7 @@ carries stays readable here for as long as the folder does, so that the plan can
 """
 
 import os
+import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -62,7 +63,13 @@ def _written(folder: Path, catalogue: Catalogue) -> None:
     made = Path(tempfile.mkdtemp(prefix=".new-", dir=folder))
     for name, text in catalogue.texts.items():
         (made / name).write_text(text)
-    made.rename(folder / catalogue.version)
+    try:
+        made.rename(folder / catalogue.version)
+    except OSError:
+        # Somebody who read the same list was quicker: these are the same files.
+        shutil.rmtree(made)
+        if not (folder / catalogue.version).is_dir():
+            raise
 
 
 def _let_hold(folder: Path, version: str) -> None:

@@ -46,13 +46,21 @@ class Provider(StrEnum):
 
 
 def _words(ctx: typer.Context, incomplete: str) -> list[str]:
-    catalogue = catalogue_at(_home(ctx))
+    catalogue = _quietly(ctx)
     known = known_words(catalogue) | _services(catalogue)
     return sorted(word for word in known if word.lower().startswith(incomplete.lower()))
 
 
 def _regions(ctx: typer.Context, incomplete: str) -> list[str]:
-    return sorted(region for region in known_regions(catalogue_at(_home(ctx))) if region.startswith(incomplete))
+    return sorted(region for region in known_regions(_quietly(ctx)) if region.startswith(incomplete))
+
+
+def _quietly(ctx: typer.Context) -> Catalogue:
+    """What a shell completes from: a message in the middle of a line that is being typed helps nobody."""
+    try:
+        return catalogue_at(_home(ctx))
+    except UserError:
+        return Catalogue.shipped()
 
 
 def _home(ctx: typer.Context) -> Path:
