@@ -86,10 +86,12 @@ def test_days_stacks_and_columns_are_chosen(weyr: Weyr) -> None:
     words = ("cost", "export", "--stack", "vision", "--from", "2026-11-23", "--to", "2026-11-23")
     rows = list(csv.DictReader(io.StringIO(weyr(*words, "--format", "focus-1.4"))))
     lines = list(csv.DictReader(io.StringIO(weyr(*words, "--format", "lines"))))
+    december = weyr("cost", "export", "--period", "2026-12").splitlines()
 
     assert {(row["SubAccountId"], row["ChargePeriodStart"][:10]) for row in rows} == {("vision", "2026-11-23")}
     assert {row["ServiceProviderName"] for row in rows} == {"Weyr"}
     assert "ProviderName" not in rows[0]
+    assert len(december) == 1, "a month without a bill is a heading without rows"
     assert sum(int(line["micros"]) for line in lines) == 24 * (40_480 + 4_445)
 
 
@@ -120,6 +122,10 @@ def test_a_bill_is_drawn(weyr: Weyr, tmp_path: Path) -> None:
         (("export", "-o", "missing/bill.csv"), "No such file or directory"),
         (("export", "--from", "yesterday"), "from is a day such as 2026-11-22, not 'yesterday'"),
         (("export", "--from", "2026-11-22", "--to", "2026-11-21"), "there is no day"),
+        (("export", "--period", "november"), "A period is a month"),
+        (("export", "--period", "2026-11", "--from", "2026-11-22"), "not both"),
+        (("--chart", "--by", "team", "--spread"), "A chart shows who spent it"),
+        (("--chart", "--by", "thing"), "ask by object"),
         (("--from", "2026-11-22"), "days can be chosen for a chart and for an export"),
         (("--png", "bill.gif"), "Try: bill.png"),
     ],

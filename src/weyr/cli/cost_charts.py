@@ -23,7 +23,7 @@ COLUMNS = 100
 def draw(client: Client, asked: Mapping[str, object], is_shown: bool, images: Sequence[Path]) -> None:
     """Asks for the days of a bill and draws them: on the screen, and into each of the images."""
     days = client.call("GET", "/v1/cost/days", **asked)
-    charts = charts_of(days, _limit(client, str(asked["stack"])))
+    charts = charts_of(days, _limit(client, str(asked["stack"]), days["month_days"][0][:7]))
     for path in images:
         # Matplotlib is an extra, and loading it takes a second.
         import_module("weyr.charts.image").save(charts, path)
@@ -34,13 +34,16 @@ def draw(client: Client, asked: Mapping[str, object], is_shown: bool, images: Se
         put("\n\n".join(drawn))
 
 
-def _limit(client: Client, stack: str) -> int | None:
-    """The lowest limit of what is drawn; None where stacks are drawn together that have a budget each."""
+def _limit(client: Client, stack: str, month: str) -> int | None:
+    """The lowest limit on what is drawn; None where stacks are drawn together. One on a queue's, a person's or a
+    team's part, or for another time than the month, says nothing of the whole."""
     stacks = [stack] if stack else [row["key"] for row in client.call("GET", "/v1/cost", by="stack")["rows"]]
     if len(stacks) != 1:
         return None
     budgets = client.call("GET", "/v1/objects", kind="budget", stack=stacks[0])["objects"]
-    return min((int(b["outputs"]["limit_micros"]) for b in budgets if "limit_micros" in b["outputs"]), default=None)
+    told = [budget.get("outputs") or {} for budget in budgets]
+    whole = [each for each in told if (each.get("of"), each.get("period")) == (f"stack {stacks[0]}", month)]
+    return min((int(each["limit_micros"]) for each in whole), default=None)
 
 
 def charts_of(days: Mapping[str, Any], limit_micros: int | None) -> tuple[Bars, Bars]:

@@ -21,6 +21,9 @@ from weyr.core.diagnostic import Diagnostic, UserError
 from weyr.ledger.focus.columns import Format, columns_of
 
 FromDay = Annotated[str, typer.Option("--from", metavar="DAY", help="From this day on (UTC), such as 2026-11-01.")]
+Period = Annotated[
+    str, typer.Option("--period", metavar="MONTH", help="A UTC month, such as 2026-11, instead.")
+]
 ToDay = Annotated[str, typer.Option("--to", metavar="DAY", help="Up to this day and with it.")]
 Columns = Annotated[
     Format, typer.Option("--format", help="FOCUS 1.2, the same under the names of FOCUS 1.4, or the journal's lines.")
@@ -43,11 +46,12 @@ def export(
     stack: Stack = "",
     from_day: FromDay = "",
     to_day: ToDay = "",
+    period: Period = "",
 ) -> None:
     """Write the bill line by line in FOCUS, the open form of bills; without a file, as CSV to the output."""
     session: Session = ctx.obj
     client = reader(session.home)
-    with _lines(client, format, {"stack": stack, "from": from_day, "to": to_day}) as (lines, total):
+    with _lines(client, format, {"stack": stack, "from": from_day, "to": to_day, "period": period}) as (lines, total):
         if output is None:
             put_csv(lines)
         else:
@@ -62,6 +66,7 @@ def sql(
     stack: Stack = "",
     from_day: FromDay = "",
     to_day: ToDay = "",
+    period: Period = "",
     as_json: AsJson = False,
 ) -> None:
     """Ask the bill a question in SQL. Beside `bill`, whose columns are FOCUS', there are by_day, by_object, by_service
@@ -71,7 +76,7 @@ def sql(
     client = reader(session.home)
     with tempfile.TemporaryDirectory(prefix="weyr-") as folder:
         path = Path(folder) / "bill.duckdb"
-        with _lines(client, format, {"stack": stack, "from": from_day, "to": to_day}) as (lines, _):
+        with _lines(client, format, {"stack": stack, "from": from_day, "to": to_day, "period": period}) as (lines, _):
             write_duckdb(lines, columns_of(format), path)
         with duckdb.connect(str(path)) as database:
             names, rows = _answered(database, duckdb.Error, question)

@@ -151,6 +151,7 @@ LIVE = (
 _DAYS = (
     Param("from", "The first day, in UTC.", example="2026-11-01"),
     Param("to", "The last day, in UTC.", example="2026-11-30"),
+    Param("period", "A UTC month, instead of both.", example="2026-11"),
 )
 
 MONEY = (

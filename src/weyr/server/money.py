@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 
 from weyr.core.diagnostic import Diagnostic, UserError, did_you_mean
+from weyr.ledger.accounts import month_named
 from weyr.ledger.days import Days
 from weyr.ledger.focus.columns import Format, columns_of
 from weyr.ledger.focus.csv_text import csv_pieces
@@ -77,7 +78,13 @@ def _rows(service: Service, format: Format, stack: str | None, first: str, last:
 
 def _days(request: Request) -> tuple[str, str]:
     """The days that were asked for, empty where none were. Raises: UserError."""
-    first, last = (_day(name, request.query_params.get(name, "")) for name in ("from", "to"))
+    query = request.query_params
+    first, last = (_day(name, query.get(name, "")) for name in ("from", "to"))
+    if period := query.get("period"):
+        if first or last:
+            raise UserError(Diagnostic("Days twice", "A period has its own days: give it, or from and to, not both."))
+        month = month_named(period)
+        return month.first_day, month.last_day
     if first and last and last < first:
         detail = f"{last} is before {first}: there is no day between them."
         raise UserError(Diagnostic("No days", detail, suggestion=f"--from {last} --to {first}"))

@@ -74,7 +74,11 @@ def cost(
         put(page_address(writer(session.home)))
         return
     if chart or png or svg:
-        asked = {"stack": stack, "by": "object" if by == "day" else by, "from": from_day, "to": to_day}
+        if is_spread or share:
+            detail = "A chart shows who spent it. What is of nobody is shared out in the bill, not in the days."
+            raise UserError(Diagnostic("A share cannot be drawn", detail, suggestion=f"weyr cost --by {by} --spread"))
+        days = {"from": from_day, "to": to_day, "period": period}
+        asked = {"stack": stack, "by": "object" if by == "day" else by, **days}
         draw(reader(session.home), asked, chart, [path for path in (png, svg) if path])
         return
     if from_day or to_day:
