@@ -52,6 +52,7 @@ def estimate(
     priced: list[tuple[str, Part]] = []
     free: list[tuple[str, str]] = []
     unpriced: list[Unpriced] = []
+    ignored: list[str] = []
     for resource in placed:
         pricer = PRICERS.get(resource.type)
         if pricer is None:
@@ -60,7 +61,14 @@ def estimate(
             else:
                 unpriced.append(Unpriced(resource.address, resource.type, f"no price is known for {resource.type}"))
             continue
-        part = pricer(desk, resource, usage.of(resource))
+        used = usage.of(resource)
+        part = pricer(desk, resource, used)
+        stated = usage.by_address.get(resource.address, {})
+        ignored += [
+            f"{resource.address}: its usage `{key}` is not counted"
+            for key in used.not_asked()
+            if key.split(".")[0] in stated
+        ]
         if isinstance(part, Unpriced):
             unpriced.append(part)
         elif part is None:
@@ -75,7 +83,7 @@ def estimate(
         f"{address}: its usage is stated, and there is no such resource"
         for address in usage.addresses_without(list(resources))
     )
-    return Estimate(tuple(priced), tuple(free), tuple(unpriced), (*resources.notes, *notes, *unused))
+    return Estimate(tuple(priced), tuple(free), tuple(unpriced), (*resources.notes, *notes, *unused, *ignored))
 
 
 DEFAULT_REGIONS = {"aws": "us-east-1", "google": "us-central1"}

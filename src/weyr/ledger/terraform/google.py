@@ -112,7 +112,8 @@ def endpoint(desk: Desk, resource: Resource, usage: Amounts) -> Part | None:
     """An endpoint alone costs nothing; models are mostly deployed to it by other means, which its usage may state."""
     if not usage.has("machine_type"):
         return None
-    spec = Resource(resource.address, "", usage.values, resource.region)
+    keys = ("machine_type", "accelerator_type", "accelerator_count")
+    spec = Resource(resource.address, "", {key: usage.text(key) for key in keys if usage.has(key)}, resource.region)
     count = usage.number("replicas") or Decimal(1)
     return Part(resource.address, tuple(machine(desk, spec, region_of(resource), count, usage)))
 

@@ -228,6 +228,16 @@ def test_usage_of_a_resource_that_is_not_there_is_told() -> None:
     assert "aws_lb.typo" in note
 
 
+def test_usage_that_is_not_counted_is_told() -> None:
+    """A mistyped key, also within a storage class, would be a smaller bill in silence."""
+    bucket = made("aws_s3_bucket.b")
+    usage = used("aws_s3_bucket.b", standard={"storage_gb": 1, "storag_gb": 2}, monthly_request=3)
+    assert [note.split("`")[1] for note in priced(bucket, usage=usage).notes] == [
+        "monthly_request",
+        "standard.storag_gb",
+    ]
+
+
 def test_an_instance_of_many_is_meant_by_a_star() -> None:
     """Infracost's form: `name[*]` is every instance, and an exact address goes before it."""
     queues = [made(f"aws_sqs_queue.q[{at}]") for at in range(2)]

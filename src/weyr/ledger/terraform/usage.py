@@ -14,27 +14,36 @@ from weyr.ledger.terraform.resources import Resource, number
 
 @dataclass(frozen=True, slots=True)
 class Amounts:
-    """What is stated of one resource; a key that is not there is not known."""
+    """What is stated of one resource; a key that is not there is not known. `asked` remembers which keys were read."""
 
     values: Mapping[str, Any] = field(default_factory=dict)
+    asked: dict[str, "Amounts | None"] = field(default_factory=dict, compare=False, repr=False)
 
     def number(self, name: str) -> Decimal | None:
-        return number(self.values.get(name))
+        return number(self._read(name))
 
     def text(self, name: str) -> str:
-        value = self.values.get(name)
+        value = self._read(name)
         return "" if value is None else str(value)
 
     def within(self, name: str) -> "Amounts":
         """A group of amounts, such as those of a storage class."""
-        value = self.values.get(name)
-        return Amounts(value if isinstance(value, Mapping) else {})
+        value = self._read(name)
+        group = Amounts(value if isinstance(value, Mapping) else {})
+        self.asked[name] = group
+        return group
 
     def has(self, name: str) -> bool:
-        return self.values.get(name) not in (None, {}, "")
+        return self._read(name) not in (None, {}, "")
 
+    def not_asked(self) -> list[str]:
+        """The keys that nobody read: stated, and not counted."""
+        keys = [key for key in self.values if key not in self.asked]
+        return keys + [f"{name}.{key}" for name, group in self.asked.items() if group for key in group.not_asked()]
 
-NOTHING = Amounts()
+    def _read(self, name: str) -> Any:
+        self.asked.setdefault(name, None)
+        return self.values.get(name)
 
 
 @dataclass(frozen=True, slots=True)
