@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import sys
 import time
 from collections.abc import Callable
 from decimal import Decimal
@@ -133,3 +134,23 @@ def test_a_bill_is_drawn(weyr: Weyr, tmp_path: Path) -> None:
 def test_what_cannot_be_written_is_said_before_anything_is(weyr: Weyr, words: tuple[str, ...], told: str) -> None:
     """No half of a bill under a name that promises all of it."""
     assert told in weyr("cost", *words, status=1)
+
+
+@pytest.mark.parametrize(
+    ("package", "words"),
+    [
+        ("pyarrow", ("export", "-o", "bill.parquet")),
+        ("duckdb", ("sql", "SELECT 1")),
+        ("matplotlib", ("--png", "b.png")),
+    ],
+)
+def test_a_missing_extra_is_named(
+    weyr: Weyr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str, words: tuple[str, ...]
+) -> None:
+    """The default install has none of them; what to install is one line."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, package, None)
+    told = weyr("cost", *words, status=1)
+    assert package in told
+    assert "pip install 'weyr[reports]'" in told
+    assert list(tmp_path.iterdir()) == [], "nothing is left behind"

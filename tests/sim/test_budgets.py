@@ -62,7 +62,7 @@ def test_what_runs_on_passes_a_limit_by_no_more_than_a_tick(folder: Path, seed: 
     chance = random.Random(seed)
     cpus = [chance.choice((1, 2, 4, 8)) for _ in range(chance.randint(2, 6))]
     names = ("services", "jobs")
-    made = {name: "" for name in names}
+    made = dict.fromkeys(names, "")
     for number, cpu in enumerate(cpus):
         made[names[number % 2]] += f"  s{number}: {{run: work, grace: 1s, resources: {{cpu: {cpu}}}}}\n"
     limit = chance.randint(2_000, 60_000)

@@ -21,9 +21,7 @@ from weyr.core.diagnostic import Diagnostic, UserError
 from weyr.ledger.focus.columns import Format, columns_of
 
 FromDay = Annotated[str, typer.Option("--from", metavar="DAY", help="From this day on (UTC), such as 2026-11-01.")]
-Period = Annotated[
-    str, typer.Option("--period", metavar="MONTH", help="A UTC month, such as 2026-11, instead.")
-]
+Period = Annotated[str, typer.Option("--period", metavar="MONTH", help="A UTC month, such as 2026-11, instead.")]
 ToDay = Annotated[str, typer.Option("--to", metavar="DAY", help="Up to this day and with it.")]
 Columns = Annotated[
     Format, typer.Option("--format", help="FOCUS 1.2, the same under the names of FOCUS 1.4, or the journal's lines.")
