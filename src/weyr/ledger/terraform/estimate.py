@@ -21,6 +21,7 @@ from weyr.ledger.terraform import (
     metered,
     network,
     serverless,
+    transfer,
     volumes,
 )
 from weyr.ledger.terraform.desk import Desk, Pricer
@@ -40,6 +41,7 @@ PRICERS: Mapping[str, Pricer] = {
     **machine_learning.PRICERS,
     **google.PRICERS,
     **metered.PRICERS,
+    **transfer.PRICERS,
 }
 
 
@@ -47,7 +49,7 @@ def estimate(
     resources: Resources, usage: Usage, catalogue: Catalogue, today: date, *, with_free: bool = False
 ) -> Estimate:
     """Prices every resource. `with_free`: nothing else of the account uses up its monthly allowances."""
-    placed, notes = _placed(resources)
+    placed, notes = _placed(transfer.with_transfers(resources, usage))
     desk = Desk(catalogue, placed, usage, today)
     priced: list[tuple[str, Part]] = []
     free: list[tuple[str, str]] = []
@@ -81,7 +83,7 @@ def estimate(
         priced = _with_allowances(priced)
     unused = tuple(
         f"{address}: its usage is stated, and there is no such resource"
-        for address in usage.addresses_without(list(resources))
+        for address in usage.addresses_without(list(placed))
     )
     return Estimate(tuple(priced), tuple(free), tuple(unpriced), (*resources.notes, *notes, *unused, *ignored))
 

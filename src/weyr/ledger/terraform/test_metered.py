@@ -74,3 +74,12 @@ def test_throughput_of_a_file_system_includes_a_part_by_its_size() -> None:
 def test_a_task_is_sized_in_words_or_in_1024ths(text: str, unit: str, amount: Decimal) -> None:
     """As ECS takes both."""
     assert size(text, unit) == amount
+
+
+def test_data_that_leaves_a_region_is_stated_without_a_resource() -> None:
+    """11 TB to the internet from us-east-1: 10,240 GB at 0.09, 1,024 at 0.085; and within it both ends pay."""
+    usage = {"region": "us-east-1", "monthly_outbound_internet_gb": 11_264, "monthly_intra_region_gb": 100}
+    stated = Usage({"aws_data_transfer.out": usage})
+    result = estimate(Resources(()), stated, Catalogue.shipped(), date(2025, 6, 1))
+    assert result.total == 10_240 * Decimal("0.09") + 1_024 * Decimal("0.085") + 2
+    assert not result.notes
