@@ -19,9 +19,10 @@ CPU_STEP, MEMORY_STEP, MEMORY_LEAST = 100, 64 * 2**20, 128 * 2**20
 
 
 def oversized(subject: Subject, looked: Looked) -> Iterator[Saving]:
-    """Of tasks that are paid by what they ask for; on a pool's node a smaller task costs the same node."""
+    """Of tasks that are paid by what they ask for; on a pool's node a smaller task costs the same node. What somebody
+    will do in a session is not told by what was done in it so far."""
     asked = subject.asked
-    if asked is None or asked.is_on_pool:
+    if asked is None or asked.is_on_pool or subject.session is not None:
         return
     least_ms = WHOLE_RUN_MS if asked.ends else looked.idle_s * 1000
     seen = {sku: peak for sku, peak in subject.peaks.items() if peak.ran_ms >= least_ms}
@@ -30,7 +31,7 @@ def oversized(subject: Subject, looked: Looked) -> Iterator[Saving]:
     if fitting.cpu_milli < asked.cpu_milli:
         before, after = _cores(asked.cpu_milli), _cores(fitting.cpu_milli)
         changes.append(Change(subject.ref, ("resources", "cpu"), after, before))
-        told.append(f"{seen[CPU].peak / 1000:.2g} of its {before} CPUs")
+        told.append(f"{seen[CPU].peak / 1000:.2g} of its {before} CPU{'s' * (before != 1)}")
     if fitting.memory_bytes != asked.memory_bytes:
         has = size_text(asked.memory_bytes or 0)
         wanted = f"{(fitting.memory_bytes or 0) // 2**20}MiB"

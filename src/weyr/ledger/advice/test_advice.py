@@ -101,6 +101,11 @@ def test_on_a_pools_node_a_smaller_task_costs_the_same_node() -> None:
     assert savings_of([replace(TRAIN, asked=Asked(4000, 16 * GIB, is_on_pool=True, ends=True))], LOOKED) == ()
 
 
+def test_a_session_is_not_made_smaller_for_what_was_done_in_it_so_far() -> None:
+    """Yesterday it was an editor, today it is a training."""
+    assert savings_of([replace(TRAIN, session=Session(3600.0))], LOOKED) == ()
+
+
 def session(idle_after_s: float, has_calendar: bool = False, idle_h: float = 63) -> Subject:
     busy_ms = hours_before(idle_h)
     return subject(

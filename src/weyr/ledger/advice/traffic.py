@@ -24,6 +24,7 @@ def no_traffic(subject: Subject, looked: Looked) -> Iterator[Saving]:
             Change(subject.ref, ("scale",), {"min": 0, "max": max(1, traffic.most)}),
             Change(subject.ref, ("replicas",), None, traffic.kept),
         )
-    detail = f"nobody has asked it anything for {ago(quiet_s)}, and {traffic.kept} of its replicas wait."
+    waiting = f"{traffic.kept} replicas wait" if traffic.kept > 1 else "a replica waits"
+    detail = f"nobody has asked it anything for {ago(quiet_s)}, and {waiting} for it."
     wake = "its next request wakes it"
     yield Saving(Rule.NO_TRAFFIC, subject.ref, detail, per_month(share), sureness(quiet_s), changes, wake=wake)
