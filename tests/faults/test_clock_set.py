@@ -31,7 +31,7 @@ jobs:
     run: 'echo tried >>tried; test -e go'
     retries: {max: 3, backoff: 2s}
 budgets:
-  month: {limit: 1 USD, then: stop}
+  month: {limit: 1 USD, then: stop, above: warn}
 """
 
 

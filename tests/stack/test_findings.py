@@ -72,7 +72,7 @@ CASES: dict[str, Row] = {
     "a budget that will not do": (
         f"budgets:\n  b: {{limit: 1 USD}}\n  c: {{limit: 1 EUR}}\njobs: {{t: {{{JOB}, produces: m}}}}\n"
         f"models: {{m: {{promote_if: {{a: \"> 1\"}}}}}}\nendpoints: {{e: {{model: m, {ENDPOINT}}}}}\n",
-        [("fatal", "A budget in another currency", 4, "budget/c"), ("warn", "Costs above the budget", 3, "budget/b")]),
+        [("fatal", "Costs above the budget", 3, "budget/b"), ("fatal", "A budget in another currency", 4, "budget/c")]),
     "a secret in the open": (
         f"{BUDGET}jobs:\n  t:\n    {JOB.replace(', ', chr(10) + '    ')}\n    env:\n"
         "      MODE: fast\n      API_KEY: x\n",

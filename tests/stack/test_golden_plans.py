@@ -2,7 +2,7 @@
 
 A folder of `tests/plans` holds `before.yaml` (what stands; absent: nothing), `after.yaml` (what is
 wanted; absent: nothing any more), and `world.json` for what a file cannot say: phases, drift,
-generations, outputs. `pytest --update-plans` rewrites `plan.txt` and `plan.json`.
+generations, outputs. `pytest --update-plans` rewrites `plan.txt`, `plan.json` and `comment.txt`.
 """
 
 import json
@@ -59,8 +59,12 @@ def test_a_plan_reads_as_it_did(folder: Path, pytestconfig: pytest.Config) -> No
     plan = plan_of(stack_in(folder / "after.yaml"), world_before(folder))
 
     fields = plan_json(plan)
-    text = fields.pop("text")
-    written = {"plan.txt": text, "plan.json": json.dumps(fields, indent=2, ensure_ascii=False) + "\n"}
+    text, markdown = fields.pop("text"), fields.pop("markdown")
+    written = {
+        "plan.txt": text,
+        "comment.txt": markdown,
+        "plan.json": json.dumps(fields, indent=2, ensure_ascii=False) + "\n",
+    }
     for name, content in written.items():
         if pytestconfig.getoption("--update-plans"):
             (folder / name).write_text(content, "utf-8")

@@ -68,7 +68,13 @@ def test_the_schema_is_one_and_speaks_to_editors_only() -> None:
 
     assert "x-unit" not in text
     assert "x-refers-to" not in text
-    assert SCHEMA["properties"].keys() == {"stack", "on", "price_as", *(kind.plural for kind in KINDS.values())}
+    assert SCHEMA["properties"].keys() == {
+        "stack",
+        "on",
+        "price_as",
+        "usage",
+        *(kind.plural for kind in KINDS.values()),
+    }
 
 
 def paths_of(shape: Shape, path: str) -> list[str]:
@@ -78,7 +84,7 @@ def paths_of(shape: Shape, path: str) -> list[str]:
 EVERYTHING = [path for kind in KINDS.values() for path in paths_of(shape_of(kind.spec), kind.name)]
 
 
-@pytest.mark.parametrize("path", ["", "stack", "on", "price_as", "jobs", *EVERYTHING])
+@pytest.mark.parametrize("path", ["", "stack", "on", "price_as", "usage", "jobs", *EVERYTHING])
 def test_everything_explains_itself(path: str) -> None:
     """Each field says what it is for; a field without a sentence is not finished."""
     lines = explain_text(path, KINDS).splitlines()

@@ -1,5 +1,6 @@
 """Which options do several verbs share? Each once, so that it means the same everywhere."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -31,4 +32,11 @@ Timeout = Annotated[
     typer.Option(parser=seconds, metavar="DURATION", help="Stop following after so long, such as 10m; exit with 1."),
 ]
 Stack = Annotated[str, typer.Option("--stack", metavar="NAME", help="Only this stack.", autocompletion=stacks)]
+OverBudget = Annotated[
+    bool, typer.Option("--over-budget", help="Allow the plan to be expected to cost more than a budget's limit.")
+]
+Usage = Annotated[
+    Path | None,
+    typer.Option("--usage", metavar="FILE", help="What use to reckon with, in place of what would be assumed."),
+]
 Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on until interrupted.")]

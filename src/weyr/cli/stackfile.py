@@ -62,6 +62,23 @@ def read_stack_file(given: Path | None) -> StackFile:
         raise UserError(Diagnostic("The stack file is not text", detail, place=Place(str(path), line))) from e
 
 
+def read_usage_file(given: Path) -> StackFile:
+    """A usage file, bounded as a stack file is. Raises: UserError."""
+    path = given.absolute()
+    try:
+        with path.open("rb") as file:
+            data = file.read(SIZE_MAX_BYTES + 1)
+        text = data.decode("utf-8-sig")
+    except OSError as e:
+        raise UserError(Diagnostic("The usage file cannot be read", f"{e.strerror}.", place=Place(str(path)))) from e
+    except UnicodeDecodeError as e:
+        raise UserError(Diagnostic("The usage file is not text", "It is not UTF-8.", place=Place(str(path)))) from e
+    if len(data) > SIZE_MAX_BYTES:
+        detail = f"It has more than {SIZE_MAX_BYTES:,} bytes."
+        raise UserError(Diagnostic("The usage file is too large", detail, place=Place(str(path))))
+    return StackFile(path, text)
+
+
 def _missing(path: Path, given: Path | None) -> Diagnostic:
     siblings = [p.name for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
     near = nearest(path.name, siblings) or (siblings[0] if len(siblings) == 1 else None)

@@ -15,6 +15,8 @@ class Costs:
 
     monthly_micros: int = 0
     unpriced: tuple[str, ...] = ()
+    run_micros: int | None = None
+    """One run of it, where it has runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,8 @@ class Proposal:
     """A stack as a plan would leave it.
 
     `outputs` are those of objects that stand already; `monthly_micros` is what the priced part of
-    the stack would cost in a month, `costs` what each object would.
+    the stack would cost in a month, `costs` what each object would, and `before_micros` what it costs as it stands.
+    `may_pass`: whoever plans allows it to pass its budgets.
     """
 
     specs: Mapping[Ref, Spec]
@@ -30,6 +33,8 @@ class Proposal:
     monthly_micros: int = 0
     currency: str = "USD"
     costs: Mapping[Ref, Costs] = field(default_factory=dict)
+    before_micros: int = 0
+    may_pass: bool = False
     _named: dict[Ref, list[tuple[Ref, Reference]]] = field(default_factory=dict, init=False, compare=False, repr=False)
     """All references by what they name, gathered once: a check asks of each of its objects."""
 

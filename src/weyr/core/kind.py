@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
+from weyr.core.assumptions import NO_PAST, Assumed, Assumption, Past
 from weyr.core.capability import Capability
 from weyr.core.checking import Finding, Proposal
 from weyr.core.decision import Decision, Limit, Thing, View, Want
@@ -62,7 +63,9 @@ class Kind(Generic[S, M]):
 
     `decide`   want and view → what next
     `usage`    things as seen → what to meter
-    `estimate` spec → what it will use, for the plan's price
+    `estimate` spec and the figures assumed → what it will use, for the plan's price
+    `assumes`  spec and its own past → the figures that its estimate is made with, unless somebody says otherwise
+    `markets`  spec → the same one on the other markets that it may be paid on ("spot", "on demand")
     `replaces` fields whose change cannot be made in place: the object is removed and made anew
     `reborn`   what an object that is made anew still has to know, such as the numbers its things had: a name is
                used once in an object's life
@@ -87,7 +90,9 @@ class Kind(Generic[S, M]):
     capabilities: tuple[Capability, ...] = ()
     memory: type[M] | None = None
     usage: Callable[[S, Mapping[str, Thing]], tuple[Usage, ...]] | None = None
-    estimate: Callable[[S], tuple[Estimate, ...]] | None = None
+    estimate: Callable[[S, Assumed], tuple[Estimate, ...]] | None = None
+    assumes: Callable[[S, Past], tuple[Assumption, ...]] | None = None
+    markets: Callable[[S], Mapping[str, S]] | None = None
     replaces: frozenset[str] = frozenset()
     reborn: Callable[[M], M] | None = None
     limits: Callable[[Ref, S], Limit] | None = None
@@ -99,6 +104,12 @@ class Kind(Generic[S, M]):
     demand: Callable[[Want[S], View[M]], Demand | None] | None = None
     orders: frozenset[str] = frozenset()
     refuses: Callable[[M | None, str], str] | None = None
+
+    def expected(self, spec: S) -> tuple[Estimate, ...]:
+        """What it will use as far as anybody knows who has only the spec."""
+        if self.estimate is None:
+            return ()
+        return self.estimate(spec, {one.name: one.value for one in self.assumes(spec, NO_PAST)} if self.assumes else {})
 
     def asks_cost(self, spec: S | None) -> bool:
         """Whether an object of this spec is to be told what it has cost."""

@@ -31,6 +31,14 @@ class Every(StrEnum):
     MONTH = "month"
     YEAR = "year"
 
+    @property
+    def months(self) -> float:
+        """How long it is, in price lists' months of 730 hours."""
+        return _MONTHS[self]
+
+
+_MONTHS = {Every.DAY: 24 / 730, Every.WEEK: 168 / 730, Every.MONTH: 1.0, Every.YEAR: 12.0}
+
 
 @dataclass(frozen=True, slots=True)
 class Expected:

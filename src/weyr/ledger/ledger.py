@@ -4,12 +4,13 @@ The three that write take the caller's connection: a meter is opened in the tran
 writes the intent, and a reading is kept with what else was learnt of the thing.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import inf
 
 from sqlalchemy import Connection
 
+from weyr.core.assumptions import Past
 from weyr.core.decision import Cost, Spend
 from weyr.core.diagnostic import Diagnostic, UserError
 from weyr.core.kind import Usage
@@ -23,6 +24,7 @@ from weyr.ledger.days import Days, days_of
 from weyr.ledger.grouping import By, Grouping, Posted, folded, key_of
 from weyr.ledger.measured import peaks_of
 from weyr.ledger.meters import ms
+from weyr.ledger.past import WINDOW_MS, pasts_of
 from weyr.ledger.prices import Catalogue, PriceBook
 from weyr.ledger.spans import span_of
 from weyr.store import use_peaks
@@ -212,6 +214,10 @@ class Ledger:
         """Every meter that counted anything after a moment, closed ones too."""
         with self._store.db.read() as connection:
             return self._store.meters_since(connection, stack, from_ms)
+
+    def pasts(self, stack: str, now: float) -> Mapping[Ref, Past]:
+        """What each object of a stack used in the last month, for the next plan."""
+        return pasts_of(self.meters_since(stack, ms(now) - WINDOW_MS), ms(now))
 
     def lines(self, stack: str | None = None, lines_max: int = 1000) -> tuple[Line, ...]:
         """The journal's newest lines, oldest of them first."""

@@ -25,7 +25,12 @@ def service_handlers(service: Service) -> dict[str, Handler]:
     def create_plan(_request: Request, body: Any) -> Any:
         if isinstance(body, dict) and body.get("remove"):
             return service.make_removal(_text(body, "stack"))
-        return service.make_plan(_text(body, "text"), _text(body, "file"))
+        usage = body.get("usage") or "" if isinstance(body, dict) else ""
+        usage_file = _text(body, "usage_file") if usage else ""
+        may_pass = isinstance(body, dict) and body.get("over_budget") is True
+        return service.make_plan(
+            _text(body, "text"), _text(body, "file"), _text(body, "usage") if usage else "", usage_file, may_pass
+        )
 
     def get_plan(request: Request, _body: Any) -> Any:
         return service.plan_view(service.plan(request.path_params["plan"]))

@@ -34,13 +34,17 @@ _OBJECT = {
     "conditions": [_CONDITION], "outputs": {}, "things": [_THING], "rate_micros_per_hour": 14_820, "cost_micros": 310,
     "updated_at": 1763812345.2,
 }  # fmt: skip
+_NOTHING = {"micros": 0, "least_micros": 0, "most_micros": 0, "is_complete": True, "unpriced": []}
+_AMOUNT = {"micros": 23_000, "least_micros": 23_000, "most_micros": 23_000, "is_complete": True, "unpriced": []}
 _PLAN_COST = {
-    "currency": "USD", "price_as": "aws/fargate", "before": {"micros": 0, "is_complete": True, "unpriced": []},
-    "after": {"micros": 23_000, "is_complete": True, "unpriced": []}, "delta_micros": 23_000, "objects": [],
+    "currency": "USD", "price_as": "aws/fargate", "before": _NOTHING, "after": _AMOUNT, "delta_micros": 23_000,
+    "one_run": None, "standing": _AMOUNT, "run_rate_micros_per_hour": 32, "objects": [], "budgets": [],
+    "may_pass_budgets": False,
 }  # fmt: skip
 _PLAN = {
     "id": "5f0c2a7d1b9e4c33", "stack": "digits", "parent": "", "is_removal": False, "has_changes": True,
     "is_blocked": False, "made_at": "2026-11-22", "summary": "1 to create", "text": "+ bucket/lake ...",
+    "markdown": "### Weyr ...",
     "counts": {"create": 1, "change": 0, "replace": 0, "destroy": 0}, "steps": [_STEP], "cost": _PLAN_COST,
     "drift": [], "findings": [], "prices": {"version": "3c1f0a9b7d24", "dated": "2026-03-10", "changed": []},
 }  # fmt: skip
@@ -60,8 +64,12 @@ SCHEMAS: dict[str, Schema] = {
             _record(
                 "Plan what a stack file asks for.",
                 {"text": _told(TEXT, "The file's text."), "file": _told(TEXT, "Its absolute path; relative paths begin "
-                 "in its folder."), "remove": {"type": "boolean", "const": False}},
-                {"text": "stack: digits\n...", "file": "weyr.yaml", "remove": False}, ("remove",),
+                 "in its folder."), "remove": {"type": "boolean", "const": False},
+                 "usage": _told(TEXT, "A usage file's text: figures in place of what would be assumed."),
+                 "usage_file": _told(TEXT, "Its path, for messages."),
+                 "over_budget": _told(FLAG, "Allow it to pass the stack's budgets.")},
+                {"text": "stack: digits\n...", "file": "weyr.yaml", "remove": False},
+                ("remove", "usage", "usage_file", "over_budget"),
             ),
             _record(
                 "Plan the removal of everything in a stack.",
@@ -76,6 +84,7 @@ SCHEMAS: dict[str, Schema] = {
         {"id": TEXT, "stack": TEXT, "parent": _told(TEXT, "The plan that was applied before; empty for the first."),
          "is_removal": FLAG, "has_changes": FLAG, "is_blocked": _told(FLAG, "Whether a finding forbids to apply it."),
          "made_at": TEXT, "summary": TEXT, "text": _told(TEXT, "The plan as `weyr plan` prints it."),
+         "markdown": _told(TEXT, "The plan as a comment on a pull request."),
          "counts": {"type": "object", "additionalProperties": COUNT},
          "steps": _list(of("Step"), "In the order of work."), "cost": of("PlanCost"), "prices": of("PlanPrices"),
          "drift": _list({"type": "object"}, "What was changed outside Weyr: ref and text."),
@@ -104,12 +113,18 @@ SCHEMAS: dict[str, Schema] = {
     "PlanCost": _record(
         "What the stack costs per month before and after.",
         {"currency": TEXT, "price_as": TEXT, "before": of("Amount"), "after": of("Amount"), "delta_micros": MICROS,
-         "objects": _list({"type": "object"})},
+         "one_run": _told(_maybe(of("Amount")), "One run of everything that has runs."),
+         "standing": _told(of("Amount"), "What is there in a month whether anything runs to its end or not."),
+         "run_rate_micros_per_hour": _told(MICROS, "Of what stands."),
+         "objects": _list({"type": "object"}, "Each with its change, figures, lines, and ways not chosen."),
+         "budgets": _list({"type": "object"}, "Each with its limit, what is expected, spent and left."),
+         "may_pass_budgets": FLAG},
         _PLAN_COST,
     ),
     "Amount": _record(
         "An amount of money.",
-        {"micros": MICROS, "is_complete": _told(FLAG, "False: some of it has no price; the true amount is higher."),
+        {"micros": MICROS, "least_micros": MICROS, "most_micros": MICROS,
+         "is_complete": _told(FLAG, "False: some of it has no price; the true amount is higher."),
          "unpriced": _list(TEXT)},
         _PLAN_COST["after"],
     ),

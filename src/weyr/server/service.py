@@ -5,7 +5,7 @@ Whatever touches the loop's world does so under its lock, and asks no engine mea
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -28,6 +28,7 @@ from weyr.ledger.grouping import By
 from weyr.ledger.meters import ms
 from weyr.ledger.prices.pins import Pin, changed_since, pin_of
 from weyr.reconcile.apply import apply_plan, planning_world
+from weyr.reconcile.foresight import foreseen
 from weyr.reconcile.order import give_order
 from weyr.reconcile.ports import Log
 from weyr.reconcile.scheduler.never import never_findings, standing_of
@@ -40,6 +41,7 @@ from weyr.stack.parse import parse_stack
 from weyr.stack.plan import make_plan
 from weyr.stack.plan_json import plan_json
 from weyr.stack.steps import Plan
+from weyr.stack.usage import parse_usage
 from weyr.store import kernel
 from weyr.store.kernel import PlanRow
 
@@ -104,8 +106,13 @@ class Service:
 
     # --- plans
 
-    def make_plan(self, text: str, file: str) -> dict[str, Any]:
-        """Plans what a stack file asks for, from what is there at this moment."""
+    def make_plan(
+        self, text: str, file: str, usage: str = "", usage_file: str = "usage.yaml", may_pass: bool = False
+    ) -> dict[str, Any]:
+        """Plans what a stack file asks for, from what is there at this moment.
+
+        Takes: `usage`, a usage file's text; `may_pass`: it may pass the stack's budgets.
+        """
         books = tuple(self.weyr.catalogue.books)
         stack = parse_stack(text, file, KINDS, engines=ENGINES, price_lists=books)
         self._look(stack.name)
@@ -119,7 +126,14 @@ class Service:
             + python_findings(stack)
             + standing_findings(stack.on, self.weyr.home)
         )
-        plan = make_plan(stack, world, KINDS, book, made_at=self._today(), extra=extra)
+        known = foreseen(self.weyr.ledger, self.weyr.catalogue, stack, KINDS, self.billed_at())
+        if usage:
+            specs = {ref: item.spec for ref, item in stack.objects.items()}
+            told = parse_usage(usage, usage_file, stack.name, specs, KINDS)
+            figures = {ref: {**known.usage.get(ref, {}), **told.get(ref, {})} for ref in {*known.usage, *told}}
+            known = replace(known, usage=figures)
+        known = replace(known, may_pass=may_pass)
+        plan = make_plan(stack, world, KINDS, book, made_at=self._today(), extra=extra, known=known)
         return self._kept(plan, file)
 
     def make_removal(self, stack: str) -> dict[str, Any]:

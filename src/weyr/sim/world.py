@@ -39,6 +39,7 @@ from weyr.sim.snapshot import Breach, Snapshot, Witness
 from weyr.sim.store import Died, SimDatabase, StoreFate, fresh_database
 from weyr.sim.tasks import default_script
 from weyr.sim.trouble import Trouble
+from weyr.stack.costs import Known
 from weyr.stack.parse import parse_stack
 from weyr.stack.plan import make_plan
 from weyr.stack.stack import Stack
@@ -207,7 +208,8 @@ class SimWorld:
 
     def _apply(self, name: str, stack: Stack | None, price_as: str) -> None:
         world = planning_world(self.loop.world, self.db, name)
-        plan = make_plan(stack, world, self.kinds, self.catalogue.book(price_as))
+        # What becomes of a budget that is passed is seen only where a plan may pass it.
+        plan = make_plan(stack, world, self.kinds, self.catalogue.book(price_as), known=Known(may_pass=True))
         for finding in plan.fatal:
             raise self.broken(PLAN, Breach(Ref(name, "", ""), f"{finding.summary}: {finding.detail}"))
         try:

@@ -1,6 +1,6 @@
 """What is unwise or impossible in a stack, though each field is right? Findings, each with its line."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
 from weyr.core.checking import Costs, Finding, Proposal
 from weyr.core.diagnostic import Diagnostic, Severity
@@ -12,16 +12,25 @@ from weyr.stack.world import World
 
 
 def findings_of(
-    stack: Stack, world: World, kinds: Kinds, costs: Iterable[ObjectCost] = (), currency: str = "USD"
+    stack: Stack,
+    world: World,
+    kinds: Kinds,
+    costs: Sequence[ObjectCost] = (),
+    currency: str = "USD",
+    may_pass: bool = False,
 ) -> list[Diagnostic]:
     """Everything there is to say: what holds for any stack, then what each kind knows of its own objects."""
-    after = {cost.ref: Costs(cost.after.micros, cost.after.unpriced) for cost in costs}
+    after = {
+        cost.ref: Costs(cost.after.micros, cost.after.unpriced, cost.run.micros if cost.run else None) for cost in costs
+    }
     proposal = Proposal(
         specs={ref: item.spec for ref, item in stack.objects.items()},
         outputs={ref: existing.outputs for ref, existing in world.objects.items()},
         monthly_micros=sum(cost.monthly_micros for cost in after.values()),
         currency=currency,
         costs=after,
+        before_micros=sum(cost.before.micros for cost in costs),
+        may_pass=may_pass,
     )
     found = [*_without_budget(stack, kinds), *_without_memory_limit(stack), *_secrets_in_the_open(stack)]
     for kind in kinds.values():
@@ -47,8 +56,7 @@ def _without_budget(stack: Stack, kinds: Kinds) -> Iterator[Diagnostic]:
 
 
 def _spends(kinds: Kinds, item: StackObject) -> bool:
-    estimate = kinds[item.ref.kind].estimate
-    return bool(estimate and estimate(item.spec))
+    return bool(kinds[item.ref.kind].expected(item.spec))
 
 
 def _without_memory_limit(stack: Stack) -> Iterator[Diagnostic]:

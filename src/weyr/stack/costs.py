@@ -1,13 +1,26 @@
-"""What will an object cost in a month? A kind's estimate times a price book, and never a guess of a price."""
+"""What will an object cost in a month, and in one run? A kind's estimate times a price book, never a guess of a price.
+
+An estimate is made three times: with the figures that are expected, with the lowest and with the highest, each at the
+prices of that end. The expected one is reckoned by the very function with which the ledger will post it.
+"""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from weyr.core.kind import AnyKind
+from weyr.core.assumptions import NO_PAST, Assumption, Past
+from weyr.core.decision import Spend
+from weyr.core.kind import AnyKind, Estimate
 from weyr.core.ref import Ref
 from weyr.core.schema import Spec
-from weyr.stack.steps import Amount, ObjectCost
+from weyr.stack.stack import Figure
+from weyr.stack.steps import Amount, CostLine, ObjectCost
+from weyr.stack.usage import Usage
+
+NOTHING = Amount()
+RUNS = "runs"
+"""What has this figure has a cost for each of them."""
 
 
 class Prices(Protocol):
@@ -28,28 +41,135 @@ class Prices(Protocol):
         ...
 
 
-def object_cost(ref: Ref, kind: AnyKind, before: Spec | None, after: Spec | None, prices: Prices) -> ObjectCost | None:
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a stack's cost beside its file and its prices.
+
+    `usage` is what somebody says of it, `past` what its own meters counted. `low` and `high` are the price book as it
+    may turn out at its ends, the same one where its prices are certain. `others` are books to compare it with. `spends`
+    is what each budget has counted in its running period. `may_pass`: whoever asks allows it to pass its budgets.
+    """
+
+    usage: Usage = field(default_factory=dict)
+    past: Mapping[Ref, Past] = field(default_factory=dict)
+    low: Prices | None = None
+    high: Prices | None = None
+    others: Sequence[Prices] = ()
+    spends: Mapping[Ref, Spend] = field(default_factory=dict)
+    may_pass: bool = False
+
+
+NOTHING_KNOWN = Known()
+
+
+def object_cost(
+    ref: Ref, kind: AnyKind, before: Spec | None, after: Spec | None, prices: Prices, known: Known = NOTHING_KNOWN
+) -> ObjectCost | None:
     """What one object costs before and after; None where the kind uses nothing that has a price."""
     if kind.estimate is None:
         return None
-    was, _ = _amount(kind, before, prices)
-    will_be, notes = _amount(kind, after, prices)
-    if was == will_be == Amount() and not notes:
+    pricing = Pricing(kind, prices, known, known.past.get(ref, NO_PAST), known.usage.get(ref, {}))
+    was, will_be = pricing.of(before), pricing.of(after)
+    if was.month == will_be.month == NOTHING and not will_be.notes:
         return None
-    return ObjectCost(ref, was, will_be, notes)
+    return ObjectCost(
+        ref,
+        was.month,
+        will_be.month,
+        will_be.notes,
+        will_be.assumptions,
+        was.run,
+        will_be.run,
+        will_be.lines,
+    )
 
 
-def _amount(kind: AnyKind, spec: Spec | None, prices: Prices) -> tuple[Amount, tuple[str, ...]]:
-    estimates = kind.estimate(spec) if kind.estimate and spec is not None else ()
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What an object of one spec will cost: a month, a run where it has runs, and by which lines and figures."""
+
+    month: Amount = NOTHING
+    run: Amount | None = None
+    lines: tuple[CostLine, ...] = ()
+    assumptions: tuple[Assumption, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Pricing:
+    """One object's kind, prices and figures; its specs may differ."""
+
+    kind: AnyKind
+    prices: Prices
+    known: Known
+    past: Past
+    told: Mapping[str, Figure]
+
+    def of(self, spec: Spec | None) -> Forecast:
+        """The forecast of one spec; of none, nothing."""
+        if spec is None:
+            return Forecast()
+        assumptions = self._assumptions(spec)
+        figures = {one.name: one.value for one in assumptions}
+        lines = priced(self._estimate(spec, figures), self.prices)
+        if not lines:
+            return Forecast()
+        month = _amount(lines)
+        run = None
+        if RUNS in figures:
+            run = _amount(priced(self._estimate(spec, {**figures, RUNS: 1.0}), self.prices))
+        return Forecast(
+            self._with_ends(spec, assumptions, month),
+            run,
+            lines,
+            assumptions,
+            tuple(dict.fromkeys(line.note for line in lines if line.note)),
+        )
+
+    def _assumptions(self, spec: Spec) -> tuple[Assumption, ...]:
+        """What a file says beats what was measured, and that what the kind would take."""
+        made = self.kind.assumes(spec, self.past) if self.kind.assumes else ()
+        return tuple(self.told[one.name].instead_of(one) if one.name in self.told else one for one in made)
+
+    def _with_ends(self, spec: Spec, assumptions: Sequence[Assumption], month: Amount) -> Amount:
+        """The amount with the least and the most that it may come to, where that is not the same."""
+        low, high = self.known.low or self.prices, self.known.high or self.prices
+        ends = []
+        for prices, figures in (
+            (low, {one.name: one.low for one in assumptions}),
+            (high, {one.name: one.high for one in assumptions}),
+        ):
+            is_same = prices is self.prices and all(figures[one.name] == one.value for one in assumptions)
+            ends.append(month.micros if is_same else _amount(priced(self._estimate(spec, figures), prices)).micros)
+        least, most = min(ends[0], month.micros), max(ends[1], month.micros)
+        return month if least == most else Amount(month.micros, month.unpriced, (least, most))
+
+    def _estimate(self, spec: Spec, figures: Mapping[str, float]) -> tuple[Estimate, ...]:
+        assert self.kind.estimate is not None
+        estimates: tuple[Estimate, ...] = self.kind.estimate(spec, figures)
+        return estimates
+
+
+def priced(estimates: Iterable[Estimate], prices: Prices) -> tuple[CostLine, ...]:
+    """Each line with what it costs; None where no price is known."""
+    listed = tuple(estimates)
     quantities: Counter[str] = Counter()
-    for line in estimates:
+    for line in listed:
         quantities[line.sku] += line.quantity
     prices = prices.beside(quantities)
-    micros, unpriced = 0, set()
-    for line in estimates:
-        cost = prices.monthly_micros(line.sku, line.quantity, line.hours_per_month)
-        if cost is None:
-            unpriced.add(line.sku)
-        else:
-            micros += cost
-    return Amount(micros, tuple(sorted(unpriced))), tuple(dict.fromkeys(line.note for line in estimates if line.note))
+    return tuple(
+        CostLine(
+            line.sku,
+            line.quantity,
+            line.hours_per_month,
+            prices.monthly_micros(line.sku, line.quantity, line.hours_per_month),
+            line.note,
+        )
+        for line in listed
+    )
+
+
+def _amount(lines: Iterable[CostLine]) -> Amount:
+    listed = tuple(lines)
+    unpriced = {line.sku for line in listed if line.micros is None}
+    return Amount(sum(line.micros or 0 for line in listed), tuple(sorted(unpriced)))

@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from weyr.core.diagnostic import Diagnostic, UserError, did_you_mean
 from weyr.core.kind import AnyKind, Kinds
 from weyr.stack.fields import Shape, shape_of, value_text
-from weyr.stack.render import Line, Style, Token, line_text
+from weyr.stack.render import line_text
 from weyr.stack.stack import Path, path_text
+from weyr.stack.style import Line, Style, Token
 
 TOP_LEVEL = {
     "stack": "The stack's name; it stands before every object's address.",
     "on": "The engine that its tasks run on, by name, or with its settings below the name; by default local.",
+    "usage": "What use its plans reckon with, by object: bucket/lake: {stored: 500GB}; by default what was measured.",
     "price_as": "The price list by which it is priced; by default aws/fargate.",
 }
 """The fields of a stack file that belong to no kind."""

@@ -15,12 +15,13 @@ from weyr.stack.sentences import INVALID, UNKNOWN, clipped, mistakes_of, sentenc
 from weyr.stack.stack import Path, Stack, StackObject
 from weyr.stack.switches import switches_for_numbers
 from weyr.stack.tree import Node, tree_of
+from weyr.stack.usage import Usage, usage_of
 
 PROBLEMS_MAX = 100
 """Problems shown at once; of the rest only the number is told."""
 
 _NAME_RULE = "begins with a lower-case letter; up to 39 more of a-z, 0-9, - and _ follow"
-_TOP = ("stack", "on", "price_as")
+_TOP = ("stack", "on", "price_as", "usage")
 
 
 @dataclass(slots=True)
@@ -72,10 +73,11 @@ def parse_stack(
     for kind in kinds.values():
         _section(reading, root, kind)
     needs = _linked(reading)
+    usage = _usage(reading, root)
     if reading.problems:
         raise UserError(*_in_order(reading))
     objects = {ref: _object(reading, ref, needs) for ref in reading.specs}
-    return Stack(reading.name, file, on, price_as, objects, _places(root, depth=1))
+    return Stack(reading.name, file, on, price_as, objects, _places(root, depth=1), usage)
 
 
 def _stack_name(reading: _Reading, root: Node) -> str:
@@ -214,6 +216,17 @@ def _linked(reading: _Reading) -> Needs:
     reading.problems.extend(linking.problems)
     reading.left_out += linking.left_out
     return linking.needs
+
+
+def _usage(reading: _Reading, root: Node) -> Usage:
+    """What the file says of the use that its objects will see."""
+    node, _place = _field(root, "usage")
+    if node is None:
+        return {}
+    specs = {ref: spec for ref, (spec, _node, _at) in reading.specs.items()}
+    usage, problems = usage_of(node, reading.name, specs, reading.kinds, reading.named)
+    reading.problems.extend(problems)
+    return usage
 
 
 def _object(reading: _Reading, ref: Ref, needs: Needs) -> StackObject:

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from weyr.core.assumptions import Origin
 from weyr.core.capability import Capability
 from weyr.core.decision import Phase
 from weyr.core.diagnostic import Diagnostic, Severity, UserError, WorldMoved
@@ -11,18 +12,18 @@ from weyr.core.kind import AnyKind, Kinds, Layer
 from weyr.core.ref import Ref
 from weyr.core.schema import Spec, ValidationError, from_plain, references_of, to_json, to_plain
 from weyr.stack.checks import findings_of
-from weyr.stack.costs import Prices, object_cost
+from weyr.stack.costs import NOTHING_KNOWN, Known, Prices, object_cost
 from weyr.stack.diff import Plain, differences
 from weyr.stack.fields import shape_of
 from weyr.stack.lint import lint
 from weyr.stack.order import ordered
 from weyr.stack.stack import Stack, StackObject
-from weyr.stack.steps import Action, Drift, FieldChange, ObjectCost, Plan, Step
+from weyr.stack.steps import Action, Amount, BudgetLeft, Drift, FieldChange, ObjectCost, Plan, Step, part_of, total_of
 from weyr.stack.world import Existing, World
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class Stands:
     """An existing object as today's kinds understand it; `spec` is None where they no longer do."""
 
     ref: Ref
@@ -36,7 +37,7 @@ class Known:
 
 
 Objects = Mapping[Ref, StackObject]
-Standing = Mapping[Ref, Known]
+Standing = Mapping[Ref, Stands]
 
 
 def make_plan(
@@ -47,11 +48,12 @@ def make_plan(
     *,
     made_at: str = "",
     extra: Sequence[Diagnostic] = (),
+    known: Known = NOTHING_KNOWN,
 ) -> Plan:
     """The steps from `world` to `stack`, with their cost and what there is to say about them.
 
     Takes: `stack` None to remove everything; `made_at` as it will be shown; `extra` findings of
-    whoever knows more, such as fields that no engine can honour.
+    whoever knows more, such as fields that no engine can honour; `known` what is known of its cost.
     Promises: pure; the same stack and world give the same plan under the same id.
     """
     assert stack is None or stack.name == world.stack, "a plan is for the world of its own stack"
@@ -61,7 +63,7 @@ def make_plan(
         *_forward(wanted, standing, world, kinds),
         *_backward(wanted, standing, world),
     ]
-    costs = _costs(wanted, standing, kinds, prices)
+    costs = _costs(wanted, standing, kinds, prices, known)
     findings = [
         *_protected(steps, standing),
         *_emptied(steps, kinds),
@@ -70,7 +72,7 @@ def make_plan(
         *extra,
     ]
     if stack:
-        findings += findings_of(stack, world, kinds, costs, prices.currency)
+        findings += findings_of(stack, world, kinds, costs, prices.currency, known.may_pass)
     on = stack.on if stack else world.on
     plan = Plan(
         id="",
@@ -86,6 +88,8 @@ def make_plan(
         findings=tuple(sorted(findings, key=_worst_first)),
         seen=_generations(world),
         made_at=made_at,
+        budgets=_budgets(wanted, kinds, costs, known),
+        may_pass=known.may_pass,
         was_on=world.on if world.parent and world.on != on else None,
     )
     return replace(plan, id=_id_of(plan))
@@ -103,16 +107,16 @@ def check_applicable(plan: Plan, world: World) -> None:
         raise WorldMoved(*moved)
 
 
-def _known(kinds: Kinds, ref: Ref, existing: Existing) -> Known:
+def _known(kinds: Kinds, ref: Ref, existing: Existing) -> Stands:
     """Reads a stored spec again, so that a field which is new since then has its default on both sides."""
     if ref.kind not in kinds:
-        return Known(ref, existing, None, existing.spec)
+        return Stands(ref, existing, None, existing.spec)
     kind = kinds[ref.kind]
     try:
         spec = from_plain(kind.spec, existing.spec)
     except ValidationError:
-        return Known(ref, existing, None, existing.spec)
-    return Known(ref, existing, spec, to_plain(kind.spec, spec))
+        return Stands(ref, existing, None, existing.spec)
+    return Stands(ref, existing, spec, to_plain(kind.spec, spec))
 
 
 def _forward(wanted: Objects, standing: Standing, world: World, kinds: Kinds) -> Iterable[Step]:
@@ -123,7 +127,7 @@ def _forward(wanted: Objects, standing: Standing, world: World, kinds: Kinds) ->
             yield step
 
 
-def _step(item: StackObject, was: Known | None, kind: AnyKind, past: int) -> Step | None:
+def _step(item: StackObject, was: Stands | None, kind: AnyKind, past: int) -> Step | None:
     plain = to_plain(kind.spec, item.spec)
     shape = shape_of(kind.spec)
     if was is None or was.is_leaving:
@@ -168,18 +172,33 @@ def _backward(wanted: Objects, standing: Standing, world: World) -> Iterable[Ste
         yield Step(Action.DESTROY, ref, generation + 1, generation, needs=tuple(sorted(leaving[ref])))
 
 
-def _needs(was: Known) -> set[Ref]:
+def _needs(was: Stands) -> set[Ref]:
     return {reference.ref(was.ref.stack) for _path, reference in references_of(was.spec)} if was.spec else set()
 
 
-def _costs(wanted: Objects, standing: Standing, kinds: Kinds, prices: Prices) -> tuple[ObjectCost, ...]:
+def _costs(wanted: Objects, standing: Standing, kinds: Kinds, prices: Prices, known: Known) -> tuple[ObjectCost, ...]:
     found = []
     for ref in sorted({*wanted, *standing}):
         if ref.kind in kinds:
             before = standing[ref].spec if ref in standing else None
             after = wanted[ref].spec if ref in wanted else None
-            cost = object_cost(ref, kinds[ref.kind], before, after, prices)
+            cost = object_cost(ref, kinds[ref.kind], before, after, prices, known)
             found += [cost] if cost else []
+    return tuple(found)
+
+
+def _budgets(wanted: Objects, kinds: Kinds, costs: Sequence[ObjectCost], known: Known) -> tuple[BudgetLeft, ...]:
+    """Each budget of the stack beside what it is expected to cost."""
+    found = []
+    month = total_of(cost.after for cost in costs)
+    for ref in sorted(wanted):
+        limits = kinds[ref.kind].limits
+        limit = limits(ref, wanted[ref].spec) if limits else None
+        if limit is not None:
+            expected = None if limit.reach.labels else part_of(month, limit.every.months)
+            spend = known.spends.get(ref)
+            spent, now = (spend.micros + spend.reserved_micros, spend.period) if spend else (None, "")
+            found.append(BudgetLeft(ref, limit.micros, limit.every.value, expected, spent, now))
     return tuple(found)
 
 
@@ -244,10 +263,16 @@ def _generations(world: World) -> dict[str, int]:
 
 
 def _id_of(plan: Plan) -> str:
-    """A hash of everything that is done and why it may be, but not of when and where it was written."""
+    """A hash of everything that is done and why it may be, but not of when and where it was written, nor of what
+    changes by itself from one minute to the next: what was spent, and what the meters say of use."""
     steps = tuple(replace(step, place=None) for step in plan.steps)
-    text = to_json(Plan, replace(plan, steps=steps, findings=(), made_at=""))
+    costs = tuple(ObjectCost(cost.ref, Amount(), Amount()) if _is_measured(cost) else cost for cost in plan.costs)
+    text = to_json(Plan, replace(plan, steps=steps, findings=(), made_at="", costs=costs, budgets=()))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _is_measured(cost: ObjectCost) -> bool:
+    return any(one.origin is Origin.MEASURED for one in cost.assumptions)
 
 
 def _worst_first(finding: Diagnostic) -> tuple[int, int, str]:

@@ -5,9 +5,11 @@ Fields are added, never renamed; `format` goes up if one has to change its meani
 
 from typing import Any
 
+from weyr.core.assumptions import HOURS_A_MONTH, Assumption
 from weyr.core.diagnostic import Diagnostic
+from weyr.stack.markdown import plan_markdown
 from weyr.stack.render import plan_text, summary_line
-from weyr.stack.steps import Amount, FieldChange, ObjectCost, Plan, Step
+from weyr.stack.steps import Amount, BudgetLeft, Candidate, CostLine, FieldChange, ObjectCost, Plan, Step
 
 FORMAT = 1
 
@@ -27,6 +29,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "is_blocked": bool(plan.fatal),
         "summary": summary_line(plan),
         "text": plan_text(plan),
+        "markdown": plan_markdown(plan),
         "counts": {
             "create": counts.create,
             "change": counts.change,
@@ -40,7 +43,12 @@ def plan_json(plan: Plan) -> dict[str, Any]:
             "before": _amount(plan.before),
             "after": _amount(plan.after),
             "delta_micros": plan.after.micros - plan.before.micros,
+            "one_run": _amount(plan.runs) if plan.runs else None,
+            "standing": _amount(plan.standing),
+            "run_rate_micros_per_hour": round(plan.standing.micros / HOURS_A_MONTH),
             "objects": [_cost(cost) for cost in plan.costs],
+            "budgets": [_budget(budget) for budget in plan.budgets],
+            "may_pass_budgets": plan.may_pass,
         },
         "drift": [{"ref": str(drift.ref), "text": drift.text} for drift in plan.drift],
         "findings": [diagnostic_json(finding) for finding in plan.findings],
@@ -81,7 +89,13 @@ def _field(field: FieldChange) -> dict[str, Any]:
 
 def _amount(amount: Amount) -> dict[str, Any]:
     """`is_complete` False: some of it has no price, so the true amount is higher."""
-    return {"micros": amount.micros, "is_complete": not amount.unpriced, "unpriced": list(amount.unpriced)}
+    return {
+        "micros": amount.micros,
+        "least_micros": amount.least,
+        "most_micros": amount.most,
+        "is_complete": not amount.unpriced,
+        "unpriced": list(amount.unpriced),
+    }
 
 
 def _cost(cost: ObjectCost) -> dict[str, Any]:
@@ -89,5 +103,57 @@ def _cost(cost: ObjectCost) -> dict[str, Any]:
         "ref": str(cost.ref),
         "before": _amount(cost.before),
         "after": _amount(cost.after),
+        "delta_micros": cost.after.micros - cost.before.micros,
+        "one_run": _amount(cost.run) if cost.run else None,
+        "one_run_before": _amount(cost.run_before) if cost.run_before else None,
         "notes": list(cost.notes),
+        "assumptions": [_assumption(one) for one in cost.assumptions],
+        "lines": [_line(line) for line in cost.lines],
+        "candidates": [_candidate(candidate) for candidate in cost.candidates],
+    }
+
+
+def _assumption(one: Assumption) -> dict[str, Any]:
+    """Hours, seconds, bytes or a bare number, by `measure`."""
+    return {
+        "name": one.name,
+        "measure": one.measure.name.lower(),
+        "value": one.value,
+        "low": one.low,
+        "high": one.high,
+        "origin": one.origin.value,
+        "said": one.said,
+    }
+
+
+def _line(line: CostLine) -> dict[str, Any]:
+    """`micros` null: no price is known."""
+    return {
+        "sku": line.sku,
+        "quantity": line.quantity,
+        "hours": line.hours,
+        "micros": line.micros,
+        "note": line.note,
+    }
+
+
+def _candidate(candidate: Candidate) -> dict[str, Any]:
+    return {
+        "name": candidate.name,
+        "month": _amount(candidate.month),
+        "is_chosen": candidate.is_chosen,
+        "why": candidate.why,
+    }
+
+
+def _budget(budget: BudgetLeft) -> dict[str, Any]:
+    """`spent_micros` and `left_micros` null: nothing is known of the running period."""
+    return {
+        "ref": str(budget.ref),
+        "limit_micros": budget.limit_micros,
+        "expected": _amount(budget.expected) if budget.expected else None,
+        "period": budget.period,
+        "now": budget.now,
+        "spent_micros": budget.spent_micros,
+        "left_micros": budget.left_micros,
     }

@@ -1,38 +1,12 @@
 """How does a plan read? Lines of styled pieces, from which plain text and a coloured terminal both come."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from enum import StrEnum
 
 from weyr.core.diagnostic import Diagnostic, Severity
 from weyr.core.units import money_text
-from weyr.stack.steps import Action, Amount, FieldChange, ObjectCost, Plan, Step
-
-
-class Style(StrEnum):
-    """What a piece of text means; the terminal gives each meaning a look, plain text none."""
-
-    PLAIN = "plain"
-    HEADING = "heading"
-    DIM = "dim"
-    CREATE = "create"
-    CHANGE = "change"
-    REPLACE = "replace"
-    DESTROY = "destroy"
-    FATAL = "fatal"
-    WARN = "warn"
-    INFO = "info"
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """A piece of a line in one style."""
-
-    text: str
-    style: Style = Style.PLAIN
-
-
-Line = tuple[Token, ...]
+from weyr.stack.money import cost_rows
+from weyr.stack.steps import Action, Amount, FieldChange, Plan, Step
+from weyr.stack.style import Line, Style, Token
 
 _STEP_STYLES = {
     Action.CREATE: Style.CREATE,
@@ -152,27 +126,6 @@ def _findings(findings: Iterable[Diagnostic]) -> Iterator[Line]:
 
 
 def _costs(plan: Plan) -> Iterator[Line]:
-    if not plan.costs:
-        return
-    yield (Token(f"Cost per month, priced as {plan.price_as}:", Style.HEADING),)
-    rows = [(str(cost.ref), _amounts(cost), _notes(cost)) for cost in plan.costs]
-    name_width, width = (max(len(row[column]) for row in rows) for column in (0, 1))
-    for name, amount, notes in rows:
-        yield (Token(f"  {name:<{name_width}}  {amount:>{width}}"), Token(f"  {notes}" if notes else "", Style.DIM))
-
-
-def _amounts(cost: ObjectCost) -> str:
-    if cost.before == cost.after or cost.before == Amount():
-        return _figure(cost.after)
-    return f"{_figure(cost.before)} → {_figure(cost.after)}"
-
-
-def _figure(amount: Amount) -> str:
-    if not amount.unpriced:
-        return money_text(amount.micros)
-    return f"at least {money_text(amount.micros)}" if amount.micros else "unknown"
-
-
-def _notes(cost: ObjectCost) -> str:
-    unpriced = [f"no price for {', '.join(cost.after.unpriced)}"] if cost.after.unpriced else []
-    return "; ".join([*cost.notes, *unpriced])
+    if plan.costs:
+        yield (Token(f"Cost per month, priced as {plan.price_as}:", Style.HEADING),)
+        yield from cost_rows(plan)

@@ -42,6 +42,7 @@ def stack_schema(
                 "default": "aws/fargate",
                 "description": TOP_LEVEL["price_as"],
             },
+            "usage": _usage(kinds),
             **sections,
         },
         "$defs": definitions,
@@ -55,6 +56,17 @@ def _engines(engines: Engines) -> dict[str, Any]:
     told = {"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": False}
     told["properties"] = {name: {**schema, "type": ["object", "null"]} for name, schema in settings.items()}
     return {"anyOf": [named, told], "default": LOCAL, "description": TOP_LEVEL["on"]}
+
+
+def _usage(kinds: Kinds) -> dict[str, Any]:
+    """Objects by kind and name, each with figures; which figures its kind knows is told by the plan."""
+    figure = {"type": ["number", "string"], "description": "a figure, or a range such as 2..6"}
+    return {
+        "description": TOP_LEVEL["usage"],
+        "type": ["object", "null"],
+        "propertyNames": {"pattern": f"^({'|'.join(sorted(kinds))})/{NAME.pattern}$"},
+        "additionalProperties": {"type": "object", "additionalProperties": figure},
+    }
 
 
 def _section(kind: AnyKind, definitions: dict[str, Any]) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """What is a stack, once its file has been read? Named objects with typed specs, places and needs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from weyr.core.assumptions import Assumption, Origin
 from weyr.core.diagnostic import Place
 from weyr.core.engine import HERE, On
 from weyr.core.ref import Ref
@@ -39,6 +40,23 @@ class StackObject:
 
 
 @dataclass(frozen=True, slots=True)
+class Figure:
+    """What somebody said in place of an assumption: its two ends, and where it stands."""
+
+    low: float
+    high: float
+    place: Place
+
+    def instead_of(self, assumption: Assumption) -> Assumption:
+        """The same assumption with this figure."""
+        middle = (self.low + self.high) / 2
+        said = str(self.place).rsplit("/", 1)[-1]
+        return replace(
+            assumption, value=middle, low=self.low, high=self.high, origin=Origin.USAGE, said=said
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
 class Stack:
     """A whole stack file, read and checked. `places` says where its own top-level fields stand."""
 
@@ -48,6 +66,8 @@ class Stack:
     price_as: str = "aws/fargate"
     objects: Mapping[Ref, StackObject] = field(default_factory=dict)
     places: Mapping[Path, Place] = field(default_factory=dict)
+    usage: Mapping[Ref, Mapping[str, Figure]] = field(default_factory=dict)
+    """What its file says of the use that it will see."""
 
     @property
     def place(self) -> Place:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from weyr.core.assumptions import Assumption
 from weyr.core.diagnostic import Diagnostic, Place, Severity
 from weyr.core.engine import On
 from weyr.core.ref import Ref
@@ -66,20 +67,87 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """Money per month in integer micro-units; `unpriced` names what no price is known for."""
+    """Money per month in integer micro-units; `unpriced` names what no price is known for.
+
+    `ends` are the least and the most that it may come to; None where that is not foreseen, or certain.
+    """
 
     micros: int = 0
     unpriced: tuple[str, ...] = ()
+    ends: tuple[int, int] | None = None
+
+    @property
+    def least(self) -> int:
+        return self.ends[0] if self.ends else self.micros
+
+    @property
+    def most(self) -> int:
+        return self.ends[1] if self.ends else self.micros
+
+
+@dataclass(frozen=True, slots=True)
+class CostLine:
+    """`quantity` of a SKU for so many hours of a month, as it will be metered; `micros` None: no price is known."""
+
+    sku: str
+    quantity: int
+    hours: float
+    micros: int | None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One way to have an object: where, on which market, for how much a month, and why it is chosen or is not."""
+
+    name: str
+    month: Amount
+    why: str
+    is_chosen: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetLeft:
+    """A budget beside what its running period has cost, and what such a period of this stack is expected to.
+
+    `expected` is None where it counts the cost of others too. `period` is `month`, `now` the running one, `2026-11`.
+    """
+
+    ref: Ref
+    limit_micros: int
+    period: str
+    expected: Amount | None
+    spent_micros: int | None = None
+    now: str = ""
+
+    @property
+    def left_micros(self) -> int | None:
+        """What may still be spent in the running period; None where nothing is known of it."""
+        return None if self.spent_micros is None else max(0, self.limit_micros - self.spent_micros)
+
+    @property
+    def above_micros(self) -> int:
+        """What is expected above the limit."""
+        return max(0, self.expected.micros - self.limit_micros) if self.expected else 0
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectCost:
-    """What one object costs per month before and after the plan, and the assumptions behind it."""
+    """What one object costs per month before and after the plan, and the assumptions behind it.
+
+    `run_before` and `run` are what one run costs, of what has runs. `lines` make up `after`. `candidates` are the ways
+    in which it could be had, the chosen one first.
+    """
 
     ref: Ref
     before: Amount
     after: Amount
     notes: tuple[str, ...] = ()
+    assumptions: tuple[Assumption, ...] = ()
+    run_before: Amount | None = None
+    run: Amount | None = None
+    lines: tuple[CostLine, ...] = ()
+    candidates: tuple[Candidate, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +189,10 @@ class Plan:
     findings: tuple[Diagnostic, ...] = ()
     seen: Mapping[str, int] = field(default_factory=dict)
     made_at: str = ""
+    budgets: tuple[BudgetLeft, ...] = ()
+    may_pass: bool = False
+    """Whoever made it allows it to pass its budgets."""
+
     was_on: On | None = None
     """Where its tasks have begun until now, if that changes."""
 
@@ -146,14 +218,34 @@ class Plan:
 
     @property
     def before(self) -> Amount:
-        return _total(cost.before for cost in self.costs)
+        return total_of(cost.before for cost in self.costs)
 
     @property
     def after(self) -> Amount:
-        return _total(cost.after for cost in self.costs)
+        return total_of(cost.after for cost in self.costs)
+
+    @property
+    def runs(self) -> Amount | None:
+        """What one run of everything that has runs costs; None where nothing has."""
+        runs = [cost.run for cost in self.costs if cost.run is not None]
+        return total_of(runs) if runs else None
+
+    @property
+    def standing(self) -> Amount:
+        """What of a month's cost is there whether anything runs to its end or not."""
+        return total_of(cost.after for cost in self.costs if cost.run is None)
 
 
-def _total(amounts: Iterable[Amount]) -> Amount:
+def total_of(amounts: Iterable[Amount]) -> Amount:
+    """The sum, and of its ends; whatever has no price is named."""
     parts = tuple(amounts)
     unpriced = {sku for amount in parts for sku in amount.unpriced}
-    return Amount(sum(amount.micros for amount in parts), tuple(sorted(unpriced)))
+    micros = sum(amount.micros for amount in parts)
+    ends = (sum(amount.least for amount in parts), sum(amount.most for amount in parts))
+    return Amount(micros, tuple(sorted(unpriced)), ends if ends != (micros, micros) else None)
+
+
+def part_of(amount: Amount, share: float) -> Amount:
+    """So much of an amount."""
+    ends = (round(amount.least * share), round(amount.most * share)) if amount.ends else None
+    return Amount(round(amount.micros * share), amount.unpriced, ends)

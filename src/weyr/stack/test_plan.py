@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from weyr.core.assumptions import Assumed
 from weyr.core.capability import Capability
 from weyr.core.decision import Decision, Phase
 from weyr.core.diagnostic import Diagnostic, Severity, UserError, WorldMoved
@@ -22,7 +23,7 @@ class BoxSpec(Spec):
     colour: str = field("red")
 
 
-def estimate(spec: BoxSpec) -> tuple[Estimate, ...]:
+def estimate(spec: BoxSpec, _assumed: Assumed) -> tuple[Estimate, ...]:
     return (Estimate("box", spec.size, 1.0, "as long as it stands"), Estimate("colour", 1, 1.0)) if spec.size else ()
 
 

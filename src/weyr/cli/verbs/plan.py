@@ -2,6 +2,7 @@
 
 import json
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -11,14 +12,21 @@ from weyr.cli.advice import hint
 from weyr.cli.boundary import USAGE
 from weyr.cli.connect import reader
 from weyr.cli.group import Session, verb, verb_app
-from weyr.cli.options import AsJson
+from weyr.cli.options import AsJson, OverBudget, Usage
 from weyr.cli.plans import planned, refuse_fatal, removal
 from weyr.cli.screen import folded, put, put_json, say
-from weyr.cli.stackfile import read_stack_file
+from weyr.cli.stackfile import read_stack_file, read_usage_file
 from weyr.core.diagnostic import Diagnostic, UserError
 
 HAS_CHANGES = USAGE
 app = verb_app()
+
+
+class Form(StrEnum):
+    """How a plan is printed."""
+
+    TEXT = "text"
+    MARKDOWN = "markdown"
 
 
 @verb(app, "weyr plan examples/digits --exit-code")
@@ -32,6 +40,11 @@ def plan(
     exit_code: Annotated[
         bool, typer.Option("--exit-code", help="Exit with 2 if there are changes, 0 if there are none.")
     ] = False,
+    usage: Usage = None,
+    over_budget: OverBudget = False,
+    form: Annotated[
+        Form, typer.Option("--format", help="How to print it; markdown is a comment on a pull request.")
+    ] = Form.TEXT,
     as_json: AsJson = False,
 ) -> None:
     """Show what would change and what it would cost.
@@ -40,12 +53,18 @@ def plan(
     """
     session: Session = ctx.obj
     client = reader(session.home)
-    made = removal(client, remove) if remove else planned(client, read_stack_file(path))
+    if remove:
+        made = removal(client, remove)
+    else:
+        told = read_usage_file(usage) if usage else None
+        made = planned(client, read_stack_file(path), told, over_budget)
     if out is not None:
         _keep(out, json.dumps(dict(made.answer), indent=2) + "\n")
         say(f"Kept in {out}. Carry it out with: weyr apply {out}")
     if as_json:
         put_json(dict(made.answer))
+    elif form is Form.MARKDOWN:
+        put(str(made.answer.get("markdown", "")).rstrip("\n"))
     else:
         put(folded(made.text, sys.stdout))
         if not remove and (waste := hint(client, made.stack)):

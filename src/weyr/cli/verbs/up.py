@@ -1,6 +1,6 @@
 """`weyr up`: plan, ask, apply, follow, and say what stands."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -14,10 +14,10 @@ from weyr.cli.connect import ensured, stop
 from weyr.cli.follow import Follower, Judge
 from weyr.cli.group import Session, verb, verb_app
 from weyr.cli.objects import Outcome, Row, outcome_of
-from weyr.cli.options import AsJson, Timeout, Yes
+from weyr.cli.options import AsJson, OverBudget, Timeout, Usage, Yes
 from weyr.cli.plans import PlanView, asked_by, planned, refuse_fatal, tell_plan
 from weyr.cli.screen import put_json, say
-from weyr.cli.stackfile import StackFile, read_stack_file
+from weyr.cli.stackfile import read_stack_file, read_usage_file
 from weyr.cli.stages import stage
 from weyr.cli.summary import stack_summary
 
@@ -31,6 +31,8 @@ def up(
     yes: Yes = False,
     detach: Annotated[bool, typer.Option("--detach", help="Apply and return; do not follow.")] = False,
     timeout: Timeout = None,
+    usage: Usage = None,
+    over_budget: OverBudget = False,
     as_json: AsJson = False,
 ) -> None:
     """Bring a stack up and follow it until it stands.
@@ -40,7 +42,10 @@ def up(
     session: Session = ctx.obj
     file = read_stack_file(path)
     client, was_started = ensured(session.home, is_auto=True)
-    plan = _agreed(client, file, was_started, yes, f"weyr up {path or ''}".strip())
+    told = read_usage_file(usage) if usage else None
+    plan = _agreed(
+        client, lambda: planned(client, file, told, over_budget), was_started, yes, f"weyr up {path or ''}".strip()
+    )
     if plan is None:
         say("Nothing was changed.")
         raise typer.Exit(FAILED)
@@ -86,11 +91,13 @@ def _judge(plan: PlanView) -> Judge:
     return judge
 
 
-def _agreed(client: HttpClient, file: StackFile, was_started: bool, is_yes: bool, command: str) -> PlanView | None:
+def _agreed(
+    client: HttpClient, make: Callable[[], PlanView], was_started: bool, is_yes: bool, command: str
+) -> PlanView | None:
     """The plan if the user wants it. A server that was started only to hear "no" is stopped again."""
     is_wanted = False
     try:
-        plan = planned(client, file)
+        plan = make()
         tell_plan(plan)
         refuse_fatal(plan)
         is_wanted = not plan.has_changes or confirmed("Apply this plan?", is_yes, command)

@@ -39,6 +39,7 @@ from weyr.sim.rehearsal.setting import CALM_FROM_S, Setting
 from weyr.sim.rehearsal.weather import Weather
 from weyr.sim.scripts import Script
 from weyr.sim.tasks import FOREVER_S
+from weyr.stack.costs import Known
 from weyr.stack.plan import make_plan
 from weyr.stack.stack import Stack
 from weyr.store import kernel
@@ -139,7 +140,8 @@ class Rehearsal:
         """Applies the file's plan, but for the jobs that come when somebody asks. Raises: UserError."""
         stack, now = self.stack, self.clock.now()
         world = planning_world(self.world, self.db, stack.name)
-        plan = make_plan(stack, world, self.kinds, self.catalogue.book(stack.price_as))
+        # What becomes of a budget that is passed is seen only where a plan may pass it.
+        plan = make_plan(stack, world, self.kinds, self.catalogue.book(stack.price_as), known=Known(may_pass=True))
         if plan.fatal:
             raise UserError(*plan.fatal)
         steps = tuple(step for step in plan.steps if not self._is_asked(step.ref))

@@ -4,7 +4,7 @@ from weyr.core.capability import Capability
 from weyr.core.kind import Kind, Layer
 from weyr.core.task_usage import task_usage
 from weyr.kinds.compute.dev.checks import checks
-from weyr.kinds.compute.dev.decide import WAKE, decide, estimate, refuses
+from weyr.kinds.compute.dev.decide import WAKE, assumes, decide, estimate, refuses
 from weyr.kinds.compute.dev.memory import DevMemory, reborn
 from weyr.kinds.compute.dev.spec import DevSpec
 
@@ -19,6 +19,7 @@ KIND = Kind(
     memory=DevMemory,
     usage=lambda _spec, things: task_usage(things),
     estimate=estimate,
+    assumes=assumes,
     reborn=reborn,
     begins_again=True,
     checks=checks,

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from weyr.core import replica_set
+from weyr.core.assumptions import HOURS_A_MONTH, Assumed, Assumption, Past, awake_hours
 from weyr.core.capability import Capability, TaskBody
 from weyr.core.decision import Condition, ConditionType, Decision, Ensure, Need, Note, Phase, Release, View, Want
 from weyr.core.kind import Estimate
@@ -65,12 +66,15 @@ def decide(want: Want[DevSpec], view: View[DevMemory]) -> Decision[DevMemory]:
     return Decision((*ensured, *stops), (condition,), outputs, memory, notes=(*notes, *closed), again_s=again_s)
 
 
-def estimate(spec: DevSpec) -> tuple[Estimate, ...]:
-    """A working month, or as long as its calendar is open where that is less."""
-    open_hours = spec.calendar.hours_per_month if spec.calendar else HOURS_PER_MONTH
-    hours = min(HOURS_PER_MONTH, open_hours)
-    note = "eight hours a working day" if hours == HOURS_PER_MONTH else "while its calendar is open"
-    return tuple(Estimate(sku, quantity, hours, note) for sku, quantity in planned_quantities(spec))
+def assumes(spec: DevSpec, past: Past) -> tuple[Assumption, ...]:
+    """A working month, eight hours a working day, or as long as its calendar is open where that is less. Forgotten over
+    nights and weekends it is awake all of that."""
+    open_hours = spec.calendar.hours_per_month if spec.calendar else HOURS_A_MONTH
+    return (awake_hours(min(HOURS_PER_MONTH, open_hours), past, open_hours),)
+
+
+def estimate(spec: DevSpec, assumed: Assumed) -> tuple[Estimate, ...]:
+    return tuple(Estimate(sku, quantity, assumed["hours"]) for sku, quantity in planned_quantities(spec))
 
 
 def refuses(memory: DevMemory | None, verb: str) -> str:

@@ -4,7 +4,7 @@ from weyr.core.capability import Capability
 from weyr.core.kind import Kind, Layer
 from weyr.core.task_usage import task_usage
 from weyr.kinds.compute.function.checks import checks
-from weyr.kinds.compute.function.decide import decide, estimate
+from weyr.kinds.compute.function.decide import assumes, decide, estimate
 from weyr.kinds.compute.function.memory import FunctionMemory, reborn
 from weyr.kinds.compute.function.spec import FunctionSpec
 
@@ -19,6 +19,7 @@ KIND = Kind(
     memory=FunctionMemory,
     usage=lambda _spec, things: task_usage(things),
     estimate=estimate,
+    assumes=assumes,
     reborn=reborn,
     checks=checks,
 )

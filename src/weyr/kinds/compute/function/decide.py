@@ -7,6 +7,7 @@ plane makes instances of it. A function without a host is asleep: the plane hold
 from dataclasses import dataclass, replace
 
 from weyr.core import replica_set
+from weyr.core.assumptions import HOURS_A_MONTH, SLEEPS, Assumed, Assumption, Past, awake_hours
 from weyr.core.capability import Capability, TaskBody
 from weyr.core.decision import (
     Condition,
@@ -28,7 +29,6 @@ from weyr.core.replica_set import Replica, ReplicaSet, Sight
 from weyr.core.routes import RouteBody, RouteVersion
 from weyr.core.seen import FunctionFacts, TaskState
 from weyr.core.task_usage import planned_quantities, task_meters
-from weyr.core.units import HOUR_S, MONTH_S
 from weyr.kinds.compute.function.body import function_body, host_body, key_of
 from weyr.kinds.compute.function.conclude import DOOR, PLANE, conclude, facts_of, route_of
 from weyr.kinds.compute.function.memory import FunctionMemory
@@ -78,13 +78,13 @@ def decide(want: Want[FunctionSpec], view: View[FunctionMemory]) -> Decision[Fun
     )
 
 
-def estimate(spec: FunctionSpec) -> tuple[Estimate, ...]:
+def assumes(spec: FunctionSpec, past: Past) -> tuple[Assumption, ...]:
     """A function that keeps instances warm stands all month; one that sleeps is assumed awake a tenth of it."""
-    hours, note = MONTH_S / HOUR_S, "kept warm"
-    if spec.scale.warm == 0:
-        hours, note = hours / 10, "awake a tenth of the time"
-    lines = planned_quantities(spec)
-    return tuple(Estimate(sku, quantity, hours, note) for sku, quantity in lines)
+    return (awake_hours(HOURS_A_MONTH if spec.scale.warm else HOURS_A_MONTH / SLEEPS, past),)
+
+
+def estimate(spec: FunctionSpec, assumed: Assumed) -> tuple[Estimate, ...]:
+    return tuple(Estimate(sku, quantity, assumed["hours"]) for sku, quantity in planned_quantities(spec))
 
 
 def _noted_use(look: _Look, memory: FunctionMemory) -> FunctionMemory:

@@ -5,7 +5,7 @@ from weyr.core.kind import Kind, Layer
 from weyr.core.task_usage import task_usage
 from weyr.kinds.compute.job.checks import checks
 from weyr.kinds.compute.job.decide import decide
-from weyr.kinds.compute.job.estimate import estimate
+from weyr.kinds.compute.job.estimate import assumes, estimate
 from weyr.kinds.compute.job.memory import JobMemory, reborn
 from weyr.kinds.compute.job.spec import JobSpec
 
@@ -20,6 +20,8 @@ KIND = Kind(
     memory=JobMemory,
     usage=lambda _spec, things: task_usage(things),
     estimate=estimate,
+    assumes=assumes,
+    markets=lambda spec: {word: spec.model_copy(update={"spot": word == "spot"}) for word in ("spot", "on demand")},
     reborn=reborn,
     reads_cost=lambda spec: spec.max_cost is not None,
     checks=checks,

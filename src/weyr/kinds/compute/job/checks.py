@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from weyr.core.checking import Finding, Proposal
 from weyr.core.diagnostic import Severity
 from weyr.core.ref import Ref
+from weyr.core.task_usage import planned_quantities
 from weyr.core.units import Money, duration_text, money_text
-from weyr.kinds.compute.job.estimate import estimate, runs_a_month
 from weyr.kinds.compute.job.spec import JobSpec
 
 
@@ -33,7 +33,7 @@ def checks(proposal: Proposal) -> Iterator[Finding]:
 
 def _of_bound(ref: Ref, spec: JobSpec, bound: Money, proposal: Proposal) -> Iterator[Finding]:
     """A bound on the cost that nothing would hold it to, or that it would run into before it is done."""
-    if not estimate(spec):
+    if not planned_quantities(spec):
         detail = (
             f"{ref} runs on a pool's nodes, which are paid for used or idle: what it costs by itself is not counted."
         )
@@ -50,7 +50,7 @@ def _of_bound(ref: Ref, spec: JobSpec, bound: Money, proposal: Proposal) -> Iter
         detail = f"What {ref} costs is not known, as nothing says what an hour of {' or '.join(costs.unpriced)} does."
         severity = Severity.WARN if costs.monthly_micros else Severity.FATAL
         yield _never_held(ref, detail, "price_as: aws/fargate", severity)
-    run_micros = costs.monthly_micros // (runs_a_month(spec.schedule) if spec.schedule else 1)
+    run_micros = costs.run_micros or 0
     if spec.expected_duration is not None and run_micros > bound.micros:
         detail = (
             f"A run of {ref} takes {duration_text(spec.expected_duration)} and costs {money_text(run_micros)} "

@@ -1,9 +1,10 @@
 """What will a job use if it runs as written? Pure."""
 
+from weyr.core.assumptions import WEEK_S, Assumed, Assumption, Measure, Origin, Past
 from weyr.core.cron import next_after, parse_cron, zone_of
 from weyr.core.kind import Estimate
 from weyr.core.task_usage import planned_quantities
-from weyr.core.units import HOUR_S, MONTH_S, duration_text
+from weyr.core.units import HOUR_S, MONTH_S
 from weyr.kinds.compute.job.array import array_of, count_of
 from weyr.kinds.compute.job.spec import JobSpec, Schedule
 
@@ -13,17 +14,17 @@ YEAR_S = 12 * MONTH_S
 OFTEN = 400
 
 
-def estimate(spec: JobSpec) -> tuple[Estimate, ...]:
-    """One run a month, of the expected duration, the time limit, or an assumed hour; each index and replica of it."""
-    seconds = spec.expected_duration or spec.time_limit or float(HOUR_S)
-    word = "expected" if spec.expected_duration else "at most" if spec.time_limit else "assumed"
-    lines = planned_quantities(spec, spec.spot)
-    array = array_of(spec)
-    tasks = spec.replicas * (count_of(array) if array else 1)
-    each = f", {tasks} tasks" if tasks > 1 else ""
-    runs = runs_a_month(spec.schedule) if spec.schedule else 1
-    note = f"{'one run' if runs == 1 else f'{runs:g} runs'}, {duration_text(seconds)} {word}{each}"
-    return tuple(Estimate(sku, quantity, runs * tasks * seconds / HOUR_S, note) for sku, quantity in lines)
+def assumes(spec: JobSpec, past: Past) -> tuple[Assumption, ...]:
+    """How often it runs in a month, and how long one run takes."""
+    return _runs(spec, past), _duration(spec, past)
+
+
+def estimate(spec: JobSpec, assumed: Assumed) -> tuple[Estimate, ...]:
+    """Its runs, of so long each; each index and replica of it."""
+    tasks = _tasks(spec)
+    note = f"{tasks} tasks" if tasks > 1 else ""
+    hours = assumed["runs"] * tasks * assumed["duration"] / HOUR_S
+    return tuple(Estimate(sku, quantity, hours, note) for sku, quantity in planned_quantities(spec, spec.spot))
 
 
 def runs_a_month(schedule: Schedule) -> int:
@@ -34,3 +35,32 @@ def runs_a_month(schedule: Schedule) -> int:
     while found < OFTEN and at < A_MONDAY + YEAR_S:
         at, found = next_after(cron, zone, at), found + 1
     return max(1, round(found * MONTH_S / (at - A_MONDAY)))
+
+
+def _runs(spec: JobSpec, past: Past) -> Assumption:
+    if spec.schedule:
+        return Assumption.sure("runs", Measure.COUNT, runs_a_month(spec.schedule), Origin.STACK, "by schedule")
+    if past.tasks and past.observed_s >= WEEK_S:
+        runs = past.monthly(past.tasks / _tasks(spec))
+        return Assumption.sure("runs", Measure.COUNT, runs, Origin.MEASURED, past.said)
+    return Assumption.sure("runs", Measure.COUNT, 1.0)
+
+
+def _duration(spec: JobSpec, past: Past) -> Assumption:
+    """What was measured beats an expectation, that a limit, and that an assumption."""
+    limit = spec.time_limit
+    if past.tasks:
+        mean_s = past.task_s / past.tasks
+        mean_s = min(mean_s, limit) if limit else mean_s
+        said = f"in {past.tasks} run{'s' if past.tasks > 1 else ''}"
+        return Assumption.sure("duration", Measure.DURATION, mean_s, Origin.MEASURED, said)
+    if spec.expected_duration:
+        return Assumption.sure("duration", Measure.DURATION, spec.expected_duration, Origin.STACK, "expected")
+    if limit:
+        return Assumption("duration", Measure.DURATION, limit, 0.0, limit, Origin.STACK, "at most")
+    return Assumption.sure("duration", Measure.DURATION, float(HOUR_S))
+
+
+def _tasks(spec: JobSpec) -> int:
+    array = array_of(spec)
+    return spec.replicas * (count_of(array) if array else 1)

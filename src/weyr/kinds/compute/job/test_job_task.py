@@ -7,6 +7,7 @@ from any_history import History, Move, goes_away, moves
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from weyr.core.assumptions import NO_PAST, Past
 from weyr.core.capability import TaskBody
 from weyr.core.checking import Proposal
 from weyr.core.decision import Ensure, Need, Phase
@@ -16,7 +17,7 @@ from weyr.core.seen import EndReason, TaskEnd, TaskFacts, TaskState
 from weyr.kinds.compute.job import KIND
 from weyr.kinds.compute.job.body import attempt_bodies
 from weyr.kinds.compute.job.checks import checks
-from weyr.kinds.compute.job.estimate import estimate
+from weyr.kinds.compute.job.estimate import assumes, estimate
 from weyr.kinds.compute.job.test_job import DIGITS, LAKE, TRAIN, job, task
 from weyr.kinds.compute.job.version import program_of
 
@@ -86,14 +87,19 @@ def test_what_is_written_reaches_the_task() -> None:
 
 def test_a_run_is_priced_by_what_is_known_of_its_length() -> None:
     """An expectation beats a limit, and a limit an assumption; the plan says which it was."""
-    notes = {
-        "one run, 1h assumed": job(),
-        "one run, 2h at most": job(time_limit="2h"),
-        "one run, 1m expected": job(time_limit="2h", expected_duration="1m"),
+    ran = Past(8 * 86_400, task_s=4 * 90.0, tasks=4)
+    told = {
+        "duration 1h assumed": (job(), NO_PAST, 1.0),
+        "duration 2h (0s..2h) at most": (job(time_limit="2h"), NO_PAST, 2.0),
+        "duration 1m expected": (job(time_limit="2h", expected_duration="1m"), NO_PAST, 1 / 60),
+        "duration 1m30s measured (in 4 runs)": (job(expected_duration="1m"), ran, 730 / 192 * 4 * 90 / 3600),
     }
-    for note, spec in notes.items():
-        (line,) = estimate(spec)
-        assert (line.note, line.sku, line.quantity) == (note, "task.cpu", 1000)
+    for text, (spec, past, hours) in told.items():
+        runs, duration = assumes(spec, past)
+        (line,) = estimate(spec, {"runs": runs.value, "duration": duration.value})
+        assert duration.text == text
+        assert (line.sku, line.quantity) == ("task.cpu", 1000)
+        assert abs(line.hours_per_month - hours) < 1e-9
 
 
 def test_spot_without_checkpoints_is_unwise() -> None:

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 
+from weyr.core.assumptions import HOURS_A_MONTH, Assumed, Assumption, Measure, Origin, Past
 from weyr.core.decision import Thing
 from weyr.core.kind import Estimate, Usage
 from weyr.core.pools import NodeBody, NodeFacts
 from weyr.core.seen import Present
-from weyr.core.units import MONTH_S
 from weyr.kinds.compute.pool.spec import PoolSpec
 
 PRICED = "node.money"
@@ -24,15 +24,22 @@ def usage(_spec: PoolSpec, things: Mapping[str, Thing]) -> tuple[Usage, ...]:
     return tuple(line for thing in things.values() for line in _usage_of(thing))
 
 
-def estimate(spec: PoolSpec) -> tuple[Estimate, ...]:
-    """The nodes that it keeps; what comes and goes by need is not foreseen, and is said beside them."""
+def assumes(spec: PoolSpec, past: Past) -> tuple[Assumption, ...]:
+    """The nodes that it keeps; what comes and goes by need is not foreseen until its meters tell of it."""
+    if past.tells_rates:
+        nodes = min(float(max(spec.min, spec.max)), max(float(spec.min), past.task_s / past.observed_s))
+        return (Assumption("nodes", Measure.COUNT, nodes, nodes, nodes, Origin.MEASURED, past.said, spec.max),)
+    return (
+        Assumption("nodes", Measure.COUNT, spec.min, spec.min, max(spec.min, spec.max), Origin.STACK, "", spec.max),
+    )
+
+
+def estimate(spec: PoolSpec, assumed: Assumed) -> tuple[Estimate, ...]:
     price = spec.price.micros if spec.price else None
     sku, quantity = (UNPRICED, 1) if price is None else (PRICED, price)
-    note = f"{spec.min} of at most {spec.max} nodes kept all the time" if spec.min else "no node kept"
-    if spec.max > spec.min and spec.price:
-        note += f"; each of up to {spec.max - spec.min} more {spec.price} per hour, while it is needed"
-    hours = spec.calendar.hours_per_month if spec.calendar else MONTH_S / 3600
-    return (Estimate(sku, quantity * spec.min, hours, note + ", while it is open" * bool(spec.calendar)),)
+    note = f"{spec.price} per hour and node" if spec.price else ""
+    hours = spec.calendar.hours_per_month if spec.calendar else HOURS_A_MONTH
+    return (Estimate(sku, quantity, hours * assumed["nodes"], note + ", while it is open" * bool(spec.calendar)),)
 
 
 def _usage_of(thing: Thing) -> Iterator[Usage]:

@@ -5,7 +5,7 @@ from weyr.core.kind import Kind, Layer
 from weyr.core.task_usage import task_usage
 from weyr.kinds.compute.service.checks import checks
 from weyr.kinds.compute.service.closing import WAKE, refuses
-from weyr.kinds.compute.service.decide import decide, estimate
+from weyr.kinds.compute.service.decide import assumes, decide, estimate, on_markets
 from weyr.kinds.compute.service.demand import demand
 from weyr.kinds.compute.service.memory import ServiceMemory, reborn
 from weyr.kinds.compute.service.spec import ServiceSpec
@@ -21,6 +21,8 @@ KIND = Kind(
     memory=ServiceMemory,
     usage=lambda _spec, things: task_usage(things),
     estimate=estimate,
+    assumes=assumes,
+    markets=on_markets,
     reborn=reborn,
     checks=checks,
     demand=demand,

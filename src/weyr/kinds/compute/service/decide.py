@@ -8,6 +8,7 @@ let go of it. How many may start and leave at once is the rollout's; a version t
 from dataclasses import dataclass, replace
 
 from weyr.core import replica_set
+from weyr.core.assumptions import HOURS_A_MONTH, Assumed, Assumption, Past, kept_at_rest, whole_parts
 from weyr.core.capability import Capability, TaskBody
 from weyr.core.decision import (
     Condition,
@@ -29,7 +30,6 @@ from weyr.core.replica_set import Replica, ReplicaSet, Sight
 from weyr.core.routes import RouteBody, RouteVersion
 from weyr.core.seen import EndReason, RouteFacts, TaskEnd
 from weyr.core.task_usage import kept_counts, planned_quantities, replica_on, task_meters
-from weyr.core.units import HOUR_S, MONTH_S
 from weyr.kinds.compute.service import closing
 from weyr.kinds.compute.service.body import key_of, replica_body
 from weyr.kinds.compute.service.conclude import ROUTE, closed_condition, conclude, route_of
@@ -95,19 +95,31 @@ def decide(want: Want[ServiceSpec], view: View[ServiceMemory]) -> Decision[Servi
     )
 
 
-def estimate(spec: ServiceSpec) -> tuple[Estimate, ...]:
-    """All replicas that are kept at rest, all month; one that may sleep is assumed awake a tenth of it."""
-    kept = spec.replicas if spec.scale is None else max(1, spec.scale.min)
-    sleeps = spec.scale is not None and spec.scale.min == 0
-    open_hours = spec.calendar.hours_per_month if spec.calendar else MONTH_S / HOUR_S
-    rest = "while its calendar is open" if spec.calendar else "always on"
-    hours, note = (open_hours / 10, "awake a tenth of the time") if sleeps else (open_hours, rest)
+def assumes(spec: ServiceSpec, past: Past) -> tuple[Assumption, ...]:
+    """The replicas kept at rest, while its calendar is open; one that may sleep is assumed awake a tenth of that."""
+    open_hours = spec.calendar.hours_per_month if spec.calendar else HOURS_A_MONTH
+    if spec.scale is None:
+        return kept_at_rest(spec.replicas, spec.replicas, past, open_hours)
+    return kept_at_rest(spec.scale.min, spec.scale.max, past, open_hours)
+
+
+def estimate(spec: ServiceSpec, assumed: Assumed) -> tuple[Estimate, ...]:
     steady = spec.scale.steady if spec.scale else None
     return tuple(
-        Estimate(sku, quantity * count, hours, f"{'' if sleeps else f'{count} '}{'on spot, ' if is_spot else ''}{note}")
+        Estimate(sku, quantity * count, assumed["hours"] * part, f"{count} on spot" if is_spot else "")
+        for kept, part in whole_parts(assumed["replicas"])
         for count, is_spot in kept_counts(kept, steady)
         for sku, quantity in planned_quantities(spec, is_spot)
     )
+
+
+def on_markets(spec: ServiceSpec) -> dict[str, ServiceSpec]:
+    """The same one with and without spot; one that does not scale has no choice."""
+    scale = spec.scale
+    if scale is None:
+        return {}
+    scales = {word: scale.model_copy(update={"spot": word == "spot"}) for word in ("spot", "on demand")}
+    return {word: spec.model_copy(update={"scale": other}) for word, other in scales.items()}
 
 
 def _scaled(

@@ -78,6 +78,9 @@ class BudgetSpec(Spec):
         "alert",
         description="At the limit: block (nothing new begins), floor (fewest replicas), drain, stop; or only alert.",
     )
+    above: Literal["refuse", "warn"] = field(
+        "refuse", description="A plan of this stack that is expected to cost more: refuse it, or only warn of it."
+    )
     notify: tuple[Annotated[Notify, checked(_notify)], ...] = field(
         (), description="Who gets each alert, beside the log.", max_length=10
     )

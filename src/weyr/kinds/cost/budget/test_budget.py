@@ -219,8 +219,9 @@ def test_a_budget_goes_away_with_its_alerts_and_its_stop() -> None:
 
 
 CHECKED = {
-    "it will be passed, then stop": (budget(then="stop", limit="5 USD"), Severity.WARN, "everything that spends"),
-    "it will be passed, then an alert": (budget(limit="5 USD"), Severity.WARN, "then there is an alert"),
+    "it will be passed, then stop": (budget(then="stop", limit="5 USD"), Severity.FATAL, "everything that spends"),
+    "it will be passed, then an alert": (budget(limit="5 USD"), Severity.FATAL, "then there is an alert"),
+    "it says only to warn": (budget(limit="5 USD", above="warn"), Severity.WARN, "then there is an alert"),
     "it is in another currency": (budget(limit="5 EUR"), Severity.FATAL, "cannot be compared"),
     "it is enough": (budget(limit="50 USD"), None, ""),
 }
@@ -236,6 +237,17 @@ def test_the_plan_says_what_will_become_of_it(case: str) -> None:
 
     assert [finding.severity for finding in found] == ([severity] if severity else [])
     assert all(text in finding.detail for finding in found)
+
+
+def test_what_costs_no_more_than_before_is_never_refused() -> None:
+    """Whoever is over a budget and saves half of it must not be kept from that; nor whoever was told, and allows it."""
+    spec = budget(limit="5 USD")
+    dear, cheaper = 10 * MICROS, 20 * MICROS
+
+    saving = list(checks(Proposal({MONTH: spec}, {}, monthly_micros=dear, before_micros=cheaper)))
+    allowed = list(checks(Proposal({MONTH: spec}, {}, monthly_micros=dear, may_pass=True)))
+
+    assert [finding.severity for finding in (*saving, *allowed)] == [Severity.WARN, Severity.WARN]
 
 
 FACTS = st.builds(NoticeFacts, st.just(1.0), st.booleans())

@@ -7,7 +7,7 @@ from weyr.kinds.ml.endpoint.checks import checks
 from weyr.kinds.ml.endpoint.decide import decide
 from weyr.kinds.ml.endpoint.demand import demand
 from weyr.kinds.ml.endpoint.memory import EndpointMemory, reborn
-from weyr.kinds.ml.endpoint.price import estimate
+from weyr.kinds.ml.endpoint.price import assumes, estimate, on_markets
 from weyr.kinds.ml.endpoint.progress import ORDERS, refuses
 from weyr.kinds.ml.endpoint.spec import EndpointSpec
 
@@ -22,6 +22,8 @@ KIND = Kind(
     memory=EndpointMemory,
     usage=lambda _spec, things: task_usage(things),
     estimate=estimate,
+    assumes=assumes,
+    markets=on_markets,
     reborn=reborn,
     checks=checks,
     orders=ORDERS,

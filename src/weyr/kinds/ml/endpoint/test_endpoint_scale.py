@@ -9,6 +9,7 @@ from endpoint_farm import DIGITS, MODEL, Farm, endpoint, version
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from weyr.core.assumptions import NO_PAST, Origin, Past
 from weyr.core.capability import Capability, TaskBody
 from weyr.core.checking import Proposal
 from weyr.core.decision import Need, Phase, Release, Thing, View, Want
@@ -22,7 +23,7 @@ from weyr.kinds.ml.endpoint.body import replica_body
 from weyr.kinds.ml.endpoint.checks import checks
 from weyr.kinds.ml.endpoint.decide import ASLEEP_LOOK_S, decide
 from weyr.kinds.ml.endpoint.look import ROUTE
-from weyr.kinds.ml.endpoint.price import estimate
+from weyr.kinds.ml.endpoint.price import assumes
 from weyr.kinds.ml.endpoint.revision import Target, key_of
 
 LOADS: dict[str, tuple[dict[str, Any], dict[str, int], int, int]] = {
@@ -160,19 +161,43 @@ def test_a_model_of_only_data_is_never_allowed_to_run_code() -> None:
 
 
 ESTIMATES = {
-    "two at rest": ({"min": 2, "max": 2}, 2000, 730.0, "2 always on"),
-    "one that may sleep": ({"min": 0}, 1000, 73.0, "awake a tenth of the time"),
+    "two at rest": ({"min": 2, "max": 2}, 2000, 730.0, ["replicas 2", "hours 730"]),
+    "one that may sleep": ({"min": 0}, 1000, 73.0, ["replicas 1", "hours 73 (0..730) assumed"]),
+    "one that may grow": ({"min": 1, "max": 4}, 1000, 730.0, ["replicas 1 (1..4)", "hours 730"]),
 }
 
 
 @pytest.mark.parametrize("case", ESTIMATES)
 def test_what_it_will_cost_is_what_is_kept_at_rest(case: str) -> None:
     """The plan's price is that of the file, with its assumption beside it."""
-    scale, quantity, hours, note = ESTIMATES[case]
+    scale, quantity, hours, assumed = ESTIMATES[case]
 
-    (line,) = estimate(endpoint(scale=scale))
+    (line,) = KIND.expected(endpoint(scale=scale))
 
-    assert (line.quantity, line.hours_per_month, line.note) == (quantity, hours, note)
+    assert (line.quantity, line.hours_per_month) == (quantity, hours)
+    assert [one.text for one in assumes(endpoint(scale=scale), NO_PAST)] == assumed
+
+
+MEASURED = {
+    # scale, replica-hours that its meters counted in ten days: replicas, hours of a month
+    "it never slept": ({"min": 1, "max": 4}, 240, 1.0, 730.0),
+    "it was two and a half on average": ({"min": 1, "max": 4}, 600, 2.5, 730.0),
+    "it may not be as many any more": ({"min": 1, "max": 2}, 600, 2.0, 730.0),
+    "it slept nine tenths": ({"min": 0, "max": 4}, 24, 1.0, 73.0),
+    "it was never asked": ({"min": 0, "max": 4}, 0, 1.0, 0.0),
+}
+
+
+@pytest.mark.parametrize("case", MEASURED)
+def test_what_it_did_says_what_it_will_cost(case: str) -> None:
+    """Its own meters know better than a guess, within what the new file allows."""
+    scale, ran_h, replicas, hours = MEASURED[case]
+
+    found = {one.name: one for one in assumes(endpoint(scale=scale), Past(240 * 3600, task_s=ran_h * 3600, tasks=3))}
+
+    assert found["replicas"].value == pytest.approx(replicas)
+    assert found["hours"].value == pytest.approx(hours)
+    assert {one.origin for one in found.values()} == {Origin.MEASURED}
 
 
 def test_each_replica_is_metered() -> None:

@@ -9,8 +9,8 @@ from weyr.core.checking import Proposal
 from weyr.core.pools import Market
 from weyr.core.ref import Ref
 from weyr.core.schema import Spec
+from weyr.kinds.ml.endpoint import KIND
 from weyr.kinds.ml.endpoint.checks import checks
-from weyr.kinds.ml.endpoint.price import estimate
 
 
 class Pool(Spec):
@@ -47,6 +47,6 @@ def test_a_floor_needs_nodes_that_are_not_spot(where: dict[str, Any]) -> None:
 def test_the_price_of_a_month_knows_both_markets() -> None:
     """A floor of one of three costs as much as on demand, and two of them what spot costs; a shadow needs no floor."""
     spec = endpoint(scale={"min": 3, "max": 9, "spot": True, "on_demand": 1}, shadow={"model": "digits@beta"})
-    assert [(line.sku, line.quantity) for line in estimate(spec)] == [
+    assert [(line.sku, line.quantity) for line in KIND.expected(spec)] == [
         ("task.cpu", 1000), ("task.cpu.spot", 2000), ("task.cpu.spot", 3000)
     ]  # fmt: skip

@@ -3,7 +3,7 @@
 from weyr.core.capability import Capability
 from weyr.core.kind import Kind, Layer
 from weyr.kinds.storage.bucket.checks import checks
-from weyr.kinds.storage.bucket.decide import BucketMemory, decide, estimate, usage
+from weyr.kinds.storage.bucket.decide import BucketMemory, assumes, decide, estimate, usage
 from weyr.kinds.storage.bucket.spec import BucketSpec
 
 KIND = Kind(
@@ -17,6 +17,7 @@ KIND = Kind(
     memory=BucketMemory,
     usage=usage,
     estimate=estimate,
+    assumes=assumes,
     replaces=frozenset({"name", "url"}),
     checks=checks,
 )

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import assert_never
 
+from weyr.core.assumptions import Assumed, Assumption, Measure, Origin, Past
 from weyr.core.capability import BucketBody, Capability
 from weyr.core.decision import Condition, ConditionType, Decision, Ensure, Note, Release, Thing, View, Want
 from weyr.core.kind import Estimate, Usage
@@ -18,6 +19,8 @@ BUCKET = ""
 
 SKU = "storage.standard"
 WRITES, READS, LOCAL, FAR = "requests.write", "requests.read", "egress.local", "egress.far"
+COUNTED = (("writes", Measure.COUNT, WRITES), ("reads", Measure.COUNT, READS), ("egress", Measure.SIZE, FAR))
+"""What a month's estimate takes for granted of its use, beside what it holds."""
 METERS = tuple((sku, 0) for sku in (SKU, WRITES, READS, LOCAL, FAR))
 
 
@@ -100,11 +103,29 @@ def _counted(use: BucketUse | None) -> tuple[Usage, ...]:
     return tuple(Usage(BUCKET, sku, count, since=use.since) for sku, count in counts)
 
 
-def estimate(spec: BucketSpec) -> tuple[Estimate, ...]:
-    """Of a bucket that is elsewhere, its place sends the bill."""
+def assumes(spec: BucketSpec, past: Past) -> tuple[Assumption, ...]:
+    """What it holds, and what is asked of it in a month. Of a bucket that is elsewhere, its place sends the bill."""
     if spec.url is not None:
         return ()
-    return (Estimate(SKU, 2**30, MONTH_S / HOUR_S, "if it holds 1 GiB"),)
+    stored = Assumption.sure("stored", Measure.SIZE, float(2**30))
+    if SKU in past.levels:
+        stored = Assumption.sure("stored", Measure.SIZE, float(past.levels[SKU]), Origin.MEASURED, "now")
+    return (stored, *(_counted_before(name, measure, sku, past) for name, measure, sku in COUNTED))
+
+
+def estimate(spec: BucketSpec, assumed: Assumed) -> tuple[Estimate, ...]:
+    if spec.url is not None:
+        return ()
+    counted = ((sku, round(assumed[name])) for name, _measure, sku in COUNTED)
+    # A counter's unit counts as if it were used for a second.
+    counts = tuple(Estimate(sku, count, 1 / HOUR_S) for sku, count in counted if count)
+    return (Estimate(SKU, round(assumed["stored"]), MONTH_S / HOUR_S), *counts)
+
+
+def _counted_before(name: str, measure: Measure, sku: str, past: Past) -> Assumption:
+    if not past.tells_rates:
+        return Assumption.sure(name, measure, 0.0)
+    return Assumption.sure(name, measure, past.monthly(past.counts.get(sku, 0)), Origin.MEASURED, past.said)
 
 
 def _difference(body: BucketBody, facts: BucketFacts) -> str:

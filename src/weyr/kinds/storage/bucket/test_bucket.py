@@ -7,6 +7,7 @@ from any_history import History, Move, goes_away, moves
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from weyr.core.assumptions import NO_PAST, Past
 from weyr.core.capability import BucketBody, Capability
 from weyr.core.checking import Proposal
 from weyr.core.decision import Decision, Ensure, Phase, Release, Thing, View, Want, phase_of
@@ -15,7 +16,7 @@ from weyr.core.schema import from_plain
 from weyr.core.seen import Absent, BucketFacts, BucketRule, BucketUse, Present, SecretFacts, Seen, Unknown
 from weyr.kinds.storage.bucket import KIND
 from weyr.kinds.storage.bucket.checks import checks
-from weyr.kinds.storage.bucket.decide import METERS, BucketMemory, decide, estimate, usage
+from weyr.kinds.storage.bucket.decide import METERS, BucketMemory, assumes, decide, estimate, usage
 from weyr.kinds.storage.bucket.spec import BucketSpec
 
 LAKE = Ref("digits", "bucket", "lake")
@@ -226,7 +227,20 @@ def test_what_was_asked_of_it_is_metered_since_it_was_made() -> None:
 
 def test_a_plan_says_what_it_takes_a_bucket_to_hold() -> None:
     """A price without its assumption is a guess."""
-    assert [line.note for line in estimate(bucket())] == ["if it holds 1 GiB"]
+    assert next(one.text for one in assumes(bucket(), NO_PAST)) == "stored 1 GiB assumed"
+
+
+def test_a_bucket_that_was_used_is_reckoned_by_what_it_holds_and_what_was_asked_of_it() -> None:
+    """Its own meters know better than a guess; requests of ten days become those of a month of 730 hours."""
+    past = Past(10 * 86_400, levels={"storage.standard": 5 * 2**30}, counts={"requests.read": 1_000, "egress.far": 0})
+
+    assumed = {one.name: one.value for one in assumes(bucket(), past)}
+
+    assert assumed["stored"] == 5 * 2**30
+    assert round(assumed["reads"]) == 3042
+    assert [(line.sku, line.quantity) for line in estimate(bucket(), assumed)] == [
+        ("storage.standard", 5 * 2**30), ("requests.read", 3042),
+    ]  # fmt: skip
 
 
 def test_two_buckets_of_one_name_are_refused_in_the_plan() -> None:
@@ -294,7 +308,7 @@ def test_a_bucket_elsewhere_is_asked_for_with_its_keys_names_and_costs_nothing_h
     assert isinstance(action.body, BucketBody)
     assert action.body.url == "s3://b/p"
     assert action.body.keys["access_key_id"] == Ref("digits", "secret", "a")
-    assert estimate(spec) == ()
+    assert KIND.expected(spec) == ()
 
 
 FACTS = st.builds(BucketFacts, st.just(0), st.just(0), st.sampled_from(((), WEEK_RULES)))
