@@ -273,7 +273,7 @@ def _room(stack: Stack) -> Room:
 def _starts(past: Past, task_s: float | None, ready_s: float | None, node_s: float | None) -> Starts:
     usual = Starts()
     return Starts(
-        usual.task_s if task_s is None else task_s,
+        next(each for each in (task_s, past.task_s, usual.task_s) if each is not None),
         usual.ready_s if ready_s is None else ready_s,
         usual.node_s if node_s is None else node_s,
         {} if ready_s is not None else past.ready_s,

@@ -15,7 +15,7 @@ SERVING = ("endpoint", "service", "function", "dev")
 STILL_S = 1.0
 """Who waits less than this for its next look is on its way somewhere."""
 UNDER_WAY_S = 5.0
-CALM_S = (10.0, 60.0, 600.0, 7200.0)
+CALM_S = (60.0, 600.0, 7200.0)
 """The looks after something changed: what is decided then may be taken back a start's time later."""
 SETTLED_S = 30.0
 NEVER_S = 86_400.0

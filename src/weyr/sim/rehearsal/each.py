@@ -6,13 +6,15 @@ that takes too long. A replica that leaves the routing finishes what it has.
 
 import heapq
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from weyr.core.routes import VersionCounts
 from weyr.core.seen import RouteFacts
 from weyr.sim.rehearsal.served import BUSY, PATIENCE, Served, Terms
 
+IDLE_TOLD_S = 600.0
+"""For so long after it may sleep it is looked at each minute: what was busy once is let go of step by step."""
 Request = tuple[float, float]
 """When it comes (Unix seconds), and how long it works."""
 
@@ -33,6 +35,7 @@ class EachRequest:
     _worked: int = 0
     _worked_s: float = 0.0
     _last_at: float | None = None
+    on_closed: list[Callable[[], None]] = field(default_factory=list)
 
     @classmethod
     def of(cls, terms: Terms, requests: Iterable[Request]) -> "EachRequest":
@@ -47,15 +50,15 @@ class EachRequest:
         """Whether there is a replica."""
         return bool(self._slots)
 
-    def is_idle(self, now: float) -> bool:
-        """Whether nobody has come for so long that it may sleep."""
-        return self._last_at is not None and now - self._last_at >= self.terms.idle_after_s
-
     def seen(self, now: float, replicas: Sequence[str], version: str) -> RouteFacts:
         """What the plane has counted by now; from now on requests go to these replicas."""
         self.advance(now)
         if list(self._slots) != list(replicas):
+            is_closing = bool(self._slots) and not replicas
             self._slots = {name: self._slots.get(name) or [now] * self.terms.room for name in replicas}
+            if is_closing:
+                for call in self.on_closed:
+                    call()
         while self._waiting and self._slots:
             self._begin(*self._waiting.popleft(), now)
         outside = max(0, len(self._busy) - self.terms.room * len(replicas)) if self.terms.is_capped and replicas else 0
@@ -84,19 +87,19 @@ class EachRequest:
             self._waiting.popleft()
             self.served.drop(1)
 
-    def next_look(self, now: float, is_calm: bool) -> float:
-        """When somebody should look, if nothing else happens: when the next one comes, for whom nobody may be there, or
-        once it may sleep."""
+    def next_look(self, now: float) -> float:
+        """When the first comes for whom nobody is there, or has waited for too long."""
         self.advance(now)
         if self._waiting:
             return self._waiting[0][0] + self.terms.hold_s + 0.001
-        at = self.coming[0][0] if self.coming else float("inf")
-        idle_at = (self._last_at or now) + self.terms.idle_after_s + 1.0
-        return idle_at if is_calm and self._slots and now < idle_at < at else at
+        return self.coming[0][0] if self.coming else float("inf")
 
     def wants(self, now: float) -> bool:
         """Whether a look now could change how many replicas there are: many slots are busy."""
         self.advance(now)
+        if len(self._slots) > self.terms.least and self._last_at is not None and not self._busy:
+            idle_s = now - self._last_at
+            return self.terms.idle_after_s <= idle_s < self.terms.idle_after_s + IDLE_TOLD_S
         return len(self._busy) > BUSY * self.terms.room * len(self._slots)
 
     def finish(self, now: float) -> None:

@@ -8,7 +8,7 @@ rho ** (sqrt(2 (c + 1)) - 1), and then for an exponential time; half of it where
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from weyr.core.routes import VersionCounts
@@ -54,6 +54,9 @@ class ManyRequests:
     _told_rate: float | None = None
     _takes_s: float = 0.0
     _looked_at: float = 0.0
+    _steady: dict[tuple[float, int, float], float] = field(default_factory=dict)
+    """How many were answered in minutes without a pile: by what one took, the slots, and the share of them in use."""
+    on_closed: list[Callable[[], None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._at = self.began_at
@@ -63,14 +66,14 @@ class ManyRequests:
         """Whether there is a replica."""
         return bool(self._names)
 
-    def is_idle(self, now: float) -> bool:
-        """Whether nobody has come for so long that it may sleep."""
-        return self._last_at is not None and now - self._last_at >= self.terms.idle_after_s
-
     def seen(self, now: float, replicas: Sequence[str], version: str) -> RouteFacts:
         """What the plane has counted by now; from now on requests go to these replicas."""
         self._advance(now)
+        is_closing = bool(self._names) and not replicas
         self._names, self._told_rate, self._looked_at = tuple(replicas), self._rate, now
+        if is_closing:
+            for call in self.on_closed:
+                call()
         count = len(replicas)
         is_outside = self.terms.is_capped or not count
         inside = min(count * self.terms.room, self._rate * self._takes_s) + (0.0 if is_outside else self._piled)
@@ -82,17 +85,13 @@ class ManyRequests:
             last_request_at=self._last_at, versions=(counts,),
         )  # fmt: skip
 
-    def next_look(self, now: float, is_calm: bool) -> float:
-        """When the next ones come, for whom nobody may be there, or once it may sleep."""
+    def next_look(self, now: float) -> float:
+        """When the first comes for whom nobody is there."""
         self._advance(now)
-        if not self._names and self._piled > 0:
+        if self._piled > 0:
             return now + self.terms.hold_s
         coming = self.bursts[self._place] if self._place < len(self.bursts) else None
-        at = float("inf") if coming is None else max(self.began_at + coming.at_s, now + FIRST_S)
-        idle_at = (self._last_at or now) + self.terms.idle_after_s + 1.0
-        return (
-            idle_at if is_calm and self._names and now < idle_at < at else max(at, now + STEP_S if self._names else at)
-        )
+        return float("inf") if coming is None else max(self.began_at + coming.at_s, now) + FIRST_S
 
     def wants(self, now: float) -> bool:
         """Whether a look now could change how many replicas there are."""
@@ -112,6 +111,7 @@ class ManyRequests:
 
     def finish(self, now: float) -> None:
         self._advance(now)
+        self._settle()
         self.served.unfinished += self._piled
 
     def _advance(self, now: float) -> None:
@@ -154,25 +154,39 @@ class ManyRequests:
         self._piled = before + came - done
         if done <= 0:
             return
-        piled_s = (before + self._piled) / 2 / speed
-        load = min(rate / speed, 0.999)
-        waits = load ** (math.sqrt(2 * (slots + 1)) - 1) if not self._piled else 0.0
+        piled_s, load = (before + self._piled) / 2 / speed, rate / speed
         late_from_s = self.terms.slo_s or PATIENCE * takes_s
-        mean_s = waits / max(speed - rate, speed * 0.001) / 2
+        wait_s = 0.0 if self.terms.is_capped else piled_s or _waiting(takes_s, slots, load)[1]
         self._worked += done
-        self._worked_s += done * (takes_s if self.terms.is_capped else takes_s + piled_s + mean_s)
-        served = self.served
+        self._worked_s += done * (takes_s + wait_s)
         if self._held_s:
             # The first to be answered are those that were held.
-            held = min(done, before)
-            held_s = self._held_s / before
-            served.answer(takes_s + piled_s + held_s, takes_s, late_from_s, held)
+            held, held_s = min(done, before), self._held_s / before
+            self.served.answer(takes_s + piled_s + held_s, takes_s, late_from_s, held)
             self._held_s = held_s * (before - held)
             done -= held
-        if waits < LEAST:
-            served.answer(takes_s + piled_s, takes_s, late_from_s, done)
-            return
-        served.answer(takes_s + piled_s, takes_s, late_from_s, done * (1 - waits))
-        wait_s = mean_s / waits
-        for share, part in zip(SHARES, WAITS, strict=True):
-            served.answer(takes_s + piled_s + part * wait_s, takes_s, late_from_s, done * waits * share)
+        if piled_s:
+            self.served.answer(takes_s + piled_s, takes_s, late_from_s, done)
+        else:
+            steady = (takes_s, slots, round(load, 2))
+            self._steady[steady] = self._steady.get(steady, 0.0) + done
+
+    def _settle(self) -> None:
+        """Counts what was answered in steady minutes: they are many, and few of them are unlike."""
+        for (takes_s, slots, load), done in self._steady.items():
+            waits, mean_s = _waiting(takes_s, slots, load)
+            late_from_s = self.terms.slo_s or PATIENCE * takes_s
+            if waits < LEAST:
+                self.served.answer(takes_s, takes_s, late_from_s, done)
+                continue
+            self.served.answer(takes_s, takes_s, late_from_s, done * (1 - waits))
+            for share, part in zip(SHARES, WAITS, strict=True):
+                self.served.answer(takes_s + part * mean_s / waits, takes_s, late_from_s, done * waits * share)
+        self._steady.clear()
+
+
+def _waiting(takes_s: float, slots: int, load: float) -> tuple[float, float]:
+    """Which share has to wait, and how long all wait in the mean, with so many slots of which `load` are busy."""
+    load = min(load, 0.999)
+    waits = load ** (math.sqrt(2 * (slots + 1)) - 1)
+    return waits, waits * takes_s / (slots * (1 - load)) / 2

@@ -8,6 +8,7 @@ as is asked for. Of an endpoint that does not scale nobody remembers requests.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Any
 
 from weyr.core.ref import Ref, ThingId
@@ -21,10 +22,12 @@ from weyr.store.ledger import LedgerStore
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """`ready_s` is what a start was seen to take, by object (`kind/name`); `takes_s`, a run or a request in the mean.
+    """`task_s` is how long it took from asking for a task until its program began, in the median; None: nobody saw one.
+    `ready_s` is what a start was seen to take, by object (`kind/name`); `takes_s`, a run or a request in the mean.
     `silent` are objects of which nothing is known."""
 
     arrivals: Arrivals = field(default_factory=Arrivals)
+    task_s: float | None = None
     ready_s: Mapping[str, float] = field(default_factory=dict)
     takes_s: Mapping[str, float] = field(default_factory=dict)
     silent: tuple[str, ...] = ()
@@ -36,10 +39,12 @@ def past_of(stack: Stack, db: Database, now: float, length_s: float) -> Past:
     requests: dict[str, list[Burst]] = {}
     ready_s: dict[str, float] = {}
     takes_s: dict[str, float] = {}
+    begun: list[float] = []
     with db.read() as connection:
         rows = {row.ref: row for row in kernel.all_objects(connection) if row.ref.stack == stack.name}
         known = _endpoints(kernel.all_learnt(connection))
         for ref in stack.objects:
+            begun += _begun(LedgerStore(db), connection, ref)
             if ref.kind == "job":
                 runs = _runs(LedgerStore(db), connection, ref)
                 jobs += (JobArrival(at - began, ref.name, took) for at, took in runs if at >= began)
@@ -54,7 +59,13 @@ def past_of(stack: Stack, db: Database, now: float, length_s: float) -> Past:
     arrivals = arrivals_of(jobs, requests)
     asked = {f"job/{job.name}" for job in jobs} | requests.keys()
     silent = tuple(str(ref) for ref in stack.objects if ref.kind in ("job", *SERVING) and str(ref) not in asked)
-    return Past(arrivals, ready_s, takes_s, silent)
+    return Past(arrivals, round(median(begun), 3) if begun else None, ready_s, takes_s, silent)
+
+
+def _begun(store: LedgerStore, connection: Any, ref: Ref) -> list[float]:
+    """Of each task, how long after it was asked for its program began: a meter opens with the intent."""
+    meters = [meter for meter in store.all_meters_of(connection, ref) if meter.sku.startswith("task.cpu")]
+    return [(meter.run_since_ms - meter.opened_ms) / 1000 for meter in meters if meter.run_since_ms]
 
 
 def _runs(store: LedgerStore, connection: Any, ref: Ref) -> list[tuple[float, float]]:

@@ -1,6 +1,6 @@
 """What came of an endpoint's requests? Counted alike, whether each is followed or many at once."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -61,15 +61,15 @@ class Queue(Protocol):
 
     terms: Terms
     served: Served
+    on_closed: list[Callable[[], None]]
+    """Who is called when its last replica leaves the routing."""
 
     @property
     def is_open(self) -> bool: ...
 
-    def is_idle(self, now: float) -> bool: ...
-
     def seen(self, now: float, replicas: Sequence[str], version: str) -> RouteFacts: ...
 
-    def next_look(self, now: float, is_calm: bool) -> float: ...
+    def next_look(self, now: float) -> float: ...
 
     def wants(self, now: float) -> bool: ...
 

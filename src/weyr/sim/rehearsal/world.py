@@ -10,6 +10,7 @@ runs once at the beginning, as `weyr up` has it, or by its schedule. Nothing fai
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -224,15 +225,19 @@ class Rehearsal:
             queue = ManyRequests(terms, bursts, began)
         self.queues[name] = queue
         self.engine.routes.traffic[f"{self.stack.name}/{short}"] = queue
-        self.bells.at(queue.next_look(began, self.is_calm), lambda: self._look_in(name, ref))
+        queue.on_closed.append(partial(self._wait_for_one, name, ref))
+        self._wait_for_one(name, ref)
 
-    def _look_in(self, name: str, ref: Ref) -> None:
-        """Somebody came whom nobody was there for, or others came a while ago."""
-        queue, now = self.queues[name], self.clock.now()
-        if not queue.is_open or queue.is_idle(now):
+    def _wait_for_one(self, name: str, ref: Ref) -> None:
+        """Nobody is there for whoever comes: the plane rings when somebody does."""
+        at = self.queues[name].next_look(self.clock.now())
+        if at < self.end:
+            self.bells.at(at, partial(self._ring, name, ref))
+
+    def _ring(self, name: str, ref: Ref) -> None:
+        if not self.queues[name].is_open:
             self.stir(ref)
-        at = queue.next_look(now, self.is_calm)
-        self.bells.at(at if at > now else now + 1.0, lambda: self._look_in(name, ref))
+            self._wait_for_one(name, ref)
 
     def _minute(self) -> None:
         for name, queue in self.queues.items():

@@ -1,0 +1,211 @@
+"""Example stacks, rehearsed and then really run here against the same trace: cost and latency side by side.
+
+    .venv/bin/python bench/rehearse_honest.py [--for 240] [--json]
+
+Each stack is brought up once beforehand, so that the product has measured what a start and a run take here; that is
+all a rehearsal is told of this machine, beside the trace. Then it is taken down, rehearsed from that data folder, and
+brought up again with the trace's requests sent when they say. The bill of both is the ledger's.
+"""
+
+import argparse
+import http.client
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+MOST_S = 300.0
+INPUT = {"inputs": [{"name": "input-0", "shape": [1, 64], "datatype": "FP32", "data": [0.0] * 64}]}
+
+
+@dataclass(frozen=True)
+class Stack:
+    """An example, its endpoint, how it is asked, the mean gap between requests, and how long one takes (seconds)."""
+
+    name: str
+    endpoint: str
+    path: str
+    body: bytes | None
+    gap_s: float
+    takes_s: float
+
+
+STACKS = (
+    Stack("sleepy", "endpoint/clock", "/sleepy/clock/", None, 8.0, 0.002),
+    Stack("canary", "endpoint/greeter", "/canary/greeter/", None, 0.2, 0.002),
+    Stack("digits", "endpoint/digits", "/digits/digits/v2/models/digits/infer", json.dumps(INPUT).encode(), 2.0, 0.004),
+)
+
+
+@dataclass
+class Real:
+    """What was measured: the bill in millionths by object, latencies in seconds, and what failed."""
+
+    micros: dict[str, int] = field(default_factory=dict)
+    latencies: list[float] = field(default_factory=list)
+    failed: int = 0
+
+
+def trace_of(stack: Stack, length_s: float) -> list[float]:
+    """When requests come: by chance from a seed, after the first half minute, in two spells with a silence between."""
+    chance, at, found = random.Random(stack.name), 30.0, list[float]()
+    while at < length_s:
+        if not 0.5 * length_s < at < 0.65 * length_s:
+            found.append(round(at, 3))
+        at += chance.expovariate(1 / stack.gap_s)
+    return found
+
+
+class User:
+    """The `weyr` command with a data folder of its own."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+
+    def weyr(self, *words: str, is_checked: bool = True) -> str:
+        command = [sys.executable, "-m", "weyr.cli.main", "--home", str(self.home), *words]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=MOST_S, check=False, cwd=ROOT)
+        if is_checked and done.returncode:
+            sys.exit(f"weyr {' '.join(words)}: {done.stdout}{done.stderr}")
+        return done.stdout
+
+    def told(self, *words: str) -> Any:
+        return json.loads(self.weyr(*words, "--json"))
+
+    def environment(self) -> dict[str, str]:
+        lines = self.weyr("env").splitlines()
+        pairs = (line.removeprefix("export ").split("=", 1) for line in lines if "=" in line)
+        return {name: value.strip("'\"") for name, value in pairs}
+
+
+def asked(stack: Stack, came: list[float], began: float, environment: dict[str, str], real: Real) -> None:
+    """Sends each request at its moment, each in its own thread: nobody waits for another's answer."""
+    host = environment["WEYR_INFERENCE_URL"].removeprefix("http://").rstrip("/")
+    headers = {"Authorization": f"Bearer {environment['WEYR_TOKEN']}", "Content-Type": "application/json"}
+
+    def ask() -> None:
+        sent = time.monotonic()
+        try:
+            connection = http.client.HTTPConnection(host, timeout=60)
+            connection.request("POST" if stack.body else "GET", stack.path, stack.body, headers)
+            answer = connection.getresponse()
+            answer.read()
+            connection.close()
+        except OSError:
+            real.failed += 1
+            return
+        if answer.status == 200:
+            real.latencies.append(time.monotonic() - sent)
+        else:
+            real.failed += 1
+
+    threads = []
+    for at in came:
+        time.sleep(max(0.0, began + at - time.time()))
+        threads.append(threading.Thread(target=ask))
+        threads[-1].start()
+    for thread in threads:
+        thread.join()
+
+
+def micros_of(user: User, stack: Stack) -> dict[str, int]:
+    rows = user.told("cost", "--by", "object")["rows"]
+    return {row["key"].removeprefix(f"{stack.name}:"): int(row["micros"]) for row in rows}
+
+
+def run(user: User, stack: Stack, came: list[float], length_s: float) -> Real:
+    """From the moment at which the plan is applied until `length_s` later."""
+    user.weyr("server", "start")
+    before, environment = micros_of(user, stack), user.environment()
+    real, began = Real(), time.time()
+    up = subprocess.Popen(
+        [sys.executable, "-m", "weyr.cli.main", "--home", str(user.home), "up", f"examples/{stack.name}", "--yes"],
+        cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    asked(stack, came, began, environment, real)
+    time.sleep(max(0.0, began + length_s - time.time()))
+    after = micros_of(user, stack)
+    up.wait(MOST_S)
+    real.micros = {name: micros - before.get(name, 0) for name, micros in after.items()}
+    return real
+
+
+def compared(stack: Stack, length_s: float) -> dict[str, Any]:
+    came = trace_of(stack, length_s)
+    with tempfile.TemporaryDirectory(prefix="weyr-honest-") as folder:
+        user, trace = User(Path(folder) / "home"), Path(folder) / "trace.csv"
+        rows = [f"{at},{stack.endpoint},{stack.takes_s}" for at in came]
+        trace.write_text("\n".join(["at,object,takes", *rows]) + "\n")
+        try:
+            user.weyr("up", f"examples/{stack.name}", "--yes")
+            # One request, so that whatever sleeps has been seen to start.
+            asked(stack, [0.0], time.time(), user.environment(), Real())
+            time.sleep(3.0)
+            past = user.told("simulate", f"examples/{stack.name}", "--arrivals", str(trace), "--for", f"{length_s:g}s")
+            user.weyr("down", f"examples/{stack.name}", "--yes")
+            real = run(user, stack, came, length_s)
+            user.weyr("down", f"examples/{stack.name}", "--yes")
+        finally:
+            user.weyr("server", "stop", is_checked=False)
+    return _beside(stack, past["runs"][0], real)
+
+
+def _beside(stack: Stack, told: dict[str, Any], real: Real) -> dict[str, Any]:
+    serving, ordered = told["serving"][stack.endpoint], sorted(real.latencies)
+    actual = sum(real.micros.values())
+    return {
+        "stack": stack.name,
+        "cost_micros": (told["cost"]["total_micros"], actual),
+        "cost_off": told["cost"]["total_micros"] / actual - 1 if actual else None,
+        "by_object": {
+            name: (told["cost"]["by_object_micros"].get(name, 0), micros) for name, micros in real.micros.items()
+        },
+        "requests": (serving["requests"], len(ordered) + real.failed),
+        "failed": (serving["dropped"], real.failed),
+        "p50_s": (serving["latency_p50_s"], ordered[len(ordered) // 2] if ordered else None),
+        "p99_s": (serving["latency_p99_s"], ordered[int(0.99 * (len(ordered) - 1))] if ordered else None),
+    }
+
+
+def printed(row: dict[str, Any]) -> None:
+    """A row for each figure: what was told, and what was."""
+    name = row["stack"]
+    print(f"| {name}: cost, USD | {row['cost_micros'][0] / 1e6:.6f} | {row['cost_micros'][1] / 1e6:.6f} |"
+          f" {row['cost_off']:+.1%} |")  # fmt: skip
+    for of, (told, was) in row["by_object"].items():
+        if told or was:
+            off = f"{told / was - 1:+.1%}" if was else ""
+            print(f"| {name}: {of}, USD | {told / 1e6:.6f} | {was / 1e6:.6f} | {off} |")
+    for key, text in (("requests", "requests"), ("failed", "failed")):
+        print(f"| {name}: {text} | {row[key][0]} | {row[key][1]} | |")
+    for key in ("p50_s", "p99_s"):
+        told, was = row[key]
+        pair = f"{1000 * (told or 0):.1f} | {1000 * (was or 0):.1f}"
+        print(f"| {name}: {key.removesuffix('_s')}, ms | {pair} | |", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--for", dest="length_s", type=float, default=240.0, help="seconds of each run")
+    parser.add_argument("--only", default="", help="only this stack")
+    parser.add_argument("--json", action="store_true", help="a line of JSON for each stack")
+    options = parser.parse_args()
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    if not options.json:
+        print("| | rehearsed | really | off |\n|---|---|---|---|", flush=True)
+    for stack in STACKS:
+        if options.only in ("", stack.name):
+            row = compared(stack, options.length_s)
+            print(json.dumps(row), flush=True) if options.json else printed(row)
+
+
+if __name__ == "__main__":
+    main()
