@@ -251,6 +251,15 @@ ACCESS = (
         params=_SECRET, response="Done", grant="api:write", refusals=(_NO_SUCH,),
     ),
     ApiRoute(
+        "GET", "/v1/teams", "list_teams", Tag.ACCESS, "List teams", "Who is of which team.", response="Teams",
+    ),
+    ApiRoute(
+        "PUT", "/v1/teams/{team}", "put_team", Tag.ACCESS, "Set a team",
+        "Makes a team be these people, none of whom is of another any more; without members there is none.",
+        params=(_path("team", "Its name.", "vision"),), request="TeamMembers", response="Team", grant="api:write",
+        refusals=(_BAD_BODY,),
+    ),
+    ApiRoute(
         "GET", "/v1/audit", "list_audit", Tag.ACCESS, "Read the audit trail",
         "Who was refused what, by which process, newest last.",
         params=(Param("limit", "At most so many, the newest.", type="integer", default=200),), response="Audit",

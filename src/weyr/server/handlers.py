@@ -84,6 +84,12 @@ def service_handlers(service: Service) -> dict[str, Handler]:
         idle_s = _seconds(request.query_params.get("idle") or "1h", "idle")
         return service.advice(request.query_params.get("stack", ""), idle_s)
 
+    def put_team(request: Request, body: Any) -> Any:
+        members = body.get("members") if isinstance(body, dict) else None
+        if not isinstance(members, list) or not all(isinstance(m, str) and OWNER.fullmatch(m) for m in members):
+            raise UserError(Diagnostic("Invalid value", '"members" is a list of names, up to 64 characters each.'))
+        return service.set_team(request.path_params["team"], members)
+
     def list_audit(request: Request, _body: Any) -> Any:
         limit = number("limit", request.query_params.get("limit"), default=200, at_most=10_000)
         return {"events": [views.audit_json(event) for event in service.recent_audit(limit)]}
@@ -104,6 +110,8 @@ def service_handlers(service: Service) -> dict[str, Handler]:
         "list_secrets": answering(list_secrets),
         "put_secret": answering(put_secret),
         "delete_secret": answering(delete_secret),
+        "list_teams": answering(lambda _request, _body: service.teams()),
+        "put_team": answering(put_team),
         "list_audit": answering(list_audit),
     }
 

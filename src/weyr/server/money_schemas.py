@@ -11,7 +11,12 @@ _SAVING = {
     "by_hand": "", "loses": "", "wake": "",
 }  # fmt: skip
 
+_TEAM = {"name": "vision", "members": ["ann", "bob"]}
+
 MONEY_SCHEMAS: dict[str, Schema] = {
+    "Teams": record("Every team.", {"teams": listed(of("Team"))}, {"teams": [_TEAM]}),
+    "Team": record("A team and who is of it.", {"name": TEXT, "members": listed(TEXT)}, _TEAM),
+    "TeamMembers": record("Who a team is.", {"members": listed(TEXT)}, {"members": ["ann", "bob"]}),
     "Advice": record(
         "What could be spent less.",
         {

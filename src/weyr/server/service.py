@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from weyr.access.audit import AuditLog, recent
+from weyr.access.teams import Teams
 from weyr.compose.engines import ENGINES, image_findings, python_findings, standing_findings
 from weyr.compose.kinds import KINDS
 from weyr.compose.local import Weyr
@@ -169,11 +170,13 @@ class Service:
         """
         self._may_change()
         stored = self.plan(plan_id)
-        folder = str(Path(stored.file).parent)
+        folder, team = str(Path(stored.file).parent), Teams(self.weyr.db).of(owner)
         with self.weyr.lock:
             stack = self.weyr.world.stacks.get(stored.plan.stack)
             if stack is None or stack.plan_id != plan_id:
-                apply_plan(self.weyr.world, self.weyr.db, KINDS, stored.plan, stored.file, folder, self.now(), owner)
+                apply_plan(
+                    self.weyr.world, self.weyr.db, KINDS, stored.plan, stored.file, folder, self.now(), owner, team
+                )
         self._ring([])
         return {"stack": stored.plan.stack, "plan": plan_id}
 
@@ -310,6 +313,15 @@ class Service:
         self.weyr.secrets.delete(ref)
         self._ring([ref])
         return {"ok": True}
+
+    def teams(self) -> dict[str, Any]:
+        return {"teams": [{"name": name, "members": list(who)} for name, who in Teams(self.weyr.db).all().items()]}
+
+    def set_team(self, team: str, members: list[str]) -> dict[str, Any]:
+        """Makes a team be these people; what they bring up from now on counts as its cost."""
+        self._may_change()
+        Teams(self.weyr.db).set(team, members)
+        return {"name": team, "members": sorted(set(members))}
 
     def ring_models(self) -> None:
         """A client changed the registry: what lives there is looked at now, not at the next slow look."""

@@ -4,14 +4,14 @@ Everything that should not be read is sealed or hashed before it comes here.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select, update
 
 from weyr.core.ref import Ref
-from weyr.store.tables.access import credentials, credentials_generation, secrets
+from weyr.store.tables.access import credentials, credentials_generation, secrets, team_members
 
 NAMES_MAX = 500
 """How many names one statement takes: a database's bound on a statement's values is far above it."""
@@ -131,3 +131,24 @@ def _credential_of(row: Row[Any]) -> CredentialRow:
 
 def _secret_of(row: Row[Any]) -> SecretRow:
     return SecretRow(Ref(row.stack, "secret", row.name), row.version, row.generation, row.sealed)
+
+
+def teams(connection: Connection) -> Mapping[str, tuple[str, ...]]:
+    """The members of each team, all by name."""
+    found: dict[str, tuple[str, ...]] = {}
+    for row in connection.execute(select(team_members).order_by(team_members.c.team, team_members.c.member)):
+        found[row.team] = (*found.get(row.team, ()), row.member)
+    return found
+
+
+def team_of(connection: Connection, member: str) -> str:
+    """The team of a person, "" for none."""
+    return connection.execute(select(team_members.c.team).where(team_members.c.member == member)).scalar() or ""
+
+
+def put_team(connection: Connection, team: str, members: Collection[str]) -> None:
+    """Makes a team be these people; who was of another is of that no more."""
+    gone = (team_members.c.team == team) | team_members.c.member.in_(sorted(members))
+    connection.execute(delete(team_members).where(gone))
+    if members:
+        connection.execute(insert(team_members), [{"member": each, "team": team} for each in sorted(set(members))])
