@@ -7,7 +7,7 @@ prices of that end. The expected one is reckoned by the very function with which
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from weyr.core.assumptions import NO_PAST, Assumption, Past
 from weyr.core.decision import Spend
@@ -54,7 +54,7 @@ class Known:
     past: Mapping[Ref, Past] = field(default_factory=dict)
     low: Prices | None = None
     high: Prices | None = None
-    others: Sequence[Prices] = ()
+    others: Sequence[Any] = ()
     spends: Mapping[Ref, Spend] = field(default_factory=dict)
     may_pass: bool = False
 

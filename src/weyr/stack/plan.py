@@ -4,15 +4,16 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from weyr.core.assumptions import Origin
+from weyr.core.assumptions import NO_PAST, Origin
 from weyr.core.capability import Capability
 from weyr.core.decision import Phase
 from weyr.core.diagnostic import Diagnostic, Severity, UserError, WorldMoved
 from weyr.core.kind import AnyKind, Kinds, Layer
 from weyr.core.ref import Ref
 from weyr.core.schema import Spec, ValidationError, from_plain, references_of, to_json, to_plain
+from weyr.stack.candidates import candidates_of
 from weyr.stack.checks import findings_of
-from weyr.stack.costs import NOTHING_KNOWN, Known, Prices, object_cost
+from weyr.stack.costs import NOTHING_KNOWN, Known, Prices, Pricing, object_cost
 from weyr.stack.diff import Plain, differences
 from weyr.stack.fields import shape_of
 from weyr.stack.lint import lint
@@ -35,6 +36,9 @@ class Stands:
     def is_leaving(self) -> bool:
         return self.existing.phase is Phase.REMOVING
 
+
+COMPARED_MAX = 50
+"""Objects whose other ways are looked at: each is priced at every book there is."""
 
 Objects = Mapping[Ref, StackObject]
 Standing = Mapping[Ref, Stands]
@@ -184,7 +188,17 @@ def _costs(wanted: Objects, standing: Standing, kinds: Kinds, prices: Prices, kn
             after = wanted[ref].spec if ref in wanted else None
             cost = object_cost(ref, kinds[ref.kind], before, after, prices, known)
             found += [cost] if cost else []
-    return tuple(found)
+    compared = [_compared(cost, wanted, kinds, prices, known) for cost in found[:COMPARED_MAX]]
+    return (*compared, *found[COMPARED_MAX:])
+
+
+def _compared(cost: ObjectCost, wanted: Objects, kinds: Kinds, prices: Prices, known: Known) -> ObjectCost:
+    """With the ways in which it could be had as well, where it is new or its cost changes."""
+    if not known.others or cost.ref not in wanted or cost.before.micros == cost.after.micros:
+        return cost
+    kind, spec = kinds[cost.ref.kind], wanted[cost.ref].spec
+    pricing = Pricing(kind, prices, known, known.past.get(cost.ref, NO_PAST), known.usage.get(cost.ref, {}))
+    return replace(cost, candidates=candidates_of(kind, spec, pricing, cost.after, known.others))
 
 
 def _budgets(wanted: Objects, kinds: Kinds, costs: Sequence[ObjectCost], known: Known) -> tuple[BudgetLeft, ...]:

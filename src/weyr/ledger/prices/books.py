@@ -45,6 +45,7 @@ _OWN_SKUS = {
     "storage_gib_month": STORAGE,
 }
 _WHOLE = ((CPU, MEMORY), (CPU_SPOT, MEMORY_SPOT))
+_SIZED = frozenset(sku for pair in _WHOLE for sku in pair)
 _INCLUDED = Price(0, 1, 1)
 _FREE_AT_HOME = (REQUESTS_WRITE, REQUESTS_READ, EGRESS_LOCAL, EGRESS_FAR)
 """Who owns the machine has paid for these with it."""
@@ -78,6 +79,15 @@ class PriceBook:
         """What `quantity` of `sku` costs for `hours` of a month; None where no price is known."""
         price = self.price(sku)
         return None if price is None else price.cost_micros(quantity * round(hours * HOUR_S * 1000))
+
+    def fits(self, quantities: Mapping[str, int]) -> bool:
+        """Whether something that uses all of these at once fits a whole machine; always, where it is no machine's."""
+        if not self.is_whole:
+            return True
+        return all(
+            sku not in self.prices or quantities[sku] <= self.prices[sku].per_quantity
+            for sku in _SIZED & quantities.keys()
+        )
 
     def beside(self, quantities: Mapping[str, int]) -> "PriceBook":
         """The book as it holds for one task that uses all of these at once.
