@@ -9,14 +9,14 @@ from sqlalchemy import text
 from weyr.core.diagnostic import UserError
 from weyr.core.kind import Usage
 from weyr.core.reach import Every, Reach
-from weyr.core.ref import Ref
+from weyr.core.ref import Ref, ThingId
 from weyr.ledger.accounts import Scope, month_named
 from weyr.ledger.books import Books
 from weyr.ledger.entries import Charge, Entry
 from weyr.ledger.grouping import By, Label
 from weyr.ledger.journal import balances
 from weyr.ledger.ledger import Ledger
-from weyr.ledger.prices import CPU, Catalogue
+from weyr.ledger.prices import CPU, NODE_MONEY, Catalogue
 from weyr.store.database import Database, metadata
 from weyr.store.ledger import LedgerStore
 from weyr.store.place import PostgresUrl
@@ -176,3 +176,36 @@ def test_months_close_in_order_and_once(books: Books) -> None:
     with pytest.raises(UserError, match="is closed"):
         books.close("2026-08", "ada", now)
     assert [period.name for period in books.periods()] == ["2026-09"]
+
+
+def test_a_pools_nodes_are_shared_out_by_use_and_the_rest_is_idle(db: Database, ledger: Ledger, books: Books) -> None:
+    """Two jobs on a node of 2.00 an hour, a quarter and a half of it: the pool's own row is what nobody used, and all
+    of it together is what the node costs. A third that asks for more than is left has what is left."""
+    pool, node = Ref("shared", "pool", "gpu"), ThingId(Ref("shared", "pool", "gpu"), "node-1")
+    jobs = {"quarter": (250, 1000.0, 4600.0), "half": (500, 0.0, 7200.0), "greedy": (1000, 3600.0, 7200.0)}
+    with db.write() as connection:
+        usages = [Usage("node-1", NODE_MONEY, 2_000_000, NOVEMBER)]
+        ledger.open(connection, pool, "node-1", usages, "aws/fargate", NOVEMBER)
+        ledger.read(connection, pool, usages, "aws/fargate", NOVEMBER)
+    for name, (milli, since, until) in jobs.items():
+        for now in (NOVEMBER + since, NOVEMBER + until):
+            ended = NOVEMBER + until if now > NOVEMBER + since else None
+            with db.write() as connection:
+                usage = Usage("1", "node.share", milli, NOVEMBER + since, ended, of=node)
+                ledger.read(connection, Ref("ours", "job", name), [usage], "aws/fargate", now, (("team", name),))
+    now = NOVEMBER + 7200
+    with db.write() as connection:
+        ledger.read(connection, pool, usages, "aws/fargate", now)
+    bill = {row.key: row.micros for row in ledger.cost(None, By.OBJECT, now).rows}
+    assert bill["ours:job/quarter"] == 500_000
+    assert bill["ours:job/half"] == 2_000_000
+    assert bill["ours:job/greedy"] == 500_000, "a quarter was left for it, for an hour"
+    assert bill["shared:pool/gpu"] == 1_000_000
+    assert sum(bill.values()) == 4_000_000 == ledger.cost(None, By.KIND, now).total_micros
+    assert {row.key: row.micros for row in ledger.cost(None, Label("team"), now).rows}[""] == 1_000_000
+    assert {row.key: row.micros for row in ledger.cost(None, By.THING, now).rows}["shared:pool/gpu#node-1"] == 1_000_000
+    assert ledger.cost("shared", By.OBJECT, now).total_micros == 1_000_000
+    assert ledger.spend("ours", now).micros == 3_000_000
+    assert ledger.object_cost(pool, now).micros == 1_000_000
+    assert sum(balances(ledger.lines()).values()) == 0
+    assert books.verify().fault == ""

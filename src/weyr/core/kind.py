@@ -10,7 +10,7 @@ from weyr.core.capability import Capability
 from weyr.core.checking import Finding, Proposal
 from weyr.core.decision import Decision, Limit, Thing, View, Want
 from weyr.core.pools import PoolBody, QueueBody
-from weyr.core.ref import Ref
+from weyr.core.ref import Ref, ThingId
 from weyr.core.scaling import Demand
 from weyr.core.schema import Spec, ValidationError, from_json, to_json
 
@@ -42,6 +42,8 @@ class Usage:
     since: float | None
     until: float | None = None
     peak: int = 0
+    of: ThingId | None = None
+    """Whose cost this is a share of, in thousandths. A quantity of 0 is not known now, and stays as it was."""
 
 
 @dataclass(frozen=True, slots=True)

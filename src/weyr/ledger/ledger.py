@@ -14,9 +14,10 @@ from weyr.core.assumptions import Past
 from weyr.core.decision import Cost, Spend
 from weyr.core.diagnostic import Diagnostic, UserError
 from weyr.core.kind import Usage
-from weyr.core.metering import Labels, Line, Meter
+from weyr.core.metering import Account, Labels, Line, Meter, Price
 from weyr.core.reach import Every, Expected, Reach
 from weyr.core.ref import Ref, ThingId
+from weyr.core.units import HOUR_S
 from weyr.ledger import accounts, allowance, meters
 from weyr.ledger.accounts import EVERYTHING, Daily, Scope
 from weyr.ledger.accounts import Cost as Bill
@@ -24,6 +25,7 @@ from weyr.ledger.days import Days, days_of
 from weyr.ledger.grouping import By, Grouping, Posted, folded, key_of
 from weyr.ledger.measured import peaks_of
 from weyr.ledger.meters import ms
+from weyr.ledger.node_shares import WHOLE
 from weyr.ledger.past import WINDOW_MS, pasts_of
 from weyr.ledger.prices import Catalogue, PriceBook
 from weyr.ledger.spans import span_of
@@ -111,6 +113,9 @@ class Ledger:
         again_ms = inf
         for meter in open_meters:
             reading = seen.get((meter.thing.part, meter.sku))
+            if reading is not None and meter.source is not None:
+                # What a task takes of its node was settled when it began there.
+                reading = replace(reading, quantity=meter.quantity)
             if reading is not None:
                 posting = meters.read(meter, reading, ms(now))
                 self._save(connection, meter, posting)
@@ -258,11 +263,39 @@ class Ledger:
                 ThingId(ref, usage.part), usage.sku, prices.name, prices.price(usage.sku), ms(now),
                 labels=labels, reserved_micros=0 if index else reserved_micros,
             )  # fmt: skip
-            self._store.add(connection, meter)
+            shared = meter if usage.of is None else self._shared(connection, meter, usage, usage.of)
+            if shared is not None:
+                self._store.add(connection, shared)
 
     def _prices(self, beside: Iterable[Usage], book: str | PriceBook) -> PriceBook:
         prices = self._catalogue.book(book) if isinstance(book, str) else book
         return prices.beside({usage.sku: usage.quantity for usage in beside})
+
+    def _shared(self, connection: Connection, meter: Meter, usage: Usage, node: ThingId) -> Meter | None:
+        """The meter of a share of a node: at what the node costs per hour now, from when the task began there.
+
+        No more is shared out of a node than it costs: who comes while others have more than the rest of it has the
+        rest. None where nothing is known of what the node costs, or how much of it is taken.
+        """
+        of_node = [m for m in self._store.meters_of(connection, node.ref) if m.thing == node and m.price is not None]
+        if not of_node or not usage.quantity or usage.since is None:
+            return None
+        since_ms = ms(usage.since)
+        taken = sum(
+            other.quantity
+            for other in self._store.shares_of_node(connection, str(node))
+            if other.until_ms is None or other.until_ms > since_ms
+        )
+        return replace(
+            meter,
+            book=str(node),
+            price=Price(accounts.rate_of(of_node), WHOLE, HOUR_S),
+            source=Account(node.ref, of_node[0].labels, of_node[0].account),
+            quantity=min(usage.quantity, max(0, WHOLE - taken)),
+            run_since_ms=since_ms,
+            run_from_ms=since_ms,
+            posted_until_ms=since_ms,
+        )
 
     def _not_billed(self, connection: Connection, ref: Ref, usages: Sequence[Usage]) -> list[Usage]:
         """Those of `usages` whose run is on no meter yet, closed ones too: a late record is not billed twice."""

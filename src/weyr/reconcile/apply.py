@@ -10,6 +10,7 @@ from weyr.core.kind import Kinds
 from weyr.core.reach import QUEUE, labels_of
 from weyr.core.ref import Ref
 from weyr.core.schema import from_plain, references_of, to_json
+from weyr.reconcile.labelling import labels_by_kind
 from weyr.reconcile.world import World
 from weyr.stack.plan import check_applicable
 from weyr.stack.steps import Action, Plan, Step
@@ -125,7 +126,8 @@ def _owned(row: ObjectRow, owner: str, team: str) -> ObjectRow:
     if text is None:
         return replace(row, owner=owner)
     queue = next((need.absolute for need in row.needs if need.kind == QUEUE), "")
-    tags: dict[str, str] = json.loads(text).get("tags", {})
+    written = json.loads(text)
+    tags: dict[str, str] = {**labels_by_kind(row.ref, written), **written.get("tags", {})}
     return replace(row, owner=owner, labels=labels_of(owner, team, queue, tags))
 
 

@@ -28,6 +28,7 @@ from weyr.core.seen import Absent, Seen, Unknown, newer_than
 from weyr.reconcile.allowances import Allowances
 from weyr.reconcile.effects import Effects, Told
 from weyr.reconcile.intents import intended, with_since, without_kind
+from weyr.reconcile.node_use import shares_of_nodes
 from weyr.reconcile.parsed import Parsed
 from weyr.reconcile.ports import LedgerPort
 from weyr.reconcile.scaling import Scaling
@@ -160,7 +161,8 @@ class Loop:
         if kind is None or kind.usage is None or not self.world.things_of(ref):
             return
         try:
-            usages = kind.usage(self._parsed.spec_if_readable(row, kind), self.world.view_things(ref))
+            spec = self._parsed.spec_if_readable(row, kind)
+            usages = (*kind.usage(spec, self.world.view_things(ref)), *shares_of_nodes(self.world, ref))
             before, again_at = self._metered.get(ref, ((), inf))
             if usages != before or now >= again_at:
                 book = self.world.stacks[ref.stack].price_as

@@ -96,6 +96,8 @@ class Watched:
         """Shares what the replicas cost between two moments among their versions: by their own meters, or as `hosted`
         says of those on a pool's nodes."""
         for meter in meters:
+            if meter.source is not None:
+                continue  # its part of a node, which `hosted` says
             part, micros = meter.thing.part, spent_between([meter], ms(from_at), ms(at))
             self.pending[part] = self.pending.get(part, 0) + micros
         for part, micros in hosted.items():

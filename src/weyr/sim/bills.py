@@ -31,8 +31,13 @@ def bills(store: LedgerStore, ran: Iterable[Ran], told: Collection[End]) -> Iter
     for meter in meters:
         closed_ms = meter.closed_ms if meter.closed_ms is not None else meter.opened_ms
         mine = [run for run in runs[meter.thing] if meter.opened_ms <= ms(run.began_at) <= closed_ms]
+        if meter.source is not None and meter.run_since_ms is not None:
+            # It was opened when the task was seen on its node, and counts from when it began there.
+            mine = [run for run in runs[meter.thing] if ms(run.began_at) <= meter.run_since_ms][-1:]
         metered |= {(run.id, run.began_at) for run in mine}
         quantity = dict(task_meters(mine[-1].body)).get(meter.sku, 0) if mine else 1
+        if meter.source is not None:
+            quantity = meter.quantity  # its part of a node: what is compared is how long it had it
         is_told = bool(mine) and (meter.thing, mine[-1].started_at) in told
         ahead_ms = max(0, ms(mine[-1].skew_s)) if mine else 0
         yield Bill(meter.thing, meter.sku, quantity, posted[meter.id], _spans(mine), meter.closed_ms, is_told, ahead_ms)

@@ -68,6 +68,10 @@ class LedgerStore:
         """The open meters, of whichever object, that share out what this object costs."""
         return _meters(connection, _SHARES_OF, {f"source_{name}": word for name, word in key_of(ref).items()})
 
+    def shares_of_node(self, connection: Connection, node: str) -> tuple[Meter, ...]:
+        """The meters, open or closed, that share out what one node costs."""
+        return _meters(connection, _METERS.where(meters.c.book == node, meters.c.source.is_not(None)))
+
     def meters_by_id(self, connection: Connection, ids: Sequence[int]) -> tuple[Meter, ...]:
         return _meters(connection, _METERS.where(meters.c.id.in_(ids)))
 
