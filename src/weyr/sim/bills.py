@@ -32,8 +32,9 @@ def bills(store: LedgerStore, ran: Iterable[Ran], told: Collection[End]) -> Iter
         closed_ms = meter.closed_ms if meter.closed_ms is not None else meter.opened_ms
         mine = [run for run in runs[meter.thing] if meter.opened_ms <= ms(run.began_at) <= closed_ms]
         if meter.source is not None and meter.run_since_ms is not None:
-            # It was opened when the task was seen on its node, and counts from when it began there.
-            mine = [run for run in runs[meter.thing] if ms(run.began_at) <= meter.run_since_ms][-1:]
+            # It was opened when the task was seen on its node, and counts from the start that the node recorded.
+            since_ms = meter.run_since_ms
+            mine = sorted(runs[meter.thing], key=lambda run: abs(ms(run.started_at) - since_ms))[:1]
         metered |= {(run.id, run.began_at) for run in mine}
         quantity = dict(task_meters(mine[-1].body)).get(meter.sku, 0) if mine else 1
         if meter.source is not None:
