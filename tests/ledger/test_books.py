@@ -205,7 +205,7 @@ def test_a_pools_nodes_are_shared_out_by_use_and_the_rest_is_idle(db: Database, 
     assert {row.key: row.micros for row in ledger.cost(None, Label("team"), now).rows}[""] == 1_000_000
     assert {row.key: row.micros for row in ledger.cost(None, By.THING, now).rows}["shared:pool/gpu#node-1"] == 1_000_000
     assert ledger.cost("shared", By.OBJECT, now).total_micros == 1_000_000
-    assert ledger.spend("ours", now).micros == 3_000_000
+    assert ledger.spend(Reach("ours"), Every.MONTH, now).micros == 3_000_000
     assert ledger.object_cost(pool, now).micros == 1_000_000
     assert sum(balances(ledger.lines()).values()) == 0
     assert books.verify().fault == ""

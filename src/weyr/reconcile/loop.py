@@ -161,8 +161,8 @@ class Loop:
         if kind is None or kind.usage is None or not self.world.things_of(ref):
             return
         try:
-            spec = self._parsed.spec_if_readable(row, kind)
-            usages = (*kind.usage(spec, self.world.view_things(ref)), *shares_of_nodes(self.world, ref))
+            own = kind.usage(self._parsed.spec_if_readable(row, kind), self.world.view_things(ref))
+            usages = (*own, *shares_of_nodes(self.world, ref))
             before, again_at = self._metered.get(ref, ((), inf))
             if usages != before or now >= again_at:
                 book = self.world.stacks[ref.stack].price_as
