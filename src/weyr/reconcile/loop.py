@@ -394,8 +394,7 @@ class Loop:
             self.effects.log(note.event, ref=ref.absolute, plan=plan, message=note.message)
 
     def _wake_around(self, ref: Ref, has_new_holds: bool) -> None:
-        """What depends on a changed object looks again, and what it depends on: a job that ended may have left
-        its model a version. A changed hold may concern anybody."""
+        """What depends on a changed object looks again, and what it needs. A changed hold may concern anybody."""
         self.world.wake([*self.world.dependents(ref), *self.world.objects[ref].needs])
         if has_new_holds:
             self.world.wake(other for other in self.world.objects if other != ref)
