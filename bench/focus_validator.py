@@ -134,7 +134,7 @@ def post_by_hand(books: Books) -> None:
     charge = Charge(Ref("digits", "endpoint", "chat"), "tokens.in", "openai", 12_500_000, begun_ms, begun_ms + 1,
                     "2026-11-30", 4_000_000)  # fmt: skip
     books.enter(Entry("openai-11", (charge,), "ada"), now)
-    books.correct(1, 5_000, "mended", "ada", "a wrong rate", now)
+    books.correct(1, 5_000, "ada", "a wrong rate", now)
     books.close("2026-11", "ada", now)
     books.enter(Entry("openai-11-late", (charge,), "ada", "it came late"), now)
 

@@ -18,7 +18,7 @@ from weyr.core.metering import Account, Line, Meter
 from weyr.core.ref import ThingId
 from weyr.core.units import DAY_S
 from weyr.ledger.focus.columns import COST_DIGITS, PRICE_DIGITS, QUANTITY_DIGITS, RENAMED_IN_1_4
-from weyr.ledger.focus.services import Measure, consumed_in, priced_in, service_of
+from weyr.ledger.focus.services import Measure, consumed_in, is_counted, priced_in, service_of
 from weyr.ledger.grouping import sides
 from weyr.ledger.prices import CURRENCY, PriceBook
 from weyr.store.charges import Charge
@@ -141,7 +141,7 @@ def _row(line: Line, fixed: _Fixed) -> Row:
 
 
 def _costs(line: Line, fixed: _Fixed, billed: str) -> dict[str, str | None]:
-    if fixed.priced is not None:
+    if fixed.priced is not None and not line.entry:
         measure, price_micros = fixed.priced
         quantity = _amount(fixed.sign * line.used, measure)
         listed = decimal_text(quantity * price_micros, COST_DIGITS)
@@ -154,13 +154,14 @@ def _costs(line: Line, fixed: _Fixed, billed: str) -> dict[str, str | None]:
     else:
         # A bill from outside tells an amount and no price: one of a US dollar's worth costs a dollar.
         listed, unit_price, unit, category = billed, "1", CURRENCY, "Usage"
-        consumed = decimal_text(_amount(line.used, fixed.consumed), QUANTITY_DIGITS) if line.used else billed
+        is_told = is_counted(line.sku)
+        consumed = decimal_text(_amount(line.used, fixed.consumed), QUANTITY_DIGITS) if is_told else billed
         quantity = fixed.sign * line.signed_micros * 10 ** (QUANTITY_DIGITS - PRICE_DIGITS)
     return {
         **dict.fromkeys(_UNIT_PRICES, unit_price),
         "ChargeCategory": category,
         "ConsumedQuantity": consumed,
-        "ConsumedUnit": CURRENCY if fixed.priced is None and not line.used else fixed.consumed.unit,
+        "ConsumedUnit": CURRENCY if line.entry and not is_counted(line.sku) else fixed.consumed.unit,
         "ContractedCost": listed,
         "ListCost": listed,
         "PricingQuantity": decimal_text(quantity, QUANTITY_DIGITS),

@@ -58,6 +58,11 @@ _TIMES = {HOUR_S: "Hours", MONTH_S: "Months", 86_400: "Days", 1: "Seconds", 60: 
 _HOUR_MS, _SECOND_MS = HOUR_S * 1000, 1000
 
 
+def is_counted(sku: str) -> bool:
+    """Whether a SKU counts things or bytes, and not how long something was there."""
+    return sku.startswith(_COUNTED)
+
+
 def consumed_in(sku: str) -> Measure:
     """The unit in which use of a SKU is told, whatever its price is for."""
     if sku == NODE_MONEY:
