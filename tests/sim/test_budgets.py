@@ -27,7 +27,7 @@ def spent(world: SimWorld, reach: Reach = Reach("many")) -> int:  # noqa: B008 -
     return world.ledger.spend(reach, Every.MONTH, world.clock()).micros
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_what_is_submitted_at_once_does_not_pass_a_limit_together(folder: Path, seed: int) -> None:
     """Six jobs of five cents at most each, and fifteen cents: three begin, whatever is lost and whoever is killed on
     the way, and each of the others follows when one has ended and left something over."""
@@ -38,7 +38,7 @@ def test_what_is_submitted_at_once_does_not_pass_a_limit_together(folder: Path, 
     if "many" not in world.loop.world.stacks:  # the server died before it kept the plan: said again, as a user would
         world.up(f"stack: many\nbudgets:\n  all: {HOUR_LIMIT}\njobs:\n{jobs}")
     most = 0
-    for _ in range(60):
+    for _ in range(32):
         world.run(60)
         now = world.ledger.spend(Reach("many"), Every.MONTH, world.clock())
         assert now.micros + now.reserved_micros <= 150_000
@@ -55,7 +55,7 @@ def test_what_is_submitted_at_once_does_not_pass_a_limit_together(folder: Path, 
     assert spent(world) == 6 * (CPU_MICROS * 600 // 3600) or trouble.dies, "what was set aside is not what it cost"
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(3))
 def test_what_runs_on_passes_a_limit_by_no_more_than_a_tick(folder: Path, seed: int) -> None:
     """Nothing bounds these: services, and jobs of which nobody knows how long they take. The hold comes within a tick
     of the meter passing, and the bill ends above the limit by what runs until its grace is over, and no more."""
@@ -65,7 +65,7 @@ def test_what_runs_on_passes_a_limit_by_no_more_than_a_tick(folder: Path, seed: 
     made = dict.fromkeys(names, "")
     for number, cpu in enumerate(cpus):
         made[names[number % 2]] += f"  s{number}: {{run: work, grace: 1s, resources: {{cpu: {cpu}}}}}\n"
-    limit = chance.randint(2_000, 60_000)
+    limit = chance.randint(2_000, 12_000)
     world = SimWorld(KINDS, folder, seed, Trouble(), lambda _want: Script(work_s=1e9, stop_s=0.5))
     things = "".join(f"{name}:\n{text}" for name, text in made.items())
     world.up(f"stack: many\nbudgets:\n  all: {{limit: {limit / 1e6:.6f} USD, then: stop}}\n{things}")
@@ -81,7 +81,7 @@ def test_what_runs_on_passes_a_limit_by_no_more_than_a_tick(folder: Path, seed: 
     assert world.ledger.rate("many") == 0
     assert spent(world) <= limit + rate * (LOOK_AGAIN_S + LEAVES_S) / HOUR_S
     after = spent(world)
-    world.run(600)
+    world.run(60)
     assert spent(world) == after, "nothing of it costs any more"
 
 
@@ -114,7 +114,7 @@ def test_at_the_limit_each_action_does_what_it_says(folder: Path) -> None:
             f"stack: many\nbudgets:\n  all: {{limit: 0.002 USD, then: {then}}}\njobs:\n  j: {{run: work, grace: 1s}}\n"
             "services:\n  s: {run: work, grace: 1s, replicas: 2}\n"
         )
-        world.run(300)
+        world.run(100)
         live = world.snapshot().live
         found[then] = tuple(sum(id.ref.kind == kind for id in live) for kind in ("job", "service"))
     assert found == {"block": (1, 2), "floor": (1, 2), "drain": (1, 0), "stop": (0, 0)}
