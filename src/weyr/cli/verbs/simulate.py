@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from weyr.charts.image import format_of, save
+from weyr.charts.chart import Plot
+from weyr.charts.image import format_of, image, save
 from weyr.cli.bar import shared
 from weyr.cli.group import Session, verb, verb_app
 from weyr.cli.options import AsJson, seconds
@@ -220,7 +221,8 @@ def _check(shape: str, chart: Path | None, vary: list[str] | None) -> None:
         detail = "A frontier is drawn between variants, and nothing is varied."
         raise UserError(Diagnostic("Nothing to draw", detail, suggestion="--vary scale.max=2..8"))
     if chart is not None:
-        format_of(chart)
+        # Drawn once for nothing: what is missing is told before an hour of rehearsals, and not after it.
+        image([Plot("", "", "", ())], format_of(chart))
 
 
 def _parsed(file: StackFile, text: str) -> Stack:
