@@ -28,9 +28,11 @@ INPUT = {"inputs": [{"name": "input-0", "shape": [1, 64], "datatype": "FP32", "d
 
 @dataclass(frozen=True)
 class Stack:
-    """An example, its endpoint, how it is asked, the mean gap between requests, and how long one takes (seconds)."""
+    """A stack's file, its endpoint, how it is asked, the mean gap between requests, and how long one takes (seconds).
+    Without an endpoint there are its jobs alone."""
 
     name: str
+    file: str
     endpoint: str
     path: str
     body: bytes | None
@@ -39,9 +41,18 @@ class Stack:
 
 
 STACKS = (
-    Stack("sleepy", "endpoint/clock", "/sleepy/clock/", None, 8.0, 0.002),
-    Stack("canary", "endpoint/greeter", "/canary/greeter/", None, 0.2, 0.002),
-    Stack("digits", "endpoint/digits", "/digits/digits/v2/models/digits/infer", json.dumps(INPUT).encode(), 2.0, 0.004),
+    Stack("naps", "bench/rehearse_honest.yaml", "", "", None, 1.0, 20.0),
+    Stack("sleepy", "examples/sleepy", "endpoint/clock", "/sleepy/clock/", None, 8.0, 0.002),
+    Stack("canary", "examples/canary", "endpoint/greeter", "/canary/greeter/", None, 0.2, 0.002),
+    Stack(
+        "digits",
+        "examples/digits",
+        "endpoint/digits",
+        "/digits/digits/v2/models/digits/infer",
+        json.dumps(INPUT).encode(),
+        2.0,
+        0.004,
+    ),
 )
 
 
@@ -56,7 +67,7 @@ class Real:
 
 def trace_of(stack: Stack, length_s: float) -> list[float]:
     """When requests come: by chance from a seed, after the first half minute, in two spells with a silence between."""
-    chance, at, found = random.Random(stack.name), 30.0, list[float]()
+    chance, at, found = random.Random(stack.name), 30.0 if stack.endpoint else length_s, list[float]()
     while at < length_s:
         if not 0.5 * length_s < at < 0.65 * length_s:
             found.append(round(at, 3))
@@ -127,7 +138,7 @@ def run(user: User, stack: Stack, came: list[float], length_s: float) -> Real:
     before, environment = micros_of(user, stack), user.environment()
     real, began = Real(), time.time()
     up = subprocess.Popen(
-        [sys.executable, "-m", "weyr.cli.main", "--home", str(user.home), "up", f"examples/{stack.name}", "--yes"],
+        [sys.executable, "-m", "weyr.cli.main", "--home", str(user.home), "up", stack.file, "--yes"],
         cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     asked(stack, came, began, environment, real)
@@ -145,21 +156,22 @@ def compared(stack: Stack, length_s: float) -> dict[str, Any]:
         rows = [f"{at},{stack.endpoint},{stack.takes_s}" for at in came]
         trace.write_text("\n".join(["at,object,takes", *rows]) + "\n")
         try:
-            user.weyr("up", f"examples/{stack.name}", "--yes")
+            user.weyr("up", stack.file, "--yes")
             # One request, so that whatever sleeps has been seen to start.
-            asked(stack, [0.0], time.time(), user.environment(), Real())
-            time.sleep(3.0)
-            past = user.told("simulate", f"examples/{stack.name}", "--arrivals", str(trace), "--for", f"{length_s:g}s")
-            user.weyr("down", f"examples/{stack.name}", "--yes")
+            asked(stack, [0.0] if stack.endpoint else [], time.time(), user.environment(), Real())
+            time.sleep(3.0 if stack.endpoint else 0.0)
+            past = user.told("simulate", stack.file, "--arrivals", str(trace), "--for", f"{length_s:g}s")
+            user.weyr("down", stack.file, "--yes")
             real = run(user, stack, came, length_s)
-            user.weyr("down", f"examples/{stack.name}", "--yes")
+            user.weyr("down", stack.file, "--yes")
         finally:
             user.weyr("server", "stop", is_checked=False)
     return _beside(stack, past["runs"][0], real)
 
 
 def _beside(stack: Stack, told: dict[str, Any], real: Real) -> dict[str, Any]:
-    serving, ordered = told["serving"][stack.endpoint], sorted(real.latencies)
+    nobody = {"requests": 0, "dropped": 0, "latency_p50_s": None, "latency_p99_s": None}
+    serving, ordered = told["serving"].get(stack.endpoint, nobody), sorted(real.latencies)
     actual = sum(real.micros.values())
     return {
         "stack": stack.name,
@@ -184,6 +196,8 @@ def printed(row: dict[str, Any]) -> None:
         if told or was:
             off = f"{told / was - 1:+.1%}" if was else ""
             print(f"| {name}: {of}, USD | {told / 1e6:.6f} | {was / 1e6:.6f} | {off} |")
+    if not row["requests"][1]:
+        return
     for key, text in (("requests", "requests"), ("failed", "failed")):
         print(f"| {name}: {text} | {row[key][0]} | {row[key][1]} | |")
     for key in ("p50_s", "p99_s"):
