@@ -12,6 +12,7 @@ from weyr.core.capability import Capability, Channel, NoticeBody
 from weyr.core.checking import Proposal
 from weyr.core.decision import Decision, Ensure, Phase, Release, Spend, Thing, View, Want, phase_of
 from weyr.core.diagnostic import Severity
+from weyr.core.reach import Reach
 from weyr.core.ref import Ref
 from weyr.core.schema import Spec, from_plain
 from weyr.core.seen import Absent, NoticeFacts, Present, Seen, Unknown
@@ -19,6 +20,7 @@ from weyr.core.units import MICROS
 from weyr.kinds.cost.budget import KIND
 from weyr.kinds.cost.budget.checks import checks
 from weyr.kinds.cost.budget.decide import BudgetMemory, decide
+from weyr.kinds.cost.budget.limit import limit_of
 from weyr.kinds.cost.budget.spec import BudgetSpec
 
 MONTH = Ref("digits", "budget", "month")
@@ -265,3 +267,39 @@ def test_whatever_happens_only_a_spent_limit_holds(history: list[Move]) -> None:
         is_spent = move.spec is not None and move.spend and move.spend.micros >= move.spec.limit.micros
         assert is_spent or not decision.holds or move.spend is None
     assert goes_away(ours)
+
+
+def test_where_the_period_will_end_is_told_once_and_only_when_it_stands() -> None:
+    """A job of five minutes at a high rate is no trend; a forecast that stands above the limit for as long is."""
+    spec, memory, told = budget(alert_at=[], forecast_for="5m"), None, []
+    for now, forecast in ((0.0, 300), (120.0, 100), (200.0, 300), (499.0, 300), (500.0, 300), (900.0, 300)):
+        seen = replace(spent(10), forecast_micros=forecast * MICROS)
+        decision = decide(Want(MONTH, spec, 1), View(now, {}, memory=memory, spend=seen))
+        memory = decision.memory
+        told.append(events(decision))
+
+    assert told == [[], [], [], [], ["budget.alert"], []]
+
+
+def test_it_looks_again_at_the_moment_when_the_limit_will_be_reached() -> None:
+    """Two seconds at a high rate are more than nothing."""
+    fast = replace(spent(199), rate_micros_per_hour=3600 * MICROS)
+    soon = decide(Want(MONTH, budget(), 1), View(0.0, {}, spend=fast)).again_s
+    assert (soon, look(budget(), spent(0)).again_s) == (1.0, 2.0)
+
+
+REACHES: dict[str, tuple[dict[str, Any], Reach]] = {
+    "its own stack": ({}, Reach("digits")),
+    "a person, wherever": ({"user": "ann"}, Reach("", (("user", "ann"),))),
+    "a team's part of a queue": (
+        {"team": "vision", "queue": "shared:queue/gpu"}, Reach("", (("queue", "shared:queue/gpu"), ("team", "vision"))),
+    ),
+    "a tag": ({"having": {"project": "llm"}}, Reach("", (("project", "llm"),))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REACHES)
+def test_whom_it_counts(case: str) -> None:
+    """What is named is counted in every stack; what is not, is this one."""
+    fields, reach = REACHES[case]
+    assert limit_of(MONTH, budget(then="block", **fields)).reach == reach
