@@ -25,7 +25,7 @@ from weyr.ledger.days import Days, days_of
 from weyr.ledger.grouping import By, Grouping, Posted, folded, key_of
 from weyr.ledger.measured import peaks_of
 from weyr.ledger.meters import ms
-from weyr.ledger.node_shares import WHOLE
+from weyr.ledger.node_shares import WHOLE, left_of
 from weyr.ledger.past import WINDOW_MS, pasts_of
 from weyr.ledger.prices import Catalogue, PriceBook
 from weyr.ledger.spans import span_of
@@ -263,7 +263,7 @@ class Ledger:
                 ThingId(ref, usage.part), usage.sku, prices.name, prices.price(usage.sku), ms(now),
                 labels=labels, reserved_micros=0 if index else reserved_micros,
             )  # fmt: skip
-            shared = meter if usage.of is None else self._shared(connection, meter, usage, usage.of)
+            shared = meter if usage.of is None else self._shared(connection, meter, usage, usage.of, now)
             if shared is not None:
                 self._store.add(connection, shared)
 
@@ -271,7 +271,7 @@ class Ledger:
         prices = self._catalogue.book(book) if isinstance(book, str) else book
         return prices.beside({usage.sku: usage.quantity for usage in beside})
 
-    def _shared(self, connection: Connection, meter: Meter, usage: Usage, node: ThingId) -> Meter | None:
+    def _shared(self, connection: Connection, meter: Meter, usage: Usage, node: ThingId, now: float) -> Meter | None:
         """The meter of a share of a node: at what the node costs per hour now, from when the task began there.
 
         No more is shared out of a node than it costs: who comes while others have more than the rest of it has the
@@ -281,17 +281,14 @@ class Ledger:
         if not of_node or not usage.quantity or usage.since is None:
             return None
         since_ms = ms(usage.since)
-        taken = sum(
-            other.quantity
-            for other in self._store.shares_of_node(connection, str(node))
-            if other.until_ms is None or other.until_ms > since_ms
-        )
+        until_ms = ms(now if usage.until is None else usage.until)
+        others = self._store.shares_of_node(connection, of_node[0].account, str(node), since_ms)
         return replace(
             meter,
             book=str(node),
             price=Price(accounts.rate_of(of_node), WHOLE, HOUR_S),
             source=Account(node.ref, of_node[0].labels, of_node[0].account),
-            quantity=min(usage.quantity, max(0, WHOLE - taken)),
+            quantity=min(usage.quantity, left_of(others, since_ms, until_ms)),
             run_since_ms=since_ms,
             run_from_ms=since_ms,
             posted_until_ms=since_ms,

@@ -56,6 +56,20 @@ def milli_of(body: TaskBody, node: NodeFacts) -> int:
     return min(WHOLE, max(parts))
 
 
+def left_of(shares: Iterable[Meter], since_ms: int, until_ms: int) -> int:
+    """How many thousandths of a node its other shares leave over in a time, in the mean, rounded down.
+
+    The mean: clocks of nodes are set, and a run that another overlaps by a moment did not have nothing all the while.
+    """
+    until_ms = max(until_ms, since_ms + 1)
+    taken = 0
+    for share in shares:
+        begin_ms = max(share.run_from_ms if share.run_since_ms is None else share.run_since_ms, since_ms)
+        end_ms = until_ms if share.until_ms is None else min(share.until_ms, until_ms)
+        taken += share.quantity * max(0, end_ms - begin_ms)
+    return max(0, WHOLE - -(-taken // (until_ms - since_ms)))
+
+
 def spent_hosted(
     tasks: Iterable[Hosted], meters: Mapping[ThingId, Iterable[Meter]], from_ms: int, to_ms: int
 ) -> dict[str, int]:

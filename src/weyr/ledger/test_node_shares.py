@@ -7,7 +7,7 @@ from weyr.core.metering import Meter, Price
 from weyr.core.pools import NodeFacts, NodeState
 from weyr.core.ref import ThingId
 from weyr.core.seen import Present, TaskFacts, TaskState, Unknown
-from weyr.ledger.node_shares import Hosted, hosted, milli_of, spent_hosted
+from weyr.ledger.node_shares import Hosted, hosted, left_of, milli_of, spent_hosted
 
 GIB = 2**30
 NODE = ThingId.parse("box:pool/gpu#n1")
@@ -55,3 +55,24 @@ def test_a_share_of_the_nodes_meter_while_the_replica_runs() -> None:
     assert task == Hosted("1", NODE, 500, 10_000)
     assert spent_hosted([task], {NODE: [meter]}, 0, 20_000) == {"1": 5_000}
     assert spent_hosted([task], {}, 0, 20_000) == {"1": 0}
+
+
+@pytest.mark.parametrize(
+    ("quantity", "from_ms", "until_ms", "left"),
+    [
+        (600, 0, None, 400),
+        (1000, 0, 1_000, 1000),
+        (1000, 4_900, 5_100, 980),
+        (1000, 9_000, None, 800),
+        (1000, 10_000, None, 1000),
+    ],
+)
+def test_who_overlaps_another_by_a_moment_has_not_had_nothing(
+    quantity: int, from_ms: int, until_ms: int | None, left: int
+) -> None:
+    """A node's clock is set, or runs behind: two who had it in turn seem to have had it together."""
+    share = Meter(NODE, "node.share", str(NODE), Price(1, 1, 3600), 0, quantity=quantity, run_since_ms=from_ms,
+                  run_from_ms=from_ms, until_ms=until_ms)  # fmt: skip
+    assert left_of([share], 5_000, 10_000) == left
+    assert left_of([share, share], 5_000, 10_000) == max(0, 1000 - 2 * (1000 - left))
+    assert left_of([], 5_000, 5_000) == 1000

@@ -38,6 +38,8 @@ def bills(store: LedgerStore, ran: Iterable[Ran], told: Collection[End]) -> Iter
         metered |= {(run.id, run.began_at) for run in mine}
         quantity = dict(task_meters(mine[-1].body)).get(meter.sku, 0) if mine else 1
         if meter.source is not None:
+            if not meter.quantity:
+                continue  # by their clocks, others had all of the node
             quantity = meter.quantity  # its part of a node: what is compared is how long it had it
         is_told = bool(mine) and (meter.thing, mine[-1].started_at) in told
         ahead_ms = max(0, ms(mine[-1].skew_s)) if mine else 0

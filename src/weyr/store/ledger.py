@@ -68,9 +68,10 @@ class LedgerStore:
         """The open meters, of whichever object, that share out what this object costs."""
         return _meters(connection, _SHARES_OF, {f"source_{name}": word for name, word in key_of(ref).items()})
 
-    def shares_of_node(self, connection: Connection, node: str) -> tuple[Meter, ...]:
-        """The meters, open or closed, that share out what one node costs."""
-        return _meters(connection, _METERS.where(meters.c.book == node, meters.c.source.is_not(None)))
+    def shares_of_node(self, connection: Connection, account: int, node: str, from_ms: int) -> tuple[Meter, ...]:
+        """The meters that share out what one node of a pool's account costs, but those closed before a moment."""
+        is_of_late = meters.c.closed_ms.is_(None) | (meters.c.closed_ms > from_ms)
+        return _meters(connection, _METERS.where(meters.c.source == account, is_of_late, meters.c.book == node))
 
     def meters_by_id(self, connection: Connection, ids: Sequence[int]) -> tuple[Meter, ...]:
         return _meters(connection, _METERS.where(meters.c.id.in_(ids)))
