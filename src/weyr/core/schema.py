@@ -221,7 +221,10 @@ def _references_in(value: object, path: tuple[str | int, ...]) -> Iterator[tuple
         case Reference():
             yield path, value
         case SpecPart():
+            given, by_default = value.model_fields_set, _refers_by_default(type(value))
             for name in type(value).model_fields:
+                if name not in given and name not in by_default:
+                    continue
                 item = getattr(value, name)
                 if type(item) not in _BARE:
                     yield from _references_in(item, (*path, name))
@@ -233,6 +236,13 @@ def _references_in(value: object, path: tuple[str | int, ...]) -> Iterator[tuple
                 yield from _references_in(item, (*path, index))
         case _:
             return
+
+
+@lru_cache(maxsize=1024)
+def _refers_by_default(part: type[SpecPart]) -> frozenset[str]:
+    """The fields that name an object where nothing is said: all others need not be looked into then."""
+    defaults = {name: field.get_default(call_default_factory=True) for name, field in part.model_fields.items()}
+    return frozenset(name for name, value in defaults.items() if any(_references_in(value, ())))
 
 
 @lru_cache(maxsize=256)

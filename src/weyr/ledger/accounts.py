@@ -90,26 +90,37 @@ def unposted_micros(
     A meter's lines add up to what its use is worth less what was posted, wherever they are cut: only where some of
     them may be of days before are they made one by one.
     """
-    micros = 0
-    for meter in meters:
-        if meter.price is None or meter.run_since_ms is None:
-            continue
-        weight = sum(sign for _, _, sign in sides(meter, stack))
-        if not weight:
-            continue
-        to_ms = end_of(meter, now_ms)
-        if since_ms is None or (meter.posted_until_ms > since_ms and to_ms > since_ms):
-            micros += weight * (meter.price.cost_micros(used_at(meter, to_ms)) - meter.posted_micros)
-        else:
-            first = day_of(since_ms)
-            lines = post(meter, to_ms, is_last=False)[1]
-            micros += weight * sum(line.signed_micros for line in lines if open_day(line.day, closed) >= first)
-    return micros
+    weighed = ((meter, _weight(meter, stack)) for meter in meters)
+    return sum(weight * unposted_of(meter, now_ms, since_ms, closed) for meter, weight in weighed if weight)
+
+
+def unposted_of(meter: Meter, now_ms: int, since_ms: int | None = None, closed: str = "") -> int:
+    """The same of one meter, whomever it counts for."""
+    if meter.price is None or meter.run_since_ms is None:
+        return 0
+    to_ms = end_of(meter, now_ms)
+    if since_ms is None or (meter.posted_until_ms > since_ms and to_ms > since_ms):
+        return meter.price.cost_micros(used_at(meter, to_ms)) - meter.posted_micros
+    first = day_of(since_ms)
+    lines = post(meter, to_ms, is_last=False)[1]
+    return sum(line.signed_micros for line in lines if open_day(line.day, closed) >= first)
 
 
 def rate_of(meters: Iterable[Meter], stack: str | None = None) -> int:
     """What the running meters cost per hour together. What is shared out is paid for once."""
-    return sum(_hourly(m) * sum(sign for _, _, sign in sides(m, stack)) for m in meters if m.is_running)
+    return sum(hourly(meter) * _weight(meter, stack) for meter in meters)
+
+
+def hourly(meter: Meter) -> int:
+    """What a meter costs per hour now; one that does not run, or has no price, nothing."""
+    return 0 if meter.price is None or not meter.is_running else meter.price.hourly_micros(meter.quantity)
+
+
+def _weight(meter: Meter, stack: str | None) -> int:
+    """The sum of the signs of `sides`."""
+    is_own = stack is None or meter.thing.ref.stack == stack
+    is_off = meter.source is not None and (stack is None or meter.source.ref.stack == stack)
+    return int(is_own) - int(is_off)
 
 
 def spend_of(
@@ -196,10 +207,6 @@ def _hourly_text(micros: int) -> str:
     return money_text(micros) if micros else ""
 
 
-def _hourly(meter: Meter) -> int:
-    return 0 if meter.price is None else meter.price.hourly_micros(meter.quantity)
-
-
 def _rates(by: Grouping, meters: Sequence[Meter], stack: str | None) -> Mapping[str, int]:
     if by is By.DAY:
         return {}
@@ -208,5 +215,5 @@ def _rates(by: Grouping, meters: Sequence[Meter], stack: str | None) -> Mapping[
         if meter.is_running:
             for account, part, sign in sides(meter, stack):
                 key = key_of(by, account, part, "", meter.sku)
-                rates[key] = rates.get(key, 0) + sign * _hourly(meter)
+                rates[key] = rates.get(key, 0) + sign * hourly(meter)
     return rates

@@ -256,16 +256,16 @@ class Ledger:
         reserved_micros: int = 0,
     ) -> None:
         """`beside` is all that the thing uses at once, which is what a whole machine's price depends on."""
-        prices = self._prices(beside, book)
+        prices, account = self._prices(beside, book), 0
         for index, usage in enumerate(usages):
             # A thing's meters share what is set aside for it: the first of them says how much that is.
             meter = Meter(
                 ThingId(ref, usage.part), usage.sku, prices.name, prices.price(usage.sku), ms(now),
-                labels=labels, reserved_micros=0 if index else reserved_micros,
+                labels=labels, account=account, reserved_micros=0 if index else reserved_micros,
             )  # fmt: skip
             shared = meter if usage.of is None else self._shared(connection, meter, usage, usage.of, now)
             if shared is not None:
-                self._store.add(connection, shared)
+                account = self._store.add(connection, shared).account
 
     def _prices(self, beside: Iterable[Usage], book: str | PriceBook) -> PriceBook:
         prices = self._catalogue.book(book) if isinstance(book, str) else book

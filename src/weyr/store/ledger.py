@@ -85,8 +85,10 @@ class LedgerStore:
         return _meters(connection, query)
 
     def add(self, connection: Connection, meter: Meter) -> Meter:
-        """Keeps a new meter and gives it its id. Raises: IntegrityError where one is open already."""
-        meter = replace(meter, account=_account(connection, meter.thing.ref, labels_text(meter.labels)))
+        """Keeps a new meter and gives it its id, and the account of its object and labels where it names none.
+        Raises: IntegrityError where one is open already."""
+        if not meter.account:
+            meter = replace(meter, account=_account(connection, meter.thing.ref, labels_text(meter.labels)))
         key = connection.execute(_ADD, meter_row(meter)).scalar_one()
         return replace(meter, id=key)
 
@@ -237,10 +239,11 @@ _ADD = insert(meters).returning(meters.c.id)
 _SAVE = update(meters).where(
     meters.c.id == bindparam("was_id"), meters.c.lines == bindparam("was_lines"), meters.c.closed_ms.is_(None)
 )
-_ACCOUNT = select(accounts.c.id).where(
-    *(accounts.c[key] == bindparam(key) for key in ("stack", "kind", "name", "labels"))
-)
-_NEW_ACCOUNT = insert(accounts).returning(accounts.c.id)
+_FRESH_ACCOUNT = upsert(accounts)
+# One statement: a row that is there is written as it is, for else its id would not be told.
+_THE_ACCOUNT = _FRESH_ACCOUNT.on_conflict_do_update(
+    index_elements=("stack", "kind", "name", "labels"), set_={"name": _FRESH_ACCOUNT.excluded["name"]}
+).returning(accounts.c.id)
 _POSTED_OF = select(func.sum(spending.c.micros)).join_from(spending, accounts)
 _POSTED_OF = _POSTED_OF.where(*(accounts.c[key] == bindparam(key) for key in ("stack", "kind", "name")))
 _POST = insert(journal)
@@ -275,9 +278,8 @@ def _count(connection: Connection, meter: Meter, line: Line) -> None:
 
 
 def _account(connection: Connection, ref: Ref, labels: str) -> int:
-    key = {**key_of(ref), "labels": labels}
-    found: int | None = connection.execute(_ACCOUNT, key).scalar()
-    return connection.execute(_NEW_ACCOUNT, key).scalar_one() if found is None else found
+    found: int = connection.execute(_THE_ACCOUNT, {**key_of(ref), "labels": labels}).scalar_one()
+    return found
 
 
 def _accounts(connection: Connection, stack: str | None) -> Iterable[Account]:

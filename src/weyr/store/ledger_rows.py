@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Row
@@ -18,6 +19,7 @@ def labels_text(labels: Labels) -> str:
     return json.dumps(dict(sorted(labels)), separators=(",", ":"), ensure_ascii=False)
 
 
+@lru_cache(4096)  # the same few texts come with every meter of a bill
 def labels_of(text: str) -> Labels:
     found: dict[str, str] = {} if text == "{}" else json.loads(text)
     return tuple(found.items())
