@@ -41,14 +41,14 @@ def test_the_readme_works_as_it_is_written(user: User) -> None:
     assert [text for _, text in found] == ["I forgot my login credentials", "The weather is nice today"]
     assert float(found[0][0]) > 0.4 > 0.2 > float(found[1][0])
 
-    client = openai.OpenAI(base_url=f"{user.url('inference')}/embeddings/minilm/v1", api_key=user.token)
-    for one, alike, other in PAIRS:
-        given = client.embeddings.create(model="minilm", input=[one, alike, other])
-        a, b, c = (item.embedding for item in given.data)
-        assert len(a) == 384
-        assert math.isclose(_likeness(a, a), 1.0, abs_tol=1e-4)
-        assert _likeness(a, b) > _likeness(a, c) + 0.2
-        assert given.usage.prompt_tokens > 20
+    with openai.OpenAI(base_url=f"{user.url('inference')}/embeddings/minilm/v1", api_key=user.token) as client:
+        for one, alike, other in PAIRS:
+            given = client.embeddings.create(model="minilm", input=[one, alike, other])
+            a, b, c = (item.embedding for item in given.data)
+            assert len(a) == 384
+            assert math.isclose(_likeness(a, a), 1.0, abs_tol=1e-4)
+            assert _likeness(a, b) > _likeness(a, c) + 0.2
+            assert given.usage.prompt_tokens > 20
     _typed(blocks[2], user.folder, surroundings)
     until(lambda: user.remains() == [], "nothing to remain")
 

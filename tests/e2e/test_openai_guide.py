@@ -60,4 +60,5 @@ def test_the_guide_works_as_it_is_written(user: User) -> None:
         return refused.value.status_code == 401
 
     until(is_refused, "the key to be worth nothing")
+    client.close()
     assert "key:revoke" in (user.home / "audit" / "keys.jsonl").read_text()

@@ -97,6 +97,7 @@ def test_the_openai_client_talks_to_a_server_of_ones_own(user: User) -> None:
         return "".join(pieces), cached
 
     first, again = said(), said()
+    client.close()
 
     assert first[0] == again[0]
     assert len(first[0].split()) == 20
