@@ -85,7 +85,8 @@ def test_a_lost_node_takes_its_tasks_without_a_word_and_they_begin_again(user: U
     """A machine that is gone says nothing: its tasks are lost with their node, and that is no failure of theirs."""
     user.write(f"stack: gone\njobs:\n  near: {JOB.format(run=counted('near'), count=1)}\n", "gone.yaml")
     user.weyr("up", "gone.yaml", "--yes", "--detach")
-    until(lambda: user.row("job/near", "gone")["phase"] == "working", "it runs")
+    until(lambda: (user.folder / "near.starts").exists(), "it runs")
+    until(lambda: user.row("job/near", "gone")["phase"] == "working", "and is seen to")
     user.weyr("chaos", "slow", "box:pool/gpu", "--for", "1s", "--share", "50%")
     user.weyr("chaos", "kill", "box:pool/gpu")
     until(lambda: user.row("job/near", "gone")["outputs"].get("attempt") == 2, "it runs again")
