@@ -132,6 +132,15 @@ def micros_of(user: User, stack: Stack) -> dict[str, int]:
     return {row["key"].removeprefix(f"{stack.name}:"): int(row["micros"]) for row in rows}
 
 
+def until_billed(user: User, stack: Stack) -> None:
+    """Waits until the endpoint's replica is on the bill."""
+    deadline = time.monotonic() + MOST_S
+    while not micros_of(user, stack).get(stack.endpoint):
+        if time.monotonic() > deadline:
+            sys.exit(f"{stack.endpoint} answered and is on no bill within {MOST_S} s")
+        time.sleep(0.2)
+
+
 def run(user: User, stack: Stack, came: list[float], length_s: float) -> Real:
     """From the moment at which the plan is applied until `length_s` later."""
     user.weyr("server", "start")
@@ -157,9 +166,10 @@ def compared(stack: Stack, length_s: float) -> dict[str, Any]:
         trace.write_text("\n".join(["at,object,takes", *rows]) + "\n")
         try:
             user.weyr("up", stack.file, "--yes")
-            # One request, so that whatever sleeps has been seen to start.
-            asked(stack, [0.0] if stack.endpoint else [], time.time(), user.environment(), Real())
-            time.sleep(3.0 if stack.endpoint else 0.0)
+            if stack.endpoint:
+                # One request, so that whatever sleeps has been seen to start: how long that took is read off its meter.
+                asked(stack, [0.0], time.time(), user.environment(), Real())
+                until_billed(user, stack)
             past = user.told("simulate", stack.file, "--arrivals", str(trace), "--for", f"{length_s:g}s")
             user.weyr("down", stack.file, "--yes")
             real = run(user, stack, came, length_s)
