@@ -137,7 +137,7 @@ def rates_table(rates: Iterable[Rate], today: date) -> str:
 def _tiers(rate: Rate) -> str:
     free = f"{_number(rate.free)} free, then " if rate.free else ""
     parts = [
-        f"{usd(tier.amount)}{f' to {_number(tier.up_to)}' if tier.up_to is not None else ''}" for tier in rate.tiers
+        f"{usd(tier.amount)}{f' to {_number(tier.up_to)}' if tier.up_to is not None else ''}" for tier in rate.steps
     ]
     return f"{free}{', '.join(parts)} per {rate.unit}"
 
@@ -152,7 +152,7 @@ def rate_json(rate: Rate, today: date) -> dict[str, Any]:
         "free": _exact(rate.free),
         "tiers": [
             {"usd": _exact(tier.amount), "up_to": None if tier.up_to is None else _exact(tier.up_to)}
-            for tier in rate.tiers
+            for tier in rate.steps
         ],
         "source": rate.source,
         "dated": rate.dated,

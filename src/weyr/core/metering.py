@@ -5,31 +5,82 @@ quantity x milliseconds: whole numbers throughout, so that lines add up exactly.
 """
 
 from dataclasses import dataclass
+from decimal import Decimal
+from typing import TypeVar
 
 from weyr.core.ref import Ref, ThingId
 from weyr.core.units import HOUR_S
 
+_Number = TypeVar("_Number", int, Decimal)
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """`micros` is the amount for whatever lies `above` so much, until the next tier begins."""
+
+    above: int
+    micros: int
+
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """`micros` for `per_quantity` of a unit during `per_s` seconds."""
+    """`micros` for `per_quantity` of a unit during `per_s` seconds.
+
+    A tiered price depends on what was used before in the same UTC month: `free` of it costs nothing, then `micros`
+    holds, and of what lies beyond what is free each of `tiers` holds from its bound on. Bounds are quantity x
+    milliseconds, as what is used. `tally` names what is counted together: a provider gives its free part, and the
+    lower price of much use, to an account and not to each of its objects.
+    """
 
     micros: int
     per_quantity: int
     per_s: int
+    free: int = 0
+    tiers: tuple[Tier, ...] = ()
+    tally: str = ""
 
     def __post_init__(self) -> None:
         assert self.micros >= 0, "a price is not negative"
         assert self.per_quantity > 0, "a price is for some quantity"
         assert self.per_s > 0, "a price is for some time"
+        assert self.free >= 0, "what is free is some quantity, or nothing"
+        bounds = [0, *(tier.above for tier in self.tiers)]
+        assert bounds == sorted(set(bounds)), "tiers rise"
+        assert all(tier.micros >= 0 for tier in self.tiers), "a price is not negative"
+        assert self.tally or not self.is_tiered, "what is free or cheaper is so to what is counted together"
 
-    def cost_micros(self, used: int) -> int:
-        """What `used` (quantity x milliseconds) costs, rounded down once, over the whole of it."""
-        return used * self.micros // (self.per_quantity * self.per_s * 1000)
+    @property
+    def is_tiered(self) -> bool:
+        """Whether the same use may cost another amount in the same month."""
+        return bool(self.free or self.tiers)
 
-    def hourly_micros(self, quantity: int) -> int:
-        """What `quantity` costs for an hour, rounded down."""
-        return self.cost_micros(quantity * HOUR_S * 1000)
+    @property
+    def per(self) -> int:
+        """What `micros` are for, in quantity x milliseconds."""
+        return self.per_quantity * self.per_s * 1000
+
+    def cost_micros(self, used: int, before: int = 0) -> int:
+        """What `used` (quantity x milliseconds) costs, rounded down once, over the whole of it.
+
+        Of a tiered price, where `before` was used in the month already, rounded so that what is used one after the
+        other costs as much as all of it at once. Less than nothing was used where some of it is taken back.
+        """
+        if not self.is_tiered:
+            return used * self.micros // self.per
+        return self.weight(before + used) // self.per - self.weight(before) // self.per
+
+    def weight(self, used: _Number) -> _Number:
+        """What all that is used in a month costs, times `per`: exact, in whole numbers where `used` is one."""
+        paid = max(used - self.free, used * 0)
+        weight, micros = paid * self.micros, self.micros
+        for tier in self.tiers:
+            weight += max(paid - tier.above, used * 0) * (tier.micros - micros)
+            micros = tier.micros
+        return weight
+
+    def hourly_micros(self, quantity: int, before: int = 0) -> int:
+        """What `quantity` costs for an hour, rounded down, where `before` was used in the month already."""
+        return self.cost_micros(quantity * HOUR_S * 1000, before)
 
 
 Labels = tuple[tuple[str, str], ...]

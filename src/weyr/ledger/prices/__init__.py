@@ -18,7 +18,7 @@ from weyr.ledger.prices.books import (
 )
 from weyr.ledger.prices.catalogue import Catalogue
 from weyr.ledger.prices.offers import Machine, Offer, Purchase
-from weyr.ledger.prices.rates import Rate, Tier
+from weyr.ledger.prices.rates import Rate, Step
 
 __all__ = [
     "CPU",
@@ -39,6 +39,6 @@ __all__ = [
     "PriceBook",
     "Purchase",
     "Rate",
-    "Tier",
+    "Step",
     "own_book",
 ]

@@ -88,8 +88,8 @@ def lint_rates(rates: Iterable[Rate], today: date) -> list[str]:
             found.append(f"{name}: it names no source")
         if _aged(rate.dated, today):
             found.append(f"{name}: {_aged(rate.dated, today)}")
-        amounts = [tier.amount for tier in rate.tiers]
-        if min(amounts) < 0 or not (any(amounts) or rate.name.endswith(INCLUDED)):
+        amounts = [tier.amount for tier in rate.steps]
+        if not (any(amounts) or rate.name.endswith(INCLUDED)):
             found.append(f"{name}: nothing in it costs anything; what is free is left out")
         if any(amount in SENTINELS for amount in amounts):
             found.append(f"{name}: {max(amounts)} stands where a price is missing")

@@ -1,7 +1,7 @@
-"""What does a quantity of a service cost in a month? A rate: tiers of exact amounts, and what is free before them.
+"""What does a quantity of a service cost in a month? A rate: a price with its tiers, and where it can be looked up.
 
-Amounts are Decimals of USD, because a price list states them finer than a millionth; a cost is rounded once, to
-integer micro-units, over the whole quantity.
+A price list states amounts finer than a millionth: they are kept as whole millionths for more than one unit. A cost is
+rounded once, to integer micro-units, over the whole quantity.
 """
 
 import csv
@@ -10,12 +10,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
+from weyr.core.metering import Price, Tier
 from weyr.core.units import MICROS
+
+UNIT = 1000
+"""One unit of a rate as a price counts it: for a second, in milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
-class Tier:
-    """`amount` USD for one unit, of whatever lies below `up_to` units of a month; None: without end."""
+class Step:
+    """A tier as a price page writes it: `amount` USD for one unit, below `up_to` units; None: without end."""
 
     amount: Decimal
     up_to: Decimal | None = None
@@ -26,8 +30,9 @@ class Rate:
     """What a provider asks for one thing in one region.
 
     `name` says for what, such as `storage.standard`; `unit` is what people count in it (`GB-month`, `hour`,
-    `request`). `free` is what an account has free in every month: it comes off before the tiers begin. `region` ""
-    is every region. `source` and `dated` (an ISO day) tell where the amount can be looked up.
+    `request`), and `price` is for so many of them, each as if it were used for a second. Its free part is what an
+    account has free in every month. `region` "" is every region. `source` and `dated` (an ISO day) tell where the
+    amount can be looked up.
     """
 
     provider: str
@@ -35,33 +40,34 @@ class Rate:
     region: str
     name: str
     unit: str
-    tiers: tuple[Tier, ...]
+    price: Price
     source: str
     dated: str
-    free: Decimal = Decimal(0)
-
-    def __post_init__(self) -> None:
-        assert self.tiers, "a rate has an amount; where none is known there is no rate"
-        ends = [tier.up_to for tier in self.tiers]
-        assert ends[-1] is None, "the last tier has no end"
-        bounds = [end for end in ends[:-1] if end is not None]
-        assert len(bounds) == len(ends) - 1, "only the last tier has no end"
-        assert bounds == sorted(set(bounds)), "tiers rise"
 
     @property
     def amount(self) -> Decimal:
         """USD for one unit of the first tier: the figure that a price page shows."""
-        return self.tiers[0].amount
+        return self.steps[0].amount
+
+    @property
+    def free(self) -> Decimal:
+        """How many units of a month cost nothing, before the tiers begin."""
+        return Decimal(self.price.free) / UNIT
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The tiers as a price page writes them, the free part left out."""
+        price = self.price
+        ends = [*(Decimal(tier.above) / UNIT for tier in price.tiers), None]
+        micros = [price.micros, *(tier.micros for tier in price.tiers)]
+        return tuple(
+            Step(Decimal(each) / (price.per_quantity * MICROS), end) for each, end in zip(micros, ends, strict=True)
+        )
 
     def cost(self, quantity: Decimal | int, *, with_free: bool = False) -> Decimal:
         """Exact USD for a month's `quantity`; `with_free`: nothing else of the account uses up the free part."""
-        left_from, cost = Decimal(0), Decimal(0)
-        billed = max(Decimal(0), Decimal(quantity) - (self.free if with_free else 0))
-        for tier in self.tiers:
-            end = billed if tier.up_to is None else min(billed, tier.up_to)
-            cost += max(Decimal(0), end - left_from) * tier.amount
-            left_from = end
-        return cost
+        used = Decimal(quantity) * UNIT + (0 if with_free else self.price.free)
+        return self.price.weight(used) / (self.price.per * MICROS)
 
     def cost_micros(self, quantity: Decimal | int, *, with_free: bool = False) -> int:
         """The same in micro-units, rounded once, half up."""
@@ -85,21 +91,38 @@ def parse_rates(text: str, sources: Mapping[str, str] | None = None) -> Iterator
             region=row["region"],
             name=row["name"],
             unit=row["unit"],
-            tiers=tiers_of(row["tiers"]),
+            price=price_of(row["tiers"], row["free"], tally=f"{row['provider']} {row['service']} {row['name']}"),
             source=(sources or {}).get(row["source"], row["source"]),
             dated=row["dated"],
-            free=Decimal(row["free"] or 0),
         )
 
 
-def tiers_of(text: str) -> tuple[Tier, ...]:
-    """`0.09 to 10240; 0.085` → the first 10,240 units at 0.09, all others at 0.085."""
-    return tuple(_tier(part) for part in text.split(";"))
+def price_of(text: str, free: Decimal | str = "", unit: int = 1, per_s: int = 1, tally: str = "") -> Price:
+    """`0.09 to 10240; 0.085` → the first 10,240 units at 0.09, all others at 0.085, after `free` units of a month.
+
+    `unit` is how many of what is metered are one of them, and `per_s` how long they are in use for that amount.
+    """
+    parts = [part.partition(" to ") for part in text.split(";")]
+    amounts = [Decimal(amount.strip()) for amount, _, _ in parts]
+    ends = [Decimal(end.strip()) for _, _, end in parts if end]
+    assert [bool(end) for _, _, end in parts] == [True] * (len(parts) - 1) + [False], "only the last tier has no end"
+    scale = _scale_of(amounts)
+    micros = [int(amount * MICROS * scale) for amount in amounts]
+    bounds = [int(end * unit * per_s * 1000) for end in (Decimal(free or 0), *ends)]
+    tiers = tuple(Tier(above, each) for above, each in zip(bounds[1:], micros[1:], strict=True))
+    is_tiered = bool(bounds[0] or tiers)
+    return Price(micros[0], unit * scale, per_s, bounds[0], tiers, (tally or text) if is_tiered else "")
 
 
-def _tier(part: str) -> Tier:
-    amount, _, end = part.partition(" to ")
-    return Tier(Decimal(amount.strip()), Decimal(end.strip()) if end else None)
+def flat(amount: Decimal) -> Price:
+    """`amount` USD for one unit, of however many."""
+    return price_of(f"{amount:f}")
+
+
+def _scale_of(amounts: Iterable[Decimal]) -> int:
+    """For how many units these amounts are whole millionths: a power of ten."""
+    digits = [-int(amount.normalize().as_tuple().exponent) for amount in amounts]
+    return int(10 ** max(0, max(digits) - 6))
 
 
 def _uncommented(text: str) -> str:

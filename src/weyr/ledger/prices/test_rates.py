@@ -4,11 +4,11 @@ from decimal import Decimal
 
 import pytest
 
-from weyr.ledger.prices.rates import Rate, parse_rates, tiers_of
+from weyr.ledger.prices.rates import Rate, parse_rates, price_of
 
 
 def rate(tiers: str, free: int = 0) -> Rate:
-    return Rate("aws", "s3", "us-east-1", "egress", "GB", tiers_of(tiers), "a list", "2026-01-01", Decimal(free))
+    return Rate("aws", "s3", "us-east-1", "egress", "GB", price_of(tiers, Decimal(free)), "a list", "2026-01-01")
 
 
 @pytest.mark.parametrize(
@@ -45,13 +45,14 @@ aws,s3,us-east-1,egress,GB,0.09 to 10240; 0.085,100,list,2026-01-01
     (read,) = parse_rates(text, {"list": "AWS price list, as read"})
 
     assert read == Rate(
-        "aws", "s3", "us-east-1", "egress", "GB", tiers_of("0.09 to 10240; 0.085"), "AWS price list, as read",
-        "2026-01-01", Decimal(100),
+        "aws", "s3", "us-east-1", "egress", "GB", price_of("0.09 to 10240; 0.085", "100", tally="aws s3 egress"),
+        "AWS price list, as read", "2026-01-01",
     )  # fmt: skip
-    assert read.amount == Decimal("0.09")
+    assert (read.amount, read.free) == (Decimal("0.09"), Decimal(100))
+    assert [(step.amount, step.up_to) for step in read.steps] == [(Decimal("0.09"), 10_240), (Decimal("0.085"), None)]
 
 
-@pytest.mark.parametrize("tiers", ["0.09 to 10", "0.09; 0.08", "0.09 to 10; 0.08 to 10; 0.07"])
+@pytest.mark.parametrize("tiers", ["0.09 to 10", "0.09; 0.08", "0.09 to 10; 0.08 to 10; 0.07", "-0.09"])
 def test_tiers_that_cannot_be_are_refused(tiers: str) -> None:
     """A gap or a loop in the tiers would price some quantity at nothing."""
     with pytest.raises(AssertionError):

@@ -8,7 +8,7 @@ from decimal import Decimal
 from weyr.core.units import HOUR_S
 from weyr.ledger.prices.catalogue import Catalogue
 from weyr.ledger.prices.offers import Purchase
-from weyr.ledger.prices.rates import Rate, Tier
+from weyr.ledger.prices.rates import Rate, flat
 from weyr.ledger.terraform.lines import Line, Part, Unpriced
 from weyr.ledger.terraform.resources import Resource, Resources
 from weyr.ledger.terraform.usage import Amounts, Usage
@@ -50,7 +50,7 @@ class Desk:
             return None
         offer = sorted(found, key=lambda each: each.usd_per_hour)[len(found) // 2]
         name = f"instance.{instance}"
-        return Rate(provider, "ec2", region, name, "hour", (Tier(offer.usd_per_hour),), offer.source, offer.dated)
+        return Rate(provider, "ec2", region, name, "hour", flat(offer.usd_per_hour), offer.source, offer.dated)
 
     def vcpus(self, instance: str, provider: str = "aws") -> Decimal | None:
         """Of an instance type: as the catalogue has it, else as its size says."""
@@ -77,7 +77,7 @@ class Desk:
 
     def covered(self, name: str, unit: str, quantity: Decimal, why: str) -> Line:
         """A line that costs nothing a month, because something else has paid for it: `why`."""
-        rate = Rate("aws", "", "", why, unit, (Tier(Decimal(0)),), why, self.today.isoformat())
+        rate = Rate("aws", "", "", why, unit, flat(Decimal(0)), why, self.today.isoformat())
         return Line(name, unit, quantity, rate, why)
 
     def reserved(self, name: str, hours: Decimal, rate: str, payment: str, region: str) -> Line:

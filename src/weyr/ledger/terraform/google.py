@@ -9,7 +9,7 @@ import re
 from decimal import Decimal
 
 from weyr.ledger.prices.offers import Purchase
-from weyr.ledger.prices.rates import Rate, Tier
+from weyr.ledger.prices.rates import Rate, flat
 from weyr.ledger.terraform.desk import HOURS, Desk, Pricer, unpriced
 from weyr.ledger.terraform.lines import Line, Part, Unpriced
 from weyr.ledger.terraform.resources import Resource
@@ -91,9 +91,8 @@ def _managed(desk: Desk, kind: str, region: str) -> Rate | None:
     if rate is None:
         return None
     source = f"{rate.source}, and the 15 % of Vertex AI"
-    return Rate(
-        PROVIDER, "vertex", region, f"machine.{kind}", "hour", (Tier(rate.amount * MANAGED),), source, rate.dated
-    )
+    price = flat(rate.amount * MANAGED)
+    return Rate(PROVIDER, "vertex", region, f"machine.{kind}", "hour", price, source, rate.dated)
 
 
 def deployed_model(desk: Desk, resource: Resource, usage: Amounts) -> Part:

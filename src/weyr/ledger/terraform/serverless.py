@@ -48,7 +48,7 @@ def _requests(desk: Desk, requests: Decimal | None, region: str, suffix: str) ->
 def _durations(line: Line) -> list[Line]:
     """A line for each tier, named as `first 6B`, `next 9B`, `over 15B`."""
     names, start = [], Decimal(0)
-    for at, tier in enumerate(line.rate.tiers if line.rate else ()):
+    for at, tier in enumerate(line.rate.steps if line.rate else ()):
         if tier.up_to is None:
             names.append(f"over {_billions(start)}")
         else:

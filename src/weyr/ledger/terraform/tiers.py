@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from weyr.ledger.prices.rates import Tier
+from weyr.core.metering import Price
+from weyr.ledger.prices.rates import Rate, Step, price_of
 from weyr.ledger.terraform.lines import Line
 
 
@@ -14,11 +15,16 @@ def by_tier(line: Line, names: Sequence[str]) -> list[Line]:
         return [replace(line, name=f"{line.name} ({names[0]})")]
     lines: list[Line] = []
     start = Decimal(0)
-    for tier, name in zip(line.rate.tiers, names, strict=True):
+    for tier, name in zip(line.rate.steps, names, strict=True):
         end = tier.up_to
         reached = None if line.quantity is None else max(Decimal(0), min(line.quantity, end or line.quantity) - start)
         if not lines or reached:
-            rate = replace(line.rate, tiers=(Tier(tier.amount),))
+            rate = replace(line.rate, price=_of_tier(line.rate, tier))
             lines.append(replace(line, name=f"{line.name} ({name})", quantity=reached, rate=rate))
         start = end or start
     return lines
+
+
+def _of_tier(rate: Rate, tier: Step) -> Price:
+    """One tier's amount for all of it, after what the account has free."""
+    return price_of(f"{tier.amount:f}", rate.free, tally=rate.price.tally)
