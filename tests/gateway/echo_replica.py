@@ -25,8 +25,20 @@ async def after(gate: Path, told: Response) -> Response:
     return told
 
 
+async def in_turn(slots: asyncio.Semaphore, work_s: float) -> Response:
+    """Works when there is a slot for it, first come, first served, and says for how long it had it."""
+    async with slots:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        done: asyncio.Future[None] = loop.create_future()
+        loop.call_later(work_s, done.set_result, None)
+        await done
+        return answer({"worked_s": loop.time() - began})
+
+
 async def serve(path: Path, name: str) -> None:
     loop = asyncio.get_running_loop()
+    slots = asyncio.Semaphore(2)
 
     def handle(request: Request) -> Response | asyncio.Future[Response]:
         query = parse_qs(request.target.partition(b"?")[2].decode())
@@ -34,6 +46,8 @@ async def serve(path: Path, name: str) -> None:
             return Response(200, request.body, b"application/octet-stream")
         if request.path == b"/fill":
             return Response(200, b"x" * int(query["size"][0]), b"application/octet-stream")
+        if "work" in query:
+            return loop.create_task(in_turn(slots, float(query["work"][0])))
         headers = {key.decode(): value.decode("latin-1") for key, value in request.headers.items()}
         told = answer(
             {

@@ -87,6 +87,18 @@ def test_more_requests_bring_more_replicas_and_silence_takes_them_away(folder: P
     assert 0.3 <= web["replica_h"] <= 1.0, "a replica and a half's work for ten minutes, and five idle ones after that"
 
 
+@pytest.mark.parametrize("cap", ["", ", waiting: {per_replica: 4}"])
+def test_what_waits_inside_a_replica_starts_no_others(folder: Path, cap: str) -> None:
+    """Sixteen seconds' work in one second, three times: replicas come for what is to be done, not for how long it
+    waited, and wherever it waits. Counted since they were sent, requests would have started 35."""
+    text = "endpoints: {web: {run: serve, ready: /, scale: {min: 1, max: 8, target_inflight: 4}" + cap + "}}\n"
+    bursts = [Burst(60.0, 7560, 540.0, 0.2), *(Burst(at_s, 160, 1.0, 0.2) for at_s in (150.0, 300.0, 450.0))]
+    out = rehearse(folder, text, arrivals_of([], {"endpoint/web": bursts}), Setting(660.0, is_calm=False))
+    web = out["serving"]["endpoint/web"]
+    assert web["starts"] <= 20, web
+    assert web["within_slo"] > 0.9, web
+
+
 def steady(length_s: float) -> Arrivals:
     """Eight requests per second, from when the replica is there."""
     found = arrivals_at(read_rates("endpoint/web=8/s*200ms", ["endpoint/web"], {}), length_s, "flat", 1)

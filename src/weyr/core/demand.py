@@ -30,13 +30,15 @@ def demand_of(
 ) -> Demand:
     """What a route tells of the replicas behind it, those of them that answer and are to stay."""
     ready = sum(sight.is_ready(replica) or sight.is_silent(replica) for sight, replica in staying)
+    in_flight = sum(count for _, count in route.replicas)
+    waits_inside = sum(max(0, count - slots) for _, count in route.replicas) if (slots := slots_of(scale)) else 0
     return Demand(
         arrived=route.requests,
         worked=sum(counts.worked for counts in route.versions),
         worked_s=sum(counts.worked_s for counts in route.versions),
         tokens=sum(counts.completion_tokens for counts in route.versions),
-        queued=route.waiting,
-        in_flight=sum(count for _, count in route.replicas),
+        queued=route.waiting + waits_inside,
+        in_flight=in_flight - waits_inside,
         replicas=ready,
         starting=len(staying) - ready,
         concurrency=scale.target_inflight,
@@ -55,6 +57,11 @@ def demand_of(
         per_replica=scale.target_metric.per_replica if scale.target_metric else 0.0,
         ready=tuple(replica.part for sight, replica in staying if sight.is_ready(replica) or sight.is_silent(replica)),
     )
+
+
+def slots_of(scale: Scale) -> int:
+    """How many requests a replica works on at once; 0 where something else was said of what it can do."""
+    return 0 if scale.target_rate or scale.target_tokens else scale.target_inflight
 
 
 def calendar_floor(scale: Scale, now: float) -> int:

@@ -142,7 +142,8 @@ class RouteBody:
 
     Where there may be no replica until a request comes, `wakes_as` says what one begins as, Weyr's own model `server`
     or a `program` that is watched over: processes that can become one are kept loaded. "" where some always stand.
-    With `grpc` the Open Inference Protocol is answered over gRPC too, by the same rules.
+    With `grpc` the Open Inference Protocol is answered over gRPC too, by the same rules. A replica works on `slots`
+    requests at once, with 0 on all that it has: what more it is sent waits inside it, and is not worked on yet.
     """
 
     route: str
@@ -153,6 +154,7 @@ class RouteBody:
     watch: Watch = field(default_factory=Watch)
     wakes_as: Literal["", "server", "program"] = ""
     grpc: bool = False
+    slots: int = 0
     of: Literal["route"] = "route"
 
     @property
@@ -179,8 +181,9 @@ class VersionCounts:
     where a count went down.
 
     `requests` were answered by it, `errors` of them with a status of 500 or above; `missed` were its share and went to
-    another version, because no replica of it could take them. `worked` reached a replica, which had them for `worked_s`
-    in all, without their wait. `buckets` counts latencies by `LATENCY_BUCKETS_S`, not cumulated, and
+    another version, because no replica of it could take them. `worked` reached a replica, whose slots were busy with
+    them for `worked_s` in all: their wait, also inside it, is not counted. `buckets` counts latencies by
+    `LATENCY_BUCKETS_S`, not cumulated, and
     `first_token_buckets` the times to the first token of a stream, by the fewer bounds of the metrics. Outcomes are
     what callers reported: their number, their sum and the sum of their squares.
     """

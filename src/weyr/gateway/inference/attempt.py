@@ -26,14 +26,15 @@ JOIN_MAX = 64 * 2**10
 
 class Attempt:
     """A request at `replica`, which is one of `host`'s. `line` is its connection while it has one; `sent_at` when it
-    was sent, 0 for not yet. `under_way`: whether the replica counts it."""
+    was sent, 0 for not yet, and `works_since` when the replica had a slot for it. `under_way`: whether the replica
+    counts it."""
 
-    __slots__ = ("exchange", "host", "line", "replica", "sent_at", "task", "under_way")
+    __slots__ = ("exchange", "host", "line", "replica", "sent_at", "task", "under_way", "works_since")
 
     def __init__(self, exchange: "Exchange", replica: Replica, host: "Endpoint") -> None:
         self.exchange, self.replica, self.host = exchange, replica, host
         self.line: Line | None = None
-        self.sent_at = 0.0
+        self.sent_at = self.works_since = 0.0
         self.task: asyncio.Task[None] | None = None
         self.under_way = True
         replica.inflight += 1
@@ -46,6 +47,7 @@ class Attempt:
         self.line, self.task = line, None
         self.replica.requests += 1
         self.sent_at = time.monotonic()
+        self.replica.slots.sent(self, self.replica.version.slots, self.sent_at)
         if exchange.expects and not exchange.is_whole and not exchange.received:
             door.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         line.begin(self)
@@ -149,6 +151,8 @@ class Attempt:
             self.task = None
         if self.under_way:
             self.under_way = False
+            if self.sent_at:
+                self.replica.slots.left(self, self.replica.version.slots, time.monotonic())
             if self.replica.health.is_trying:
                 self.replica.told_nothing()
             self.host.left(self.replica)

@@ -221,7 +221,7 @@ class Endpoint:
         self.is_limited = self.limits.per_caller != NO_LIMITS or self.limits.total != NO_LIMITS
         self._counted: dict[str, Counted] = {}
         for version in self._versions.values():
-            version.per_replica = self.limits.queue.per_replica
+            version.per_replica, version.slots = self.limits.queue.per_replica, route.body.slots
             version.connect_s = self.limits.timeouts.connect_s
         self._order = sorted(self._versions.values(), key=lambda version: -version.told.weight)
         self._chooser = _chooser(route, self._order)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from weyr.core.route_limits import Ejection
 from weyr.gateway.inference.outliers import Health, judge_failures
+from weyr.gateway.inference.slots import Slots
 
 if TYPE_CHECKING:
     from weyr.gateway.inference.line import Line
@@ -38,6 +39,7 @@ class Replica:
         "is_draining",
         "refusals",
         "requests",
+        "slots",
         "upstream",
         "version",
     )
@@ -51,6 +53,7 @@ class Replica:
         self.is_draining = False
         self.down_until = 0.0
         self.refusals = 0
+        self.slots = Slots()
         self.health = Health()
         self.upstream: Upstream | None = None
 

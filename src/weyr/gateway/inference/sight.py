@@ -45,9 +45,9 @@ def record(exchange: "Exchange", endpoint: "Endpoint", attempt: "Attempt | None"
     now, began_at, stream = time.monotonic(), exchange.began_at, exchange.stream
     replica, sent_at = (attempt.replica, attempt.sent_at) if attempt is not None else (None, 0.0)
     counts = endpoint.ended(status, now - began_at, replica.version if replica is not None else None)
-    if sent_at:
+    if attempt is not None and sent_at:
         counts.worked += 1
-        counts.worked_s += now - sent_at
+        counts.worked_s += now - attempt.works_since if attempt.works_since else 0.0
     watched = endpoint.route.body.watch
     caller = exchange.caller if watched.has_callers else ""
     sizes = exchange.received, exchange.answered_bytes

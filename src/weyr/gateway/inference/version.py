@@ -11,12 +11,12 @@ from weyr.gateway.inference.replica import Address, Replica
 class Version:
     """One version of an endpoint. Its replicas keep their connections for as long as they stay in it."""
 
-    __slots__ = ("connect_s", "counts", "keeper", "per_replica", "replicas", "says", "told")
+    __slots__ = ("connect_s", "counts", "keeper", "per_replica", "replicas", "says", "slots", "told")
 
     def __init__(self, told: RouteVersion, counts: Counts, balance: Balance) -> None:
         self.told = told
         self.counts = counts
-        self.per_replica = 0
+        self.per_replica = self.slots = 0
         self.connect_s = 2.0
         self.replicas: list[Replica] = []
         self.says = VERSION_HEADER + f": {told.name}\r\n".encode()

@@ -1,7 +1,7 @@
 """What becomes of requests that are few? Each is followed: it finds a replica, waits for a slot of it, is worked on.
 
-As the plane does, a request goes to the replica that has the fewest; where none is ready it is held, and fails when
-that takes too long. A replica that leaves the routing finishes what it has.
+As the plane does, a request goes to the replica that has the fewest; where none is ready, or all have as many as they
+may, it is held, and fails when that takes too long. A replica that leaves the routing finishes what it has.
 """
 
 import heapq
@@ -28,7 +28,7 @@ class EachRequest:
     served: Served = field(default_factory=Served)
     _slots: dict[str, list[float]] = field(default_factory=dict)
     _busy: list[tuple[float, str, float]] = field(default_factory=list)
-    """Under way: when each ends, which replica has it, and since when."""
+    """Under way: when each ends, which replica has it, and how long that works on it."""
     _held: dict[str, int] = field(default_factory=dict)
     _waiting: deque[Request] = field(default_factory=deque)
     _arrived: int = 0
@@ -59,16 +59,12 @@ class EachRequest:
             if is_closing:
                 for call in self.on_closed:
                     call()
-        while self._waiting and self._slots:
-            self._begin(*self._waiting.popleft(), now)
-        outside = max(0, len(self._busy) - self.terms.room * len(replicas)) if self.terms.is_capped and replicas else 0
+        self._hand_out(now)
         held = dict.fromkeys(replicas, 0) | {name: count for name, count in self._held.items() if count}
-        if outside:
-            held = {name: min(count, self.terms.room) for name, count in held.items()}
         counts = VersionCounts(version, requests=self._worked, worked=self._worked, worked_s=self._worked_s)
         last_at = now if self._waiting or self._busy else self._last_at
         return RouteFacts(
-            replicas=tuple(held.items()), waiting=len(self._waiting) + outside, requests=self._arrived,
+            replicas=tuple(held.items()), waiting=len(self._waiting), requests=self._arrived,
             last_request_at=last_at, versions=(counts,),
         )  # fmt: skip
 
@@ -78,10 +74,8 @@ class EachRequest:
             at, takes_s = self.coming.popleft()
             self._end(at)
             self._arrived, self._last_at = self._arrived + 1, at
-            if self._slots:
-                self._begin(at, takes_s, at)
-            else:
-                self._waiting.append((at, takes_s))
+            self._waiting.append((at, takes_s))
+            self._hand_out(at)
         self._end(now)
         while self._waiting and now - self._waiting[0][0] > self.terms.hold_s:
             self._waiting.popleft()
@@ -107,18 +101,27 @@ class EachRequest:
         self.advance(now)
         self.served.unfinished += len(self._waiting) + len(self._busy)
 
-    def _begin(self, came: float, takes_s: float, now: float) -> None:
-        name = min(self._slots, key=lambda each: (self._held.get(each, 0), self._slots[each][0]))
+    def _hand_out(self, now: float) -> None:
+        while self._waiting and (name := self._next()) is not None:
+            self._begin(name, *self._waiting.popleft(), now)
+
+    def _next(self) -> str | None:
+        """The replica that gets the next one; None where all have as many as they may, or there is none."""
+        name = min(self._slots, key=lambda each: (self._held.get(each, 0), self._slots[each][0]), default=None)
+        return None if self.terms.is_capped and name and self._held.get(name, 0) >= self.terms.room else name
+
+    def _begin(self, name: str, came: float, takes_s: float, now: float) -> None:
         slots = self._slots[name]
         end = max(now, slots[0]) + takes_s
         heapq.heapreplace(slots, end)
-        heapq.heappush(self._busy, (end, name, end - takes_s if self.terms.is_capped else now))
+        heapq.heappush(self._busy, (end, name, takes_s))
         self._held[name] = self._held.get(name, 0) + 1
         self.served.answer(end - came, takes_s, self.terms.slo_s or PATIENCE * takes_s)
 
     def _end(self, now: float) -> None:
         while self._busy and self._busy[0][0] <= now:
-            end, name, since = heapq.heappop(self._busy)
+            end, name, takes_s = heapq.heappop(self._busy)
             self._held[name] -= 1
             self._worked += 1
-            self._worked_s += end - since
+            self._worked_s += takes_s
+            self._hand_out(end)

@@ -156,9 +156,8 @@ class ManyRequests:
             return
         piled_s, load = (before + self._piled) / 2 / speed, rate / speed
         late_from_s = self.terms.slo_s or PATIENCE * takes_s
-        wait_s = 0.0 if self.terms.is_capped else piled_s or _waiting(takes_s, slots, load)[1]
         self._worked += done
-        self._worked_s += done * (takes_s + wait_s)
+        self._worked_s += done * takes_s
         if self._held_s:
             # The first to be answered are those that were held.
             held, held_s = min(done, before), self._held_s / before

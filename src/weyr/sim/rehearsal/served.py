@@ -18,8 +18,8 @@ class Terms:
     """What holds for an endpoint's requests: how many a replica works on at once, how long one is held where none is
     ready, from when on it is late (None: `PATIENCE`), after which silence it may sleep, and how many are kept at least.
 
-    `is_capped`: a replica gets no more than it works on (`waiting.per_replica`), and the rest waits in the plane, which
-    sees what a request takes. Otherwise replicas get all, and what waits inside them looks like work.
+    `is_capped`: a replica gets no more than it works on (`waiting.per_replica`), and the rest waits in the plane for
+    whoever is free first. Otherwise replicas get all at once, and what waits inside one stays there.
     """
 
     room: int

@@ -23,7 +23,7 @@ from weyr.core.decision import (
     Want,
     allowed,
 )
-from weyr.core.demand import count_of, floor_of, quota_of, shortage, start_learnt
+from weyr.core.demand import count_of, floor_of, quota_of, shortage, slots_of, start_learnt
 from weyr.core.kind import Estimate
 from weyr.core.removal import removed
 from weyr.core.replica_set import Replica, ReplicaSet, Sight
@@ -210,7 +210,8 @@ def _ensured_route(look: _Look, held: ReplicaSet) -> tuple[Ensure, ...]:
         return ()
     thing = look.view.things.get(ROUTE)
     name = f"{look.want.ref.stack}/{look.want.ref.name}"
-    body = RouteBody(name, (RouteVersion(replicas=held.routed),), look.spec.hold)
+    slots = slots_of(look.spec.scale) if look.spec.scale else 0
+    body = RouteBody(name, (RouteVersion(replicas=held.routed),), look.spec.hold, slots=slots)
     generation = _route_generation(look, held)
     return (Ensure(Capability.TRAFFIC, ROUTE, body, generation, again=bool(thing and thing.refusal)),)
 

@@ -7,6 +7,7 @@ from typing import Literal
 from weyr.core import replica_set
 from weyr.core.capability import Capability
 from weyr.core.decision import Ensure, Release
+from weyr.core.demand import slots_of
 from weyr.core.routes import RouteBody, RouteVersion
 from weyr.kinds.ml.endpoint.fields.limits import route_limits
 from weyr.kinds.ml.endpoint.look import ROUTE, Look
@@ -38,7 +39,8 @@ def ensured_route(look: Look, memory: EndpointMemory) -> Ensure:
     spec, traffic = look.spec, traffic_of(look, memory)
     limits = route_limits(spec.limits, spec.waiting, spec.timeouts, spec.retries, spec.outliers)
     wakes_as = _wakes_as(spec)
-    body = RouteBody(name, memory.told, spec.hold, traffic, limits, memory.watch, wakes_as, spec.grpc)
+    slots = slots_of(spec.scale)
+    body = RouteBody(name, memory.told, spec.hold, traffic, limits, memory.watch, wakes_as, spec.grpc, slots)
     return Ensure(Capability.TRAFFIC, ROUTE, body, _generation(look, memory), again=bool(thing and thing.refusal))
 
 
