@@ -104,6 +104,31 @@ def test_a_question_is_answered_in_sql(weyr: Weyr) -> None:
     assert "100" in weyr("cost", "sql", "SELECT 100::DECIMAL(10, 2) AS hundred")
 
 
+def test_a_bill_beside_the_journal(weyr: Weyr, tmp_path: Path) -> None:
+    """Weyr's own bill agrees with the journal that it is of, from whichever file; a changed one says where and why."""
+    for name in ("bill.csv", "bill.parquet"):
+        weyr("cost", "export", "-o", str(tmp_path / name))
+        assert "The journal and the bill agree" in weyr("cost", "reconcile", str(tmp_path / name))
+
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "bill.csv").read_text())))
+    of_cpu = [row for row in rows if row["SkuId"] == CPU and row["SubAccountId"] == "vision"]
+    of_cpu[0]["BilledCost"] = str(Decimal(of_cpu[0]["BilledCost"]) + 1)
+    (tmp_path / "parts").mkdir()
+    for part in (0, 1):
+        with (tmp_path / "parts" / f"{part}.csv").open("w", newline="") as target:
+            writer = csv.DictWriter(target, rows[0])
+            writer.writeheader()
+            writer.writerows(row for row in rows[part::2] if row is not of_cpu[1])
+    told = weyr("cost", "reconcile", str(tmp_path / "parts"))
+
+    (line,) = [line for line in told.splitlines() if "price" in line and "vision:job/train" in line]
+    assert "quantity -0.04048; price 1.00; 40 metered, 39 billed; only metered: 2026-11-22 13:00 for 1 h" in line
+    assert "To be posted: 0.96 USD in 2 lines." in told
+    assert "ends in none of" in weyr("cost", "reconcile", "bill.xls", status=1)
+    assert "is no file" in weyr("cost", "reconcile", "bill.csv", status=1)
+    assert "Not a name" in weyr("cost", "reconcile", "bill.csv", "--to", "No Stack", status=1)
+
+
 def test_a_bill_is_drawn(weyr: Weyr, tmp_path: Path) -> None:
     """By day and by who spent it, in the terminal and as an image."""
     drawn = weyr("cost", "--chart", "--from", "2026-11-22", "--to", "2026-11-24", "--by", "stack")

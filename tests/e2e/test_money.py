@@ -183,3 +183,29 @@ def test_the_accounts_are_kept_from_a_shell(user: User) -> None:
     assert {row["key"]: row["micros"] for row in spread["rows"]} == {"support": 15_000_000}
     assert closed["lines"] == 3
     assert json.loads(user.weyr("cost", "verify", "--json").out)["lines"] == 4
+
+
+def test_a_providers_bill_is_reconciled_from_a_shell(user: User) -> None:
+    """Shown before anything is posted; posted once, through the same chain; then both agree."""
+    spent = ["cost", "post", "--id", "aws-1", "--source", "aws", "--sku", "requests.read", "--quantity", "2000000"]
+    user.weyr(*spent, "--amount", "0.80 USD", "--day", "2025-10-03", "--stack", "digits", "--to", "bucket/lake")
+    bill = user.folder / "aws.csv"
+    columns = "BilledCost,BillingCurrency,ChargeCategory,ChargePeriodStart,ChargePeriodEnd,ConsumedQuantity,"
+    day = "USD,{},2025-10-03T00:00:00Z,2025-10-04T00:00:00Z"
+    tags = '"{""weyr:stack"":""digits"",""weyr:kind"":""bucket"",""weyr:name"":""lake""}"'
+    bill.write_text(
+        f"{columns}ConsumedUnit,ProviderName,Tags\n"
+        f"1.25,{day.format('Usage')},2500000,Requests,AWS,{tags}\n"
+        f"0.19,{day.format('Tax')},,,AWS,\n"
+    )
+    words = ["cost", "reconcile", str(bill), "--to", "shared"]
+    told = json.loads(user.weyr(*words, "--json").out)
+    assert [(each["object"], each["reasons"]) for each in told["differences"]] == [
+        ("digits:bucket/lake", {"price": 250_000, "quantity": 200_000}),
+        ("shared:outside/aws", {"tax": 190_000}),
+    ]
+    assert "3 lines" in user.weyr(*words, "--post", "--yes").out, "the look before had posted nothing"
+    assert "Nothing was to be posted" in user.weyr(*words, "--post", "--yes").out
+    skus = {row["key"]: row["micros"] for row in user.asked("cost", "--by", "sku")["rows"]}
+    assert skus == {"requests.read": 800_000, "bill.requests.price": 250_000, "bill.requests.quantity": 200_000,
+                    "bill.other.tax": 190_000}  # fmt: skip

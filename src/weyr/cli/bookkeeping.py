@@ -1,4 +1,4 @@
-"""`weyr cost post`, `correct`, `close`, `periods`, `lines`, `verify`: keeping the accounts."""
+"""`weyr cost post`, `correct`, `close`, `periods`, `lines`, `verify`, `reconcile`: keeping the accounts."""
 
 import json
 import sys
@@ -11,6 +11,7 @@ import typer
 from weyr.cli.connect import ensured, reader
 from weyr.cli.group import Session
 from weyr.cli.options import AsJson, Stack
+from weyr.cli.reconciling import reconcile
 from weyr.cli.screen import clock, put, put_json, say, table
 from weyr.core.diagnostic import Diagnostic, UserError
 from weyr.core.units import Money, money_text
@@ -141,6 +142,7 @@ VERBS: tuple[tuple[str, str, Callable[..., None]], ...] = (
     ("weyr cost periods", "periods", periods),
     ("weyr cost lines --limit 20", "lines", lines),
     ("weyr cost verify", "verify", verify),
+    ("weyr cost reconcile aws-2026-11.csv.gz --to shared", "reconcile", reconcile),
 )  # fmt: skip
 """What hangs below `weyr cost`: example, name and function of each."""
 

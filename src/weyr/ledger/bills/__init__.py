@@ -1,0 +1,1 @@
+"""What does a provider's bill say, and where does it differ from the journal?"""
