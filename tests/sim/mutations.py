@@ -11,8 +11,11 @@ from weyr.compose.kinds import KINDS
 from weyr.core.capability import Refused, Wanted
 from weyr.core.decision import Decision, Ensure, Release, View, Want
 from weyr.core.kind import AnyKind, Kinds, Usage
+from weyr.core.metering import Meter
 from weyr.core.ref import Ref, ThingId
 from weyr.core.seen import Absent, Seen, Unknown
+from weyr.ledger.ledger import Ledger
+from weyr.ledger.node_shares import WHOLE
 from weyr.reconcile.effects import Told
 from weyr.reconcile.loop import Loop
 from weyr.reconcile.scheduler import Scheduler
@@ -174,6 +177,42 @@ class UnsyncedDatabase(SimDatabase):
     def write(self, *, is_synced: bool = True) -> Iterator[Connection]:
         with super().write(is_synced=False) as connection:
             yield connection
+
+
+class SharesTheWholeNode(Ledger):
+    """Whoever runs on a pool's node pays for all of it."""
+
+    def _shared(self, connection: Connection, meter: Meter, usage: Usage, node: ThingId, now: float) -> Meter | None:
+        return super()._shared(connection, meter, replace(usage, quantity=WHOLE), node, now)
+
+
+class SharesTooLittle(Ledger):
+    """Half of what a task has of a node stays with the pool."""
+
+    def _shared(self, connection: Connection, meter: Meter, usage: Usage, node: ThingId, now: float) -> Meter | None:
+        shared = super()._shared(connection, meter, usage, node, now)
+        return shared and replace(shared, quantity=shared.quantity // 2)
+
+
+class SharesDearly(Ledger):
+    """A part of a node costs twenty times what that part of the node does."""
+
+    def _shared(self, connection: Connection, meter: Meter, usage: Usage, node: ThingId, now: float) -> Meter | None:
+        shared = super()._shared(connection, meter, usage, node, now)
+        if shared is None or shared.price is None:
+            return shared
+        return replace(shared, price=replace(shared.price, micros=20 * shared.price.micros))
+
+
+class BillsFromTheIntent(Ledger):
+    """A meter counts from when it was opened: what never came up costs something."""
+
+    def close(self, connection: Connection, ref: Ref, part: str, at: float) -> None:
+        for meter in self._store.meters_of(connection, ref):
+            if meter.thing.part == part and meter.run_since_ms is None and not meter.sku.startswith("storage."):
+                begun = replace(meter, run_since_ms=meter.opened_ms, run_from_ms=meter.opened_ms, quantity=1)
+                self._save(connection, meter, (replace(begun, posted_until_ms=meter.opened_ms), ()))
+        super().close(connection, ref, part, at)
 
 
 class _NothingEnds(Board):

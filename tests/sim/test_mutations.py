@@ -11,10 +11,11 @@ import pytest
 
 from weyr.compose.kinds import KINDS
 from weyr.core.kind import Kinds
+from weyr.ledger.ledger import Ledger
 from weyr.reconcile.loop import Loop
 from weyr.reconcile.scheduler import Room
 from weyr.sim.broken import Broken
-from weyr.sim.checks import EVENTUALLY, LEDGER, MEMORY, NEVER, PLAN
+from weyr.sim.checks import EVENTUALLY, LEDGER, MEMORY, NEVER, PLAN, SHARES
 from weyr.sim.faults import FaultRates
 from weyr.sim.nodes import NodeRates
 from weyr.sim.play import Build, play
@@ -38,6 +39,10 @@ class Mutation:
 
 def loop(type: type[Loop]) -> Build:
     return partial(SimWorld, loop=type)
+
+
+def ledger(type: type[Ledger]) -> Build:
+    return partial(SimWorld, ledger=type)
 
 
 def after(change: Callable[[SimWorld], SimWorld], build_sound: Callable[..., SimWorld] = SimWorld) -> Build:
@@ -99,6 +104,10 @@ MUTATIONS = {
     "a failed write is shrugged off": Mutation(
         {MEMORY, UNOPENED}, loop(broken.ShrugsOffFailedWrites), trouble=FAILING
     ),
+    "a share of a node is all of it": Mutation({SHARES}, ledger(broken.SharesTheWholeNode)),
+    "a share of a node is half of what it is": Mutation({SHARES}, ledger(broken.SharesTooLittle), first=4),
+    "a share of a node costs more than the node": Mutation({SHARES}, ledger(broken.SharesDearly)),
+    "what never came up is billed from its intent": Mutation({LEDGER}, ledger(broken.BillsFromTheIntent), first=2),
     "an ended task keeps its room": Mutation(
         {"every stack settles"}, partial(SimWorld, scheduler=broken.KeepsRoomOfTheEnded), first=2, trouble=CROWDED
     ),
@@ -127,7 +136,7 @@ def test_a_broken_kernel_is_caught(name: str, folder: Path) -> None:
 def test_every_check_has_a_name_that_mutations_use() -> None:
     """A misspelt name would catch nothing."""
     names = {name for mutation in MUTATIONS.values() for name in mutation.caught_by}
-    assert names <= {*NEVER, *EVENTUALLY, LEDGER, PLAN, MEMORY}
+    assert names <= {*NEVER, *EVENTUALLY, LEDGER, PLAN, MEMORY, SHARES}
 
 
 def first_caught(mutation: Mutation, folder: Path) -> Broken | None:

@@ -12,6 +12,7 @@ from weyr.core.decision import ConditionType, Phase, phase_of
 from weyr.core.parts import Part
 from weyr.core.ref import Ref, ThingId
 from weyr.reconcile.world import World
+from weyr.sim.share_bills import NodeBill
 from weyr.sim.snapshot import Bill, Breach, Snapshot
 from weyr.store.kernel import ObjectRow
 
@@ -174,6 +175,7 @@ EVENTUALLY: Mapping[str, Eventually] = {
 }
 
 LEDGER = "ledger lines that differ from what ran"
+SHARES = "shares of a node that differ from what was given"
 MEMORY = "memory differs from the store"
 PLAN = "a plan with a fatal finding"
 
@@ -192,6 +194,19 @@ def wrong_bill(bill: Bill) -> Breach | None:
         return None
     counted_s, ran_s = counted_ms / 1000, ran_ms / 1000
     return Breach(bill.id.ref, f"{bill.id} ran {ran_s:.3f} s, and {counted_s:.3f} s of {bill.sku} were posted")
+
+
+def wrong_shares(bill: NodeBill) -> Breach | None:
+    """A task pays for the part of a node that it was given, all of it where it was alone there; and together they pay
+    for no more than the node has cost, to the micro-unit by which each may be rounded."""
+    for share in bill.shares:
+        part = round(1000 * share.part)
+        if share.quantity > part or (share.is_alone and share.quantity != part):
+            return Breach(share.id.ref, f"{share.id} was given {part} thousandths of {bill.node}, not {share.quantity}")
+    if bill.shared_micros > bill.micros + len(bill.shares):
+        shared = f"{bill.shared_micros} millionths of it were shared out"
+        return Breach(bill.node.ref, f"{bill.node} cost {bill.micros}, and {shared}")
+    return None
 
 
 def differing(memory: World, store: World) -> Breach | None:

@@ -42,6 +42,8 @@ class SimPoolNodes(Shelf):
         self.starts_after_s = starts_after_s
         self.on_gone: Callable[[ThingId], None] = lambda _id: None
         self._slots: dict[ThingId, _Slot] = {}
+        self.sizes: dict[str, NodeBody] = {}
+        """What each node ever had, by its name."""
 
     def has(self, name: str) -> bool:
         """Whether there is a node of this name."""
@@ -86,6 +88,7 @@ class SimPoolNodes(Shelf):
     def _begin(self, want: Wanted, prior: Wanted | None) -> Refused | None:
         if prior is None:
             assert isinstance(want.body, NodeBody), f"{want.id} is no node"
+            self.sizes[str(want.id)] = want.body
             granted_at = self.granted_at(want.body)
             self._slots[want.id] = _Slot(granted_at, granted_at + self.starts_after_s)
         return None

@@ -30,11 +30,12 @@ from weyr.reconcile.world import World, phases
 from weyr.sim.bills import End, bills
 from weyr.sim.broken import LINES_MAX, Broken, Incident, told
 from weyr.sim.chance import chance_of
-from weyr.sim.checks import EVENTUALLY, LEDGER, MEMORY, NEVER, PLAN, differing, wrong_bill
+from weyr.sim.checks import EVENTUALLY, LEDGER, MEMORY, NEVER, PLAN, SHARES, differing, wrong_bill, wrong_shares
 from weyr.sim.clock import VirtualClock
 from weyr.sim.doors import Door
 from weyr.sim.engine import SimEngine
 from weyr.sim.scripts import Script
+from weyr.sim.share_bills import node_bills
 from weyr.sim.snapshot import Breach, Snapshot, Witness
 from weyr.sim.store import Died, SimDatabase, StoreFate, fresh_database
 from weyr.sim.tasks import default_script
@@ -63,8 +64,8 @@ R = TypeVar("R")
 class SimWorld:
     """Takes the kinds, a folder for its store, a seed, the trouble to expect, and what each task does.
 
-    `loop`, `scheduler` and `database` stand in for the production ones and the simulated store, where a test breaks
-    them on purpose.
+    `loop`, `scheduler`, `ledger` and `database` stand in for the production ones and the simulated store, where a test
+    breaks them on purpose.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class SimWorld:
         loop: type[Loop] = Loop,
         database: type[SimDatabase] = SimDatabase,
         scheduler: type[Scheduler] = Scheduler,
+        ledger: type[Ledger] = Ledger,
     ) -> None:
         trouble = trouble or Trouble()
         self.kinds = kinds
@@ -88,7 +90,7 @@ class SimWorld:
         self._fate = StoreFate(seed, trouble.store)
         self.db: Database = fresh_database(folder / f"world-{seed}.db", seed, self._fate, database)
         self.catalogue = Catalogue.shipped()
-        self.ledger = Ledger(LedgerStore(self.db), self.catalogue)
+        self.ledger = ledger(LedgerStore(self.db), self.catalogue)
         self.dies, self.oversleeps, self.room = trouble.dies, trouble.oversleeps, trouble.room
         self._kills, self._clock_chance = chance_of(seed, "kills"), chance_of(seed, "clock")
         self.deaths = 0
@@ -184,6 +186,10 @@ class SimWorld:
             breach = wrong_bill(bill)
             if breach:
                 raise self.broken(LEDGER, breach)
+        for shared in node_bills(LedgerStore(self.db), self.engine.tasks.ran(), self.engine.pool_nodes.sizes):
+            breach = wrong_shares(shared)
+            if breach:
+                raise self.broken(SHARES, breach)
 
     def snapshot(self) -> Snapshot:
         """The loop's books beside the engine's own, as of now."""
