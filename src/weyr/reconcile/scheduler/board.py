@@ -79,6 +79,8 @@ class Board:
         """How many there are in the largest gang so far: each of it needs a part of the machine, however small."""
         self._standing: dict[str, tuple[int, int]] = {}
         """CPU and memory of those on this machine that stand for good, by group."""
+        self._stands: tuple[int, int] = (0, 0)
+        """The sum of them."""
         self._past: dict[Ref, tuple[float, float]] = {}
         """Since when an object stood in line whose attempt had to stop, and how long it ran for good."""
         self._open_here("")
@@ -343,20 +345,21 @@ class Board:
     def _stand(self, group: Group) -> None:
         if self._is_unbounded(group) and group.id not in self._standing:
             body = group.body
-            self._standing[group.id] = round(body.cpu * 1000), mib(body.memory_bytes or 0)
+            each = self._standing[group.id] = round(body.cpu * 1000), mib(body.memory_bytes or 0)
+            self._stands = self._stands[0] + each[0], self._stands[1] + each[1]
             self._resize_here()
 
     def _end(self, group: Group) -> None:
         self.queueing.end(group.id)
         self.busy.pop(group.id, None)
         self.is_dirty = True
-        if self._standing.pop(group.id, None):
+        if each := self._standing.pop(group.id, None):
+            self._stands = self._stands[0] - each[0], self._stands[1] - each[1]
             self._resize_here()
 
     def _left_here(self) -> tuple[int, int]:
         """Thousandths of CPUs and MiB for those that end: one of them may always run, whatever stands beside it."""
-        cpu = round(self.cpu * 1000) - sum(cpu for cpu, _ in self._standing.values())
-        memory = self.memory_bytes // MIB - sum(memory for _, memory in self._standing.values())
+        cpu, memory = round(self.cpu * 1000) - self._stands[0], self.memory_bytes // MIB - self._stands[1]
         for node in self.nodes.values() if self.is_sliced else ():
             if node.body.engine:
                 continue  # it is another machine
@@ -372,7 +375,7 @@ class Board:
     def _resize_here(self) -> None:
         self.queueing.put_node(here_node("", *self._left_here()))
         for group in [each for each in self.groups.values() if each.stage is Stage.WAITING]:
-            if not is_pooled(group.body) and not group.body.engine:
+            if self.queueing.lanes.tasks[group.id].request != self.request(group):
                 self._submit_again(group)
         self.is_dirty = True
 

@@ -7,7 +7,7 @@ from heapq import heappop, heappush
 
 from weyr.scheduling.placement.outlook import Outlook
 from weyr.scheduling.placement.ranking import Ranking
-from weyr.scheduling.placement.room import Room, Shape, barrier, lack, shape_of, times
+from weyr.scheduling.placement.room import Room, Shape, barrier, lack, sort_of, times
 from weyr.scheduling.placement.taken import Taken
 from weyr.scheduling.placement.values import DEVICE_MILLI, Node, Placed, Refused, Request
 
@@ -34,7 +34,7 @@ class Cluster:
         """A node joins, empty. *Raises* ValueError if one of this name is there."""
         if node.name in self._nodes:
             raise ValueError(f"there is a node {node.name} already")
-        shape = shape_of(node)
+        shape = sort_of(node)
         if shape not in self._shapes:
             self._shapes[shape] = len(self._shapes)
             self._ranking.know(shape)
@@ -45,6 +45,17 @@ class Cluster:
     def remove(self, name: str) -> None:
         """A node leaves, and with it what was placed there: that is not to be released. *Raises* KeyError."""
         self._leave(self._nodes.pop(name))
+
+    def resize(self, node: Node) -> None:
+        """It has more or less CPU and memory than it had, and is otherwise as it was; what was placed there stays.
+
+        *Raises* KeyError if it is not there, ValueError if it would have less than is taken of it."""
+        taken = self._nodes[node.name]
+        if problem := taken.lacks_as(node):
+            raise ValueError(f"{node.name} {problem}")
+        self._leave(taken)
+        taken.resize(node)
+        self._enter(taken)
 
     def place(
         self, request: Request, is_new: bool = True, may_go: Callable[[str], bool] | None = None

@@ -4,7 +4,7 @@ Two nodes of the same shape with the same room are the same to every request, so
 kept by room, not by node.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from weyr.scheduling.placement.values import DEVICE_MILLI, Node, Request
@@ -12,7 +12,7 @@ from weyr.scheduling.placement.values import DEVICE_MILLI, Node, Request
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What nodes have in common: all that a request could ask of them but for amounts."""
+    """What nodes have in common: all that a request could ask of an empty one."""
 
     cpu_milli: int
     memory_mib: int
@@ -60,6 +60,13 @@ def shape_of(node: Node) -> Shape:
         frozenset(node.labels.items()),
         node.taints,
     )
+
+
+def sort_of(node: Node) -> Shape:
+    """The shape in which a node is ranked. Without devices nothing is worked out by what it has in all: nodes of every
+    size are one sort, and one that grows or shrinks stays what it is."""
+    shape = shape_of(node)
+    return shape if node.devices else replace(shape, cpu_milli=0, memory_mib=0)
 
 
 def need_of(request: Request, shape: Shape) -> Need | None:

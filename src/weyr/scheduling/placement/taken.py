@@ -39,6 +39,16 @@ class Taken:
             (self.slices[profile].remove if sign > 0 else self.slices[profile].add)(number)
         self.room = self._room_now()
 
+    def lacks_as(self, node: Node) -> str:
+        """Why what is taken of it cannot be of `node`, which is it in another size; "" where it can."""
+        cpu_milli, memory_mib = self._left_as(node)
+        return "" if min(cpu_milli, memory_mib) >= 0 else "has less than is taken of it"
+
+    def resize(self, node: Node) -> None:
+        self.cpu_milli, self.memory_mib = self._left_as(node)
+        self.node = node
+        self.room = self._room_now()
+
     def problem_with(self, placed: Placed) -> str:
         """Why it cannot be taken here, "" where it can."""
         wanted = placed.share_milli or DEVICE_MILLI
@@ -58,6 +68,10 @@ class Taken:
             and all(self.free[at] + (placed.share_milli or DEVICE_MILLI) <= DEVICE_MILLI for at in placed.devices)
             and not any(number in self.slices[profile] for profile, number in placed.slices)
         )
+
+    def _left_as(self, node: Node) -> tuple[int, int]:
+        grown = node.cpu_milli - self.node.cpu_milli, node.memory_mib - self.node.memory_mib
+        return self.cpu_milli + grown[0], self.memory_mib + grown[1]
 
     def _room_now(self) -> Room:
         free = tuple(sorted(left for left in self.free if left))

@@ -27,6 +27,11 @@ class Free:
         self.devices = [DEVICE_MILLI] * node.devices
         self.slices = {profile: node.slices[profile] for profile in sorted(node.slices)}
 
+    @property
+    def is_overfull(self) -> bool:
+        """Whether more CPU or memory is taken than there is."""
+        return self.cpu_milli < 0 or self.memory_mib < 0
+
     def copy(self) -> "Free":
         other = Free(self.node, self.price_micros_per_hour, self.is_open)
         other.cpu_milli, other.memory_mib = self.cpu_milli, self.memory_mib
@@ -50,6 +55,12 @@ class Free:
                 self.devices[number] += sign * (placed.share_milli or DEVICE_MILLI)
         for profile, _ in placed.slices:
             self.slices[profile] = self.slices.get(profile, 0) + sign
+
+    def resize(self, node: Node) -> None:
+        """It has more or less CPU and memory than it had, and is otherwise as it was."""
+        self.cpu_milli += node.cpu_milli - self.node.cpu_milli
+        self.memory_mib += node.memory_mib - self.node.memory_mib
+        self.node, self.shape = node, shape_of(node)
 
     def fill(self, request: Request) -> None:
         """Takes the room of one request that fits, on whichever devices."""
@@ -96,6 +107,10 @@ class Nodes:
 
     def put(self, node: Node, price_micros_per_hour: int = 0, is_open: bool = True) -> None:
         """Adds the node, or changes what it has or costs, or whether anything new may go there; what runs goes on."""
+        before = self._free.get(node.name)
+        if before is not None and _is_resized(before, node, price_micros_per_hour, is_open):
+            self._resize(before, node)
+            return
         here = self._here.get(node.name, {})
         self.remove(node.name)
         free = self._free[node.name] = Free(node, price_micros_per_hour, is_open)
@@ -210,13 +225,26 @@ class Nodes:
             self._of_model[request, model] = replace(request, models=frozenset({model}))
         return self._of_model[request, model]
 
+    def _resize(self, free: Free, node: Node) -> None:
+        """Takes as long however much runs there: this machine is another size whenever a replica begins or ends."""
+        self._count(free, -1)
+        free.resize(node)
+        self._count(free, 1)
+        self._of_use.clear()
+        if node.name not in self._in_cluster:
+            self._enter(free)
+        elif free.is_overfull:
+            self._leave(node.name)
+        else:
+            self._cluster.resize(node)
+
     def _note(self, placed: Placed) -> None:
         self._free[placed.node].move(placed, -1)
         self._here[placed.node][id(placed)] = placed
 
     def _enter(self, free: Free) -> None:
         """Lets new ones go there, if it is open and has what runs there."""
-        if not free.is_open:
+        if not free.is_open or free.is_overfull:
             return
         name = free.node.name
         self._cluster.add(free.node)
@@ -247,6 +275,12 @@ class Nodes:
         if not self._kinds[kind] or self._kinds[kind] == sign:
             self._kinds += Counter()
             self._models.clear()
+
+
+def _is_resized(free: Free, node: Node, price_micros_per_hour: int, is_open: bool) -> bool:
+    """Whether it has more or less CPU and memory, or as much, and nothing else of it has changed."""
+    is_as_before = price_micros_per_hour == free.price_micros_per_hour and is_open == free.is_open
+    return is_as_before and node == replace(free.node, cpu_milli=node.cpu_milli, memory_mib=node.memory_mib)
 
 
 def suits(request: Request, shape: Shape) -> bool:

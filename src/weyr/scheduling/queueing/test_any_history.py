@@ -288,7 +288,8 @@ def test_who_passes_the_first_in_line_does_not_delay_it(head: Task, others: list
 @given(STEPS)
 @settings(max_examples=100)
 def test_a_restart_decides_as_if_there_had_been_none(steps: list[object]) -> None:
-    """Built anew from what runs and waits, the board lets the same ones start next."""
+    """Built anew from what runs and waits, the board lets the same ones start next, also where its node has grown and
+    shrunk meanwhile, as this machine does with each replica."""
     node = Node("a", 12_000, 8192)
     policy = Policy(backfill=Backfill.EASY, is_slicing=False)
     world = World(Queueing([Queue("owner"), Queue("tight", weight=2), Queue("users")], [node], policy))
@@ -297,6 +298,10 @@ def test_a_restart_decides_as_if_there_had_been_none(steps: list[object]) -> Non
             world.play([replace(task, request=Request(task.request.cpu_milli), priority=0) for task in step])
         elif isinstance(step, float) or (isinstance(step, tuple) and step[0] == "end"):
             world.play(step)
+        elif isinstance(step, tuple) and step[0] in ("shut", "open"):
+            node = replace(node, cpu_milli=max(0, node.cpu_milli + (1500 if step[0] == "open" else -1500)))
+            world.board.put_node(node)
+            world.tick()
     again = Queueing([Queue("owner"), Queue("tight", weight=2), Queue("users")], [node], policy)
     for held in world.board.decks.all.values():
         again.adopt(held.running)
