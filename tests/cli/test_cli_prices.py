@@ -27,6 +27,15 @@ A,OnDemand,Hrs,24.01,USD,,,,Compute Instance,p4d.24xlarge,96,1152 GiB,{PLAIN}
 A,Reserved,Hrs,15.5,USD,1yr,No Upfront,standard,Compute Instance,p4d.24xlarge,96,1152 GiB,{PLAIN}
 B,OnDemand,Hrs,700.0,USD,,,,Compute Instance,p5.48xlarge,192,2048 GiB,{PLAIN}
 """
+RDS_LIST = f"""\
+"FormatVersion","v1.0"
+"Publication Date","{TODAY}T18:02:11Z"
+"OfferCode","AmazonRDS"
+SKU,TermType,StartingRange,EndingRange,Unit,PricePerUnit,Currency,Product Family,Instance Type,Database Engine,\
+Deployment Option,usageType,Region Code
+A,OnDemand,0,Inf,Hrs,0.186,USD,Database Instance,db.m5.large,MySQL,Single-AZ,EU-InstanceUsage:db.m5.large,eu-west-1
+B,OnDemand,0,Inf,GB-Mo,0.1270000000,USD,Database Storage,,Any,Single-AZ,EU-RDS:GP3-Storage,eu-west-1
+"""
 SKYPILOT_COLUMNS = (
     "InstanceType,vCPUs,MemoryGiB,AcceleratorName,AcceleratorCount,GpuInfo,Region,AvailabilityZone,Price,SpotPrice"
 )
@@ -39,6 +48,8 @@ class Lists(BaseHTTPRequestHandler):
         asked = urlsplit(self.path)
         if asked.path == "/offers/v1.0/aws/AmazonEC2/current/eu-west-1/index.csv":
             self._answer(AWS_LIST.encode())
+        elif asked.path == "/offers/v1.0/aws/AmazonRDS/current/eu-west-1/index.csv":
+            self._answer(RDS_LIST.encode())
         elif asked.path == "/api/retail/prices":
             self._answer(json.dumps(self._page(parse_qs(asked.query))).encode())
         else:
@@ -132,6 +143,23 @@ def test_newer_prices_come_in_from_the_providers_own_lists(shell: Shell, lists: 
 
     shell.weyr("prices", "refresh", "--shipped")
     assert json.loads(shell.weyr("prices", "Standard_NC24ads", "--spot", "--json").out)["offers"] == []
+
+
+def test_a_service_of_a_region_is_priced_once_its_list_was_read(shell: Shell, lists: str, tmp_path: Path) -> None:
+    """What Weyr ships is mostly of one region: whoever deploys elsewhere reads that region's list once."""
+    (tmp_path / "main.tf").write_text(
+        'provider "aws" {\n  region = "eu-west-1"\n}\nresource "aws_db_instance" "db" {\n  engine = "mysql"\n'
+        '  instance_class = "db.m5.large"\n  storage_type = "gp3"\n  allocated_storage = 100\n}\n'
+    )
+    before = json.loads(shell.weyr("price", "terraform", str(tmp_path), "--json").out)
+    said = shell.weyr("prices", "refresh", "aws", "--region", "eu-west-1", "--service", "rds", "--address", lists)
+    after = json.loads(shell.weyr("price", "terraform", str(tmp_path), "--json").out)
+    unknown = shell.weyr("prices", "refresh", "aws", "--region", "eu-west-1", "--service", "rdss", "--address", lists)
+
+    assert "2 prices were taken" in said.out, said.err
+    assert float(before["totalMonthlyCost"] or 0) == 0
+    assert float(after["totalMonthlyCost"]) == pytest.approx(730 * 0.186 + 100 * 0.127)
+    assert "rds, s3" in unknown.err
 
 
 def test_a_list_that_cannot_be_had_changes_nothing(shell: Shell, lists: str) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from weyr.compose.price_sources import server_of
-from weyr.compose.price_store import catalogue_at, catalogue_of, hold_shipped, keep
+from weyr.compose.price_store import HeldPrices, catalogue_at, catalogue_of, hold_shipped, keep
 from weyr.core.diagnostic import UserError
 from weyr.ledger.prices import Catalogue
 
@@ -41,6 +41,20 @@ def test_the_shipped_prices_hold_where_nothing_was_read(tmp_path: Path) -> None:
     assert catalogue_at(tmp_path) is SHIPPED
     assert catalogue_of(tmp_path, kept.version) is not None
     assert catalogue_of(tmp_path, SHIPPED.version) is SHIPPED
+
+
+def test_a_server_sees_a_refresh_without_a_restart(tmp_path: Path) -> None:
+    """The command and the server share a folder: the next plan is made with what the list says now."""
+    held = HeldPrices(tmp_path)
+    assert held.catalogue is SHIPPED
+    kept = keep(tmp_path, with_rate("1"))
+    assert held.catalogue.version == kept.version
+    assert held.catalogue is held.catalogue
+
+    (tmp_path / "prices" / "current").write_text("0" * 16)
+    assert held.catalogue.version == kept.version, "what cannot be read changes nothing"
+    hold_shipped(tmp_path)
+    assert held.catalogue is SHIPPED
 
 
 def test_changed_files_are_no_longer_that_version(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from weyr.ledger.prices.search import Comparison
 
 MONTH_H = MONTH_S // 3600
 UNKNOWN = "unknown"
+RATES_SHOWN = 5
 
 
 def offers_table(offers: Iterable[Offer], today: date) -> str:
@@ -167,6 +168,9 @@ def refresh_text(read: PriceList, result: Merged, version: str) -> str:
         lines += ["", f"{len(result.refused):,} cannot be true and were left out; all of them are in refused.csv:"]
         lines += [f"  {count:>6,}  {rule}" for rule, count in result.report.by_rule.items()]
         lines += [f"  such as {refusal}" for refusal in _first_of_each(result.refused)]
+    if result.refused_rates:
+        lines += ["", f"{len(result.refused_rates):,} rates of services cannot be true and were left out:"]
+        lines += [f"  {why}" for why in result.refused_rates[:RATES_SHOWN]]
     if read.left_out:
         lines += ["", f"{read.left_out.total():,} rows were not read:"]
         lines += [f"  {count:>6,}  {reason}" for reason, count in sorted(read.left_out.items())]
@@ -189,6 +193,7 @@ def refresh_json(read: PriceList, result: Merged, version: str) -> dict[str, Any
             {"rule": each.rule, "reason": each.reason, "what": str(each), "source": each.offer.source}
             for each in result.refused
         ],
+        "refused_rates": list(result.refused_rates),
         "left_out": dict(sorted(read.left_out.items())),
     }
 
@@ -197,6 +202,7 @@ def nothing_kept(read: PriceList, result: Merged) -> Diagnostic:
     """Why a refresh changed nothing."""
     reasons = [f"{count:,}: {reason}" for reason, count in sorted(read.left_out.items())]
     reasons += [f"{count:,}: {rule}" for rule, count in result.report.by_rule.items()]
+    reasons += result.refused_rates[:RATES_SHOWN]
     detail = f"{read.source or 'The list'} holds no price that could be taken. {'; '.join(reasons)}"
     return Diagnostic("No prices were read", f"{detail.rstrip()} The prices that held before still hold.".strip())
 

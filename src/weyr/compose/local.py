@@ -18,7 +18,7 @@ from weyr.attempt import nvml
 from weyr.attempt.tasks import Tasks
 from weyr.compose.doors import listen_of, planes_of, ports_of, remote_keys_of, url_of
 from weyr.compose.kinds import KINDS
-from weyr.compose.price_store import catalogue_at
+from weyr.compose.price_store import HeldPrices
 from weyr.compose.ray import ray_opener
 from weyr.compose.remains import refuse_lost_store
 from weyr.compose.remotes import Remotes
@@ -87,7 +87,7 @@ class Weyr:
     db: Database
     access: Access
     secrets: Secrets
-    catalogue: Catalogue
+    prices: HeldPrices
     ledger: Ledger
     tracking: Tracking
     artifacts: ObjectArtifacts
@@ -110,6 +110,11 @@ class Weyr:
     @property
     def world(self) -> World:
         return self.loop.world
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The prices that hold now: a refresh is seen by the next who asks."""
+        return self.prices.catalogue
 
     def ensure_system_bucket(self) -> None:
         """Raises: EngineSilent where the S3 plane does not answer."""
@@ -168,8 +173,8 @@ def open_weyr(
     ports = ports_of(home, is_serving)
     access = Access(db, home.path, now, random_source.token_bytes, is_published=is_serving)
     secrets = Secrets(db, access.envelope)
-    catalogue = catalogue_at(home.path)
-    ledger = Ledger(LedgerStore(db), catalogue)
+    prices = HeldPrices(home.path)
+    ledger = Ledger(LedgerStore(db), prices.catalogue)
     tracking = Tracking(db, now, lambda: random_source.token_hex(16), f"mlflow-artifacts:/{SYSTEM_BUCKET}/tracking")
     launcher = LauncherClient(home.sockets / "launcher.sock", home.info("launcher"), home.log("launcher"), epoch=epoch)
     nodes = LocalNodes(home.nodes, os.cpu_count() or 1, machine_memory_bytes(), nvml.detect, now)
@@ -207,7 +212,7 @@ def open_weyr(
         db,
         access,
         secrets,
-        catalogue,
+        prices,
         ledger,
         tracking,
         artifacts,

@@ -18,6 +18,7 @@ from urllib.request import urlopen
 from weyr.core.diagnostic import Diagnostic, UserError
 from weyr.ledger.prices import Catalogue
 from weyr.ledger.prices.from_aws import read_aws
+from weyr.ledger.prices.from_aws_services import OFFERS, read_service
 from weyr.ledger.prices.from_azure import read_azure
 from weyr.ledger.prices.from_karpenter import read_karpenter
 from weyr.ledger.prices.from_skypilot import read_skypilot
@@ -42,6 +43,18 @@ def from_aws(catalogue: Catalogue, address: str, region: str, progress: Progress
         try:
             return read_aws(lines, catalogue.machines, source)
         except (OSError, ValueError) as e:
+            raise _broken(source, e) from e
+
+
+def from_aws_service(service: str, address: str, region: str, progress: Progress) -> PriceList:
+    """A service's rates in one region. Raises: UserError, where they cannot be fetched or are something else."""
+    source = f"{address}/offers/v1.0/aws/{OFFERS[service]}/current/{quote(region)}/index.csv"
+    with _opened(source) as answer:
+        size = int(answer.headers.get("Content-Length") or 0)
+        lines = _counted(io.TextIOWrapper(answer, encoding="utf-8", newline=""), size, progress)
+        try:
+            return read_service(lines, service, region, source)
+        except (OSError, ValueError, ArithmeticError) as e:
             raise _broken(source, e) from e
 
 

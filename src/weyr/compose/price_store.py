@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from weyr.core.diagnostic import Diagnostic, UserError
@@ -27,6 +28,34 @@ def catalogue_at(home: Path) -> Catalogue:
         detail = f"{current} names {version}, and {home / FOLDER / version} does not hold those prices."
         raise UserError(Diagnostic("Prices are missing", detail, suggestion="weyr prices refresh --shipped"))
     return found
+
+
+class HeldPrices:
+    """The prices that hold here, read again once others do: who keeps this open needs no restart after a refresh.
+
+    Where what is named cannot be read, those of before hold on. Billing is by price books, which no refresh changes.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._seen = self._named()
+        self._held = catalogue_at(home)
+
+    @property
+    def catalogue(self) -> Catalogue:
+        named = self._named()
+        if named != self._seen:
+            self._seen = named
+            with suppress(UserError):
+                self._held = catalogue_at(self._home)
+        return self._held
+
+    def _named(self) -> str:
+        """The version that holds; "" where it is what came with Weyr."""
+        try:
+            return (self._home / FOLDER / CURRENT).read_text().strip()
+        except FileNotFoundError:
+            return ""
 
 
 def catalogue_of(home: Path, version: str) -> Catalogue | None:

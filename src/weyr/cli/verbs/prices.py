@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from itertools import product
 from pathlib import Path
 from typing import Annotated
 
@@ -23,11 +24,12 @@ from weyr.cli.price_tables import (
     refresh_text,
 )
 from weyr.cli.screen import put, put_json, say
-from weyr.compose.price_sources import AWS, AZURE, from_aws, from_azure, from_karpenter, from_skypilot
+from weyr.compose.price_sources import AWS, AZURE, from_aws, from_aws_service, from_azure, from_karpenter, from_skypilot
 from weyr.compose.price_store import catalogue_at, hold_shipped, keep
 from weyr.core.diagnostic import Diagnostic, UserError
 from weyr.ledger.prices import Catalogue, Purchase
 from weyr.ledger.prices.areas import is_within
+from weyr.ledger.prices.from_aws_services import OFFERS, service_named
 from weyr.ledger.prices.merge import merged
 from weyr.ledger.prices.read_lists import PriceList, joined
 from weyr.ledger.prices.search import Wish, compare, find, known_regions, known_words
@@ -36,6 +38,8 @@ app = verb_app("Find what machines and services cost, compare clouds, refresh th
 named_verb(app, "find", "weyr prices A100 --spot --region eu")
 
 ROWS = 20
+MACHINES = "ec2"
+"""What is fetched of AWS unless services are named."""
 USUAL = ("T4", "L4", "A10G", "A100", "A100-80GB", "H100", "H200")
 
 
@@ -53,6 +57,10 @@ def _words(ctx: typer.Context, incomplete: str) -> list[str]:
 
 def _regions(ctx: typer.Context, incomplete: str) -> list[str]:
     return sorted(region for region in known_regions(_quietly(ctx)) if region.startswith(incomplete))
+
+
+def _fetched(incomplete: str) -> list[str]:
+    return [name for name in (MACHINES, *sorted(OFFERS)) if name.startswith(incomplete)]
 
 
 def _quietly(ctx: typer.Context) -> Catalogue:
@@ -153,7 +161,7 @@ class Form(StrEnum):
     KARPENTER = "karpenter"
 
 
-@verb(app, "weyr prices refresh azure --region westeurope", "refresh")
+@verb(app, "weyr prices refresh aws --region eu-central-1 --service rds --service s3", "refresh")
 def refresh(
     ctx: typer.Context,
     provider: Annotated[
@@ -161,6 +169,15 @@ def refresh(
     ] = None,
     region: Annotated[
         list[str] | None, typer.Option("--region", help="A region to fetch; may be given again.", metavar="REGION")
+    ] = None,
+    service: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--service",
+            metavar="SERVICE",
+            help="Of AWS: the rates of a service, such as rds or s3, instead of its machines; may be given again.",
+            autocompletion=_fetched,
+        ),
     ] = None,
     read_from: Annotated[
         tuple[Form, Path] | None,
@@ -173,15 +190,16 @@ def refresh(
 ) -> None:
     """Read newer prices in, and say which of them cannot be true and were left out.
 
-    AWS serves its list for EC2 without credentials, Azure its for virtual machines; on spot, Azure only. GCP serves
-    its list to holders of an API key only: read it --from skypilot. What a plan was priced with is kept.
+    AWS serves its lists for EC2 and for its services without credentials, Azure its for virtual machines; on spot,
+    Azure only. GCP serves its list to holders of an API key only: read it --from skypilot. What a plan was priced with
+    is kept.
     """
     home, today = _home(ctx), _today()
     if shipped:
         say(f"Prices {hold_shipped(home).version}, which came with Weyr, hold again.")
         return
     catalogue = catalogue_at(home)
-    found = _read(catalogue, provider, region or [], read_from, dated, address, today)
+    found = _read(catalogue, provider, region or [], service or [], read_from, dated, address, today)
     result = merged(catalogue, found, today)
     if not result.kept:
         raise UserError(nothing_kept(found, result))
@@ -196,6 +214,7 @@ def _read(
     catalogue: Catalogue,
     provider: Provider | None,
     regions: list[str],
+    services: list[str],
     read_from: tuple[Form, Path] | None,
     dated: str,
     address: str,
@@ -210,15 +229,20 @@ def _read(
         detail = "Google's price list is served to holders of an API key only."
         suggestion = "weyr prices refresh --from skypilot FOLDER"
         raise UserError(Diagnostic("No list without credentials", detail, suggestion=suggestion))
+    if services and provider is not Provider.AWS:
+        raise typer.BadParameter("--service names lists of AWS; Azure's are of virtual machines")
     if not regions:
         raise typer.BadParameter("say of which region, such as --region eu-central-1; all of them are gigabytes")
     lists = []
-    for region in regions:
-        with bar(f"{provider} {region}") as progress:
-            if provider is Provider.AWS:
+    wanted = [each if each == MACHINES else service_named(each) for each in services or [MACHINES]]
+    for region, what in product(regions, wanted):
+        with bar(f"{provider} {f'{what} ' if services else ''}{region}") as progress:
+            if provider is Provider.AZURE:
+                lists.append(from_azure(catalogue, address or AZURE, region, today.isoformat(), progress))
+            elif what == MACHINES:
                 lists.append(from_aws(catalogue, address or AWS, region, progress))
             else:
-                lists.append(from_azure(catalogue, address or AZURE, region, today.isoformat(), progress))
+                lists.append(from_aws_service(what, address or AWS, region, progress))
     return joined(lists)
 
 

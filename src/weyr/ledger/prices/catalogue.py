@@ -78,7 +78,9 @@ class Catalogue:
 
     @cached_property
     def all_rates(self) -> dict[RateKey, Rate]:
-        return by_key(rate for text in self._texts_of("rates") for rate in parse_rates(text, self.sources))
+        """Of each the newest, from whichever list."""
+        rates = (rate for text in self._texts_of("rates") for rate in parse_rates(text, self.sources))
+        return by_key(sorted(rates, key=lambda rate: rate.dated))
 
     def offers(
         self, *, provider: str = "", region: str = "", instance: str = "", purchase: Purchase | None = None

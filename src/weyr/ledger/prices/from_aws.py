@@ -32,8 +32,8 @@ def read_aws(lines: Iterable[str], machines: Mapping[MachineKey, Machine], sourc
     Raises: UserError, of another form.
     """
     found, rest = PriceList(source), iter(lines)
-    dated = _published(rest, source)
-    for row in csv.DictReader(rest, fieldnames=_heading(rest, source)):
+    dated = published(rest, source)
+    for row in csv.DictReader(rest, fieldnames=heading(rest, source)):
         is_plain = all(row.get(name) in wanted for name, wanted in _PLAIN.items())
         # What runs in a capacity block has been paid for with the block: it stands in the list at nothing.
         is_in_block = row.get("operation", OPERATION) != OPERATION or row.get("MarketOption") == "CapacityBlock"
@@ -49,7 +49,7 @@ def read_aws(lines: Iterable[str], machines: Mapping[MachineKey, Machine], sourc
     return found
 
 
-def _published(lines: Iterator[str], source: str) -> str:
+def published(lines: Iterator[str], source: str) -> str:
     """The day of the list, from the lines above its table."""
     for line in lines:
         name, *values = next(csv.reader([line]))
@@ -61,7 +61,7 @@ def _published(lines: Iterator[str], source: str) -> str:
     raise UserError(Diagnostic("Not a price list of this form", detail))
 
 
-def _heading(lines: Iterator[str], source: str) -> list[str]:
+def heading(lines: Iterator[str], source: str) -> list[str]:
     for line in lines:
         names = next(csv.reader([line]))
         if names and names[0] == "SKU":

@@ -13,11 +13,14 @@ from datetime import date
 from decimal import Decimal
 
 from weyr.ledger.prices.catalogue import Catalogue
-from weyr.ledger.prices.lint import Refusal, Report, lint
+from weyr.ledger.prices.lint import Refusal, Report, lint, lint_rates
 from weyr.ledger.prices.offers import MACHINE_COLUMNS, OFFER_COLUMNS, SPOT_COLUMNS, Machine, Offer, Purchase, newest
+from weyr.ledger.prices.rates import COLUMNS as RATE_COLUMNS
+from weyr.ledger.prices.rates import Rate, parse_rates
 from weyr.ledger.prices.read_lists import PriceList
 
 MACHINES, OFFERS, SPOTS, REFUSED = "instances-read.csv", "offers-read.csv", "spots-read.csv", "refused.csv"
+RATES = "rates-read.csv"
 REFUSED_COLUMNS = (*OFFER_COLUMNS[:6], "rule", "reason")
 SEEN_MAX = 60
 """Of a zone, so many observations are kept: two a day for a month."""
@@ -30,6 +33,8 @@ class Merged:
     texts: dict[str, str]
     kept: int
     refused: tuple[Refusal, ...]
+    refused_rates: tuple[str, ...] = ()
+    """Why rates of services were not taken, a sentence each."""
 
     @property
     def report(self) -> Report:
@@ -51,7 +56,9 @@ def merged(catalogue: Catalogue, read: PriceList, today: date) -> Merged:
     texts[OFFERS] = offers_csv(newest((*_fixed(before.all_offers), *_fixed(kept))))
     texts[SPOTS] = _spots_csv(texts.get(SPOTS, ""), [offer for offer in kept if offer.purchase is Purchase.SPOT])
     texts[REFUSED] = _refused_csv(refused)
-    return Merged(texts, len(kept), refused)
+    rates = [rate for rate in read.rates if not lint_rates([rate], today)]
+    texts[RATES] = rates_csv((*parse_rates(texts.get(RATES, "")), *rates))
+    return Merged(texts, len(kept) + len(rates), refused, tuple(lint_rates(read.rates, today)))
 
 
 def _fixed(offers: Iterable[Offer]) -> list[Offer]:
@@ -95,6 +102,19 @@ def _offer_row(offer: Offer) -> tuple[str, ...]:
         offer.source,
         offer.dated,
     )
+
+
+def rates_csv(rates: Iterable[Rate]) -> str:
+    """Of each thing in each region the newest."""
+    newest_of = {(r.provider, r.service, r.region, r.name): r for r in sorted(rates, key=lambda rate: rate.dated)}
+    return _csv(RATE_COLUMNS, (_rate_row(rate) for _, rate in sorted(newest_of.items())))
+
+
+def _rate_row(rate: Rate) -> tuple[str, ...]:
+    steps = (_plain(step.amount) + (f" to {_plain(step.up_to)}" if step.up_to else "") for step in rate.steps)
+    free = _plain(rate.free) if rate.free else ""
+    tiers = "; ".join(steps)
+    return rate.provider, rate.service, rate.region, rate.name, rate.unit, tiers, free, rate.source, rate.dated
 
 
 def _spots_csv(before: str, offers: Sequence[Offer]) -> str:

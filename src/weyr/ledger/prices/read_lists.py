@@ -1,10 +1,11 @@
-"""What did a price list hold that somebody else wrote? Offers, and what could not be read, with the reason. Pure."""
+"""What did a price list hold that somebody else wrote? Offers, rates, and what was not read, with the reason. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from weyr.ledger.prices.offers import Machine, Offer
+from weyr.ledger.prices.rates import Rate
 
 
 @dataclass(slots=True)
@@ -16,6 +17,7 @@ class PriceList:
 
     source: str
     offers: list[Offer] = field(default_factory=list)
+    rates: list[Rate] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -28,6 +30,7 @@ def joined(lists: Iterable[PriceList]) -> PriceList:
     all_of_them = PriceList("")
     for each in lists:
         all_of_them.offers += each.offers
+        all_of_them.rates += each.rates
         all_of_them.left_out.update(each.left_out)
         all_of_them.source = all_of_them.source or each.source
     return all_of_them
