@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 from weyr.core.assumptions import NO_PAST, Assumed, Assumption, Past
 from weyr.core.capability import Capability
 from weyr.core.checking import Finding, Proposal
+from weyr.core.commitments import Coverage
 from weyr.core.decision import Decision, Limit, Thing, View, Want
 from weyr.core.pools import PoolBody, QueueBody
 from weyr.core.ref import Ref, ThingId
@@ -45,6 +46,9 @@ class Usage:
     of: ThingId | None = None
     """Whose cost this is a share of, in thousandths. A quantity of 0 is not known now, and stays as it was."""
 
+    covers: Coverage | None = None
+    """It is the fee of a commitment, which pays for this."""
+
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
@@ -74,6 +78,7 @@ class Kind(Generic[S, M]):
     `begins_again` whether the next plan begins one anew that is done
     `checks`   the whole stack → what is unwise or impossible in objects of this kind
     `limits`   what an object of this kind says that all in a scope may cost; it is told what that has cost
+    `commits`  what an object of this kind has paid for beforehand, so that others cost less
     `reads_cost`  whether those of an object of this spec depend on what the object has cost
     `orders`   verbs that an object of this kind takes by hand, such as promote
     `refuses`  what it remembers (None: nothing yet) and a verb → why it cannot do that now, "" where it can
@@ -98,6 +103,7 @@ class Kind(Generic[S, M]):
     replaces: frozenset[str] = frozenset()
     reborn: Callable[[M], M] | None = None
     limits: Callable[[Ref, S], Limit] | None = None
+    commits: Callable[[Ref, S], Coverage] | None = None
     begins_again: bool = False
     reads_cost: Callable[[S], bool] | None = None
     checks: Callable[[Proposal], Iterable[Finding]] | None = None
@@ -112,6 +118,11 @@ class Kind(Generic[S, M]):
         if self.estimate is None:
             return ()
         return self.estimate(spec, {one.name: one.value for one in self.assumes(spec, NO_PAST)} if self.assumes else {})
+
+    @property
+    def is_held(self) -> bool:
+        """Whether engines hold what it uses; if not, it is used as its spec says."""
+        return bool(self.capabilities)
 
     def asks_cost(self, spec: S | None) -> bool:
         """Whether an object of this spec is to be told what it has cost."""

@@ -11,6 +11,7 @@ from math import inf
 from sqlalchemy import Connection
 
 from weyr.core.assumptions import Past
+from weyr.core.commitments import FEE, Coverage
 from weyr.core.decision import Cost, Spend
 from weyr.core.diagnostic import Diagnostic, UserError
 from weyr.core.kind import Usage
@@ -18,7 +19,7 @@ from weyr.core.metering import Account, Labels, Line, Meter, Price
 from weyr.core.reach import Every, Expected, Reach
 from weyr.core.ref import Ref, ThingId
 from weyr.core.units import HOUR_S
-from weyr.ledger import accounts, allowance, meters
+from weyr.ledger import accounts, allowance, covering, meters
 from weyr.ledger.accounts import EVERYTHING, Daily, Scope
 from weyr.ledger.accounts import Cost as Bill
 from weyr.ledger.days import Days, days_of
@@ -109,7 +110,7 @@ class Ledger:
                 self._open(connection, ref, [u for u in missing if u.part == part], beside, book, now, labels)
             open_meters = self._store.meters_of(connection, ref)
         use_peaks.note(connection, peaks_of(ref, usages))
-        seen = {(usage.part, usage.sku): meters.reading_of(usage) for usage in usages}
+        seen = {(usage.part, usage.sku): meters.reading_of(_known(usage, now)) for usage in usages}
         again_ms = inf
         for meter in open_meters:
             reading = seen.get((meter.thing.part, meter.sku))
@@ -120,6 +121,9 @@ class Ledger:
                 posting = meters.read(meter, reading, ms(now))
                 self._save(connection, meter, posting)
                 again_ms = min(again_ms, meters.next_line_at(posting[0], ms(now)))
+        for usage in usages:
+            if usage.covers is not None:
+                self._covers(connection, ref, usage, usage.covers, ms(now))
         return again_ms / 1000
 
     def close(self, connection: Connection, ref: Ref, part: str, at: float) -> None:
@@ -127,6 +131,9 @@ class Ledger:
         for meter in self._store.meters_of(connection, ref):
             if meter.thing.part == part:
                 self._save(connection, meter, meters.close(meter, ms(at)))
+                if meter.sku == FEE:
+                    covering.end(connection, ref, ms(at))
+                    covering.settle(self._store, connection, ms(at))
 
     def clock_was_set(self, connection: Connection, unset: float, now: float) -> None:
         """The clock was set from `unset` to `now`: what lies between is billed to nobody, or not a second time."""
@@ -267,6 +274,18 @@ class Ledger:
             if shared is not None:
                 account = self._store.add(connection, shared).account
 
+    def _covers(self, connection: Connection, ref: Ref, usage: Usage, coverage: Coverage, now_ms: int) -> None:
+        """A commitment was looked at: keeps what it says, and settles the hours that are over."""
+        fee = next((m for m in self._store.meters_of(connection, ref) if m.sku == usage.sku), None)
+        if fee is None:
+            return
+        account = Account(ref, fee.labels, fee.account)
+        if usage.until is not None and ms(usage.until) <= now_ms:
+            covering.end(connection, ref, ms(usage.until))
+        else:
+            covering.take_up(connection, covering.terms_of(account, coverage, self._catalogue.books, now_ms))
+        covering.settle(self._store, connection, now_ms)
+
     def _prices(self, beside: Iterable[Usage], book: str | PriceBook) -> PriceBook:
         prices = self._catalogue.book(book) if isinstance(book, str) else book
         return prices.beside({usage.sku: usage.quantity for usage in beside})
@@ -307,6 +326,11 @@ class Ledger:
         after, lines = posting
         if after != before:
             self._store.save(connection, before, after, lines)
+
+
+def _known(usage: Usage, now: float) -> Usage:
+    """What is known at this moment: a term that ends later has not ended."""
+    return replace(usage, until=None) if usage.covers is not None and (usage.until or 0.0) > now else usage
 
 
 def _run_of(part: str, sku: str) -> tuple[str, str]:

@@ -20,7 +20,7 @@ PASS_MS = 10_000
 POST_EVERY_MS = 60_000
 """A running meter posts a line a minute: half a million a year, and a kill costs no line but the last."""
 
-_LEVELS = ("storage.",)
+_LEVELS = ("storage.", "commitment.")
 _COUNTERS = ("requests.", "egress.")
 COUNTED = 1000
 """A counter's unit counts as if it were used for a second: prices, lines and sums need not know the sort."""
@@ -75,7 +75,8 @@ def read(meter: Meter, reading: Reading, now_ms: int) -> Posting:
         return _counted(meter, reading, now_ms)
     if is_level(meter.sku):
         since_ms = now_ms if reading.since_ms is None else reading.since_ms
-        reading = replace(reading, since_ms=since_ms if meter.run_since_ms is None else meter.run_since_ms)
+        begins = meter.run_since_ms is None or (meter.until_ms is not None and reading.until_ms is None)
+        reading = replace(reading, since_ms=since_ms if begins else meter.run_since_ms)
     if reading.since_ms is None:
         return meter, ()
     meter, lines = _in_run(meter, reading.since_ms, reading.quantity)

@@ -4,7 +4,6 @@ A pass: observe what is due, meter it, let the kinds decide, write the intents, 
 What is intended is stored, with its meters, before an engine hears of it; a crash anywhere leaves intents that the next
 pass says again under the same keys. A thing is dropped only after it was released and then seen to be absent. A pass
 writes three times at most, however much is due.
-
 One object that cannot be looked after (its kind is gone, its spec is unreadable, its kind is mistaken) is said to be
 broken and stays as it is; the others go on. A store that refuses a write stops the pass.
 """
@@ -158,7 +157,7 @@ class Loop:
 
     def _meter(self, writes: Writes, ref: Ref, now: float) -> None:
         row, kind = self.world.objects[ref], self.kinds.get(ref.kind)
-        if kind is None or kind.usage is None or not self.world.things_of(ref):
+        if kind is None or kind.usage is None or (kind.is_held and not self.world.things_of(ref)):
             return
         try:
             own = kind.usage(self._parsed.spec_if_readable(row, kind), self.world.view_things(ref))
@@ -361,9 +360,10 @@ class Loop:
         """Every thing is proved absent: drops the object, or makes it anew where it is being replaced."""
         for thing in list(self.world.things_of(row.ref).values()):
             self._drop_thing(writes, thing, now)
-        dependents = list(self.world.dependents(row.ref))
+        dependents, kind = list(self.world.dependents(row.ref)), self.kinds.get(row.ref.kind)
+        if kind and kind.usage and not kind.is_held:
+            self.ledger.close(writes.connect(), row.ref, "", now)
         if row.next_spec is not None:
-            kind = self.kinds.get(row.ref.kind)
             memory = kind.memory_anew(row.memory) if kind else None
             fresh = replace(row, spec=row.next_spec, next_spec=None, status=Status(), memory=memory, changed_at=now)
             writes.put_object(fresh)

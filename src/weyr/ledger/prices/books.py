@@ -12,6 +12,7 @@ from decimal import Decimal
 
 import yaml
 
+from weyr.core.commitments import FEE
 from weyr.core.diagnostic import Diagnostic, UserError, did_you_mean
 from weyr.core.metering import Price
 from weyr.core.units import HOUR_S, MICROS, MONTH_S, Money
@@ -73,7 +74,7 @@ class PriceBook:
         return hashlib.sha256("\n".join(told).encode()).hexdigest()[:12]
 
     def price(self, sku: str) -> Price | None:
-        return Price(1, 1, HOUR_S) if sku == NODE_MONEY else self.prices.get(sku)
+        return Price(1, 1, HOUR_S) if sku in (NODE_MONEY, FEE) else self.prices.get(sku)
 
     def monthly_micros(self, sku: str, quantity: int, hours: float) -> int | None:
         """What `quantity` of `sku` costs for `hours` of a month; None where no price is known."""
