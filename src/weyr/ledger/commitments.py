@@ -14,6 +14,7 @@ from weyr.core.metering import Account, Labels, Line, Meter, Price
 from weyr.core.ref import Ref, ThingId
 from weyr.core.units import HOUR_S
 from weyr.ledger.journal import day_of
+from weyr.ledger.prices import CPU, PriceBook
 
 HOUR_MS = HOUR_S * 1000
 GRACE_MS = 120_000
@@ -88,6 +89,14 @@ class Cover:
 
 
 Covers = Mapping[tuple[Ref, Key], Cover]
+
+
+def terms_of(account: Account, coverage: Coverage, books: Mapping[str, PriceBook], from_ms: int) -> Terms:
+    """What a commitment covers in money. One of machines that nobody knows the price of covers nothing."""
+    book = books.get(coverage.books[0]) if coverage.is_of_machines else None
+    price = book.price(CPU) if book is not None and book.is_whole else None
+    covered = coverage.covered_micros_per_hour(price.micros if price is not None else None)
+    return Terms(coverage, coverage.fee_micros_per_hour, covered or 0, account, from_ms)
 
 
 def covers_of(uses: Iterable[Use], terms: Iterable[Terms], hour_ms: int) -> Covers:

@@ -5,12 +5,12 @@ Everything is done in the caller's transaction. Promises: idempotent; a call tha
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from sqlalchemy import Connection
 
 from weyr.core.commitments import Coverage
-from weyr.core.metering import Account, Price
+from weyr.core.metering import Price
 from weyr.core.ref import Ref
 from weyr.core.schema import from_json, to_json
 from weyr.ledger.commitments import (
@@ -27,21 +27,12 @@ from weyr.ledger.commitments import (
     postings,
     standing,
 )
-from weyr.ledger.prices import CPU, PriceBook
 from weyr.store import commitments as kept
 from weyr.store.commitments import HourUse, Version
 from weyr.store.ledger import LedgerStore
 
 HOURS_MAX = 48
 """So many hours are settled at once: after a long time away the rest is done at the next look, a minute later."""
-
-
-def terms_of(account: Account, coverage: Coverage, books: Mapping[str, PriceBook], from_ms: int) -> Terms:
-    """What a commitment covers in money. One of machines that nobody knows the price of covers nothing."""
-    book = books.get(coverage.books[0]) if coverage.is_of_machines else None
-    price = book.price(CPU) if book is not None and book.is_whole else None
-    covered = coverage.covered_micros_per_hour(price.micros if price is not None else None)
-    return Terms(coverage, coverage.fee_micros_per_hour, covered or 0, account, from_ms)
 
 
 def take_up(connection: Connection, terms: Terms) -> None:

@@ -22,6 +22,7 @@ from weyr.core.units import HOUR_S
 from weyr.ledger import accounts, allowance, covering, meters
 from weyr.ledger.accounts import EVERYTHING, Daily, Scope
 from weyr.ledger.accounts import Cost as Bill
+from weyr.ledger.commitments import terms_of
 from weyr.ledger.days import Days, days_of
 from weyr.ledger.grouping import By, Grouping, Posted, folded, key_of
 from weyr.ledger.measured import peaks_of
@@ -283,7 +284,7 @@ class Ledger:
         if usage.until is not None and ms(usage.until) <= now_ms:
             covering.end(connection, ref, ms(usage.until))
         else:
-            covering.take_up(connection, covering.terms_of(account, coverage, self._catalogue.books, now_ms))
+            covering.take_up(connection, terms_of(account, coverage, self._catalogue.books, now_ms))
         covering.settle(self._store, connection, now_ms)
 
     def _prices(self, beside: Iterable[Usage], book: str | PriceBook) -> PriceBook:

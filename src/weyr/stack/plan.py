@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from weyr.core.assumptions import NO_PAST, Origin
 from weyr.core.capability import Capability
+from weyr.core.commitments import Coverage
 from weyr.core.decision import Phase
 from weyr.core.diagnostic import Diagnostic, Severity, UserError, WorldMoved
 from weyr.core.kind import AnyKind, Kinds, Layer
@@ -14,6 +15,7 @@ from weyr.core.schema import Spec, ValidationError, from_plain, references_of, t
 from weyr.stack.candidates import candidates_of
 from weyr.stack.checks import findings_of
 from weyr.stack.costs import NOTHING_KNOWN, Known, Prices, Pricing, object_cost
+from weyr.stack.coverage import with_commitments
 from weyr.stack.diff import Plain, differences
 from weyr.stack.fields import shape_of
 from weyr.stack.lint import lint
@@ -188,8 +190,31 @@ def _costs(wanted: Objects, standing: Standing, kinds: Kinds, prices: Prices, kn
             after = wanted[ref].spec if ref in wanted else None
             cost = object_cost(ref, kinds[ref.kind], before, after, prices, known)
             found += [cost] if cost else []
+    found = _covered(found, wanted, standing, kinds, prices, known)
     compared = [_compared(cost, wanted, kinds, prices, known) for cost in found[:COMPARED_MAX]]
     return (*compared, *found[COMPARED_MAX:])
+
+
+def _covered(
+    costs: Sequence[ObjectCost], wanted: Objects, standing: Standing, kinds: Kinds, prices: Prices, known: Known
+) -> list[ObjectCost]:
+    """With what the stack's commitments pay of them, before and after."""
+    stood = _commitments(kinds, {ref: was.spec for ref, was in standing.items() if was.spec is not None})
+    stands = _commitments(kinds, {ref: item.spec for ref, item in wanted.items()})
+    before = {}
+    for ref, was in standing.items() if stood else ():
+        if ref.kind in kinds and kinds[ref.kind].estimate is not None:
+            past, told = known.past.get(ref, NO_PAST), known.usage.get(ref, {})
+            before[ref] = Pricing(kinds[ref.kind], prices, known, past, told).of(was.spec).lines
+    return with_commitments(costs, before, stood, stands, prices)
+
+
+def _commitments(kinds: Kinds, specs: Mapping[Ref, Spec]) -> dict[Ref, Coverage]:
+    return {
+        ref: commits(ref, spec)
+        for ref, spec in specs.items()
+        if ref.kind in kinds and (commits := kinds[ref.kind].commits)
+    }
 
 
 def _compared(cost: ObjectCost, wanted: Objects, kinds: Kinds, prices: Prices, known: Known) -> ObjectCost:

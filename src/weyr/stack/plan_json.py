@@ -9,7 +9,7 @@ from weyr.core.assumptions import HOURS_A_MONTH, Assumption
 from weyr.core.diagnostic import Diagnostic
 from weyr.stack.markdown import plan_markdown
 from weyr.stack.render import plan_text, summary_line
-from weyr.stack.steps import Amount, BudgetLeft, Candidate, CostLine, FieldChange, ObjectCost, Plan, Step
+from weyr.stack.steps import Amount, BudgetLeft, Candidate, CommitmentUse, CostLine, FieldChange, ObjectCost, Plan, Step
 
 FORMAT = 1
 
@@ -110,6 +110,19 @@ def _cost(cost: ObjectCost) -> dict[str, Any]:
         "assumptions": [_assumption(one) for one in cost.assumptions],
         "lines": [_line(line) for line in cost.lines],
         "candidates": [_candidate(candidate) for candidate in cost.candidates],
+        "commitment": _commitment(cost.commitment) if cost.commitment else None,
+    }
+
+
+def _commitment(use: CommitmentUse) -> dict[str, Any]:
+    """In a month. `utilisation` is how much of it is used, `coverage` how much of what it could cover it does."""
+    return {
+        "fee_micros": use.fee_micros,
+        "covers_micros": use.covers_micros,
+        "covered_micros": use.covered_micros,
+        "coverable_micros": use.coverable_micros,
+        "utilisation": round(use.utilisation, 4),
+        "coverage": round(use.coverage, 4),
     }
 
 

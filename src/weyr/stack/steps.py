@@ -132,6 +132,27 @@ class BudgetLeft:
 
 
 @dataclass(frozen=True, slots=True)
+class CommitmentUse:
+    """How well a commitment is used in a month: its fee, what it could cover at prices on demand, what it does, and
+    what the stack's use of what it covers comes to."""
+
+    fee_micros: int
+    covers_micros: int
+    covered_micros: int
+    coverable_micros: int
+
+    @property
+    def utilisation(self) -> float:
+        """How much of it is used."""
+        return self.covered_micros / self.covers_micros if self.covers_micros else 0.0
+
+    @property
+    def coverage(self) -> float:
+        """How much of what it could cover it does."""
+        return self.covered_micros / self.coverable_micros if self.coverable_micros else 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class ObjectCost:
     """What one object costs per month before and after the plan, and the assumptions behind it.
 
@@ -148,6 +169,8 @@ class ObjectCost:
     run: Amount | None = None
     lines: tuple[CostLine, ...] = ()
     candidates: tuple[Candidate, ...] = ()
+    commitment: CommitmentUse | None = None
+    """Of a commitment: how well it is used."""
 
 
 @dataclass(frozen=True, slots=True)
