@@ -11,15 +11,18 @@ import yaml
 
 from weyr.ledger.prices.catalogue import Catalogue
 from weyr.ledger.terraform import (
+    brokers,
     buckets,
     caches,
     databases,
     google,
+    guards,
     instances,
     keys_and_logs,
     machine_learning,
     metered,
     network,
+    searches,
     serverless,
     transfer,
     volumes,
@@ -42,6 +45,9 @@ PRICERS: Mapping[str, Pricer] = {
     **google.PRICERS,
     **metered.PRICERS,
     **transfer.PRICERS,
+    **brokers.PRICERS,
+    **guards.PRICERS,
+    **searches.PRICERS,
 }
 
 

@@ -34,6 +34,7 @@ EVALUATIONS = Item(
     tiers=("first 100K", "next 400K", "over 500K"),
 )  # fmt: skip
 PROCESSED = "monthly_data_processed_gb"
+BILLION = ("first 1B", "over 1B")
 ITEMS: dict[str, tuple[Item, ...]] = {
     "aws_route53_zone": (Item("Hosted zone", "months", "route53/zone", fixed=Decimal(1)),),
     "aws_ecr_repository": (Item("Storage", "GB", "ecr/storage", "storage_gb"),),
@@ -73,6 +74,18 @@ ITEMS: dict[str, tuple[Item, ...]] = {
             "Requests", "1M requests", "apigateway/rest", "monthly_requests", per=MILLION,
             tiers=("first 333M", "next 667M", "next 19B", "over 20B"),
         ),
+    ),
+    "aws_ec2_client_vpn_endpoint": (Item("Connection", "hours", "vpn/client.connection", fixed=HOURS),),
+    "aws_ec2_client_vpn_network_association": (
+        Item("Endpoint association", "hours", "vpn/client.association", fixed=HOURS),
+    ),
+    "aws_ec2_traffic_mirror_session": (Item("Traffic mirror", "hours", "vpc/mirror", fixed=HOURS),),
+    "aws_route53_record": (
+        Item("Standard queries", "1M queries", "route53/standard", "monthly_standard_queries", per=MILLION,
+             tiers=BILLION),
+        Item("Latency based routing queries", "1M queries", "route53/latency", "monthly_latency_based_queries",
+             per=MILLION, tiers=BILLION),
+        Item("Geo DNS queries", "1M queries", "route53/geo", "monthly_geo_queries", per=MILLION, tiers=BILLION),
     ),
     "aws_docdb_cluster": (Item("Backup storage", "GB", "docdb/backup", "backup_storage_gb"),),
     "aws_docdb_cluster_snapshot": (Item("Backup storage", "GB", "docdb/backup", "backup_storage_gb"),),
