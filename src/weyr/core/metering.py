@@ -83,6 +83,9 @@ class Price:
         return self.cost_micros(quantity * HOUR_S * 1000, before)
 
 
+Tallied = tuple[tuple[str, int], ...]
+"""What was used of what is counted together, by UTC month: (("2026-11", 5_000),)."""
+
 Labels = tuple[tuple[str, str], ...]
 """What a cost is to be told apart by besides its object, sorted: (("model", "digits"), ("team", "vision"))."""
 
@@ -106,7 +109,8 @@ class Meter:
     `counted` is its highest reading. `posted`, `posted_micros` and `posted_until_ms` say how
     far the journal has come and `lines` how many lines that took. `price` None: no price is known.
     `source`: whose cost this is a share of; its lines move money from there, and none is owed to anybody outside.
-    `reserved_micros` is set aside for all of its thing's meters until that has ended.
+    `reserved_micros` is set aside for all of its thing's meters until that has ended. `tallied` is what the journal
+    has of the price's tally, by UTC month: it is the store's, and told with every meter of a tiered price.
     """
 
     thing: ThingId
@@ -130,6 +134,7 @@ class Meter:
     labels: Labels = ()
     source: Account | None = None
     reserved_micros: int = 0
+    tallied: Tallied = ()
 
     @property
     def is_running(self) -> bool:

@@ -14,7 +14,7 @@ from weyr.core.diagnostic import Diagnostic, UserError
 from weyr.core.metering import Line, Meter
 from weyr.core.units import HOUR_S, money_text
 from weyr.ledger.grouping import By, Grouping, Posted, folded, key_of, sides
-from weyr.ledger.journal import day_of, post, used_at
+from weyr.ledger.journal import day_of, post, tallied_in, used_at
 from weyr.ledger.meters import end_of
 from weyr.ledger.prices import CURRENCY
 from weyr.store.periods import open_day
@@ -99,9 +99,10 @@ def unposted_of(meter: Meter, now_ms: int, since_ms: int | None = None, closed: 
     if meter.price is None or meter.run_since_ms is None:
         return 0
     to_ms = end_of(meter, now_ms)
-    if since_ms is None or (meter.posted_until_ms > since_ms and to_ms > since_ms):
+    is_simple = since_ms is None or (meter.posted_until_ms > since_ms and to_ms > since_ms)
+    if is_simple and not meter.price.is_tiered:
         return meter.price.cost_micros(used_at(meter, to_ms)) - meter.posted_micros
-    first = day_of(since_ms)
+    first = "" if since_ms is None else day_of(since_ms)
     lines = post(meter, to_ms, is_last=False)[1]
     return sum(line.signed_micros for line in lines if open_day(line.day, closed) >= first)
 
@@ -113,7 +114,10 @@ def rate_of(meters: Iterable[Meter], stack: str | None = None) -> int:
 
 def hourly(meter: Meter) -> int:
     """What a meter costs per hour now; one that does not run, or has no price, nothing."""
-    return 0 if meter.price is None or not meter.is_running else meter.price.hourly_micros(meter.quantity)
+    if meter.price is None or not meter.is_running:
+        return 0
+    before = tallied_in(meter, day_of(meter.posted_until_ms)) if meter.price.is_tiered else 0
+    return meter.price.hourly_micros(meter.quantity, before)
 
 
 def _weight(meter: Meter, stack: str | None) -> int:

@@ -12,6 +12,7 @@ from weyr.ledger.accounts import Month, month_named
 from weyr.ledger.entries import Charge, Entry, correction, posting
 from weyr.ledger.journal import post
 from weyr.ledger.meters import ms
+from weyr.ledger.tallies import Turn
 from weyr.store.chain import FIRST, seal
 from weyr.store.ledger import LedgerStore
 from weyr.store.ledger_rows import line_of
@@ -74,8 +75,9 @@ class Books:
         month = month_named(name)
         with self._store.db.write() as connection:
             self._may_close(month, self._store.head(connection).closed, ms(now))
-            for meter in self._store.open_meters(connection):
-                self._settle(connection, meter, month.end_ms)
+            turn = Turn()
+            for meter in map(turn.of, self._store.open_meters(connection)):
+                self._settle(connection, meter, month.end_ms, turn)
             self._store.close_period(connection, Period(month.name, month.last_day, ms(now), who))
             return self._store.periods(connection)[-1]
 
@@ -107,12 +109,13 @@ class Books:
     def _post(self, connection: Connection, charge: Charge, entry: Entry, now_ms: int) -> None:
         self._store.add_posted(connection, *posting(charge, entry, now_ms))
 
-    def _settle(self, connection: Connection, meter: Meter, to_ms: int) -> None:
+    def _settle(self, connection: Connection, meter: Meter, to_ms: int, turn: Turn) -> None:
         to_ms = meters.end_of(meter, to_ms)
         if meter.posted_until_ms < to_ms:
             after, lines = post(meter, to_ms, is_last=False)
             if after != meter:
                 self._store.save(connection, meter, after, lines)
+                turn.past(after)
 
     def _may_close(self, month: Month, closed: str, now_ms: int) -> None:
         if month.end_ms > now_ms:

@@ -31,6 +31,7 @@ from weyr.ledger.node_shares import WHOLE, left_of
 from weyr.ledger.past import WINDOW_MS, pasts_of
 from weyr.ledger.prices import Catalogue, PriceBook
 from weyr.ledger.spans import span_of
+from weyr.ledger.tallies import Turn, in_turn
 from weyr.store import use_peaks
 from weyr.store.charges import Charge, charges, count
 from weyr.store.ledger import LedgerStore
@@ -112,15 +113,16 @@ class Ledger:
             open_meters = self._store.meters_of(connection, ref)
         use_peaks.note(connection, peaks_of(ref, usages))
         seen = {(usage.part, usage.sku): meters.reading_of(_known(usage, now)) for usage in usages}
-        again_ms = inf
+        again_ms, turn = inf, Turn()
         for meter in open_meters:
             reading = seen.get((meter.thing.part, meter.sku))
             if reading is not None and meter.source is not None:
                 # What a task takes of its node was settled when it began there.
                 reading = replace(reading, quantity=meter.quantity)
             if reading is not None:
+                meter = turn.of(meter)
                 posting = meters.read(meter, reading, ms(now))
-                self._save(connection, meter, posting)
+                self._save(connection, meter, posting, turn)
                 again_ms = min(again_ms, meters.next_line_at(posting[0], ms(now)))
         for usage in usages:
             if usage.covers is not None:
@@ -129,17 +131,19 @@ class Ledger:
 
     def close(self, connection: Connection, ref: Ref, part: str, at: float) -> None:
         """The thing is proved absent since `at`: its meters end there, unless they ended before."""
-        for meter in self._store.meters_of(connection, ref):
+        turn = Turn()
+        for meter in map(turn.of, self._store.meters_of(connection, ref)):
             if meter.thing.part == part:
-                self._save(connection, meter, meters.close(meter, ms(at)))
+                self._save(connection, meter, meters.close(meter, ms(at)), turn)
                 if meter.sku == FEE:
                     covering.end(connection, ref, ms(at))
                     covering.settle(self._store, connection, ms(at))
 
     def clock_was_set(self, connection: Connection, unset: float, now: float) -> None:
         """The clock was set from `unset` to `now`: what lies between is billed to nobody, or not a second time."""
-        for meter in self._store.open_meters(connection, None):
-            self._save(connection, meter, meters.clock_was_set(meter, ms(unset), ms(now)))
+        turn = Turn()
+        for meter in map(turn.of, self._store.open_meters(connection, None)):
+            self._save(connection, meter, meters.clock_was_set(meter, ms(unset), ms(now)), turn)
 
     def spend(self, reach: Reach, every: Every, now: float) -> Spend:
         """What all in a reach has cost in the running period, to this moment, and where the period will end."""
@@ -152,12 +156,13 @@ class Ledger:
         sums = self._store.sums(connection, stack, span.first_day, is_by_day=False, is_by_sku=False)
         posted = sum(s.micros for s in sums if reach.covers(s.account.ref.stack, s.account.labels))
         closed = self._store.head(connection).closed
-        return allowance.spend_in(reach, span, posted, self._store.open_meters(connection, stack), ms(now), closed)
+        return allowance.spend_in(reach, span, posted, self._placed(connection, stack, now), ms(now), closed)
 
     def object_cost(self, ref: Ref, now: float) -> Cost:
         """What one object has cost since it was made, to this moment, and what it costs per hour now."""
         with self._store.db.read() as connection:
-            own, shared = self._store.meters_of(connection, ref), self._store.shares_of(connection, ref)
+            own = tuple(in_turn(self._store.meters_of(connection, ref), ms(now)))
+            shared = self._store.shares_of(connection, ref)
             posted = self._store.posted_of(connection, ref)
         # A share without its source is a cost as any other: here it is one to take off.
         shared = tuple(replace(meter, source=None) for meter in shared)
@@ -180,7 +185,7 @@ class Ledger:
             raise UserError(Diagnostic("No bill by thing for a time", detail, suggestion="weyr cost --by object"))
         # One reader throughout: a minute's line must not be counted as posted and as due.
         with self._store.db.read() as connection:
-            open_meters = self._store.open_meters(connection, stack)
+            open_meters = self._placed(connection, stack, now)
             spend = self._spend(connection, stack, open_meters, ms(now))
             posted = self._posted(connection, by, scope)
             closed = self._store.head(connection).closed
@@ -196,7 +201,7 @@ class Ledger:
             raise UserError(Diagnostic("No days of that", detail, suggestion="weyr cost --chart --by object"))
         first = accounts.month_of(ms(now)).first_day
         with self._store.db.read() as connection:
-            open_meters = self._store.open_meters(connection, stack)
+            open_meters = self._placed(connection, stack, now)
             # The month's line is drawn from its first day on, whichever days the bars are of.
             sums = self._store.sums(connection, stack, from_day and min(from_day, first), is_by_sku=by is By.SKU)
             posted = [Daily(each.day, key_of(by, each.account, "", each.day, each.sku), each.micros) for each in sums]
@@ -323,10 +328,15 @@ class Ledger:
                 newest[run] = max(meter.run_since_ms, newest.get(run, 0))
         return [u for u in usages if u.since is None or ms(u.since) > newest.get(_run_of(u.part, u.sku), -1)]
 
-    def _save(self, connection: Connection, before: Meter, posting: meters.Posting) -> None:
+    def _placed(self, connection: Connection, stack: str | None, now: float) -> tuple[Meter, ...]:
+        """Every meter that is not closed, each at its place in the tiers of the month."""
+        return tuple(in_turn(self._store.open_meters(connection, stack), ms(now)))
+
+    def _save(self, connection: Connection, before: Meter, posting: meters.Posting, turn: Turn) -> None:
         after, lines = posting
         if after != before:
             self._store.save(connection, before, after, lines)
+            turn.past(after)
 
 
 def _known(usage: Usage, now: float) -> Usage:

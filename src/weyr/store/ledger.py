@@ -11,14 +11,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, insert, select, update
 
 from weyr.core.diagnostic import StoreError
-from weyr.core.metering import Account, Line, Meter
+from weyr.core.metering import Account, Line, Meter, Tallied
 from weyr.core.ref import Ref, ThingId
 from weyr.store.chain import FIRST, sealed
 from weyr.store.database import Database
 from weyr.store.dialects import upsert
 from weyr.store.ledger_rows import key_of, labels_of, labels_text, line_of, line_row, meter_of, meter_row
 from weyr.store.periods import Period, in_open_days
-from weyr.store.tables.ledger import accounts, entries, journal, meters, periods, spending
+from weyr.store.tables.ledger import accounts, entries, journal, meters, periods, spending, tallies
 
 PAGE = 2_000
 METERS_OF_A_THING_MAX = 8
@@ -216,6 +216,9 @@ class LedgerStore:
         head = self.head(connection)
         lines = [in_open_days(line, head.closed) for line in lines]
         connection.execute(_POST, list(sealed(map(line_row, lines), head.seq, head.hash)))
+        if meter.price is not None and meter.price.is_tiered:
+            rows = [{"tally": meter.price.tally, "month": month, "used": str(used)} for month, used in meter.tallied]
+            connection.execute(_TALLY, rows)
         for line in lines:
             _count(connection, meter, line)
 
@@ -253,6 +256,9 @@ _HEAD = select(
     select(_NEWEST.c.hash).scalar_subquery().label("hash"),
     select(func.max(periods.c.last_day)).scalar_subquery().label("closed"),
 )
+_TALLY = upsert(tallies)
+_TALLY = _TALLY.on_conflict_do_update(index_elements=["tally", "month"], set_={"used": _TALLY.excluded["used"]})
+_TALLIED = select(tallies.c.month, tallies.c.used).where(tallies.c.tally == bindparam("tally")).order_by("month")
 _COUNT = upsert(spending)
 _COUNT = _COUNT.on_conflict_do_update(
     index_elements=["account", "day", "sku"], set_={"micros": spending.c.micros + _COUNT.excluded.micros}
@@ -293,4 +299,13 @@ def _period_row(period: Period) -> dict[str, Any]:
 
 
 def _meters(connection: Connection, query: Select[Any], values: Mapping[str, str] | None = None) -> tuple[Meter, ...]:
-    return tuple(meter_of(row) for row in connection.execute(query, values))
+    found = tuple(meter_of(row) for row in connection.execute(query, values))
+    names = {meter.price.tally for meter in found if meter.price is not None and meter.price.is_tiered}
+    if not names:
+        return found
+    known = {name: _tallied(connection, name) for name in names}
+    return tuple(replace(meter, tallied=known.get(meter.price.tally, ())) if meter.price else meter for meter in found)
+
+
+def _tallied(connection: Connection, name: str) -> Tallied:
+    return tuple((row.month, int(row.used)) for row in connection.execute(_TALLIED, {"tally": name}))

@@ -7,10 +7,10 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from weyr.core.metering import Account, Labels, Line, Meter, Price
+from weyr.core.metering import Account, Labels, Line, Meter, Price, Tier
 from weyr.core.ref import Ref, ThingId
 
-_NOT_COLUMNS = ("price", "thing", "labels", "id", "source")
+_NOT_COLUMNS = ("price", "thing", "labels", "id", "source", "tallied")
 _LINE_FIELDS = tuple(name for name in Line.__dataclass_fields__ if name not in ("thing", "seq"))
 
 
@@ -38,6 +38,7 @@ def meter_row(meter: Meter) -> dict[str, Any]:
         "price_micros": price and price.micros,
         "price_per_quantity": price and price.per_quantity,
         "price_per_s": price and price.per_s,
+        "price_tiers": _tiers_text(price) if price else "",
         "settled": str(meter.settled),
         "posted": str(meter.posted),
         "source": meter.source and meter.source.id,
@@ -48,7 +49,7 @@ def meter_of(row: Row[Any]) -> Meter:
     """Takes a row of `meters` with its `labels`, and `source_*` of the account that it is a share of."""
     price = None
     if row.price_micros is not None:
-        price = Price(row.price_micros, row.price_per_quantity, row.price_per_s)
+        price = Price(row.price_micros, row.price_per_quantity, row.price_per_s, **_tiers_of(row.price_tiers))
     source = None
     if row.source is not None:
         ref = Ref(row.source_stack, row.source_kind, row.source_name)
@@ -76,6 +77,22 @@ def meter_of(row: Row[Any]) -> Meter:
         source=source,
         reserved_micros=row.reserved_micros,
     )
+
+
+def _tiers_text(price: Price) -> str:
+    """What makes a price a tiered one; nothing of a flat one."""
+    if not price.is_tiered:
+        return ""
+    tiers = [[tier.above, tier.micros] for tier in price.tiers]
+    return json.dumps({"free": price.free, "tally": price.tally, "tiers": tiers}, separators=(",", ":"))
+
+
+@lru_cache(256)
+def _tiers_of(text: str) -> dict[str, Any]:
+    if not text:
+        return {}
+    fields: dict[str, Any] = json.loads(text)
+    return fields | {"tiers": tuple(Tier(above, micros) for above, micros in fields["tiers"])}
 
 
 def line_row(line: Line) -> dict[str, Any]:

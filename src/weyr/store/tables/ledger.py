@@ -31,6 +31,8 @@ meters = Table(
     Column("price_micros", BigInteger),
     Column("price_per_quantity", BigInteger),
     Column("price_per_s", BigInteger),
+    # What is free of a month, and what more of it costs, as JSON; "" where the price is the same throughout.
+    Column("price_tiers", Text, nullable=False, server_default=text("''")),
     Column("opened_ms", BigInteger, nullable=False),
     Column("quantity", BigInteger, nullable=False),
     Column("run_since_ms", BigInteger),
@@ -105,6 +107,16 @@ spending = Table(
     Column("day", String, primary_key=True),
     Column("sku", String, primary_key=True),
     Column("micros", BigInteger, nullable=False),
+)
+
+tallies = Table(
+    "tallies",
+    metadata,
+    # What the journal's lines of one UTC month have used of what a tiered price counts together, kept with each line.
+    Column("tally", String, primary_key=True),
+    Column("month", String, primary_key=True),
+    # Quantity x milliseconds, as decimal text: see `meters`.
+    Column("used", String, nullable=False),
 )
 
 entries = Table(
