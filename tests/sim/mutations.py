@@ -16,6 +16,7 @@ from weyr.core.ref import Ref, ThingId
 from weyr.core.seen import Absent, Seen, Unknown
 from weyr.ledger.ledger import Ledger
 from weyr.ledger.node_shares import WHOLE
+from weyr.ledger.tallies import Turn
 from weyr.reconcile.effects import Told
 from weyr.reconcile.loop import Loop
 from weyr.reconcile.scheduler import Scheduler
@@ -211,7 +212,7 @@ class BillsFromTheIntent(Ledger):
         for meter in self._store.meters_of(connection, ref):
             if meter.thing.part == part and meter.run_since_ms is None and not meter.sku.startswith("storage."):
                 begun = replace(meter, run_since_ms=meter.opened_ms, run_from_ms=meter.opened_ms, quantity=1)
-                self._save(connection, meter, (replace(begun, posted_until_ms=meter.opened_ms), ()))
+                self._save(connection, meter, (replace(begun, posted_until_ms=meter.opened_ms), ()), Turn())
         super().close(connection, ref, part, at)
 
 
