@@ -16,6 +16,7 @@ from weyr.ledger.terraform import (
     caches,
     databases,
     google,
+    google_compute,
     guards,
     instances,
     keys_and_logs,
@@ -46,6 +47,7 @@ PRICERS: Mapping[str, Pricer] = {
     **metered.PRICERS,
     **transfer.PRICERS,
     **brokers.PRICERS,
+    **google_compute.PRICERS,
     **guards.PRICERS,
     **searches.PRICERS,
 }
