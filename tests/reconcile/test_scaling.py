@@ -1,5 +1,6 @@
 """What objects tell of their demand, put to the autoscaler."""
 
+import json
 from dataclasses import replace
 
 from weyr.core.ref import Ref
@@ -93,6 +94,21 @@ def test_what_was_learnt_is_taken_up_by_the_next_server() -> None:
     begun_anew = Scaling({A.absolute: '{"at": 1, "other": "words"}'}).advice(A, told, 1e9 + 150)
     assert begun_anew is not None
     assert begun_anew.replicas == before[A], "what cannot be read is not known, and nobody goes for that"
+
+
+def test_what_came_last_before_a_silence_is_stored_too() -> None:
+    """Who asks for what came lately finds all of it, also of what has slept since; a silence itself is no news."""
+    scaling, asked = Scaling(), 0
+    stored: list[dict[str, str]] = []
+    for second in range(400):
+        asked += 5 if second < 95 else 0
+        told = replace(IDLE, replicas_min=0, arrived=asked, worked=asked, worked_s=0.15 * asked, in_flight=second < 95)
+        scaling.advice(A, told, 1e9 + second)
+        stored.append(dict(scaling.unsaved(1e9 + second)))
+    saved = [second for second, each in enumerate(stored) if each]
+    steps = json.loads(stored[saved[-1]][A.absolute])["scaler"]["endpoints"][A.absolute]["arrivals"]["steps"]
+    assert saved[-1] < 300, "a silence is stored once or twice, and not for ever"
+    assert max(steps) > 0
 
 
 def test_the_reason_names_what_binds() -> None:

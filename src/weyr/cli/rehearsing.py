@@ -5,7 +5,7 @@ from typing import Any
 
 from weyr.charts.chart import Curve, Plot, Point
 from weyr.cli.screen import table
-from weyr.core.units import MICROS, duration_text, money_text
+from weyr.core.units import MICROS, duration_text, money_text, size_text
 from weyr.stack.vary import pareto
 
 Plain = Mapping[str, Any]
@@ -19,6 +19,8 @@ def told(ranges: Plain, length_s: float, seeds: int) -> str:
         parts.append(_serving(ranges["serving"]))
     if ranges["jobs"]:
         parts.append(_jobs(ranges["jobs"]))
+    if ranges["storage"]:
+        parts.append(_storage(ranges["storage"]))
     if ranges["pools"]:
         rows = [[name, _count(of["node_h"]), _share(of["utilisation"])] for name, of in ranges["pools"].items()]
         parts.append(table(["pool", "node hours", "in use"], rows, RIGHT))
@@ -58,6 +60,14 @@ def _jobs(jobs: Plain) -> str:
         for name, of in jobs.items()
     ]  # fmt: skip
     return table(head, rows, RIGHT)
+
+
+def _storage(storage: Plain) -> str:
+    rows = [
+        [name, _count(of["writes"]), _count(of["reads"]), _size(of["egress_bytes"]), _size(of["stored_bytes"])]
+        for name, of in storage.items()
+    ]
+    return table(["bucket", "writes", "reads", "sent elsewhere", "at the end"], rows, RIGHT)
 
 
 def _interruptions(of: Plain) -> str:
@@ -140,6 +150,10 @@ def _money(of: Any) -> str:
 
 def _count(of: Any) -> str:
     return _ranged(of, lambda count: f"{count:,.0f}" if count >= 100 else f"{count:.3g}")
+
+
+def _size(of: Any) -> str:
+    return _ranged(of, lambda size_bytes: size_text(round(size_bytes)))
 
 
 def _share(of: Any) -> str:

@@ -40,7 +40,7 @@ FIRST_SAVE_S = 10.0
 class _Group:
     """Those that are weighed together. `told` is what each counted when advice was made last, at `at`; `kept`, how many
     those keep that had some when first heard of, and until when; `taken`, what each has of the quota; `saved_at`, when
-    it was stored last."""
+    it was stored last, and `busy_at`, when somebody asked last."""
 
     scaler: Autoscaler
     quota: Quota | None
@@ -52,6 +52,7 @@ class _Group:
     taken: dict[Ref, int] = field(default_factory=dict)
     began_at: float = 0.0
     saved_at: float = 0.0
+    busy_at: float = 0.0
     is_quiet: bool = False
 
 
@@ -125,7 +126,8 @@ class Scaling:
             return
         self._save_at = now + SAVE_S
         for name, group in self._groups.items():
-            if group.told and group.saved_at < group.at and not (group.is_quiet and group.saved_at):
+            is_news = not group.is_quiet or group.saved_at < group.busy_at + SAVE_S
+            if group.advice and group.saved_at < group.at and (is_news or not group.saved_at):
                 group.saved_at = group.at
                 told = {ref.absolute: asdict(demand) for ref, demand in group.told.items()}
                 yield name, json.dumps({"at": group.at, "scaler": group.scaler.state, "told": told})
@@ -163,6 +165,7 @@ class Scaling:
             why = reason_of(demand, targets[ref], group.scaler.why(ref.absolute), sum(targets.values()))
             group.advice[ref] = Advice(targets[ref], why)
         group.is_quiet = not any(_is_busy(demand, group.told.get(ref)) for ref, demand in group.demands.items())
+        group.busy_at = group.busy_at if group.is_quiet else now
         group.told, group.at = dict(group.demands), now
 
     def _targets(self, group: _Group, now: float, quota: int | None) -> dict[Ref, int]:

@@ -1,6 +1,6 @@
 """What would a functions plane say? Functions as plain values, with as much to do as a simulation gives them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from weyr.core.capability import Capability, FunctionBody, Refused, Wanted
@@ -8,11 +8,13 @@ from weyr.core.ref import ThingId
 from weyr.core.seen import FunctionFacts
 from weyr.sim.clock import VirtualClock
 from weyr.sim.faults import Faults
+from weyr.sim.services import Asked
 from weyr.sim.shelf import Shelf
 
 
 class SimFunctions(Shelf):
-    """The FUNCTIONS capability. `load` sets what a function has to do."""
+    """The FUNCTIONS capability. `load` sets what a function has to do; `traffic` are callers of their own, by function,
+    who go to hosts of which `is_ready` says that they are."""
 
     capability = Capability.FUNCTIONS
     holds = FunctionBody
@@ -20,6 +22,8 @@ class SimFunctions(Shelf):
     def __init__(self, clock: VirtualClock, faults: Faults) -> None:
         super().__init__(clock, faults)
         self._load: dict[str, FunctionFacts] = {}
+        self.traffic: dict[str, Asked] = {}
+        self.is_ready: Callable[[ThingId], bool] = lambda _id: True
 
     def load(self, name: str, inflight: Mapping[str, int], waiting: int = 0, pending: int = 0) -> None:
         now = self._clock.now()
@@ -38,12 +42,22 @@ class SimFunctions(Shelf):
 
     def _facts(self, want: Wanted) -> FunctionFacts:
         body = _function(want)
-        load = self._load.get(body.name, FunctionFacts())
+        load = self._asked(want.id, body) or self._load.get(body.name, FunctionFacts())
         busy = dict(load.hosts)
         listed = [host for host, _ in body.hosts]
         leaving = [host for host, count in busy.items() if count and host not in listed]
         hosts = tuple((host, busy.get(host, 0)) for host in (*listed, *leaving))
         return replace(load, generation=want.generation, address=f"/sim/{body.name}.sock", hosts=hosts)
+
+    def _asked(self, id: ThingId, body: FunctionBody) -> FunctionFacts | None:
+        """What its own callers make of it; None where it has none."""
+        if (traffic := self.traffic.get(body.name)) is None:
+            return None
+        ready = [host for host, _ in body.hosts if self.is_ready(ThingId(id.ref, host))]
+        seen = traffic.seen(self._clock.now(), ready, "")
+        return FunctionFacts(
+            hosts=seen.replicas, waiting=seen.waiting, invocations=seen.requests, last_used_at=seen.last_request_at
+        )
 
 
 def _function(want: Wanted) -> FunctionBody:

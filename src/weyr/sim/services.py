@@ -42,6 +42,11 @@ class SimBuckets(Shelf):
         self._holds: dict[str, tuple[int, int]] = {}
         self._uses: dict[str, BucketUse] = {}
 
+    def name_of(self, id: ThingId) -> str | None:
+        """What the bucket is called; None where there is none."""
+        want = self._wanted.get(id)
+        return _bucket(want).name if want else None
+
     def fill(self, name: str, size_bytes: int, objects: int = 1) -> None:
         self._holds[name] = (size_bytes, objects)
 

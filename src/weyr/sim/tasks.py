@@ -161,6 +161,13 @@ class SimTasks(Shelf):
             if not run.is_over and now >= run.began_at:
                 yield id
 
+    def answers(self, id: ThingId) -> bool:
+        """The truth: whether there is such a task, and it is ready by now."""
+        run, now = self._runs.get(id), self._clock.now()
+        if run is None or id not in self._wanted or self._settle(id, run).is_over:
+            return False
+        return now >= run.began_at + run.script.ready_after_s
+
     def node_of(self, id: ThingId) -> str:
         """The pool's node that it runs on, "" where it is none."""
         return self._runs[id].body.node

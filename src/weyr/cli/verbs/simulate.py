@@ -29,7 +29,7 @@ from weyr.sim.rehearsal.outcome import ranges_of
 from weyr.sim.rehearsal.past import Past, past_of
 from weyr.sim.rehearsal.rates import SHAPES, arrivals_at, is_rate, read_rates
 from weyr.sim.rehearsal.rehearse import ArrivalsOf, rehearsed
-from weyr.sim.rehearsal.setting import BEGAN_AT, NOTICE_S, Setting, Starts
+from weyr.sim.rehearsal.setting import BEGAN_AT, NOTICE_S, STOPS_S, WAY_S, Setting, Starts
 from weyr.sim.rehearsal.spot import read_spot_trace
 from weyr.stack.parse import parse_stack
 from weyr.stack.stack import Stack
@@ -129,6 +129,26 @@ def simulate(
             rich_help_panel="Starts",
         ),
     ] = None,
+    stop: Annotated[
+        float,
+        typer.Option(
+            "--stop",
+            parser=seconds,
+            metavar="DURATION",
+            help="What a program takes to end when it is told to.",
+            rich_help_panel="Starts",
+        ),
+    ] = STOPS_S,
+    way: Annotated[
+        float,
+        typer.Option(
+            "--way",
+            parser=seconds,
+            metavar="DURATION",
+            help="What the way to a replica and back adds to an answer.",
+            rich_help_panel="Starts",
+        ),
+    ] = WAY_S,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="The first seed.", rich_help_panel="Seeds")] = 1,
     seeds: Annotated[
         int,
@@ -161,8 +181,9 @@ def simulate(
     came = _arrivals(stack, arrivals, past, length, shape)
     spot = read_spot_trace(_text(spot_trace, "spot trace"), str(spot_trace)) if spot_trace else None
     setting = Setting(
-        length, seed, BEGAN_AT, _room(stack), _starts(past, task_start, ready, node_start), spot, notice, failures
-    )
+        length, seed, BEGAN_AT, _room(stack), _starts(past, task_start, ready, node_start), spot, notice, failures,
+        stop, way, past.takes_s,
+    )  # fmt: skip
     numbers = range(seed, seed + seeds)
     if vary:
         _frontier(file, read_vary(vary), came, setting, numbers, chart, as_json)
@@ -259,7 +280,8 @@ def _arrivals(stack: Stack, given: str, past: Past, length_s: float, shape: str)
         return lambda _seed: Arrivals()
     known = list(names_of([str(ref) for ref in stack.objects]))
     said = {str(ref): getattr(each.spec, "expected_duration", None) for ref, each in stack.objects.items()}
-    expected = dict(past.takes_s) | {name: float(takes_s) for name, takes_s in said.items() if takes_s}
+    # What was measured counts for more than what somebody once wrote.
+    expected = {name: float(takes_s) for name, takes_s in said.items() if takes_s} | dict(past.takes_s)
     if is_rate(given):
         rates = read_rates(given, known, expected)
         return lambda seed: arrivals_at(rates, length_s, shape, seed, BEGAN_AT % DAY_S)
@@ -287,5 +309,7 @@ def _assumed(setting: Setting, past: Past) -> dict[str, Any]:
     return {
         "task_start_s": starts.task_s, "ready_s": starts.ready_s, "node_start_s": starts.node_s,
         "ready_measured_s": dict(starts.ready_of), "mtbf_s": setting.mtbf_s, "notice_s": setting.notice_s,
+        "stop_s": setting.stops_s, "way_s": setting.way_s,
         "room_cpu": room.cpu, "room_memory_bytes": room.memory_bytes, "silent": list(past.silent),
+        "takes_measured_s": dict(past.takes_s),
     }  # fmt: skip

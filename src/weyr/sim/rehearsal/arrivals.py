@@ -1,8 +1,8 @@
 """Who asks for what, and when? Jobs and requests that arrive, read from a trace or made from a rate. Pure.
 
 A trace is a CSV with a header: `at` is when, since the beginning (seconds, or as `1h30m` is written) or as a date and
-time; `object` who is asked for (`job/train`, `endpoint/digits`); `takes` how long it works; `count`, for requests, how
-many come spread over the `over` that follows.
+time; `object` who is asked for (`job/train`, `endpoint/digits`, `bucket/lake:read`); `takes` how long it works;
+`count`, for requests, how many come spread over the `over` that follows; `size`, for buckets, the bytes of each object.
 """
 
 import csv
@@ -12,12 +12,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from weyr.core.diagnostic import Diagnostic, Place, UserError, did_you_mean
-from weyr.core.units import seconds_of
+from weyr.core.units import bytes_of, seconds_of
 
-COLUMNS = ("at", "object", "takes", "count", "over")
+COLUMNS = ("at", "object", "takes", "count", "over", "size")
 PROBLEMS_MAX = 100
 OVER_S = 60.0
-SERVING = ("endpoint", "service")
+SERVING = ("endpoint", "service", "function")
+VERBS = ("write", "read", "egress", "delete")
+"""What is done to a bucket's objects; `egress` is a read from elsewhere. Without a word it is a write."""
 COUNT_MAX = 1_000_000_000
 
 
@@ -41,11 +43,23 @@ class Burst:
 
 
 @dataclass(frozen=True, slots=True)
+class Moved:
+    """So many objects of so many bytes each that are written, read or deleted, spread over `over_s` from `at_s` on."""
+
+    at_s: float
+    count: float
+    over_s: float
+    size_bytes: float
+
+
+@dataclass(frozen=True, slots=True)
 class Arrivals:
-    """Jobs in order, and for each endpoint or service (`kind/name`) its bursts in order."""
+    """Jobs in order; for each endpoint, service or function (`kind/name`) its bursts in order; and by bucket
+    (`bucket/name`) and verb what is done to its objects, in order."""
 
     jobs: tuple[JobArrival, ...] = ()
     requests: Mapping[str, tuple[Burst, ...]] = field(default_factory=dict)
+    moves: Mapping[str, Mapping[str, tuple[Moved, ...]]] = field(default_factory=dict)
 
     def asked(self, kind_name: str) -> float:
         """How many requests come to one."""
@@ -82,6 +96,7 @@ def read_trace(text: str, file: str, known: Collection[str], expected_s: Mapping
         raise UserError(*reading.problems)
     jobs: list[JobArrival] = []
     requests: dict[str, list[Burst]] = {}
+    moves: dict[str, list[Moved]] = {}
     for row in lines:
         if not row or row[0].lstrip().startswith("#"):
             continue
@@ -89,31 +104,48 @@ def read_trace(text: str, file: str, known: Collection[str], expected_s: Mapping
         match read:
             case JobArrival():
                 jobs.append(read)
-            case (str() as name, Burst() as burst):
-                requests.setdefault(name, []).append(burst)
+            case (name, each) if isinstance(each, Burst):
+                requests.setdefault(name, []).append(each)
+            case (name, each) if isinstance(each, Moved):
+                moves.setdefault(name, []).append(each)
     if reading.problems:
         shown = reading.problems[:PROBLEMS_MAX]
         if more := len(reading.problems) - len(shown):
             shown.append(Diagnostic("More lines are wrong", f"{more} further lines are.", place=Place(file)))
         raise UserError(*shown)
-    return arrivals_of(jobs, requests)
+    return arrivals_of(jobs, requests, moves)
 
 
-def arrivals_of(jobs: Sequence[JobArrival], requests: Mapping[str, Sequence[Burst]]) -> Arrivals:
-    """All in order of time."""
+def arrivals_of(
+    jobs: Sequence[JobArrival],
+    requests: Mapping[str, Sequence[Burst]],
+    moves: Mapping[str, Sequence[Moved]] | None = None,
+) -> Arrivals:
+    """All in order of time. `moves` are by bucket with the verb, if it is no write (`bucket/lake:read`)."""
+    by_bucket: dict[str, dict[str, tuple[Moved, ...]]] = {}
+    for name, each in sorted((moves or {}).items()):
+        bucket, _, verb = name.partition(":")
+        by_bucket.setdefault(bucket, {})[verb or VERBS[0]] = tuple(sorted(each, key=lambda one: one.at_s))
     return Arrivals(
         tuple(sorted(jobs, key=lambda each: each.at_s)),
         {name: tuple(sorted(bursts, key=lambda each: each.at_s)) for name, bursts in sorted(requests.items())},
+        by_bucket,
     )
 
 
-def _row(reading: _Reading, row: Mapping[str, str], line: int) -> JobArrival | tuple[str, Burst] | None:
+def _row(
+    reading: _Reading, row: Mapping[str, str], line: int
+) -> JobArrival | tuple[str, Burst] | tuple[str, Moved] | None:
     at_s = _moment(reading, row.get("at", ""), line)
     name = row.get("object", "")
     kind, _, short = name.partition("/")
     if name not in reading.known:
-        detail = f'"{name}" is no job, endpoint or service of the stack.{did_you_mean(name, reading.known)}'
+        detail = f'"{name}" is none of the stack that is asked for something.{did_you_mean(name, reading.known)}'
         reading.say(line, "An object that is not there", detail)
+    if kind == "bucket":
+        return _moved(reading, row, name, at_s, line)
+    if row.get("size"):
+        reading.say(line, "A size that nobody has", "Only what is done to buckets has a size.")
     takes_s = _duration(reading, row.get("takes", ""), "takes", line)
     if takes_s is None and not row.get("takes"):
         takes_s = reading.expected_s.get(name)
@@ -128,6 +160,24 @@ def _row(reading: _Reading, row: Mapping[str, str], line: int) -> JobArrival | t
     if kind == "job":
         return JobArrival(at_s, short, takes_s)
     return name, Burst(at_s, count, 0.0 if count == 1 and over_s is None else over_s or OVER_S, takes_s)
+
+
+def _moved(
+    reading: _Reading, row: Mapping[str, str], name: str, at_s: float | None, line: int
+) -> tuple[str, Moved] | None:
+    """What is done to a bucket's objects."""
+    count, over_s = _count(reading, row.get("count", ""), line), _duration(reading, row.get("over", ""), "over", line)
+    if row.get("takes"):
+        reading.say(line, "A duration that nobody has", "What is done to buckets takes no time here.")
+    try:
+        size_bytes = bytes_of(row.get("size", ""))
+    except ValueError:
+        text = row.get("size", "")
+        reading.say(line, "A size that cannot be read", f'"{text}" in size is no size.', "512KiB, 20MB")
+        return None
+    if at_s is None or count is None or name not in reading.known:
+        return None
+    return name, Moved(at_s, count, 0.0 if count == 1 and over_s is None else over_s or OVER_S, size_bytes)
 
 
 def _moment(reading: _Reading, text: str, line: int) -> float | None:
@@ -174,5 +224,6 @@ def _count(reading: _Reading, text: str, line: int) -> float | None:
 
 
 def names_of(objects: Sequence[str]) -> Iterator[str]:
-    """Those of `kind/name` that may be asked for."""
-    yield from (name for name in objects if name.partition("/")[0] in ("job", *SERVING))
+    """Those of `kind/name` that may be asked for, buckets also with what is done to them."""
+    yield from (name for name in objects if name.partition("/")[0] in ("job", "bucket", *SERVING))
+    yield from (f"{name}:{verb}" for name in objects if name.startswith("bucket/") for verb in VERBS)

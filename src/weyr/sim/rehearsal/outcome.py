@@ -30,9 +30,10 @@ def outcome_of(rehearsal: Rehearsal) -> Plain:
         "cost": _cost(rehearsal, ran),
         "serving": {
             name: _serving(queue.served, queue.terms.room, by_owner[name], rehearsal.end)
-            for name, queue in sorted(rehearsal.queues.items())
+            for name, queue in sorted(rehearsal.doors.queues.items())
         },
         "jobs": {name: _jobs(rehearsal, name, by_owner[f"job/{name}"]) for name in _job_names(rehearsal)},
+        "storage": rehearsal.storage.outcome(),
         "pools": _pools(rehearsal, ran),
         "interruptions": _interruptions(ran),
     }
@@ -71,6 +72,7 @@ def _serving(served: Served, room: int, ran: Sequence[Ran], end: float) -> Plain
         "within_slo": _rounded((served.answered - served.late) / judged) if judged else None,
         "latency_mean_s": _rounded(latencies.mean_s),
         "latency_p50_s": _rounded(latencies.quantile(0.5)),
+        "latency_p90_s": _rounded(latencies.quantile(0.9)),
         "latency_p99_s": _rounded(latencies.quantile(0.99)),
         "replica_h": _rounded(alive_s / 3600),
         "starts": len(ran),

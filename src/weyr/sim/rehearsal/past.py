@@ -54,8 +54,11 @@ def past_of(stack: Stack, db: Database, now: float, length_s: float) -> Past:
                 memory = json.loads((rows[ref].memory if ref in rows else None) or "{}")
                 if memory.get("start_s"):
                     ready_s[str(ref)] = float(memory["start_s"])
-                if bursts := list(_bursts(known.get(ref.absolute), length_s)):
-                    requests[str(ref)], takes_s[str(ref)] = bursts, bursts[0].takes_s
+                remembered = known.get(ref.absolute)
+                if remembered and remembered["work"]["mean_s"]:
+                    takes_s[str(ref)] = float(remembered["work"]["mean_s"])
+                if bursts := list(_bursts(remembered, length_s)):
+                    requests[str(ref)] = bursts
     arrivals = arrivals_of(jobs, requests)
     asked = {f"job/{job.name}" for job in jobs} | requests.keys()
     silent = tuple(str(ref) for ref in stack.objects if ref.kind in ("job", *SERVING) and str(ref) not in asked)

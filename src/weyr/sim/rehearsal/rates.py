@@ -11,11 +11,11 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from weyr.core.diagnostic import Diagnostic, UserError, did_you_mean
-from weyr.core.units import DAY_S, HOUR_S, seconds_of
+from weyr.core.units import DAY_S, HOUR_S, bytes_of, seconds_of
 from weyr.sim.chance import chance_of
-from weyr.sim.rehearsal.arrivals import Arrivals, Burst, JobArrival, arrivals_of
+from weyr.sim.rehearsal.arrivals import Arrivals, Burst, JobArrival, Moved, arrivals_of
 
-_RATE = re.compile(r"([a-z]+/[a-z][a-z0-9_-]*)=([0-9.]+)/([smhd])(?:\*([0-9.]+[a-z]+))?")
+_RATE = re.compile(r"([a-z]+/[a-z][a-z0-9_-]*(?::[a-z]+)?)=([0-9.]+)/([smhd])(?:\*([0-9.]+[A-Za-z]+))?")
 _UNITS = {"s": 1.0, "m": 60.0, "h": float(HOUR_S), "d": float(DAY_S)}
 SHAPES = ("office", "flat")
 PEAK_S = 14.0 * HOUR_S
@@ -28,11 +28,13 @@ EXAMPLE = "--arrivals 'job/train=40/d*20m, endpoint/digits=5/s*80ms'"
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """So many of one object (`kind/name`) per second in the mean, each taking `takes_s`."""
+    """So many of one object (`kind/name`) per second in the mean, each taking `takes_s`, or for a bucket with so many
+    bytes."""
 
     name: str
     per_s: float
     takes_s: float
+    size_bytes: int = 0
 
 
 def is_rate(text: str) -> bool:
@@ -51,8 +53,16 @@ def read_rates(text: str, known: Collection[str], expected_s: Mapping[str, float
             continue
         name, count, unit, takes = found.groups()
         if name not in known:
-            detail = f'"{name}" is no job, endpoint or service of the stack.{did_you_mean(name, known)}'
+            detail = f'"{name}" is none of the stack that is asked for something.{did_you_mean(name, known)}'
             problems.append(Diagnostic("An object that is not there", detail, suggestion=EXAMPLE))
+            continue
+        if name.startswith("bucket/"):
+            size_bytes = _size(takes or "")
+            if size_bytes is None:
+                detail = f"How large the objects of {name} are is not said."
+                problems.append(Diagnostic("A size that is missing", detail, suggestion=f"{name}={count}/{unit}*2MB"))
+            else:
+                rates.append(Rate(name, float(count) / _UNITS[unit], 0.0, size_bytes))
             continue
         takes_s = seconds_of(takes) if takes else expected_s.get(name)
         if takes_s is None:
@@ -65,17 +75,28 @@ def read_rates(text: str, known: Collection[str], expected_s: Mapping[str, float
     return rates
 
 
+def _size(text: str) -> int | None:
+    try:
+        return bytes_of(text)
+    except ValueError:
+        return None
+
+
 def arrivals_at(rates: Collection[Rate], length_s: float, shape: str, seed: int, from_s: float = 0.0) -> Arrivals:
     """What comes within `length_s`. `from_s`: which time of day it is at the beginning, in UTC."""
     jobs: list[JobArrival] = []
     requests: dict[str, list[Burst]] = {}
+    moves: dict[str, list[Moved]] = {}
     for rate in rates:
         chance, (kind, _, short) = chance_of(seed, f"arrivals/{rate.name}"), rate.name.partition("/")
         if kind == "job":
             jobs += (JobArrival(at_s, short, rate.takes_s) for at_s in _moments(rate, length_s, shape, chance, from_s))
+        elif kind == "bucket":
+            bursts = _minutes(rate, length_s, shape, chance, from_s)
+            moves[rate.name] = [Moved(each.at_s, each.count, each.over_s, rate.size_bytes) for each in bursts]
         else:
             requests[rate.name] = list(_minutes(rate, length_s, shape, chance, from_s))
-    return arrivals_of(jobs, requests)
+    return arrivals_of(jobs, requests, moves)
 
 
 def share_at(shape: str, at_s: float) -> float:

@@ -33,8 +33,9 @@ class Terms:
 @dataclass(slots=True)
 class Served:
     """`late` took longer than they may, `dropped` found nobody in time; both are no success. `work_s` is what replicas
-    had to do."""
+    had to do; `way_s` is added to each answer for its way to a replica and back."""
 
+    way_s: float = 0.0
     answered: float = 0.0
     late: float = 0.0
     dropped: float = 0.0
@@ -43,6 +44,7 @@ class Served:
     latencies: Latencies = field(default_factory=Latencies)
 
     def answer(self, took_s: float, work_s: float, late_from_s: float, count: float = 1.0) -> None:
+        took_s += self.way_s
         self.answered += count
         self.work_s += work_s * count
         self.late += count if took_s > late_from_s + 1e-9 else 0.0

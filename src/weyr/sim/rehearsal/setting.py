@@ -11,6 +11,10 @@ BEGAN_AT = 1_780_272_000.0
 """Monday, 2026-06-01, 00:00 UTC: a week of it is in one month, and no week depends on when it is rehearsed."""
 NOTICE_S = 120.0
 """What AWS gives a spot instance before it goes; Google and Azure give 30 s (November 2026)."""
+WAY_S = 0.001
+"""A connection of its own, through the plane and back: 0.7 to 1.5 ms on one machine (`bench/rehearse_honest.py`)."""
+STOPS_S = 0.1
+"""What a program without much to save needs from SIGTERM to its end, measured with a Python program."""
 CALM_FROM_S = 7_200.0
 """So many endpoint-seconds and more are looked at only when something happens."""
 BOUNDLESS = Room(1_000_000, 1 << 60)
@@ -33,7 +37,8 @@ class Setting:
     """For how long, from when (Unix seconds), and what happens beside the arrivals.
 
     `room` is what tasks of no pool run in. `mtbf_s` is the mean time until a task or node is lost for no reason of its
-    own, None where that never happens; `stops_s` what a program takes to save and end when it is told to go.
+    own, None where that never happens; `stops_s` what a program takes to save and end when it is told to go, `way_s`
+    what the way to a replica and back adds to each answer, `takes_of` what was measured of jobs (`job/train`).
     `is_calm` None: looks are put off where there is much to look at.
     """
 
@@ -45,5 +50,7 @@ class Setting:
     spot: SpotTrace | None = None
     notice_s: float = NOTICE_S
     mtbf_s: float | None = None
-    stops_s: float = 0.5
+    stops_s: float = STOPS_S
+    way_s: float = WAY_S
+    takes_of: Mapping[str, float] = field(default_factory=dict)
     is_calm: bool | None = None

@@ -7,10 +7,8 @@ A job that arrivals name runs when they say, each run an object of its own besid
 runs once at the beginning, as `weyr up` has it, or by its schedule. Nothing fails but what the setting says.
 """
 
-import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,23 +18,22 @@ from weyr.core.diagnostic import UserError
 from weyr.core.kind import Kinds
 from weyr.core.ref import Ref, ThingId
 from weyr.core.schema import to_json
+from weyr.core.units import HOUR_S
 from weyr.ledger.prices import Catalogue
 from weyr.reconcile.apply import apply_plan, planning_world
 from weyr.reconcile.effects import Effects
 from weyr.reconcile.loop import Loop
 from weyr.reconcile.scheduler import Scheduler
 from weyr.reconcile.world import World
-from weyr.sim.chance import chance_of
 from weyr.sim.clock import VirtualClock
 from weyr.sim.engine import SimEngine
-from weyr.sim.rehearsal.arrivals import SERVING, Arrivals, Burst, JobArrival
+from weyr.sim.rehearsal.arrivals import SERVING, Arrivals, JobArrival
 from weyr.sim.rehearsal.bells import Bells, RingingNodes, RingingTasks
 from weyr.sim.rehearsal.books import ForgetfulScaling, QuickDatabase, WholeLedger
 from weyr.sim.rehearsal.calm import CalmAgenda
-from weyr.sim.rehearsal.each import EachRequest
-from weyr.sim.rehearsal.many import ManyRequests
-from weyr.sim.rehearsal.served import Queue, Terms
+from weyr.sim.rehearsal.doors import Doors
 from weyr.sim.rehearsal.setting import CALM_FROM_S, Setting
+from weyr.sim.rehearsal.storage import Storage
 from weyr.sim.rehearsal.weather import Weather
 from weyr.sim.scripts import Script
 from weyr.sim.tasks import FOREVER_S
@@ -47,11 +44,9 @@ from weyr.store import kernel
 from weyr.store.kernel import ObjectRow
 from weyr.store.ledger import LedgerStore
 
-EACH_MAX = 10_000
-"""An endpoint's requests are followed one by one up to so many."""
 MINUTE_S = 60.0
-HOLD_S = 30.0
-"""For a service whose kind has no word for it."""
+LAST_S = 1.0
+"""So long before the end buckets are looked at for the last time."""
 STEP_MIN_S = 0.001
 OVER = (Phase.DONE, Phase.FAILED, Phase.SKIPPED)
 FILE = "weyr.yaml"
@@ -81,7 +76,6 @@ class Rehearsal:
         self.ledger = WholeLedger(LedgerStore(self.db), self.catalogue)
         self.runs: dict[Ref, Run] = {}
         self.ended: dict[Ref, Phase] = {}
-        self.queues: dict[str, Queue] = {}
         self._runs_left: dict[Ref, float] = {}
         self._numbers: dict[str, int] = {}
         self._asked: set[str] = {each.name for each in arrivals.jobs}
@@ -90,6 +84,8 @@ class Rehearsal:
         self.is_calm = calm if setting.is_calm is None else setting.is_calm
         self.world = self._world()
         self.loop = self._loop()
+        self.doors = Doors(stack, setting, self.engine, self.bells, self.stir)
+        self.storage = Storage(stack, arrivals.moves, self.engine.buckets)
 
     def run(self, progress: Callable[[float], None] = lambda _share: None) -> None:
         """From the first plan to the end; `progress` is told how much of the time is over."""
@@ -109,8 +105,7 @@ class Rehearsal:
                 else:
                     what()
             progress(min(1.0, (clock.now() - setting.began_at) / setting.length_s))
-        for queue in self.queues.values():
-            queue.finish(self.end)
+        self.doors.finish(self.end)
         self._note_ended()
 
     def close(self) -> None:
@@ -178,7 +173,9 @@ class Rehearsal:
         if self.arrivals.jobs:
             self.bells.at(began + self.arrivals.jobs[0].at_s, lambda: self._arrive(0))
         for name, bursts in self.arrivals.requests.items():
-            self._open(name, [burst for burst in bursts if burst.at_s < self.setting.length_s])
+            self.doors.open(name, [burst for burst in bursts if burst.at_s < self.setting.length_s])
+        if self.arrivals.moves:
+            self.bells.at(min(began + MINUTE_S, self.end - LAST_S), self._store)
         if self.is_calm:
             self.bells.at(began + MINUTE_S, self._minute)
         self.bells.at(began + MINUTE_S, self._clear)
@@ -206,45 +203,18 @@ class Rehearsal:
         self.runs[ref] = Run(ref, job.name, now, job.takes_s)
         self._runs_left[ref] = now
 
-    def _open(self, name: str, bursts: list[Burst]) -> None:
-        """The door of an endpoint or service, with whoever comes to it."""
-        kind, _, short = name.partition("/")
-        ref = Ref(self.stack.name, kind, short)
-        spec: Any = self.stack.objects[ref].spec
-        scale = spec.scale
-        cap = getattr(getattr(spec, "waiting", None), "per_replica", None)
-        room = min(scale.target_inflight, cap or scale.target_inflight)
-        hold_s = getattr(spec, "hold", HOLD_S)
-        terms = Terms(room, hold_s, scale.slo, scale.idle_after, scale.min, is_capped=cap is not None)
-        began = self.setting.began_at
-        if sum(burst.count for burst in bursts) <= EACH_MAX:
-            chance = chance_of(self.setting.seed, f"requests/{name}")
-            coming = [(began + at_s, burst.takes_s) for burst in bursts for at_s in _spread(burst, chance)]
-            queue: Queue = EachRequest.of(terms, coming)
-        else:
-            queue = ManyRequests(terms, bursts, began)
-        self.queues[name] = queue
-        self.engine.routes.traffic[f"{self.stack.name}/{short}"] = queue
-        queue.on_closed.append(partial(self._wait_for_one, name, ref))
-        self._wait_for_one(name, ref)
-
-    def _wait_for_one(self, name: str, ref: Ref) -> None:
-        """Nobody is there for whoever comes: the plane rings when somebody does."""
-        at = self.queues[name].next_look(self.clock.now())
-        if at < self.end:
-            self.bells.at(at, partial(self._ring, name, ref))
-
-    def _ring(self, name: str, ref: Ref) -> None:
-        if not self.queues[name].is_open:
-            self.stir(ref)
-            self._wait_for_one(name, ref)
-
     def _minute(self) -> None:
-        for name, queue in self.queues.items():
-            if queue.wants(self.clock.now()):
-                kind, _, short = name.partition("/")
-                self.stir(Ref(self.stack.name, kind, short))
+        self.doors.look(self.clock.now())
         self.bells.at(self.clock.now() + MINUTE_S, self._minute)
+
+    def _store(self) -> None:
+        """What buckets were asked since the last time."""
+        now = self.clock.now()
+        for ref in self.storage.advance(now - self.setting.began_at):
+            self.world.wake([ref], now)
+        step_s = HOUR_S if self.is_calm else MINUTE_S
+        if now < self.end - LAST_S:
+            self.bells.at(min(now + step_s, self.end - LAST_S), self._store)
 
     def stir(self, ref: Ref) -> None:
         """Something that it should know of has happened."""
@@ -296,7 +266,7 @@ class Rehearsal:
         if run is not None:
             return run.takes_s
         spec: Any = self.stack.objects[ref].spec
-        return float(spec.expected_duration or 0.0)
+        return self.setting.takes_of.get(str(ref)) or float(spec.expected_duration or 0.0)
 
     def _metrics(self, ref: Ref, body: TaskBody) -> Mapping[str, float]:
         """What its version is told to reach: the gate is taken to be passed."""
@@ -322,13 +292,6 @@ class Rehearsal:
         left = tenth - spend.micros % tenth
         per_s = max(self.ledger.rate(ref.stack), 1) / 3600
         return float(min(max(left / per_s / 2, 2.0), 1800.0))
-
-
-def _spread(burst: Burst, chance: random.Random) -> list[float]:
-    """The moments of a burst's requests."""
-    if not burst.over_s:
-        return [burst.at_s] * round(burst.count)
-    return [burst.at_s + chance.random() * burst.over_s for _ in range(round(burst.count))]
 
 
 def _passing(rule: str) -> float:

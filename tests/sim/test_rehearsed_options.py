@@ -1,0 +1,189 @@
+"""What else a week is rehearsed with: its own past, buckets, functions, services, pools that lose nodes, a drawing."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from weyr.compose.kinds import KINDS
+from weyr.core.diagnostic import UserError
+from weyr.core.units import HOUR_S
+from weyr.reconcile.scaling import Scaling
+from weyr.sim.rehearsal.arrivals import Arrivals, Burst, JobArrival, arrivals_of, names_of, read_trace
+from weyr.sim.rehearsal.outcome import Plain, outcome_of
+from weyr.sim.rehearsal.rates import arrivals_at, read_rates
+from weyr.sim.rehearsal.setting import Setting, Starts
+from weyr.sim.rehearsal.spot import spot_trace
+from weyr.sim.rehearsal.world import Rehearsal
+from weyr.stack.parse import parse_stack
+from weyr.store import kernel
+
+SERVED = "endpoints: {web: {run: serve, ready: /, scale: {min: 0, max: 4, target_inflight: 2, idle_after: 1m}}}\n"
+JOB = "jobs: {train: {run: x, resources: {cpu: 2, memory: 4GiB}, expected_duration: 5m}}\n"
+
+
+def begun(folder: Path, text: str, arrivals: Arrivals, setting: Setting) -> Rehearsal:
+    stack = parse_stack(f"stack: demo\n{text}", "weyr.yaml", KINDS)
+    rehearsal = Rehearsal(KINDS, stack, arrivals, setting, folder)
+    rehearsal.run()
+    return rehearsal
+
+
+def rehearse(folder: Path, text: str, arrivals: Arrivals, setting: Setting) -> Plain:
+    rehearsal = begun(folder, text, arrivals, setting)
+    try:
+        return outcome_of(rehearsal)
+    finally:
+        rehearsal.close()
+
+
+def simulated(home: Path, file: Path, *words: str) -> Any:
+    command = [sys.executable, "-m", "weyr.cli.main", "--home", str(home), "simulate", str(file), *words, "--json"]
+    done = subprocess.run(command, capture_output=True, timeout=120, check=False, env=os.environ | {"COLUMNS": "120"})
+    assert done.returncode == 0, done.stderr.decode()
+    return json.loads(done.stdout)
+
+
+def test_what_came_lately_costs_again_what_it_cost(folder: Path, tmp_path: Path) -> None:
+    """`--arrivals past` is what the data folder knows: runs by the ledger's meters, requests by the minutes that the
+    autoscaler remembers. A past that was itself rehearsed is known to the last request."""
+    text = "stack: demo\n" + JOB + SERVED
+    (tmp_path / "weyr.yaml").write_text(text)
+    arrivals = arrivals_of(
+        [JobArrival(60.0, "train", 420.0)], {"endpoint/web": [Burst(0.0, 1800, 900.0, 0.25)]}
+    )  # fmt: skip
+    setting = Setting(900.0, began_at=time.time() - 900.0, starts=Starts(1.0, 3.0), is_calm=False)
+    rehearsal = begun(folder, JOB + SERVED, arrivals, setting)
+    before = outcome_of(rehearsal)
+    learnt = {
+        name: told
+        for later_s in (0.0, 20.0)
+        for name, told in Scaling.unsaved(rehearsal.loop.scaling, rehearsal.end + later_s)
+    }
+    with rehearsal.db.write() as connection:
+        kernel.put_learnt(connection, learnt, rehearsal.end)
+        connection.exec_driver_sql("COMMIT")
+    (tmp_path / "home").mkdir()
+    rehearsal.close()
+    shutil.move(folder / "rehearsal-1.db", tmp_path / "home" / "store.db")
+
+    again = simulated(tmp_path / "home", tmp_path / "weyr.yaml", "--arrivals", "past", "--for", "15m")
+
+    assert again["assumed"]["takes_measured_s"]["job/train"] == pytest.approx(420.0, abs=1)
+    assert again["assumed"]["takes_measured_s"]["endpoint/web"] == pytest.approx(0.25, rel=0.05)
+    assert again["assumed"]["ready_measured_s"]["endpoint/web"] == pytest.approx(3.0, rel=0.4)
+    out = again["runs"][0]
+    assert out["jobs"]["train"]["asked"] == 1
+    assert out["serving"]["endpoint/web"]["requests"] == pytest.approx(1800, rel=0.1)
+    assert out["cost"]["total_micros"] == pytest.approx(before["cost"]["total_micros"], rel=0.1)
+
+
+def test_buckets_hold_and_send_what_arrivals_say(folder: Path) -> None:
+    """Bytes are paid by the hour from when they are written until they are deleted, and what leaves is paid once."""
+    text = "buckets: {lake: {lifecycle: [{expire_after: 12h}]}, out: {}}\n"
+    known = list(names_of(["bucket/lake", "bucket/out"]))
+    trace = "at,object,count,over,size\n0,bucket/lake,1000,1h,10MB\n0,bucket/out,10,1m,1GB\n"
+    trace += "1h,bucket/out:egress,20,1h,1GB\n2h,bucket/out:read,5,1m,1GB\n3h,bucket/out:delete,4,1m,1GB\n"
+    out = rehearse(folder, text, read_trace(trace, "t.csv", known, {}), Setting(24.0 * HOUR_S))
+    assert out["storage"]["bucket/lake"] == {"writes": 1000, "reads": 0, "egress_bytes": 0, "stored_bytes": 0}
+    assert out["storage"]["bucket/out"] == {
+        "writes": 10, "reads": 25, "egress_bytes": 20_000_000_000, "stored_bytes": 6_000_000_000,
+    }  # fmt: skip
+    cost = out["cost"]["by_object_micros"]
+    kept_twice = rehearse(
+        folder, text.replace("12h", "23h"), read_trace(trace, "t.csv", known, {}), Setting(24.0 * HOUR_S, seed=2)
+    )
+    longer = kept_twice["cost"]["by_object_micros"]
+    assert longer["bucket/out"] == cost["bucket/out"]
+    requests = 1000 * 5
+    assert longer["bucket/lake"] - requests == pytest.approx(23 / 12 * (cost["bucket/lake"] - requests), rel=0.06)
+
+
+def test_a_bucket_that_is_asked_without_a_size_is_told() -> None:
+    """A rehearsal of empty objects would cost nothing."""
+    with pytest.raises(UserError, match="size"):
+        read_rates("bucket/lake=5/m", ["bucket/lake"], {})
+    with pytest.raises(UserError) as told:
+        read_trace("at,object,takes,size\n0,bucket/lake,1s,1MB\n0,bucket/lake,,big\n", "t.csv", ["bucket/lake"], {})
+    assert len(told.value.diagnostics) == 2
+    rates = arrivals_at(read_rates("bucket/lake:egress=60/m*2MB", ["bucket/lake:egress"], {}), 3600.0, "flat", 1)
+    moved = rates.moves["bucket/lake"]["egress"]
+    assert 3200 <= sum(each.count for each in moved) <= 4000
+    assert {each.size_bytes for each in moved} == {2_000_000}
+
+
+@pytest.mark.parametrize("is_calm", [False, True])
+def test_a_function_is_awake_for_who_calls_it(folder: Path, is_calm: bool) -> None:
+    """Its host comes for the first caller, who waits for that, and goes when nobody has called for `idle_after`."""
+    text = "functions: {thumb: {handler: 'm:f', scale: {idle_after: 2m, max: 4}}}\n"
+    calls = [Burst(600.0, 60, 60.0, 0.1), Burst(1800.0, 1, 0.0, 0.1)]
+    setting = Setting(1.0 * HOUR_S, starts=Starts(1.0, 2.0), is_calm=is_calm)
+    thumb = rehearse(folder, text, arrivals_of([], {"function/thumb": calls}), setting)["serving"]["function/thumb"]
+    assert (thumb["requests"], thumb["dropped"], thumb["starts"]) == (61, 0, 2)
+    assert 2.9 <= thumb["latency_p99_s"] <= 4
+    least_s = 62 + 120 + 122
+    assert least_s - 5 <= 3600 * thumb["replica_h"] <= least_s + (130 if is_calm else 30)
+
+
+def test_a_service_stands_whether_it_scales_or_not(folder: Path) -> None:
+    """One with `replicas` costs the same whoever comes; one with `scale` follows who does."""
+    fixed = "services: {api: {run: serve, replicas: 2, resources: {cpu: 1, memory: 1GiB}}}\n"
+    asked, calm = arrivals_of([], {"service/api": [Burst(60.0, 6000, 600.0, 0.2)]}), Setting(HOUR_S, is_calm=True)
+    quiet = rehearse(folder, fixed, Arrivals(), calm)
+    busy = rehearse(folder, fixed, asked, replace(calm, seed=2))
+    assert busy["cost"] == quiet["cost"]
+    assert busy["serving"]["service/api"]["within_slo"] > 0.99
+    scaled = fixed.replace("replicas: 2", "scale: {min: 1, max: 4, target_inflight: 2}")
+    grown = rehearse(folder, scaled, asked, replace(calm, seed=3))["serving"]["service/api"]
+    assert grown["starts"] >= 2
+    assert 1.0 <= grown["replica_h"] < 2.0
+
+
+POOL = """
+pools: {team: {min: 0, max: 2, cpu: 2, memory: 4GiB, market: spot, price: 0.10 USD, idle_after: 5m}}
+buckets: {lake: {}}
+jobs:
+  train:
+    run: x
+    pool: team
+    resources: {cpu: 2, memory: 4GiB}
+    checkpoint: {bucket: lake, every: 1m}
+    expected_duration: 30m
+    retries: {max: 5}
+"""
+
+
+def test_a_pool_whose_spot_goes_takes_its_runs_with_it_and_begins_again(folder: Path) -> None:
+    """The node's bill ends with it, the run waits for capacity, and goes on from its checkpoint on another."""
+    trace = spot_trace([True] * 15 + [False] * 10 + [True] * 1000, 60.0)
+    setting = Setting(3.0 * HOUR_S, spot=trace, notice_s=30.0)
+    out = rehearse(folder, POOL, arrivals_of([JobArrival(0.0, "train", 1800.0)], {}), setting)
+    assert out["jobs"]["train"]["done"] == 1
+    assert out["interruptions"]["count"] >= 1
+    assert out["interruptions"]["lost_work_s"] <= 60
+    assert 2400 <= out["jobs"]["train"]["took_mean_s"] <= 2700, "half an hour, ten minutes without spot, two starts"
+
+
+def test_nodes_are_lost_as_often_as_they_are_said_to_be(folder: Path) -> None:
+    """What ran there begins again on another."""
+    jobs = [JobArrival(3600.0 * hour, "train", 1800.0) for hour in range(20)]
+    out = rehearse(folder, POOL, arrivals_of(jobs, {}), Setting(24.0 * HOUR_S, mtbf_s=2.0 * HOUR_S))
+    assert out["interruptions"]["by_reason"].keys() <= {"lost", "node_lost"}
+    assert 1 <= out["interruptions"]["count"] <= 20
+    assert out["jobs"]["train"]["done"] == 20
+
+
+def test_a_frontier_is_drawn(tmp_path: Path) -> None:
+    """For those who decide by looking."""
+    (tmp_path / "weyr.yaml").write_text("stack: demo\n" + SERVED)
+    words = ["--arrivals", "endpoint/web=6/s*200ms", "--for", "3m", "--vary", "scale.max=1..2"]
+    out = simulated(tmp_path, tmp_path / "weyr.yaml", *words, "--chart", str(tmp_path / "frontier.svg"))
+    assert [row["values"] for row in out["frontier"]] == [{"scale.max": 1}, {"scale.max": 2}]
+    assert "<svg" in (tmp_path / "frontier.svg").read_text()
