@@ -17,6 +17,7 @@ from weyr.ledger.grouping import By, Label
 from weyr.ledger.journal import balances
 from weyr.ledger.ledger import Ledger
 from weyr.ledger.prices import CPU, NODE_MONEY, Catalogue
+from weyr.store.chain import FIRST, seal
 from weyr.store.database import Database, metadata
 from weyr.store.ledger import LedgerStore
 from weyr.store.place import PostgresUrl
@@ -98,6 +99,20 @@ def test_what_was_changed_behind_our_back_is_found(
     with db.write() as connection:
         connection.execute(text(change))
     assert told in books.verify().fault
+
+
+def test_a_journal_that_was_made_anew_is_not_the_one_of_a_closed_month(
+    db: Database, ledger: Ledger, books: Books
+) -> None:
+    """Whoever makes all hashes anew after a change has another one where October ended."""
+    ran(db, ledger, NOVEMBER - 2 * HOUR, NOVEMBER - HOUR, NOVEMBER)
+    books.close("2026-10", "ada", NOVEMBER + HOUR)
+    assert books.verify().fault == ""
+    with db.write() as connection:
+        row = connection.execute(text("SELECT * FROM journal WHERE seq = 1")).one()._asdict()
+        forged = seal(FIRST, {**row, "who": "eve"})
+        connection.execute(text("UPDATE journal SET who = 'eve', hash = :hash WHERE seq = 1"), {"hash": forged})
+    assert books.verify().fault == "line 1 is not the one that a closed month ended with"
 
 
 def test_a_bill_from_outside_is_posted_once(ledger: Ledger, books: Books, db: Database) -> None:

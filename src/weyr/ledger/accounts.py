@@ -8,21 +8,22 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from weyr.core.decision import Spend
 from weyr.core.diagnostic import Diagnostic, UserError
 from weyr.core.metering import Line, Meter
 from weyr.core.units import HOUR_S, money_text
-from weyr.ledger.grouping import By, Grouping, Posted, folded, key_of, sides
+from weyr.ledger.grouping import By, Grouping, key_of, sides, summed
 from weyr.ledger.journal import day_of, post, tallied_in, used_at
 from weyr.ledger.meters import end_of
 from weyr.ledger.prices import CURRENCY
 from weyr.store.periods import open_day
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One key's share of a bill, and what it costs per hour at this moment."""
+class Row(NamedTuple):
+    """One key's share of a bill, and what it costs per hour at this moment. A bill by thing has 100,000s of them: a
+    tuple is made in a third of the time that a frozen dataclass takes."""
 
     key: str
     micros: int
@@ -163,7 +164,7 @@ EVERYTHING = Scope()
 
 def cost_of(
     by: Grouping,
-    posted: Sequence[Posted],
+    posted: Mapping[str, int],
     meters: Sequence[Meter],
     spend: Spend,
     now_ms: int,
@@ -172,15 +173,15 @@ def cost_of(
 ) -> Cost:
     """The bill by `by`: the journal's totals, what is not posted yet, and the running rates."""
     due = due_by_day(by, meters, now_ms, scope, closed)
-    micros = {
-        p.key: p.micros for p in folded([*((p.key, p.micros) for p in posted), *((d.key, d.micros) for d in due)])
-    }
+    micros = {**posted}
+    for key, each in summed((d.key, d.micros) for d in due).items():
+        micros[key] = micros.get(key, 0) + each
     rates = _rates(by, meters, scope.stack)
     keys = sorted(micros.keys() | rates.keys())
     return Cost(
         currency=CURRENCY,
         by=by,
-        rows=tuple(Row(key, micros.get(key, 0), rates.get(key, 0)) for key in keys),
+        rows=tuple([Row(key, micros.get(key, 0), rates.get(key, 0)) for key in keys]),
         total_micros=sum(micros.values()),
         rate_micros_per_hour=rate_of(meters, scope.stack),
         month=spend.period,

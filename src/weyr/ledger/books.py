@@ -1,6 +1,6 @@
 """Who keeps the journal: posts what no meter counted, corrects, closes months, and proves that nothing was changed."""
 
-from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -13,9 +13,8 @@ from weyr.ledger.entries import Charge, Entry, correction, posting
 from weyr.ledger.journal import post
 from weyr.ledger.meters import ms
 from weyr.ledger.tallies import Turn
-from weyr.store.chain import FIRST, seal
+from weyr.store.audit import chained, meters_fault, sums_fault
 from weyr.store.ledger import LedgerStore
-from weyr.store.ledger_rows import line_of
 from weyr.store.periods import Period
 
 
@@ -127,48 +126,13 @@ class Books:
 
 
 def _proof(store: LedgerStore, connection: Connection) -> Proof:
-    seq, previous = 0, FIRST
-    counts: dict[int, int] = defaultdict(int)
-    micros: dict[int, int] = defaultdict(int)
-    days: dict[tuple[int, str, str], int] = defaultdict(int)
-    closed = {period.seq: period for period in store.periods(connection)}
-    of = {meter.id: (meter.account, meter.source.id if meter.source else None) for meter in store.every(connection)}
-    for row in store.all_rows(connection):
-        if row.seq != seq + 1:
-            return Proof(seq, previous.hex(), f"line {seq + 1} is missing")
-        if bytes(row.hash) != seal(previous, row._asdict()):
-            return Proof(seq, previous.hex(), f"line {row.seq} or its hash was changed after it was posted")
-        seq, previous, line = row.seq, bytes(row.hash), line_of(row)
-        if seq in closed and closed[seq].hash != previous:
-            fault = f"the lines up to {seq} are not those that {closed[seq].name} closed with"
-            return Proof(seq, previous.hex(), fault)
-        counts[line.meter] += 1
-        micros[line.meter] += line.signed_micros
-        account, source = of.get(line.meter, (0, None))
-        days[account, line.day, line.sku] += line.signed_micros
-        if source is not None:
-            days[source, line.day, line.sku] -= line.signed_micros
-    return Proof(seq, previous.hex(), _sums_fault(store, connection, seq, counts, micros, days))
+    closed = store.periods(connection)
+    chain = chained(connection, {period.seq: period.hash for period in closed if period.seq})
+    # What is kept beside the journal must follow from it: else a line was cut off its end, or a sum was changed.
+    fault = chain.fault or _cut(closed, chain.seq) or meters_fault(connection) or sums_fault(connection)
+    return Proof(chain.seq, chain.hash.hex(), fault)
 
 
-def _sums_fault(
-    store: LedgerStore,
-    connection: Connection,
-    seq: int,
-    counts: dict[int, int],
-    micros: dict[int, int],
-    days: dict[tuple[int, str, str], int],
-) -> str:
-    """What is kept beside the journal must follow from it: else a line was cut off its end, or a sum was changed."""
-    for period in store.periods(connection):
-        if period.seq > seq:
-            return f"{period.name} closed with {period.seq} lines, and the journal has {seq}"
-    for meter in store.every(connection):
-        if (meter.lines, meter.posted_micros) != (counts[meter.id], micros[meter.id]):
-            told = f"{meter.lines} lines of {meter.posted_micros} micro-units"
-            return f"the meter of {meter.thing} posted {told}, and the journal has {counts[meter.id]}"
-    for each in store.sums(connection):
-        if days.pop((each.account.id, each.day, each.sku), 0) != each.micros:
-            return f"the sum of {each.account.ref.absolute}, {each.day}, {each.sku} is not that of its lines"
-    lost = next((key for key, sum_micros in days.items() if sum_micros), None)
-    return "" if lost is None else f"a sum of {lost[1]}, {lost[2]} is missing"
+def _cut(closed: Iterable[Period], seq: int) -> str:
+    period = next((each for each in closed if each.seq > seq), None)
+    return "" if period is None else f"{period.name} closed with {period.seq} lines, and the journal has {seq}"

@@ -41,14 +41,6 @@ class Label:
 Grouping = By | Label
 
 
-@dataclass(frozen=True, slots=True)
-class Posted:
-    """What the journal's lines of one key come to."""
-
-    key: str
-    micros: int
-
-
 def grouping_of(text: str) -> Grouping:
     """What `--by` says. Raises: UserError, with the nearest word."""
     if text in NAMED:
@@ -92,9 +84,9 @@ def sides(meter: Meter, stack: str | None = None) -> Iterator[tuple[Account, str
         yield meter.source, ThingId.parse(meter.book).part, -1
 
 
-def folded(amounts: Iterable[tuple[str, int]]) -> tuple[Posted, ...]:
-    """Amounts by key, in the keys' order."""
+def summed(amounts: Iterable[tuple[str, int]]) -> dict[str, int]:
+    """What the amounts of each key come to."""
     sums: dict[str, int] = {}
     for key, micros in amounts:
         sums[key] = sums.get(key, 0) + micros
-    return tuple(Posted(key, sums[key]) for key in sorted(sums))
+    return sums

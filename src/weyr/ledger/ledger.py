@@ -24,7 +24,7 @@ from weyr.ledger.accounts import EVERYTHING, Daily, Scope
 from weyr.ledger.accounts import Cost as Bill
 from weyr.ledger.commitments import terms_of
 from weyr.ledger.days import Days, days_of
-from weyr.ledger.grouping import By, Grouping, Posted, folded, key_of
+from weyr.ledger.grouping import By, Grouping, key_of, summed
 from weyr.ledger.measured import peaks_of
 from weyr.ledger.meters import ms
 from weyr.ledger.node_shares import WHOLE, left_of
@@ -242,14 +242,13 @@ class Ledger:
         with self._store.db.read() as connection:
             return self._store.lines(connection, stack, lines_max)
 
-    def _posted(self, connection: Connection, by: Grouping, scope: Scope) -> tuple[Posted, ...]:
+    def _posted(self, connection: Connection, by: Grouping, scope: Scope) -> Mapping[str, int]:
         if by is By.THING:
-            things = self._store.posted_by_thing(connection, scope.stack)
-            return folded((str(thing), micros) for thing, micros in things)
+            return self._store.posted_by_thing(connection, scope.stack)
         found = self._store.sums(
             connection, scope.stack, scope.from_day, scope.to_day, is_by_day=by is By.DAY, is_by_sku=by is By.SKU
         )
-        return folded((key_of(by, each.account, "", each.day, each.sku), each.micros) for each in found)
+        return summed((key_of(by, each.account, "", each.day, each.sku), each.micros) for each in found)
 
     def _spend(self, connection: Connection, stack: str | None, open_meters: Sequence[Meter], now_ms: int) -> Spend:
         first_day = accounts.month_of(now_ms).first_day

@@ -7,7 +7,7 @@ import pytest
 from weyr.core.metering import Meter, Price
 from weyr.core.ref import Ref, ThingId
 from weyr.ledger.accounts import Month, cost_of, month_of, rate_of, spend_of, table_of, unposted, unposted_micros
-from weyr.ledger.grouping import By, Posted
+from weyr.ledger.grouping import By
 
 CENT = Price(10_000, 1000, 3_600)
 """One US cent per vCPU-hour."""
@@ -57,7 +57,7 @@ def test_a_bill_joins_what_is_posted_with_what_runs() -> None:
     """The rows hold both, the rate only what runs now; unpriced use is named and adds nothing."""
     now = at("2026-11-02 02:00")
     meters = [running(at("2026-11-02")), running(at("2026-11-02"), None, "tune")]
-    posted = [Posted("digits:bucket/lake", 7), Posted("digits:job/train", 1_000_000)]
+    posted = {"digits:bucket/lake": 7, "digits:job/train": 1_000_000}
     cost = cost_of(By.OBJECT, posted, meters, spend_of(0, meters, now), now)
     assert rate_of(meters) == cost.rate_micros_per_hour == 10_000
     assert cost.unpriced == ("task.cpu",)
@@ -74,7 +74,7 @@ def test_days_carry_no_rate() -> None:
     """A day that is over costs nothing per hour, and today is not over."""
     now = at("2026-11-02 02:00")
     meters = [running(at("2026-11-01 23:00"))]
-    cost = cost_of(By.DAY, [], meters, spend_of(0, meters, now), now)
+    cost = cost_of(By.DAY, {}, meters, spend_of(0, meters, now), now)
     assert [(row.key, row.micros, row.rate_micros_per_hour) for row in cost.rows] == [
         ("2026-11-01", 10_000, 0), ("2026-11-02", 20_000, 0),
     ]  # fmt: skip

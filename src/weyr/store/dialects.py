@@ -1,8 +1,9 @@
 """How does one statement fit SQLite and PostgreSQL? The few places where the two differ, each under a name of ours."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Integer, String, Text
+from sqlalchemy import BigInteger, ColumnElement, CursorResult, Integer, String, Text
 from sqlalchemy.dialects.sqlite import Insert
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.dialects.sqlite.dml import OnConflictDoNothing, OnConflictDoUpdate
@@ -18,6 +19,17 @@ def words(length: int) -> TypeEngine[str]:
     """A text that is `length` characters long at most by its owner's rules. SQLite never looks; PostgreSQL would
     refuse what SQLite keeps, so it gets no bound either."""
     return String(length).with_variant(Text(), "postgresql")
+
+
+def tuples(result: CursorResult[Any]) -> Sequence[tuple[Any, ...]]:
+    """All rows of a query as the driver gives them: a row of SQLAlchemy takes as long as a hash of it.
+
+    For whole numbers, texts and bytes, which are in both databases what they are here, and for long tables.
+    """
+    assert result.cursor is not None, "a query has rows, be it none"
+    rows: Sequence[tuple[Any, ...]] = result.cursor.fetchall()
+    result.close()
+    return rows
 
 
 class Like(ColumnElement[bool]):
@@ -62,5 +74,5 @@ def _glob(pattern: str) -> str:
     return "".join(signs.get(sign, sign) for sign in pattern)
 
 
-__all__ = ["INT64", "Insert", "Like", "upsert", "words"]
+__all__ = ["INT64", "Insert", "Like", "tuples", "upsert", "words"]
 """`upsert` is SQLite's INSERT ... ON CONFLICT: PostgreSQL's own comes with a module that takes long to load."""

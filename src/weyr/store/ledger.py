@@ -8,14 +8,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Select, bindparam, func, insert, select, update
 
 from weyr.core.diagnostic import StoreError
 from weyr.core.metering import Account, Line, Meter, Tallied
-from weyr.core.ref import Ref, ThingId
+from weyr.core.ref import Ref
 from weyr.store.chain import FIRST, sealed
 from weyr.store.database import Database
-from weyr.store.dialects import upsert
+from weyr.store.dialects import tuples, upsert
 from weyr.store.ledger_rows import key_of, labels_of, labels_text, line_of, line_row, meter_of, meter_row
 from weyr.store.periods import Period, in_open_days
 from weyr.store.tables.ledger import accounts, entries, journal, meters, periods, spending, tallies
@@ -179,23 +179,28 @@ class LedgerStore:
             costs[row.part] = costs.get(row.part, 0) + row.posted_micros
         return tuple(costs.values())[:things_max]
 
-    def every(self, connection: Connection) -> Iterator[Meter]:
+    def every(self, connection: Connection) -> tuple[Meter, ...]:
         """Every meter there ever was."""
-        return (meter_of(row) for row in _paged(connection, _METERS, meters.c.id))
+        return _meters(connection, _METERS)
 
-    def posted_by_thing(self, connection: Connection, stack: str | None) -> Iterator[tuple[ThingId, int]]:
-        """What the lines of each thing's meters come to, closed ones too, less what is shared out of it."""
-        thing = [meters.c[name] for name in ("stack", "kind", "name", "part")]
-        own = (
-            select(*thing, func.sum(meters.c.posted_micros).label("micros")).where(meters.c.lines > 0).group_by(*thing)
-        )
+    def posted_by_thing(self, connection: Connection, stack: str | None) -> dict[str, int]:
+        """What the lines of each thing's meters come to, closed ones too, less what is shared out of it.
+
+        By the thing as it is printed. A job has an attempt for each of its starts: of a million lines half a million
+        things may be left, so that their names are put together here, and grouped by what the meter is short of.
+        """
+        names = {account.id: account.ref.absolute for account in _accounts(connection, stack)}
+        own = select(meters.c.account, meters.c.part, _POSTED).where(meters.c.lines > 0)
         own = own if stack is None else own.where(meters.c.stack == stack)
-        for row in connection.execute(own):
-            yield ThingId(Ref(row.stack, row.kind, row.name), row.part), int(row.micros)
-        shared = select(meters.c.book, func.sum(meters.c.posted_micros).label("micros")).group_by(meters.c.book)
-        shared = shared.join(_source, _source.c.id == meters.c.source)
+        own = own.group_by(meters.c.account, meters.c.part)
+        found: dict[str, int] = {}
+        for account, part, micros in tuples(connection.execute(own)):
+            thing = f"{names[account]}#{part}" if part else names[account]
+            found[thing] = found.get(thing, 0) + int(micros)
+        shared = select(meters.c.book, _POSTED).join(_source, _source.c.id == meters.c.source).group_by(meters.c.book)
         for each in connection.execute(shared if stack is None else shared.where(_source.c.stack == stack)):
-            yield ThingId.parse(each.book), -int(each.micros)
+            found[each.book] = found.get(each.book, 0) - int(each.micros)
+        return found
 
     def lines(self, connection: Connection, stack: str | None = None, lines_max: int = 1000) -> tuple[Line, ...]:
         """The newest lines, oldest of them first."""
@@ -207,10 +212,6 @@ class LedgerStore:
     def line(self, connection: Connection, seq: int) -> Line | None:
         row = connection.execute(select(journal).where(journal.c.seq == seq)).first()
         return None if row is None else line_of(row)
-
-    def all_rows(self, connection: Connection) -> Iterator[Row[Any]]:
-        """The whole journal as it lies in the store, in its order, a part at a time."""
-        return _paged(connection, select(journal).order_by(journal.c.seq), journal.c.seq)
 
     def _post(self, connection: Connection, meter: Meter, lines: Sequence[Line]) -> None:
         head = self.head(connection)
@@ -247,6 +248,7 @@ _FRESH_ACCOUNT = upsert(accounts)
 _THE_ACCOUNT = _FRESH_ACCOUNT.on_conflict_do_update(
     index_elements=("stack", "kind", "name", "labels"), set_={"name": _FRESH_ACCOUNT.excluded["name"]}
 ).returning(accounts.c.id)
+_POSTED = func.sum(meters.c.posted_micros).label("micros")
 _POSTED_OF = select(func.sum(spending.c.micros)).join_from(spending, accounts)
 _POSTED_OF = _POSTED_OF.where(*(accounts.c[key] == bindparam(key) for key in ("stack", "kind", "name")))
 _POST = insert(journal)
@@ -264,14 +266,6 @@ _COUNT = _COUNT.on_conflict_do_update(
     index_elements=["account", "day", "sku"], set_={"micros": spending.c.micros + _COUNT.excluded.micros}
 )
 """Statements, built once: building one takes longer than running it."""
-
-
-def _paged(connection: Connection, query: Select[Any], key: ColumnElement[int]) -> Iterator[Row[Any]]:
-    """All rows of a query in the order of `key`, some thousand at a time: who stops early leaves nothing open."""
-    after = 0
-    while rows := connection.execute(query.where(key > after).limit(PAGE)).all():
-        yield from rows
-        after = rows[-1]._mapping[key]
 
 
 def _count(connection: Connection, meter: Meter, line: Line) -> None:
