@@ -85,7 +85,7 @@ class History:
         hold = HOLD if move.is_held else None
         if move.order:
             self.order = Order(move.order, (self.order.number if self.order else 0) + 1)
-        view = View(self.now, dict(self.things), move.needs, self.memory, hold, move.spend, order=self.order)
+        view = View(self.now, dict(self.things), move.needs, self.memory, hold, spend=move.spend, order=self.order)
         want: Want[Any] = Want(self.ref, self.spec, self.generation, "/stack")
         decision = self.kind.decide(want, self.scaling.advised(self.kind, want, view))
         self.story += decision.notes

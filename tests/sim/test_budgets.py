@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 
 from weyr.compose.kinds import KINDS
+from weyr.core.capability import Capability
 from weyr.core.reach import Every, Reach
 from weyr.core.ref import Ref
 from weyr.core.units import HOUR_S
 from weyr.kinds.cost.budget.decide import LOOK_AGAIN_S
+from weyr.reconcile.scheduler import Room
 from weyr.sim.faults import FaultRates
 from weyr.sim.scripts import Script
 from weyr.sim.trouble import Trouble
@@ -21,6 +23,23 @@ HOUR_LIMIT = "{limit: 0.15 USD, then: block}"
 RUNS = "{run: work, time_limit: 1h, grace: 0s, resources: {cpu: 1}}"
 LEAVES_S = 5.0
 """From the hold to the last task's end: their grace is one second, and a pass may come that late."""
+
+
+NODES = """\
+stack: nodes
+pools: {gpu: {cpu: 8, memory: 8GiB, accelerators: {H100: 1}, price: 0.06 USD, min: 2, max: 9}}
+"""
+EVERYTHING = """\
+stack: s{n}
+jobs:
+  bounded: {{run: work, time_limit: 5m, grace: 1s, resources: {{cpu: 1}}}}
+  endless: {{run: work, grace: 1s, resources: {{cpu: 1}}}}
+  many: {{run: work, grace: 1s, resources: {{cpu: 0.5}}, array: 3}}
+services: {{web: {{run: serve, grace: 1s, replicas: 2, resources: {{cpu: 0.5}}}}}}
+endpoints: {{chat: {{run: serve, ready: /, grace: 1s, scale: {{min: 2, max: 2}}, resources: {{cpu: 0.5}}}}}}
+functions: {{fn: {{run: ./fn, grace: 1s, scale: {{warm: 1}}, resources: {{cpu: 0.5}}}}}}
+devs: {{desk: {{idle_after: 8h, grace: 1s, resources: {{cpu: 1}}}}}}
+"""
 
 
 def spent(world: SimWorld, reach: Reach = Reach("many")) -> int:  # noqa: B008 - a frozen value
@@ -68,7 +87,7 @@ def test_what_runs_on_passes_a_limit_by_no_more_than_a_tick(folder: Path, seed: 
     limit = chance.randint(2_000, 12_000)
     world = SimWorld(KINDS, folder, seed, Trouble(), lambda _want: Script(work_s=1e9, stop_s=0.5))
     things = "".join(f"{name}:\n{text}" for name, text in made.items())
-    world.up(f"stack: many\nbudgets:\n  all: {{limit: {limit / 1e6:.6f} USD, then: stop}}\n{things}")
+    world.up(f"stack: many\nbudgets:\n  all: {{limit: {limit / 1e6:.6f} USD, ahead: 0s, then: stop}}\n{things}")
     rate = sum(cpus) * CPU_MICROS
     tick = rate * LOOK_AGAIN_S / HOUR_S
 
@@ -83,6 +102,48 @@ def test_what_runs_on_passes_a_limit_by_no_more_than_a_tick(folder: Path, seed: 
     after = spent(world)
     world.run(60)
     assert spent(world) == after, "nothing of it costs any more"
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_whatever_starts_at_once_does_not_pass_a_limit(folder: Path, seed: int) -> None:
+    """Three stacks come up in one moment: nodes, replicas, hosts, sessions, attempts race for what a team has left. As
+    long as what was set aside for the endless lasts, spent and set aside stay within the limit, whatever is lost and
+    whoever dies; then the hold comes within a tick, and nothing costs any more."""
+    chance = random.Random(seed)
+    room = Room(64, 64 << 30)
+    trouble = Trouble(calls=FaultRates(loses_replies=0.05), dies=0.002 * (seed % 2), room=room)
+    world = SimWorld(KINDS, folder, seed, trouble, lambda _want: Script(work_s=1e9, ready_after_s=1.0, stop_s=0.5))
+    world.owner, world.team = "ann", "vision"
+    limit, ahead_s = chance.randint(15_500, 17_000), 30
+    team = f"{{limit: {limit / 1e6:.6f} USD, ahead: {ahead_s}s, then: stop, team: vision}}"
+    world.up(f"stack: limits\nbudgets: {{team: {team}}}\n")
+    world.up(NODES)
+    world.run(0.5)  # a pool adds nodes once the scheduler has heard of it
+    vision, began = Reach("", (("team", "vision"),)), world.clock()
+    for n in chance.sample(range(3), 3):
+        world.up(EVERYTHING.format(n=n))
+    begun: set[str] = set()
+    while world.clock() < began + ahead_s - 2:
+        world.run(2)
+        seen = world.ledger.spend(vision, Every.MONTH, world.clock())
+        assert seen.micros + seen.reserved_micros <= limit, f"after {world.clock() - began:.0f} s"
+        things = [thing for parts in world.loop.world.things.values() for thing in parts.values()]
+        begun |= {thing.id.ref.kind for thing in things if thing.capability in (Capability.TASKS, Capability.NODES)}
+    assert begun == {"pool", "job", "service", "endpoint", "function", "dev"}
+    held = [ref for n in range(3) for ref, phase in world.phases(f"s{n}").items() if phase == "held"]
+    assert held, "there was money for all of it"
+    rate = world.ledger.rate()
+    world.stop_faults()
+
+    def is_over() -> bool:
+        return bool(world.loop.world.objects[Ref("limits", "budget", "team")].status.holds)
+
+    assert world.run(limit / rate * HOUR_S + 60, until=is_over)
+    world.run(LEAVES_S)
+    assert spent(world, vision) <= limit + rate * (LOOK_AGAIN_S + LEAVES_S) / HOUR_S
+    after = spent(world, vision)
+    world.run(60)
+    assert spent(world, vision) == after
 
 
 def test_a_person_is_limited_in_every_stack(folder: Path) -> None:
@@ -111,7 +172,8 @@ def test_at_the_limit_each_action_does_what_it_says(folder: Path) -> None:
         path.mkdir()
         world = SimWorld(KINDS, path, 3, Trouble(), lambda _want: Script(work_s=1e9, stop_s=0.5))
         world.up(
-            f"stack: many\nbudgets:\n  all: {{limit: 0.002 USD, then: {then}}}\njobs:\n  j: {{run: work, grace: 1s}}\n"
+            f"stack: many\nbudgets:\n  all: {{limit: 0.002 USD, ahead: 0s, then: {then}}}\n"
+            "jobs:\n  j: {run: work, grace: 1s}\n"
             "services:\n  s: {run: work, grace: 1s, replicas: 2}\n"
         )
         world.run(100)

@@ -126,16 +126,12 @@ class Does(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """All in a reach may not spend, or not more. Kinds that spend let go of what they run, or do not grow.
-
-    `begins` is how many attempts may begin all the same, where there is money for some of them.
-    """
+    """All in a reach may not spend, or not more. Kinds that spend let go of what they run, or do not grow."""
 
     by: Ref
     reason: str
     does: Does = Does.STOP
     reach: Reach = field(default_factory=Reach)
-    begins: int = 0
 
     @property
     def lets_go(self) -> bool:
@@ -146,6 +142,15 @@ class Hold:
     def stops(self) -> bool:
         """Whether attempts are stopped as well."""
         return self.does is Does.STOP
+
+
+@dataclass(frozen=True, slots=True)
+class Shortage:
+    """Not all that would begin can be paid: the first `begins` of it may, and the rest waits. What runs goes on."""
+
+    by: Ref
+    reason: str
+    begins: int = 0
 
 
 def allowed(hold: Hold | None, wanted: int, before: int, floor: int) -> int:
@@ -163,13 +168,19 @@ def allowed(hold: Hold | None, wanted: int, before: int, floor: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """What all in a reach may cost in a period; None where reaching `micros` keeps nothing from beginning."""
+    """What all in a reach may cost in a period; `does` is None where reaching `micros` keeps nothing from beginning.
+
+    `ahead_s`: what has no end of its own begins only where it can be paid for so long. `is_strict`: what cannot begin
+    within it is refused when somebody asks for it.
+    """
 
     reach: Reach
     every: Every
     micros: int
     does: Does | None
     title: str = ""
+    ahead_s: float = 0.0
+    is_strict: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +220,8 @@ class View(Generic[M]):
     """What a kind may look at when it decides. `now` is read once per pass (Unix seconds).
 
     `spend` and `cost` are there for kinds and specs that ask for them; `order` is the last one that was given.
-    `advice` is how many replicas scheduling says, for kinds that tell their demand.
+    `advice` is how many replicas scheduling says, for kinds that tell their demand. `short` is there when what the
+    kind would begin cannot all be paid: it decides once more then.
     """
 
     now: float
@@ -217,10 +229,16 @@ class View(Generic[M]):
     needs: Mapping[Ref, Need] = field(default_factory=dict)
     memory: M | None = None
     hold: Hold | None = None
+    short: Shortage | None = None
     spend: Spend | None = None
     cost: Cost | None = None
     order: Order | None = None
     advice: Advice | None = None
+
+    @property
+    def begins(self) -> int | None:
+        """How much may begin at this look, in the order in which it is named; None: all of it."""
+        return self.short.begins if self.short else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +259,7 @@ class Ensure:
     """(SKU, quantity) pairs whose meters open with this intention."""
 
     expected: Expected | None = None
-    """What is set aside for it in its budgets while it runs; None: nothing is."""
+    """What it will cost until it ends by itself; None where it has no end of its own."""
 
     again: bool = False
     """Tell the engine once more although nothing new is wanted: the thing was changed outside."""

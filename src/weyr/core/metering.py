@@ -100,6 +100,14 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class Reserved:
+    """What is set aside for a thing that begins; `ends`: it ends by itself, and that is all that it is to cost."""
+
+    micros: int = 0
+    ends: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Meter:
     """The running account of one thing and one SKU, at the price of the moment it was opened.
 
@@ -109,7 +117,7 @@ class Meter:
     `counted` is its highest reading. `posted`, `posted_micros` and `posted_until_ms` say how
     far the journal has come and `lines` how many lines that took. `price` None: no price is known.
     `source`: whose cost this is a share of; its lines move money from there, and none is owed to anybody outside.
-    `reserved_micros` is set aside for all of its thing's meters until that has ended. `tallied` is what the journal
+    `reserved` is for all of its thing's meters until that has ended. `tallied` is what the journal
     has of the price's tally, by UTC month: it is the store's, and told with every meter of a tiered price.
     """
 
@@ -133,7 +141,7 @@ class Meter:
     account: int = 0
     labels: Labels = ()
     source: Account | None = None
-    reserved_micros: int = 0
+    reserved: Reserved = Reserved()
     tallied: Tallied = ()
 
     @property

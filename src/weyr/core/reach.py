@@ -42,8 +42,9 @@ _MONTHS = {Every.DAY: 24 / 730, Every.WEEK: 168 / 730, Every.MONTH: 1.0, Every.Y
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What something that begins will use at most, or else about: it runs for `seconds`, it costs `micros`, or what
-    those before it did (neither is given). `together`: those of the same word begin at once or not at all."""
+    """What something that begins, and ends by itself, will use at most, or else about: it runs for `seconds`, it costs
+    `micros`, or what those before it did (neither is given). `together`: those of the same word begin at once or not at
+    all."""
 
     seconds: float | None = None
     micros: int | None = None

@@ -64,11 +64,13 @@ class ReplicaSet:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What one look sees: the things as engines tell of them, and the version that is wanted."""
+    """What one look sees: the things as engines tell of them, and the version that is wanted. `begins` is how many
+    replicas may begin, None for any number."""
 
     now: float
     things: Mapping[str, Thing]
     key: str
+    begins: int | None = None
 
     def facts(self, replica: Replica) -> TaskFacts | None:
         match self.things.get(replica.part):
@@ -176,6 +178,7 @@ def start(sight: Sight, held: ReplicaSet, desired: int, surge: int, steady: int 
     on_demand, on_spot = _lacking(current, desired, steady)
     lacking, surge = desired - len(current), surge if desired > len(current) else max(surge, 1)
     count = min(lacking if lacking > 0 else min(on_demand + on_spot, 1), desired + surge - len(staying))
+    count = count if sight.begins is None else min(count, sight.begins)
     if count <= 0 or is_awaited(held.retry_at, sight.now, BACKOFF_MAX_S):
         return held
     fresh = tuple(Replica(held.last_number + 1 + i, sight.key, is_spot=i >= on_demand) for i in range(count))

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from weyr.core.decision import Spend
 from weyr.core.diagnostic import Diagnostic, UserError
 from weyr.core.metering import Line, Meter
-from weyr.core.units import HOUR_S, money_text
+from weyr.core.units import money_text
 from weyr.ledger.grouping import By, Grouping, key_of, sides, summed
 from weyr.ledger.journal import day_of, post, tallied_in, used_at
 from weyr.ledger.meters import end_of
@@ -33,7 +33,8 @@ class Row(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Cost:
     """A bill. `month_micros` is the running UTC month's part of it, `forecast_month_micros` that month's
-    end if everything runs on as it does now. `unpriced` names what is used at an unknown price."""
+    end if what ends by itself costs what is expected of it and everything else runs on as it does now. `unpriced` names
+    what is used at an unknown price."""
 
     currency: str
     by: Grouping
@@ -126,16 +127,6 @@ def _weight(meter: Meter, stack: str | None) -> int:
     is_own = stack is None or meter.thing.ref.stack == stack
     is_off = meter.source is not None and (stack is None or meter.source.ref.stack == stack)
     return int(is_own) - int(is_off)
-
-
-def spend_of(
-    month_micros: int, meters: Sequence[Meter], now_ms: int, stack: str | None = None, closed: str = ""
-) -> Spend:
-    """The running month's spending, for budgets. `month_micros` is the journal's since its first day."""
-    month = month_of(now_ms)
-    spent = month_micros + unposted_micros(meters, now_ms, month.begin_ms, stack, closed)
-    rest_ms = max(0, month.end_ms - now_ms)
-    return Spend(spent, month.name, spent + rate_of(meters, stack) * rest_ms // (HOUR_S * 1000))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from weyr.core.units import DAY_S, HOUR_S
+from weyr.core.units import DAY_S
 from weyr.ledger.accounts import Daily, month_of
+from weyr.ledger.allowance import Outlook
 from weyr.ledger.grouping import Grouping
 from weyr.ledger.journal import day_of
 
@@ -18,7 +19,7 @@ class Days:
     """`days` without a gap. `micros` of each key, one for each day, the key that cost most first.
 
     `month_micros`: the running UTC month's spending up to the end of each of its days, as far as it has come.
-    `forecast_micros`: how it goes on from today, one for each day of the month from today on, if all runs on as now.
+    `forecast_micros`: how it goes on from today, one for each day of the month from today on, as `Outlook` says.
     """
 
     by: Grouping
@@ -30,12 +31,12 @@ class Days:
 
 
 def days_of(
-    by: Grouping, spent: Sequence[Daily], rate_micros: int, now_ms: int, from_day: str = "", to_day: str = ""
+    by: Grouping, spent: Sequence[Daily], outlook: Outlook, now_ms: int, from_day: str = "", to_day: str = ""
 ) -> Days:
     """The days of a bill from one up to and with another, and the running month.
 
     `spent` is the journal's and what running meters have not posted yet, back to the month's first day at least;
-    `rate_micros` is what an hour costs now. What is outside of the two days is not in the bars.
+    `outlook` is what is to come. What is outside of the two days is not in the bars.
     """
     sums: dict[tuple[str, str], int] = {}
     for each in spent:
@@ -45,7 +46,7 @@ def days_of(
     keys = {key for key, day in sums if day in shown}
     micros = {key: tuple(sums.get((key, day), 0) for day in days) for key in keys}
     by_cost = sorted(micros.items(), key=lambda item: (-sum(item[1]), item[0]))
-    return Days(by, days, dict(by_cost), *_month(sums, rate_micros, now_ms))
+    return Days(by, days, dict(by_cost), *_month(sums, outlook, now_ms))
 
 
 def _days(sums: Mapping[tuple[str, str], int], today: str, from_day: str, to_day: str) -> tuple[str, ...]:
@@ -55,7 +56,7 @@ def _days(sums: Mapping[tuple[str, str], int], today: str, from_day: str, to_day
 
 
 def _month(
-    sums: Mapping[tuple[str, str], int], rate: int, now_ms: int
+    sums: Mapping[tuple[str, str], int], outlook: Outlook, now_ms: int
 ) -> tuple[tuple[str, ...], tuple[int, ...], tuple[int, ...]]:
     """The month's days, what they have come to, and how that goes on."""
     month = month_of(now_ms)
@@ -67,7 +68,7 @@ def _month(
             come_to.append((come_to[-1] if come_to else 0) + spent[day])
     here = come_to[-1] if come_to else 0
     left_ms = [month.begin_ms + (number + 1) * DAY_S * 1000 - now_ms for number in range(len(days))]
-    return days, tuple(come_to), tuple(here + rate * left // (HOUR_S * 1000) for left in left_ms if left > 0)
+    return days, tuple(come_to), tuple(outlook.at(here, left) for left in left_ms if left > 0)
 
 
 def _between(first: str, last: str) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from weyr.core.commitments import FEE, Coverage
 from weyr.core.decision import Cost, Spend
 from weyr.core.diagnostic import Diagnostic, UserError
 from weyr.core.kind import Usage
-from weyr.core.metering import Account, Labels, Line, Meter, Price
+from weyr.core.metering import Account, Labels, Line, Meter, Price, Reserved
 from weyr.core.reach import Every, Expected, Reach
 from weyr.core.ref import Ref, ThingId
 from weyr.core.units import HOUR_S
@@ -35,6 +35,8 @@ from weyr.ledger.tallies import Turn, in_turn
 from weyr.store import use_peaks
 from weyr.store.charges import Charge, charges, count
 from weyr.store.ledger import LedgerStore
+
+NOTHING = Reserved()
 
 
 class Ledger:
@@ -61,23 +63,23 @@ class Ledger:
         book: str | PriceBook,
         now: float,
         labels: Labels = (),
-        reserved_micros: int = 0,
+        reserved: Reserved = NOTHING,
     ) -> None:
         """Opens a meter for each of the part's usages, at the book's price of now; open ones are kept.
 
         Nothing counts yet: a task from its recorded start, storage from the first reading. What never
-        came up costs nothing. `reserved_micros` is set aside for the part as long as it has not ended.
+        came up costs nothing. `reserved` is for the part as long as it has not ended.
         """
         ours = [usage for usage in usages if usage.part == part]
         have = {m.sku for m in self._store.meters_of(connection, ref) if m.thing.part == part}
         fresh = [usage for usage in ours if usage.sku not in have]
-        self._open(connection, ref, fresh, ours, book, now, labels, 0 if have else reserved_micros)
+        self._open(connection, ref, fresh, ours, book, now, labels, NOTHING if have else reserved)
 
     def expected_micros(
         self, connection: Connection, ref: Ref, usages: Sequence[Usage], book: str | PriceBook, expected: Expected
-    ) -> int:
-        """What is to be set aside for a part that is about to begin: what it can cost at most, or else what those
-        before it did on average; nothing where neither is known. What has no price counts as nothing."""
+    ) -> int | None:
+        """What a part that is about to begin can cost at most, or else what those before it did on average; None where
+        neither is known. What has no price counts as nothing."""
         bounds = [] if expected.micros is None else [max(0, expected.micros)]
         if expected.seconds is not None:
             prices = self._prices(usages, book)
@@ -86,7 +88,7 @@ class Ledger:
         if bounds:
             return min(bounds)
         past = self._store.newest_costs(connection, ref)
-        return sum(past) // len(past) if past else 0
+        return sum(past) // len(past) if past else None
 
     def read(
         self,
@@ -207,7 +209,8 @@ class Ledger:
             posted = [Daily(each.day, key_of(by, each.account, "", each.day, each.sku), each.micros) for each in sums]
             closed = self._store.head(connection).closed
         due = accounts.due_by_day(by, open_meters, ms(now), Scope(stack), closed)
-        return days_of(by, [*posted, *due], accounts.rate_of(open_meters, stack), ms(now), from_day, to_day)
+        outlook = allowance.outlook(Reach(stack or ""), open_meters, ms(now))
+        return days_of(by, [*posted, *due], outlook, ms(now), from_day, to_day)
 
     def charges(self, stack: str | None = None, from_day: str = "", to_day: str = "") -> Iterator[Charge]:
         """Every line that counts for these days, as it is read."""
@@ -251,10 +254,11 @@ class Ledger:
         return summed((key_of(by, each.account, "", each.day, each.sku), each.micros) for each in found)
 
     def _spend(self, connection: Connection, stack: str | None, open_meters: Sequence[Meter], now_ms: int) -> Spend:
-        first_day = accounts.month_of(now_ms).first_day
-        posted = self._store.total(connection, stack, first_day)
+        """The running month's, as a budget of the same reach has it."""
+        span = span_of(Every.MONTH, now_ms)
+        posted = self._store.total(connection, stack, span.first_day)
         closed = self._store.head(connection).closed
-        return accounts.spend_of(posted, open_meters, now_ms, stack, closed)
+        return allowance.spend_in(Reach(stack or ""), span, posted, open_meters, now_ms, closed)
 
     def _open(
         self,
@@ -265,7 +269,7 @@ class Ledger:
         book: str | PriceBook,
         now: float,
         labels: Labels = (),
-        reserved_micros: int = 0,
+        reserved: Reserved = NOTHING,
     ) -> None:
         """`beside` is all that the thing uses at once, which is what a whole machine's price depends on."""
         prices, account = self._prices(beside, book), 0
@@ -273,7 +277,7 @@ class Ledger:
             # A thing's meters share what is set aside for it: the first of them says how much that is.
             meter = Meter(
                 ThingId(ref, usage.part), usage.sku, prices.name, prices.price(usage.sku), ms(now),
-                labels=labels, account=account, reserved_micros=0 if index else reserved_micros,
+                labels=labels, account=account, reserved=NOTHING if index else reserved,
             )  # fmt: skip
             shared = meter if usage.of is None else self._shared(connection, meter, usage, usage.of, now)
             if shared is not None:

@@ -4,10 +4,14 @@ from datetime import UTC, datetime
 
 import pytest
 
+from weyr.core.decision import Spend
 from weyr.core.metering import Meter, Price
+from weyr.core.reach import Every, Reach
 from weyr.core.ref import Ref, ThingId
-from weyr.ledger.accounts import Month, cost_of, month_of, rate_of, spend_of, table_of, unposted, unposted_micros
+from weyr.ledger.accounts import Month, cost_of, month_of, rate_of, table_of, unposted, unposted_micros
+from weyr.ledger.allowance import spend_in
 from weyr.ledger.grouping import By
+from weyr.ledger.spans import span_of
 
 CENT = Price(10_000, 1000, 3_600)
 """One US cent per vCPU-hour."""
@@ -21,6 +25,10 @@ def running(since_ms: int, price: Price | None = CENT, name: str = "train") -> M
     thing = ThingId(Ref("digits", "job", name), "1")
     return Meter(thing, "task.cpu", "own", price, since_ms, id=1, quantity=1000,
                  run_since_ms=since_ms, run_from_ms=since_ms, posted_until_ms=since_ms)  # fmt: skip
+
+
+def month_spend(posted: int, meters: list[Meter], now: int) -> Spend:
+    return spend_in(Reach(), span_of(Every.MONTH, now), posted, meters, now)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +46,7 @@ def test_months_are_those_of_the_calendar_in_utc(now: str, month: Month) -> None
 
 def test_a_month_counts_only_what_ran_in_it() -> None:
     """Something that runs since October costs November from the first on, and was not posted for weeks."""
-    spend = spend_of(500, [running(at("2026-10-20"))], at("2026-11-02"))
+    spend = month_spend(500, [running(at("2026-10-20"))], at("2026-11-02"))
     assert (spend.period, spend.micros) == ("2026-11", 500 + 24 * 10_000)
     assert spend.forecast_micros == 500 + 30 * 24 * 10_000
 
@@ -58,7 +66,7 @@ def test_a_bill_joins_what_is_posted_with_what_runs() -> None:
     now = at("2026-11-02 02:00")
     meters = [running(at("2026-11-02")), running(at("2026-11-02"), None, "tune")]
     posted = {"digits:bucket/lake": 7, "digits:job/train": 1_000_000}
-    cost = cost_of(By.OBJECT, posted, meters, spend_of(0, meters, now), now)
+    cost = cost_of(By.OBJECT, posted, meters, month_spend(0, meters, now), now)
     assert rate_of(meters) == cost.rate_micros_per_hour == 10_000
     assert cost.unpriced == ("task.cpu",)
     assert table_of(cost) == (
@@ -74,7 +82,7 @@ def test_days_carry_no_rate() -> None:
     """A day that is over costs nothing per hour, and today is not over."""
     now = at("2026-11-02 02:00")
     meters = [running(at("2026-11-01 23:00"))]
-    cost = cost_of(By.DAY, {}, meters, spend_of(0, meters, now), now)
+    cost = cost_of(By.DAY, {}, meters, month_spend(0, meters, now), now)
     assert [(row.key, row.micros, row.rate_micros_per_hour) for row in cost.rows] == [
         ("2026-11-01", 10_000, 0), ("2026-11-02", 20_000, 0),
     ]  # fmt: skip

@@ -1,10 +1,15 @@
 """The days of a bill: no gap, nothing left out, and a forecast that ends where `weyr cost` says."""
 
-from weyr.core.metering import Meter, Price
+from dataclasses import replace
+
+from weyr.core.metering import Meter, Price, Reserved
+from weyr.core.reach import Every, Reach
 from weyr.core.ref import ThingId
-from weyr.ledger.accounts import EVERYTHING, Daily, due_by_day, rate_of, spend_of
+from weyr.ledger.accounts import EVERYTHING, Daily, due_by_day
+from weyr.ledger.allowance import outlook, spend_in
 from weyr.ledger.days import Days, days_of
 from weyr.ledger.grouping import By
+from weyr.ledger.spans import span_of
 
 NOON_MS = 1_795_348_800_000
 """2026-11-22 12:00 UTC."""
@@ -22,7 +27,7 @@ POSTED = (
 
 def days(posted: tuple[Daily, ...], meters: list[Meter], *between: str) -> Days:
     due = due_by_day(By.OBJECT, meters, NOON_MS, EVERYTHING, "")
-    return days_of(By.OBJECT, [*posted, *due], rate_of(meters), NOON_MS, *between)
+    return days_of(By.OBJECT, [*posted, *due], outlook(Reach(), meters, NOON_MS), NOON_MS, *between)
 
 
 def test_days_without_spending_are_there_too() -> None:
@@ -37,8 +42,11 @@ def test_days_without_spending_are_there_too() -> None:
 
 def test_the_month_ends_where_the_bill_says_it_will() -> None:
     """One forecast: the line that is drawn and the figure that is printed are the same."""
-    told = days(POSTED, [RUNNING])
-    spend = spend_of(5_000_000, [RUNNING], NOON_MS)
+    bounded = replace(RUNNING, thing=ThingId.parse("digits:job/tune#1"), reserved=Reserved(20_000_000, ends=True))
+    told = days(POSTED, [RUNNING, bounded])
+    spend = spend_in(Reach(), span_of(Every.MONTH, NOON_MS), 5_000_000, [RUNNING, bounded], NOON_MS)
+    hours = (spend.ends_at * 1000 - NOON_MS) / HOUR_MS
+    assert spend.forecast_micros == spend.micros + 7_000_000 + hours * 1_000_000, "of one 7 more, the other runs on"
     assert (told.month_micros[-1], told.forecast_micros[-1]) == (spend.micros, spend.forecast_micros)
     assert len(told.month_days) == 30
     assert len(told.month_micros) + len(told.forecast_micros) == 30 + 1, "today is in both: what was, and its end"

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from math import inf
 from typing import Any
 
@@ -240,9 +241,7 @@ class Loop:
         is_wanted = row.spec is not None and row.next_spec is None
         want: Want[Any] = Want(row.ref, self._parsed.spec(row, kind) if is_wanted else None, row.generation, row.folder)
         view = self.scaling.advised(kind, want, self._view(row, kind, want.spec, now))
-        decision = kind.decide(want, view)
-        if shortage := self._allowances.shortage(self.world, writes.connect, row, decision, now):
-            decision = kind.decide(want, replace(view, hold=shortage))
+        decision = self._allowances.afforded(self.world, writes.connect, row, view, partial(kind.decide, want))
         assert not decision.forget or all(
             isinstance(thing.seen, Absent) for thing in self.world.things_of(row.ref).values()
         ), f"{row.ref} may not be forgotten: a thing of it is not proved absent"

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from weyr.core.decision import Cost, Spend
 from weyr.core.kind import Usage
-from weyr.core.metering import Labels
+from weyr.core.metering import Labels, Reserved
 from weyr.core.reach import Every, Expected, Reach
 from weyr.core.ref import Ref
 
@@ -24,15 +24,15 @@ class LedgerPort(Protocol):
         book: str,
         now: float,
         labels: Labels = (),
-        reserved_micros: int = 0,
+        reserved: Reserved = ...,
     ) -> None:
         """Opens a meter for each of the part's usages that has none open, at the book's price of now."""
         ...
 
     def expected_micros(
         self, connection: Connection, ref: Ref, usages: Sequence[Usage], book: str, expected: Expected
-    ) -> int:
-        """What is to be set aside for a part that is about to begin."""
+    ) -> int | None:
+        """What a part that is about to begin will cost; None where nobody knows."""
         ...
 
     def read(

@@ -7,10 +7,10 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from weyr.core.metering import Account, Labels, Line, Meter, Price, Tier
+from weyr.core.metering import Account, Labels, Line, Meter, Price, Reserved, Tier
 from weyr.core.ref import Ref, ThingId
 
-_NOT_COLUMNS = ("price", "thing", "labels", "id", "source", "tallied")
+_NOT_COLUMNS = ("price", "thing", "labels", "id", "source", "reserved", "tallied")
 _LINE_FIELDS = tuple(name for name in Line.__dataclass_fields__ if name not in ("thing", "seq"))
 
 
@@ -42,6 +42,8 @@ def meter_row(meter: Meter) -> dict[str, Any]:
         "settled": str(meter.settled),
         "posted": str(meter.posted),
         "source": meter.source and meter.source.id,
+        "reserved_micros": meter.reserved.micros,
+        "reserved_ends": meter.reserved.ends,
     }
 
 
@@ -75,7 +77,7 @@ def meter_of(row: Row[Any]) -> Meter:
         account=row.account,
         labels=labels_of(row.labels),
         source=source,
-        reserved_micros=row.reserved_micros,
+        reserved=Reserved(row.reserved_micros, row.reserved_ends),
     )
 
 

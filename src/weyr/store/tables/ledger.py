@@ -1,6 +1,19 @@
 """The ledger's tables: accounts, open and closed meters, the journal, which only grows, and its sums by day."""
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, LargeBinary, String, Table, Text, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    false,
+    text,
+)
 
 from weyr.store.database import metadata
 from weyr.store.dialects import INT64, words
@@ -51,6 +64,8 @@ meters = Table(
     Column("source", INT64),
     # What is kept free for its thing in budgets, beyond what that has cost so far, until it has ended.
     Column("reserved_micros", BigInteger, nullable=False, server_default="0"),
+    # Whether its thing ends by itself, and that is all that it is to cost.
+    Column("reserved_ends", Boolean, nullable=False, server_default=false()),
 )
 
 Index("meters_by_stack", meters.c.stack, meters.c.closed_ms)

@@ -45,7 +45,7 @@ def decide(want: Want[DevSpec], view: View[DevMemory]) -> Decision[DevMemory]:
     if blocked and not memory.held.replicas:
         waiting = Condition(ConditionType.WAITING, True, "Needs", f"waits for {', '.join(blocked)}")
         return Decision((), (waiting,), memory=memory, again_s=5)
-    sight = Sight(view.now, view.things, key)
+    sight = Sight(view.now, view.things, key, view.begins)
     memory, notes = _weighed(sight, _costing(view, memory))
     memory, closed = _closed(want, view, sight, memory)
     # A hold that stops nothing lets somebody's open session be.
@@ -176,6 +176,8 @@ def _conclude(view: View[DevMemory], sight: Sight, memory: DevMemory) -> tuple[C
     """What is to be said of it, and at which port it can be reached, 0 for none."""
     if view.hold and (view.hold.stops or not memory.held.replicas):
         return Condition(ConditionType.HELD, True, "BudgetSpent", view.hold.reason), 0
+    if view.short and not memory.held.replicas:
+        return Condition(ConditionType.HELD, True, "BudgetSpent", view.short.reason), 0
     if memory.outcome:
         type = ConditionType.FAILED if memory.has_failed else ConditionType.COMPLETE
         return Condition(type, True, "Ended", f"{memory.outcome}; {AGAIN}"), 0

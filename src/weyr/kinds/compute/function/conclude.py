@@ -34,6 +34,8 @@ def conclude(view: View[FunctionMemory], sight: Sight, memory: FunctionMemory, d
     """Ready means that a call made now is answered: at once, or as soon as its host is up."""
     if view.hold and not desired:
         return Condition(ConditionType.HELD, True, "BudgetSpent", view.hold.reason)
+    if view.short and not memory.held.replicas:
+        return Condition(ConditionType.HELD, True, "BudgetSpent", view.short.reason)
     for part in (PLANE, DOOR):
         thing = view.things.get(part)
         if thing and thing.refusal:

@@ -60,7 +60,9 @@ def decide(want: Want[FunctionSpec], view: View[FunctionMemory]) -> Decision[Fun
     if blocked and PLANE not in view.things:
         waiting = Condition(ConditionType.WAITING, True, "Needs", f"waits for {', '.join(blocked)}")
         return Decision((), (waiting,), memory=memory, again_s=5)
-    look = _Look(want, want.spec, view, Sight(view.now, view.things, key_of(want.spec)), facts_of(view.things))
+    look = _Look(
+        want, want.spec, view, Sight(view.now, view.things, key_of(want.spec), view.begins), facts_of(view.things)
+    )
     memory = _noted_use(look, memory)
     desired = _desired(look, memory)
     held, notes = _stepped(look, memory.held, desired)

@@ -184,15 +184,16 @@ def _steps(
 
     waits = Condition(ConditionType.WAITING, True, "Needs", ready.waits_for) if ready.waits_for else None
     held = _held(view, memory)
-    begins = view.hold.begins if view.hold and held else None
+    short = Condition(ConditionType.HELD, True, "BudgetSpent", view.short.reason) if view.short else None
+    begins = view.begins
     turn = Turn(
-        spec, want.generation, view.now, bodies, _barred(spec, view), waits or (None if begins else held),
+        spec, want.generation, view.now, bodies, _barred(spec, view), waits or held, None if begins else short,
         memory.stopped, expected(spec, view, memory),
     )  # fmt: skip
     steps: dict[int, Step] = {}
     for index, series in _under_way(spec, memory, turn).items():
         # Where there is money for some attempts only, the first ones get it.
-        mine = turn if begins is None or begins > 0 else replace(turn, waits=waits or held)
+        mine = turn if begins is None or begins > 0 else replace(turn, short=short)
         steps[index] = step(mine, _key(spec, index), series, found.pop(_key(spec, index), {}), memory.base)
         if begins and steps[index].series.attempt > series.attempt:
             begins -= 1
@@ -230,7 +231,7 @@ def _under_way(spec: JobSpec, memory: JobMemory, turn: Turn) -> dict[int, Series
             break
         if index not in over:
             under_way.setdefault(index, Series())
-    if turn.waits or turn.barred:
+    if turn.waits or turn.short or turn.barred:
         # None of them begins: one is looked at to say why.
         return {i: s for i, s in under_way.items() if s.attempt} or dict(list(under_way.items())[:1])
     return under_way

@@ -38,7 +38,8 @@ class Step:
 @dataclass(frozen=True, slots=True)
 class Turn:
     """What holds for every series of a job at one look. `barred` is why no attempt may begin or go on, `waits` why none
-    may begin; `over` is why the run ends as a failure whatever it does; `expected` is of each task of an attempt."""
+    may begin, `short` why there is no money for one; `over` is why the run ends as a failure whatever it does;
+    `expected` is of each task of an attempt."""
 
     spec: JobSpec
     generation: int
@@ -46,6 +47,7 @@ class Turn:
     bodies: Bodies
     barred: Condition | None = None
     waits: Condition | None = None
+    short: Condition | None = None
     over: str = ""
     expected: Expected | None = None
 
@@ -81,8 +83,8 @@ def step(turn: Turn, index: int | None, series: Series, attempts: Mapping[int, M
         return Step(
             series, _releases(left), _working("Clearing", "the attempt before is being cleared away"), again_s=0.5
         )
-    if turn.waits:
-        return Step(series, condition=turn.waits, again_s=5)
+    if waits := turn.waits or turn.short:
+        return Step(series, condition=waits, again_s=5)
     if is_awaited(series.retry_at, turn.now, ending.BACKOFF_MAX_S):
         waiting = Condition(ConditionType.WAITING, True, "Backoff", f"tries again: {series.detail}")
         return Step(series, condition=waiting, again_s=series.retry_at - turn.now)

@@ -58,6 +58,7 @@ def decide(want: Want[PoolSpec], view: View[PoolMemory]) -> Decision[PoolMemory]
     gone = [part for part, thing in state.nodes.items() if thing.is_gone or _is_refused(thing)]
     leaving = [] if state.facts is None else list(_leaving(spec, view, state, ceiling))
     more = 0 if state.facts is None else _more(spec, view, state, ceiling, memory)
+    more = more if view.begins is None else min(more, view.begins)
     names = [f"n{memory.named + number}" for number in range(1, more + 1)]
     if more or leaving:
         memory = replace(memory, named=memory.named + more, changed_at=view.now)
@@ -71,7 +72,7 @@ def decide(want: Want[PoolSpec], view: View[PoolMemory]) -> Decision[PoolMemory]
             *(_same(thing) for part, thing in state.nodes.items() if part in state.usable and part not in leaving),
             *(Release(part) for part in dict.fromkeys([*gone, *leaving, *still])),
         ),
-        (_condition(spec, state, ceiling, view.hold.reason if view.hold else ""),),
+        (_condition(spec, state, ceiling, view),),
         {"nodes": len(state.usable) - state.starting, "max": spec.max},
         memory,
         notes=tuple(notes),
@@ -193,15 +194,16 @@ def _policy_generation(view: View[PoolMemory], ceiling: int, body: NodeBody) -> 
     return thing.generation + (thing.body != PoolBody(body, ceiling))
 
 
-def _condition(spec: PoolSpec, state: _State, ceiling: int, held: str) -> Condition:
+def _condition(spec: PoolSpec, state: _State, ceiling: int, view: View[PoolMemory]) -> Condition:
     refused = next((thing.refusal for thing in state.nodes.values() if _is_refused(thing)), "")
     if refused:
         return Condition(ConditionType.READY, False, "Refused", refused)
     ready, bound = len(state.usable) - state.starting, f"of at most {spec.max} nodes"
     text = f"{ready} {bound}" + (f", {state.starting} starting" if state.starting else "")
     if ceiling == 0:
-        return Condition(ConditionType.READY, True, "Closed", f"{text}; {held or 'it is closed at this hour'}")
-    return Condition(ConditionType.READY, True, "Open", text)
+        why = view.hold.reason if view.hold else "it is closed at this hour"
+        return Condition(ConditionType.READY, True, "Closed", f"{text}; {why}")
+    return Condition(ConditionType.READY, True, "Open", f"{text}; no more: {view.short.reason}" if view.short else text)
 
 
 def _remove(view: View[PoolMemory], memory: PoolMemory) -> Decision[PoolMemory]:

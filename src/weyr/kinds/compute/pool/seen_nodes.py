@@ -27,7 +27,7 @@ def follow(body: NodeBody, view: View[M]) -> Decision[M]:
     wanted = PoolBody(body)
     generation = 1 if policy is None else policy.generation + (policy.body != wanted)
     offered = None if facts is None else () if view.hold and view.hold.lets_go else facts.offered
-    fresh = [name for name in offered or () if name not in nodes]
+    fresh = [name for name in offered or () if name not in nodes][: view.begins]
     gone = [part for part, thing in nodes.items() if thing.is_gone or (thing.refusal and not thing.is_released)]
     leaving = [part for part in nodes if _is_unwanted(nodes[part], part, offered)]
     still = [part for part, thing in nodes.items() if thing.is_released]

@@ -32,8 +32,10 @@ def conclude(
     route = view.things.get(ROUTE)
     ready = [replica for replica in held.replicas if sight.is_current(replica) and sight.is_ready(replica)]
     old = [replica for replica in held.replicas if replica.key != sight.key and sight.is_ready(replica)]
-    if view.hold and (view.hold.lets_go or (desired == 0 and not spec.scale)):
+    if view.hold and (view.hold.lets_go or desired == 0):
         return Condition(ConditionType.HELD, True, "BudgetSpent", view.hold.reason)
+    if view.short and not held.replicas:
+        return Condition(ConditionType.HELD, True, "BudgetSpent", view.short.reason)
     if spec.listens and route and route.refusal:
         return Condition(ConditionType.FAILED, True, "Refused", route.refusal)
     if held.crashes >= CRASHES_BEFORE_FAILED and len(ready) < desired:
@@ -54,12 +56,16 @@ def conclude(
     if len(ready) >= desired and (not spec.listens or route_of(view.things) is not None):
         return Condition(ConditionType.READY, True, "Serving" if spec.listens else "Running",
                          _count(len(ready)) + (f"; {shortage}" if shortage else ""))  # fmt: skip
+    if view.short and ready and len(ready) == len(held.replicas):
+        text = f"{len(ready)} of {desired} replicas are ready; {view.short.reason}"
+        return Condition(ConditionType.READY, True, "TooLittleLeft", text)
     waits = next((f.waits for r in held.replicas if (f := sight.facts(r)) and f.waits), "")
     if waits and not old and not ready:
         return Condition(ConditionType.WAITING, True, "Queued", waits)
     beside = f"; {_count(len(old))} of the version before answer" if old else ""
     crash = f"; {held.last_end}" if held.crashes else ""
-    text = f"{len(ready)} of {desired} replicas are ready{beside}{crash}"
+    short = f"; {view.short.reason}" if view.short else ""
+    text = f"{len(ready)} of {desired} replicas are ready{beside}{crash}{short}"
     return Condition(ConditionType.READY, False, "Starting", text)
 
 

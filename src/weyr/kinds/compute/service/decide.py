@@ -65,7 +65,7 @@ def decide(want: Want[ServiceSpec], view: View[ServiceMemory]) -> Decision[Servi
     if blocked and not memory.held.replicas:
         waiting = Condition(ConditionType.WAITING, True, "Needs", f"waits for {', '.join(blocked)}")
         return Decision((), (waiting,), memory=memory, again_s=5)
-    sight = Sight(view.now, view.things, key_of(want.spec))
+    sight = Sight(view.now, view.things, key_of(want.spec), view.begins)
     memory, turned = closing.noted(want.ref, want.spec, view, closing.woken(want.spec, view, memory))
     memory, scaled = _scaled(want, want.spec, view, memory, sight)
     look = _Look(want, want.spec, view, sight, _desired(want.spec, view, memory, sight.key))
@@ -82,7 +82,7 @@ def decide(want: Want[ServiceSpec], view: View[ServiceMemory]) -> Decision[Servi
     stops = _stopped(look, held, route)
     is_still = (
         not stops
-        and condition.reason in ("Serving", "Asleep", "Running", "Ended", "Closed")
+        and condition.reason in ("Serving", "Asleep", "Running", "Ended", "Closed", "TooLittleLeft")
         and not _is_rolling(look, held)
     )
     return Decision(

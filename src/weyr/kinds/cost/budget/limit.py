@@ -13,7 +13,9 @@ def limit_of(ref: Ref, spec: BudgetSpec) -> Limit:
     queue = spec.queue.ref(ref.stack).absolute if spec.queue else ""
     labels = labels_of(spec.user or "", spec.team or "", queue, spec.having)
     reach = Reach("" if labels else ref.stack, labels)
-    return Limit(reach, spec.period, spec.limit.micros, DOES[spec.then], str(spec.limit))
+    return Limit(
+        reach, spec.period, spec.limit.micros, DOES[spec.then], str(spec.limit), spec.ahead, spec.above == "refuse"
+    )
 
 
 def whom(reach: Reach) -> str:

@@ -78,8 +78,14 @@ class BudgetSpec(Spec):
         "alert",
         description="At the limit: block (nothing new begins), floor (fewest replicas), drain, stop; or only alert.",
     )
+    ahead: Duration = field(
+        600.0,
+        description="What has no end of its own (a replica, a node) begins only if so long of it can be paid.",
+        ge=0,
+        le=30 * 86_400,
+    )
     above: Literal["refuse", "warn"] = field(
-        "refuse", description="A plan of this stack that is expected to cost more: refuse it, or only warn of it."
+        "refuse", description="What is asked for and cannot be paid within it: refuse it, or only warn of it."
     )
     notify: tuple[Annotated[Notify, checked(_notify)], ...] = field(
         (), description="Who gets each alert, beside the log.", max_length=10

@@ -20,6 +20,9 @@ def conclude(look: Look, memory: EndpointMemory) -> Condition:
     route, sides = look.view.things.get(ROUTE), answering(look, memory)
     if look.view.hold and (look.view.hold.lets_go or not memory.desired):
         return Condition(ConditionType.HELD, True, "BudgetSpent", look.view.hold.reason)
+    has_replicas = any(side.held.replicas for side in sides)
+    if look.view.short and not has_replicas:
+        return Condition(ConditionType.HELD, True, "BudgetSpent", look.view.short.reason)
     if route and route.refusal:
         return Condition(ConditionType.FAILED, True, "Refused", route.refusal)
     for side in sides:
@@ -61,9 +64,17 @@ def _serving(look: Look, memory: EndpointMemory, sides: list[Side]) -> Condition
     return Condition(ConditionType.READY, True, reason, ", ".join(texts) + more)
 
 
+def is_short(look: Look, memory: EndpointMemory) -> bool:
+    """Whether money is all that it lacks: every replica that it has answers."""
+    held = [(side, replica) for side in memory.sides for replica in side.held.replicas]
+    return look.view.short is not None and bool(held) and all(look.sight(s).is_ready(r) for s, r in held)
+
+
 def _starting(look: Look, memory: EndpointMemory, sides: list[Side]) -> Condition:
     texts = [f"{_title(side)}: {_count(look, memory, side)} of {side.desired} replicas ready" for side in sides]
-    text = ", ".join(texts)
+    text = ", ".join(texts) + (f"; {look.view.short.reason}" if look.view.short else "")
+    if is_short(look, memory) and look.route and look.route.url:
+        return Condition(ConditionType.READY, True, "TooLittleLeft", f"{text}{_on_its_way(look, memory)}")
     silent = [r for side in sides for r in side.held.replicas if _is_silent(look, side, r)]
     if silent:
         return Condition(ConditionType.READY, None, "EngineSilent", f"{text}, no news of {len(silent)}")

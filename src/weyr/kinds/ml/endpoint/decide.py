@@ -13,7 +13,7 @@ from weyr.core.demand import calendar_begins_s, quota_of
 from weyr.core.removal import removed
 from weyr.core.unchanged import changed
 from weyr.kinds.ml.endpoint import progress, routing, sides, sizes
-from weyr.kinds.ml.endpoint.conclude import answering, conclude
+from weyr.kinds.ml.endpoint.conclude import answering, conclude, is_short
 from weyr.kinds.ml.endpoint.look import ROUTE, Look
 from weyr.kinds.ml.endpoint.memory import MAIN, NEXT, SHADOW, EndpointMemory, Side
 from weyr.kinds.ml.endpoint.runs import first_path
@@ -147,6 +147,7 @@ def _is_still(look: Look, memory: EndpointMemory) -> bool:
         and all(look.sight(side).is_ready(r) and look.sight(side).is_current(r) for r in side.held.replicas)
         for side in memory.sides
     )
+    is_settled = is_settled or is_short(look, memory)
     return is_settled and look.route is not None and look.route.waiting == 0 and routing.has_applied(look, memory)
 
 

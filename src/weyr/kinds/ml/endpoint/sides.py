@@ -1,6 +1,8 @@
 """Which replicas should there be, on each side? Those that ended are dropped, those that lack begin, those too many
 leave, as `weyr.core.replica_set` says for one set. Pure."""
 
+from dataclasses import replace
+
 from weyr.core import replica_set
 from weyr.core.capability import Capability, TaskBody
 from weyr.core.decision import Ensure, Note
@@ -18,9 +20,10 @@ def moved(look: Look, memory: EndpointMemory) -> tuple[EndpointMemory, tuple[Not
     forgotten once its last replica is."""
     sides: list[Side] = []
     notes: list[Note] = []
-    number = memory.last_number
+    number, begins = memory.last_number, look.view.begins
     for side in memory.sides:
-        after, ended = _moved(look, changed(side, held=changed(side.held, last_number=number)))
+        after, ended = _moved(look, changed(side, held=changed(side.held, last_number=number)), begins)
+        begins = None if begins is None else begins - (after.held.last_number - number)
         number = after.held.last_number
         notes += ended
         is_on_its_way = after.name == NEXT and memory.rollout is not None
@@ -29,8 +32,8 @@ def moved(look: Look, memory: EndpointMemory) -> tuple[EndpointMemory, tuple[Not
     return changed(memory, sides=tuple(sides), last_number=number), tuple(notes)
 
 
-def _moved(look: Look, side: Side) -> tuple[Side, tuple[Note, ...]]:
-    sight, rollout = look.sight(side), look.spec.rollout
+def _moved(look: Look, side: Side, begins: int | None) -> tuple[Side, tuple[Note, ...]]:
+    sight, rollout = replace(look.sight(side), begins=begins), look.spec.rollout
     waiting = any(facts.waits for r in side.held.replicas if not r.is_leaving and (facts := sight.facts(r)))
     side = changed(side, waiting_since=(side.waiting_since or look.now) if waiting else 0.0)
     is_cramped = waits_for_room(look, side) and spares_one(look, side.desired)
