@@ -16,6 +16,7 @@ from weyr.core.decision import Phase
 from weyr.core.ref import Ref
 from weyr.core.schema import from_json, from_plain, to_json
 from weyr.ledger.prices import Catalogue
+from weyr.stack.costs import Known
 from weyr.stack.parse import parse_stack
 from weyr.stack.plan import make_plan
 from weyr.stack.plan_json import plan_json
@@ -33,7 +34,8 @@ def stack_in(file: Path) -> Stack | None:
 
 
 def plan_of(stack: Stack | None, world: World) -> Plan:
-    return make_plan(stack, world, KINDS, BOOKS[stack.price_as if stack else "aws/fargate"])
+    book = BOOKS[stack.price_as if stack else "aws/fargate"]
+    return make_plan(stack, world, KINDS, book, known=Known(usage=stack.usage if stack else {}))
 
 
 def world_before(folder: Path) -> World:

@@ -14,6 +14,7 @@ from weyr.core.decision import Spend
 from weyr.core.kind import AnyKind, Estimate
 from weyr.core.ref import Ref
 from weyr.core.schema import Spec
+from weyr.core.units import HOUR_S
 from weyr.stack.stack import Figure
 from weyr.stack.steps import Amount, CostLine, ObjectCost
 from weyr.stack.usage import Usage
@@ -32,8 +33,16 @@ class Prices(Protocol):
     @property
     def currency(self) -> str: ...
 
-    def monthly_micros(self, sku: str, quantity: int, hours: float) -> int | None:
-        """What `quantity` of `sku` costs for `hours` of a month; None where no price is known."""
+    def monthly_micros(self, sku: str, quantity: int, hours: float, before: int = 0) -> int | None:
+        """What `quantity` of `sku` costs for `hours` of a month in which `before` was used; None: no price is known."""
+        ...
+
+    def tally(self, sku: str) -> str:
+        """What its use is counted together with in a month; "" where it costs the same however much it is."""
+        ...
+
+    def tiers_text(self, sku: str, used: int, before: int) -> str:
+        """Which tiers a month's use lies in, in words; "" where its price is the same throughout."""
         ...
 
     def beside(self, quantities: Mapping[str, int]) -> "Prices":
@@ -62,14 +71,45 @@ class Known:
 NOTHING_KNOWN = Known()
 
 
+Used = Counter[str]
+"""What a month's objects have used of each tally so far, quantity x milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Months:
+    """The month as it was and as it will be, object after object: what is free, or cheaper, is so once for all."""
+
+    before: "Month" = field(default_factory=lambda: Month())
+    after: "Month" = field(default_factory=lambda: Month())
+
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    """What was used of each tally by objects before this one: as expected, at least and at most."""
+
+    expected: Used = field(default_factory=Counter)
+    low: Used = field(default_factory=Counter)
+    high: Used = field(default_factory=Counter)
+
+
 def object_cost(
-    ref: Ref, kind: AnyKind, before: Spec | None, after: Spec | None, prices: Prices, known: Known = NOTHING_KNOWN
+    ref: Ref,
+    kind: AnyKind,
+    before: Spec | None,
+    after: Spec | None,
+    prices: Prices,
+    known: Known = NOTHING_KNOWN,
+    months: Months | None = None,
 ) -> ObjectCost | None:
-    """What one object costs before and after; None where the kind uses nothing that has a price."""
+    """What one object costs before and after; None where the kind uses nothing that has a price.
+
+    Adds to `months` what it uses of them.
+    """
     if kind.estimate is None:
         return None
+    months = months or Months()
     pricing = Pricing(kind, prices, known, known.past.get(ref, NO_PAST), known.usage.get(ref, {}))
-    was, will_be = pricing.of(before), pricing.of(after)
+    was, will_be = pricing.of(before, months.before), pricing.of(after, months.after)
     if was.month == will_be.month == NOTHING and not will_be.notes:
         return None
     return ObjectCost(
@@ -105,21 +145,23 @@ class Pricing:
     past: Past
     told: Mapping[str, Figure]
 
-    def of(self, spec: Spec | None) -> Forecast:
-        """The forecast of one spec; of none, nothing."""
+    def of(self, spec: Spec | None, month_so_far: Month | None = None) -> Forecast:
+        """The forecast of one spec; of none, nothing. Adds to the month what it uses of it."""
         if spec is None:
             return Forecast()
+        so_far = month_so_far or Month()
         assumptions = self._assumptions(spec)
         figures = {one.name: one.value for one in assumptions}
-        lines = priced(self._estimate(spec, figures), self.prices)
+        before = so_far.expected.copy()
+        lines = priced(self._estimate(spec, figures), self.prices, so_far.expected)
         if not lines:
             return Forecast()
         month = _amount(lines)
         run = None
         if RUNS in figures:
-            run = _amount(priced(self._estimate(spec, {**figures, RUNS: 1.0}), self.prices))
+            run = _amount(priced(self._estimate(spec, {**figures, RUNS: 1.0}), self.prices, Counter()))
         return Forecast(
-            self._with_ends(spec, assumptions, month),
+            self._with_ends(spec, assumptions, month, before, so_far),
             run,
             lines,
             assumptions,
@@ -131,16 +173,21 @@ class Pricing:
         made = self.kind.assumes(spec, self.past) if self.kind.assumes else ()
         return tuple(self.told[one.name].instead_of(one) if one.name in self.told else one for one in made)
 
-    def _with_ends(self, spec: Spec, assumptions: Sequence[Assumption], month: Amount) -> Amount:
+    def _with_ends(
+        self, spec: Spec, assumptions: Sequence[Assumption], month: Amount, before: Used, so_far: Month
+    ) -> Amount:
         """The amount with the least and the most that it may come to, where that is not the same."""
-        low, high = self.known.low or self.prices, self.known.high or self.prices
         ends = []
-        for prices, figures in (
-            (low, {one.name: one.low for one in assumptions}),
-            (high, {one.name: one.high for one in assumptions}),
+        for prices, used, figures in (
+            (self.known.low or self.prices, so_far.low, {one.name: one.low for one in assumptions}),
+            (self.known.high or self.prices, so_far.high, {one.name: one.high for one in assumptions}),
         ):
-            is_same = prices is self.prices and all(figures[one.name] == one.value for one in assumptions)
-            ends.append(month.micros if is_same else _amount(priced(self._estimate(spec, figures), prices)).micros)
+            is_same = all(figures[one.name] == one.value for one in assumptions)
+            if is_same and prices is self.prices and used == before:
+                used.update({tally: most - used[tally] for tally, most in so_far.expected.items()})
+                ends.append(month.micros)
+            else:
+                ends.append(_amount(priced(self._estimate(spec, figures), prices, used)).micros)
         least, most = min(ends[0], month.micros), max(ends[1], month.micros)
         return month if least == most else Amount(month.micros, month.unpriced, (least, most))
 
@@ -150,23 +197,27 @@ class Pricing:
         return estimates
 
 
-def priced(estimates: Iterable[Estimate], prices: Prices) -> tuple[CostLine, ...]:
-    """Each line with what it costs; None where no price is known."""
+def priced(estimates: Iterable[Estimate], prices: Prices, used: Used) -> tuple[CostLine, ...]:
+    """Each line with what it costs after what was used of the month so far; None where no price is known.
+
+    Adds to `used`: the next line of the same tally comes after it.
+    """
     listed = tuple(estimates)
     quantities: Counter[str] = Counter()
     for line in listed:
         quantities[line.sku] += line.quantity
     prices = prices.beside(quantities)
-    return tuple(
-        CostLine(
-            line.sku,
-            line.quantity,
-            line.hours_per_month,
-            prices.monthly_micros(line.sku, line.quantity, line.hours_per_month),
-            line.note,
-        )
-        for line in listed
-    )
+    return tuple(_line(line, prices, used) for line in listed)
+
+
+def _line(line: Estimate, prices: Prices, used: Used) -> CostLine:
+    note, before, tally = line.note, 0, prices.tally(line.sku)
+    if tally:
+        before, uses = used[tally], line.quantity * round(line.hours_per_month * HOUR_S * 1000)
+        note = "; ".join(part for part in (note, prices.tiers_text(line.sku, uses, before)) if part)
+        used[tally] += uses
+    micros = prices.monthly_micros(line.sku, line.quantity, line.hours_per_month, before)
+    return CostLine(line.sku, line.quantity, line.hours_per_month, micros, note)
 
 
 def _amount(lines: Iterable[CostLine]) -> Amount:

@@ -14,7 +14,7 @@ from weyr.core.ref import Ref
 from weyr.core.schema import Spec, ValidationError, from_plain, references_of, to_json, to_plain
 from weyr.stack.candidates import candidates_of
 from weyr.stack.checks import findings_of
-from weyr.stack.costs import NOTHING_KNOWN, Known, Prices, Pricing, object_cost
+from weyr.stack.costs import NOTHING_KNOWN, Known, Months, Prices, Pricing, object_cost
 from weyr.stack.coverage import with_commitments
 from weyr.stack.diff import Plain, differences
 from weyr.stack.fields import shape_of
@@ -183,12 +183,12 @@ def _needs(was: Stands) -> set[Ref]:
 
 
 def _costs(wanted: Objects, standing: Standing, kinds: Kinds, prices: Prices, known: Known) -> tuple[ObjectCost, ...]:
-    found = []
+    found, months = [], Months()
     for ref in sorted({*wanted, *standing}):
         if ref.kind in kinds:
             before = standing[ref].spec if ref in standing else None
             after = wanted[ref].spec if ref in wanted else None
-            cost = object_cost(ref, kinds[ref.kind], before, after, prices, known)
+            cost = object_cost(ref, kinds[ref.kind], before, after, prices, known, months)
             found += [cost] if cost else []
     found = _covered(found, wanted, standing, kinds, prices, known)
     compared = [_compared(cost, wanted, kinds, prices, known) for cost in found[:COMPARED_MAX]]

@@ -35,12 +35,18 @@ class Book:
     is_large: bool = True
     currency: str = "USD"
 
-    def monthly_micros(self, sku: str, quantity: int, hours: float) -> int | None:
+    def monthly_micros(self, sku: str, quantity: int, hours: float, before: int = 0) -> int | None:
         price = self.spot if sku == "cart.spot" else self.price
         return None if price is None else round(quantity * hours * price)
 
     def beside(self, _quantities: object) -> "Book":
         return self
+
+    def tally(self, sku: str) -> str:
+        return ""
+
+    def tiers_text(self, sku: str, used: int, before: int) -> str:
+        return ""
 
     def fits(self, _quantities: object) -> bool:
         return self.is_large

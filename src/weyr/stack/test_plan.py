@@ -41,11 +41,17 @@ class Book:
     name: str = "book"
     currency: str = "USD"
 
-    def monthly_micros(self, sku: str, quantity: int, hours: float) -> int | None:
+    def monthly_micros(self, sku: str, quantity: int, hours: float, before: int = 0) -> int | None:
         return round(quantity * hours) if sku in self.known else None
 
     def beside(self, quantities: object) -> "Book":
         return self
+
+    def tally(self, sku: str) -> str:
+        return ""
+
+    def tiers_text(self, sku: str, used: int, before: int) -> str:
+        return ""
 
 
 A, B = Ref("s", "box", "a"), Ref("s", "box", "b")

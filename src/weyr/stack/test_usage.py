@@ -46,11 +46,17 @@ SPECS = {HILL: FarmSpec(), Ref("s", "rock", "big"): Spec()}
 class Book:
     name, currency = "book", "USD"
 
-    def monthly_micros(self, _sku: str, quantity: int, hours: float) -> int | None:
+    def monthly_micros(self, sku: str, quantity: int, hours: float, before: int = 0) -> int | None:
         return round(quantity * hours)
 
     def beside(self, _quantities: object) -> "Book":
         return self
+
+    def tally(self, sku: str) -> str:
+        return ""
+
+    def tiers_text(self, sku: str, used: int, before: int) -> str:
+        return ""
 
 
 def usage(text: str) -> Usage:

@@ -15,7 +15,8 @@ import yaml
 from weyr.core.commitments import FEE
 from weyr.core.diagnostic import Diagnostic, UserError, did_you_mean
 from weyr.core.metering import Price
-from weyr.core.units import HOUR_S, MICROS, MONTH_S, Money
+from weyr.core.units import HOUR_S, MICROS, MONTH_S, Money, size_text
+from weyr.ledger.prices.rates import price_of
 
 CURRENCY = "USD"
 DEFAULT_BOOK = "aws/fargate"
@@ -69,17 +70,38 @@ class PriceBook:
         """Names exactly these prices: a plan that carries it can be priced again to the same amounts."""
         told = [f"{self.name} {self.currency} {self.is_whole}"]
         told += [
-            f"{sku} {price.micros}/{price.per_quantity}/{price.per_s}" for sku, price in sorted(self.prices.items())
+            f"{sku} {price.micros}/{price.per_quantity}/{price.per_s}"
+            + (f" {price.free} {[(tier.above, tier.micros) for tier in price.tiers]}" if price.is_tiered else "")
+            for sku, price in sorted(self.prices.items())
         ]
         return hashlib.sha256("\n".join(told).encode()).hexdigest()[:12]
 
     def price(self, sku: str) -> Price | None:
         return Price(1, 1, HOUR_S) if sku in (NODE_MONEY, FEE) else self.prices.get(sku)
 
-    def monthly_micros(self, sku: str, quantity: int, hours: float) -> int | None:
-        """What `quantity` of `sku` costs for `hours` of a month; None where no price is known."""
+    def monthly_micros(self, sku: str, quantity: int, hours: float, before: int = 0) -> int | None:
+        """What `quantity` of `sku` costs for `hours` of a month; None where no price is known.
+
+        `before`: what was used in that month already of its tally, quantity x milliseconds.
+        """
         price = self.price(sku)
-        return None if price is None else price.cost_micros(quantity * round(hours * HOUR_S * 1000))
+        return None if price is None else price.cost_micros(quantity * round(hours * HOUR_S * 1000), before)
+
+    def tally(self, sku: str) -> str:
+        """What the SKU's use is counted together with in a month; "" where it costs the same however much it is."""
+        price = self.price(sku)
+        return "" if price is None else price.tally
+
+    def tiers_text(self, sku: str, used: int, before: int) -> str:
+        """Which tiers a month's use lies in, such as `100GB of egress.far free`; "" where its price is the same."""
+        price = self.price(sku)
+        if price is None or not price.is_tiered or not used:
+            return ""
+        free = max(0, min(used, price.free - before))
+        cheaper = [tier for tier in price.tiers if before + used > price.free + tier.above]
+        parts = [f"{_counted(sku, free)} of {sku} free"] if free else []
+        parts += [f"{sku} cheaper above {_counted(sku, price.free + cheaper[0].above)}"] if cheaper else []
+        return ", ".join(parts)
 
     def fits(self, quantities: Mapping[str, int]) -> bool:
         """Whether something that uses all of these at once fits a whole machine; always, where it is no machine's."""
@@ -110,6 +132,13 @@ def _lesser(prices: Mapping[str, Price], pair: tuple[str, str], quantities: Mapp
         return memory
     costs = [prices[sku].hourly_micros(quantities[sku]) for sku in pair]
     return memory if costs[0] >= costs[1] else cpu
+
+
+def _counted(sku: str, used: int) -> str:
+    """So much of a month as people count it: bytes as a size, all else as a number."""
+    quantity, per_s = _UNITS.get(sku, (1, 1))
+    amount = used // (per_s * 1000)
+    return size_text(amount) if quantity == 2**30 else f"{amount:,}"
 
 
 def parse_books(books_yaml: str, machines_csv: str) -> dict[str, PriceBook]:
@@ -165,8 +194,15 @@ def _micros(amount: str) -> int:
 def _listed(name: str, book: Mapping[str, object]) -> PriceBook:
     amounts = book["prices"]
     assert isinstance(amounts, dict)
-    prices = {sku: _price(sku, _micros(amount)) for sku, amount in amounts.items()}
+    prices = {sku: _written(name, sku, amount) for sku, amount in amounts.items()}
     return PriceBook(name, prices, str(book["title"]), str(book["source"]), str(book["dated"]))
+
+
+def _written(book: str, sku: str, amount: object) -> Price:
+    """`0.023`, or `{tiers: 0.09 to 10240; 0.085, free: 100}` in the units that an amount is for."""
+    told = amount if isinstance(amount, dict) else {"tiers": amount}
+    unit, per_s = _UNITS[sku]
+    return price_of(str(told["tiers"]), str(told.get("free", 0)), unit, per_s, f"{book} {sku}")
 
 
 def _machine(row: Mapping[str, str], storage: PriceBook) -> PriceBook:

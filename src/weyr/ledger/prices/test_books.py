@@ -48,7 +48,7 @@ def test_no_spot_price_is_above_on_demand_and_none_is_a_sentinel() -> None:
 @pytest.mark.parametrize(
     ("sku", "count", "micros"),
     [(REQUESTS_WRITE, 1_000_000, 5_000_000), (REQUESTS_READ, 1_000_000, 400_000), (REQUESTS_READ, 2, 0),
-     (REQUESTS_READ, 3, 1), (EGRESS_FAR, 2**30, 90_000), (EGRESS_LOCAL, 2**40, 0)],
+     (REQUESTS_READ, 3, 1), (EGRESS_FAR, 2**30, 0), (EGRESS_FAR, 101 * 2**30, 90_000), (EGRESS_LOCAL, 2**40, 0)],
 )  # fmt: skip
 def test_what_is_counted_costs_what_the_list_says(sku: str, count: int, micros: int) -> None:
     """A request costs less than a millionth of a dollar, and a million of them do not cost nothing."""
@@ -60,7 +60,8 @@ def test_what_is_counted_costs_what_the_list_says(sku: str, count: int, micros: 
 @pytest.mark.parametrize(
     ("sku", "quantity", "hours", "micros"),
     [(CPU, 1000, 1, 40_480), (MEMORY, 1000, 1, 4_445), (CPU, 1000, 730, 29_550_400), (CPU_SPOT, 500, 2, 12_140),
-     (STORAGE, 2**30, 730, 23_000), (STORAGE, 2**40, 730, 23_552_000), (CPU, 1, 0.5, 20)],
+     (STORAGE, 2**30, 730, 23_000), (STORAGE, 2**40, 730, 23_552_000), (STORAGE, 2**46, 730, 1_492_992_000),
+     (CPU, 1, 0.5, 20)],
 )  # fmt: skip
 def test_a_month_costs_what_the_list_says(sku: str, quantity: int, hours: float, micros: int) -> None:
     """The plan's figure can be checked by hand against the cloud's page."""
