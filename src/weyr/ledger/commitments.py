@@ -173,12 +173,12 @@ def postings(
             what = _What(key.account, key.part, key.sku + COVERED, key.book, ref, price)
             yield _counted(what, -cover.micros, -cover.used, hour_ms, now_ms)
         if cover.fee_micros or cover.used:
-            what = _What(key.account, key.part, key.sku + COMMITTED, ref.absolute, ref, price)
+            what = _What(key.account, key.part, key.sku + COMMITTED, key.book, ref, price, is_of_fee=True)
             yield _counted(what, cover.fee_micros, cover.used, hour_ms, now_ms)
         passed_on[ref] = passed_on.get(ref, 0) + cover.fee_micros
     for ref, micros in sorted(passed_on.items()):
         if micros:
-            what = _What(payers[ref], "", USED, ref.absolute, ref, Price(1, 1, HOUR_S))
+            what = _What(payers[ref], "", USED, ref.absolute, ref, Price(1, 1, HOUR_S), is_of_fee=True)
             yield _counted(what, -micros, -micros * HOUR_MS, hour_ms, now_ms)
 
 
@@ -190,10 +190,13 @@ class _What:
     book: str
     commitment: Ref
     price: Price | None
+    is_of_fee: bool = False
+    """It is owed to the commitment, and not at the book."""
 
 
 def _counted(what: _What, micros: int, used: int, hour_ms: int, now_ms: int) -> Counted:
-    expense, payable = f"expense:{what.account.ref.absolute}", f"payable:{what.book}"
+    expense = f"expense:{what.account.ref.absolute}"
+    payable = f"payable:{what.commitment.absolute if what.is_of_fee else what.book}"
     thing = ThingId(what.account.ref, what.part)
     meter = Meter(
         thing=thing,

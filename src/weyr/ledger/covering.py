@@ -51,6 +51,11 @@ def end(connection: Connection, ref: Ref, at_ms: int) -> None:
         kept.end_version(connection, stands.id, max(at_ms, stands.from_ms))
 
 
+def known(connection: Connection) -> tuple[Terms, ...]:
+    """All that commitments said, oldest first."""
+    return tuple(map(_terms, kept.versions(connection)))
+
+
 def settle(store: LedgerStore, connection: Connection, now_ms: int) -> None:
     """Posts what commitments pay for in hours that are over and were not settled, or not with all that was used.
 

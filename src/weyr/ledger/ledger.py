@@ -212,6 +212,11 @@ class Ledger:
         outlook = allowance.outlook(Reach(stack or ""), open_meters, ms(now))
         return days_of(by, [*posted, *due], outlook, ms(now), from_day, to_day)
 
+    def coverages(self) -> Mapping[str, Coverage]:
+        """What each commitment last said, by its absolute ref."""
+        with self._store.db.read() as connection:
+            return {terms.ref.absolute: terms.coverage for terms in covering.known(connection)}
+
     def charges(self, stack: str | None = None, from_day: str = "", to_day: str = "") -> Iterator[Charge]:
         """Every line that counts for these days, as it is read."""
         return charges(self._store.db, stack, from_day, to_day)

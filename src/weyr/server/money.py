@@ -72,7 +72,7 @@ def _rows(service: Service, format: Format, stack: str | None, first: str, last:
     charges = service.weyr.ledger.charges(stack, first, last)
     if format is Format.LINES:
         return (line_row(charge) for charge in charges)
-    made = Rows(service.weyr.catalogue.books, stack)
+    made = Rows(service.weyr.catalogue.books, stack, service.weyr.ledger.coverages())
     return (row for charge in charges for row in made.of(charge))
 
 

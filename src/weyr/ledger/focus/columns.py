@@ -127,3 +127,10 @@ def columns_of(format: Format) -> tuple[Column, ...]:
             return tuple(Column(RENAMED_IN_1_4.get(c.name, c.name), c.type, c.is_mandatory) for c in COLUMNS)
         case Format.LINES:
             return LINES
+
+
+def decimal_text(scaled: int, digits: int) -> str:
+    """A whole number of 10^-`digits` as a decimal, without trailing zeros: `decimal_text(1500, 3)` is 1.5."""
+    sign, whole = ("-" if scaled < 0 else ""), str(abs(scaled)).zfill(digits + 1)
+    text = f"{whole[:-digits]}.{whole[-digits:]}".rstrip("0").rstrip(".")
+    return "0" if text == "0" else sign + text

@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 
+from weyr.core.commitments import Coverage
 from weyr.core.metering import Account, Line, Meter
 from weyr.core.ref import ThingId
 from weyr.core.units import DAY_S
-from weyr.ledger.focus.columns import COST_DIGITS, PRICE_DIGITS, QUANTITY_DIGITS, RENAMED_IN_1_4
+from weyr.ledger.focus.columns import COST_DIGITS, PRICE_DIGITS, QUANTITY_DIGITS, RENAMED_IN_1_4, decimal_text
+from weyr.ledger.focus.commitments import commitment_rows, is_of_commitment, plain_sku
 from weyr.ledger.focus.services import Measure, consumed_in, is_counted, priced_in, service_of
 from weyr.ledger.grouping import sides
 from weyr.ledger.prices import CURRENCY, PriceBook
@@ -46,10 +48,13 @@ class _Fixed:
 
 
 class Rows:
-    """Turns charges into rows, of one stack or of all (None). Books tell where prices come from."""
+    """Turns charges into rows, of one stack or of all (None). Books tell where prices come from, and coverages, by the
+    absolute ref of their commitment, what was promised."""
 
-    def __init__(self, books: Mapping[str, PriceBook], stack: str | None = None) -> None:
-        self._books, self._stack = books, stack
+    def __init__(
+        self, books: Mapping[str, PriceBook], stack: str | None = None, coverages: Mapping[str, Coverage] | None = None
+    ) -> None:
+        self._books, self._stack, self._coverages = books, stack, coverages or {}
         self._known: dict[int, tuple[_Fixed, ...]] = {}
 
     def of(self, charge: Charge) -> Iterator[Row]:
@@ -62,7 +67,10 @@ class Rows:
                 self._fixed(meter, account, ThingId(account.ref, part), sign)
                 for account, part, sign in sides(meter, self._stack)
             )
-        return (_row(charge.line, fixed) for fixed in self._known[meter.id])
+        rows = ((_row(charge.line, fixed), fixed.sign) for fixed in self._known[meter.id])
+        if not is_of_commitment(meter.sku):
+            return (row for row, _ in rows)
+        return (told for row, sign in rows for told in commitment_rows(row, charge, self._coverages, sign))
 
     def _fixed(self, meter: Meter, account: Account, thing: ThingId, sign: int) -> _Fixed:
         names = {"ProviderName": ISSUER, "PublisherName": ISSUER}
@@ -87,9 +95,9 @@ class Rows:
             "BillingAccountId": meter.book,
             "BillingAccountName": (book.title if book else "") or meter.book,
             "PricingCategory": "Dynamic" if ".spot" in meter.sku else "Standard",
-            "SkuId": meter.sku,
-            "SkuMeter": meter.sku,
-            "SkuPriceId": f"{meter.book}:{meter.sku}",
+            "SkuId": plain_sku(meter.sku),
+            "SkuMeter": plain_sku(meter.sku),
+            "SkuPriceId": f"{meter.book}:{plain_sku(meter.sku)}",
             "SkuPriceDetails": json.dumps({"x_PriceBook": meter.book}),
             "x_PriceBook": meter.book,
             "x_PriceSource": (book.source or None) if book else None,
@@ -117,13 +125,6 @@ def tags_text(account: Account) -> str:
     return json.dumps({**dict(sorted(account.labels)), **ours}, ensure_ascii=False)
 
 
-def decimal_text(scaled: int, digits: int) -> str:
-    """A whole number of 10^-`digits` as a decimal, without trailing zeros: `decimal_text(1500, 3)` is 1.5."""
-    sign, whole = ("-" if scaled < 0 else ""), str(abs(scaled)).zfill(digits + 1)
-    text = f"{whole[:-digits]}.{whole[-digits:]}".rstrip("0").rstrip(".")
-    return "0" if text == "0" else sign + text
-
-
 def _row(line: Line, fixed: _Fixed) -> Row:
     billed = decimal_text(fixed.sign * line.signed_micros, PRICE_DIGITS)
     return {
@@ -141,7 +142,7 @@ def _row(line: Line, fixed: _Fixed) -> Row:
 
 
 def _costs(line: Line, fixed: _Fixed, billed: str) -> dict[str, str | None]:
-    if fixed.priced is not None and not line.entry:
+    if fixed.priced is not None and (not line.entry or is_of_commitment(line.sku)):
         measure, price_micros = fixed.priced
         quantity = _amount(fixed.sign * line.used, measure)
         listed = decimal_text(quantity * price_micros, COST_DIGITS)

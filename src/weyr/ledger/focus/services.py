@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from weyr.core.commitments import FEE, USED
 from weyr.core.metering import Price
 from weyr.core.units import HOUR_S, MICROS, MONTH_S
 from weyr.ledger.prices import NODE_MONEY
@@ -26,7 +27,7 @@ _CATEGORIES = {
     "database": ("Databases", "Relational Databases"), "cache": ("Databases", "Caching"),
     "network": ("Networking", "Network Infrastructure"), "secret": ("Security", "Secret Management"),
     "endpoint": _LEARNING, "model": _LEARNING, "pipeline": _LEARNING, "sweep": _LEARNING, "feature_view": _LEARNING,
-    "monitor": _LEARNING, "edge_fleet": _LEARNING,
+    "monitor": _LEARNING, "edge_fleet": _LEARNING, "commitment": ("Compute", "Other (Compute)"),
 }  # fmt: skip
 
 
@@ -53,6 +54,8 @@ _BASES = {
     "tokens.": ("Tokens", 1),
 }
 """The unit of a SKU that begins so, and how much of the meter's quantity is one of it."""
+_MONEY = (NODE_MONEY, FEE, USED)
+"""Their quantity is money itself."""
 _COUNTED = ("egress.", "requests.", "tokens.")
 _TIMES = {HOUR_S: "Hours", MONTH_S: "Months", 86_400: "Days", 1: "Seconds", 60: "Minutes"}
 _HOUR_MS, _SECOND_MS = HOUR_S * 1000, 1000
@@ -65,7 +68,7 @@ def is_counted(sku: str) -> bool:
 
 def consumed_in(sku: str) -> Measure:
     """The unit in which use of a SKU is told, whatever its price is for."""
-    if sku == NODE_MONEY:
+    if sku in _MONEY:
         return Measure("USD", MICROS * _HOUR_MS)
     unit, per_unit = _base(sku)
     if sku.startswith(_COUNTED):
@@ -75,7 +78,7 @@ def consumed_in(sku: str) -> Measure:
 
 def priced_in(sku: str, price: Price) -> tuple[Measure, int]:
     """The unit that a price is for, and the price of one in micro-units: their product is what is paid."""
-    if sku == NODE_MONEY:
+    if sku in _MONEY:
         # Its quantity is the node's own price: one of a US dollar's worth costs a dollar.
         return Measure("USD", MICROS * _HOUR_MS), MICROS
     unit, per_unit = _base(sku)

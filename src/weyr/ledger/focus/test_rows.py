@@ -11,14 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from weyr.core.commitments import FEE, Coverage, Form
 from weyr.core.metering import Account, Meter, Price
 from weyr.core.ref import Ref, ThingId
 from weyr.core.units import HOUR_S, MONTH_S
 from weyr.ledger import entries
+from weyr.ledger.commitments import Cover, Key, postings
 from weyr.ledger.entries import Entry
-from weyr.ledger.focus.columns import COLUMNS, Column, Format, Type, columns_of
+from weyr.ledger.focus.columns import COLUMNS, Column, Format, Type, columns_of, decimal_text
 from weyr.ledger.focus.csv_text import csv_pieces
-from weyr.ledger.focus.rows import Row, Rows, decimal_text, line_row
+from weyr.ledger.focus.rows import Row, Rows, line_row
 from weyr.ledger.focus.services import priced_in
 from weyr.ledger.journal import post
 from weyr.ledger.prices import NODE_MONEY, Catalogue
@@ -189,3 +191,37 @@ def test_every_column_has_one_name_and_ours_come_last() -> None:
     assert len(set(names)) == len(names)
     assert [name.startswith("x_") for name in names] == sorted(name.startswith("x_") for name in names)
     assert Column("Tags", Type.TAGS) in COLUMNS
+
+
+FLOOR = Ref("digits", "commitment", "floor")
+PLAN = Coverage(Form.SAVINGS_PLAN, 40_000, ("aws/fargate",), 0, 200_000, id="arn:aws:sp/1")
+
+
+def test_a_commitment_is_bought_once_and_costs_where_it_is_used() -> None:
+    """FOCUS bills the purchase and spreads what it costs: used where it covered something, unused for the rest. Both
+    sums are what was paid, and each row says which commitment it was."""
+    hour_ms, made = NOON_MS // 3_600_000 * 3_600_000, Rows(Catalogue.shipped().books, None, {FLOOR.absolute: PLAN})
+    fee = Meter(ThingId(FLOOR), FEE, "aws/fargate", Price(1, 1, HOUR_S), 0, id=90, quantity=40_000,
+                run_since_ms=hour_ms, run_from_ms=hour_ms, posted_until_ms=hour_ms)  # fmt: skip
+    key = Key(Account(CPU.thing.ref, LABELS, 3), "2", "task.cpu", "aws/fargate")
+    covers = {(FLOOR, key): Cover(40_480, 32_384, 1000 * 3_600_000)}
+    posted = postings(covers, {FLOOR: Account(FLOOR, (), 4)}, {key: Price(40_480, 1000, HOUR_S)}, hour_ms, hour_ms)
+    charges = [Charge(line, fee) for line in post(fee, hour_ms + 3_600_000, is_last=True)[1]]
+    charges += [Charge(each.line, replace(each.meter, id=100 + n)) for n, each in enumerate(posted)]
+    rows = [row for charge in charges for row in made.of(charge)]
+    told = [(row["ChargeCategory"], row.get("CommitmentDiscountStatus"),
+             row["BilledCost"], row["EffectiveCost"], row["ListCost"]) for row in rows]  # fmt: skip
+    assert told == [
+        ("Purchase", None, "0.04", "0", "0.04"),
+        ("Usage", "Unused", "0", "0.04", "0"),
+        ("Usage", None, "-0.04048", "-0.04048", "-0.04048"),
+        ("Usage", "Used", "0", "0.032384", "0.04048"),
+        ("Usage", "Unused", "0", "-0.032384", "0"),
+    ]
+    bought = [row for row in rows if row.get("CommitmentDiscountId")]
+    assert {row["CommitmentDiscountId"] for row in bought} == {"arn:aws:sp/1"}
+    assert {row["CommitmentDiscountType"] for row in bought} == {"Savings Plan"}
+    assert sum(Decimal(row["EffectiveCost"] or 0) for row in bought) == Decimal("0.04")
+    used = next(row for row in rows if row.get("CommitmentDiscountStatus") == "Used")
+    assert (used["SkuId"], used["PricingCategory"], used["PricingQuantity"]) == ("task.cpu", "Committed", "1")
+    assert (used["CommitmentDiscountQuantity"], used["CommitmentDiscountUnit"]) == ("0.032384", "USD")
