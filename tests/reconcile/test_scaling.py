@@ -111,6 +111,23 @@ def test_what_came_last_before_a_silence_is_stored_too() -> None:
     assert max(steps) > 0
 
 
+def test_a_look_that_had_to_wait_for_another_costs_nothing_that_was_learnt() -> None:
+    """It is told a time from before the other's, and that is no clock that was set back: whoever was asked a hundred
+    times a second would be started anew, with one replica."""
+    scaling = Scaling()
+    before = lived(scaling, {A: 100.0}, 120)[A]
+    told = replace(IDLE, arrived=12_100, worked=12_100, worked_s=0.15 * 12_100, replicas=before)
+    for second in (118.0, 121.0, 119.5, 122.0):
+        scaling.advice(A, told, 1e9 + second)
+    given = scaling.given(A)
+    assert given is not None
+    assert given.replicas == before
+    scaling.advice(A, told, 1e9 - 3600)
+    given = scaling.given(A)
+    assert given is not None
+    assert given.why == "it was not looked at before" or "0 requests/s" in given.why, "a clock that was set begins anew"
+
+
 def test_the_reason_names_what_binds() -> None:
     """Whoever asks why there are so few hears of the limit, the quota or the calendar."""
     reasons = {}

@@ -31,6 +31,10 @@ LEARNING_S = 60.0
 """For so long nobody loses a replica who had some when first heard of, and of whom nothing was stored: a server that
 was begun anew does not know yet what they are for."""
 
+BACK_S = 60.0
+"""A look may be told a time from before it had to wait for another's look; only what is further back is a clock that
+was set."""
+
 SAVE_S = 60.0
 FIRST_SAVE_S = 10.0
 """How much of what was learnt a crash may cost; at first all are to have been heard."""
@@ -109,7 +113,9 @@ class Scaling:
         """What it was advised last, and why."""
         group = self._groups.get(self._names.get(ref, ""))
         advice = group.advice.get(ref) if group else None
-        return replace(advice, replicas=group.taken.get(ref, advice.replicas)) if group and advice else None
+        if group is None or advice is None or group.quota is None:
+            return advice
+        return replace(advice, replicas=group.taken.get(ref, advice.replicas))
 
     def forget(self, ref: Ref) -> None:
         group = self._groups.get(self._names.pop(ref, ""))
@@ -146,7 +152,7 @@ class Scaling:
             group = self._groups[name] = _restored(self.stored.pop(name, ""), demand.quota, now) or _fresh(
                 demand.quota, now, {}
             )
-        elif group.quota != demand.quota or now < group.at:
+        elif group.quota != demand.quota or now < group.at - BACK_S:
             # Other terms, or a clock that was set back: what is there is where advice begins.
             group = self._groups[name] = _fresh(demand.quota, now, group.demands)
         return group
