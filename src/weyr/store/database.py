@@ -56,6 +56,9 @@ class Database:
     not to wait for the disk. A reader sees one consistent state for as long as its block lasts.
     """
 
+    keeps_world = True
+    """Whether objects, things and their story are written at all: a rehearsal's live in memory only."""
+
     def __init__(self, place: Path | PostgresUrl, instance: str = "") -> None:
         self.place = place
         self.epoch: int | None = None

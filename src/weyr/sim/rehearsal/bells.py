@@ -11,6 +11,7 @@ from weyr.core.capability import Answers, Capability, TaskBody, Wanted
 from weyr.core.pools import NodeBody
 from weyr.core.ref import Ref, ThingId
 from weyr.core.seen import Seen
+from weyr.sim.clock import VirtualClock
 from weyr.sim.pool_nodes import SimPoolNodes
 from weyr.sim.tasks import FOREVER_S, SimTasks
 
@@ -42,8 +43,8 @@ class RingingTasks:
 
     capability = Capability.TASKS
 
-    def __init__(self, tasks: SimTasks, bells: Bells) -> None:
-        self._tasks, self._bells = tasks, bells
+    def __init__(self, tasks: SimTasks, bells: Bells, clock: VirtualClock) -> None:
+        self._tasks, self._bells, self._clock = tasks, bells, clock
         self.began: Callable[[ThingId, TaskBody], None] = lambda _id, _body: None
 
     def observe(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Seen]:
@@ -61,16 +62,17 @@ class RingingTasks:
     def release(self, ids: Sequence[ThingId]) -> Answers:
         answers = self._tasks.release(ids)
         for id in ids:
-            self.ring(id)
+            # That it was told to go wakes its owner anyway, as any answer does.
+            self.ring(id, self._clock.now())
         return answers
 
     def inventory(self) -> Sequence[ThingId]:
         return self._tasks.inventory()
 
-    def ring(self, id: ThingId) -> None:
-        """Whoever it belongs to is to look at each of its moments to come."""
+    def ring(self, id: ThingId, since: float = 0.0) -> None:
+        """Whoever it belongs to is to look at each of its moments from `since` on; where that is past, at once."""
         for moment in self._tasks.moments(id):
-            if moment < FOREVER_S / 2:
+            if since <= moment < FOREVER_S / 2:
                 self._bells.at(moment + AFTER_S, id.ref)
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from weyr.core.decision import Spend
 from weyr.core.kind import Usage
-from weyr.core.metering import Labels
+from weyr.core.metering import Labels, Line, Meter
 from weyr.core.reach import Every, Reach
 from weyr.core.ref import Ref
 from weyr.ledger.ledger import Ledger
@@ -17,10 +17,13 @@ from weyr.ledger.prices import PriceBook
 from weyr.reconcile.scaling import Scaling
 from weyr.sim.store import migrated
 from weyr.store.database import Database
+from weyr.store.ledger import LedgerStore
 
 
 class QuickDatabase(Database):
     """A store that nobody will want after a crash: one connection, and one transaction that never ends."""
+
+    keeps_world = False
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -44,6 +47,33 @@ class QuickDatabase(Database):
     def close(self) -> None:
         self._one.close()
         super().close()
+
+
+class QuickLedgerStore(LedgerStore):
+    """The production store, which does not ask the database again what it has just written there."""
+
+    def __init__(self, db: Database) -> None:
+        super().__init__(db)
+        self._open: dict[Ref, dict[int, Meter]] = {}
+
+    def meters_of(self, connection: Connection, ref: Ref) -> tuple[Meter, ...]:
+        if ref not in self._open:
+            self._open[ref] = {meter.id: meter for meter in super().meters_of(connection, ref)}
+        return tuple(self._open[ref].values())
+
+    def add(self, connection: Connection, meter: Meter) -> Meter:
+        added = super().add(connection, meter)
+        if added.closed_ms is None and added.thing.ref in self._open:
+            self._open[added.thing.ref][added.id] = added
+        return added
+
+    def save(self, connection: Connection, before: Meter, after: Meter, lines: Sequence[Line]) -> None:
+        super().save(connection, before, after, lines)
+        known = self._open.get(after.thing.ref, {})
+        if after.closed_ms is None and after.id in known:
+            known[after.id] = after
+        else:
+            known.pop(after.id, None)
 
 
 class ForgetfulScaling(Scaling):

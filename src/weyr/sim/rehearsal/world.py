@@ -29,7 +29,7 @@ from weyr.sim.clock import VirtualClock
 from weyr.sim.engine import SimEngine
 from weyr.sim.rehearsal.arrivals import SERVING, Arrivals, JobArrival
 from weyr.sim.rehearsal.bells import Bells, RingingNodes, RingingTasks
-from weyr.sim.rehearsal.books import ForgetfulScaling, QuickDatabase, WholeLedger
+from weyr.sim.rehearsal.books import ForgetfulScaling, QuickDatabase, QuickLedgerStore, WholeLedger
 from weyr.sim.rehearsal.calm import CalmAgenda
 from weyr.sim.rehearsal.doors import Doors
 from weyr.sim.rehearsal.setting import CALM_FROM_S, Setting
@@ -40,9 +40,7 @@ from weyr.sim.tasks import FOREVER_S
 from weyr.stack.costs import Known
 from weyr.stack.plan import make_plan
 from weyr.stack.stack import Stack
-from weyr.store import kernel
 from weyr.store.kernel import ObjectRow
-from weyr.store.ledger import LedgerStore
 
 MINUTE_S = 60.0
 LAST_S = 1.0
@@ -73,11 +71,13 @@ class Rehearsal:
         self.engine = SimEngine(self.clock, setting.seed, scripts=self._script)
         self.db = QuickDatabase.fresh(folder / f"rehearsal-{setting.seed}.db")
         self.catalogue = Catalogue.shipped()
-        self.ledger = WholeLedger(LedgerStore(self.db), self.catalogue)
+        self.meters = QuickLedgerStore(self.db)
+        self.ledger = WholeLedger(self.meters, self.catalogue)
         self.runs: dict[Ref, Run] = {}
         self.ended: dict[Ref, Phase] = {}
         self._runs_left: dict[Ref, float] = {}
         self._numbers: dict[str, int] = {}
+        self._texts: dict[str, str] = {}
         self._asked: set[str] = {each.name for each in arrivals.jobs}
         serving = [ref for ref in stack.objects if ref.kind in SERVING]
         calm = (len(serving) + len(arrivals.jobs) / 100) * setting.length_s > CALM_FROM_S
@@ -122,7 +122,7 @@ class Rehearsal:
     def _loop(self) -> Loop:
         engine, setting = self.engine, self.setting
         engine.pool_nodes.starts_after_s = setting.starts.node_s
-        tasks = RingingTasks(engine.tasks, self.bells)
+        tasks = RingingTasks(engine.tasks, self.bells, self.clock)
         self.weather = Weather(setting, engine, tasks, self.bells, self.world, self.stir)
         tasks.began = self.weather.task_began
         nodes = RingingNodes(engine.pool_nodes, self.bells, self.weather.node_began)
@@ -195,13 +195,17 @@ class Rehearsal:
         number = self._numbers[job.name] = self._numbers.get(job.name, 0) + 1
         ref = of if number == 1 else Ref(stack, "job", f"{job.name[:32]}-{number}")
         item = self.stack.objects[of]
-        row = ObjectRow(ref, to_json(self.kinds["job"].spec, item.spec), 1, "/", item.needs, changed_at=now)
-        with self.db.write() as connection:
-            kernel.put_objects(connection, [kernel.plain_object(row)])
-        self.world.put(row)
+        self.world.put(ObjectRow(ref, self._spec_text(job.name), 1, "/", item.needs, changed_at=now))
         self.world.wake([ref], now)
         self.runs[ref] = Run(ref, job.name, now, job.takes_s)
         self._runs_left[ref] = now
+
+    def _spec_text(self, job: str) -> str:
+        """What every run of a job is to do, written once."""
+        if job not in self._texts:
+            spec = self.stack.objects[Ref(self.stack.name, "job", job)].spec
+            self._texts[job] = to_json(self.kinds["job"].spec, spec)
+        return self._texts[job]
 
     def _minute(self) -> None:
         self.doors.look(self.clock.now())
@@ -218,9 +222,10 @@ class Rehearsal:
 
     def stir(self, ref: Ref) -> None:
         """Something that it should know of has happened."""
-        if isinstance(self.world.due, CalmAgenda):
+        if isinstance(self.world.due, CalmAgenda) and ref in self.world.objects:
             self.world.due.stir(ref)
-        self.world.wake([ref], self.clock.now())
+        else:
+            self.world.wake([ref], self.clock.now())
 
     # --- who goes
 
@@ -235,12 +240,9 @@ class Rehearsal:
             del self._runs_left[ref]
             if ref.name != self.runs[ref].of:
                 rows.append(replace(row, spec=None, generation=row.generation + 1, changed_at=now))
-        if rows:
-            with self.db.write() as connection:
-                kernel.put_objects(connection, [kernel.plain_object(row) for row in rows])
-            for row in rows:
-                self.world.put(row)
-                self.world.wake([row.ref], now)
+        for row in rows:
+            self.world.put(row)
+            self.world.wake([row.ref], now)
         self.bells.at(now + MINUTE_S, self._clear)
 
     def _note_ended(self) -> None:
