@@ -11,6 +11,7 @@ import yaml
 
 from weyr.ledger.prices.catalogue import Catalogue
 from weyr.ledger.terraform import (
+    azure,
     brokers,
     buckets,
     caches,
@@ -46,6 +47,7 @@ PRICERS: Mapping[str, Pricer] = {
     **google.PRICERS,
     **metered.PRICERS,
     **transfer.PRICERS,
+    **azure.PRICERS,
     **brokers.PRICERS,
     **google_compute.PRICERS,
     **guards.PRICERS,
