@@ -1,14 +1,16 @@
 """Who answers where a route's own replicas cannot."""
 
+import contextlib
 import json
 import socket
+import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from elsewhere import elsewhere, make_certificate
-from inference_plane import ROUTE, THING, TOKEN
+from inference_plane import ROUTE, THING, TOKEN, until
 from variants import Trial, Variant, raw, running_trial
 
 from weyr.core.capability import Wanted
@@ -31,13 +33,24 @@ def far(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Variant
 
 
 @pytest.fixture(scope="module")
-def trial(far: tuple[str, Variant], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
-    with running_trial("--limits", str(tmp_path_factory.mktemp("limits") / "limits")) as running:
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("kept")
+
+
+@pytest.fixture(scope="module")
+def trial(far: tuple[str, Variant], kept: Path) -> Iterator[Trial]:
+    with running_trial("--limits", str(kept / "limits"), "--uses", str(kept / "uses")) as running:
         plane = running.plane
         plane.router = LocalRouter(
             plane.home / "routes.json", plane.control, lambda: plane.url, read_secret=lambda _ref: b"sk-far\n"
         )
         yield running
+
+
+def paid(uses: Path) -> int:
+    """What servers elsewhere were paid, as it is kept."""
+    with contextlib.closing(sqlite3.connect(uses)) as db:
+        return int(db.execute("SELECT sum(outside_micros) FROM uses").fetchone()[0] or 0)
 
 
 def chat(trial: Trial) -> tuple[int, bytes]:
@@ -122,7 +135,9 @@ def test_a_server_elsewhere_is_asked_with_its_own_model_and_key(trial: Trial, fa
     assert chat(trial) == (429, b"{}"), "its own refusal is the answer where nobody follows"
 
 
-def test_a_server_elsewhere_is_passed_over_once_its_budget_is_spent(trial: Trial, far: tuple[str, Variant]) -> None:
+def test_a_server_elsewhere_is_passed_over_once_its_budget_is_spent(
+    trial: Trial, far: tuple[str, Variant], kept: Path
+) -> None:
     """1,000 tokens at 1 a million and 500 at 2 cost 2,000 millionths; the second answer reaches the 3,000."""
     url, server = far
     server.answers = lambda got: (200, USAGE)
@@ -131,6 +146,7 @@ def test_a_server_elsewhere_is_passed_over_once_its_budget_is_spent(trial: Trial
     )
     trial.tell(Traffic(fallbacks=(costs,)), absent="a", hold_s=0.05, a=100)
     assert [chat(trial)[0] for _ in range(3)] == [200, 200, 503]
+    until(lambda: paid(kept / "uses") == 4000, "what was paid there is kept for the bill")
 
 
 def test_a_replica_that_dies_leaves_the_request_to_the_next(trial: Trial) -> None:

@@ -46,6 +46,7 @@ def planes_of(home: Home, is_serving: bool = True) -> dict[str, Plane]:
         "inference": (
             *("--routes", str(home.routes), "--spool", str(home.spool)),
             *("--api-keys", str(home.api_keys), "--limits", str(home.limits), *bell),
+            *("--uses", str(home.route_uses)),
         ),
     }
     names = {"s3": "s3", **dict.fromkeys(inference_names(home), "inference")}

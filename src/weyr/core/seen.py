@@ -137,6 +137,18 @@ class ModelFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class RouteUse:
+    """What was asked of a route since then, whatever became of the plane meanwhile: answers with a status below 500,
+    tokens read and written, and what was paid to servers elsewhere that answered in its place."""
+
+    since: float
+    requests: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    outside_micros: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class RouteFacts:
     """An endpoint's route as seen by the plane. `generation` is the routing it has applied.
 
@@ -155,6 +167,7 @@ class RouteFacts:
     last_request_at: float | None = None
     versions: tuple[VersionCounts, ...] = ()
     grpc: str = ""
+    use: RouteUse | None = None
     of: Literal["route"] = "route"
 
 

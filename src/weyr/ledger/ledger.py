@@ -25,6 +25,7 @@ from weyr.ledger.accounts import Cost as Bill
 from weyr.ledger.commitments import terms_of
 from weyr.ledger.days import Days, days_of
 from weyr.ledger.grouping import By, Grouping, key_of, summed
+from weyr.ledger.journal import day_of
 from weyr.ledger.measured import peaks_of
 from weyr.ledger.meters import ms
 from weyr.ledger.node_shares import WHOLE, left_of
@@ -32,8 +33,9 @@ from weyr.ledger.past import WINDOW_MS, pasts_of
 from weyr.ledger.prices import Catalogue, PriceBook
 from weyr.ledger.spans import span_of
 from weyr.ledger.tallies import Turn, in_turn
-from weyr.store import use_peaks
+from weyr.store import counts_by_day, use_peaks
 from weyr.store.charges import Charge, charges, count
+from weyr.store.counts_by_day import Counts
 from weyr.store.ledger import LedgerStore
 
 NOTHING = Reserved()
@@ -125,6 +127,9 @@ class Ledger:
                 meter = turn.of(meter)
                 posting = meters.read(meter, reading, ms(now))
                 self._save(connection, meter, posting, turn)
+                if meters.is_counter(meter.sku) and posting[0].settled != meter.settled:
+                    counted = (posting[0].settled - meter.settled) // meters.COUNTED
+                    counts_by_day.add(connection, meter.account, day_of(ms(now)), meter.sku, counted)
                 again_ms = min(again_ms, meters.next_line_at(posting[0], ms(now)))
         for usage in usages:
             if usage.covers is not None:
@@ -225,6 +230,22 @@ class Ledger:
         """How many lines `charges` gives."""
         with self._store.db.read() as connection:
             return count(connection, stack, from_day, to_day)
+
+    def counts(self, stack: str | None = None, from_day: str = "", to_day: str = "9999") -> Mapping[Account, Counts]:
+        """What was counted of each account's things in these days: answers, tokens, bytes that left."""
+        with self._store.db.read() as connection:
+            return counts_by_day.counts(connection, stack, from_day, to_day)
+
+    def spent_on(self, things: Iterable[ThingId], now: float) -> Mapping[ThingId, int]:
+        """What each of these things has cost since it came up, to this moment."""
+        spent = dict.fromkeys(things, 0)
+        with self._store.db.read() as connection:
+            for ref in sorted({thing.ref for thing in spent}):
+                for meter in self._store.all_meters_of(connection, ref):
+                    if meter.thing in spent:
+                        due = 0 if meter.closed_ms is not None else accounts.unposted_of(meter, ms(now))
+                        spent[meter.thing] += meter.posted_micros + due
+        return spent
 
     def open_meters(self, stack: str | None = None) -> tuple[Meter, ...]:
         """Every meter that is not closed. `weyr down` leaves none."""

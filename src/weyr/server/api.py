@@ -1,5 +1,6 @@
 """Which routes does the API have? The table, by heading, in the order a reader meets them."""
 
+from weyr.ledger.units import Unit
 from weyr.server.routes import ApiRoute, Media, Param, Tag, Where
 
 FORMATS = ("focus", "focus-1.4", "lines")
@@ -215,6 +216,16 @@ MONEY = (
         "of at most 800 days, the last ones.",
         params=(STACK, Param("by", f"What a bar's part stands for: {GROUPINGS}.", default="object"), *_DAYS),
         response="CostDays",
+    ),
+    ApiRoute(
+        "GET", "/v1/cost/units", "cost_units", Tag.MONEY, "Read what one of something costs",
+        "A thousand answers and a million tokens of endpoints and services, with the time that they waited; a training "
+        "run, by the time that it was open in its task; a version of a model or of data, an experiment, by their runs.",
+        params=(
+            STACK, Param("by", "What a row is of.", choices=tuple(Unit), default="endpoint"),
+            Param("weight", "As how many tokens read one that is written counts.", default="4"), *_DAYS,
+        ),
+        response="CostUnits", refusals=((400, "The weight is none."),),
     ),
     ApiRoute(
         "GET", "/v1/cost/lines", "cost_lines", Tag.MONEY, "Export the bill",

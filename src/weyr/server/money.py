@@ -1,7 +1,6 @@
 """How is the bill drawn and exported? The days for a chart, the journal as CSV, and the page that shows both."""
 
 from collections.abc import Iterator
-from datetime import date
 from importlib import resources
 from typing import Any
 
@@ -9,7 +8,6 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 
 from weyr.core.diagnostic import Diagnostic, UserError, did_you_mean
-from weyr.ledger.accounts import month_named
 from weyr.ledger.days import Days
 from weyr.ledger.focus.columns import Format, columns_of
 from weyr.ledger.focus.csv_text import csv_pieces
@@ -17,8 +15,10 @@ from weyr.ledger.focus.rows import Row, Rows, line_row
 from weyr.ledger.grouping import grouping_of
 from weyr.ledger.prices import CURRENCY
 from weyr.server.answers import answering
+from weyr.server.days import days_asked
 from weyr.server.routes import Handler, Media
 from weyr.server.service import Service
+from weyr.server.units import units_json
 
 POLICY = "; ".join((
     "default-src 'none'", "style-src 'unsafe-inline'", "script-src 'unsafe-inline'", "img-src data:",
@@ -28,22 +28,22 @@ POLICY = "; ".join((
 
 
 def money_handlers(service: Service) -> dict[str, Handler]:
-    """cost_days, cost_lines, count_lines, cost_page."""
+    """cost_days, cost_lines, count_lines, cost_units, cost_page."""
 
     def cost_days(request: Request, _body: object) -> object:
-        first, last = _days(request)
+        first, last = days_asked(request)
         by, stack = grouping_of(request.query_params.get("by", "object")), request.query_params.get("stack") or None
         return days_json(service.weyr.ledger.days(stack, by, service.billed_at(), first, last))
 
     def cost_lines(request: Request, _body: object) -> Response:
-        first, last = _days(request)
+        first, last = days_asked(request)
         format = _format(request.query_params.get("format", Format.FOCUS.value))
         rows = _rows(service, format, request.query_params.get("stack") or None, first, last)
         pieces = csv_pieces(columns_of(format), rows)
         return StreamingResponse(pieces, media_type=f"{Media.CSV.value}; charset=utf-8", headers=_named(format, first))
 
     def count_lines(request: Request, _body: object) -> object:
-        return {"lines": service.weyr.ledger.count(request.query_params.get("stack") or None, *_days(request))}
+        return {"lines": service.weyr.ledger.count(request.query_params.get("stack") or None, *days_asked(request))}
 
     page = resources.files("weyr.server").joinpath("cost.html").read_text(encoding="utf-8")
     headers = {"Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer"}
@@ -52,6 +52,7 @@ def money_handlers(service: Service) -> dict[str, Handler]:
         "cost_days": answering(cost_days),
         "cost_lines": answering(cost_lines),
         "count_lines": answering(count_lines),
+        "cost_units": answering(lambda request, _body: units_json(service, request)),
         "cost_page": answering(lambda _request, _body: HTMLResponse(page, headers=headers)),
     }
 
@@ -74,29 +75,6 @@ def _rows(service: Service, format: Format, stack: str | None, first: str, last:
         return (line_row(charge) for charge in charges)
     made = Rows(service.weyr.catalogue.books, stack, service.weyr.ledger.coverages())
     return (row for charge in charges for row in made.of(charge))
-
-
-def _days(request: Request) -> tuple[str, str]:
-    """The days that were asked for, empty where none were. Raises: UserError."""
-    query = request.query_params
-    first, last = (_day(name, query.get(name, "")) for name in ("from", "to"))
-    if period := query.get("period"):
-        if first or last:
-            raise UserError(Diagnostic("Days twice", "A period has its own days: give it, or from and to, not both."))
-        month = month_named(period)
-        return month.first_day, month.last_day
-    if first and last and last < first:
-        detail = f"{last} is before {first}: there is no day between them."
-        raise UserError(Diagnostic("No days", detail, suggestion=f"--from {last} --to {first}"))
-    return first, last
-
-
-def _day(name: str, text: str) -> str:
-    try:
-        return date.fromisoformat(text).isoformat() if text else ""
-    except ValueError as e:
-        detail = f"{name} is a day such as 2026-11-22, not {text[:40]!r}."
-        raise UserError(Diagnostic("Invalid value", detail)) from e
 
 
 def _format(text: str) -> Format:

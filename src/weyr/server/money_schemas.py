@@ -1,7 +1,7 @@
 """What do the bodies of money look like? Bills, their days, and what could be spent less."""
 
 from weyr.ledger.advice.values import Confidence, Rule
-from weyr.server.schema_words import COUNT, MICROS, TEXT, Schema, listed, maybe, of, record, told, words
+from weyr.server.schema_words import COUNT, MICROS, MOMENT, TEXT, Schema, listed, maybe, of, record, told, words
 
 _SAVING = {
     "id": "digits:job/train:oversized", "rule": "oversized", "stack": "digits", "ref": "job/train",
@@ -12,6 +12,15 @@ _SAVING = {
 }  # fmt: skip
 
 _TEAM = {"name": "vision", "members": ["ann", "bob"]}
+
+_UNIT = {
+    "key": "digits:endpoint/digits", "micros": 96_000, "requests": 12_000, "tokens_in": 0, "tokens_out": 0,
+    "per_thousand_requests_micros": 8_000, "per_million_tokens_in_micros": None, "per_million_tokens_out_micros": None,
+}  # fmt: skip
+_OF_SOME = (
+    "requests", "tokens_in", "tokens_out", "runs", "per_thousand_requests_micros", "per_million_tokens_in_micros",
+    "per_million_tokens_out_micros", "per_run_micros", "name", "experiment", "status", "task", "started_at", "ended_at",
+)  # fmt: skip
 
 MONEY_SCHEMAS: dict[str, Schema] = {
     "Teams": record("Every team.", {"teams": listed(of("Team"))}, {"teams": [_TEAM]}),
@@ -100,6 +109,28 @@ MONEY_SCHEMAS: dict[str, Schema] = {
         "What one key cost on each day.",
         {"key": TEXT, "micros": listed(MICROS)},
         {"key": "digits:job/train", "micros": [310]},
+    ),
+    "CostUnits": record(
+        "What one of something costs.",
+        {"currency": TEXT, "by": TEXT, "weight": COUNT, "rows": listed(of("CostUnit"))},
+        {"currency": "USD", "by": "endpoint", "weight": 4, "rows": [_UNIT]},
+    ),
+    "CostUnit": record(
+        "An endpoint, a run, or a version that runs made or read: what it cost, and what of that one is.",
+        {
+            "key": told(TEXT, "An object, a run's id, NAME@VERSION, or an experiment's name."),
+            "micros": MICROS,
+            **dict.fromkeys(("requests", "tokens_in", "tokens_out", "runs"), COUNT),
+            "per_thousand_requests_micros": maybe(MICROS),
+            "per_million_tokens_in_micros": maybe(MICROS),
+            "per_million_tokens_out_micros": maybe(MICROS),
+            "per_run_micros": MICROS,
+            **dict.fromkeys(("name", "experiment", "status", "task"), TEXT),
+            "started_at": MOMENT,
+            "ended_at": maybe(MOMENT),
+        },
+        _UNIT,
+        _OF_SOME,
     ),
     "LineCount": record("How many rows an export has.", {"lines": COUNT}, {"lines": 1440}),
 }

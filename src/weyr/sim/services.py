@@ -16,6 +16,7 @@ from weyr.core.seen import (
     NoticeFacts,
     Present,
     RouteFacts,
+    RouteUse,
     SecretFacts,
     Seen,
     VersionFacts,
@@ -135,6 +136,7 @@ class SimRoutes(Shelf):
         self._load: dict[str, RouteFacts] = {}
         self.traffic: dict[str, Asked] = {}
         """Callers of their own, by route."""
+        self._uses: dict[str, RouteUse] = {}
 
     def load(
         self,
@@ -151,6 +153,25 @@ class SimRoutes(Shelf):
             last_request_at=self._clock.now(),
             versions=tuple(versions),
         )
+
+    def ask(self, route: str, requests: int = 0, tokens_in: int = 0, tokens_out: int = 0, outside: int = 0) -> None:
+        """Somebody asked this of a route that is there; `outside` is what others were paid for it."""
+        use = self._uses[route]
+        self._uses[route] = replace(
+            use,
+            requests=use.requests + requests,
+            tokens_in=use.tokens_in + tokens_in,
+            tokens_out=use.tokens_out + tokens_out,
+            outside_micros=use.outside_micros + outside,
+        )
+
+    def _keep(self, want: Wanted) -> None:
+        super()._keep(want)
+        self._uses.setdefault(_route(want).route, RouteUse(self._clock.now()))
+
+    def _let_go(self, id: ThingId) -> bool:
+        self._uses.pop(_route(self._wanted[id]).route, None)
+        return True
 
     def _begin(self, want: Wanted, prior: Wanted | None) -> Refused | None:
         if problems := problems_of(_route(want)):
@@ -172,7 +193,14 @@ class SimRoutes(Shelf):
         counted = {counts.name for counts in load.versions}
         fresh = tuple(self._counted(version) for version in body.versions if version.name not in counted)
         versions = (*load.versions, *fresh)
-        told = replace(load, generation=want.generation, url=url, replicas=replicas, versions=versions)
+        told = replace(
+            load,
+            use=self._uses.get(body.route),
+            generation=want.generation,
+            url=url,
+            replicas=replicas,
+            versions=versions,
+        )
         return replace(told, grpc="sim:8001" if body.grpc else "")
 
     def _counted(self, version: RouteVersion) -> VersionCounts:

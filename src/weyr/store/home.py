@@ -39,6 +39,11 @@ class Home:
         return self.path / "api-keys.json"
 
     @property
+    def route_uses(self) -> Path:
+        """What was asked of each route."""
+        return self.path / "route-uses.db"
+
+    @property
     def limits(self) -> Path:
         """What callers of endpoints have used of their limits."""
         return self.path / "limits.table"

@@ -12,7 +12,7 @@ from weyr.core.artifacts import Place
 from weyr.core.seen import ModelFacts
 from weyr.store.database import Database
 from weyr.store.tables.tracking import experiments, logged_models, run_tags, runs
-from weyr.tracking import overview
+from weyr.tracking import costed, overview
 from weyr.tracking.entities import Metric, Page, Run, RunStatus, View
 from weyr.tracking.experiments import Experiments
 from weyr.tracking.inputs import dataset_summaries
@@ -77,6 +77,10 @@ class Tracking:
     def runs(self, stack: str | None = None) -> list[overview.RunSummary]:
         """The runs of one stack, or of all, newest first."""
         return overview.run_summaries(self._db, stack)
+
+    def task_runs(self, stack: str | None, from_ms: int, to_ms: int) -> list[costed.TaskRun]:
+        """The runs that tasks began in a time, newest first, with what they read and made."""
+        return costed.task_runs(self._db, stack, from_ms, to_ms)
 
     def run(self, run_id: str) -> overview.RunDetail | None:
         """A run with its metrics' histories."""

@@ -17,6 +17,7 @@ from weyr.cli.group import Session, verb, verb_app, whole_verb
 from weyr.cli.money import bill_line
 from weyr.cli.options import AsJson, Stack, Timeout, Yes
 from weyr.cli.screen import put, put_json, say, table
+from weyr.cli.unit_table import units
 from weyr.core.diagnostic import Diagnostic, UserError
 from weyr.core.units import money_text
 
@@ -143,6 +144,7 @@ def advise(
         say(f"Nothing is wasted, as far as was seen. Idle is what did nothing for {idle}.")
 
 
+verb(app, "weyr cost units\nweyr cost units --by run", "units")(units)
 for _example, _name, _function in BOOKKEEPING:
     verb(app, _example, _name)(_function)
 

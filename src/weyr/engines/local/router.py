@@ -18,7 +18,7 @@ from weyr.core.diagnostic import EngineSilent
 from weyr.core.plain import value_of
 from weyr.core.ref import NAME, Ref, ThingId
 from weyr.core.routes import RouteBody, VersionCounts, problems_of
-from weyr.core.seen import Absent, Present, RouteFacts, Seen, Unknown
+from weyr.core.seen import Absent, Present, RouteFacts, RouteUse, Seen, Unknown
 from weyr.engines.local.control import NoAnswer, PlaneDown, ask
 from weyr.engines.local.grpc_door import GrpcDoor
 from weyr.engines.local.plane_stats import merged
@@ -166,6 +166,7 @@ class LocalRouter:
             errors=served.get("errors", 0),
             last_request_at=served.get("last_request_at"),
             versions=value_of(tuple[VersionCounts, ...], served.get("versions", [])),
+            use=value_of(RouteUse, use) if (use := served.get("use")) else None,
             grpc=self._grpc.address(kept[1].body) if self._grpc and kept else "",
         )
         return Present(facts, kept[1].generation if kept else facts.generation)

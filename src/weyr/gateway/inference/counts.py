@@ -10,7 +10,7 @@ class Counts:
     """The counts of one version from the plane's start, as `VersionCounts` says."""
 
     __slots__ = (
-        "buckets", "errors", "latency_squares", "latency_sum_s", "measure", "missed", "name", "outcome_squares",
+        "buckets", "errors", "kept", "latency_squares", "latency_sum_s", "measure", "missed", "name", "outcome_squares",
         "outcome_sum", "outcomes", "requests", "shadow_compared", "shadow_differed", "shadow_dropped",
         "shadow_failed", "shadow_longer_s", "worked", "worked_s",
     )  # fmt: skip
@@ -31,6 +31,8 @@ class Counts:
         self.shadow_compared = self.shadow_differed = self.shadow_failed = self.shadow_dropped = 0
         self.shadow_longer_s = 0.0
         self.measure = Measure()
+        self.kept = (0, 0, 0)
+        """Answers, tokens read and written that are kept already: `uses`."""
 
     def answered(self, status: int, latency_s: float) -> None:
         """It answered a request."""

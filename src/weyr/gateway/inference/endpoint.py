@@ -56,6 +56,8 @@ class Endpoint:
         self.waiting = WaitingLine(self._has_room)
         self.inflight = 0
         self.requests = 0
+        self.kept_requests = 0
+        """So many requests had come when what they used was last kept: `uses`."""
         self.errors = 0
         self.last_request_at: float | None = None
         self.nobody = Counts(NO_VERSION)

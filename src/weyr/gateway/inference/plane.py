@@ -14,6 +14,7 @@ from weyr.gateway.inference.capture import Payloads
 from weyr.gateway.inference.doorbell import Doorbell
 from weyr.gateway.inference.table import Table
 from weyr.gateway.inference.tally import Tally
+from weyr.gateway.inference.uses import Uses
 from weyr.wire.otlp import Exporter
 from weyr.wire.process import bound_log
 
@@ -52,7 +53,8 @@ class Bounds:
 class Plane:
     """The plane's shared state. `refusals` counts answers, by status, that belong to no endpoint.
 
-    Takes `limits`, the file that what callers used is kept in; without one it is forgotten with the process.
+    Takes `limits`, the file that what callers used is kept in, and `uses`, that for what was asked of routes; without
+    one it is forgotten with the process.
     """
 
     teller: "Teller"
@@ -60,12 +62,13 @@ class Plane:
 
     def __init__(
         self, table: Table, callers: Callers, audit: AuditTrail, bounds: Bounds,
-        payloads: Payloads | None = None, limits: Path | None = None,
+        payloads: Payloads | None = None, limits: Path | None = None, uses: Path | None = None,
     ) -> None:  # fmt: skip
         self.loop = asyncio.get_running_loop()
         self.table = table
         self.callers = callers
         self._limits_file = limits
+        self.uses = Uses(uses)
         self.audit = audit
         self.bounds = bounds
         self.doors: set[Door] = set()

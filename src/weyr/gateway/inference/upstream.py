@@ -33,6 +33,7 @@ class Upstream:
         self.port = parts.port or (443 if self.is_secure else 80)
         self._netloc, self._base = parts.netloc.rpartition("@")[2], parts.path.rstrip("/")
         self._subject = Subject(f"{route} to {told.url}")
+        self._micros = 0.0
 
     async def dial(self, loop: asyncio.AbstractEventLoop, protocol: Callable[[], P]) -> P:
         """A connection of its own for each request: a stale one would cost a request that must not be sent twice.
@@ -82,8 +83,15 @@ class Upstream:
     def paid(self, tally: Tally, tokens: tuple[int, int]) -> None:
         """What an answer cost."""
         micros = (tokens[0] * self.told.prompt_micros + tokens[1] * self.told.completion_micros) / 1e6
+        self._micros += micros
         if micros:
             tally.charge((self._subject,), 0.0, micros, time.time())
+
+    def take_micros(self) -> int:
+        """What was paid since this was last asked, in whole millionths; the rest is told another time."""
+        micros = int(self._micros)
+        self._micros -= micros
+        return micros
 
 
 @lru_cache(maxsize=1)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from weyr.core.commitments import FEE, USED
 from weyr.core.metering import Price
+from weyr.core.route_usage import OUTSIDE
 from weyr.core.units import HOUR_S, MICROS, MONTH_S
 from weyr.ledger.prices import NODE_MONEY
 
@@ -52,11 +53,12 @@ _BASES = {
     "egress.": ("GiB", 2**30),
     "requests.": ("Requests", 1),
     "tokens.": ("Tokens", 1),
+    "outside.": ("USD", MICROS),
 }
 """The unit of a SKU that begins so, and how much of the meter's quantity is one of it."""
 _MONEY = (NODE_MONEY, FEE, USED)
 """Their quantity is money itself."""
-_COUNTED = ("egress.", "requests.", "tokens.")
+_COUNTED = ("egress.", "requests.", "tokens.", "outside.")
 _TIMES = {HOUR_S: "Hours", MONTH_S: "Months", 86_400: "Days", 1: "Seconds", 60: "Minutes"}
 _HOUR_MS, _SECOND_MS = HOUR_S * 1000, 1000
 
@@ -81,6 +83,8 @@ def priced_in(sku: str, price: Price) -> tuple[Measure, int]:
     if sku in _MONEY:
         # Its quantity is the node's own price: one of a US dollar's worth costs a dollar.
         return Measure("USD", MICROS * _HOUR_MS), MICROS
+    if sku == OUTSIDE:
+        return Measure("USD", MICROS * _SECOND_MS), MICROS
     unit, per_unit = _base(sku)
     used_per_unit = price.per_quantity * price.per_s * 1000
     many = price.per_quantity // per_unit

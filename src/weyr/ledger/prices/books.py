@@ -15,6 +15,7 @@ import yaml
 from weyr.core.commitments import FEE
 from weyr.core.diagnostic import Diagnostic, UserError, did_you_mean
 from weyr.core.metering import Price
+from weyr.core.route_usage import OUTSIDE, SERVED, TOKENS_IN, TOKENS_OUT
 from weyr.core.units import HOUR_S, MICROS, MONTH_S, Money, size_text
 from weyr.ledger.prices.rates import price_of
 
@@ -51,6 +52,13 @@ _SIZED = frozenset(sku for pair in _WHOLE for sku in pair)
 _INCLUDED = Price(0, 1, 1)
 _FREE_AT_HOME = (REQUESTS_WRITE, REQUESTS_READ, EGRESS_LOCAL, EGRESS_FAR)
 """Who owns the machine has paid for these with it."""
+_EVERYWHERE = {
+    **dict.fromkeys((NODE_MONEY, FEE), Price(1, 1, HOUR_S)),
+    # An answer of one's own replicas is paid with them; one of somebody elsewhere costs what he asks.
+    **dict.fromkeys((SERVED, TOKENS_IN, TOKENS_OUT), _INCLUDED),
+    OUTSIDE: Price(1, 1, 1),
+}
+"""Prices that are the same in every book."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +85,7 @@ class PriceBook:
         return hashlib.sha256("\n".join(told).encode()).hexdigest()[:12]
 
     def price(self, sku: str) -> Price | None:
-        return Price(1, 1, HOUR_S) if sku in (NODE_MONEY, FEE) else self.prices.get(sku)
+        return _EVERYWHERE[sku] if sku in _EVERYWHERE else self.prices.get(sku)
 
     def monthly_micros(self, sku: str, quantity: int, hours: float, before: int = 0) -> int | None:
         """What `quantity` of `sku` costs for `hours` of a month; None where no price is known.

@@ -2,6 +2,7 @@
 
 from weyr.core.capability import Capability
 from weyr.core.kind import Kind, Layer
+from weyr.core.route_usage import route_usage
 from weyr.core.task_usage import task_usage
 from weyr.kinds.compute.service.checks import checks
 from weyr.kinds.compute.service.closing import WAKE, refuses
@@ -19,7 +20,7 @@ KIND = Kind(
     decide=decide,
     capabilities=(Capability.TASKS, Capability.TRAFFIC),
     memory=ServiceMemory,
-    usage=lambda _spec, things: task_usage(things),
+    usage=lambda _spec, things: (*task_usage(things), *route_usage(things)),
     estimate=estimate,
     assumes=assumes,
     markets=on_markets,
