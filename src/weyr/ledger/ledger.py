@@ -30,7 +30,7 @@ from weyr.ledger.measured import peaks_of
 from weyr.ledger.meters import ms
 from weyr.ledger.node_shares import WHOLE, left_of
 from weyr.ledger.past import WINDOW_MS, pasts_of
-from weyr.ledger.prices import Catalogue, PriceBook
+from weyr.ledger.prices import CPU, Catalogue, PriceBook
 from weyr.ledger.spans import span_of
 from weyr.ledger.tallies import Turn, in_turn
 from weyr.store import counts_by_day, use_peaks
@@ -221,6 +221,12 @@ class Ledger:
         """What each commitment last said, by its absolute ref."""
         with self._store.db.read() as connection:
             return {terms.ref.absolute: terms.coverage for terms in covering.known(connection)}
+
+    def covered_micros_per_hour(self, stack: str, book: str) -> int:
+        """What of a stack's use at a book its own commitments cover in an hour, at prices on demand."""
+        with self._store.db.read() as connection:
+            stand = [t for t in covering.known(connection) if t.until_ms is None and t.ref.stack == stack]
+        return sum(t.covered_micros_per_hour for t in stand if t.coverage.covers(book, CPU))
 
     def charges(self, stack: str | None = None, from_day: str = "", to_day: str = "") -> Iterator[Charge]:
         """Every line that counts for these days, as it is read."""

@@ -46,8 +46,11 @@ def advice_of(weyr: Weyr, stack: str, now: float, looked: Looked) -> tuple[Savin
         first_ms = max(begins, from_ms)
         hours = (looked.now_ms - first_ms) // (HOUR_S * 1000)
         if hours * HOUR_S >= WEEK_S:
-            offers = terms_for(books[name], weyr.catalogue.all_offers)
-            found += commitments_of(name, hourly_spending(own, first_ms, hours), offers, looked)
+            book = books[name]
+            mine = [meter for meter in own if meter.book == book.name]
+            hourly = hourly_spending(mine, first_ms, hours, weyr.ledger.covered_micros_per_hour(name, book.name))
+            taken = {ref.name for ref in specs if ref.stack == name and ref.kind == "commitment"}
+            found += commitments_of(name, hourly, terms_for(book, weyr.catalogue.all_offers), looked, taken)
     return tuple(found)
 
 

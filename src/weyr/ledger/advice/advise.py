@@ -1,6 +1,7 @@
 """What is wasted? Every rule over every object, dearest first. Pure."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from weyr.core.ref import Ref
 from weyr.core.units import HOUR_S, MONTH_S, money_text
@@ -12,6 +13,7 @@ from weyr.ledger.advice.spot import spot
 from weyr.ledger.advice.storage import old_checkpoints, unused_buckets
 from weyr.ledger.advice.traffic import no_traffic
 from weyr.ledger.advice.values import Looked, Rule, Saving, Subject
+from weyr.ledger.journal import DAY_MS, day_of
 
 Judge = Callable[[Subject, Looked], Iterator[Saving]]
 
@@ -27,7 +29,9 @@ def savings_of(subjects: Iterable[Subject], looked: Looked) -> tuple[Saving, ...
     return tuple(sorted(worth, key=lambda s: (s.micros_per_month is None, -(s.micros_per_month or 0), s.id)))
 
 
-def commitments_of(stack: str, hourly: Sequence[int], offers: Iterable[Terms], looked: Looked) -> tuple[Saving, ...]:
+def commitments_of(
+    stack: str, hourly: Sequence[int], offers: Iterable[Terms], looked: Looked, taken: Collection[str] = ()
+) -> tuple[Saving, ...]:
     """The commitment that would have saved most on a stack's own past. Less than a week says nothing of a year."""
     if len(hourly) * HOUR_S < WEEK_S:
         return ()
@@ -46,7 +50,20 @@ def commitments_of(stack: str, hourly: Sequence[int], offers: Iterable[Terms], l
     by_hand = f"it binds for {best.terms.months} months: buy it with the provider, and write it down as a commitment"
     ref = Ref(stack, "stack", stack)
     confidence = sureness(best.hours * HOUR_S / 4)  # four weeks, for a year
-    return (Saving(Rule.COMMITMENT, ref, detail, monthly, confidence, by_hand=by_hand),)
+    if best.terms.machine is None:
+        return (Saving(Rule.COMMITMENT, ref, detail, monthly, confidence, by_hand=by_hand),)
+    until = day_of(looked.now_ms + best.terms.months // 12 * 365 * DAY_MS)
+    change = best.changed(Ref(stack, "commitment", _free_name(best.terms.machine.book, taken)), until)
+    detail += f" Buy {best.machines} with the provider first; the change only writes down that it was bought."
+    owed = f"{money_text(best.paid_micros_per_hour)} per hour is owed for {best.terms.months} months, used or not"
+    return (Saving(Rule.COMMITMENT, ref, detail, monthly, confidence, (change,), by_hand, owed),)
+
+
+def _free_name(book: str, taken: Collection[str]) -> str:
+    """A name of the machine for the commitment that no other has."""
+    name = re.sub(r"[^a-z0-9]+", "-", book.rpartition("/")[2].lower()).strip("-")
+    name = f"m-{name}"[:36] if not name[:1].isalpha() else name[:36]
+    return next(each for each in (name, *(f"{name}-{n}" for n in range(2, 1000))) if each not in taken)
 
 
 def total_micros(savings: Iterable[Saving]) -> int:

@@ -6,11 +6,12 @@ from random import Random
 
 import pytest
 
+from weyr.core.commitments import Form
 from weyr.core.metering import Meter, Price
 from weyr.core.ref import Ref, ThingId
 from weyr.ledger.advice.advise import commitments_of
-from weyr.ledger.advice.commitment import HOUR_MS, Terms, best_commitment, hourly_spending, terms_for
-from weyr.ledger.advice.values import Looked, Rule
+from weyr.ledger.advice.commitment import HOUR_MS, Sold, Terms, best_commitment, hourly_spending, terms_for
+from weyr.ledger.advice.values import Change, Looked, Rule
 from weyr.ledger.prices import Catalogue, Machine, Offer, Purchase
 
 YEAR = Terms("a year of compute", 300, 12)
@@ -59,6 +60,49 @@ def test_only_the_part_that_is_always_there_is_committed_to() -> None:
     assert saving.micros_per_month == round(0.3 * 2 * DOLLAR * 730)
     assert saving.changes == ()
     assert "70 % of the hours" in saving.detail
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_machines_are_committed_to_by_the_number_and_no_other_number_saves_more(seed: int) -> None:
+    """Half a machine cannot be reserved: the best is one of the two numbers around what would be best by amount."""
+    dice = Random(seed)
+    sold = Sold("aws/g5.xlarge", Form.RESERVED_INSTANCES, DOLLAR, 631_000)
+    terms = Terms("offer", 369, 12, "list", sold)
+    hourly = [dice.choice((0, 1, 2, 5)) * dice.randrange(2 * DOLLAR) for _ in range(200)]
+
+    def saved(count: int) -> int:
+        return sum(min(use, count * DOLLAR) for use in hourly) - count * sold.micros * len(hourly)
+
+    best = best_commitment(hourly, terms)
+    most = max(range(12), key=saved)
+    assert (best.saved_micros if best else 0) == saved(most)
+    assert best is None or best.paid_micros_per_hour == best.machines * sold.micros
+
+
+def test_the_change_is_the_commitment_as_a_file_declares_it() -> None:
+    """It is applied only when it is named, because it says that money is owed for a year; an object of that name that
+    is there already stays."""
+    sold = Sold("aws/g5.xlarge", Form.RESERVED_INSTANCES, DOLLAR, 634_000)
+    offers = [Terms("offer", 366, 12, "list", sold)]
+    day = 1_795_348_800_000  # 2026-11-22
+    (saving,) = commitments_of("digits", [2 * DOLLAR] * 168, offers, Looked(day), {"g5-xlarge"})
+    assert saving.changes == (
+        Change(Ref("digits", "commitment", "g5-xlarge-2"), (), {
+            "form": "reserved_instances", "covers": ["aws/g5.xlarge"], "count": 2, "hourly": "0.634 USD", "term": "1y",
+            "until": "2027-11-22",
+        }),
+    )  # fmt: skip
+    assert saving.loses == "1.27 per hour is owed for 12 months, used or not"
+
+
+def test_what_is_covered_already_is_not_bought_again() -> None:
+    """Whoever has bought what the finding said is not told to buy it once more."""
+    meter = Meter(
+        ThingId(Ref("digits", "job", "train"), "1"), "task.cpu", "own", Price(DOLLAR, 1000, 3600), 0, quantity=1000,
+        run_since_ms=0,
+    )  # fmt: skip
+    assert hourly_spending([meter], 0, 2, DOLLAR) == [0, 0]
+    assert hourly_spending([replace(meter, sku="storage.standard")], 0, 2) == [0, 0]
 
 
 def test_less_than_a_week_says_nothing_of_a_year() -> None:

@@ -40,7 +40,8 @@ class Confidence(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One field of one object as it should stand in the stack file. `value` None takes the field out."""
+    """One field of one object as it should stand in the stack file. `value` None takes the field out; without a path it
+    is the whole object."""
 
     ref: Ref
     path: tuple[str, ...]
@@ -49,7 +50,7 @@ class Change:
 
     @property
     def text(self) -> str:
-        where = f"{self.ref} {'.'.join(self.path)}"
+        where = f"{self.ref} {'.'.join(self.path)}".rstrip()
         return f"{where}: out" if self.value is None else f"{where}: {written(self.value)}"
 
 
