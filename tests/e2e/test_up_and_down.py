@@ -4,7 +4,7 @@ import json
 import subprocess
 from pathlib import Path
 
-from one_user import User
+from one_user import User, until
 from stacks import SMALL, serving
 
 
@@ -24,6 +24,17 @@ def test_a_stack_comes_up_answers_and_goes_without_a_trace(user: User, model_fol
     assert "accuracy" in user.weyr("runs", runs[0]["run_id"]).out
     told = {event["event"]: event["at"] for event in user.events()}
     assert told["gate.passed"] - told["attempt.ended"] < 10, "the gate did not wait for the loop's slow look"
+
+    until(lambda: any(row["requests"] for row in user.asked("cost", "units")["rows"]), "its answer is counted")
+    (served,) = user.asked("cost", "units")["rows"]
+    assert (served["key"], served["requests"]) == ("whole:endpoint/sorter", 1)
+    assert served["per_thousand_requests_micros"] == 1000 * served["micros"] > 0
+    (trained,) = user.asked("cost", "units", "--by", "run")["rows"]
+    assert (trained["key"], trained["task"]) == (runs[0]["run_id"], "whole:job/train#1")
+    (version,) = user.asked("cost", "units", "--by", "model")["rows"]
+    assert (version["key"], version["micros"]) == ("whole-sorter@1", trained["micros"])
+    by_model = {row["key"]: row["micros"] for row in user.asked("cost", "--by", "model")["rows"]}
+    assert by_model["sorter"] >= trained["micros"] + served["micros"] > served["micros"], "training and serving"
 
     assert "whole is gone" in user.weyr("down", "--yes").out
     assert user.remains() == []
