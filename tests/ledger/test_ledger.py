@@ -168,7 +168,7 @@ def test_a_budget_sees_the_month_to_this_moment_and_its_forecast(db: Database, l
 def test_an_unpriced_thing_is_named(db: Database, ledger: Ledger) -> None:
     """No price for spot on this machine: the bill says which SKU is missing from it."""
     with db.write() as connection:
-        ledger.read(connection, TRAIN, [Usage("1", CPU_SPOT, 1000, NOON)], "aws/g5.xlarge", NOON + 100)
+        ledger.read(connection, TRAIN, [Usage("1", CPU_SPOT, 1000, NOON)], "aws/c7i.large", NOON + 100)
     cost = ledger.cost("digits", By.OBJECT, NOON + 100)
     assert cost.unpriced == (CPU_SPOT,)
     assert cost.total_micros == 0

@@ -1,29 +1,30 @@
 """What does the ledger know that a plan's price rests on? Past use, what was spent, and how prices may turn out."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from weyr.core.decision import Spend
 from weyr.core.kind import Kinds
 from weyr.core.ref import Ref
 from weyr.ledger.ledger import Ledger
-from weyr.ledger.prices import CPU, CPU_SPOT, MEMORY, MEMORY_SPOT, Catalogue, PriceBook
+from weyr.ledger.prices import CPU, Catalogue
+from weyr.ledger.prices.spot_ends import spot_ends
 from weyr.stack.costs import Known
 from weyr.stack.stack import Stack
-
-_SPOT = ((CPU_SPOT, CPU), (MEMORY_SPOT, MEMORY))
 
 
 def foreseen(ledger: Ledger, catalogue: Catalogue, stack: Stack, kinds: Kinds, now: float) -> Known:
     """Everything that is known of the stack's cost at this moment beside its file."""
     book = catalogue.book(stack.price_as)
     others = tuple(other for name, other in catalogue.books.items() if name != book.name and CPU in other.prices)
+    low, high = spot_ends(catalogue, book)
     return Known(
         usage=stack.usage,
         past=ledger.pasts(stack.name, now),
-        high=dearest(book),
+        low=low,
+        high=high,
         others=others,
         spends=dict(_spends(ledger, stack, kinds, now)),
+        prices_version=f"{book.version} {catalogue.version}",
     )
 
 
@@ -33,9 +34,3 @@ def _spends(ledger: Ledger, stack: Stack, kinds: Kinds, now: float) -> Iterator[
         if limits is not None:
             limit = limits(ref, item.spec)
             yield ref, ledger.spend(limit.reach, limit.every, now)
-
-
-def dearest(book: PriceBook) -> PriceBook:
-    """The book with spot at its dearest: nobody pays more for it than on demand, and near that it may come."""
-    spot = {spot: book.prices[on_demand] for spot, on_demand in _SPOT if {spot, on_demand} <= set(book.prices)}
-    return replace(book, prices={**book.prices, **spot})

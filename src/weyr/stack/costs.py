@@ -57,6 +57,7 @@ class Known:
     `usage` is what somebody says of it, `past` what its own meters counted. `low` and `high` are the price book as it
     may turn out at its ends, the same one where its prices are certain. `others` are books to compare it with. `spends`
     is what each budget has counted in its running period. `may_pass`: whoever asks allows it to pass its budgets.
+    `prices_version` names exactly the prices that all of it is reckoned with.
     """
 
     usage: Usage = field(default_factory=dict)
@@ -66,6 +67,7 @@ class Known:
     others: Sequence[Any] = ()
     spends: Mapping[Ref, Spend] = field(default_factory=dict)
     may_pass: bool = False
+    prices_version: str = ""
 
 
 NOTHING_KNOWN = Known()

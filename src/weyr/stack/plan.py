@@ -96,6 +96,7 @@ def make_plan(
         made_at=made_at,
         budgets=_budgets(wanted, kinds, costs, known),
         may_pass=known.may_pass,
+        prices_version=known.prices_version,
         was_on=world.on if world.parent and world.on != on else None,
     )
     return replace(plan, id=_id_of(plan))
@@ -302,12 +303,19 @@ def _generations(world: World) -> dict[str, int]:
 
 
 def _id_of(plan: Plan) -> str:
-    """A hash of everything that is done and why it may be, but not of when and where it was written, nor of what
-    changes by itself from one minute to the next: what was spent, and what the meters say of use."""
+    """A hash of everything that is done and why it may be, with the prices and the figures that somebody gave, but not
+    of when and where it was written, nor of what changes by itself from one minute to the next: what was spent, and
+    what the meters say of use."""
     steps = tuple(replace(step, place=None) for step in plan.steps)
-    costs = tuple(ObjectCost(cost.ref, Amount(), Amount()) if _is_measured(cost) else cost for cost in plan.costs)
+    costs = tuple(_said(cost) if _is_measured(cost) else cost for cost in plan.costs)
     text = to_json(Plan, replace(plan, steps=steps, findings=(), made_at="", costs=costs, budgets=()))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _said(cost: ObjectCost) -> ObjectCost:
+    """What of a measured cost does not move by itself: the figures that somebody gave."""
+    said = tuple(one for one in cost.assumptions if one.origin is not Origin.MEASURED)
+    return ObjectCost(cost.ref, Amount(), Amount(), assumptions=said)
 
 
 def _is_measured(cost: ObjectCost) -> bool:

@@ -214,6 +214,7 @@ class Plan:
     made_at: str = ""
     budgets: tuple[BudgetLeft, ...] = ()
     may_pass: bool = False
+    prices_version: str = ""
     """Whoever made it allows it to pass its budgets."""
 
     was_on: On | None = None

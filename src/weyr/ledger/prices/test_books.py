@@ -73,7 +73,7 @@ def test_an_unknown_price_is_none_and_never_zero() -> None:
     assert CATALOGUE.price(DEFAULT_BOOK, "task.gpu") is None
     assert CATALOGUE.price("aws/none", CPU) is None
     assert CATALOGUE.book("aws/s3-standard").monthly_micros(CPU, 1000, 1) is None
-    assert CATALOGUE.book("aws/g5.xlarge").price(CPU_SPOT) is None
+    assert CATALOGUE.book("aws/c7i.large").price(CPU_SPOT) is None
 
 
 def test_an_unknown_book_is_refused_with_the_nearest_name() -> None:
