@@ -264,3 +264,10 @@ def test_what_makes_nothing_in_a_cloud_is_free() -> None:
 def test_no_type_is_both_priced_and_free() -> None:
     """A type on both lists would be priced, and its entry among the free ones would be a lie."""
     assert not [kind for kind in PRICERS if is_free(kind)]
+
+
+@pytest.mark.parametrize(("region", "usd"), [("us-west-2", "8"), ("eu-central-1", "9.52"), ("sa-east-1", "15.2")])
+def test_a_volume_has_its_own_price_in_each_region(region: str, usd: str) -> None:
+    """100 GB of gp3 are 8.00 in Virginia and Oregon, and more elsewhere."""
+    volume = Resource("aws_ebs_volume.v", "aws_ebs_volume", {"type": "gp3", "size": 100}, region)
+    assert estimate(Resources((volume,)), NO_USAGE, Catalogue.shipped(), DAY).total == Decimal(usd)
