@@ -120,7 +120,9 @@ def test_a_spent_budget_stops_what_spends_and_tells_somebody(
     text = f"""\
 stack: tight
 budgets:
-  month: {{limit: 0.000010 USD, alert_at: [50%, 100%], then: stop, above: warn, notify: [{{webhook: "{address}"}}]}}
+  month:
+    {{limit: 0.000010 USD, ahead: 0s, alert_at: [50%, 100%], then: stop, above: warn,
+     notify: [{{webhook: "{address}"}}]}}
 jobs:
   spend: {{run: "while [ ! -e go ]; do sleep 0.05; done"}}
 """

@@ -44,6 +44,11 @@ def test_racing_submissions_do_not_pass_a_team_s_budget(user: User) -> None:
         until(lambda: bool(door.got), "Slack to be told")
         assert "blocks" in door.got[0]
 
+        plan = user.api("POST", "/v1/plans", {"text": JOB.format(n=9).replace("1h", "3h"), "file": "/s9.yaml"})
+        status, said = user.request("POST", f"/v1/plans/{plan['id']}/apply", {"for": "p0"})
+        assert status >= 400, said
+        assert "it needs 0.12" in said, said
+
         first = running(user)[0]
         (user.folder / f"go{first}").touch()
         until(lambda: user.row("job/work", f"s{first}")["phase"] == "done", "the first to end")

@@ -11,6 +11,7 @@ from weyr.core.checking import Finding, Proposal
 from weyr.core.commitments import Coverage
 from weyr.core.decision import Decision, Limit, Thing, View, Want
 from weyr.core.pools import PoolBody, QueueBody
+from weyr.core.reach import Expected
 from weyr.core.ref import Ref, ThingId
 from weyr.core.scaling import Demand
 from weyr.core.schema import Spec, ValidationError, from_json, to_json
@@ -64,6 +65,16 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
+class Begins:
+    """The least that an object begins with: `count` things at once, each of which uses `meters` (SKU, quantity) and
+    ends as `expected` says; None: not by itself."""
+
+    meters: tuple[tuple[str, int], ...]
+    expected: Expected | None = None
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Kind(Generic[S, M]):
     """A kind's descriptor: its words, its spec, and its pure functions.
 
@@ -84,6 +95,7 @@ class Kind(Generic[S, M]):
     `refuses`  what it remembers (None: nothing yet) and a verb → why it cannot do that now, "" where it can
     `declares` what the scheduler hears of an object of this kind before anything runs: a queue's or a pool's terms
     `demand`   want and view → what is asked of its replicas, where scheduling is to say how many there should be
+    `begins`   what it begins with as soon as it is there; None for one that sleeps until something happens
     `together` how many tasks of an object start at once or not at all
     `summary`  one sentence for help and docs
     """
@@ -108,6 +120,7 @@ class Kind(Generic[S, M]):
     reads_cost: Callable[[S], bool] | None = None
     checks: Callable[[Proposal], Iterable[Finding]] | None = None
     declares: Callable[[Ref, S], QueueBody | PoolBody] | None = None
+    begins: Callable[[S], Begins | None] | None = None
     together: Callable[[S], int] | None = None
     demand: Callable[[Want[S], View[M]], Demand | None] | None = None
     orders: frozenset[str] = frozenset()

@@ -4,9 +4,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from weyr.core.grants import is_allowed
 from weyr.core.metering import Labels
 
 USER, TEAM, QUEUE = "user", "team", "queue"
+LIMIT = "budget:limit"
+"""The right to hold what is of other stacks."""
 OWN = (USER, TEAM, QUEUE)
 """Labels that Weyr gives; an object's tags have other names."""
 
@@ -49,6 +52,25 @@ class Expected:
     seconds: float | None = None
     micros: int | None = None
     together: str = ""
+
+
+def resources_of(reach: Reach) -> tuple[str, ...]:
+    """What a limit on a reach holds, as a grant names it: `team/vision`, `queue/gpu:queue/batch`, `project/llm`."""
+    return tuple(f"{name}/{value}" for name, value in reach.labels)
+
+
+def may_limit(grants: Iterable[str], owner: str, stack: str, reach: Reach) -> bool:
+    """Whether somebody with these grants may set a limit in a stack that holds all in a reach.
+
+    Everybody may limit the stack itself, what they bring up, and what goes through a queue of the stack. For what else
+    other stacks run it takes the right `budget:limit` to one of the reach's labels: to all of them it is narrower.
+    """
+    if reach.stack == stack or (USER, owner) in reach.labels:
+        return True
+    if any(name == QUEUE and value.partition(":")[0] == stack for name, value in reach.labels):
+        return True
+    grants = tuple(grants)
+    return any(is_allowed(grants, LIMIT, resource) for resource in resources_of(reach))
 
 
 def labels_of(owner: str, team: str, queue: str, tags: Mapping[str, str]) -> Labels:

@@ -1,10 +1,11 @@
 """How does a plan become what is wanted? In one transaction, and only in the world it was made for."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from weyr.core.decision import Phase
+from weyr.core.diagnostic import Diagnostic, UserError
 from weyr.core.engine import On
 from weyr.core.kind import Kinds
 from weyr.core.reach import QUEUE, labels_of
@@ -56,15 +57,18 @@ def apply_plan(
     now: float,
     owner: str = "",
     team: str = "",
+    refusals: Callable[[Plan, Sequence[ObjectRow]], Sequence[Diagnostic]] = lambda _plan, _rows: (),
 ) -> None:
     """Takes the plan as what is wanted from now on. What it makes or changes is `owner`'s, "" for nobody's, and counts
-    as the cost of that person's `team`.
+    as the cost of that person's `team`. `refusals` are of whoever knows what may not be brought up.
 
     Raises: WorldMoved where the stack is not in the state the plan was made for, UserError where
-    the plan has fatal findings; nothing is changed then.
+    the plan has fatal findings or something of it is refused; nothing is changed then.
     """
     check_applicable(plan, planning_world(world, db, plan.stack))
     objects = [_owned(_applied(world, kinds, plan, step, folder, now), owner, team) for step in plan.steps]
+    if refused := refusals(plan, objects):
+        raise UserError(*refused)
     stack = StackRow(plan.stack, plan.id, plan.price_as, file, plan.is_removal, now, plan.on.to_json())
     # Where nothing is left to be seen leaving, nobody else will ever find that the stack is gone.
     is_over = plan.is_removal and not world.of_stack(plan.stack)

@@ -36,7 +36,7 @@ def service_handlers(service: Service) -> dict[str, Handler]:
         return service.plan_view(service.plan(request.path_params["plan"]))
 
     def apply_plan(request: Request, body: Any) -> Any:
-        return service.apply(request.path_params["plan"], _owner(request, body))
+        return service.apply(request.path_params["plan"], _owner(request, body), request.state.principal.grants)
 
     def list_objects(request: Request, _body: Any) -> Any:
         query = request.query_params

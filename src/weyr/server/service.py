@@ -4,7 +4,7 @@ Whatever touches the loop's world does so under its lock, and asks no engine mea
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -28,6 +28,7 @@ from weyr.ledger.advice.values import Looked
 from weyr.ledger.grouping import By
 from weyr.ledger.meters import ms
 from weyr.ledger.prices.pins import Pin, changed_since, pin_of
+from weyr.reconcile.admission import Admission
 from weyr.reconcile.apply import apply_plan, planning_world
 from weyr.reconcile.foresight import foreseen
 from weyr.reconcile.order import give_order
@@ -163,8 +164,9 @@ class Service:
         told = {"version": pin.version, "dated": pin.dated, "changed": [str(each) for each in changed]}
         return {**plan_json(stored.plan), "prices": told}
 
-    def apply(self, plan_id: str, owner: str) -> dict[str, Any]:
-        """Takes a plan as what is wanted from now on; the plan that is wanted already is no news.
+    def apply(self, plan_id: str, owner: str, grants: Sequence[str]) -> dict[str, Any]:
+        """Takes a plan as what is wanted from now on; the plan that is wanted already is no news. `grants` are what
+        whoever calls may do.
 
         Raises: WorldMoved, UserError, NotFound.
         """
@@ -174,9 +176,11 @@ class Service:
         with self.weyr.lock:
             stack = self.weyr.world.stacks.get(stored.plan.stack)
             if stack is None or stack.plan_id != plan_id:
+                admission = Admission(self.weyr.world, self.weyr.db, self.weyr.ledger, KINDS, self.now(), grants)
                 apply_plan(
-                    self.weyr.world, self.weyr.db, KINDS, stored.plan, stored.file, folder, self.now(), owner, team
-                )
+                    self.weyr.world, self.weyr.db, KINDS, stored.plan, stored.file, folder, self.now(), owner, team,
+                    admission.refusals,
+                )  # fmt: skip
         self._ring([])
         return {"stack": stored.plan.stack, "plan": plan_id}
 

@@ -1,8 +1,8 @@
 """dev: a place to work in, which ends when nobody does."""
 
 from weyr.core.capability import Capability
-from weyr.core.kind import Kind, Layer
-from weyr.core.task_usage import task_usage
+from weyr.core.kind import Begins, Kind, Layer
+from weyr.core.task_usage import planned_quantities, task_usage
 from weyr.kinds.compute.dev.checks import checks
 from weyr.kinds.compute.dev.decide import WAKE, assumes, decide, estimate, refuses
 from weyr.kinds.compute.dev.memory import DevMemory, reborn
@@ -19,6 +19,7 @@ KIND = Kind(
     memory=DevMemory,
     usage=lambda _spec, things: task_usage(things),
     estimate=estimate,
+    begins=lambda spec: None if spec.calendar else Begins(planned_quantities(spec)),
     assumes=assumes,
     reborn=reborn,
     begins_again=True,

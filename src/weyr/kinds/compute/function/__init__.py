@@ -1,8 +1,8 @@
 """function: code that runs when something happens, and costs nothing meanwhile."""
 
 from weyr.core.capability import Capability
-from weyr.core.kind import Kind, Layer
-from weyr.core.task_usage import task_usage
+from weyr.core.kind import Begins, Kind, Layer
+from weyr.core.task_usage import planned_quantities, task_usage
 from weyr.kinds.compute.function.checks import checks
 from weyr.kinds.compute.function.decide import assumes, decide, estimate
 from weyr.kinds.compute.function.memory import FunctionMemory, reborn
@@ -19,6 +19,7 @@ KIND = Kind(
     memory=FunctionMemory,
     usage=lambda _spec, things: task_usage(things),
     estimate=estimate,
+    begins=lambda spec: Begins(planned_quantities(spec)) if spec.scale.warm else None,
     assumes=assumes,
     reborn=reborn,
     checks=checks,

@@ -3,6 +3,7 @@
 from weyr.core.capability import Capability
 from weyr.core.kind import Kind, Layer
 from weyr.core.task_usage import task_usage
+from weyr.kinds.compute.job.bounds import begins
 from weyr.kinds.compute.job.checks import checks
 from weyr.kinds.compute.job.decide import decide
 from weyr.kinds.compute.job.estimate import assumes, estimate
@@ -25,5 +26,6 @@ KIND = Kind(
     reborn=reborn,
     reads_cost=lambda spec: spec.max_cost is not None,
     checks=checks,
+    begins=begins,
     together=lambda spec: spec.replicas,
 )

@@ -1,7 +1,9 @@
 """Has a run gone on for too long, or cost too much? Pure."""
 
 from weyr.core.decision import View
+from weyr.core.kind import Begins
 from weyr.core.reach import Expected
+from weyr.core.task_usage import planned_quantities
 from weyr.core.units import HOUR_S, money_text
 from weyr.kinds.compute.job.array import array_of, at_once, count_of
 from weyr.kinds.compute.job.memory import JobMemory
@@ -49,6 +51,14 @@ def expected(spec: JobSpec, view: View[JobMemory], memory: JobMemory) -> Expecte
     if not bounds and micros is None and spec.expected_duration is not None:
         bounds.append(spec.expected_duration)
     return Expected(min(bounds, default=None), micros)
+
+
+def begins(spec: JobSpec) -> Begins | None:
+    """The tasks of its first attempt. One that begins by a schedule, or by a moment that it is to be over, later."""
+    if spec.schedule is not None or spec.suspend or spec.deadline is not None:
+        return None
+    first = expected(spec, View(0.0), JobMemory())
+    return Begins(planned_quantities(spec, spec.spot), first, spec.replicas)
 
 
 def _at_once(spec: JobSpec) -> int:

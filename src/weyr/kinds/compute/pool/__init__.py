@@ -5,7 +5,7 @@ from weyr.core.kind import Kind, Layer
 from weyr.kinds.compute.pool.checks import checks
 from weyr.kinds.compute.pool.decide import PoolMemory, decide, declared, reborn
 from weyr.kinds.compute.pool.spec import PoolSpec
-from weyr.kinds.compute.pool.usage import assumes, estimate, usage
+from weyr.kinds.compute.pool.usage import assumes, begins, estimate, usage
 
 KIND = Kind(
     name="pool",
@@ -18,6 +18,7 @@ KIND = Kind(
     memory=PoolMemory,
     usage=usage,
     estimate=estimate,
+    begins=begins,
     assumes=assumes,
     reborn=reborn,
     checks=checks,

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from weyr.core.assumptions import HOURS_A_MONTH, Assumed, Assumption, Measure, Origin, Past
 from weyr.core.decision import Thing
-from weyr.core.kind import Estimate, Usage
+from weyr.core.kind import Begins, Estimate, Usage
 from weyr.core.pools import NodeBody, NodeFacts
 from weyr.core.seen import Present
 from weyr.kinds.compute.pool.spec import PoolSpec
@@ -18,6 +18,11 @@ def node_meters(body: NodeBody) -> tuple[tuple[str, int], ...]:
     """The meters that open with a node: at the stated price, or one that shows that none is known."""
     price = body.price_micros_per_hour
     return ((UNPRICED, 1),) if price is None else ((PRICED, price),)
+
+
+def begins(spec: PoolSpec) -> Begins | None:
+    """One of the nodes that it keeps."""
+    return Begins(((PRICED, spec.price.micros),)) if spec.min and spec.price and not spec.calendar else None
 
 
 def usage(_spec: PoolSpec, things: Mapping[str, Thing]) -> tuple[Usage, ...]:

@@ -6,7 +6,7 @@ from weyr.core.route_usage import route_usage
 from weyr.core.task_usage import task_usage
 from weyr.kinds.compute.service.checks import checks
 from weyr.kinds.compute.service.closing import WAKE, refuses
-from weyr.kinds.compute.service.decide import assumes, decide, estimate, on_markets
+from weyr.kinds.compute.service.decide import assumes, begins, decide, estimate, on_markets
 from weyr.kinds.compute.service.demand import demand
 from weyr.kinds.compute.service.memory import ServiceMemory, reborn
 from weyr.kinds.compute.service.spec import ServiceSpec
@@ -22,6 +22,7 @@ KIND = Kind(
     memory=ServiceMemory,
     usage=lambda _spec, things: (*task_usage(things), *route_usage(things)),
     estimate=estimate,
+    begins=begins,
     assumes=assumes,
     markets=on_markets,
     reborn=reborn,

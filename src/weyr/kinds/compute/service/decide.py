@@ -24,7 +24,7 @@ from weyr.core.decision import (
     allowed,
 )
 from weyr.core.demand import count_of, floor_of, quota_of, shortage, slots_of, start_learnt
-from weyr.core.kind import Estimate
+from weyr.core.kind import Begins, Estimate
 from weyr.core.removal import removed
 from weyr.core.replica_set import Replica, ReplicaSet, Sight
 from weyr.core.routes import RouteBody, RouteVersion
@@ -111,6 +111,12 @@ def estimate(spec: ServiceSpec, assumed: Assumed) -> tuple[Estimate, ...]:
         for count, is_spot in kept_counts(kept, steady)
         for sku, quantity in planned_quantities(spec, is_spot)
     )
+
+
+def begins(spec: ServiceSpec) -> Begins | None:
+    """One of the replicas that are always kept."""
+    is_kept = spec.calendar is None and (spec.scale.min if spec.scale else spec.replicas)
+    return Begins(planned_quantities(spec)) if is_kept else None
 
 
 def on_markets(spec: ServiceSpec) -> dict[str, ServiceSpec]:

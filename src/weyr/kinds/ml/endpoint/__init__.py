@@ -1,9 +1,9 @@
 """endpoint: a model behind an address."""
 
 from weyr.core.capability import Capability
-from weyr.core.kind import Kind, Layer
+from weyr.core.kind import Begins, Kind, Layer
 from weyr.core.route_usage import route_usage
-from weyr.core.task_usage import task_usage
+from weyr.core.task_usage import planned_quantities, task_usage
 from weyr.kinds.ml.endpoint.checks import checks
 from weyr.kinds.ml.endpoint.decide import decide
 from weyr.kinds.ml.endpoint.demand import demand
@@ -23,6 +23,7 @@ KIND = Kind(
     memory=EndpointMemory,
     usage=lambda _spec, things: (*task_usage(things), *route_usage(things)),
     estimate=estimate,
+    begins=lambda spec: Begins(planned_quantities(spec)) if spec.scale.min else None,
     assumes=assumes,
     markets=on_markets,
     reborn=reborn,
