@@ -92,6 +92,7 @@ def test_days_stacks_and_columns_are_chosen(weyr: Weyr) -> None:
     assert {(row["SubAccountId"], row["ChargePeriodStart"][:10]) for row in rows} == {("vision", "2026-11-23")}
     assert {row["ServiceProviderName"] for row in rows} == {"Weyr"}
     assert "ProviderName" not in rows[0]
+    assert {(row["RegionId"], row["RegionName"]) for row in rows} == {("us-east-1", "us-east-1")}
     assert len(december) == 1, "a month without a bill is a heading without rows"
     assert sum(int(line["micros"]) for line in lines) == 24 * (40_480 + 4_445)
 

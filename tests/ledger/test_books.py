@@ -150,6 +150,19 @@ def test_a_correction_is_two_entries_and_the_line_stays(db: Database, ledger: Le
     assert books.verify().fault == ""
 
 
+def test_a_bill_is_split_up_by_provider_and_region(db: Database, ledger: Ledger) -> None:
+    """Whose prices hold and where stays with what was posted; a tag of the user's own says it otherwise."""
+    for part, labels in (("1", ()), ("2", (("region", "eu-west-1"),))):
+        with db.write() as connection:
+            usages = [Usage(part, CPU, 1000, NOVEMBER, NOVEMBER + HOUR)]
+            ledger.open(connection, TRAIN, part, usages, "aws/fargate", NOVEMBER, labels)
+            ledger.read(connection, TRAIN, usages, "aws/fargate", NOVEMBER + 2 * HOUR, labels)
+    now = NOVEMBER + 3 * HOUR
+    assert [(r.key, r.micros) for r in ledger.cost(None, Label("provider"), now).rows] == [("aws", 2 * MICROS)]
+    regions = {r.key: r.micros for r in ledger.cost(None, Label("region"), now).rows}
+    assert regions == {"us-east-1": MICROS, "eu-west-1": MICROS}
+
+
 def test_a_closed_month_takes_no_line_more(db: Database, ledger: Ledger, books: Books) -> None:
     """What was reported stays what was reported: late use is an adjustment of the open month that names its day."""
     ran(db, ledger, NOVEMBER - HOUR, None, NOVEMBER - HOUR + 60)

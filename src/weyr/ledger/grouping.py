@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from weyr.core.diagnostic import Diagnostic, UserError, did_you_mean
-from weyr.core.metering import Account, Meter
+from weyr.core.metering import Account, Labels, Meter
 from weyr.core.ref import ThingId
+from weyr.ledger.prices import PriceBook
 
 
 class By(StrEnum):
@@ -20,7 +21,7 @@ class By(StrEnum):
     SKU = "sku"
 
 
-NAMED = ("team", "project", "user", "model", "endpoint", "experiment")
+NAMED = ("team", "project", "user", "model", "endpoint", "experiment", "provider", "region")
 """Labels that have a word of their own; any other is asked for as `tag:KEY`."""
 
 
@@ -52,6 +53,15 @@ def grouping_of(text: str) -> Grouping:
     known = [*By, *NAMED]
     detail = f'A bill is split up by {", ".join(known)} or tag:KEY, not by "{text}".{did_you_mean(text, known)}'
     raise UserError(Diagnostic("Unknown way to split up a bill", detail, suggestion="weyr cost --by object"))
+
+
+def placed(labels: Labels, prices: PriceBook) -> Labels:
+    """Labels, and whose prices hold for it and where, unless a tag says another: `--by provider`, `--by region`.
+
+    A shadow price is its cloud's: what ran on a machine of one's own counts for the cloud that it is priced as.
+    """
+    told = {name: value for name, value in (("provider", prices.provider), ("region", prices.region)) if value}
+    return tuple(sorted((told | dict(labels)).items()))
 
 
 def key_of(by: Grouping, account: Account, part: str, day: str, sku: str) -> str:

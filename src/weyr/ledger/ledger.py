@@ -24,7 +24,7 @@ from weyr.ledger.accounts import EVERYTHING, Daily, Scope
 from weyr.ledger.accounts import Cost as Bill
 from weyr.ledger.commitments import terms_of
 from weyr.ledger.days import Days, days_of
-from weyr.ledger.grouping import By, Grouping, key_of, summed
+from weyr.ledger.grouping import By, Grouping, key_of, placed, summed
 from weyr.ledger.journal import day_of
 from weyr.ledger.measured import peaks_of
 from weyr.ledger.meters import ms
@@ -305,6 +305,7 @@ class Ledger:
     ) -> None:
         """`beside` is all that the thing uses at once, which is what a whole machine's price depends on."""
         prices, account = self._prices(beside, book), 0
+        labels = placed(labels, prices)
         for index, usage in enumerate(usages):
             # A thing's meters share what is set aside for it: the first of them says how much that is.
             meter = Meter(

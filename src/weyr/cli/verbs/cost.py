@@ -23,6 +23,7 @@ from weyr.core.units import money_text
 
 WAYS = (
     "object", "stack", "kind", "thing", "day", "sku", "team", "project", "user", "model", "endpoint", "experiment",
+    "provider", "region",
 )  # fmt: skip
 app = verb_app("Show what was spent, by whom, and what the month will come to.")
 

@@ -85,6 +85,8 @@ COLUMNS = (
     _must("PricingUnit"),
     _must("ProviderName"),
     _must("PublisherName"),
+    Column("RegionId"),
+    Column("RegionName"),
     Column("ResourceId"),
     Column("ResourceName"),
     Column("ResourceType"),

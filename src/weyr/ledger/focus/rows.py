@@ -74,6 +74,7 @@ class Rows:
 
     def _fixed(self, meter: Meter, account: Account, thing: ThingId, sign: int) -> _Fixed:
         names = {"ProviderName": ISSUER, "PublisherName": ISSUER}
+        region = dict(account.labels).get("region")
         columns = {
             **names,
             **{new: names[old] for old, new in RENAMED_IN_1_4.items()},
@@ -82,6 +83,8 @@ class Rows:
             "BillingCurrency": CURRENCY,
             "ChargeFrequency": "Usage-Based",
             "InvoiceIssuerName": ISSUER,
+            "RegionId": region,
+            "RegionName": region,
             "PricingCurrency": CURRENCY,
             "Tags": tags_text(account),
             "x_SharedFrom": meter.source.ref.absolute if meter.source else None,

@@ -72,6 +72,14 @@ class PriceBook:
     dated: str = ""
     is_whole: bool = False
     currency: str = field(default=CURRENCY)
+    region: str = ""
+    """Where its prices hold; "" where nobody says."""
+
+    @property
+    def provider(self) -> str:
+        """Who asks for these prices: `aws` of `aws/fargate`; "" for the owner of a machine."""
+        provider, slash, _ = self.name.partition("/")
+        return provider if slash else ""
 
     @property
     def version(self) -> str:
@@ -203,7 +211,8 @@ def _listed(name: str, book: Mapping[str, object]) -> PriceBook:
     amounts = book["prices"]
     assert isinstance(amounts, dict)
     prices = {sku: _written(name, sku, amount) for sku, amount in amounts.items()}
-    return PriceBook(name, prices, str(book["title"]), str(book["source"]), str(book["dated"]))
+    region = str(book.get("region", ""))
+    return PriceBook(name, prices, str(book["title"]), str(book["source"]), str(book["dated"]), region=region)
 
 
 def _written(book: str, sku: str, amount: object) -> Price:
@@ -221,4 +230,5 @@ def _machine(row: Mapping[str, str], storage: PriceBook) -> PriceBook:
         if amount:
             prices[cpu] = Price(_micros(amount), milli_cpu, HOUR_S)
             prices[memory] = Price(_micros(amount), milli_gib, HOUR_S)
-    return PriceBook(row["book"], prices, row["title"], row["source"], row["dated"], is_whole=True)
+    told = row["title"], row["source"], row["dated"]
+    return PriceBook(row["book"], prices, *told, is_whole=True, region=row.get("region", ""))
