@@ -245,7 +245,7 @@ def _scheduler(
         row = world.objects.get(ref)
         return row.owner if row else ""
 
-    return Scheduler(tracked, room, now, known, every, key_of=remotes.key_of, owner_of=owner_of)
+    return Scheduler(tracked, room, now, known, every, key_of=remotes.key_of, owner_of=owner_of, fresh=nodes.fresh)
 
 
 def _services(

@@ -45,6 +45,11 @@ class NodeBody:
     engine: str = ""
     of: Literal["node"] = "node"
 
+    @property
+    def is_left_to_the_machine(self) -> bool:
+        """Whether what it has is not all written down, and no cluster tells it."""
+        return not self.engine and (self.detects or not self.cpu or not self.memory_bytes)
+
 
 @dataclass(frozen=True, slots=True)
 class PoolBody:

@@ -5,8 +5,10 @@ given to one slice at a time: those that the driver knows where they are to be d
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
@@ -20,6 +22,8 @@ from weyr.core.schema import from_plain, to_plain
 from weyr.core.seen import Absent, Present, Seen, Unknown
 
 CUT = "its node cannot be reached"
+FRESH_S = 10.0
+"""For so long what the driver said holds for nodes that might be made."""
 
 Record = dict[str, Any]
 
@@ -44,6 +48,8 @@ class LocalNodes:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder, self._cpu, self._memory_bytes = folder, cpu, memory_bytes
         self._detect, self._now = detect, now
+        self._known: dict[NodeBody, tuple[Collection[ThingId], float, NodeBody]] = {}
+        """What `fresh` found, beside which nodes and when."""
         self._cut: dict[str, float] = {}
         """Nodes that answer again at a time, and `_going`, those that are gone from a time on: few, and none mostly."""
         self._going: dict[str, float] = {}
@@ -136,6 +142,17 @@ class LocalNodes:
         now = self._now() if self._going else 0.0
         return [name for name, at in self._going.items() if at <= now]
 
+    def fresh(self, body: NodeBody) -> NodeBody:
+        """What a node of this body would have that were made now; as it is where none could be. Takes some
+        milliseconds of the driver's time at most once in `FRESH_S`. Raises: EngineSilent."""
+        others = self._records()
+        known = self._known.get(body)
+        if known is None or known[0] != others.keys() or self._now() - known[1] > FRESH_S:
+            made = self._made(body, list(others.values()))
+            whole = body if isinstance(made, Refused) else self._whole(body, made)
+            known = self._known[body] = others.keys(), self._now(), whole
+        return known[2]
+
     # --- within
 
     def _seen(self, record: Record) -> Seen:
@@ -175,6 +192,17 @@ class LocalNodes:
         if isinstance(given, Refused):
             return given
         return {"body": to_plain(NodeBody, body), "began_at": self._now(), **given}
+
+    def _whole(self, body: NodeBody, made: Record) -> NodeBody:
+        return replace(
+            body,
+            cpu=body.cpu or self._cpu,
+            memory_bytes=body.memory_bytes or self._memory_bytes,
+            model=made["model"],
+            devices=len(made["devices"]),
+            device_memory_bytes=made["device_memory_bytes"],
+            slices=tuple(Counter(profile for profile, _ in made["slices"]).items()),
+        )
 
     def _declared(self, body: NodeBody, taken: set[str]) -> Record:
         free = (str(number) for number in range(10**6) if str(number) not in taken)

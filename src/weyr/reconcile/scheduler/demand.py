@@ -1,8 +1,8 @@
 """How many more nodes would what waits fill, pool by pool? The board, as `weyr.scheduling.scaling` takes it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from weyr.core.pools import NodeFacts, NodeState
+from weyr.core.pools import NodeBody, NodeFacts, NodeState
 from weyr.core.ref import Ref, ThingId
 from weyr.reconcile.scheduler.board import Board
 from weyr.reconcile.scheduler.shapes import MIB, node_of
@@ -11,15 +11,18 @@ from weyr.scheduling.queueing import CPU, GPU, MEMORY, Lacking, NoRoom, gpu_of
 from weyr.scheduling.scaling.nodes import Template, nodes_to_add
 
 
-def nodes_lacking(board: Board) -> dict[str, int]:
-    """By pool, beside the nodes that are ready; those that are starting count as lacking still."""
+def nodes_lacking(board: Board, fresh: Mapping[str, NodeBody]) -> dict[str, int]:
+    """By pool, beside the nodes that are ready; those that are starting count as lacking still.
+
+    `fresh` says what a new node of a pool would have, for those that leave some of it to the machine.
+    """
     templates = []
     for name, pool in board.pools.items():
         ref = Ref.parse(name)
         mine = [node for id, node in board.nodes.items() if id.ref == ref]
         ready = sum(node.facts.state is not NodeState.STARTING for node in mine)
         if pool.nodes_max is not None and pool.nodes_max > ready:
-            node = node_of(ThingId(ref, "new"), pool.node, NodeFacts(NodeState.READY))
+            node = node_of(ThingId(ref, "new"), fresh.get(name, pool.node), NodeFacts(NodeState.READY))
             templates.append(Template(name, node, pool.node.price_micros_per_hour or 0, pool.nodes_max - ready))
     return nodes_to_add(_lacking(board), templates) if templates else {}
 

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from weyr.core.capability import Answers, Capability, Provider, Refused, Wanted
@@ -92,14 +93,16 @@ class Pools(_Declared):
 
     offers: Callable[[NodeBody, str], tuple[str, ...]] | None = None
     """The nodes that a cluster has for a pool, as `NodeEngines.offered`; None where there are no clusters."""
+    fresh: Callable[[NodeBody], NodeBody] | None = None
+    """What a node would have that were made now, where its pool leaves that to the machine: `LocalNodes.fresh`."""
     idle_since: dict[ThingId, float] = field(default_factory=dict, init=False)
     """By node: since when there is no task on it, as far as this server knows."""
     capability: Capability = field(default=Capability.POOLS, init=False)
 
     def observe(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Seen]:
-        offered = {id: self._offered(id) for id in ids}
+        offered, fresh = {id: self._offered(id) for id in ids}, self._fresh() if ids else {}
         with self.tasks.lock:
-            lacking = nodes_lacking(self.tasks.board) if ids else {}
+            lacking = nodes_lacking(self.tasks.board, fresh) if ids else {}
             return {id: self._seen(id, lacking, *offered[id]) for id in ids}
 
     def _offered(self, id: ThingId) -> tuple[tuple[str, ...] | None, str]:
@@ -111,6 +114,15 @@ class Pools(_Declared):
             return self.offers(want.body.node, id.ref.stack), ""
         except EngineSilent as e:
             return None, str(e)
+
+    def _fresh(self) -> dict[str, NodeBody]:
+        """By pool, where the machine is asked; not under the lock. Of a machine that is silent nothing is known."""
+        found: dict[str, NodeBody] = {}
+        for id, want in list(self._bodies.items()):
+            if self.fresh and isinstance(want.body, PoolBody) and want.body.node.is_left_to_the_machine:
+                with suppress(EngineSilent):
+                    found[id.ref.absolute] = self.fresh(want.body.node)
+        return found
 
     def _declare(self, want: Wanted) -> None:
         assert isinstance(want.body, PoolBody), f"{want.id} is no pool"

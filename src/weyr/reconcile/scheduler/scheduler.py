@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from weyr.core.capability import Capability, Provider
+from weyr.core.pools import NodeBody
 from weyr.core.ref import Ref
 from weyr.reconcile.node_engines import NodeEngines
 from weyr.reconcile.scheduler.board import Board
@@ -29,9 +30,9 @@ class Room:
 
 class Scheduler:
     """Takes the task engines, this machine's room, the time in Unix seconds, the things that the store knows (so that
-    what runs since before a restart counts), and who has nodes, where anybody has. `key_of` gives the key of an engine,
-    as a stack means it by its name, `owner_of` whose an object is. `board_type` stands in for the production one where
-    a test breaks it on purpose."""
+    what runs since before a restart counts), and who has nodes, where anybody has. `key_of` gives the key of an
+    engine, as a stack means it by its name, `owner_of` whose an object is, `fresh` is as `Pools` has it. `board_type`
+    stands in for the production one where a test breaks it on purpose."""
 
     board_type = Board
 
@@ -45,6 +46,7 @@ class Scheduler:
         policy: Policy | None = None,
         key_of: Callable[[str, str], str] | None = None,
         owner_of: Callable[[Ref], str] | None = None,
+        fresh: Callable[[NodeBody], NodeBody] | None = None,
     ) -> None:
         known = list(known)
         self.board = self.board_type(room.cpu, room.memory_bytes, room.is_sliced, policy)
@@ -53,7 +55,7 @@ class Scheduler:
         # Queues, pools and nodes before the tasks: what a task needs is told from them.
         self.tasks = ScheduledTasks(tasks, self.board, now)
         offers = nodes.offered if isinstance(nodes, NodeEngines) else None
-        self.queues, self.pools = Queues(self.tasks, known), Pools(self.tasks, known, offers)
+        self.queues, self.pools = Queues(self.tasks, known), Pools(self.tasks, known, offers, fresh)
         self.providers: dict[Capability, Provider] = {
             Capability.QUEUES: self.queues,
             Capability.POOLS: self.pools,
