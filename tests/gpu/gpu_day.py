@@ -164,23 +164,6 @@ def test_what_computes_nothing_is_found_with_its_price(user: User, device: nvml.
     ended(user, "busy", "worker")
 
 
-def test_with_mps_a_part_of_the_memory_is_all_there_is(user: User, device: nvml.Device) -> None:
-    """Without NVIDIA's MPS daemon a share is an agreement, which the log says; with it, it is a limit."""
-    gib = device.memory_bytes >> 30
-    part = f'"{device.model}:{gib // 4}GiB"'
-    begin(user, "agreed", {"much": job(f"take.py {gib // 2}", part)})
-    agreed = ended(user, "agreed", "much")
-    assert "took" in agreed
-    assert "not enforced" in agreed
-    subprocess.run(["nvidia-cuda-mps-control", "-d"], check=True)
-    try:
-        begin(user, "held", {"much": job(f"take.py {gib // 2}", part), "less": job(f"take.py {gib // 8}", part)})
-        assert "refused" in ended(user, "held", "much")
-        assert "took" in ended(user, "held", "less")
-    finally:
-        subprocess.run(["nvidia-cuda-mps-control"], input="quit\n", text=True, check=True)
-
-
 def chat(user: User, path: str, tokens: int) -> dict[str, Any]:
     asked = {"model": "llama", "messages": [{"role": "user", "content": "w1 w2 w3"}], "max_tokens": tokens}
     return dict(user.api("POST", f"{path}/v1/chat/completions", asked, at=user.url("inference")))
@@ -191,7 +174,8 @@ def rate(user: User, path: str, at_once: int, tokens: int) -> float:
     begun = time.monotonic()
     with ThreadPoolExecutor(at_once) as pool:
         answers = list(pool.map(lambda _: chat(user, path, tokens), range(at_once)))
-    return sum(answer["usage"]["completion_tokens"] for answer in answers) / (time.monotonic() - begun)
+    tokens = sum(int(answer["usage"]["completion_tokens"]) for answer in answers)
+    return tokens / (time.monotonic() - begun)
 
 
 def test_a_language_model_answers_from_the_device(user: User, device: nvml.Device) -> None:
@@ -224,3 +208,20 @@ endpoints:
     bill = {row["key"]: row["micros"] for row in user.asked("cost", "--by", "object")["rows"]}
     assert bill["talk:endpoint/gpu"] > 0
     user.weyr("down", "--stack", "talk", "--yes")
+
+
+def test_with_mps_a_part_of_the_memory_is_all_there_is(user: User, device: nvml.Device) -> None:
+    """Without NVIDIA's MPS daemon a share is an agreement, which the log says; with it, it is a limit."""
+    gib = device.memory_bytes >> 30
+    part = f'"{device.model}:{gib // 4}GiB"'
+    begin(user, "agreed", {"much": job(f"take.py {gib // 2}", part)})
+    agreed = ended(user, "agreed", "much")
+    assert "took" in agreed
+    assert "not enforced" in agreed
+    subprocess.run(["nvidia-cuda-mps-control", "-d"], check=True)
+    try:
+        begin(user, "held", {"much": job(f"take.py {gib // 2}", part), "less": job(f"take.py {gib // 8}", part)})
+        assert "refused" in ended(user, "held", "much")
+        assert "took" in ended(user, "held", "less")
+    finally:
+        subprocess.run(["nvidia-cuda-mps-control"], input="quit\n", text=True, check=True)
