@@ -1,6 +1,6 @@
 # Every target sets .venv up by itself; on a set-up tree that takes no time.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check soak zero-failed torture s3-torture faults figures focus s3-tests lint format constraints clean venv
+.PHONY: help demo test check soak zero-failed torture s3-torture faults figures focus gpu s3-tests lint format constraints clean venv
 BIN := .venv/bin
 # Hundreds of processes of ours start in the tests: without their bytecode each compiles a thousand files first.
 unexport PYTHONDONTWRITEBYTECODE
@@ -43,6 +43,9 @@ figures: venv ## fail if anything has become much slower, by counts and CPU time
 
 focus: venv ## have the FinOps Foundation's validator judge a bill in FOCUS 1.2; needs Python 3.12
 	@$(BIN)/python bench/focus_validator.py $(ARGS)
+
+gpu: venv ## a day on a machine with an NVIDIA device, PyTorch and transformers: jobs, shares, training, an answering model
+	@$(BIN)/pytest tests/gpu/gpu_day.py $(PYTEST_ARGS)
 
 zero-failed: venv ## ask 100,000 times while versions, replicas and the plane's processes change; some minutes
 	@$(BIN)/python bench/zero_failed.py $(ARGS)
