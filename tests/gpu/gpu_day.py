@@ -196,8 +196,8 @@ endpoints:
 """
     )
     user.weyr("up", "--yes", "--detach")
-    for ref in ("endpoint/gpu", "endpoint/cpu"):
-        until(lambda ref=ref: user.row(ref, "talk").get("phase") == "ready", f"{ref} to be ready", 120)  # type: ignore[misc]
+    until(lambda: user.row("endpoint/gpu", "talk").get("phase") == "ready", "the device's endpoint to be ready", 120)
+    until(lambda: user.row("endpoint/cpu", "talk").get("phase") == "ready", "the other to be ready", 120)
     chat(user, "/talk/gpu", 4)
     metrics = user.request("GET", "/-/metrics/inference")[1]
     everything = metrics + user.request("GET", "/metrics")[1]
