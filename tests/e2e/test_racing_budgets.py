@@ -41,6 +41,8 @@ def test_racing_submissions_do_not_pass_a_team_s_budget(user: User) -> None:
         assert taken(figures) <= 90_000
         assert figures["left_micros"] == 90_000 - taken(figures)
         assert "limits:vision" in user.weyr("budgets").out
+        assert user.asked("cost")["budgets"][0]["left_micros"] <= 90_000 - taken(figures)
+        assert "limits:vision" in user.weyr("cost").out
         until(lambda: bool(door.got), "Slack to be told")
         assert "blocks" in door.got[0]
 

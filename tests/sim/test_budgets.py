@@ -14,6 +14,7 @@ from weyr.kinds.cost.budget.decide import LOOK_AGAIN_S
 from weyr.reconcile.scheduler import Room
 from weyr.sim.faults import FaultRates
 from weyr.sim.scripts import Script
+from weyr.sim.traffic import Spell, Traffic
 from weyr.sim.trouble import Trouble
 from weyr.sim.world import SimWorld
 
@@ -161,6 +162,44 @@ def test_a_person_is_limited_in_every_stack(folder: Path) -> None:
     assert world.phases("two") == {"job/b": "held"}
     assert world.phases("three") == {"job/c": "working"}
     assert "limits:budget/vision" in world.loop.world.objects[Ref("two", "job", "b")].status.conditions[0].message
+
+
+SLEEPY = (
+    "stack: web\nbudgets: {{all: {{limit: {limit} USD, ahead: {ahead}, then: block}}}}\n"
+    + """\
+endpoints: {{chat: {{run: serve, ready: /, scale: {{min: 0, max: 1, idle_after: 10s}}, resources: {{cpu: 1}}}}}}
+{more}
+"""
+)
+
+
+@pytest.mark.parametrize("ahead", ["10m", "0s"])
+def test_an_endpoint_that_there_is_no_money_to_wake_says_so_and_wakes_when_there_is(folder: Path, ahead: str) -> None:
+    """Whether too little is left for it or nothing at all: who calls finds out why nobody answers, and nobody has to
+    wake it by hand."""
+    world = SimWorld(KINDS, folder, 1, Trouble(room=Room(8, 16 << 30)), lambda _want: Script(work_s=1e9))
+    eater = "services: {eater: {run: serve, resources: {cpu: 4}}}" if ahead == "0s" else ""
+    world.up(SLEEPY.format(limit="0.001", ahead=ahead, more=eater))
+    chat = Ref("web", "endpoint", "chat")
+    world.run(60)
+    world.engine.routes.traffic = {"web/chat": Traffic.of(1, world.clock(), (Spell(600.0, 2.0),))}
+
+    world.loop.world.wake([chat])
+    world.run(1)
+    world.loop.world.wake([chat])  # the plane rings for as long as somebody waits
+
+    assert world.run(20, until=lambda: world.phases("web")["endpoint/chat"] == "held"), world.phases("web")
+    world.run(1)
+    said = world.loop.world.objects[chat].status.conditions[0].message
+    assert "budget/all" in said
+    assert "of 0.001 USD" in said or "0.001 USD in" in said
+
+    world.up(SLEEPY.format(limit="5", ahead=ahead, more=eater))
+
+    def answers() -> bool:
+        return any(thing.capability is Capability.TASKS for thing in world.loop.world.things_of(chat).values())
+
+    assert world.run(60, until=answers), world.loop.world.objects[chat].status
 
 
 def test_at_the_limit_each_action_does_what_it_says(folder: Path) -> None:

@@ -14,6 +14,7 @@ from weyr.cli.connect import reader, writer
 from weyr.cli.cost_charts import draw
 from weyr.cli.exports import FromDay, ToDay, add_exports, page_address
 from weyr.cli.group import Session, verb, verb_app, whole_verb
+from weyr.cli.limits import limits_json, limits_of, limits_table
 from weyr.cli.money import bill_line
 from weyr.cli.options import AsJson, Stack, Timeout, Yes
 from weyr.cli.screen import put, put_json, say, table
@@ -91,8 +92,9 @@ def cost(
     answer = client.call(
         "GET", "/v1/cost", stack=stack, by=by, period=period, share=share, spread="1" if is_spread else ""
     )
+    limits = limits_of(client, stack)
     if as_json:
-        put_json(answer)
+        put_json({**answer, "budgets": limits_json(limits)})
         return
     rows = answer.get("rows") or []
     if not rows:
@@ -101,6 +103,9 @@ def cost(
         put(_listing(answer, rows, by))
         put()
     put(bill_line(answer))
+    if limits:
+        put()
+        put(limits_table(limits))
     if waste := hint(client, stack):
         say(waste)
 
