@@ -54,8 +54,9 @@ def test_whatever_runs_is_billed_from_its_start_to_its_end(folder: Path, seed: i
     `check_bills` compares it with what the engine says ran. What a bucket holds is billed as it was seen."""
     chance, trouble = chance_of(seed, "people"), TROUBLES[seed]
     world = SimWorld(KINDS, folder, seed, trouble, serving)
+    world.engine.buckets.fill("all-lake", 2**40)
     world.up(TEXT)
-    text, held = TEXT, [(world.clock(), 0)]
+    text, held = TEXT, [(world.clock(), 2**40)]
     for turn in range(5):
         world.run(chance.expovariate(1 / 25))
         live = world.snapshot().live
