@@ -188,6 +188,25 @@ def test_tax_support_credits_and_commitments_have_rows_of_their_own() -> None:
     assert {each.at.day for each in found.differences if each.at.ref == REST} == {"2026-11-30"}
 
 
+def test_what_a_commitment_covers_here_is_beside_what_it_covers_there() -> None:
+    """Its fee and what it takes back are in the journal already: a bill that has the same must post nothing."""
+    plan = Ref("digits", "commitment", "plan")
+    fee = replace(node_line(0, price=300_000, thing=ThingId(plan)), sku="commitment.fee",
+                  debit=f"expense:{plan.absolute}")  # fmt: skip
+    covered = replace(node_line(0), sku=f"{NODE_MONEY}.covered", debit="payable:aws/fargate",
+                      credit=f"expense:{GPU.absolute}")  # fmt: skip
+    posted = posted_of([node_line(0), covered, fee])
+    arn = "arn:aws:savingsplans::1:savingsplan/x"
+    rows = [
+        cur_row("SavingsPlanCoveredUsage", "0.526"), cur_row("SavingsPlanNegation", "-0.526"),
+        cur_row("SavingsPlanRecurringFee", "0.310", line_item_resource_id=arn),
+    ]  # fmt: skip
+    owners = Owners(posted.things, [Mapped.parse(f"{arn}=digits:commitment/plan")])
+    found = compare(read(CUR, rows, "bill.csv"), posted, owners)
+    assert only(found).reasons == {Reason.FEE: 10_000}
+    assert [(c.ref, c.micros) for c in corrections(found, posted)] == [(plan, 10_000)]
+
+
 def test_whose_a_row_is_is_told_by_a_person_a_tag_or_an_id() -> None:
     """In that order: a person knows best, a tag was set on purpose, an id is what Weyr has seen."""
     tags = '{"weyr:stack": "digits", "weyr_kind": "endpoint", "weyr-name": "chat"}'

@@ -22,7 +22,7 @@ from weyr.ledger.bills.bill import Bill
 from weyr.ledger.bills.compare import compare
 from weyr.ledger.bills.corrections import Correction, corrections, id_of
 from weyr.ledger.bills.owners import Mapped, Owners
-from weyr.ledger.bills.posted import Posted, add, is_owed_to
+from weyr.ledger.bills.posted import Posted, add, is_owed_to, owed_to
 from weyr.store.ledger_rows import labels_of
 
 CHARGES_MAX = 10_000
@@ -102,11 +102,11 @@ def _posted(client: Client, bill: Bill, books: Sequence[str]) -> Posted:
             if number % 1000 == 0:
                 tell(number, total)
             fields = dict(zip(names, row, strict=True))
-            # What is shared out of a node's cost is owed to nobody outside.
-            if "payable:" in fields["debit"] + fields["credit"] and (
-                bill.provider == "weyr" or is_owed_to(fields["book"], bill.provider, books)
-            ):
-                add(posted, _line(fields), fields["book"], labels_of(fields["labels"]))
+            line = _line(fields)
+            # What is shared out of a node's cost, or of a commitment's fee, is owed to nobody outside.
+            book = owed_to(line)
+            if book == fields["book"] and (bill.provider == "weyr" or is_owed_to(book, bill.provider, books)):
+                add(posted, line, book, labels_of(fields["labels"]))
     return posted
 
 

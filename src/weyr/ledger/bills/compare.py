@@ -110,7 +110,8 @@ def _placed(found: Mapping[Owned, Ours], place: Place) -> dict[Owned, Ours]:
     sums: dict[Owned, Ours] = {}
     for at, each in found.items():
         have = sums.setdefault(place(at), Ours())
-        have.micros += each.micros
+        for kind, micros in each.kinds.items():
+            have.kinds[kind] = have.kinds.get(kind, 0) + micros
         have.count(each.quantity, each.hours)
         for reason, micros in each.posted.items():
             have.posted[reason] = have.posted.get(reason, 0) + micros
@@ -129,18 +130,21 @@ def _add(theirs: Theirs, cell: Cell, from_ms: int, to_ms: int) -> None:
 def _difference(at: Owned, ours: Ours, theirs: Theirs | None, micros: int, provider: str) -> Difference:
     reasons: dict[Reason, int] = {}
     amounts = {} if theirs is None else theirs.amounts
-    for kind, amount in amounts.items():
-        if kind is not Kind.USAGE:
-            reasons[Reason(kind.value)] = int((amount * MICROS).to_integral_value(ROUND_HALF_EVEN))
-    used = micros - sum(reasons.values())
+    metered, used = ours.kinds.get(Kind.USAGE, 0), micros
+    for kind in sorted((amounts.keys() | ours.kinds.keys()) - {Kind.USAGE}) if theirs is not None else ():
+        billed = int((amounts.get(kind, Decimal(0)) * MICROS).to_integral_value(ROUND_HALF_EVEN))
+        reasons[Reason(kind.value)] = billed - ours.kinds.get(kind, 0)
+        used -= billed
     is_comparable = at.measure is not Measure.COMPUTE and theirs is not None
     quantities = (ours.quantity, theirs.quantity) if is_comparable and theirs is not None else (None, None)
-    if Kind.USAGE in amounts and ours.micros:
-        reasons |= _explained(ours.micros, used, *quantities)
+    if theirs is None:
+        reasons[Reason.UNBILLED] = -ours.micros
+    elif Kind.USAGE in amounts and metered:
+        reasons |= _explained(metered, used, *quantities)
     elif Kind.USAGE in amounts:
         reasons[Reason.UNMETERED] = used
     else:
-        reasons |= {Reason.ROUNDING: used, Reason.UNBILLED: -ours.micros}
+        reasons |= {Reason.ROUNDING: used, Reason.UNBILLED: -metered}
     hours = set(theirs.hours if theirs else ()), set(ours.hours)
     tells = bool(hours[0]) and bool(hours[1]) and Reason.QUANTITY in reasons
     return Difference(

@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from weyr.core.commitments import COVERED, FEE
 from weyr.core.metering import Labels, Line
 from weyr.core.ref import Ref, ThingId
 from weyr.ledger.bills.measures import measure_of_sku, quantity_of
-from weyr.ledger.bills.values import HOUR_MS, Measure, Ours, Owned, Reason
+from weyr.ledger.bills.values import HOUR_MS, Kind, Measure, Ours, Owned, Reason
 
 ENTRY, SKU = "bill-", "bill."
 """How the id of an entry that a bill posted begins, and the SKUs of its lines."""
@@ -27,6 +28,12 @@ class Posted:
 def is_owed_to(book: str, provider: str, books: Iterable[str]) -> bool:
     """Whether what is owed to a book is owed to a provider: `aws/fargate` to `aws`, and what a person names."""
     return book == provider or book.startswith(f"{provider}/") or book in books
+
+
+def owed_to(line: Line) -> str:
+    """Who outside is owed a line, such as `aws/fargate`; "" where it only moves what somebody owes already."""
+    outside = (account for account in (line.credit, line.debit) if account.startswith("payable:"))
+    return next(outside, "").removeprefix("payable:")
 
 
 def sku_of(measure: Measure, reason: Reason) -> str:
@@ -51,8 +58,9 @@ def add(posted: Posted, line: Line, book: str, labels: Labels) -> None:
         posted.newest = max(posted.newest, line.seq)
         ours.posted[reason] = ours.posted.get(reason, 0) + line.signed_micros
         return
-    ours.micros += line.signed_micros
-    if not line.note.startswith(CORRECTS):
+    kind = _kind_of(line.sku)
+    ours.kinds[kind] = ours.kinds.get(kind, 0) + line.signed_micros
+    if kind is Kind.USAGE and not line.note.startswith(CORRECTS):
         # A correction is of the amount; what was used stays what it was.
         quantity = quantity_of(line)
         ours.count(quantity, {} if quantity is None else by_hour(quantity, line.from_ms, line.to_ms))
@@ -68,6 +76,13 @@ def by_hour(quantity: Decimal, from_ms: int, to_ms: int) -> dict[int, Decimal]:
         hour: quantity * (min(last_ms, (hour + 1) * HOUR_MS) - max(first_ms, hour * HOUR_MS)) / (last_ms - first_ms)
         for hour in range(first, last + 1)
     }
+
+
+def _kind_of(sku: str) -> Kind:
+    """A commitment has a fee, and what it covers is taken back beside the use: a bill has rows for both."""
+    if sku.endswith(COVERED):
+        return Kind.COMMITMENT
+    return Kind.FEE if sku == FEE else Kind.USAGE
 
 
 def _posted_as(sku: str) -> tuple[Measure, Reason]:

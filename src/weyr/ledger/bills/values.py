@@ -121,12 +121,16 @@ class Theirs(Side):
 
 @dataclass(slots=True)
 class Ours(Side):
-    """What the journal has for the same: by meters and entries, and what earlier bills had posted, by reason.
-    `books`: how much is owed to which."""
+    """What the journal has for the same: of each kind by meters and entries, and what earlier bills had posted, by
+    reason. `books`: how much is owed to which."""
 
-    micros: int = 0
+    kinds: dict[Kind, int] = field(default_factory=dict)
     posted: dict[Reason, int] = field(default_factory=dict)
     books: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def micros(self) -> int:
+        return sum(self.kinds.values())
 
 
 @dataclass(frozen=True, slots=True)
