@@ -15,6 +15,8 @@ from weyr.ledger.terraform.usage import Amounts
 
 PROVIDER = "azure"
 KINDS = {"Standard_LRS": "S", "StandardSSD_LRS": "E", "Premium_LRS": "P"}
+SMALL_GIB = {1: 4, 2: 8, 3: 16}
+"""Of disks on SSD only."""
 SIZES_GIB = {
     4: 32, 6: 64, 10: 128, 15: 256, 20: 512, 30: 1024, 40: 2048, 50: 4096, 60: 8192, 70: 16384, 80: 32767,
 }  # fmt: skip
@@ -57,7 +59,8 @@ def machine(
 def disk_name(kind: str, size_gib: Decimal | None) -> str:
     """`P10` of a premium disk of 100 GiB; "" of a kind or a size that has none."""
     letter = KINDS.get(kind, "")
-    number = next((n for n, gib in SIZES_GIB.items() if (size_gib or DISK_GIB) <= gib), None)
+    sizes = SIZES_GIB if letter == "S" else SMALL_GIB | SIZES_GIB
+    number = next((n for n, gib in sizes.items() if (size_gib or DISK_GIB) <= gib), None)
     return f"{letter}{number}" if letter and number else ""
 
 

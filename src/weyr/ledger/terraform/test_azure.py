@@ -35,7 +35,8 @@ def test_a_machine_costs_its_hours_and_its_disk(size: str) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "gib", "name"),
-    [("Standard_LRS", 32, "S4"), ("Standard_LRS", 33, "S6"), ("Premium_LRS", 100, "P10"),
+    [("Standard_LRS", 8, "S4"), ("Premium_LRS", 8, "P2"), ("StandardSSD_LRS", 17, "E4"),
+     ("Standard_LRS", 32, "S4"), ("Standard_LRS", 33, "S6"), ("Premium_LRS", 100, "P10"),
      ("StandardSSD_LRS", 1000, "E30"), ("Premium_LRS", 40_000, ""), ("UltraSSD_LRS", 10, "")],
 )  # fmt: skip
 def test_a_disk_is_billed_by_the_size_it_is_rounded_up_to(kind: str, gib: int, name: str) -> None:
