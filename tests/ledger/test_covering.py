@@ -8,6 +8,7 @@ import pytest
 
 from weyr.core.commitments import COMMITTED, COVERED, FEE, USED, Coverage, Form
 from weyr.core.kind import Usage
+from weyr.core.reach import Every, Reach
 from weyr.core.ref import Ref
 from weyr.ledger.books import Books
 from weyr.ledger.grouping import By
@@ -149,3 +150,18 @@ def test_the_order_in_which_use_becomes_known_changes_nothing(db: Database, ledg
     assert by_sku[CPU + COMMITTED] == -by_sku[USED] <= hours * fee
     assert sum(balances(ledger.lines()).values()) == 0
     assert Books(LedgerStore(db)).verify().fault == ""
+
+
+def test_the_rate_and_the_forecast_are_those_of_what_is_effectively_paid(db: Database, ledger: Ledger) -> None:
+    """A budget that saw covered use at its price on demand would foresee twice the month, and alert for nothing."""
+    commit(db, ledger, plan(2.0), NOON)
+    run(db, ledger, TRAIN, NOON, None, NOON + 60)
+    fee = plan(2.0).fee_micros_per_hour
+    cost = ledger.cost("shop", By.OBJECT, NOON + 60)
+    assert {row.key: row.rate_micros_per_hour for row in cost.rows} == {
+        "shop:commitment/floor": fee - fee // 2, "shop:job/train": fee // 2,
+    }  # fmt: skip
+    assert cost.rate_micros_per_hour == fee == ledger.rate("shop")
+    left_hours = 8 * 24 + 12 - 1 / 60
+    assert cost.forecast_month_micros == pytest.approx(cost.month_micros + fee * left_hours, abs=fee)
+    assert ledger.spend(Reach("shop"), Every.MONTH, NOON + 60).rate_micros_per_hour == fee

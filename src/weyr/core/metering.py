@@ -119,6 +119,7 @@ class Meter:
     `source`: whose cost this is a share of; its lines move money from there, and none is owed to anybody outside.
     `reserved` is for all of its thing's meters until that has ended. `tallied` is what the journal
     has of the price's tally, by UTC month: it is the store's, and told with every meter of a tiered price.
+    `covered_micros_per_hour` is what commitments take off its price now, worked out where somebody asks for rates.
     """
 
     thing: ThingId
@@ -143,6 +144,7 @@ class Meter:
     source: Account | None = None
     reserved: Reserved = Reserved()
     tallied: Tallied = ()
+    covered_micros_per_hour: int = 0
 
     @property
     def is_running(self) -> bool:

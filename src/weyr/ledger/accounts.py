@@ -115,11 +115,11 @@ def rate_of(meters: Iterable[Meter], stack: str | None = None) -> int:
 
 
 def hourly(meter: Meter) -> int:
-    """What a meter costs per hour now; one that does not run, or has no price, nothing."""
+    """What a meter costs per hour now, less what is covered; one that does not run, or has no price, nothing."""
     if meter.price is None or not meter.is_running:
         return 0
     before = tallied_in(meter, day_of(meter.posted_until_ms)) if meter.price.is_tiered else 0
-    return meter.price.hourly_micros(meter.quantity, before)
+    return meter.price.hourly_micros(meter.quantity, before) - meter.covered_micros_per_hour
 
 
 def _weight(meter: Meter, stack: str | None) -> int:

@@ -9,7 +9,7 @@ use which is posted late changes an hour by the difference of two answers, and b
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from weyr.core.commitments import COMMITTED, COVERED, USED, Coverage
+from weyr.core.commitments import COMMITTED, COVERED, FEE, USED, Coverage
 from weyr.core.metering import Account, Labels, Line, Meter, Price
 from weyr.core.ref import Ref, ThingId
 from weyr.core.units import HOUR_S
@@ -244,6 +244,29 @@ def _shared_out(amount: int, wants: Mapping[Key, int]) -> Iterator[tuple[Key, in
 
 def _part(amount: int, share: int, whole: int) -> int:
     return amount * share // whole if whole else 0
+
+
+def at_rates(meters: Sequence[Meter], terms: Iterable[Terms]) -> tuple[Meter, ...]:
+    """The meters with what commitments take off the rate of each, if all runs on for an hour as it does now: what is
+    covered costs its share of the fee, and a fee what is left of it."""
+    fees = {meter.thing.ref for meter in meters if meter.sku == FEE and meter.is_running}
+    stand = [replace(each, from_ms=0) for each in terms if each.until_ms is None and each.ref in fees]
+    if not stand:
+        return tuple(meters)
+    keys = {meter.id: Key(Account(meter.thing.ref, meter.labels), meter.thing.part, meter.sku, meter.book)
+            for meter in meters if meter.is_running and meter.source is None and meter.price is not None}  # fmt: skip
+    uses = [Use(keys[m.id], m.price.hourly_micros(m.quantity), 0) for m in meters if m.id in keys and m.price]
+    saved: dict[Key, int] = {}
+    passed_on: dict[Ref, int] = {}
+    for (ref, key), cover in covers_of(uses, stand, 0).items():
+        saved[key] = saved.get(key, 0) + cover.micros - cover.fee_micros
+        passed_on[ref] = passed_on.get(ref, 0) + cover.fee_micros
+    return tuple(
+        replace(m, covered_micros_per_hour=passed_on.get(m.thing.ref, 0) if m.sku == FEE else saved.get(keys[m.id], 0))
+        if m.id in keys
+        else m
+        for m in meters
+    )
 
 
 def standing(terms: Sequence[Terms], hour_ms: int) -> list[Terms]:

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 
 from sqlalchemy import Connection
 
-from weyr.core.commitments import Coverage
-from weyr.core.metering import Price
+from weyr.core.commitments import FEE, Coverage
+from weyr.core.metering import Meter, Price
 from weyr.core.ref import Ref
 from weyr.core.schema import from_json, to_json
 from weyr.ledger.commitments import (
@@ -26,6 +26,9 @@ from weyr.ledger.commitments import (
     hours_of,
     postings,
     standing,
+)
+from weyr.ledger.commitments import (
+    at_rates as rated,
 )
 from weyr.store import commitments as kept
 from weyr.store.commitments import HourUse, Version
@@ -54,6 +57,11 @@ def end(connection: Connection, ref: Ref, at_ms: int) -> None:
 def known(connection: Connection) -> tuple[Terms, ...]:
     """All that commitments said, oldest first."""
     return tuple(map(_terms, kept.versions(connection)))
+
+
+def at_rates(connection: Connection, meters: tuple[Meter, ...]) -> tuple[Meter, ...]:
+    """The meters with what commitments take off their rates. Where none is among them, nothing is asked for."""
+    return rated(meters, known(connection)) if any(meter.sku == FEE for meter in meters) else meters
 
 
 def settle(store: LedgerStore, connection: Connection, now_ms: int) -> None:

@@ -179,7 +179,9 @@ class Ledger:
 
     def rate(self, stack: str | None = None) -> int:
         """Micro-units per hour of everything that runs, of one stack or of all."""
-        return accounts.rate_of(self.open_meters(stack), stack)
+        with self._store.db.read() as connection:
+            open_meters = covering.at_rates(connection, self._store.open_meters(connection, stack))
+        return accounts.rate_of(open_meters, stack)
 
     def cost(self, stack: str | None, by: Grouping, now: float, scope: Scope = EVERYTHING) -> Bill:
         """The bill of `scope` (its days), split up by `by`; `stack` None means all of them.
@@ -365,8 +367,8 @@ class Ledger:
         return [u for u in usages if u.since is None or ms(u.since) > newest.get(_run_of(u.part, u.sku), -1)]
 
     def _placed(self, connection: Connection, stack: str | None, now: float) -> tuple[Meter, ...]:
-        """Every meter that is not closed, each at its place in the tiers of the month."""
-        return tuple(in_turn(self._store.open_meters(connection, stack), ms(now)))
+        """Every meter that is not closed, at its place in the tiers of the month and with what is covered of it."""
+        return covering.at_rates(connection, tuple(in_turn(self._store.open_meters(connection, stack), ms(now))))
 
     def _save(self, connection: Connection, before: Meter, posting: meters.Posting, turn: Turn) -> None:
         after, lines = posting

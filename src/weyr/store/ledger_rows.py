@@ -10,7 +10,7 @@ from sqlalchemy import Row
 from weyr.core.metering import Account, Labels, Line, Meter, Price, Reserved, Tier
 from weyr.core.ref import Ref, ThingId
 
-_NOT_COLUMNS = ("price", "thing", "labels", "id", "source", "reserved", "tallied")
+_NOT_COLUMNS = ("price", "thing", "labels", "id", "source", "reserved", "tallied", "covered_micros_per_hour")
 _LINE_FIELDS = tuple(name for name in Line.__dataclass_fields__ if name not in ("thing", "seq"))
 
 
