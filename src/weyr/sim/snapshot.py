@@ -18,7 +18,11 @@ from weyr.store.kernel import ObjectRow, ThingRow
 BEGINS_WITHIN_S = 10.0
 """The longest that an engine takes to begin what it was told of: the delay of a call, and of a start."""
 
-_METERED = "SELECT DISTINCT stack, kind, name, part FROM meters WHERE closed_ms IS NULL"
+_METERED = (
+    "SELECT DISTINCT stack, kind, name, CASE sku WHEN 'commitment.fee' THEN 'fee' ELSE part END "
+    "FROM meters WHERE closed_ms IS NULL"
+)
+"""A fee is owed for an object itself, which no engine holds: it has a part of its own name here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +110,7 @@ class Witness:
             at,
             dict(world.objects),
             {row.id: row.generation for row in rows},
-            self._with_open_meters(db),
+            frozenset(id for id in self._with_open_meters(db) if id.part != "fee" or id.ref not in world.objects),
             {id: Held(generation, life) for shelf in self._engine.shelves for id, generation, life in shelf.book()},
             live,
             dict(self._begun),
