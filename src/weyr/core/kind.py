@@ -10,7 +10,7 @@ from weyr.core.capability import Capability
 from weyr.core.checking import Finding, Proposal
 from weyr.core.commitments import Coverage
 from weyr.core.decision import Decision, Limit, Thing, View, Want
-from weyr.core.pools import PoolBody, QueueBody
+from weyr.core.pools import NodeWish, PoolBody, QueueBody
 from weyr.core.reach import Expected
 from weyr.core.ref import Ref, ThingId
 from weyr.core.scaling import Demand
@@ -89,6 +89,7 @@ class Kind(Generic[S, M]):
     `begins_again` whether the next plan begins one anew that is done
     `checks`   the whole stack → what is unwise or impossible in objects of this kind
     `limits`   what an object of this kind says that all in a scope may cost; it is told what that has cost
+    `wishes`   the nodes that an object asks for, to be compared with machines that clouds offer
     `commits`  what an object of this kind has paid for beforehand, so that others cost less
     `reads_cost`  whether those of an object of this spec depend on what the object has cost
     `orders`   verbs that an object of this kind takes by hand, such as promote
@@ -116,6 +117,7 @@ class Kind(Generic[S, M]):
     reborn: Callable[[M], M] | None = None
     limits: Callable[[Ref, S], Limit] | None = None
     commits: Callable[[Ref, S], Coverage] | None = None
+    wishes: Callable[[S], NodeWish | None] | None = None
     begins_again: bool = False
     reads_cost: Callable[[S], bool] | None = None
     checks: Callable[[Proposal], Iterable[Finding]] | None = None

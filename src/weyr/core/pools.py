@@ -20,6 +20,17 @@ class Market(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class NodeWish:
+    """What a node must have, wherever it is had: at least `cpu` cores and `memory_bytes`, and `devices` of a model."""
+
+    model: str
+    devices: int
+    cpu: float = 0.0
+    memory_bytes: int = 0
+    market: Market = Market.ON_DEMAND
+
+
+@dataclass(frozen=True, slots=True)
 class NodeBody:
     """One node of `pool`. `cpu` 0 and `memory_bytes` 0 mean all that the machine has.
 

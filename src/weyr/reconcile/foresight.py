@@ -23,6 +23,7 @@ def foreseen(ledger: Ledger, catalogue: Catalogue, stack: Stack, kinds: Kinds, n
         low=low,
         high=high,
         others=others,
+        offers=lambda: catalogue.all_offers,
         spends=dict(_spends(ledger, stack, kinds, now)),
         prices_version=f"{book.version} {catalogue.version}",
     )

@@ -10,8 +10,8 @@ from weyr.core.units import money_text
 from weyr.stack.costs import NOTHING_KNOWN, Prices, Pricing
 from weyr.stack.steps import Amount, Candidate
 
-OTHERS_MAX = 3
-"""Other price books that are told of, the cheapest of them."""
+OTHERS_MAX, TOO_SMALL_MAX = 3, 1
+"""Other price books that are told of: the cheapest of them, and one whose machine would not do."""
 
 
 class Place(Prices, Protocol):
@@ -33,8 +33,9 @@ def candidates_of(
     here = [*_elsewhere(markets, pricing, pricing.prices, chosen, ours)]
     there = [way for book in others for way in _at(markets, pricing, book, chosen, ours)]
     cheapest = sorted(there, key=lambda way: (way.month.micros, way.name))[:OTHERS_MAX]
+    small = [way for book in others for way in _too_small(markets, pricing, book, ours)][:TOO_SMALL_MAX]
     first = Candidate(f"{ours} at {pricing.prices.name}", chosen, "", is_chosen=True)
-    return (first, *sorted((*here, *cheapest), key=lambda way: (way.month.micros, way.name)))
+    return (first, *sorted((*here, *cheapest), key=lambda way: (way.month.micros, way.name)), *small)
 
 
 def _elsewhere(
@@ -57,6 +58,14 @@ def _at(markets: Mapping[str, Spec], pricing: Pricing, book: Place, chosen: Amou
     if month is not None:
         why = f"price_as is {pricing.prices.name}"
         yield Candidate(f"{ours} at {book.name}", month, f"{_beside(month, chosen)}: {why}")
+
+
+def _too_small(markets: Mapping[str, Spec], pricing: Pricing, book: Place, ours: str) -> Iterator[Candidate]:
+    """A book whose machine is not large enough is no way, and says so."""
+    estimates = pricing.kind.expected(markets[ours])
+    month = None if book.fits({line.sku: line.quantity for line in estimates}) else _month(pricing, book, markets[ours])
+    if month is not None:
+        yield Candidate(f"{ours} at {book.name}", month, "its machine is too small")
 
 
 def _month(pricing: Pricing, book: Prices, spec: Spec) -> Amount | None:

@@ -5,7 +5,7 @@ prices of that end. The expected one is reckoned by the very function with which
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -15,6 +15,7 @@ from weyr.core.kind import AnyKind, Estimate
 from weyr.core.ref import Ref
 from weyr.core.schema import Spec
 from weyr.core.units import HOUR_S
+from weyr.ledger.prices.offers import Offer
 from weyr.stack.stack import Figure
 from weyr.stack.steps import Amount, CostLine, ObjectCost
 from weyr.stack.usage import Usage
@@ -57,7 +58,8 @@ class Known:
     `usage` is what somebody says of it, `past` what its own meters counted. `low` and `high` are the price book as it
     may turn out at its ends, the same one where its prices are certain. `others` are books to compare it with. `spends`
     is what each budget has counted in its running period. `may_pass`: whoever asks allows it to pass its budgets.
-    `prices_version` names exactly the prices that all of it is reckoned with.
+    `prices_version` names exactly the prices that all of it is reckoned with. `offers`: machines that clouds offer, of
+    which there are thousands, read where they are asked for.
     """
 
     usage: Usage = field(default_factory=dict)
@@ -68,6 +70,7 @@ class Known:
     spends: Mapping[Ref, Spend] = field(default_factory=dict)
     may_pass: bool = False
     prices_version: str = ""
+    offers: Callable[[], Iterable[Offer]] = tuple
 
 
 NOTHING_KNOWN = Known()

@@ -19,6 +19,7 @@ from weyr.stack.coverage import with_commitments
 from weyr.stack.diff import Plain, differences
 from weyr.stack.fields import shape_of
 from weyr.stack.lint import lint
+from weyr.stack.machines import machines_for
 from weyr.stack.order import ordered
 from weyr.stack.stack import Stack, StackObject
 from weyr.stack.steps import Action, Amount, BudgetLeft, Drift, FieldChange, ObjectCost, Plan, Step, part_of, total_of
@@ -220,9 +221,14 @@ def _commitments(kinds: Kinds, specs: Mapping[Ref, Spec]) -> dict[Ref, Coverage]
 
 def _compared(cost: ObjectCost, wanted: Objects, kinds: Kinds, prices: Prices, known: Known) -> ObjectCost:
     """With the ways in which it could be had as well, where it is new or its cost changes."""
-    if not known.others or cost.ref not in wanted or cost.before.micros == cost.after.micros:
+    is_same = cost.before.micros == cost.after.micros and not cost.after.unpriced
+    if not known.others or cost.ref not in wanted or is_same:
         return cost
     kind, spec = kinds[cost.ref.kind], wanted[cost.ref].spec
+    wish = kind.wishes(spec) if kind.wishes else None
+    if wish is not None:
+        hours = sum(line.hours for line in cost.lines)
+        return replace(cost, candidates=machines_for(wish, hours, cost.after, known.offers()))
     pricing = Pricing(kind, prices, known, known.past.get(cost.ref, NO_PAST), known.usage.get(cost.ref, {}))
     return replace(cost, candidates=candidates_of(kind, spec, pricing, cost.after, known.others))
 

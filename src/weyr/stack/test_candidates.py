@@ -67,6 +67,7 @@ def test_what_was_not_chosen_says_its_difference_and_why() -> None:
         ("spot at here", False, "1.50 less: spot is not asked for, and may be reclaimed"),
         ("on demand at cheap", False, "1.00 less: price_as is here"),
         ("on demand at dear", False, "3.00 more: price_as is here"),
+        ("on demand at small", False, "its machine is too small"),
     ]
     assert ways(CartSpec(spot=True), Book("here", 2.0, 0.5), *others) == [
         ("spot at here", True, ""),

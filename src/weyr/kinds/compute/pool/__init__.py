@@ -5,7 +5,7 @@ from weyr.core.kind import Kind, Layer
 from weyr.kinds.compute.pool.checks import checks
 from weyr.kinds.compute.pool.decide import PoolMemory, decide, declared, reborn
 from weyr.kinds.compute.pool.spec import PoolSpec
-from weyr.kinds.compute.pool.usage import assumes, begins, estimate, usage
+from weyr.kinds.compute.pool.usage import assumes, begins, estimate, usage, wishes
 
 KIND = Kind(
     name="pool",
@@ -20,6 +20,7 @@ KIND = Kind(
     estimate=estimate,
     begins=begins,
     assumes=assumes,
+    wishes=wishes,
     reborn=reborn,
     checks=checks,
     declares=declared,

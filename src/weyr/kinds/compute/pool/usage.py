@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 
 from weyr.core.assumptions import HOURS_A_MONTH, Assumed, Assumption, Measure, Origin, Past
 from weyr.core.decision import Thing
+from weyr.core.engine import LOCAL
 from weyr.core.kind import Begins, Estimate, Usage
-from weyr.core.pools import NodeBody, NodeFacts
+from weyr.core.pools import NodeBody, NodeFacts, NodeWish
 from weyr.core.seen import Present
 from weyr.kinds.compute.pool.spec import PoolSpec
 
@@ -45,6 +46,14 @@ def estimate(spec: PoolSpec, assumed: Assumed) -> tuple[Estimate, ...]:
     note = f"{spec.price} per hour and node" if spec.price else ""
     hours = spec.calendar.hours_per_month if spec.calendar else HOURS_A_MONTH
     return (Estimate(sku, quantity, hours * assumed["nodes"], note + ", while it is open" * bool(spec.calendar)),)
+
+
+def wishes(spec: PoolSpec) -> NodeWish | None:
+    """Its nodes as machines of a cloud would have to be; None of nodes without devices, and those of a cluster."""
+    if spec.on != LOCAL or not spec.accelerators:
+        return None
+    ((model, devices),) = spec.accelerators.items()
+    return NodeWish(model, devices, spec.cpu or 0.0, spec.memory or 0, spec.market)
 
 
 def _usage_of(thing: Thing) -> Iterator[Usage]:

@@ -1,0 +1,40 @@
+"""A pool's nodes beside what clouds ask for such machines: the cheapest that would do, and why others would not."""
+
+from weyr.core.pools import Market, NodeWish
+from weyr.ledger.prices import Catalogue
+from weyr.stack.machines import machines_for
+from weyr.stack.steps import Amount
+
+OFFERS = Catalogue.shipped().all_offers
+STATED = Amount(730 * 12_500_000)
+BOX = NodeWish("H100", 8, 96, 1024 * 2**30)
+
+
+def told(wish: NodeWish, stated: Amount = STATED) -> list[tuple[str, str]]:
+    return [(way.name, way.why) for way in machines_for(wish, 730, stated, OFFERS)]
+
+
+def test_a_pool_is_compared_with_machines_that_have_its_devices() -> None:
+    """Whoever states 12.50 USD for a box of eight H100 sees what a cloud asks for one."""
+    chosen, *others = machines_for(BOX, 730, STATED, OFFERS)
+
+    assert (chosen.is_chosen, chosen.month) == (True, STATED)
+    assert all("on demand" in way.name and "states nodes of its own" in way.why for way in others[:2])
+    assert [way.month.micros for way in others[:2]] == sorted(way.month.micros for way in others[:2])
+
+
+def test_a_machine_that_would_not_do_says_what_it_lacks() -> None:
+    """A cheaper one is not passed over in silence: it has one device, too little memory, or is spot."""
+    assert "of 8" in told(BOX)[-1][1] or "spot is not asked for" in told(BOX)[-1][1]
+    assert "spot is not asked for" not in " ".join(why for _, why in told(NodeWish("T4", 1, market=Market.SPOT)))
+    assert any("cores of 10000" in why for _, why in told(NodeWish("T4", 1, cpu=10_000)))
+
+
+def test_a_pool_without_a_price_is_still_compared() -> None:
+    """An unknown price is no difference of its whole."""
+    assert all("states no price" in why for _, why in told(BOX, Amount(0, ("node.hour",)))[1:])
+
+
+def test_what_no_cloud_offers_is_compared_with_nothing() -> None:
+    """Devices of one's own that nobody sells, or nodes that never run."""
+    assert machines_for(NodeWish("ABACUS", 1), 730, STATED, OFFERS) == machines_for(BOX, 0, STATED, OFFERS) == ()
