@@ -68,6 +68,8 @@ def test_what_came_lately_costs_again_what_it_cost(folder: Path, tmp_path: Path)
         for name, told in Scaling.unsaved(rehearsal.loop.scaling, rehearsal.end + later_s)
     }
     with rehearsal.db.write() as connection:
+        # A rehearsal keeps its world in memory alone; a server's is stored.
+        kernel.put_objects(connection, [kernel.plain_object(row) for row in rehearsal.world.objects.values()])
         kernel.put_learnt(connection, learnt, rehearsal.end)
         connection.exec_driver_sql("COMMIT")
     (tmp_path / "home").mkdir()
@@ -101,7 +103,7 @@ def test_buckets_hold_and_send_what_arrivals_say(folder: Path) -> None:
         folder, text.replace("12h", "23h"), read_trace(trace, "t.csv", known, {}), Setting(24.0 * HOUR_S, seed=2)
     )
     longer = kept_twice["cost"]["by_object_micros"]
-    assert longer["bucket/out"] == cost["bucket/out"]
+    assert abs(longer["bucket/out"] - cost["bucket/out"]) <= 1
     requests = 1000 * 5
     assert longer["bucket/lake"] - requests == pytest.approx(23 / 12 * (cost["bucket/lake"] - requests), rel=0.06)
 
