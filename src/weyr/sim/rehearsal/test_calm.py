@@ -39,9 +39,9 @@ def test_who_is_on_its_way_for_long_is_looked_at_ever_more_rarely() -> None:
 
 def test_its_ledger_remembers_what_the_store_has(tmp_path: Path) -> None:
     """A bill is added up from meters that are remembered beside the store: one that differed would cost wrongly."""
-    jobs = tuple(JobArrival(60.0 * n, "train", 600.0) for n in range(5))
-    arrivals = Arrivals(jobs, {"endpoint/chat": (Burst(0.0, 900, 900.0, 0.5),)})
-    rehearsal = Rehearsal(KINDS, parse_stack(FILE, "weyr.yaml", KINDS), arrivals, Setting(1200.0), tmp_path)
+    jobs = tuple(JobArrival(20.0 * n, "train", 30.0) for n in range(5))
+    arrivals = Arrivals(jobs, {"endpoint/chat": (Burst(0.0, 60, 60.0, 0.5),)})
+    rehearsal = Rehearsal(KINDS, parse_stack(FILE, "weyr.yaml", KINDS), arrivals, Setting(110.0), tmp_path)
     rehearsal.run()
     store = LedgerStore(rehearsal.db)
     open_meters = rehearsal.ledger.open_meters()
