@@ -262,7 +262,7 @@ def test_after_each_bill_the_journal_owes_what_it_says(
 def test_two_who_post_at_once_have_one_id_and_a_bill_that_returns_another() -> None:
     """The id keeps one of two from posting twice, and must not keep a third state of the bill from being posted."""
     posted, owners = posted_of([node_line(0)]), Owners([NODE])
-    dear, cheap = (read(FOCUS, [focus_row(0, cost)], "bill.csv") for cost in ("0.600", "0.500"))
+    dear, as_metered = (read(FOCUS, [focus_row(0, cost)], "bill.csv") for cost in ("0.600", "0.526"))
 
     def id_now(bill: Bill) -> str:
         return id_of(bill, corrections(compare(bill, posted, owners), posted), posted)
@@ -271,7 +271,7 @@ def test_two_who_post_at_once_have_one_id_and_a_bill_that_returns_another() -> N
     assert first == id_now(dear)
     assert first.startswith("bill-aws-2026-11-01-2026-11-01-")
     post(dear, posted, owners, 100)
-    post(cheap, posted, owners, 200)
+    post(as_metered, posted, owners, 200)
     assert id_now(dear) != first
 
 
