@@ -1,7 +1,10 @@
 """What a plan says of a month is what the ledger bills in it, tiers and free part and all."""
 
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from known_kinds import KINDS
 
 from weyr.core.kind import Usage
@@ -9,9 +12,13 @@ from weyr.core.ref import Ref
 from weyr.ledger.grouping import By
 from weyr.ledger.ledger import Ledger
 from weyr.ledger.prices import EGRESS_FAR, REQUESTS_READ, STORAGE, Catalogue
+from weyr.reconcile.foresight import foreseen
 from weyr.stack.costs import Known
 from weyr.stack.parse import parse_stack
 from weyr.stack.plan import make_plan
+from weyr.stack.stack import Stack
+from weyr.stack.steps import Plan
+from weyr.stack.usage import Usage as Said
 from weyr.stack.world import World
 from weyr.store.database import Database, metadata
 from weyr.store.ledger import LedgerStore
@@ -19,6 +26,8 @@ from weyr.store.ledger import LedgerStore
 DECEMBER = 1_796_083_200.0
 """2026-12-01 00:00 UTC: a month that 730 hours fit into."""
 HOURS = 730
+END = DECEMBER + HOURS * 3600
+CATALOGUE = Catalogue.shipped()
 TEXT = """stack: busy
 on: local
 buckets:
@@ -34,37 +43,72 @@ MONTH = {
 }
 
 
-def test_a_month_of_tiers_is_billed_as_it_was_planned(tmp_path: Path) -> None:
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    """One that metered a month in which both buckets were used evenly, looked at twice a day; its meters are open."""
+    db = Database(tmp_path / "store.db")
+    with db.write() as connection:
+        metadata.create_all(connection)
+    ledger = Ledger(LedgerStore(db), CATALOGUE)
+    for hour in (*range(0, HOURS, 12), HOURS):
+        for name, month in MONTH.items():
+            usages = [_seen(sku, amount, hour) for sku, amount in month.items()]
+            with db.write() as connection:
+                ledger.read(connection, Ref("busy", "bucket", name), usages, "aws/fargate", DECEMBER + hour * 3600)
+    yield ledger
+    db.close()
+
+
+def _seen(sku: str, amount: int, hour: int) -> Usage:
+    if sku == STORAGE:
+        return Usage("bucket", sku, amount, since=None)
+    return Usage("bucket", sku, amount * hour // HOURS, since=DECEMBER)
+
+
+def plan_of(text: str, known: Callable[[Stack], Known]) -> Plan:
+    stack = parse_stack(text, "weyr.yaml", KINDS, price_lists=CATALOGUE.books)
+    return make_plan(stack, World("busy"), KINDS, CATALOGUE.book("aws/fargate"), known=known(stack))
+
+
+def test_a_month_of_tiers_is_billed_as_it_was_planned(ledger: Ledger) -> None:
     """One price is behind both: storage that passes 50 TB, egress that passes its free part and then 10 TB, requests.
 
     Which bucket has the free part is a matter of who sent first; what both pay is not.
     """
-    catalogue = Catalogue.shipped()
-    stack = parse_stack(TEXT, "weyr.yaml", KINDS, price_lists=catalogue.books)
-    plan = make_plan(stack, World("busy"), KINDS, catalogue.book("aws/fargate"), known=Known(usage=stack.usage))
+    plan = plan_of(TEXT, lambda stack: Known(usage=stack.usage))
 
-    bill = a_month(tmp_path, catalogue)
+    bill = ledger.cost("busy", By.OBJECT, END)
 
-    assert plan.after.micros == sum(bill.values()) > 2_000 * 10**6
+    assert plan.after.micros == bill.total_micros > 2_000 * 10**6
     assert all("free" in " ".join(cost.notes) for cost in plan.costs)
 
 
-def a_month(folder: Path, catalogue: Catalogue) -> dict[str, int]:
-    """The ledger's bill of a month in which both buckets are used evenly, looked at twice a day."""
-    db = Database(folder / "store.db")
-    with db.write() as connection:
-        metadata.create_all(connection)
-    ledger = Ledger(LedgerStore(db), catalogue)
-    for hour in (*range(0, HOURS, 12), HOURS):
-        now = DECEMBER + hour * 3600
-        for name, month in MONTH.items():
-            usages = [Usage("bucket", sku, amount if sku == STORAGE else amount * hour // HOURS,
-                            since=None if sku == STORAGE else DECEMBER) for sku, amount in month.items()]  # fmt: skip
-            with db.write() as connection:
-                ledger.read(connection, Ref("busy", "bucket", name), usages, "aws/fargate", now)
-    for name in MONTH:
-        with db.write() as connection:
-            ledger.close(connection, Ref("busy", "bucket", name), "bucket", DECEMBER + HOURS * 3600)
-    bill = {row.key: row.micros for row in ledger.cost("busy", By.OBJECT, DECEMBER + HOURS * 3600).rows}
-    db.close()
-    return bill
+def test_the_next_plan_reckons_with_what_its_own_meters_counted(ledger: Ledger) -> None:
+    """Nobody has to say how much a bucket sends once its meters know: the plan comes to what the month was."""
+    plan = plan_of(TEXT.partition("usage:")[0], lambda stack: foreseen(ledger, CATALOGUE, stack, KINDS, END))
+
+    told = {one.text for cost in plan.costs for one in cost.assumptions}
+
+    assert "egress 70 GiB measured (over 30d10h)" in told
+    assert "reads 21,900,000 measured (over 30d10h)" in told
+    assert "stored 60 TiB measured (now)" in told
+    assert plan.after.micros == ledger.cost("busy", By.OBJECT, END).total_micros
+
+
+def test_a_plans_id_tells_its_prices_and_what_was_said_of_use(ledger: Ledger) -> None:
+    """Two plans that would cost something else are not one, though the meters that both rest on move by themselves."""
+    bare = TEXT.partition("usage:")[0]
+
+    def known(stack: Stack, at: float = END, version: str = "1") -> Known:
+        return replace(foreseen(ledger, CATALOGUE, stack, KINDS, at), prices_version=version)
+
+    same = {plan_of(bare, known).id, plan_of(bare, lambda stack: known(stack, END + 3600)).id}
+    dearer = plan_of(bare, lambda stack: known(stack, version="2"))
+    said = plan_of(bare, lambda stack: replace(known(stack), usage=said_of_use()))
+
+    assert len(same) == 1
+    assert len({*same, dearer.id, said.id}) == 3
+
+
+def said_of_use() -> Said:
+    return parse_stack(TEXT, "weyr.yaml", KINDS, price_lists=CATALOGUE.books).usage
