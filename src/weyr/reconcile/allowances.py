@@ -42,11 +42,13 @@ class Allowances:
     kinds: Kinds
     parsed: Parsed
     _left: dict[Named, tuple[int, str]] = field(default_factory=dict)
+    _prices: dict[Any, int | None] = field(default_factory=dict)
     _waiting: set[Ref] = field(default_factory=set)
 
     def begin_pass(self) -> None:
         """What was known of the limits was of a pass before."""
         self._left.clear()
+        self._prices.clear()
 
     def afforded(
         self,
@@ -131,8 +133,7 @@ class Allowances:
         expected = action.expected
         if expected is None or not (is_limited or expected.seconds is not None or expected.micros is not None):
             return None
-        book = world.stacks[row.ref.stack].price_as
-        return self.ledger.expected_micros(connection, row.ref, _usages(action), book, expected)
+        return self._priced(world, connection, row, action, expected)
 
     def _micros(
         self, world: World, connection: Connection, row: ObjectRow, action: Ensure, limit: Limit, known: int | None
@@ -140,9 +141,18 @@ class Allowances:
         """What a thing takes of a limit when it begins."""
         if known is not None:
             return known
+        return self._priced(world, connection, row, action, Expected(seconds=limit.ahead_s)) or 0
+
+    def _priced(
+        self, world: World, connection: Connection, row: ObjectRow, action: Ensure, expected: Expected
+    ) -> int | None:
+        """What is expected of a thing, in money. Asked twice in a pass, when it is weighed and when it begins."""
         book = world.stacks[row.ref.stack].price_as
-        ahead = Expected(seconds=limit.ahead_s)
-        return self.ledger.expected_micros(connection, row.ref, _usages(action), book, ahead) or 0
+        key = (row.ref, book, action.meters, expected.seconds, expected.micros)
+        if key not in self._prices:
+            usages = _usages(action)
+            self._prices[key] = self.ledger.expected_micros(connection, row.ref, usages, book, expected)
+        return self._prices[key]
 
     def _covering(self, world: World, row: ObjectRow) -> Sequence[Named]:
         found = []
