@@ -298,7 +298,10 @@ def _meters(connection: Connection, query: Select[Any], values: Mapping[str, str
     if not names:
         return found
     known = {name: _tallied(connection, name) for name in names}
-    return tuple(replace(meter, tallied=known.get(meter.price.tally, ())) if meter.price else meter for meter in found)
+    return tuple(
+        replace(meter, tallied=known[meter.price.tally]) if meter.price and meter.price.is_tiered else meter
+        for meter in found
+    )
 
 
 def _tallied(connection: Connection, name: str) -> Tallied:

@@ -51,7 +51,7 @@ def meter_of(row: Row[Any]) -> Meter:
     """Takes a row of `meters` with its `labels`, and `source_*` of the account that it is a share of."""
     price = None
     if row.price_micros is not None:
-        price = Price(row.price_micros, row.price_per_quantity, row.price_per_s, **_tiers_of(row.price_tiers))
+        price = _price_of(row.price_micros, row.price_per_quantity, row.price_per_s, row.price_tiers)
     source = None
     if row.source is not None:
         ref = Ref(row.source_stack, row.source_kind, row.source_name)
@@ -87,6 +87,12 @@ def _tiers_text(price: Price) -> str:
         return ""
     tiers = [[tier.above, tier.micros] for tier in price.tiers]
     return json.dumps({"free": price.free, "tally": price.tally, "tiers": tiers}, separators=(",", ":"))
+
+
+@lru_cache(1024)
+def _price_of(micros: int, per_quantity: int, per_s: int, tiers: str) -> Price:
+    """Remembered: many meters have few prices, and every look at a budget reads them all."""
+    return Price(micros, per_quantity, per_s, **_tiers_of(tiers))
 
 
 @lru_cache(256)
