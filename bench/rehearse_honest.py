@@ -80,6 +80,7 @@ class Real:
     micros: dict[str, int] = field(default_factory=dict)
     latencies: list[float] = field(default_factory=list)
     failed: int = 0
+    refused: str = ""
     waited: float = 0.0
 
 
@@ -160,15 +161,15 @@ def asked(stack: Stack, came: list[float], began: float, environment: dict[str, 
             connection = http.client.HTTPConnection(host, timeout=60)
             connection.request("POST" if stack.body else "GET", stack.path, stack.body, headers)
             answer = connection.getresponse()
-            answer.read()
+            text = answer.read()
             connection.close()
-        except OSError:
-            real.failed += 1
+        except OSError as e:
+            real.failed, real.refused = real.failed + 1, str(e)
             return
         if answer.status == 200:
             real.latencies.append(time.monotonic() - sent)
         else:
-            real.failed += 1
+            real.failed, real.refused = real.failed + 1, f"{answer.status} {text[:300]!r}"
 
     threads = []
     for at in came:
@@ -237,6 +238,8 @@ def compared(stack: Stack, length_s: float) -> dict[str, Any]:
             first = Real()
             if stack.endpoint:
                 asked(stack, list(stack.before), time.time(), user.environment(), first)
+            if stack.endpoint and not first.latencies:
+                sys.exit(f"{stack.endpoint} answered none of {len(stack.before)} requests: {first.refused}")
             assumed = until_measured(user, stack)
             takes_s, way_s = _measured(stack, assumed, sorted(first.latencies))
             trace.write_text(
