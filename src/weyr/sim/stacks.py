@@ -107,8 +107,8 @@ class StackDraw:
         lines.append("secrets: {key: {generate: 16}}")
         if self.limit_micros:
             limit = f"{self.limit_micros / 1e6:.6f} USD"
-            ahead = f"{self.limit_micros % 3}s"  # what has no end of its own begins also where little is left
-            lines.append(f"budgets: {{month: {{limit: {limit}, ahead: {ahead}, alert_at: [50%], then: stop}}}}")
+            # What has no end of its own begins where little is left too: so that there is something to stop.
+            lines.append(f"budgets: {{month: {{limit: {limit}, ahead: 0s, alert_at: [50%], then: stop}}}}")
         lines += [self.pool.text] if self.pool else []
         lines += [f"services: {{web: {self.service.text}}}"] if self.service else []
         lines += ["jobs:", *(f"  {name}: {_job_text(job, self.jobs)}" for name, job in self.jobs.items())]
