@@ -171,11 +171,9 @@ class LedgerStore:
 
     def newest_costs(self, connection: Connection, ref: Ref, things_max: int = 20) -> tuple[int, ...]:
         """What the newest of the object's things that are over have cost, in micro-units."""
-        query = select(meters.c.part, meters.c.posted_micros).order_by(meters.c.id.desc())
-        query = query.where(*(meters.c[key] == value for key, value in key_of(ref).items()))
-        query = query.where(meters.c.closed_ms.is_not(None), meters.c.run_since_ms.is_not(None))
         costs: dict[str, int] = {}
-        for row in connection.execute(query.limit(things_max * METERS_OF_A_THING_MAX)):
+        most = {"most": things_max * METERS_OF_A_THING_MAX}
+        for row in connection.execute(_NEWEST_COSTS, key_of(ref) | most):
             costs[row.part] = costs.get(row.part, 0) + row.posted_micros
         return tuple(costs.values())[:things_max]
 
@@ -251,6 +249,13 @@ _THE_ACCOUNT = _FRESH_ACCOUNT.on_conflict_do_update(
 _POSTED = func.sum(meters.c.posted_micros).label("micros")
 _POSTED_OF = select(func.sum(spending.c.micros)).join_from(spending, accounts)
 _POSTED_OF = _POSTED_OF.where(*(accounts.c[key] == bindparam(key) for key in ("stack", "kind", "name")))
+_NEWEST_COSTS = (
+    select(meters.c.part, meters.c.posted_micros)
+    .where(*(meters.c[key] == bindparam(key) for key in ("stack", "kind", "name")))
+    .where(meters.c.closed_ms.is_not(None), meters.c.run_since_ms.is_not(None))
+    .order_by(meters.c.id.desc())
+    .limit(bindparam("most"))
+)
 _POST = insert(journal)
 _NEWEST = select(journal.c.seq, journal.c.hash).order_by(journal.c.seq.desc()).limit(1).subquery()
 _HEAD = select(
