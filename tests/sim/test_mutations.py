@@ -76,7 +76,7 @@ MUTATIONS = {
     ),
     "a release is taken for absence": Mutation({FORGOTTEN}, loop(broken.TakesReleaseForAbsence)),
     "a spent budget stops nothing": Mutation(
-        {"an attempt begun while held", "a stack that may not spend runs nothing"}, loop(broken.IgnoresHolds), first=11
+        {"an attempt begun while held", "a stack that may not spend runs nothing"}, loop(broken.IgnoresHolds), first=73
     ),
     "conclusions are not stored": Mutation({BACKWARDS}, loop(broken.ForgetsWhatItConcluded)),
     "a meter closes at the release": Mutation(
