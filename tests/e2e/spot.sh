@@ -8,6 +8,7 @@ save() {
     mv "$WEYR_CHECKPOINT_DIR/.count.tmp" "$WEYR_CHECKPOINT_DIR/count-$(printf %06d "$count")"
 }
 trap 'save; echo "saved $count"; exit 143' TERM
+echo "counting from $count"
 while [ "$count" -lt 1000000 ]; do
     count=$((count + 1))
     [ -e "$FINISH" ] && echo "finished at $count" && exit 0

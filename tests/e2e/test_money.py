@@ -33,7 +33,7 @@ jobs:
 """
     )
     user.weyr("up", "--yes", "--detach")
-    until(lambda: user.row("job/count").get("outputs", {}).get("attempt") == 1, "the job to run")
+    until(lambda: "counting" in user.weyr("logs", "job/count", status=None).out, "the job to run")
     user.weyr("chaos", "reclaim", "job/count", "--notice", "3s")
     until(lambda: user.row("job/count")["outputs"].get("attempt") == 2, "the second attempt to run")
     until(lambda: "resumed at" in user.weyr("logs", "job/count", status=None).out, "the job to say that it resumed")

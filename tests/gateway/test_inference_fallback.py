@@ -48,9 +48,10 @@ def trial(far: tuple[str, Variant], kept: Path) -> Iterator[Trial]:
 
 
 def paid(uses: Path) -> int:
-    """What servers elsewhere were paid, as it is kept."""
-    with contextlib.closing(sqlite3.connect(uses)) as db:
+    """What servers elsewhere were paid, as it is kept; 0 while nothing is."""
+    with contextlib.closing(sqlite3.connect(uses)) as db, contextlib.suppress(sqlite3.OperationalError):
         return int(db.execute("SELECT sum(outside_micros) FROM uses").fetchone()[0] or 0)
+    return 0
 
 
 def chat(trial: Trial) -> tuple[int, bytes]:

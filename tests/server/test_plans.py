@@ -58,7 +58,9 @@ def test_a_plan_keeps_the_prices_it_was_reckoned_by(tmp_path: Path) -> None:
     plan = offline_client(home).call("POST", "/v1/plans", {"text": STACK, "file": "/here/weyr.yaml"})
     assert plan["prices"] == {"version": shipped.book("aws/fargate").version, "dated": "2026-03-10", "changed": []}
 
-    dearer = shipped.texts["books.yaml"].replace('storage.standard: "0.023"', 'storage.standard: "0.046"')
+    standard = "0.023 to 51200; 0.022 to 512000; 0.021"
+    assert standard in shipped.texts["books.yaml"]
+    dearer = shipped.texts["books.yaml"].replace(standard, "0.046 to 51200; 0.044 to 512000; 0.042")
     keep(home, {**shipped.texts, "books.yaml": dearer})
     later = offline_client(home).call("GET", f"/v1/plans/{plan['id']}")
 
