@@ -69,7 +69,7 @@ class ScheduledTasks:
         with self.lock:
             asked = [id for id in dict.fromkeys([*ids, *self._recovery.unsure]) if self._may_be_there(id)]
         seen = self._look(asked)
-        # An engine that does not answer now has said what it saw, and may have let go of the record of an end (seed 822).
+        # An engine that does not answer now has said what it saw, and may have let go of an end's record (seed 822).
         with suppress(EngineSilent):
             self._step()
         with self.lock:
