@@ -1,6 +1,7 @@
 """What was asked of a route is counted once, and outlives whoever counted it: unit costs are made from it."""
 
 import json
+import socket
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,6 +15,15 @@ from weyr.core.seen import RouteUse
 BODY = json.dumps({"choices": [], "usage": {"prompt_tokens": 1000, "completion_tokens": 50}}).encode()
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
 CHAT = json.dumps({"model": "digits", "messages": []}).encode()
+
+
+class Answers(Script):
+    """Reads the whole request first: who closes with a part of it unread breaks the connection."""
+
+    def _play(self, client: socket.socket) -> None:
+        while CHAT not in self.requests[-1]:
+            self.requests[-1] += client.recv(2**20)
+        super()._play(client)
 
 
 def asked(plane: Plane, times: int) -> None:
@@ -32,7 +42,7 @@ def test_what_was_counted_outlives_a_killed_plane_and_not_its_route() -> None:
     with TemporaryDirectory() as folder:
         home = Path(folder)
         kept = ("--uses", str(home / "uses.db"))
-        replica = Script(home / "replica.sock", HEAD % len(BODY) + BODY)
+        replica = Answers(home / "replica.sock", HEAD % len(BODY) + BODY)
         try:
             with Plane(home, *kept) as plane:
                 plane.route({"1": home / "replica.sock"})
