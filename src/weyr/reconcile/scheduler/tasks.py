@@ -48,9 +48,10 @@ class ScheduledTasks:
     _lost: set[ThingId] = field(default_factory=set, init=False)
     """Tasks whose node is proved to be gone."""
     _wakes: dict[Ref, float] = field(default_factory=dict, init=False)
-    _unheard: set[ThingId] = field(default_factory=set, init=False)
-    """Tasks that were seen to have ended when nobody had asked. The engine has told of it, and lets go of the record at
-    a release: before that their owners have to hear of it, for it is the bill's evidence (seeds 76, 83)."""
+    _unheard: dict[ThingId, Seen] = field(default_factory=dict, init=False)
+    """How tasks ended that were seen to have when nobody had asked. The engine has told of it, and lets go of the
+    record at a release, which it may have had before (seed 822): their owners have to hear of it first, for it is the
+    bill's evidence (seeds 76, 83)."""
 
     def __post_init__(self) -> None:
         self._began = self.now()
@@ -73,6 +74,7 @@ class ScheduledTasks:
         with suppress(EngineSilent):
             self._step()
         with self.lock:
+            seen |= {id: self._unheard[id] for id in ids if id in self._unheard and isinstance(seen.get(id), Absent)}
             self._note_unheard(seen, set(ids))
             return {id: self._seen(id, seen.get(id)) for id in ids}
 
@@ -101,7 +103,7 @@ class ScheduledTasks:
                 self._ends.pop(id, None)
                 if not self._may_be_there(id):
                     self.board.withdraw(id)
-            unheard = self._unheard.intersection(ids)
+            unheard = self._unheard.keys() & set(ids)
         heard = [id for id in ids if id not in unheard]
         answers = dict(self.tasks.release(heard)) if heard else {}
         self._step()
@@ -152,12 +154,14 @@ class ScheduledTasks:
         for id, each in seen.items():
             match each:
                 case Present(facts=TaskFacts(state=TaskState.ENDED)) if id not in asked:
-                    self._unheard.add(id)
+                    self._unheard[id] = each
                     self._wake(id.ref)
+                case Absent() if id not in asked:
+                    continue
                 case Unknown() | Present(as_of=float()) | Absent(as_of=float()):
                     continue  # what is of before may be too old for its owner to believe (seed 2536)
                 case _:
-                    self._unheard.discard(id)
+                    self._unheard.pop(id, None)
 
     def _as_lost(self, id: ThingId, found: Seen) -> Seen:
         """Whose end nobody saw, on a node that is gone, ended with it."""
