@@ -1,8 +1,5 @@
 """The journal on a real database: a chain that shows what was changed, entries, corrections, and months that close."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from sqlalchemy import text
 
@@ -16,11 +13,10 @@ from weyr.ledger.entries import Charge, Entry
 from weyr.ledger.grouping import By, Label
 from weyr.ledger.journal import balances
 from weyr.ledger.ledger import Ledger
-from weyr.ledger.prices import CPU, NODE_MONEY, Catalogue
+from weyr.ledger.prices import CPU, NODE_MONEY
 from weyr.store.chain import FIRST, seal
-from weyr.store.database import Database, metadata
+from weyr.store.database import Database
 from weyr.store.ledger import LedgerStore
-from weyr.store.place import PostgresUrl
 
 NOVEMBER = 1_793_491_200.0
 """2026-11-01 00:00 UTC."""
@@ -29,20 +25,6 @@ TRAIN = Ref("digits", "job", "train")
 CHAT = Ref("digits", "outside", "openai")
 MICROS = 40_480
 """Of a vCPU-hour."""
-
-
-@pytest.fixture
-def db(place: Path | PostgresUrl) -> Iterator[Database]:
-    database = Database(place)
-    with database.write() as connection:
-        metadata.create_all(connection)
-    yield database
-    database.close()
-
-
-@pytest.fixture
-def ledger(db: Database) -> Ledger:
-    return Ledger(LedgerStore(db), Catalogue.shipped())
 
 
 @pytest.fixture

@@ -1,38 +1,15 @@
 """What was asked of an endpoint is counted by day and once, and money paid elsewhere is on the bill."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
 from weyr.core.kind import Usage
 from weyr.core.ref import Ref, ThingId
 from weyr.core.route_usage import OUTSIDE, SERVED, TOKENS_IN
 from weyr.ledger.grouping import By
 from weyr.ledger.ledger import Ledger
-from weyr.ledger.prices import Catalogue
-from weyr.store.database import Database, metadata
-from weyr.store.ledger import LedgerStore
-from weyr.store.place import PostgresUrl
 
 CHAT = Ref("digits", "endpoint", "chat")
 DAY_S = 86_400
 NOON = 20_000 * DAY_S + 43_200.0
 FIRST, SECOND = "2024-10-04", "2024-10-05"
-
-
-@pytest.fixture
-def db(place: Path | PostgresUrl) -> Iterator[Database]:
-    database = Database(place)
-    with database.write() as connection:
-        metadata.create_all(connection)
-    yield database
-    database.close()
-
-
-@pytest.fixture
-def ledger(db: Database) -> Ledger:
-    return Ledger(LedgerStore(db), Catalogue.shipped())
 
 
 def read(ledger: Ledger, now: float, requests: int, tokens: int = 0, outside: int = 0, since: float = NOON) -> None:

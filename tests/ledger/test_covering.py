@@ -1,8 +1,6 @@
 """Commitments on a real database: what they pay for is credited beside the use, hour by hour, whatever comes late."""
 
 import random
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -14,10 +12,9 @@ from weyr.ledger.books import Books
 from weyr.ledger.grouping import By
 from weyr.ledger.journal import balances
 from weyr.ledger.ledger import Ledger
-from weyr.ledger.prices import CPU, Catalogue
-from weyr.store.database import Database, metadata
+from weyr.ledger.prices import CPU
+from weyr.store.database import Database
 from weyr.store.ledger import LedgerStore
-from weyr.store.place import PostgresUrl
 
 NOON = 1_795_348_800.0
 """2026-11-22 12:00 UTC."""
@@ -27,20 +24,6 @@ FLOOR = Ref("shop", "commitment", "floor")
 BOOK = "aws/fargate"
 CPU_MICROS = 40_480
 """What a vCPU costs there for an hour."""
-
-
-@pytest.fixture
-def db(place: Path | PostgresUrl) -> Iterator[Database]:
-    database = Database(place)
-    with database.write() as connection:
-        metadata.create_all(connection)
-    yield database
-    database.close()
-
-
-@pytest.fixture
-def ledger(db: Database) -> Ledger:
-    return Ledger(LedgerStore(db), Catalogue.shipped())
 
 
 def plan(share: float = 1.0, *, shared: bool = False, books: tuple[str, ...] = (BOOK,)) -> Coverage:

@@ -1,8 +1,5 @@
 """The ledger on a real database: bills, crashes between accrual and commit, and budgets' figures."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from sqlalchemy.exc import IntegrityError
 
@@ -14,30 +11,15 @@ from weyr.ledger.accounts import table_of
 from weyr.ledger.grouping import By
 from weyr.ledger.journal import balances
 from weyr.ledger.ledger import Ledger
-from weyr.ledger.prices import CPU, CPU_SPOT, MEMORY, STORAGE, Catalogue
-from weyr.store.database import Database, metadata
+from weyr.ledger.prices import CPU, CPU_SPOT, MEMORY, STORAGE
+from weyr.store.database import Database
 from weyr.store.ledger import LedgerStore
-from weyr.store.place import PostgresUrl
 from weyr.store.use_peaks import peaks
 
 NOON = 1_795_348_800.0
 """2026-11-22 12:00 UTC."""
 TRAIN, LAKE, OTHER = Ref("digits", "job", "train"), Ref("digits", "bucket", "lake"), Ref("other", "job", "train")
 BOOK = "aws/fargate"
-
-
-@pytest.fixture
-def db(place: Path | PostgresUrl) -> Iterator[Database]:
-    database = Database(place)
-    with database.write() as connection:
-        metadata.create_all(connection)
-    yield database
-    database.close()
-
-
-@pytest.fixture
-def ledger(db: Database) -> Ledger:
-    return Ledger(LedgerStore(db), Catalogue.shipped())
 
 
 def run(db: Database, ledger: Ledger, ref: Ref, part: str, since: float, until: float | None, now: float) -> None:

@@ -1,11 +1,9 @@
 """What a provider gives free, or cheaper beyond a bound, is given once a month to all that it counts together."""
 
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,7 +18,6 @@ from weyr.ledger.prices import EGRESS_FAR, STORAGE, Catalogue, PriceBook
 from weyr.ledger.prices.rates import price_of
 from weyr.store.database import Database, metadata
 from weyr.store.ledger import LedgerStore
-from weyr.store.place import PostgresUrl
 
 FIRST = 1_793_491_200.0
 """2026-11-01 00:00 UTC."""
@@ -30,20 +27,6 @@ GIB = 2**30
 EGRESS = price_of("0.09 to 10240; 0.085", "100", unit=GIB, tally="far")
 STORED = price_of("0.023 to 1; 0.02", unit=GIB, per_s=2_628_000, tally="stored")
 BOOK = PriceBook("cloud", {EGRESS_FAR: EGRESS, STORAGE: STORED})
-
-
-@pytest.fixture
-def db(place: Path | PostgresUrl) -> Iterator[Database]:
-    database = Database(place)
-    with database.write() as connection:
-        metadata.create_all(connection)
-    yield database
-    database.close()
-
-
-@pytest.fixture
-def ledger(db: Database) -> Ledger:
-    return Ledger(LedgerStore(db), Catalogue.shipped())
 
 
 def left(db: Database, ledger: Ledger, ref: Ref, gib: float, now: float) -> None:

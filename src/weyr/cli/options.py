@@ -32,6 +32,7 @@ Timeout = Annotated[
     typer.Option(parser=seconds, metavar="DURATION", help="Stop following after so long, such as 10m; exit with 1."),
 ]
 Stack = Annotated[str, typer.Option("--stack", metavar="NAME", help="Only this stack.", autocompletion=stacks)]
+Period = Annotated[str, typer.Option("--period", metavar="MONTH", help="Only this UTC month, such as 2026-10.")]
 OverBudget = Annotated[
     bool, typer.Option("--over-budget", help="Allow the plan to be expected to cost more than a budget's limit.")
 ]

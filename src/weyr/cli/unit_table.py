@@ -7,7 +7,7 @@ import typer
 
 from weyr.cli.connect import reader
 from weyr.cli.group import Session
-from weyr.cli.options import AsJson, Stack
+from weyr.cli.options import AsJson, Period, Stack
 from weyr.cli.screen import put, put_json, say, table
 from weyr.core.units import money_text
 
@@ -28,9 +28,7 @@ def units(
             autocompletion=lambda incomplete: [unit for unit in UNITS if unit.startswith(incomplete)],
         ),
     ] = "endpoint",
-    period: Annotated[
-        str, typer.Option("--period", metavar="MONTH", help="Only this UTC month, such as 2026-10.")
-    ] = "",
+    period: Period = "",
     weight: Annotated[
         int, typer.Option("--weight", metavar="N", help="As how many tokens that are read one that is written counts.")
     ] = 4,

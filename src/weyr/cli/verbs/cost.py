@@ -16,7 +16,7 @@ from weyr.cli.exports import FromDay, ToDay, add_exports, page_address
 from weyr.cli.group import Session, verb, verb_app, whole_verb
 from weyr.cli.limits import limits_json, limits_of, limits_table
 from weyr.cli.money import bill_line
-from weyr.cli.options import AsJson, Stack, Timeout, Yes
+from weyr.cli.options import AsJson, Period, Stack, Timeout, Yes
 from weyr.cli.screen import put, put_json, say, table
 from weyr.cli.unit_table import units
 from weyr.core.diagnostic import Diagnostic, UserError
@@ -42,9 +42,7 @@ def cost(
             autocompletion=lambda incomplete: [way for way in WAYS if way.startswith(incomplete)],
         ),
     ] = "object",
-    period: Annotated[
-        str, typer.Option("--period", metavar="MONTH", help="Only this UTC month, such as 2026-10.")
-    ] = "",
+    period: Period = "",
     is_spread: Annotated[
         bool, typer.Option("--spread", help="Share out what is of nobody, by what each has spent.")
     ] = False,
