@@ -16,6 +16,7 @@ TABLE = Identity(
     (TensorSpec("width", "FP64", (-1,)), TensorSpec("kind", "BYTES", (-1,))),
     (TensorSpec("area", "FP64", (-1,)), TensorSpec("label", "BYTES", (-1,))),
 )
+NAMED = Identity((TensorSpec("inputs", "FP64", (-1, -1)),), (TensorSpec("y", "FP64", (-1, -1)),))
 WHOLE = Identity((TensorSpec("x", "INT32", (2, 2)),), (TensorSpec("y", "INT32", (2, 2)),))
 
 
@@ -43,6 +44,7 @@ class Counting:
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
     models = [Model("vectors", "1", Identity()), Model("table", "1", TABLE), Model("whole", "1", WHOLE)]
+    models.append(Model("named", "1", NAMED))
     for is_streaming in (False, True):
         name = "stream" if is_streaming else "count"
         models.append(Model(name, "1", Identity((), ()), program=Counting(is_streaming)))
@@ -89,6 +91,15 @@ def test_plain_json_is_answered_as_it_was_asked(port: int) -> None:
     assert post(port, "/predict/whole", {"x": [[1, 2], [3, 4]]}) == (200, {"y": [[1, 2], [3, 4]]})
 
 
+def test_plain_json_takes_what_other_servers_callers_send(port: int) -> None:
+    """Whoever comes from Vertex AI, TensorFlow Serving or MLflow sends `instances` or `inputs` to /predict."""
+    assert post(port, "/predict/vectors", {"instances": [[1, 2]]}) == (200, {"predictions": [[1.0, 2.0]]})
+    assert post(port, "/predict/vectors", {"inputs": [[1, 2]]}) == (200, {"outputs": [[1.0, 2.0]]})
+    row = {"width": 2, "kind": "b"}
+    assert post(port, "/predict/table", {"instances": [row]}) == (200, {"predictions": [{"area": 2.0, "label": "b"}]})
+    assert post(port, "/predict/named", {"inputs": [[1, 2]]}) == (200, {"y": [[1.0, 2.0]]}), "its own input's name"
+
+
 def test_a_class_is_called_with_the_object(port: int) -> None:
     """Its pieces come as lines, each when it is there; an error among them is the last line."""
     assert post(port, "/predict/count", {"to": 3}) == (200, [0, 1, 2])
@@ -129,7 +140,13 @@ def test_the_schema_says_what_is_taken(port: int) -> None:
     """Forms are made from it; whatever fits it is answered."""
     schema = json.loads(ask(port, "/schema/table")[1])
     value: Any
-    for value in ({"width": 1, "kind": "a"}, [{"width": 1, "kind": "a"}], {"width": [1], "kind": ["a"]}):
+    for value in (
+        {"width": 1, "kind": "a"},
+        [{"width": 1, "kind": "a"}],
+        {"width": [1], "kind": ["a"]},
+        {"instances": [{"width": 1, "kind": "a"}]},
+        {"inputs": {"width": [1], "kind": ["a"]}},
+    ):
         jsonschema.validate(value, schema)
         status, answer = post(port, "/predict/table", value)
         assert status == 200

@@ -15,7 +15,7 @@ from weyr.runtime.serve.feed import fed
 from weyr.runtime.serve.infer import parse, parsed
 from weyr.runtime.serve.model import Model, Program
 from weyr.runtime.serve.oip import not_found, only
-from weyr.runtime.serve.rows import by_input, by_row, is_one_row, told_by_input, told_by_row
+from weyr.runtime.serve.rows import V1_FORMS, by_input, by_row, is_one_row, told_by_input, told_by_row
 from weyr.runtime.serve.shelf import Slot, Stage
 from weyr.runtime.serve.tensor import Malformed
 from weyr.wire.message import ENCODER, Request, Response, Streamed, answer, refusal
@@ -130,7 +130,7 @@ def read_v1(model: Model, request: Request, body: bytes) -> Asked:
     """`{"instances": rows}` or `{"inputs": by input}`. Raises: Malformed."""
     plain = parsed(memoryview(body))
     signature = plain.get("signature_name", "serving_default")
-    if unknown := sorted(set(plain) - {"instances", "inputs", "signature_name"}):
+    if unknown := sorted(set(plain) - {*V1_FORMS, "signature_name"}):
         raise Malformed(f'"{unknown[0]}" is not known; there are instances and inputs')
     if signature != "serving_default":
         raise Malformed('the only signature is "serving_default"')
@@ -143,13 +143,17 @@ def read_v1(model: Model, request: Request, body: bytes) -> Asked:
 
 
 def read_plain(model: Model, request: Request, body: bytes) -> Asked:
-    """A list of rows, an object of inputs, or an object that is one row. Raises: Malformed."""
+    """A list of rows, an object of inputs, or an object that is one row; or, where no input has that name, the V1
+    protocol's `instances` or `inputs`, which callers of Vertex AI, TensorFlow Serving and MLflow send. Raises:
+    Malformed."""
     specs = model.predictor.inputs
     plain = parse(memoryview(body))
     if isinstance(plain, list):
         return _asked(model, by_row(specs, plain), _rows)
     if not isinstance(plain, dict):
         raise Malformed("the body is a list of rows or an object of inputs")
+    if not plain.keys().isdisjoint(V1_FORMS) and all(spec.name not in V1_FORMS for spec in specs):
+        return read_v1(model, request, body)
     if is_one_row(specs, plain):
         return _asked(model, by_row(specs, [plain]), _one_row)
     return _asked(model, by_input(specs, plain), _inputs)

@@ -13,6 +13,9 @@ from weyr.runtime.serve.tensor import DIMENSIONS_MAX, Malformed, TensorSpec, che
 if TYPE_CHECKING:
     from weyr.runtime.serve.tensor import Array
 
+V1_FORMS = ("instances", "inputs")
+"""By row and by input, as the V1 protocol's bodies name them."""
+
 
 def by_input(specs: Sequence[TensorSpec], given: object) -> "dict[str, Array]":
     """Takes an object of named inputs, or the value of the only input. Raises: Malformed."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from weyr.runtime.serve.model import Model
+from weyr.runtime.serve.rows import V1_FORMS
 from weyr.runtime.serve.tensor import TensorSpec
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -24,6 +25,9 @@ def json_schema(model: Model) -> dict[str, Any]:
     if all(spec.shape[:1] == (-1,) for spec in (*inputs, *outputs)):
         forms.append(_object(inputs, rows=False))
         given.append(_object(outputs, rows=False))
+    if all(spec.name not in V1_FORMS for spec in inputs):
+        forms += [_only(name, of) for name, of in zip(V1_FORMS, (_rows(inputs), _columns(inputs)), strict=True)]
+        given += [_only("predictions", _rows(outputs)), _only("outputs", _columns(outputs))]
     return {"$schema": DRAFT, "title": model.name, "anyOf": forms, "$defs": {"answer": {"anyOf": given}}}
 
 
@@ -113,6 +117,16 @@ def _object(specs: Sequence[TensorSpec], rows: bool) -> dict[str, Any]:
         "properties": {spec.name: _nested(spec, spec.shape if rows else spec.shape[1:]) for spec in specs},
         "additionalProperties": False,
     }
+
+
+def _columns(specs: Sequence[TensorSpec]) -> dict[str, Any]:
+    """An object of all rows of each input, or those of the only one bare."""
+    named = _object(specs, rows=True)
+    return {"anyOf": [_nested(specs[0], specs[0].shape), named]} if len(specs) == 1 else named
+
+
+def _only(name: str, of: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "required": [name], "properties": {name: of}, "additionalProperties": False}
 
 
 def _rows(specs: Sequence[TensorSpec]) -> dict[str, Any]:
