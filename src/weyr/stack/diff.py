@@ -45,19 +45,21 @@ def _pairs(path: Path, old: object, new: object) -> Iterator[tuple[Path, object,
 
 def _given(path: Path, shape: Shape | None, value: object) -> Iterator[tuple[Path, object, object]]:
     """Each value of a new object that is not what it would be anyway."""
-    if shape and shape.has_default and shape.default == value:
-        return
     match value:
         case dict() if value:
-            for key, item in value.items():
-                yield from _given((*path, key), shape.child(key) if shape else None, item)
+            entries: Iterator[tuple[str | int, object]] = iter(value.items())
         case list() if _holds_groups(value):
-            for index, item in enumerate(value):
-                yield from _given((*path, index), shape.child(index) if shape else None, item)
+            entries = iter(enumerate(value))
         case None:
             return
-        case _ if path:
-            yield path, None, value
+        case _:
+            if path:
+                yield path, None, value
+            return
+    for part, item in entries:
+        inner = shape.child(part) if shape else None
+        if inner is None or not inner.is_default(item):
+            yield from _given((*path, part), inner, item)
 
 
 def _change(path: Path, old: object, new: object, shape: Shape, replaces: Collection[str]) -> FieldChange:

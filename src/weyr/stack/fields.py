@@ -5,7 +5,7 @@ A new field of a kind is known to all of them without a line of its own.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -24,6 +24,8 @@ class Shape:
 
     schema: Mapping[str, Any]
     definitions: Mapping[str, Any]
+    _children: "dict[str | int, Shape | None]" = field(default_factory=dict, init=False, repr=False)
+    """Those that were asked for: every object of a kind has the same ones, and a plan asks for each of its fields."""
 
     @property
     def description(self) -> str:
@@ -44,6 +46,11 @@ class Shape:
     @property
     def default(self) -> object:
         return self.schema.get("default")
+
+    def is_default(self, value: object) -> bool:
+        """Whether it is what would stand here anyway."""
+        schema = self.schema
+        return "default" in schema and bool(schema["default"] == value)
 
     @property
     def unit(self) -> str:
@@ -75,11 +82,15 @@ class Shape:
 
     def child(self, part: str | int) -> "Shape | None":
         """The shape of a field, of a list's entries, or of a mapping's values."""
-        for choice in self._choices():
-            schema = _inside(choice, part)
-            if schema is not None:
-                return Shape(schema, self.definitions)
-        return None
+        name = 0 if isinstance(part, int) else part  # the entries of a list are all alike
+        if name in self._children:
+            return self._children[name]
+        found = (_inside(choice, part) for choice in self._choices())
+        schema = next((schema for schema in found if schema is not None), None)
+        child = None if schema is None else Shape(schema, self.definitions)
+        if name == 0 or name in self.fields():
+            self._children[name] = child  # the names in a mapping are anybody's, and would pile up
+        return child
 
     def at(self, path: Path) -> "Shape | None":
         """The shape at the end of a path, or None where the spec has no such place."""

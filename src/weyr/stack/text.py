@@ -40,6 +40,8 @@ def _encoded(data: str | bytes, file: str) -> bytes:
 def _refuse_controls(text: str, file: str) -> None:
     # Checked here, since YAML's own reader knows the offset of such a character but not its line.
     for number, line in enumerate(text.split("\n"), start=1):
+        if line.isprintable():
+            continue
         for character in line:
             if not character.isprintable() and _is_control(character):
                 detail = f"The character U+{ord(character):04X} is not allowed in a stack file."
