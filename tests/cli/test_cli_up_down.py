@@ -137,11 +137,31 @@ def test_a_kept_plan_is_applied_by_file_and_refused_when_the_world_moved(shell: 
     assert shell.weyr("apply", "p.json", "--yes").status == 0
 
     refused = shell.weyr("apply", "plan-old", "--yes")
-    no_plan = shell.weyr("apply", "weyr.yaml", "--yes")
+    (shell.folder / "notes.txt").write_text("no plan\n")
+    no_plan = shell.weyr("apply", "notes.txt", "--yes")
+    no_file = shell.weyr("apply", "mine/p.json", "--yes")
 
     assert refused.status == 1
     assert "Error: The world has moved" in refused.err
     assert "Error: Not a plan" in no_plan.err
+    assert "Error: No such plan" in no_file.err
+
+
+def test_apply_takes_a_stack_with_the_use_that_it_is_expected_to_see(shell: Shell) -> None:
+    """Without a plan it makes one, as up does; a kept plan's figures are what somebody has read, and stay."""
+    shell.serve()
+    (shell.folder / "usage.yaml").write_text("job/train: {runs: 30}\n")
+    assert shell.weyr("plan", "--out", "p.json").status == 0
+
+    kept = shell.weyr("apply", "p.json", "--usage", "usage.yaml", "--yes")
+    missing = shell.weyr("apply", "--usage", "use.yaml", "--yes")
+    here = shell.weyr("apply", "--usage", "usage.yaml", "--yes")
+
+    assert kept.status == 1
+    assert "Error: The plan is made already" in kept.err
+    assert "weyr plan --usage usage.yaml --out p.json" in kept.err
+    assert here.status == 0
+    assert "Error: The usage file cannot be read" in missing.err
 
 
 def test_up_ends_when_somebody_takes_the_stack_down(shell: Shell) -> None:

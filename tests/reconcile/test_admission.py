@@ -9,12 +9,13 @@ from weyr.core.diagnostic import UserError
 from weyr.core.grants import ADMIN
 from weyr.core.reach import Reach, may_limit
 from weyr.reconcile.admission import Admission
-from weyr.reconcile.apply import apply_plan, planning_world
+from weyr.reconcile.apply import apply_plan, planning_world, rows_after
 from weyr.sim.scripts import Script
 from weyr.sim.world import SimWorld
 from weyr.stack.costs import Known
 from weyr.stack.parse import parse_stack
 from weyr.stack.plan import make_plan
+from weyr.stack.steps import Plan
 
 TEAM = "stack: limits\nbudgets: {team: {limit: %s USD, then: block, team: vision%s}}\n"
 VISION = Reach("", (("team", "vision"),))
@@ -27,13 +28,26 @@ def world(tmp_path: Path) -> SimWorld:
     return found
 
 
-def refused(world: SimWorld, text: str, grants: tuple[str, ...] = (ADMIN,), may_pass: bool = False) -> str:
-    """Applies a stack file as a server does. Gives what is said against it, "" where it was applied."""
+def planned(world: SimWorld, text: str, may_pass: bool = False) -> Plan:
     stack = parse_stack(text, "weyr.yaml", KINDS)
     standing = planning_world(world.loop.world, world.db, stack.name)
-    book = world.catalogue.book(stack.price_as)
-    plan = make_plan(stack, standing, KINDS, book, known=Known(may_pass=may_pass))
-    admission = Admission(world.loop.world, world.db, world.ledger, KINDS, world.clock(), grants)
+    return make_plan(stack, standing, KINDS, world.catalogue.book(stack.price_as), known=Known(may_pass=may_pass))
+
+
+def admission_of(world: SimWorld, grants: tuple[str, ...] = (ADMIN,)) -> Admission:
+    return Admission(world.loop.world, world.db, world.ledger, KINDS, world.clock(), grants)
+
+
+def foretold(world: SimWorld, text: str, may_pass: bool = False) -> list[str]:
+    """What a plan says of money, before anything is applied."""
+    plan = planned(world, text, may_pass)
+    rows = rows_after(world.loop.world, KINDS, plan, "/", world.clock(), world.owner, world.team)
+    return [f"{each.severity}: {each.summary}: {each.detail}" for each in admission_of(world).foretold(plan, rows)]
+
+
+def refused(world: SimWorld, text: str, grants: tuple[str, ...] = (ADMIN,), may_pass: bool = False) -> str:
+    """Applies a stack file as a server does. Gives what is said against it, "" where it was applied."""
+    plan, admission = planned(world, text, may_pass), admission_of(world, grants)
     try:
         apply_plan(
             world.loop.world, world.db, KINDS, plan, "weyr.yaml", "/", world.clock(), world.owner, world.team,
@@ -86,6 +100,38 @@ def test_what_only_waits_for_others_is_held_and_not_refused(world: SimWorld) -> 
     assert refused(world, f"stack: two\n{job}\n") == ""
     world.run(5)
     assert world.phases("two") == {"job/j": "held"}
+
+
+def test_a_plan_says_what_would_wait_and_for_what(world: SimWorld) -> None:
+    """Whoever reads the plan learns it before applying: which limit, what is left of it, and who has the rest."""
+    world.up(TEAM % ("0.1", ""))
+    job = "{run: x, time_limit: 1h, grace: 0s}"
+    three = f"stack: one\njobs: {{a: {job}, b: {job}, c: {job}}}\n"
+
+    said = foretold(world, three)
+
+    assert len(said) == 1, "two of them are paid for"
+    assert said[0].startswith("warn: It waits for money: job/c needs 0.04")
+    assert "Of the 0.10 that is left of 0.10 USD (limits:budget/team)" in said[0]
+    assert "for what begins before it in this plan" in said[0]
+    assert refused(world, three) == "", "what waits is taken on"
+    world.run(5)
+    assert world.phases("one")["job/c"] == "held"
+    assert "is set aside for what runs" in foretold(world, f"stack: two\njobs: {{d: {job}}}\n")[0]
+
+
+def test_a_plan_says_what_applying_would_refuse(world: SimWorld) -> None:
+    """The same words at both times; with leave to pass it is a warning."""
+    world.up(TEAM % ("0.01", ""))
+    job = "stack: one\njobs: {j: {run: x, time_limit: 1h, grace: 0s}}\n"
+
+    said = foretold(world, job)
+
+    assert said[0].startswith("fatal: No money for it: job/j cannot begin in ")
+    assert "it needs 0.0404" in said[0]
+    assert "0.01 is left of 0.01 USD (limits:budget/team)" in said[0]
+    assert said[0].removeprefix("fatal: ") == refused(world, job)
+    assert foretold(world, job, may_pass=True)[0].startswith("warn: It waits for money: job/j cannot begin")
 
 
 def test_a_limit_that_the_plan_itself_raises_is_the_raised_one(world: SimWorld) -> None:

@@ -53,7 +53,7 @@ def plan_view(answer: Mapping[str, Any]) -> PlanView:
 
 def planned(client: Client, file: StackFile, usage: StackFile | None = None, over_budget: bool = False) -> PlanView:
     """The plan for a file. Raises: UserError with every problem in it, or in the usage file."""
-    body: dict[str, object] = {"text": file.text, "file": str(file.path), "remove": False}
+    body: dict[str, object] = {"text": file.text, "file": str(file.path), "remove": False, **asked_by()}
     if usage is not None and usage.text.strip():
         body |= {"usage": usage.text, "usage_file": str(usage.path)}
     if over_budget:

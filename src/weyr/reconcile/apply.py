@@ -66,7 +66,7 @@ def apply_plan(
     the plan has fatal findings or something of it is refused; nothing is changed then.
     """
     check_applicable(plan, planning_world(world, db, plan.stack))
-    objects = [_owned(_applied(world, kinds, plan, step, folder, now), owner, team) for step in plan.steps]
+    objects = rows_after(world, kinds, plan, folder, now, owner, team)
     if refused := refusals(plan, objects):
         raise UserError(*refused)
     stack = StackRow(plan.stack, plan.id, plan.price_as, file, plan.is_removal, now, plan.on.to_json())
@@ -85,6 +85,13 @@ def apply_plan(
     for row in objects:
         world.put(row)
     world.wake(world.of_stack(plan.stack))
+
+
+def rows_after(
+    world: World, kinds: Kinds, plan: Plan, folder: str, now: float, owner: str = "", team: str = ""
+) -> list[ObjectRow]:
+    """The objects that a plan touches, as it would leave them. It has to fit the world."""
+    return [_owned(_applied(world, kinds, plan, step, folder, now), owner, team) for step in plan.steps]
 
 
 def _store(db: Database, plan: Plan, stack: StackRow, objects: Sequence[ObjectRow], is_over: bool) -> None:

@@ -26,7 +26,10 @@ PLANS = (
     ),
     ApiRoute(
         "GET", "/v1/plans/{plan}", "get_plan", Tag.PLANS, "Read a plan",
-        params=(_path("plan", "The plan's id.", "5f0c2a7d1b9e4c33"),), response="Plan", refusals=(_NO_SUCH,),
+        "As it was made, with which of its prices are others now, and what of it has no money at this moment.",
+        params=(_path("plan", "The plan's id.", "5f0c2a7d1b9e4c33"),
+                Param("for", "Whose it would be, where the administrator asks for somebody.", example="ann")),
+        response="Plan", refusals=(_NO_SUCH,),
     ),
     ApiRoute(
         "POST", "/v1/plans/{plan}/apply", "apply_plan", Tag.PLANS, "Carry out a plan",

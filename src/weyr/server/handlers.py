@@ -10,6 +10,7 @@ from weyr.access.identities import ADMIN_NAME
 from weyr.core.diagnostic import Diagnostic, UserError
 from weyr.core.ref import NAME, Ref
 from weyr.core.units import seconds_of
+from weyr.reconcile.admission import Caller
 from weyr.server import views
 from weyr.server.answers import Conflict, NotFound, answering, number
 from weyr.server.live_views import live_json
@@ -22,21 +23,22 @@ OWNER = re.compile(r"[\w.@+-]{1,64}")
 def service_handlers(service: Service) -> dict[str, Handler]:
     """Handlers of plans, objects, runs, money, secrets and audit."""
 
-    def create_plan(_request: Request, body: Any) -> Any:
+    def create_plan(request: Request, body: Any) -> Any:
         if isinstance(body, dict) and body.get("remove"):
             return service.make_removal(_text(body, "stack"))
         usage = body.get("usage") or "" if isinstance(body, dict) else ""
         usage_file = _text(body, "usage_file") if usage else ""
         may_pass = isinstance(body, dict) and body.get("over_budget") is True
         return service.make_plan(
-            _text(body, "text"), _text(body, "file"), _text(body, "usage") if usage else "", usage_file, may_pass
-        )
+            _text(body, "text"), _text(body, "file"), _text(body, "usage") if usage else "", usage_file, may_pass,
+            _caller(request, body),
+        )  # fmt: skip
 
     def get_plan(request: Request, _body: Any) -> Any:
-        return service.plan_view(service.plan(request.path_params["plan"]))
+        return service.plan_view(service.plan(request.path_params["plan"]), _caller(request, request.query_params))
 
     def apply_plan(request: Request, body: Any) -> Any:
-        return service.apply(request.path_params["plan"], _owner(request, body), request.state.principal.grants)
+        return service.apply(request.path_params["plan"], _caller(request, body))
 
     def list_objects(request: Request, _body: Any) -> Any:
         query = request.query_params
@@ -125,10 +127,14 @@ def _text(body: Any, field: str) -> str:
     return value
 
 
+def _caller(request: Request, told: Any) -> Caller:
+    return Caller(_owner(request, told), tuple(request.state.principal.grants))
+
+
 def _owner(request: Request, body: Any) -> str:
     """Whose what is applied is: the caller's, by its token. The administrator may say for whom it asks."""
     principal = str(request.state.principal.name)
-    told = body.get("for") if isinstance(body, dict) else None
+    told = body.get("for") if isinstance(body, Mapping) else None
     if principal != ADMIN_NAME or told is None:
         return "" if principal == ADMIN_NAME else principal
     if not isinstance(told, str) or not OWNER.fullmatch(told):

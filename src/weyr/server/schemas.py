@@ -67,9 +67,10 @@ SCHEMAS: dict[str, Schema] = {
                  "in its folder."), "remove": {"type": "boolean", "const": False},
                  "usage": _told(TEXT, "A usage file's text: figures in place of what would be assumed."),
                  "usage_file": _told(TEXT, "Its path, for messages."),
-                 "over_budget": _told(FLAG, "Allow it to pass the stack's budgets.")},
+                 "over_budget": _told(FLAG, "Allow it to pass the stack's budgets."),
+                 "for": _told(TEXT, "Whose it would be, as the administrator says: their budgets are looked at.")},
                 {"text": "stack: digits\n...", "file": "weyr.yaml", "remove": False},
-                ("remove", "usage", "usage_file", "over_budget"),
+                ("remove", "usage", "usage_file", "over_budget", "for"),
             ),
             _record(
                 "Plan the removal of everything in a stack.",

@@ -28,8 +28,8 @@ from weyr.ledger.advice.values import Looked
 from weyr.ledger.grouping import By
 from weyr.ledger.meters import ms
 from weyr.ledger.prices.pins import Pin, changed_since, pin_of
-from weyr.reconcile.admission import Admission
-from weyr.reconcile.apply import apply_plan, planning_world
+from weyr.reconcile.admission import Admission, Caller
+from weyr.reconcile.apply import apply_plan, planning_world, rows_after
 from weyr.reconcile.foresight import foreseen
 from weyr.reconcile.order import give_order
 from weyr.reconcile.ports import Log
@@ -40,12 +40,14 @@ from weyr.server.live import Live
 from weyr.server.live_views import unit_costs
 from weyr.stack.engines import engine_findings
 from weyr.stack.parse import parse_stack
-from weyr.stack.plan import make_plan
+from weyr.stack.plan import check_applicable, make_plan
 from weyr.stack.plan_json import plan_json
 from weyr.stack.steps import Plan
 from weyr.stack.usage import parse_usage
 from weyr.store import kernel
 from weyr.store.kernel import PlanRow
+
+NOBODY = Caller()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,13 @@ class Service:
     # --- plans
 
     def make_plan(
-        self, text: str, file: str, usage: str = "", usage_file: str = "usage.yaml", may_pass: bool = False
+        self,
+        text: str,
+        file: str,
+        usage: str = "",
+        usage_file: str = "usage.yaml",
+        may_pass: bool = False,
+        caller: Caller = NOBODY,
     ) -> dict[str, Any]:
         """Plans what a stack file asks for, from what is there at this moment.
 
@@ -136,7 +144,7 @@ class Service:
             known = replace(known, usage=figures)
         known = replace(known, may_pass=may_pass)
         plan = make_plan(stack, world, KINDS, book, made_at=self._today(), extra=extra, known=known)
-        return self._kept(plan, file)
+        return self._kept(plan, file, caller)
 
     def make_removal(self, stack: str) -> dict[str, Any]:
         """Plans that nothing of a stack is left."""
@@ -147,7 +155,7 @@ class Service:
                 raise NotFound(f"There is no stack {stack}.")
             world = planning_world(self.weyr.world, self.weyr.db, stack)
         plan = make_plan(None, world, KINDS, self.weyr.catalogue.book(row.price_as), made_at=self._today())
-        return self._kept(plan, row.file)
+        return self._kept(plan, row.file, NOBODY)
 
     def plan(self, plan_id: str) -> StoredPlan:
         with self.weyr.db.read() as connection:
@@ -157,39 +165,53 @@ class Service:
         stored: StoredPlan = from_json(StoredPlan, row.body)
         return stored
 
-    def plan_view(self, stored: StoredPlan) -> dict[str, Any]:
-        """A plan as the API tells it, with which of its prices are others today."""
+    def plan_view(self, stored: StoredPlan, caller: Caller) -> dict[str, Any]:
+        """A plan as the API tells it, with which of its prices are others today, and what of it has no money now."""
         book, pin = self.weyr.catalogue.books.get(stored.plan.price_as), stored.prices
         changed = changed_since(pin, book, pin.prices) if book else []
         told = {"version": pin.version, "dated": pin.dated, "changed": [str(each) for each in changed]}
-        return {**plan_json(stored.plan), "prices": told}
+        plan = replace(stored.plan, findings=(*self._of_money(stored, caller), *stored.plan.findings))
+        return {**plan_json(plan), "prices": told}
 
-    def apply(self, plan_id: str, owner: str, grants: Sequence[str]) -> dict[str, Any]:
-        """Takes a plan as what is wanted from now on; the plan that is wanted already is no news. `grants` are what
-        whoever calls may do.
+    def _of_money(self, stored: StoredPlan, caller: Caller) -> Sequence[Diagnostic]:
+        """What there is no money for at this moment: another budget, or an hour later, says something else, so that
+        it is no part of a plan that is kept."""
+        plan, folder, team = stored.plan, str(Path(stored.file).parent), Teams(self.weyr.db).of(caller.owner)
+        with self.weyr.lock:
+            try:
+                check_applicable(plan, planning_world(self.weyr.world, self.weyr.db, plan.stack))
+            except UserError:
+                return ()  # it is not carried out as it is, and says why
+            rows = rows_after(self.weyr.world, KINDS, plan, folder, self.now(), caller.owner, team)
+            return self._admission(caller).foretold(plan, rows)
+
+    def _admission(self, caller: Caller) -> Admission:
+        return Admission(self.weyr.world, self.weyr.db, self.weyr.ledger, KINDS, self.now(), caller.grants)
+
+    def apply(self, plan_id: str, caller: Caller) -> dict[str, Any]:
+        """Takes a plan as what is wanted from now on; the plan that is wanted already is no news.
 
         Raises: WorldMoved, UserError, NotFound.
         """
         self._may_change()
         stored = self.plan(plan_id)
-        folder, team = str(Path(stored.file).parent), Teams(self.weyr.db).of(owner)
+        folder, team = str(Path(stored.file).parent), Teams(self.weyr.db).of(caller.owner)
         with self.weyr.lock:
             stack = self.weyr.world.stacks.get(stored.plan.stack)
             if stack is None or stack.plan_id != plan_id:
-                admission = Admission(self.weyr.world, self.weyr.db, self.weyr.ledger, KINDS, self.now(), grants)
                 apply_plan(
-                    self.weyr.world, self.weyr.db, KINDS, stored.plan, stored.file, folder, self.now(), owner, team,
-                    admission.refusals,
+                    self.weyr.world, self.weyr.db, KINDS, stored.plan, stored.file, folder, self.now(), caller.owner,
+                    team, self._admission(caller).refusals,
                 )  # fmt: skip
         self._ring([])
         return {"stack": stored.plan.stack, "plan": plan_id}
 
-    def _kept(self, plan: Plan, file: str) -> dict[str, Any]:
+    def _kept(self, plan: Plan, file: str, caller: Caller) -> dict[str, Any]:
         stored = StoredPlan(plan, file, pin_of(self.weyr.catalogue.book(plan.price_as)))
         row = PlanRow(plan.id, plan.stack, plan.parent, to_json(StoredPlan, stored), self.now())
         with self.weyr.db.write() as connection:
             kernel.put_plan(connection, row)
-        return self.plan_view(stored)
+        return self.plan_view(stored, caller)
 
     def _look(self, stack: str) -> None:
         """A plan is made from what is there now; without a loop, from what was last known."""

@@ -40,12 +40,26 @@ def up(
     Starts the server if none runs. Ctrl-C stops following, never the stack.
     """
     session: Session = ctx.obj
+    command = f"weyr up {path or ''}".strip()
+    bring_up(session.home, path, usage, over_budget, yes, command, detach, timeout, as_json)
+
+
+def bring_up(
+    home: Path,
+    path: Path | None,
+    usage: Path | None,
+    over_budget: bool,
+    yes: bool,
+    command: str,
+    detach: bool,
+    timeout: float | None,
+    as_json: bool,
+) -> None:
+    """Plans a stack file, asks, applies and follows; `command` is what asks again."""
     file = read_stack_file(path)
-    client, was_started = ensured(session.home, is_auto=True)
     told = read_usage_file(usage) if usage else None
-    plan = _agreed(
-        client, lambda: planned(client, file, told, over_budget), was_started, yes, f"weyr up {path or ''}".strip()
-    )
+    client, was_started = ensured(home, is_auto=True)
+    plan = _agreed(client, lambda: planned(client, file, told, over_budget), was_started, yes, command)
     if plan is None:
         say("Nothing was changed.")
         raise typer.Exit(FAILED)
