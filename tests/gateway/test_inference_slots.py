@@ -3,9 +3,11 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from inference_plane import ROUTE, Plane, echo_replica, running_plane
 
 from weyr.core.routes import RouteBody, RouteVersion
+from weyr.core.work_times import counted, seconds_in
 
 ASKED = 16
 WORK_S = 0.1
@@ -19,7 +21,9 @@ def burst(plane: Plane, slots: int, version: str) -> tuple[float, float]:
         answers = list(pool.map(lambda _: plane.ask(f"/{ROUTE}/?work={WORK_S}"), range(ASKED)))
     assert {status for status, _ in answers} == {200}
     counts = next(each for each in plane.facts().versions if each.name == version)
-    assert counts.worked == ASKED
+    assert counts.worked == ASKED == sum(counts.work_classes[1::2])
+    by_class = sum(seconds_in(place) * count for place, count in counted(counts.work_classes).items())
+    assert by_class == pytest.approx(counts.worked_s, rel=0.05), "a class is a tenth wide"
     return sum(json.loads(body)["worked_s"] for _, body in answers), counts.worked_s
 
 

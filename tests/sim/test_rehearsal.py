@@ -12,12 +12,14 @@ import pytest
 from weyr.compose.kinds import KINDS
 from weyr.core.diagnostic import UserError
 from weyr.core.units import HOUR_S
+from weyr.core.work_times import class_of
 from weyr.reconcile.scheduler import Room
 from weyr.sim.rehearsal.arrivals import Arrivals, Burst, JobArrival, arrivals_of
 from weyr.sim.rehearsal.outcome import Plain, outcome_of, ranges_of
 from weyr.sim.rehearsal.rates import arrivals_at, read_rates
 from weyr.sim.rehearsal.setting import Setting, Starts
 from weyr.sim.rehearsal.spot import spot_trace
+from weyr.sim.rehearsal.spread import Spread
 from weyr.sim.rehearsal.world import Rehearsal
 from weyr.stack.parse import parse_stack
 
@@ -113,6 +115,22 @@ def test_few_requests_and_many_agree_on_a_steady_load(folder: Path) -> None:
     assert few["serving"]["endpoint/web"]["requests"] < 10_000 < many["serving"]["endpoint/web"]["requests"]
     for key, apart in (("utilisation", 0.03), ("latency_mean_s", 0.02), ("within_slo", 0.02)):
         assert abs(few["serving"]["endpoint/web"][key] - many["serving"]["endpoint/web"][key]) < apart, key
+
+
+@pytest.mark.parametrize("length_s", [600.0, 1800.0])
+def test_requests_are_as_unlike_as_they_were_measured(folder: Path, length_s: float) -> None:
+    """Followed one by one or flowing: the mean and so the bill is what it was, and tails are those of the work. What
+    was told how long it takes takes that."""
+    spread = Spread.of({class_of(0.15): 900.0, class_of(0.65): 100.0})
+    assert spread is not None
+    measured = Setting(length_s + 60.0, takes_of={"endpoint/web": 0.2}, spread_of={"endpoint/web": spread})
+    web = rehearse(folder, ENDPOINT % (1, 1), steady(length_s), measured)["serving"]["endpoint/web"]
+    assert web["latency_p50_s"] < 0.18
+    assert web["latency_p99_s"] > 0.55
+    assert web["utilisation"] == pytest.approx(8 * 0.2 * length_s / (length_s + 60) / 4, rel=0.05)
+    told = replace(measured, takes_of={"endpoint/web": 0.3}, seed=2)
+    plain = rehearse(folder, ENDPOINT % (1, 1), steady(length_s), told)["serving"]["endpoint/web"]
+    assert plain["latency_p50_s"] == pytest.approx(0.2, rel=0.05)
 
 
 def test_a_fatal_plan_is_not_rehearsed(folder: Path) -> None:

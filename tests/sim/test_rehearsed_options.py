@@ -15,7 +15,9 @@ import pytest
 from weyr.compose.kinds import KINDS
 from weyr.core.diagnostic import UserError
 from weyr.core.units import HOUR_S
+from weyr.core.work_times import class_of
 from weyr.reconcile.scaling import Scaling
+from weyr.reconcile.work_learnt import PREFIX, Work
 from weyr.sim.rehearsal.arrivals import Arrivals, Burst, JobArrival, arrivals_of, names_of, read_trace
 from weyr.sim.rehearsal.outcome import Plain, outcome_of
 from weyr.sim.rehearsal.rates import arrivals_at, read_rates
@@ -53,7 +55,7 @@ def simulated(home: Path, file: Path, *words: str) -> Any:
 
 def test_what_came_lately_costs_again_what_it_cost(folder: Path, tmp_path: Path) -> None:
     """`--arrivals past` is what the data folder knows: runs by the ledger's meters, requests by the minutes that the
-    autoscaler remembers. A past that was itself rehearsed is known to the last request."""
+    autoscaler remembers, and how unlike they were. A past that was itself rehearsed is known to the last request."""
     text = "stack: demo\n" + JOB + SERVED
     (tmp_path / "weyr.yaml").write_text(text)
     arrivals = arrivals_of(
@@ -67,6 +69,8 @@ def test_what_came_lately_costs_again_what_it_cost(folder: Path, tmp_path: Path)
         for later_s in (0.0, 20.0)
         for name, told in Scaling.unsaved(rehearsal.loop.scaling, rehearsal.end + later_s)
     }
+    one_in_ten = {class_of(0.2): 900.0, class_of(0.7): 100.0}
+    learnt[f"{PREFIX}demo:endpoint/web"] = Work(1000.0, 250.0, one_in_ten).text()
     with rehearsal.db.write() as connection:
         # A rehearsal keeps its world in memory alone; a server's is stored.
         kernel.put_objects(connection, [kernel.plain_object(row) for row in rehearsal.world.objects.values()])
@@ -79,11 +83,13 @@ def test_what_came_lately_costs_again_what_it_cost(folder: Path, tmp_path: Path)
     again = simulated(tmp_path / "home", tmp_path / "weyr.yaml", "--arrivals", "past", "--for", "15m")
 
     assert again["assumed"]["takes_measured_s"]["job/train"] == pytest.approx(420.0, abs=1)
-    assert again["assumed"]["takes_measured_s"]["endpoint/web"] == pytest.approx(0.25, rel=0.05)
+    assert again["assumed"]["takes_measured_s"]["endpoint/web"] == pytest.approx(0.25, abs=1e-6)
     assert again["assumed"]["ready_measured_s"]["endpoint/web"] == pytest.approx(3.0, rel=0.4)
     out = again["runs"][0]
     assert out["jobs"]["train"]["asked"] == 1
-    assert out["serving"]["endpoint/web"]["requests"] == pytest.approx(1800, rel=0.1)
+    web = out["serving"]["endpoint/web"]
+    assert web["requests"] == pytest.approx(1800, rel=0.1)
+    assert web["latency_p50_s"] < 0.25 < 0.6 < web["latency_p99_s"]
     assert out["cost"]["total_micros"] == pytest.approx(before["cost"]["total_micros"], rel=0.1)
 
 

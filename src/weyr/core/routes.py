@@ -182,7 +182,8 @@ class VersionCounts:
 
     `requests` were answered by it, `errors` of them with a status of 500 or above; `missed` were its share and went to
     another version, because no replica of it could take them. `worked` reached a replica, whose slots were busy with
-    them for `worked_s` in all: their wait, also inside it, is not counted. `buckets` counts latencies by
+    them for `worked_s` in all: their wait, also inside it, is not counted; how many of them took how long is in
+    `work_classes`, as `weyr.core.work_times` has it. `buckets` counts latencies by
     `LATENCY_BUCKETS_S`, not cumulated, and
     `first_token_buckets` the times to the first token of a stream, by the fewer bounds of the metrics. Outcomes are
     what callers reported: their number, their sum and the sum of their squares.
@@ -197,6 +198,7 @@ class VersionCounts:
     latency_squares: float = 0.0
     worked: int = 0
     worked_s: float = 0.0
+    work_classes: tuple[int, ...] = ()
     prompt_tokens: int = 0
     completion_tokens: int = 0
     first_token_buckets: tuple[int, ...] = ()

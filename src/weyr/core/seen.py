@@ -177,7 +177,7 @@ class FunctionFacts:
 
     `hosts` are (host, events under way) pairs; `waiting` counts callers without an instance, `pending` durable events
     that are due or under way, `queued` all that wait. Times in milliseconds, of the last thousand; counts since the
-    plane's start.
+    plane's start. Instances were at `worked` events for `worked_s` in all; `work_classes` says how many took how long.
     """
 
     generation: int = 0
@@ -194,6 +194,9 @@ class FunctionFacts:
     p50_ms: float = 0.0
     p99_ms: float = 0.0
     cold_p50_ms: float = 0.0
+    worked: int = 0
+    worked_s: float = 0.0
+    work_classes: tuple[int, ...] = ()
     last_used_at: float | None = None
     of: Literal["function"] = "function"
 

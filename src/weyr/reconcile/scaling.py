@@ -15,6 +15,7 @@ from weyr.core.ref import Ref
 from weyr.core.scaling import Advice, Demand, Measured, Quota, SharedBy
 from weyr.reconcile.scaling_loads import load_of, reason_of
 from weyr.reconcile.scaling_metrics import with_metric
+from weyr.reconcile.work_learnt import WorkLearnt
 from weyr.scheduling.scaling import Autoscaler
 
 TICK_S = 2.0
@@ -71,15 +72,20 @@ class Scaling:
     measured: Mapping[Ref, Measured] = field(default_factory=dict)
     tick_max_s: float = TICK_MAX_S
     forgotten_s: float = FORGOTTEN_S
+    work: WorkLearnt = field(default_factory=WorkLearnt)
     _groups: dict[str, _Group] = field(default_factory=dict)
     _names: dict[Ref, str] = field(default_factory=dict)
     _save_at: float = 0.0
 
     def advised(self, kind: AnyKind, want: Want[Any], view: View[Any]) -> View[Any]:
-        """The view with advice, for a kind that tells its demand."""
+        """The view with advice, for a kind that tells its demand. What planes count of work is noted of every kind."""
+        self.note_work(want.ref, view)
         if kind.demand is None:
             return view
         return replace(view, advice=self.advice(want.ref, kind.demand(want, view), view.now))
+
+    def note_work(self, ref: Ref, view: View[Any]) -> None:
+        self.work.hear(ref, view.things, self.stored)
 
     def advice(self, ref: Ref, demand: Demand | None, now: float) -> Advice | None:
         """What an object that tells this should have. None where it has told nothing yet."""
@@ -118,6 +124,7 @@ class Scaling:
         return replace(advice, replicas=group.taken.get(ref, advice.replicas))
 
     def forget(self, ref: Ref) -> None:
+        self.work.forget(ref)
         group = self._groups.get(self._names.pop(ref, ""))
         if group is not None:
             for kept in (group.demands, group.told, group.advice, group.kept, group.taken):
@@ -125,7 +132,8 @@ class Scaling:
         self._groups = {name: group for name, group in self._groups.items() if group.demands}
 
     def unsaved(self, now: float) -> Iterator[tuple[str, str]]:
-        """What was learnt since it was stored last, by group, as JSON; at most once a minute."""
+        """What was learnt since it was stored last, by group or object, as JSON; at most once a minute."""
+        yield from self.work.unsaved(now)
         if self._save_at == 0.0 or self._save_at - now > SAVE_S:
             self._save_at = now + FIRST_SAVE_S
         if now < self._save_at:

@@ -182,7 +182,7 @@ def simulate(
     spot = read_spot_trace(_text(spot_trace, "spot trace"), str(spot_trace)) if spot_trace else None
     setting = Setting(
         length, seed, BEGAN_AT, _room(stack), _starts(past, task_start, ready, node_start), spot, notice, failures,
-        stop, way, past.takes_s,
+        stop, way, past.takes_s, past.spread,
     )  # fmt: skip
     numbers = range(seed, seed + seeds)
     if vary:
@@ -312,4 +312,8 @@ def _assumed(setting: Setting, past: Past) -> dict[str, Any]:
         "stop_s": setting.stops_s, "way_s": setting.way_s,
         "room_cpu": room.cpu, "room_memory_bytes": room.memory_bytes, "silent": list(past.silent),
         "takes_measured_s": dict(past.takes_s),
+        "takes_spread": {
+            name: {f"p{share}": round(spread.at(share / 100), 4) for share in (50, 90, 99)}
+            for name, spread in past.spread.items()
+        },
     }  # fmt: skip

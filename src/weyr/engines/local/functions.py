@@ -26,7 +26,7 @@ Entry = Mapping[str, Any]
 
 _COUNTS = (
     "instances", "waiting", "pending", "queued", "dead", "invocations", "errors", "cold_starts", "p50_ms", "p99_ms",
-    "cold_p50_ms", "last_used_at",
+    "cold_p50_ms", "worked", "worked_s", "last_used_at",
 )  # fmt: skip
 
 
@@ -204,7 +204,8 @@ def _seen(kept: Entry | None, served: Entry | None) -> Seen:
     entry: Entry = served or {}
     hosts = tuple(dict(entry.get("hosts", {})).items())
     counts = {name: entry[name] for name in _COUNTS if name in entry}
-    facts = FunctionFacts(entry.get("generation", 0), entry.get("socket", ""), hosts, **counts)
+    work = tuple(entry.get("work_classes", ()))
+    facts = FunctionFacts(entry.get("generation", 0), entry.get("socket", ""), hosts, work_classes=work, **counts)
     return Present(facts, kept["generation"] if kept else facts.generation)
 
 

@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from itertools import accumulate
 
+from weyr.core.work_times import told
 from weyr.gateway.functions.counts import LATENCY_BUCKETS_S
 from weyr.gateway.functions.function import Function
 from weyr.gateway.functions.objects import events_of
@@ -77,6 +78,9 @@ class Control:
             "p50_ms": counts.quantile_ms(0.5, is_cold=False),
             "p99_ms": counts.quantile_ms(0.99, is_cold=False),
             "cold_p50_ms": counts.quantile_ms(0.5, is_cold=True),
+            "worked": counts.worked,
+            "worked_s": counts.worked_s,
+            "work_classes": told(counts.work),
             "last_used_at": counts.last_at,
         }
 

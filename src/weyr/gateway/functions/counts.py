@@ -3,6 +3,8 @@
 from collections import deque
 from dataclasses import dataclass, field
 
+from weyr.core.work_times import class_of
+
 KEPT = 1000
 LATENCY_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 900.0)
 
@@ -36,6 +38,15 @@ class Counts:
     cold_times: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT))
     warm: Histogram = field(default_factory=Histogram)
     waited: Histogram = field(default_factory=Histogram)
+    worked: int = 0
+    worked_s: float = 0.0
+    work: dict[int, int] = field(default_factory=dict)
+    """How many an instance was at for how long, by class."""
+
+    def worked_on(self, took_s: float) -> None:
+        """An instance was at an event for so long."""
+        self.worked, self.worked_s, place = self.worked + 1, self.worked_s + took_s, class_of(took_s)
+        self.work[place] = self.work.get(place, 0) + 1
 
     def ended(self, took_s: float, is_cold: bool, status: int) -> None:
         """One attempt is over."""

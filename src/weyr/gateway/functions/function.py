@@ -102,9 +102,11 @@ class Function:
             if instance is None:
                 self.counts.refused += 1
                 return Outcome(503, error="NoInstance", message=f"no instance was free; waited {hold_s:g} s")
+        asked = self._loop.time()
         outcome = await self._answer(instance, event)
         self.counts.last_at = time.time()
         if event.trigger != LETTER:
+            self.counts.worked_on(self._loop.time() - asked)
             self.counts.ended(self._loop.time() - began, is_cold, outcome.status)
         return outcome
 

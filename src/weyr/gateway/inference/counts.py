@@ -3,6 +3,7 @@
 import bisect
 
 from weyr.core.routes import LATENCY_BUCKETS_S, ShadowCounts, VersionCounts
+from weyr.core.work_times import class_of, told
 from weyr.gateway.inference.measure import Measure
 
 
@@ -12,7 +13,7 @@ class Counts:
     __slots__ = (
         "buckets", "errors", "kept", "latency_squares", "latency_sum_s", "measure", "missed", "name", "outcome_squares",
         "outcome_sum", "outcomes", "requests", "shadow_compared", "shadow_differed", "shadow_dropped",
-        "shadow_failed", "shadow_longer_s", "worked", "worked_s",
+        "shadow_failed", "shadow_longer_s", "work", "worked", "worked_s",
     )  # fmt: skip
 
     def __init__(self, name: str) -> None:
@@ -25,6 +26,7 @@ class Counts:
         self.latency_squares = 0.0
         self.worked = 0
         self.worked_s = 0.0
+        self.work: dict[int, int] = {}
         self.outcomes = 0
         self.outcome_sum = 0.0
         self.outcome_squares = 0.0
@@ -43,6 +45,12 @@ class Counts:
         self.latency_sum_s += latency_s
         self.latency_squares += latency_s * latency_s
 
+    def worked_on(self, took_s: float) -> None:
+        """A replica worked on a request for so long."""
+        self.worked_s += took_s
+        place = class_of(took_s)
+        self.work[place] = self.work.get(place, 0) + 1
+
     def reported(self, value: float) -> None:
         """A caller said what came of an answer."""
         self.outcomes += 1
@@ -60,6 +68,7 @@ class Counts:
             latency_squares=self.latency_squares,
             worked=self.worked,
             worked_s=self.worked_s,
+            work_classes=told(self.work),
             prompt_tokens=self.measure.prompt_tokens,
             completion_tokens=self.measure.generation_tokens,
             first_token_buckets=tuple(self.measure.first_token.counts),

@@ -47,7 +47,8 @@ def record(exchange: "Exchange", endpoint: "Endpoint", attempt: "Attempt | None"
     counts = endpoint.ended(status, now - began_at, replica.version if replica is not None else None)
     if attempt is not None and sent_at:
         counts.worked += 1
-        counts.worked_s += now - attempt.works_since if attempt.works_since else 0.0
+        if attempt.works_since:
+            counts.worked_on(now - attempt.works_since)
     watched = endpoint.route.body.watch
     caller = exchange.caller if watched.has_callers else ""
     sizes = exchange.received, exchange.answered_bytes

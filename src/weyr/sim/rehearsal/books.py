@@ -4,10 +4,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from math import inf
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection
 
-from weyr.core.decision import Spend
+from weyr.core.decision import Spend, View
 from weyr.core.kind import Usage
 from weyr.core.metering import Labels, Line, Meter
 from weyr.core.reach import Every, Reach
@@ -78,6 +79,9 @@ class QuickLedgerStore(LedgerStore):
 
 class ForgetfulScaling(Scaling):
     """Scaling whose server is never begun anew: nothing that it learnt is kept for that."""
+
+    def note_work(self, ref: Ref, view: View[Any]) -> None:
+        return
 
     def unsaved(self, now: float) -> Iterator[tuple[str, str]]:
         return iter(())

@@ -44,17 +44,27 @@ class Doors:
         ref = Ref(self.stack.name, kind, short)
         terms, began = terms_of(ref, self.stack.objects[ref].spec), self.setting.began_at
         if sum(burst.count for burst in bursts) <= EACH_MAX:
-            chance = chance_of(self.setting.seed, f"requests/{name}")
-            coming = [(began + at_s, burst.takes_s) for burst in bursts for at_s in _spread(burst, chance)]
+            chance, takes = chance_of(self.setting.seed, f"requests/{name}"), self._takes(name)
+            coming = [(began + at_s, takes(burst)) for burst in bursts for at_s in _spread(burst, chance)]
             queue: Queue = EachRequest.of(terms, coming)
         else:
             queue = ManyRequests(terms, bursts, began)
+            if all(burst.takes_s == self.setting.takes_of.get(name) for burst in bursts):
+                queue.spread = self.setting.spread_of.get(name)
         queue.served.way_s = self.setting.way_s
         self.queues[name] = queue
         plane = self.engine.functions.traffic if kind == "function" else self.engine.routes.traffic
         plane[f"{self.stack.name}/{short}"] = queue
         queue.on_closed.append(partial(self._wait_for_one, name, ref))
         self._wait_for_one(name, ref)
+
+    def _takes(self, name: str) -> Callable[[Burst], float]:
+        """How long one works: what was said, or as unlike as was measured where it takes what was measured."""
+        spread, usual_s = self.setting.spread_of.get(name), self.setting.takes_of.get(name)
+        if spread is None or usual_s is None:
+            return lambda burst: burst.takes_s
+        chance = chance_of(self.setting.seed, f"takes/{name}")
+        return lambda burst: burst.takes_s * (spread.factor(chance) if burst.takes_s == usual_s else 1.0)
 
     def look(self, now: float) -> None:
         """Once a minute: whoever is to look, as a look could matter."""

@@ -4,7 +4,8 @@ What more comes than can be worked off piles up and is worked off later; within 
 queue in front of c slots. Nothing is drawn here: chance is in how many come.
 
 Source of the wait: Sakasegawa's approximation (1977), by which a request has to wait with probability
-rho ** (sqrt(2 (c + 1)) - 1), and then for an exponential time; half of it where all take the same (Allen and Cunneen).
+rho ** (sqrt(2 (c + 1)) - 1), and then for an exponential time; half of it where all take the same, and the more the
+more unlike they are (Allen and Cunneen).
 """
 
 import math
@@ -15,6 +16,7 @@ from weyr.core.routes import VersionCounts
 from weyr.core.seen import RouteFacts
 from weyr.sim.rehearsal.arrivals import Burst
 from weyr.sim.rehearsal.served import BUSY, PATIENCE, Served, Terms
+from weyr.sim.rehearsal.spread import Spread
 
 STEP_S = 60.0
 FIRST_S = 0.1
@@ -28,6 +30,7 @@ PARTS = (0.5, 1.5, 2.5, 3.5, 4.25, 4.65, 4.85, 4.95)
 """Middles of classes of an exponential's share, in fifths: the upper ones are cut finer."""
 SHARES = (0.2, 0.2, 0.2, 0.2, 0.1, 0.06, 0.02, 0.02)
 WAITS = tuple(-math.log(1 - part / 5) for part in PARTS)
+ALIKE = ((1.0, 1.0),)
 LEAST = 1e-3
 """A wait that is less likely than this is not cut up."""
 
@@ -40,6 +43,8 @@ class ManyRequests:
     bursts: Sequence[Burst]
     began_at: float
     served: Served = field(default_factory=Served)
+    spread: Spread | None = None
+    """How unlike those are that come; None: all of a burst take the same."""
     _place: int = 0
     _at: float = 0.0
     _names: tuple[str, ...] = ()
@@ -155,17 +160,16 @@ class ManyRequests:
         if done <= 0:
             return
         piled_s, load = (before + self._piled) / 2 / speed, rate / speed
-        late_from_s = self.terms.slo_s or PATIENCE * takes_s
         self._worked += done
         self._worked_s += done * takes_s
         if self._held_s:
             # The first to be answered are those that were held.
             held, held_s = min(done, before), self._held_s / before
-            self.served.answer(takes_s + piled_s + held_s, takes_s, late_from_s, held)
+            self._answer(piled_s + held_s, takes_s, held)
             self._held_s = held_s * (before - held)
             done -= held
         if piled_s:
-            self.served.answer(takes_s + piled_s, takes_s, late_from_s, done)
+            self._answer(piled_s, takes_s, done)
         else:
             steady = (takes_s, slots, round(load, 2))
             self._steady[steady] = self._steady.get(steady, 0.0) + done
@@ -173,19 +177,24 @@ class ManyRequests:
     def _settle(self) -> None:
         """Counts what was answered in steady minutes: they are many, and few of them are unlike."""
         for (takes_s, slots, load), done in self._steady.items():
-            waits, mean_s = _waiting(takes_s, slots, load)
-            late_from_s = self.terms.slo_s or PATIENCE * takes_s
+            waits, mean_s = _waiting(takes_s, slots, load, self.spread.variation if self.spread else 0.0)
             if waits < LEAST:
-                self.served.answer(takes_s, takes_s, late_from_s, done)
+                self._answer(0.0, takes_s, done)
                 continue
-            self.served.answer(takes_s, takes_s, late_from_s, done * (1 - waits))
+            self._answer(0.0, takes_s, done * (1 - waits))
             for share, part in zip(SHARES, WAITS, strict=True):
-                self.served.answer(takes_s + part * mean_s / waits, takes_s, late_from_s, done * waits * share)
+                self._answer(part * mean_s / waits, takes_s, done * waits * share)
         self._steady.clear()
 
+    def _answer(self, wait_s: float, takes_s: float, count: float) -> None:
+        """So many have waited so long, and take so long in the mean."""
+        for factor, share in self.spread.parts if self.spread else ALIKE:
+            each_s = takes_s * factor
+            self.served.answer(each_s + wait_s, each_s, self.terms.slo_s or PATIENCE * each_s, count * share)
 
-def _waiting(takes_s: float, slots: int, load: float) -> tuple[float, float]:
+
+def _waiting(takes_s: float, slots: int, load: float, variation: float) -> tuple[float, float]:
     """Which share has to wait, and how long all wait in the mean, with so many slots of which `load` are busy."""
     load = min(load, 0.999)
     waits = load ** (math.sqrt(2 * (slots + 1)) - 1)
-    return waits, waits * takes_s / (slots * (1 - load)) / 2
+    return waits, waits * takes_s / (slots * (1 - load)) * (1 + variation) / 2

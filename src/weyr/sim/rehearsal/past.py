@@ -1,19 +1,21 @@
 """What did a stack do lately? Its own arrivals and starts, as the product measured them.
 
 Runs of jobs are what the ledger's meters have of them: when each attempt began, and how long it ran. Requests are the
-minutes that the autoscaler remembers, at most eight hours, with the time that one took; they are repeated for as long
-as is asked for. Of an endpoint that does not scale nobody remembers requests.
+minutes that the autoscaler remembers, at most eight hours; they are repeated for as long as is asked for. Of an
+endpoint that does not scale nobody remembers when requests came; how long they took is known of it too.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
 from weyr.core.ref import Ref, ThingId
+from weyr.reconcile.work_learnt import PREFIX, read
 from weyr.scheduling.scaling.arrivals import STEP_S
 from weyr.sim.rehearsal.arrivals import SERVING, Arrivals, Burst, JobArrival, arrivals_of
+from weyr.sim.rehearsal.spread import Spread
 from weyr.stack.stack import Stack
 from weyr.store import kernel
 from weyr.store.database import Database
@@ -23,13 +25,15 @@ from weyr.store.ledger import LedgerStore
 @dataclass(frozen=True, slots=True)
 class Past:
     """`task_s` is how long it took from asking for a task until its program began, in the median; None: nobody saw one.
-    `ready_s` is what a start was seen to take, by object (`kind/name`); `takes_s`, a run or a request in the mean.
+    `ready_s` is what a start was seen to take, by object (`kind/name`); `takes_s`, a run or a request in the mean, and
+    `spread`, how unlike requests were, where enough were measured.
     `silent` are objects of which nothing is known."""
 
     arrivals: Arrivals = field(default_factory=Arrivals)
     task_s: float | None = None
     ready_s: Mapping[str, float] = field(default_factory=dict)
     takes_s: Mapping[str, float] = field(default_factory=dict)
+    spread: Mapping[str, Spread] = field(default_factory=dict)
     silent: tuple[str, ...] = ()
 
 
@@ -39,10 +43,12 @@ def past_of(stack: Stack, db: Database, now: float, length_s: float) -> Past:
     requests: dict[str, list[Burst]] = {}
     ready_s: dict[str, float] = {}
     takes_s: dict[str, float] = {}
+    spread: dict[str, Spread] = {}
     begun: list[float] = []
     with db.read() as connection:
         rows = {row.ref: row for row in kernel.all_objects(connection) if row.ref.stack == stack.name}
-        known = _endpoints(kernel.all_learnt(connection))
+        learnt = kernel.all_learnt(connection)
+        known = _endpoints(learnt)
         for ref in stack.objects:
             begun += _begun(LedgerStore(db), connection, ref)
             if ref.kind == "job":
@@ -57,12 +63,17 @@ def past_of(stack: Stack, db: Database, now: float, length_s: float) -> Past:
                 remembered = known.get(ref.absolute)
                 if remembered and remembered["work"]["mean_s"]:
                     takes_s[str(ref)] = float(remembered["work"]["mean_s"])
-                if bursts := list(_bursts(remembered, length_s)):
+                # What all that it worked on took counts for more than the last minute of it.
+                if (work := read(learnt.get(f"{PREFIX}{ref.absolute}", ""))) and work.count and work.sum_s:
+                    takes_s[str(ref)] = work.sum_s / work.count
+                    if found := Spread.of(work.classes):
+                        spread[str(ref)] = found
+                if bursts := list(_bursts(remembered, length_s, takes_s.get(str(ref)))):
                     requests[str(ref)] = bursts
     arrivals = arrivals_of(jobs, requests)
     asked = {f"job/{job.name}" for job in jobs} | requests.keys()
     silent = tuple(str(ref) for ref in stack.objects if ref.kind in ("job", *SERVING) and str(ref) not in asked)
-    return Past(arrivals, round(median(begun), 3) if begun else None, ready_s, takes_s, silent)
+    return Past(arrivals, round(median(begun), 3) if begun else None, ready_s, takes_s, spread, silent)
 
 
 def _begun(store: LedgerStore, connection: Any, ref: Ref) -> list[float]:
@@ -91,11 +102,11 @@ def _endpoints(learnt: Mapping[str, str]) -> dict[str, Any]:
     return found
 
 
-def _bursts(known: Any, length_s: float) -> Any:
+def _bursts(known: Any, length_s: float, takes_s: float | None) -> Iterator[Burst]:
     """The remembered minutes, again and again."""
-    if not known or not known["arrivals"]["steps"] or not known["work"]["mean_s"]:
+    if not known or not known["arrivals"]["steps"] or not takes_s:
         return
-    steps, takes_s, at_s = known["arrivals"]["steps"], float(known["work"]["mean_s"]), 0.0
+    steps, at_s = known["arrivals"]["steps"], 0.0
     while at_s < length_s:
         root = steps[int(at_s // STEP_S) % len(steps)]
         if root > 0:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from weyr.core.units import DAY_S
 from weyr.reconcile.scheduler import Room
 from weyr.sim.rehearsal.spot import SpotTrace
+from weyr.sim.rehearsal.spread import Spread
 
 BEGAN_AT = 1_780_272_000.0
 """Monday, 2026-06-01, 00:00 UTC: a week of it is in one month, and no week depends on when it is rehearsed."""
@@ -38,7 +39,8 @@ class Setting:
 
     `room` is what tasks of no pool run in. `mtbf_s` is the mean time until a task or node is lost for no reason of its
     own, None where that never happens; `stops_s` what a program takes to save and end when it is told to go, `way_s`
-    what the way to a replica and back adds to each answer, `takes_of` what was measured of jobs (`job/train`).
+    what the way to a replica and back adds to each answer, `takes_of` what was measured of jobs (`job/train`), and what
+    requests took in the mean (`endpoint/digits`); of those that take it, `spread_of` says how unlike they are.
     `is_calm` None: looks are put off where there is much to look at.
     """
 
@@ -53,4 +55,5 @@ class Setting:
     stops_s: float = STOPS_S
     way_s: float = WAY_S
     takes_of: Mapping[str, float] = field(default_factory=dict)
+    spread_of: Mapping[str, Spread] = field(default_factory=dict)
     is_calm: bool | None = None
