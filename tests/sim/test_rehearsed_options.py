@@ -18,7 +18,7 @@ from weyr.core.units import HOUR_S
 from weyr.core.work_times import class_of
 from weyr.reconcile.scaling import Scaling
 from weyr.reconcile.work_learnt import PREFIX, Work
-from weyr.sim.rehearsal.arrivals import Arrivals, Burst, JobArrival, arrivals_of, names_of, read_trace
+from weyr.sim.rehearsal.arrivals import Arrivals, Burst, JobArrival, Moved, arrivals_of, names_of, read_trace
 from weyr.sim.rehearsal.outcome import Plain, outcome_of
 from weyr.sim.rehearsal.rates import arrivals_at, read_rates
 from weyr.sim.rehearsal.setting import Setting, Starts
@@ -56,13 +56,15 @@ def simulated(home: Path, file: Path, *words: str) -> Any:
 def test_what_came_lately_costs_again_what_it_cost(folder: Path, tmp_path: Path) -> None:
     """`--arrivals past` is what the data folder knows: runs by the ledger's meters, requests by the minutes that the
     autoscaler remembers, and how unlike they were. A past that was itself rehearsed is known to the last request."""
-    text = "stack: demo\n" + JOB + SERVED
+    text = "stack: demo\n" + JOB + SERVED + "buckets: {lake: {}}\n"
     (tmp_path / "weyr.yaml").write_text(text)
     arrivals = arrivals_of(
-        [JobArrival(60.0, "train", 420.0)], {"endpoint/web": [Burst(0.0, 1800, 900.0, 0.25)]}
+        [JobArrival(60.0, "train", 420.0)],
+        {"endpoint/web": [Burst(0.0, 1800, 900.0, 0.25)]},
+        {"bucket/lake": [Moved(0.0, 600, 900.0, 1e6)], "bucket/lake:egress": [Moved(0.0, 90, 900.0, 1e6)]},
     )  # fmt: skip
     setting = Setting(900.0, began_at=time.time() - 900.0, starts=Starts(1.0, 3.0), is_calm=False)
-    rehearsal = begun(folder, JOB + SERVED, arrivals, setting)
+    rehearsal = begun(folder, text.partition("\n")[2], arrivals, setting)
     before = outcome_of(rehearsal)
     learnt = {
         name: told
@@ -86,6 +88,10 @@ def test_what_came_lately_costs_again_what_it_cost(folder: Path, tmp_path: Path)
     assert again["assumed"]["takes_measured_s"]["endpoint/web"] == pytest.approx(0.25, abs=1e-6)
     assert again["assumed"]["ready_measured_s"]["endpoint/web"] == pytest.approx(3.0, rel=0.4)
     out = again["runs"][0]
+    lake = out["storage"]["bucket/lake"]
+    assert (lake["writes"], lake["reads"]) == pytest.approx((600, 90), rel=0.05)
+    assert lake["egress_bytes"] == pytest.approx(90e6, rel=0.05)
+    assert lake["stored_bytes"] == pytest.approx(600e6, rel=0.05)
     assert out["jobs"]["train"]["asked"] == 1
     web = out["serving"]["endpoint/web"]
     assert web["requests"] == pytest.approx(1800, rel=0.1)

@@ -312,6 +312,13 @@ def _assumed(setting: Setting, past: Past) -> dict[str, Any]:
         "stop_s": setting.stops_s, "way_s": setting.way_s,
         "room_cpu": room.cpu, "room_memory_bytes": room.memory_bytes, "silent": list(past.silent),
         "takes_measured_s": dict(past.takes_s),
+        "moved_measured": {
+            f"{bucket}:{verb}": {
+                "count": round(sum(each.count for each in moves), 3),
+                "bytes": round(sum(each.count * each.size_bytes for each in moves)),
+            }
+            for bucket, verbs in past.arrivals.moves.items() for verb, moves in verbs.items()
+        },
         "takes_spread": {
             name: {f"p{share}": round(spread.at(share / 100), 4) for share in (50, 90, 99)}
             for name, spread in past.spread.items()

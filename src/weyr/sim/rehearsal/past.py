@@ -2,7 +2,8 @@
 
 Runs of jobs are what the ledger's meters have of them: when each attempt began, and how long it ran. Requests are the
 minutes that the autoscaler remembers, at most eight hours; they are repeated for as long as is asked for. Of an
-endpoint that does not scale nobody remembers when requests came; how long they took is known of it too.
+endpoint that does not scale nobody remembers when requests came; how long they took is known of it too. What buckets
+were asked is what their meters counted, evenly over the time since.
 """
 
 import json
@@ -14,12 +15,14 @@ from typing import Any
 from weyr.core.ref import Ref, ThingId
 from weyr.reconcile.work_learnt import PREFIX, read
 from weyr.scheduling.scaling.arrivals import STEP_S
-from weyr.sim.rehearsal.arrivals import SERVING, Arrivals, Burst, JobArrival, arrivals_of
+from weyr.sim.rehearsal.arrivals import SERVING, Arrivals, Burst, JobArrival, Moved, arrivals_of
 from weyr.sim.rehearsal.spread import Spread
 from weyr.stack.stack import Stack
 from weyr.store import kernel
 from weyr.store.database import Database
 from weyr.store.ledger import LedgerStore
+
+WRITES, READS, NEAR, FAR = "requests.write", "requests.read", "egress.local", "egress.far"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,7 @@ def past_of(stack: Stack, db: Database, now: float, length_s: float) -> Past:
     ready_s: dict[str, float] = {}
     takes_s: dict[str, float] = {}
     spread: dict[str, Spread] = {}
+    moves: dict[str, list[Moved]] = {}
     begun: list[float] = []
     with db.read() as connection:
         rows = {row.ref: row for row in kernel.all_objects(connection) if row.ref.stack == stack.name}
@@ -56,6 +60,8 @@ def past_of(stack: Stack, db: Database, now: float, length_s: float) -> Past:
                 jobs += (JobArrival(at - began, ref.name, took) for at, took in runs if at >= began)
                 if runs:
                     takes_s[str(ref)] = sum(took for _, took in runs) / len(runs)
+            elif ref.kind == "bucket":
+                moves |= _moves(LedgerStore(db), connection, ref, now, length_s)
             elif ref.kind in SERVING:
                 memory = json.loads((rows[ref].memory if ref in rows else None) or "{}")
                 if memory.get("start_s"):
@@ -70,7 +76,7 @@ def past_of(stack: Stack, db: Database, now: float, length_s: float) -> Past:
                         spread[str(ref)] = found
                 if bursts := list(_bursts(remembered, length_s, takes_s.get(str(ref)))):
                     requests[str(ref)] = bursts
-    arrivals = arrivals_of(jobs, requests)
+    arrivals = arrivals_of(jobs, requests, moves)
     asked = {f"job/{job.name}" for job in jobs} | requests.keys()
     silent = tuple(str(ref) for ref in stack.objects if ref.kind in ("job", *SERVING) and str(ref) not in asked)
     return Past(arrivals, round(median(begun), 3) if begun else None, ready_s, takes_s, spread, silent)
@@ -89,6 +95,24 @@ def _runs(store: LedgerStore, connection: Any, ref: Ref) -> list[tuple[float, fl
         if meter.run_since_ms is not None and meter.until_ms is not None:
             spans[meter.thing] = meter.run_since_ms / 1000, (meter.until_ms - meter.run_since_ms) / 1000
     return sorted(spans.values())
+
+
+def _moves(store: LedgerStore, connection: Any, ref: Ref, now: float, length_s: float) -> dict[str, list[Moved]]:
+    """By bucket and verb. What it holds now came with its writes; what left it elsewhere is its share of the reads."""
+    meters = {meter.sku: meter for meter in store.all_meters_of(connection, ref)}
+    if WRITES not in meters:
+        return {}
+    over_s = min(length_s, max(1.0, now - meters[WRITES].opened_ms / 1000))
+    share = over_s / max(1.0, now - meters[WRITES].opened_ms / 1000)
+    count = {sku: meter.counted * share for sku, meter in meters.items()}
+    held = next((meter.quantity for sku, meter in meters.items() if sku.startswith("storage.")), 0) * share
+    writes, reads, far, near = (count.get(sku, 0.0) for sku in (WRITES, READS, FAR, NEAR))
+    far_reads = reads * far / (far + near) if far else 0.0
+    found = {"write": (writes, held), "read": (reads - far_reads, near), "egress": (far_reads, far)}
+    at_s = length_s - over_s
+    return {
+        f"{ref}:{verb}": [Moved(at_s, each, over_s, size / each)] for verb, (each, size) in found.items() if each > 0
+    }
 
 
 def _endpoints(learnt: Mapping[str, str]) -> dict[str, Any]:
