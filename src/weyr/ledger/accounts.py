@@ -6,8 +6,9 @@ will post it: a figure seen now is the figure that the journal will hold.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from heapq import nsmallest
 from typing import NamedTuple
 
 from weyr.core.decision import Spend
@@ -31,6 +32,15 @@ class Row(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Others:
+    """What the rows come to that are not shown one by one, and how many they are."""
+
+    rows: int
+    micros: int
+    rate_micros_per_hour: int
+
+
+@dataclass(frozen=True, slots=True)
 class Cost:
     """A bill. `month_micros` is the running UTC month's part of it, `forecast_month_micros` that month's
     end if what ends by itself costs what is expected of it and everything else runs on as it does now. `unpriced` names
@@ -45,6 +55,7 @@ class Cost:
     month_micros: int
     forecast_month_micros: int
     unpriced: tuple[str, ...] = ()
+    others: Others | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,11 +179,13 @@ def cost_of(
     for key, each in summed((d.key, d.micros) for d in due).items():
         micros[key] = micros.get(key, 0) + each
     rates = _rates(by, meters, scope.stack)
-    keys = sorted(micros.keys() | rates.keys())
+    for key in rates:
+        micros.setdefault(key, 0)
     return Cost(
         currency=CURRENCY,
         by=by,
-        rows=tuple([Row(key, micros.get(key, 0), rates.get(key, 0)) for key in keys]),
+        # The journal's sums come nearly in order, which a set of their keys would forget: sorting them is for nothing.
+        rows=tuple([Row(key, micros[key], rates.get(key, 0)) for key in sorted(micros)]),
         total_micros=sum(micros.values()),
         rate_micros_per_hour=rate_of(meters, scope.stack),
         month=spend.period,
@@ -180,6 +193,17 @@ def cost_of(
         forecast_month_micros=spend.forecast_micros,
         unpriced=tuple(sorted({m.sku for m in meters if m.price is None})),
     )
+
+
+def dearest(cost: Cost, rows_max: int) -> Cost:
+    """The bill with only the rows that cost most, those first; `others` are the rest, and the sum stays what it was."""
+    rows = tuple(nsmallest(rows_max, cost.rows, key=lambda row: (-row.micros, row.key)))
+    left = len(cost.rows) - len(rows)
+    if not left:
+        return replace(cost, rows=rows)
+    micros = cost.total_micros - sum(row.micros for row in rows)
+    rate = sum(row.rate_micros_per_hour for row in cost.rows) - sum(row.rate_micros_per_hour for row in rows)
+    return replace(cost, rows=rows, others=Others(left, micros, rate))
 
 
 def due_by_day(by: Grouping, meters: Iterable[Meter], now_ms: int, scope: Scope, closed: str) -> Iterator[Daily]:

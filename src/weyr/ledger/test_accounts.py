@@ -8,7 +8,18 @@ from weyr.core.decision import Spend
 from weyr.core.metering import Meter, Price
 from weyr.core.reach import Every, Reach
 from weyr.core.ref import Ref, ThingId
-from weyr.ledger.accounts import Month, cost_of, month_of, rate_of, table_of, unposted, unposted_micros
+from weyr.ledger.accounts import (
+    Month,
+    Others,
+    Row,
+    cost_of,
+    dearest,
+    month_of,
+    rate_of,
+    table_of,
+    unposted,
+    unposted_micros,
+)
 from weyr.ledger.allowance import spend_in
 from weyr.ledger.grouping import By
 from weyr.ledger.spans import span_of
@@ -86,3 +97,14 @@ def test_days_carry_no_rate() -> None:
     assert [(row.key, row.micros, row.rate_micros_per_hour) for row in cost.rows] == [
         ("2026-11-01", 10_000, 0), ("2026-11-02", 20_000, 0),
     ]  # fmt: skip
+
+
+def test_the_dearest_rows_and_the_others_are_the_whole_bill() -> None:
+    """Of a quarter of a million attempts nobody reads each; what is not shown is still in the sum."""
+    posted = {"a": 5, "b": -2, "c": 9, "d": 9}
+    bill = cost_of(By.OBJECT, posted, [], month_spend(0, [], at("2026-11-22")), at("2026-11-22"))
+    two = dearest(bill, 2)
+    assert two.rows == (Row("c", 9), Row("d", 9))
+    assert two.others == Others(rows=2, micros=3, rate_micros_per_hour=0)
+    assert two.total_micros == bill.total_micros == 21
+    assert dearest(bill, 4).others is None

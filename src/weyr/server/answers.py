@@ -1,12 +1,13 @@
 """How does a handler answer? Plain functions in threads, dicts as JSON, user errors as diagnostics."""
 
+import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from weyr.core.diagnostic import Diagnostic, Fenced, StoreError, UserError, WorldMoved
 from weyr.server.doorkeeper import problem
@@ -20,6 +21,9 @@ LATER = "TEMPORARILY_UNAVAILABLE"
 DIGITS_MAX = 18
 NUMBER_MAX = 10**DIGITS_MAX - 1
 """The store's integers have 64 bits, which hold any number of 18 digits."""
+
+BREATH_S = 5.0
+"""A verb waits for thirty seconds."""
 
 Asked = Callable[[Request, Any], Any]
 """A handler's work: the request and its JSON body in, what to answer out. Runs in a thread."""
@@ -61,6 +65,22 @@ def answering(work: Asked, status: int = 200) -> Handler:
         except StoreError as e:
             return problem(503, Diagnostic("The store does not answer", f"{e}. Ask again later."), error_code=LATER)
         return found if isinstance(found, Response) else JSONResponse(found, status)
+
+    return answer
+
+
+def patiently(work: Callable[[], Any], breath_s: float = BREATH_S) -> Handler:
+    """The handler of what may take minutes: an empty line is sent every few seconds, so that whoever waits for the
+    JSON after them does not take the server for gone. What fails by then ends the connection."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        working = asyncio.ensure_future(run_in_threadpool(work))
+        while not (await asyncio.wait({working}, timeout=breath_s))[0]:
+            yield b"\n"
+        yield json.dumps(working.result()).encode()
+
+    async def answer(_request: Request) -> Response:
+        return StreamingResponse(pieces(), media_type="application/json")
 
     return answer
 

@@ -168,6 +168,7 @@ MONEY = (
             Param("period", "Only this UTC month.", example="2026-10"),
             Param("spread", "1 shares out what has no such label, by use.", choices=("0", "1"), default="0"),
             Param("share", "Shares it out by fixed parts.", example="vision=60,language=40"),
+            Param("top", "Only so many rows, those that cost most; 0 for all.", type="integer", default=0),
         ),
         response="Cost", refusals=((400, "The bill cannot be split up so."),),
     ),

@@ -12,12 +12,12 @@ from weyr.core.diagnostic import Diagnostic, UserError
 from weyr.core.metering import Line
 from weyr.core.ref import NAME, Ref
 from weyr.core.units import DAY_S
-from weyr.ledger.accounts import EVERYTHING, Cost, Scope, month_named
+from weyr.ledger.accounts import EVERYTHING, Cost, Scope, dearest, month_named
 from weyr.ledger.allocation import shares_of, spread
 from weyr.ledger.books import Books, Entered
 from weyr.ledger.entries import Charge, Entry
 from weyr.ledger.grouping import grouping_of
-from weyr.server.answers import answering, number
+from weyr.server.answers import answering, number, patiently
 from weyr.server.routes import Handler
 from weyr.server.service import Service
 from weyr.store.ledger import LedgerStore
@@ -27,6 +27,7 @@ WORD = re.compile(r"[\w.@+:/-]{1,200}")
 MICROS_MAX = 10**15
 """A billion of the currency's units: an amount beyond is a mistake."""
 CHARGES_MAX = 10_000
+ROWS_MAX = 100_000
 
 
 def bookkeeping_handlers(service: Service) -> dict[str, Handler]:
@@ -57,7 +58,7 @@ def bookkeeping_handlers(service: Service) -> dict[str, Handler]:
         found = books.lines(request.query_params.get("stack") or None, limit)
         return {"lines": [_line_json(line) for line in found]}
 
-    def prove(_request: Request, _body: Any) -> Any:
+    def prove() -> Any:
         proof = books.verify()
         return {"lines": proof.lines, "head": proof.head, "is_whole": not proof.fault, "fault": proof.fault}
 
@@ -68,7 +69,7 @@ def bookkeeping_handlers(service: Service) -> dict[str, Handler]:
         "close_period": answering(close_period),
         "list_periods": answering(lambda _request, _body: {"periods": [_period_json(p) for p in books.periods()]}),
         "list_lines": answering(list_lines),
-        "prove_journal": answering(prove),
+        "prove_journal": patiently(prove),
     }
 
 
@@ -81,7 +82,8 @@ def cost_asked(service: Service, query: Mapping[str, str]) -> dict[str, Any]:
     cost = service.weyr.ledger.cost(query.get("stack") or None, by, service.billed_at(), scope)
     if query.get("share") or query.get("spread") == "1":
         cost = spread(cost, shares_of(query["share"]) if query.get("share") else None)
-    return cost_json(cost)
+    top = number("top", query.get("top"), default=0, at_most=ROWS_MAX)
+    return cost_json(dearest(cost, top) if top else cost)
 
 
 def cost_json(cost: Cost) -> dict[str, Any]:
@@ -92,6 +94,13 @@ def cost_json(cost: Cost) -> dict[str, Any]:
             {"key": row.key, "micros": row.micros, "rate_micros_per_hour": row.rate_micros_per_hour}
             for row in cost.rows
         ],
+        "others": None
+        if cost.others is None
+        else {
+            "rows": cost.others.rows,
+            "micros": cost.others.micros,
+            "rate_micros_per_hour": cost.others.rate_micros_per_hour,
+        },
         "total_micros": cost.total_micros,
         "rate_micros_per_hour": cost.rate_micros_per_hour,
         "month": cost.month,

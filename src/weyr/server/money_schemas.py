@@ -58,6 +58,7 @@ MONEY_SCHEMAS: dict[str, Schema] = {
         {
             "currency": TEXT,
             "rows": listed(of("CostRow")),
+            "others": told(maybe(of("CostOthers")), "What `top` leaves out; null where it leaves out nothing."),
             "total_micros": MICROS,
             "rate_micros_per_hour": MICROS,
             "by": TEXT,
@@ -69,6 +70,7 @@ MONEY_SCHEMAS: dict[str, Schema] = {
         {
             "currency": "USD",
             "rows": [{"key": "digits:job/train", "micros": 310, "rate_micros_per_hour": 0}],
+            "others": None,
             "total_micros": 310,
             "rate_micros_per_hour": 14_820,
             "by": "object",
@@ -78,6 +80,11 @@ MONEY_SCHEMAS: dict[str, Schema] = {
             "unpriced": [],
         },
         ("by", "month", "month_micros", "unpriced"),
+    ),
+    "CostOthers": record(
+        "What the rows come to that are not told one by one, and how many they are.",
+        {"rows": COUNT, "micros": MICROS, "rate_micros_per_hour": MICROS},
+        {"rows": 250_380, "micros": 674_000_000, "rate_micros_per_hour": 0},
     ),
     "CostRow": record(
         "What one key cost, and what it spends now.",

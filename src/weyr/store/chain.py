@@ -5,7 +5,7 @@ than was written down elsewhere: in a closed period, in somebody's mail.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
 from typing import Any
 
@@ -24,23 +24,12 @@ _ENCODE = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 def seal(previous: bytes, row: Mapping[str, Any]) -> bytes:
     """The hash of a line after the hash before it."""
-    return sha256(previous + _ENCODE([row[name] for name in SEALED]).encode()).digest()
+    return seal_of(previous, _ENCODE([row[name] for name in SEALED]))
 
 
-def seals(previous: bytes, rows: Sequence[tuple[Any, ...]]) -> list[bytes]:
-    """The hashes of lines that follow one another, each as the values of SEALED: those that `seal` gives.
-
-    All are written at once, which takes a third of the time. A text that looks like the end of a line and the
-    beginning of the next tells by their number that they are to be written one by one.
-    """
-    told = _ENCODE(rows)[2:-2].split("],[") if rows else []
-    if len(told) != len(rows):
-        told = [_ENCODE(row)[1:-1] for row in rows]
-    found = []
-    for text in told:
-        previous = sha256(previous + f"[{text}]".encode()).digest()
-        found.append(previous)
-    return found
+def seal_of(previous: bytes, text: str) -> bytes:
+    """The same of a line that is told as it is sealed: its values as a list in JSON."""
+    return sha256(previous + text.encode()).digest()
 
 
 def sealed(rows: Iterable[dict[str, Any]], seq: int, previous: bytes) -> Iterator[dict[str, Any]]:

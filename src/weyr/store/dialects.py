@@ -1,6 +1,6 @@
 """How does one statement fit SQLite and PostgreSQL? The few places where the two differ, each under a name of ours."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, CursorResult, Integer, String, Text
@@ -13,6 +13,9 @@ from sqlalchemy.types import Boolean, TypeEngine
 
 INT64: TypeEngine[int] = BigInteger().with_variant(Integer(), "sqlite")
 """A whole number of 64 bits. SQLite's INTEGER has them, and only under that name counts a primary key up."""
+
+
+STREAMED = 1_000
 
 
 def words(length: int) -> TypeEngine[str]:
@@ -30,6 +33,29 @@ def tuples(result: CursorResult[Any]) -> Sequence[tuple[Any, ...]]:
     rows: Sequence[tuple[Any, ...]] = result.cursor.fetchall()
     result.close()
     return rows
+
+
+def streamed(result: CursorResult[Any]) -> Iterator[tuple[Any, ...]]:
+    """The same, a few at a time: what is not kept, the collector of garbage does not go over again and again."""
+    assert result.cursor is not None, "a query has rows, be it none"
+    while rows := result.cursor.fetchmany(STREAMED):
+        yield from rows
+    result.close()
+
+
+class JsonList(ColumnElement[str]):
+    """Whole numbers and texts of a row as a list in JSON, as Python writes it without spaces: a database makes it in a
+    third of the time that it takes to read them one by one."""
+
+    inherit_cache = False
+    type = Text()
+
+    def __init__(self, columns: Sequence[ColumnElement[Any]]) -> None:
+        self.columns = columns
+
+    @property
+    def _from_objects(self) -> Any:
+        return [each for column in self.columns for each in column._from_objects]
 
 
 class Like(ColumnElement[bool]):
@@ -55,6 +81,18 @@ def _on_conflict(clause: Any, compiler: Any, **options: Any) -> str:
     return text
 
 
+@compiles(JsonList, "sqlite")
+def _list_in_sqlite(made: JsonList, compiler: SQLCompiler, **options: Any) -> str:
+    return f"json_array({', '.join(compiler.process(each, **options) for each in made.columns)})"
+
+
+@compiles(JsonList, "postgresql")
+def _list_in_postgresql(made: JsonList, compiler: SQLCompiler, **options: Any) -> str:
+    # Its own json_build_array puts spaces between.
+    told = ", ',', ".join(f"to_json({compiler.process(each, **options)})" for each in made.columns)
+    return f"concat('[', {told}, ']')"
+
+
 @compiles(Like, "sqlite")
 def _in_sqlite(like: Like, compiler: SQLCompiler, **options: Any) -> str:
     # SQLite's own LIKE ignores case; GLOB does not, and has other signs.
@@ -74,5 +112,5 @@ def _glob(pattern: str) -> str:
     return "".join(signs.get(sign, sign) for sign in pattern)
 
 
-__all__ = ["INT64", "Insert", "Like", "tuples", "upsert", "words"]
+__all__ = ["INT64", "Insert", "JsonList", "Like", "streamed", "tuples", "upsert", "words"]
 """`upsert` is SQLite's INSERT ... ON CONFLICT: PostgreSQL's own comes with a module that takes long to load."""

@@ -9,7 +9,7 @@ from sqlalchemy.exc import DatabaseError
 from weyr.core.diagnostic import Diagnostic, UserError
 from weyr.store.database import Database
 
-HEAD = "0016"
+HEAD = "0017"
 """The newest step in `migrations/versions`. A database that has it needs no Alembic, whose import takes
 longer than all else that a start does; a test holds the two together."""
 

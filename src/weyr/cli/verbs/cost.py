@@ -49,6 +49,7 @@ def cost(
     share: Annotated[
         str, typer.Option("--share", metavar="NAME=PARTS,...", help="Share it out by fixed parts instead.")
     ] = "",
+    top: Annotated[int, typer.Option("--top", min=0, help="Only so many rows, those that cost most; 0 for all.")] = 0,
     as_json: AsJson = False,
     chart: Annotated[bool, typer.Option("--chart", help="Draw it by day.", rich_help_panel="Charts")] = False,
     png: Annotated[
@@ -87,9 +88,8 @@ def cost(
         suggestion = f"weyr cost --chart --from {from_day or 'DAY'}"
         raise UserError(Diagnostic("Days without a chart", detail, suggestion=suggestion))
     client = reader(session.home)
-    answer = client.call(
-        "GET", "/v1/cost", stack=stack, by=by, period=period, share=share, spread="1" if is_spread else ""
-    )
+    shared = {"share": share, "spread": "1" if is_spread else ""}
+    answer = client.call("GET", "/v1/cost", stack=stack, by=by, period=period, top=top or "", **shared)
     limits = limits_of(client, stack)
     if as_json:
         put_json({**answer, "budgets": limits_json(limits)})
@@ -161,6 +161,8 @@ def _listing(answer: Mapping[str, Any], rows: list[Mapping[str, Any]], by: str) 
         for row in rows
         for micros in (int(row.get("micros") or 0),)
     ]
+    if others := answer.get("others"):
+        lines.append([f"({others['rows']:,} others)", money_text(others["micros"]), _share(others["micros"], total)])
     lines.append(["total", money_text(total), ""])
     return table([by, currency, "share"], lines, frozenset({1, 2}))
 

@@ -83,6 +83,18 @@ Index(
     postgresql_where=text("closed_ms IS NULL"),
 )
 
+_IS_OVER = text("closed_ms IS NOT NULL AND lines > 0")
+# What each thing came to that is over, for bills by thing: a closed meter never changes, so that it enters here once,
+# and half a million of them are read in order without a look at their rows.
+Index(
+    "meters_over",
+    meters.c.account,
+    meters.c.part,
+    meters.c.posted_micros,
+    sqlite_where=_IS_OVER,
+    postgresql_where=_IS_OVER,
+)
+
 journal = Table(
     "journal",
     metadata,
