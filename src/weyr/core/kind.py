@@ -55,13 +55,15 @@ class Usage:
 class Estimate:
     """What an object will use if it runs as written: `quantity` of `sku` for `hours_per_month`.
 
-    `note` states the assumption in a few words ("runs once, about 5 min").
+    `note` states the assumption in a few words ("runs once, about 5 min"). `once_micros`: it is the month's part of
+    something that is paid at once, for a term of several.
     """
 
     sku: str
     quantity: int
     hours_per_month: float
     note: str = ""
+    once_micros: int = 0
 
 
 @dataclass(frozen=True, slots=True)

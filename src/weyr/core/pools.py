@@ -21,7 +21,8 @@ class Market(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NodeWish:
-    """What a node must have, wherever it is had: at least `cpu` cores and `memory_bytes`, and `devices` of a model."""
+    """What a node must have, wherever it is had: at least `cpu` cores and `memory_bytes`, and `devices` of a model; ""
+    and 0 for none."""
 
     model: str
     devices: int

@@ -6,7 +6,7 @@ from dataclasses import replace
 from weyr.core.capability import TaskBody
 from weyr.core.decision import Thing
 from weyr.core.kind import Usage
-from weyr.core.pools import Market
+from weyr.core.pools import Market, NodeWish
 from weyr.core.seen import Present, TaskEnd, TaskFacts
 from weyr.core.task_spec import TaskSpec
 
@@ -23,6 +23,14 @@ def planned_quantities(spec: TaskSpec, is_spot: bool = False) -> tuple[tuple[str
     if spec.pool or spec.resources.accelerators or spec.labels:
         return ()
     return task_quantities(spec.resources.cpu, spec.resources.memory, is_spot)
+
+
+def wish_of(spec: TaskSpec, is_spot: bool) -> NodeWish | None:
+    """The machine that one of its tasks would be put on where each has its own; None where its place is said."""
+    if not planned_quantities(spec, is_spot):
+        return None
+    market = Market.SPOT if is_spot else Market.ON_DEMAND
+    return NodeWish("", 0, spec.resources.cpu, spec.resources.memory or 0, market)
 
 
 def task_meters(body: TaskBody) -> tuple[tuple[str, int], ...]:

@@ -269,6 +269,32 @@ def at_rates(meters: Sequence[Meter], terms: Iterable[Terms]) -> tuple[Meter, ..
     )
 
 
+def left_for(stack: str, meters: Iterable[Meter], terms: Iterable[Terms]) -> tuple[Terms, ...]:
+    """What commitments that other stacks share leave for a stack, if all that runs elsewhere goes on as it does now.
+
+    That of others goes before it, so that it is promised no more than it gets.
+    """
+    stand = [replace(each, from_ms=0) for each in terms if each.until_ms is None]
+    offered = [each for each in stand if each.coverage.is_shared and each.ref.stack != stack]
+    if not offered:
+        return ()
+    uses = [
+        Use(Key(Account(m.thing.ref, m.labels), m.thing.part, m.sku, m.book), m.price.hourly_micros(m.quantity), 0)
+        for m in meters
+        if m.is_running and m.source is None and m.price is not None and m.thing.ref.stack != stack
+    ]
+    taken: dict[Ref, int] = {}
+    for (ref, _key), cover in covers_of(uses, stand, 0).items():
+        taken[ref] = taken.get(ref, 0) + cover.micros
+    left = [(each, each.covered_micros_per_hour - taken.get(each.ref, 0)) for each in offered]
+    return tuple(_with_left(each, micros) for each, micros in left if micros > 0)
+
+
+def _with_left(terms: Terms, micros: int) -> Terms:
+    fee = _part(terms.fee_micros_per_hour, micros, terms.covered_micros_per_hour)
+    return replace(terms, covered_micros_per_hour=micros, fee_micros_per_hour=fee)
+
+
 def standing(terms: Sequence[Terms], hour_ms: int) -> list[Terms]:
     """Those that stood in an hour at all."""
     return [t for t in terms if t.from_ms < hour_ms + HOUR_MS and (t.until_ms is None or t.until_ms > hour_ms)]

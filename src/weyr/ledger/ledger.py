@@ -22,7 +22,7 @@ from weyr.core.units import HOUR_S
 from weyr.ledger import accounts, allowance, covering, meters
 from weyr.ledger.accounts import EVERYTHING, Daily, Scope
 from weyr.ledger.accounts import Cost as Bill
-from weyr.ledger.commitments import terms_of
+from weyr.ledger.commitments import Terms, left_for, terms_of
 from weyr.ledger.days import Days, days_of
 from weyr.ledger.grouping import By, Grouping, key_of, placed, summed
 from weyr.ledger.journal import day_of
@@ -223,6 +223,14 @@ class Ledger:
         """What each commitment last said, by its absolute ref."""
         with self._store.db.read() as connection:
             return {terms.ref.absolute: terms.coverage for terms in covering.known(connection)}
+
+    def left_of_shared(self, stack: str, now: float) -> tuple[Terms, ...]:
+        """What commitments that other stacks share leave for a stack, as all runs now."""
+        with self._store.db.read() as connection:
+            terms = covering.known(connection)
+            if not any(each.coverage.is_shared and each.ref.stack != stack for each in terms):
+                return ()
+            return left_for(stack, self._store.open_meters(connection, None), terms)
 
     def covered_micros_per_hour(self, stack: str, book: str) -> int:
         """What of a stack's use at a book its own commitments cover in an hour, at prices on demand."""

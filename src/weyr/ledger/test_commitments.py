@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from weyr.core.commitments import Coverage, Form
-from weyr.core.metering import Account
-from weyr.core.ref import Ref
-from weyr.ledger.commitments import HOUR_MS, Cover, Key, Terms, Use, covers_of, difference, hours_of, postings
+from weyr.core.metering import Account, Meter, Price
+from weyr.core.ref import Ref, ThingId
+from weyr.ledger.commitments import HOUR_MS, Cover, Key, Terms, Use, covers_of, difference, hours_of, left_for, postings
 
 HOUR = 500_000 * HOUR_MS
 BOOKS = ("aws/a", "aws/b", "gcp/c")
@@ -116,3 +116,21 @@ def test_a_commitment_that_began_within_an_hour_covers_its_part_of_it() -> None:
     late = replace(terms(800, 1000), from_ms=HOUR + HOUR_MS * 3 // 4)
     assert late.in_hour(HOUR) == (250, 200)
     assert late.in_hour(HOUR - HOUR_MS) == (0, 0)
+
+
+def test_a_stack_is_promised_what_others_leave_of_their_commitments() -> None:
+    """What runs elsewhere goes first, what runs in the stack itself does not count; what is not shared is nobody's."""
+
+    def running(stack: str, quantity: int) -> Meter:
+        thing = ThingId(Ref(stack, "job", "j"), "1")
+        return Meter(thing, "task.cpu", BOOKS[0], Price(1_000, 1, 3600), 0, quantity=quantity, run_since_ms=0)
+
+    offered = replace(terms(800, 1_000_000, shared=True), account=Account(Ref("lab", "commitment", "floor")))
+    private = replace(terms(800, 1_000_000), account=Account(Ref("lab", "commitment", "own")))
+
+    left = left_for("shop", [running("lab", 250), running("shop", 900)], [offered, private])
+
+    told = [(each.ref.name, each.covered_micros_per_hour, each.fee_micros_per_hour) for each in left]
+    assert told == [("floor", 1_000_000 - 250_000, 600)]
+    assert left_for("lab", [], [offered]) == ()
+    assert left_for("shop", [running("lab", 2_000)], [offered]) == ()

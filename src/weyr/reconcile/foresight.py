@@ -1,6 +1,7 @@
 """What does the ledger know that a plan's price rests on? Past use, what was spent, and how prices may turn out."""
 
 from collections.abc import Iterator
+from functools import cache
 
 from weyr.core.decision import Spend
 from weyr.core.kind import Kinds
@@ -24,6 +25,8 @@ def foreseen(ledger: Ledger, catalogue: Catalogue, stack: Stack, kinds: Kinds, n
         high=high,
         others=others,
         offers=lambda: catalogue.all_offers,
+        offers_here=cache(lambda: catalogue.offers(provider=book.provider, region=book.region) if book.region else []),
+        shared=ledger.left_of_shared(stack.name, now),
         spends=dict(_spends(ledger, stack, kinds, now)),
         prices_version=f"{book.version} {catalogue.version}",
     )

@@ -38,8 +38,8 @@ _NOTHING = {"micros": 0, "least_micros": 0, "most_micros": 0, "is_complete": Tru
 _AMOUNT = {"micros": 23_000, "least_micros": 23_000, "most_micros": 23_000, "is_complete": True, "unpriced": []}
 _PLAN_COST = {
     "currency": "USD", "price_as": "aws/fargate", "before": _NOTHING, "after": _AMOUNT, "delta_micros": 23_000,
-    "one_run": None, "standing": _AMOUNT, "run_rate_micros_per_hour": 32, "objects": [], "budgets": [],
-    "may_pass_budgets": False,
+    "one_run": None, "standing": _AMOUNT, "run_rate_micros_per_hour": 32, "once_micros": 0, "objects": [],
+    "budgets": [], "may_pass_budgets": False,
 }  # fmt: skip
 _PLAN = {
     "id": "5f0c2a7d1b9e4c33", "stack": "digits", "parent": "", "is_removal": False, "has_changes": True,
@@ -117,6 +117,7 @@ SCHEMAS: dict[str, Schema] = {
          "one_run": _told(_maybe(of("Amount")), "One run of everything that has runs."),
          "standing": _told(of("Amount"), "What is there in a month whether anything runs to its end or not."),
          "run_rate_micros_per_hour": _told(MICROS, "Of what stands."),
+         "once_micros": _told(MICROS, "What of it is new and is paid at once, for longer than a month."),
          "objects": _list({"type": "object"}, "Each with its change, figures, lines, and ways not chosen."),
          "budgets": _list({"type": "object"}, "Each with its limit, what is expected, spent and left."),
          "may_pass_budgets": FLAG},

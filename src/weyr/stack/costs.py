@@ -15,6 +15,7 @@ from weyr.core.kind import AnyKind, Estimate
 from weyr.core.ref import Ref
 from weyr.core.schema import Spec
 from weyr.core.units import HOUR_S
+from weyr.ledger.commitments import Terms
 from weyr.ledger.prices.offers import Offer
 from weyr.stack.stack import Figure
 from weyr.stack.steps import Amount, CostLine, ObjectCost
@@ -59,7 +60,8 @@ class Known:
     may turn out at its ends, the same one where its prices are certain. `others` are books to compare it with. `spends`
     is what each budget has counted in its running period. `may_pass`: whoever asks allows it to pass its budgets.
     `prices_version` names exactly the prices that all of it is reckoned with. `offers`: machines that clouds offer, of
-    which there are thousands, read where they are asked for.
+    which there are thousands, read where they are asked for, and those of the book's own place. `shared`: commitments
+    of other stacks, as far as those leave something of them.
     """
 
     usage: Usage = field(default_factory=dict)
@@ -71,6 +73,8 @@ class Known:
     may_pass: bool = False
     prices_version: str = ""
     offers: Callable[[], Iterable[Offer]] = tuple
+    offers_here: Callable[[], Sequence[Offer]] = tuple
+    shared: Sequence[Terms] = ()
 
 
 NOTHING_KNOWN = Known()
@@ -222,7 +226,7 @@ def _line(line: Estimate, prices: Prices, used: Used) -> CostLine:
         note = "; ".join(part for part in (note, prices.tiers_text(line.sku, uses, before)) if part)
         used[tally] += uses
     micros = prices.monthly_micros(line.sku, line.quantity, line.hours_per_month, before)
-    return CostLine(line.sku, line.quantity, line.hours_per_month, micros, note)
+    return CostLine(line.sku, line.quantity, line.hours_per_month, micros, note, line.once_micros)
 
 
 def _amount(lines: Iterable[CostLine]) -> Amount:

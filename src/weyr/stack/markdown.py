@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from weyr.core.diagnostic import Diagnostic, Severity
 from weyr.core.units import money_text
-from weyr.stack.money import budget_text, ends_text, figure, month_text, rejected
+from weyr.stack.money import budget_text, ends_text, figure, month_text, once_texts, rejected
 from weyr.stack.render import line_text, plan_lines, summary_line
 from weyr.stack.steps import Action, Amount, ObjectCost, Plan
 
@@ -33,7 +33,8 @@ def _head(plan: Plan) -> str:
     month = f"**{figure(plan.before)} → {figure(plan.after)} {plan.currency}** per month, priced as `{plan.price_as}`"
     month += f", between {ends_text(plan.after).replace('..', ' and ')}." if plan.after.ends else "."
     split = f"{month_text(plan)}." if month_text(plan) else ""
-    return "\n\n".join(part for part in (title, state, month, split) if part)
+    once = "\n".join(f"- {said}." for said in once_texts(plan))
+    return "\n\n".join(part for part in (title, state, month, split, once) if part)
 
 
 def _change(before: Amount, after: Amount) -> str:

@@ -7,7 +7,7 @@ from weyr.core.units import money_text
 from weyr.stack.steps import Amount, BudgetLeft, Candidate, ObjectCost, Plan
 from weyr.stack.style import Line, Style, Token
 
-REJECTED_MAX = 3
+REJECTED_MAX = 4
 """Ways not chosen that a plan's text tells of one object; its JSON has all of them."""
 
 
@@ -21,6 +21,8 @@ def cost_rows(plan: Plan) -> Iterator[Line]:
         yield (Token(figures), Token(f"  {said}" if said else "", Style.DIM))
     if said := month_text(plan):
         yield (Token(f"  {said}", Style.DIM),)
+    for said in once_texts(plan):
+        yield (Token(f"  {said}", Style.WARN),)
     yield from _budgets(plan)
     yield from _candidates(plan)
 
@@ -74,6 +76,16 @@ def month_text(plan: Plan) -> str:
         f"standing {money_text(standing.micros)} ({money_text(hourly)} per hour), runs {money_text(of_runs)}; "
         f"one run of each {figure(runs)}"
     )
+
+
+def once_texts(plan: Plan) -> Iterator[str]:
+    """`commitment/floor  1,314.00 at once, upfront; a month's part of it, 109.50, is in the figures above`."""
+    for cost in plan.once:
+        part = sum(line.micros or 0 for line in cost.lines if line.once_micros)
+        yield (
+            f"{cost.ref}: {money_text(cost.once_micros)} {plan.currency} is paid at once, upfront; "
+            f"its part of a month, {money_text(part)}, is in the figures above"
+        )
 
 
 def budget_text(budget: BudgetLeft, currency: str) -> str:

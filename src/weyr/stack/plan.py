@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from weyr.core.assumptions import NO_PAST, Origin
 from weyr.core.capability import Capability
@@ -15,11 +16,11 @@ from weyr.core.schema import Spec, ValidationError, from_plain, references_of, t
 from weyr.stack.candidates import candidates_of
 from weyr.stack.checks import findings_of
 from weyr.stack.costs import NOTHING_KNOWN, Known, Months, Prices, Pricing, object_cost
-from weyr.stack.coverage import with_commitments
+from weyr.stack.coverage import Covered, with_commitments
 from weyr.stack.diff import Plain, differences
 from weyr.stack.fields import shape_of
 from weyr.stack.lint import lint
-from weyr.stack.machines import machines_for
+from weyr.stack.machines import machines_for, machines_of_tasks
 from weyr.stack.order import ordered
 from weyr.stack.stack import Stack, StackObject
 from weyr.stack.steps import Action, Amount, BudgetLeft, Drift, FieldChange, ObjectCost, Plan, Step, part_of, total_of
@@ -40,8 +41,9 @@ class Stands:
         return self.existing.phase is Phase.REMOVING
 
 
-COMPARED_MAX = 50
-"""Objects whose other ways are looked at: each is priced at every book there is."""
+COMPARED_MAX, COVERED_MAX = 50, 100
+"""Objects whose other ways are looked at: each is priced at every book there is; and how many there may be where
+commitments pay for some, for then each way is one of the whole plan."""
 
 Objects = Mapping[Ref, StackObject]
 Standing = Mapping[Ref, Stands]
@@ -192,23 +194,32 @@ def _costs(wanted: Objects, standing: Standing, kinds: Kinds, prices: Prices, kn
             after = wanted[ref].spec if ref in wanted else None
             cost = object_cost(ref, kinds[ref.kind], before, after, prices, known, months)
             found += [cost] if cost else []
-    found = _covered(found, wanted, standing, kinds, prices, known)
-    compared = [_compared(cost, wanted, kinds, prices, known) for cost in found[:COMPARED_MAX]]
+    stands = _commitments(kinds, {ref: item.spec for ref, item in wanted.items()})
+    covered = Covered({cost.ref: cost.lines for cost in found}, stands, known.shared, prices)
+    found = _covered(found, wanted, standing, kinds, prices, known, stands)
+    if covered.is_any and len(found) > COVERED_MAX:
+        return tuple(found)
+    compared = [_compared(cost, wanted, kinds, prices, known, covered) for cost in found[:COMPARED_MAX]]
     return (*compared, *found[COMPARED_MAX:])
 
 
 def _covered(
-    costs: Sequence[ObjectCost], wanted: Objects, standing: Standing, kinds: Kinds, prices: Prices, known: Known
+    costs: Sequence[ObjectCost],
+    wanted: Objects,
+    standing: Standing,
+    kinds: Kinds,
+    prices: Prices,
+    known: Known,
+    stands: Mapping[Ref, Coverage],
 ) -> list[ObjectCost]:
-    """With what the stack's commitments pay of them, before and after."""
+    """With what commitments pay of them, before and after: the stack's own, and what others leave of theirs."""
     stood = _commitments(kinds, {ref: was.spec for ref, was in standing.items() if was.spec is not None})
-    stands = _commitments(kinds, {ref: item.spec for ref, item in wanted.items()})
     before = {}
-    for ref, was in standing.items() if stood else ():
+    for ref, was in standing.items() if stood or known.shared else ():
         if ref.kind in kinds and kinds[ref.kind].estimate is not None:
             past, told = known.past.get(ref, NO_PAST), known.usage.get(ref, {})
             before[ref] = Pricing(kinds[ref.kind], prices, known, past, told).of(was.spec).lines
-    return with_commitments(costs, before, stood, stands, prices)
+    return with_commitments(costs, before, stood, stands, prices, known.shared)
 
 
 def _commitments(kinds: Kinds, specs: Mapping[Ref, Spec]) -> dict[Ref, Coverage]:
@@ -219,18 +230,25 @@ def _commitments(kinds: Kinds, specs: Mapping[Ref, Spec]) -> dict[Ref, Coverage]
     }
 
 
-def _compared(cost: ObjectCost, wanted: Objects, kinds: Kinds, prices: Prices, known: Known) -> ObjectCost:
+def _compared(
+    cost: ObjectCost, wanted: Objects, kinds: Kinds, prices: Prices, known: Known, covered: Covered
+) -> ObjectCost:
     """With the ways in which it could be had as well, where it is new or its cost changes."""
     is_same = cost.before.micros == cost.after.micros and not cost.after.unpriced
     if not known.others or cost.ref not in wanted or is_same:
         return cost
     kind, spec = kinds[cost.ref.kind], wanted[cost.ref].spec
     wish = kind.wishes(spec) if kind.wishes else None
-    if wish is not None:
+    if wish is not None and not kind.markets:
         hours = sum(line.hours for line in cost.lines)
         return replace(cost, candidates=machines_for(wish, hours, cost.after, known.offers()))
     pricing = Pricing(kind, prices, known, known.past.get(cost.ref, NO_PAST), known.usage.get(cost.ref, {}))
-    return replace(cost, candidates=candidates_of(kind, spec, pricing, cost.after, known.others))
+    instead = partial(covered.instead, cost.ref) if covered.is_any else None
+    machines = (
+        machines_of_tasks(wish, cost.lines, cost.after, known.offers_here(), prices.name, instead) if wish else ()
+    )
+    ways = candidates_of(kind, spec, pricing, cost.after, known.others, instead, machines)
+    return replace(cost, candidates=ways)
 
 
 def _budgets(wanted: Objects, kinds: Kinds, costs: Sequence[ObjectCost], known: Known) -> tuple[BudgetLeft, ...]:

@@ -45,6 +45,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
             "delta_micros": plan.after.micros - plan.before.micros,
             "one_run": _amount(plan.runs) if plan.runs else None,
             "standing": _amount(plan.standing),
+            "once_micros": sum(cost.once_micros for cost in plan.once),
             "run_rate_micros_per_hour": round(plan.standing.micros / HOURS_A_MONTH),
             "objects": [_cost(cost) for cost in plan.costs],
             "budgets": [_budget(budget) for budget in plan.budgets],
@@ -106,6 +107,7 @@ def _cost(cost: ObjectCost) -> dict[str, Any]:
         "delta_micros": cost.after.micros - cost.before.micros,
         "one_run": _amount(cost.run) if cost.run else None,
         "one_run_before": _amount(cost.run_before) if cost.run_before else None,
+        "once_micros": cost.once_micros,
         "notes": list(cost.notes),
         "assumptions": [_assumption(one) for one in cost.assumptions],
         "lines": [_line(line) for line in cost.lines],
@@ -140,13 +142,14 @@ def _assumption(one: Assumption) -> dict[str, Any]:
 
 
 def _line(line: CostLine) -> dict[str, Any]:
-    """`micros` null: no price is known."""
+    """`micros` null: no price is known. `once_micros`: what is paid at once, of which this is a month's part."""
     return {
         "sku": line.sku,
         "quantity": line.quantity,
         "hours": line.hours,
         "micros": line.micros,
         "note": line.note,
+        "once_micros": line.once_micros,
     }
 
 

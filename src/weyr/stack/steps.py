@@ -87,13 +87,17 @@ class Amount:
 
 @dataclass(frozen=True, slots=True)
 class CostLine:
-    """`quantity` of a SKU for so many hours of a month, as it will be metered; `micros` None: no price is known."""
+    """`quantity` of a SKU for so many hours of a month, as it will be metered; `micros` None: no price is known.
+
+    `once_micros`: what is paid at once, and of which this is a month's part.
+    """
 
     sku: str
     quantity: int
     hours: float
     micros: int | None
     note: str = ""
+    once_micros: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +175,11 @@ class ObjectCost:
     candidates: tuple[Candidate, ...] = ()
     commitment: CommitmentUse | None = None
     """Of a commitment: how well it is used."""
+
+    @property
+    def once_micros(self) -> int:
+        """What of it is paid at once, for longer than a month."""
+        return sum(line.once_micros for line in self.lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +262,11 @@ class Plan:
         """What one run of everything that has runs costs; None where nothing has."""
         runs = [cost.run for cost in self.costs if cost.run is not None]
         return total_of(runs) if runs else None
+
+    @property
+    def once(self) -> tuple[ObjectCost, ...]:
+        """What is new and is paid at once, for longer than a month."""
+        return tuple(cost for cost in self.costs if cost.once_micros and cost.before == Amount())
 
     @property
     def standing(self) -> Amount:

@@ -3,12 +3,16 @@
 from dataclasses import replace
 
 from weyr.core.commitments import Coverage, Form
+from weyr.core.metering import Account
 from weyr.core.ref import Ref
+from weyr.ledger.commitments import Terms
 from weyr.ledger.prices import Catalogue
-from weyr.stack.coverage import with_commitments
+from weyr.stack.candidates import compared
+from weyr.stack.coverage import Covered, with_commitments
 from weyr.stack.steps import Amount, CostLine, ObjectCost
 
 BOOK = Catalogue.shipped().book("aws/fargate")
+LAB = Ref("lab", "commitment", "floor")
 FLOOR, WEB, TRAIN = Ref("shop", "commitment", "floor"), Ref("shop", "service", "web"), Ref("shop", "job", "train")
 CPU_MICROS = 40_480
 VCPU = Coverage(Form.SAVINGS_PLAN, CPU_MICROS * 4 // 5, ("aws/*",), 0, 200_000)
@@ -67,6 +71,29 @@ def test_the_total_is_what_was_paid_whoever_it_counts_for() -> None:
     assert use is not None
     paid = sum(each.after.micros for each in (fee(), *costs)) - use.covered_micros
     assert sum(each.after.micros for each in found.values()) == paid
+
+
+def test_what_another_stack_leaves_of_its_commitment_is_in_the_plan() -> None:
+    """Its fee is paid there; here stands the part of it that goes with what it covers, and on whom that depends."""
+    lab = Terms(replace(VCPU, is_shared=True), VCPU.fee_micros_per_hour, CPU_MICROS, Account(LAB), 0)
+    found = with_commitments([cost(WEB, 2, 730)], {}, {}, {}, BOOK, [lab])[0]
+    assert found.after.micros == round(CPU_MICROS * 730 * 1.8)
+    assert found.notes == (
+        "29.55 of 59.10 on demand covered by lab:commitment/floor for 23.64, as long as lab leaves that of it",
+    )
+
+
+def test_another_way_is_compared_by_what_all_then_costs() -> None:
+    """What one object leaves of a commitment another one uses; where none does, it is paid for nothing."""
+    line = CostLine("task.cpu.spot", 1000, 730, 10_000_000)
+    both = {WEB: cost(WEB, 1, 730).lines, TRAIN: cost(TRAIN, 1, 730).lines}
+    shared_out = Covered(both, {FLOOR: VCPU}, (), BOOK).instead(WEB, (line,), BOOK.name)
+    alone = Covered({WEB: both[WEB]}, {FLOOR: VCPU}, (), BOOK).instead(WEB, (line,), BOOK.name)
+    assert shared_out == (10_000_000, 10_000_000 - CPU_MICROS * 730)
+    assert alone == (10_000_000, 10_000_000)
+    assert compared((line,), BOOK.name, Amount(23_640_320), lambda *_: alone)[1] == (
+        "10.00 more in all, as 23.64 of commitments is for nothing then"
+    )
 
 
 def test_a_stack_at_other_prices_has_nothing_of_it() -> None:

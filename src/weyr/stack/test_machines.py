@@ -1,9 +1,11 @@
 """A pool's nodes beside what clouds ask for such machines: the cheapest that would do, and why others would not."""
 
+from dataclasses import replace
+
 from weyr.core.pools import Market, NodeWish
 from weyr.ledger.prices import Catalogue
-from weyr.stack.machines import machines_for
-from weyr.stack.steps import Amount
+from weyr.stack.machines import machines_for, machines_of_tasks
+from weyr.stack.steps import Amount, CostLine
 
 OFFERS = Catalogue.shipped().all_offers
 STATED = Amount(730 * 12_500_000)
@@ -33,6 +35,21 @@ def test_a_machine_that_would_not_do_says_what_it_lacks() -> None:
 def test_a_pool_without_a_price_is_still_compared() -> None:
     """An unknown price is no difference of its whole."""
     assert all("states no price" in why for _, why in told(BOX, Amount(0, ("node.hour",)))[1:])
+
+
+def test_a_task_is_compared_with_the_machine_that_it_would_be_put_on() -> None:
+    """Where each task has a machine: the cheapest that would do, and a cheaper one with what it lacks."""
+    lines = (CostLine("task.cpu", 8000, 730, 236_000_000), CostLine("task.memory", 16_000, 730, 52_000_000))
+    here = Catalogue.shipped().offers(provider="aws", region="us-east-1")
+    wish, chosen = NodeWish("", 0, 4, 8 * 2**30), Amount(288_000_000)
+
+    fits, cheaper = machines_of_tasks(wish, lines, chosen, here, "aws/fargate", None)
+
+    assert fits.name.startswith("a machine each, aws ")
+    assert fits.why.endswith("price_as is aws/fargate")
+    assert cheaper.month.micros < fits.month.micros < chosen.micros
+    assert any(lack in cheaper.why for lack in ("cores of 4", "Arm", "burstable", "of 8 GiB", "generation"))
+    assert machines_of_tasks(replace(wish, cpu=10_000), lines, chosen, here, "aws/fargate", None) == ()
 
 
 def test_what_no_cloud_offers_is_compared_with_nothing() -> None:

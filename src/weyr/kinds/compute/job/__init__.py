@@ -2,7 +2,7 @@
 
 from weyr.core.capability import Capability
 from weyr.core.kind import Kind, Layer
-from weyr.core.task_usage import task_usage
+from weyr.core.task_usage import task_usage, wish_of
 from weyr.kinds.compute.job.bounds import begins
 from weyr.kinds.compute.job.checks import checks
 from weyr.kinds.compute.job.decide import decide
@@ -24,6 +24,7 @@ KIND = Kind(
     assumes=assumes,
     markets=lambda spec: {word: spec.model_copy(update={"spot": word == "spot"}) for word in ("spot", "on demand")},
     reborn=reborn,
+    wishes=lambda spec: wish_of(spec, spec.spot),
     reads_cost=lambda spec: spec.max_cost is not None,
     checks=checks,
     begins=begins,

@@ -3,7 +3,7 @@
 from weyr.core.capability import Capability
 from weyr.core.kind import Kind, Layer
 from weyr.core.route_usage import route_usage
-from weyr.core.task_usage import task_usage
+from weyr.core.task_usage import task_usage, wish_of
 from weyr.kinds.compute.service.checks import checks
 from weyr.kinds.compute.service.closing import WAKE, refuses
 from weyr.kinds.compute.service.decide import assumes, begins, decide, estimate, on_markets
@@ -25,6 +25,7 @@ KIND = Kind(
     begins=begins,
     assumes=assumes,
     markets=on_markets,
+    wishes=lambda spec: wish_of(spec, bool(spec.scale and spec.scale.spot)),
     reborn=reborn,
     checks=checks,
     demand=demand,

@@ -120,10 +120,10 @@ def begins(spec: ServiceSpec) -> Begins | None:
 
 
 def on_markets(spec: ServiceSpec) -> dict[str, ServiceSpec]:
-    """The same one with and without spot; one that does not scale has no choice."""
+    """The same one with and without spot; one that does not scale is always on demand."""
     scale = spec.scale
     if scale is None:
-        return {}
+        return {"on demand": spec}
     scales = {word: scale.model_copy(update={"spot": word == "spot"}) for word in ("spot", "on demand")}
     return {word: spec.model_copy(update={"scale": other}) for word, other in scales.items()}
 

@@ -46,4 +46,9 @@ def usage(spec: CommitmentSpec | None, _things: Mapping[str, Thing]) -> tuple[Us
 
 
 def estimate(spec: CommitmentSpec, _assumed: Assumed) -> tuple[Estimate, ...]:
-    return (Estimate(FEE, fee_micros_per_hour(spec), HOURS_A_MONTH),)
+    """Its fee; what was paid at once stands by itself."""
+    fee, hourly = fee_micros_per_hour(spec), spec.hourly.micros * (spec.count or 1)
+    if not spec.upfront.micros:
+        return (Estimate(FEE, fee, HOURS_A_MONTH),)
+    upfront = Estimate(FEE, fee - hourly, HOURS_A_MONTH, once_micros=spec.upfront.micros)
+    return (Estimate(FEE, hourly, HOURS_A_MONTH), upfront) if hourly else (upfront,)

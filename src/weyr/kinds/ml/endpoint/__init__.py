@@ -3,7 +3,7 @@
 from weyr.core.capability import Capability
 from weyr.core.kind import Begins, Kind, Layer
 from weyr.core.route_usage import route_usage
-from weyr.core.task_usage import planned_quantities, task_usage
+from weyr.core.task_usage import planned_quantities, task_usage, wish_of
 from weyr.kinds.ml.endpoint.checks import checks
 from weyr.kinds.ml.endpoint.decide import decide
 from weyr.kinds.ml.endpoint.demand import demand
@@ -26,6 +26,7 @@ KIND = Kind(
     begins=lambda spec: Begins(planned_quantities(spec)) if spec.scale.min else None,
     assumes=assumes,
     markets=on_markets,
+    wishes=lambda spec: wish_of(spec, spec.scale.spot),
     reborn=reborn,
     checks=checks,
     orders=ORDERS,
