@@ -4,6 +4,7 @@ Writing takes the caller's connection, so that a meter is opened in the same tra
 intent it belongs to. There is no way to change or remove a line.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -213,14 +214,27 @@ class LedgerStore:
         return None if row is None else line_of(row)
 
     def _post(self, connection: Connection, meter: Meter, lines: Sequence[Line]) -> None:
-        head = self.head(connection)
-        lines = [in_open_days(line, head.closed) for line in lines]
-        connection.execute(_POST, list(sealed(map(line_row, lines), head.seq, head.hash)))
+        post(connection, self.head(connection), [(meter, line) for line in lines])
+
+
+def post(connection: Connection, head: Head, posted: Iterable[tuple[Meter, Line]]) -> None:
+    """Adds lines to the journal after `head`, each told with its meter as that is afterwards, and to all sums of it."""
+    each = [(meter, in_open_days(line, head.closed)) for meter, line in posted]
+    connection.execute(_POST, list(sealed((line_row(line) for _, line in each), head.seq, head.hash)))
+    used: dict[tuple[str, str], int] = {}
+    sums: dict[tuple[int, str, str], int] = defaultdict(int)
+    for meter, line in each:
         if meter.price is not None and meter.price.is_tiered:
-            rows = [{"tally": meter.price.tally, "month": month, "used": str(used)} for month, used in meter.tallied]
-            connection.execute(_TALLY, rows)
-        for line in lines:
-            _count(connection, meter, line)
+            used |= {(meter.price.tally, month): amount for month, amount in meter.tallied}
+        sums[meter.account, line.day, line.sku] += line.signed_micros
+        if meter.source is not None:
+            # A share moves money: it is taken away from what it is a share of.
+            sums[meter.source.id, line.day, line.sku] -= line.signed_micros
+    if used:
+        rows = [{"tally": tally, "month": month, "used": str(amount)} for (tally, month), amount in used.items()]
+        connection.execute(_TALLY, rows)
+    names = ("account", "day", "sku")
+    connection.execute(_COUNT, [dict(zip(names, key, strict=True), micros=micros) for key, micros in sums.items()])
 
 
 _source = accounts.alias("source_account")
@@ -274,15 +288,6 @@ _COUNT = _COUNT.on_conflict_do_update(
     index_elements=["account", "day", "sku"], set_={"micros": spending.c.micros + _COUNT.excluded.micros}
 )
 """Statements, built once: building one takes longer than running it."""
-
-
-def _count(connection: Connection, meter: Meter, line: Line) -> None:
-    """Adds a line to the sums by day: to its own account, and away from the one that it is a share of."""
-    added = [(meter.account, line.signed_micros)]
-    if meter.source is not None:
-        added.append((meter.source.id, -line.signed_micros))
-    for account, micros in added:
-        connection.execute(_COUNT, {"account": account, "day": line.day, "sku": line.sku, "micros": micros})
 
 
 def _account(connection: Connection, ref: Ref, labels: str) -> int:

@@ -1,16 +1,16 @@
 """Where does a rehearsal keep its books? In the production store and ledger, without waiting for a disk or a minute."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from math import inf
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, event
 
 from weyr.core.decision import Spend, View
 from weyr.core.kind import Usage
-from weyr.core.metering import Labels, Line, Meter
+from weyr.core.metering import Labels
 from weyr.core.reach import Every, Reach
 from weyr.core.ref import Ref
 from weyr.ledger.ledger import Ledger
@@ -18,7 +18,6 @@ from weyr.ledger.prices import PriceBook
 from weyr.reconcile.scaling import Scaling
 from weyr.sim.store import migrated
 from weyr.store.database import Database
-from weyr.store.ledger import LedgerStore
 
 
 class QuickDatabase(Database):
@@ -31,6 +30,10 @@ class QuickDatabase(Database):
         self._one = self._backend.engine.connect()
         self._one.exec_driver_sql("PRAGMA synchronous=OFF")
         self._one.exec_driver_sql("BEGIN IMMEDIATE")
+
+    def on_asked(self, call: Callable[[Connection], None]) -> None:
+        """Who is to be told before any statement is sent, its own ones too."""
+        event.listen(self._one, "before_cursor_execute", lambda connection, *_: call(connection))
 
     @classmethod
     def fresh(cls, path: Path) -> "QuickDatabase":
@@ -48,33 +51,6 @@ class QuickDatabase(Database):
     def close(self) -> None:
         self._one.close()
         super().close()
-
-
-class QuickLedgerStore(LedgerStore):
-    """The production store, which does not ask the database again what it has just written there."""
-
-    def __init__(self, db: Database) -> None:
-        super().__init__(db)
-        self._open: dict[Ref, dict[int, Meter]] = {}
-
-    def meters_of(self, connection: Connection, ref: Ref) -> tuple[Meter, ...]:
-        if ref not in self._open:
-            self._open[ref] = {meter.id: meter for meter in super().meters_of(connection, ref)}
-        return tuple(self._open[ref].values())
-
-    def add(self, connection: Connection, meter: Meter) -> Meter:
-        added = super().add(connection, meter)
-        if added.closed_ms is None and added.thing.ref in self._open:
-            self._open[added.thing.ref][added.id] = added
-        return added
-
-    def save(self, connection: Connection, before: Meter, after: Meter, lines: Sequence[Line]) -> None:
-        super().save(connection, before, after, lines)
-        known = self._open.get(after.thing.ref, {})
-        if after.closed_ms is None and after.id in known:
-            known[after.id] = after
-        else:
-            known.pop(after.id, None)
 
 
 class ForgetfulScaling(Scaling):

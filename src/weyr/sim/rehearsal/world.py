@@ -29,9 +29,10 @@ from weyr.sim.clock import VirtualClock
 from weyr.sim.engine import SimEngine
 from weyr.sim.rehearsal.arrivals import SERVING, Arrivals, JobArrival
 from weyr.sim.rehearsal.bells import Bells, RingingNodes, RingingTasks
-from weyr.sim.rehearsal.books import ForgetfulScaling, QuickDatabase, QuickLedgerStore, WholeLedger
+from weyr.sim.rehearsal.books import ForgetfulScaling, QuickDatabase, WholeLedger
 from weyr.sim.rehearsal.calm import CalmAgenda
 from weyr.sim.rehearsal.doors import Doors
+from weyr.sim.rehearsal.quick_ledger import QuickLedgerStore
 from weyr.sim.rehearsal.setting import CALM_FROM_S, Setting
 from weyr.sim.rehearsal.storage import Storage
 from weyr.sim.rehearsal.weather import Weather
