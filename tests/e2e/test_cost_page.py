@@ -40,7 +40,8 @@ def test_the_cost_page_shows_the_bill_in_a_browser(user: User) -> None:
     assert "shown:" not in empty, "the page itself holds no figure"
     assert "live, as of" in shown
     for words in ("so far", "forecast for the month", "per hour now", "Spent by day and object", "shown:job/work",
-                  "shown:budget/month", "of 25.00 USD", "limit of budget/month", "What could be spent less",
+                  "shown:budget/month", "of 25.00 USD", "limit of budget/month", "USD left until 20", "then an alert",
+                  "What could be spent less",
                   "Nothing answered, and no run was logged.", "FOCUS 1.2, CSV"):  # fmt: skip
         assert words in shown, words
     rate = user.asked("cost")["rate_micros_per_hour"] / 1_000_000

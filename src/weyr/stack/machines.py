@@ -63,7 +63,8 @@ def machines_of_tasks(
     if chosen.unpriced or not hours or fitting is None:
         return ()
     ways = [(fitting, f"price_as is {book}")]
-    smaller = [each for each in offered if each.micros_per_hour < fitting.micros_per_hour]
+    most = min(fitting.micros_per_hour, chosen.micros / hours)
+    smaller = [each for each in offered if each.micros_per_hour < most]
     if smaller:
         ways.append((smaller[-1], _lack(wish, smaller[-1])))
     return tuple(_of_task(offer, hours, chosen, why, instead) for offer, why in ways)

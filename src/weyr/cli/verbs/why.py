@@ -8,9 +8,11 @@ import typer
 from weyr.cli.completing import refs
 from weyr.cli.connect import reader
 from weyr.cli.group import Session, verb, verb_app
+from weyr.cli.objects import Row
 from weyr.cli.options import AsJson, Stack
-from weyr.cli.screen import clock, put, put_json, table
+from weyr.cli.screen import clock, put, put_json, say, table
 from weyr.cli.select import the_object
+from weyr.core.decision import Phase
 
 app = verb_app()
 
@@ -38,6 +40,8 @@ def why(
     waits = answer.get("waits") or []
     if not waits:
         put(str(answer["sentence"]))
+        if step := _next_step(row, str(answer["sentence"])):
+            say(step)
     put_scaling(answer)
     for each in waits:
         put(f"{', '.join(each['tasks'])}: {each['sentence']}")
@@ -45,6 +49,15 @@ def why(
             put(f"  it should start at about {clock(float(each['starts_at']))}")
         if each.get("nodes"):
             put("\n".join(f"  {line}" for line in _lines(each["nodes"])))
+
+
+def _next_step(row: Row, sentence: str) -> str:
+    """What can be done where money is what lacks; "" where it is something else."""
+    if row.phase is Phase.HELD and "budget/" in sentence:
+        return f"Raise that limit, or wait for its next period. Where the limits stand: weyr budgets --stack {row.stack}"
+    if row.phase is Phase.FAILED and "and may cost" in sentence:
+        return "Raise its max_cost and bring it up again: weyr up"
+    return ""
 
 
 def put_scaling(answer: Mapping[str, Any]) -> None:

@@ -137,6 +137,7 @@ def _outputs(ref: Ref, spec: BudgetSpec, spend: Spend, is_stopping: bool) -> dic
         "period": spend.period,
         "ends_at": spend.ends_at,
         "then": spec.then,
+        "alert_at": ", ".join(f"{share:.6g}" for share in sorted(set(spec.alert_at))),
         "stopping": is_stopping,
     }
 
