@@ -6,6 +6,7 @@ Source: each service's page under aws.amazon.com; the keys of use are those of I
 import math
 from decimal import Decimal
 
+from weyr.ledger.prices.rates import Rate, flat
 from weyr.ledger.terraform.desk import HOURS, MILLION, THOUSAND, Desk, Pricer, unpriced
 from weyr.ledger.terraform.lines import Line, Part, Unpriced
 from weyr.ledger.terraform.resources import Resource
@@ -181,6 +182,7 @@ DELIVERED = (
 )
 """The line, how many make its unit, how many are free in a month, the key of use and the rate."""
 PUBLISHED_FREE = 1_000_000
+MESSAGES_FREE = 100
 
 
 def _standard_topic(desk: Desk, usage: Amounts, region: str, sent: Decimal | None) -> list[Line]:
@@ -193,7 +195,21 @@ def _standard_topic(desk: Desk, usage: Amounts, region: str, sent: Decimal | Non
         count = None if sent is None or to is None else max(Decimal(0), sent * to - free)
         unit = "100k notifications" if per == 100_000 else "1M notifications"
         lines.append(desk.line(name, unit, count, f"sns/{rate}", region, per=per, is_usage=True))
+    lines += _text_messages(usage, sent)
     return [line for line in lines if line.quantity is None or line.quantity]
+
+
+def _text_messages(usage: Amounts, sent: Decimal | None) -> list[Line]:
+    """A text message costs what its country's carriers ask: as its usage says, and else it is not known."""
+    to, each = usage.number("sms_subscriptions"), usage.number("sms_notification_price")
+    if to is None and each is None:
+        return []
+    count = None if sent is None or to is None else max(Decimal(0), sent * to - MESSAGES_FREE)
+    rate = None
+    if each is not None:
+        rate = Rate("aws", "sns", "", "sms", "notification", flat(each), "the usage that is stated", "")
+    told = "SMS notifications (sms_notification_price)"
+    return [Line("SMS notifications (over 100)", "100 notifications", count, rate, told, Decimal(100), True)]
 
 
 def _subscribes(desk: Desk, other: Resource, topic: Resource) -> bool:

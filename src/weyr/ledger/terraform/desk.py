@@ -75,7 +75,7 @@ class Desk:
         amount = None if quantity is None else Decimal(quantity)
         return Line(name, unit, amount, found, f"{rate} in {region or 'no region'}", Decimal(per), is_usage)
 
-    def covered(self, name: str, unit: str, quantity: Decimal, why: str) -> Line:
+    def covered(self, name: str, unit: str, quantity: Decimal | None, why: str) -> Line:
         """A line that costs nothing a month, because something else has paid for it: `why`."""
         rate = Rate("aws", "", "", why, unit, flat(Decimal(0)), why, self.today.isoformat())
         return Line(name, unit, quantity, rate, why)

@@ -16,12 +16,14 @@ from weyr.ledger.terraform import (
     buckets,
     caches,
     databases,
+    delivery,
     google,
     google_compute,
     guards,
     instances,
     keys_and_logs,
     machine_learning,
+    managed,
     metered,
     network,
     searches,
@@ -52,6 +54,8 @@ PRICERS: Mapping[str, Pricer] = {
     **google_compute.PRICERS,
     **guards.PRICERS,
     **searches.PRICERS,
+    **delivery.PRICERS,
+    **managed.PRICERS,
 }
 
 

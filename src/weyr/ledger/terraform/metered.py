@@ -18,7 +18,8 @@ HUNDRED_THOUSAND = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A line: of the use under `key`, or of `fixed` units all month. `tiers`: the names of its tiers' lines."""
+    """A line: of the use under `key`, or of `fixed` units all month. `times`: how many of the rate's units one of the
+    key's is in a month. `tiers`: the names of its tiers' lines."""
 
     name: str
     unit: str
@@ -26,6 +27,7 @@ class Item:
     key: str = ""
     fixed: Decimal = Decimal(0)
     per: Decimal | int = 1
+    times: Decimal | int = 1
     tiers: tuple[str, ...] = ()
 
 
@@ -49,6 +51,33 @@ ITEMS: dict[str, tuple[Item, ...]] = {
         Item("Archive processing", "GB", "events/archived", "monthly_archive_processing_gb"),
         Item("Archive storage", "GB", "events/archive", "archive_storage_gb"),
         Item("Schema discovery", "1M events", "events/discovery", "monthly_schema_discovery_events", per=MILLION),
+    ),
+    "aws_backup_vault": tuple(
+        Item(name, unit, f"backup/{rate}", f"monthly_{key}")
+        for name, unit, rate, key in (
+            ("EFS backup (warm)", "GB", "efs.warm", "efs_warm_backup_gb"),
+            ("EFS backup (cold)", "GB", "efs.cold", "efs_cold_backup_gb"),
+            ("EFS restore (warm)", "GB", "efs.restore.warm", "efs_warm_restore_gb"),
+            ("EFS restore (cold)", "GB", "efs.restore.cold", "efs_cold_restore_gb"),
+            ("EFS restore (item-level)", "requests", "efs.restore.item", "efs_item_restore_requests"),
+            ("EBS snapshot", "GB", "ebs", "ebs_snapshot_gb"),
+            ("RDS snapshot", "GB", "rds", "rds_snapshot_gb"),
+            ("DynamoDB backup", "GB", "dynamodb", "dynamodb_backup_gb"),
+            ("DynamoDB restore", "GB", "dynamodb.restore", "dynamodb_restore_gb"),
+            ("Aurora snapshot", "GB", "aurora", "aurora_snapshot_gb"),
+            ("FSx for Windows backup", "GB", "fsx.windows", "fsx_windows_backup_gb"),
+            ("FSx for Lustre backup", "GB", "fsx.lustre", "fsx_lustre_backup_gb"),
+        )
+    ),
+    "aws_config_configuration_recorder": (
+        Item("Config items", "records", "config/item", "monthly_config_items"),
+        Item("Custom config items", "records", "config/item.custom", "monthly_custom_config_items"),
+    ),
+    "aws_kinesis_analytics_application": (
+        Item("Processing (stream)", "KPU", "kinesisanalytics/kpu", "kinesis_processing_units", times=HOURS, per=HOURS),
+    ),
+    "aws_kinesisanalyticsv2_application_snapshot": (
+        Item("Backup", "GB", "kinesisanalytics/backup", "durable_application_backup_gb"),
     ),
     "aws_config_config_rule": (EVALUATIONS,),
     "aws_config_organization_custom_rule": (EVALUATIONS,),
@@ -95,12 +124,16 @@ ITEMS: dict[str, tuple[Item, ...]] = {
 def _priced(desk: Desk, resource: Resource, usage: Amounts) -> Part:
     lines: list[Line] = []
     for item in ITEMS[resource.type]:
-        quantity = item.fixed or usage.number(item.key)
+        quantity = item.fixed or _times(usage.number(item.key), item.times)
         line = desk.line(
             item.name, item.unit, quantity, item.rate, resource.region, per=item.per, is_usage=not item.fixed
         )
         lines += by_tier(line, item.tiers) if item.tiers else [line]
     return Part(resource.address, tuple(lines))
+
+
+def _times(amount: Decimal | None, times: Decimal | int) -> Decimal | None:
+    return None if amount is None else amount * times
 
 
 def metric_alarm(desk: Desk, resource: Resource, usage: Amounts) -> Part:
@@ -135,9 +168,8 @@ def vpc_endpoint(desk: Desk, resource: Resource, usage: Amounts) -> Part | None:
 
 def ecs_service(desk: Desk, resource: Resource, usage: Amounts) -> Part | Unpriced | None:
     """On Fargate by the task's size; on instances those are paid for by themselves."""
-    task = desk.resources.behind(
-        resource.values.get("task_definition"), ("aws_ecs_task_definition",), ("family", "arn")
-    )
+    said = resource.values.get("task_definition") or _of_task_set(desk, resource)
+    task = desk.resources.behind(said, ("aws_ecs_task_definition",), ("family", "arn"))
     if not _on_fargate(desk, resource):
         return None
     if task is None:
@@ -152,6 +184,14 @@ def ecs_service(desk: Desk, resource: Resource, usage: Amounts) -> Part | Unpric
             line("Per vCPU per hour", "CPU", cpu * count * HOURS, "fargate/cpu", region, per=HOURS),
         ),
     )
+
+
+def _of_task_set(desk: Desk, service: Resource) -> object:
+    """What a service runs that something else deploys: a set of tasks names the service and the task."""
+    sets = (other for other in desk.resources if other.type == "aws_ecs_task_set")
+    of = ("aws_ecs_service",), ("id", "name")
+    ours = (each for each in sets if desk.resources.behind(each.values.get("service"), *of) is service)
+    return next((each.values.get("task_definition") for each in ours), None)
 
 
 def _on_fargate(desk: Desk, service: Resource) -> bool:

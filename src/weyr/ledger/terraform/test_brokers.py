@@ -85,6 +85,12 @@ BROKERS: dict[str, tuple[Decimal, Decimal | float | str]] = {
     "a health check over TLS from both": (
         total("aws_route53_health_check", type="HTTPS_STR_MATCH", measure_latency=True), "3.5"
     ),
+    "text messages at the price that is stated, a hundred of them free": (
+        total(
+            "aws_sns_topic", {"monthly_requests": 10, "sms_subscriptions": 100, "sms_notification_price": 0.01}
+        ),
+        "9",
+    ),
     "a parameter that is not advanced": (total("aws_ssm_parameter", tier="Standard"), 0),
 }  # fmt: skip
 

@@ -48,17 +48,19 @@ class Amounts:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """`by_address`: with `[*]` for every instance. `by_type`: what holds where an address says nothing else."""
+    """`by_address`: with `[*]` for every instance, and a bare type for all of it. `by_type`: what holds where an
+    address says nothing else."""
 
     by_address: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     by_type: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def of(self, resource: Resource) -> Amounts:
         every = re.sub(r"\[[^\]]*\]", "[*]", resource.address)
-        found = [self.by_type.get(resource.type), self.by_address.get(every), self.by_address.get(resource.address)]
+        names = (resource.type, every, resource.address)
+        found = [self.by_type.get(resource.type), *(self.by_address.get(name) for name in names)]
         return Amounts({key: value for each in found if each for key, value in each.items()})
 
     def addresses_without(self, resources: list[Resource]) -> list[str]:
         """The addresses that mean no resource: a usage that is stated and not counted."""
-        known = {name for r in resources for name in (r.address, re.sub(r"\[[^\]]*\]", "[*]", r.address))}
+        known = {name for r in resources for name in (r.address, r.type, re.sub(r"\[[^\]]*\]", "[*]", r.address))}
         return [address for address in self.by_address if address not in known]
