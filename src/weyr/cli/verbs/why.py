@@ -54,7 +54,7 @@ def why(
 def _next_step(row: Row, sentence: str) -> str:
     """What can be done where money is what lacks; "" where it is something else."""
     if row.phase is Phase.HELD and "budget/" in sentence:
-        return f"Raise that limit, or wait for its next period. Where the limits stand: weyr budgets --stack {row.stack}"
+        return f"Raise that limit, or wait for its next period; all limits: weyr budgets --stack {row.stack}"
     if row.phase is Phase.FAILED and "and may cost" in sentence:
         return "Raise its max_cost and bring it up again: weyr up"
     return ""
