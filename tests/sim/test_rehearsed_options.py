@@ -99,6 +99,19 @@ def test_what_came_lately_costs_again_what_it_cost(folder: Path, tmp_path: Path)
     assert out["cost"]["total_micros"] == pytest.approx(before["cost"]["total_micros"], rel=0.1)
 
 
+def test_what_is_uploaded_calls_the_function_that_waits_for_it(folder: Path) -> None:
+    """Whoever says how much is uploaded has said how often the function runs; what it takes is what was measured."""
+    text = "functions: {thumb: {handler: 'a:b', objects: [{bucket: lake}]}, b: {handler: 'a:b'}}\nbuckets: {lake: {}}\n"
+    arrivals = arrivals_of(
+        [], {}, {"bucket/lake": [Moved(0.0, 60, 600.0, 1e6)], "bucket/lake:delete": [Moved(0, 9, 9, 1)]}
+    )
+    out = rehearse(folder, text, arrivals, Setting(900.0, takes_of={"function/thumb": 0.5}))
+    assert list(out["serving"]) == ["function/thumb"]
+    assert out["serving"]["function/thumb"]["requests"] == 60
+    assert 0.5 <= out["serving"]["function/thumb"]["latency_p50_s"] < 0.6
+    assert out["cost"]["by_object_micros"]["function/thumb"] > 0
+
+
 def test_buckets_hold_and_send_what_arrivals_say(folder: Path) -> None:
     """Bytes are paid by the hour from when they are written until they are deleted, and what leaves is paid once."""
     text = "buckets: {lake: {lifecycle: [{expire_after: 12h}]}, out: {}}\n"

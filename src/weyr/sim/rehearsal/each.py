@@ -116,7 +116,7 @@ class EachRequest:
         heapq.heapreplace(slots, end)
         heapq.heappush(self._busy, (end, name, takes_s))
         self._held[name] = self._held.get(name, 0) + 1
-        self.served.answer(end - came, takes_s, self.terms.slo_s or PATIENCE * takes_s)
+        self.served.answer(end - came, takes_s, self.terms.slo_s or PATIENCE * (takes_s + self.served.way_s))
 
     def _end(self, now: float) -> None:
         while self._busy and self._busy[0][0] <= now:

@@ -190,7 +190,9 @@ class ManyRequests:
         """So many have waited so long, and take so long in the mean."""
         for factor, share in self.spread.parts if self.spread else ALIKE:
             each_s = takes_s * factor
-            self.served.answer(each_s + wait_s, each_s, self.terms.slo_s or PATIENCE * each_s, count * share)
+            self.served.answer(
+                each_s + wait_s, each_s, self.terms.slo_s or PATIENCE * (each_s + self.served.way_s), count * share
+            )
 
 
 def _waiting(takes_s: float, slots: int, load: float, variation: float) -> tuple[float, float]:

@@ -9,7 +9,6 @@ were asked is what their meters counted, evenly over the time since.
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from statistics import median
 from typing import Any
 
 from weyr.core.ref import Ref, ThingId
@@ -27,7 +26,8 @@ WRITES, READS, NEAR, FAR = "requests.write", "requests.read", "egress.local", "e
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """`task_s` is how long it took from asking for a task until its program began, in the median; None: nobody saw one.
+    """`task_s` is how long it took from asking for a task until its program began, of a quarter of them at most: others
+    may have stood in line for room, which is no start. None: nobody saw one.
     `ready_s` is what a start was seen to take, by object (`kind/name`); `takes_s`, a run or a request in the mean, and
     `spread`, how unlike requests were, where enough were measured.
     `silent` are objects of which nothing is known."""
@@ -79,7 +79,7 @@ def past_of(stack: Stack, db: Database, now: float, length_s: float) -> Past:
     arrivals = arrivals_of(jobs, requests, moves)
     asked = {f"job/{job.name}" for job in jobs} | requests.keys()
     silent = tuple(str(ref) for ref in stack.objects if ref.kind in ("job", *SERVING) and str(ref) not in asked)
-    return Past(arrivals, round(median(begun), 3) if begun else None, ready_s, takes_s, spread, silent)
+    return Past(arrivals, round(sorted(begun)[len(begun) // 4], 3) if begun else None, ready_s, takes_s, spread, silent)
 
 
 def _begun(store: LedgerStore, connection: Any, ref: Ref) -> list[float]:

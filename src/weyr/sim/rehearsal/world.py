@@ -35,6 +35,7 @@ from weyr.sim.rehearsal.doors import Doors
 from weyr.sim.rehearsal.quick_ledger import QuickLedgerStore
 from weyr.sim.rehearsal.setting import CALM_FROM_S, Setting
 from weyr.sim.rehearsal.storage import Storage
+from weyr.sim.rehearsal.triggers import with_triggered
 from weyr.sim.rehearsal.weather import Weather
 from weyr.sim.scripts import Script
 from weyr.sim.tasks import FOREVER_S
@@ -65,7 +66,8 @@ class Rehearsal:
     """Takes the kinds, a stack, who comes, what else is assumed, and a folder for its store."""
 
     def __init__(self, kinds: Kinds, stack: Stack, arrivals: Arrivals, setting: Setting, folder: Path) -> None:
-        self.kinds, self.stack, self.arrivals, self.setting = kinds, stack, arrivals, setting
+        self.kinds, self.stack, self.setting = kinds, stack, setting
+        self.arrivals = arrivals = with_triggered(stack, arrivals, setting.takes_of)
         self.clock = VirtualClock(setting.began_at)
         self.end = setting.began_at + setting.length_s
         self.bells = Bells()

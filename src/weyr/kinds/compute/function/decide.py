@@ -22,6 +22,7 @@ from weyr.core.decision import (
     Want,
     allowed,
 )
+from weyr.core.demand import start_learnt
 from weyr.core.kind import Estimate
 from weyr.core.moment import is_awaited
 from weyr.core.removal import removed
@@ -63,7 +64,7 @@ def decide(want: Want[FunctionSpec], view: View[FunctionMemory]) -> Decision[Fun
     look = _Look(
         want, want.spec, view, Sight(view.now, view.things, key_of(want.spec), view.begins), facts_of(view.things)
     )
-    memory = _noted_use(look, memory)
+    memory = _noted_start(look, _noted_use(look, memory))
     desired = _desired(look, memory)
     held, notes = _stepped(look, memory.held, desired)
     memory = _told(look, replace(memory, held=held))
@@ -98,6 +99,12 @@ def _noted_use(look: _Look, memory: FunctionMemory) -> FunctionMemory:
     url = route.url if (route := route_of(look.view.things)) and route.url else memory.url
     # To the second: what is written at every look is written for nothing.
     return replace(memory, used_at=float(round(used_at)), url=url)
+
+
+def _noted_start(look: _Look, memory: FunctionMemory) -> FunctionMemory:
+    staying = [(look.sight, replica) for replica in memory.held.replicas if not replica.is_leaving]
+    start_s = start_learnt(memory.start_s, staying, look.view.now)
+    return memory if start_s == memory.start_s else replace(memory, start_s=start_s)
 
 
 def _desired(look: _Look, memory: FunctionMemory) -> int:

@@ -8,7 +8,8 @@ from weyr.core.replica_set import ReplicaSet
 @dataclass(frozen=True, slots=True)
 class FunctionMemory:
     """`told` are the (host, address) pairs of number `told_number`, and `door` the address of number `door_number`:
-    what functions plane and inference plane were told; numbers only go up. `used_at` is when it was last busy."""
+    what functions plane and inference plane were told; numbers only go up. `used_at` is when it was last busy, and
+    `start_s` what its host took until it answered, 0 where none was seen."""
 
     held: ReplicaSet = field(default_factory=ReplicaSet)
     generation: int = 0
@@ -17,6 +18,7 @@ class FunctionMemory:
     door: str = ""
     door_number: int = 0
     used_at: float = 0.0
+    start_s: float = 0.0
     url: str = ""
     removing_since: float = 0.0
 
@@ -24,4 +26,4 @@ class FunctionMemory:
 def reborn(memory: FunctionMemory) -> FunctionMemory:
     """A function that is made anew counts its hosts on: no name is used twice."""
     held = ReplicaSet(last_number=memory.held.last_number)
-    return FunctionMemory(held, told_number=memory.told_number, door_number=memory.door_number)
+    return FunctionMemory(held, told_number=memory.told_number, door_number=memory.door_number, start_s=memory.start_s)

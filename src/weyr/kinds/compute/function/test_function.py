@@ -93,7 +93,7 @@ class Stage:
         if part in self.crashing:
             return Present(TaskFacts(TaskState.ENDED, end=TaskEnd(EndReason.FAILED, 1, detail="exit code 1")))
         state = TaskState.STARTING if part in self.starting else TaskState.RUNNING
-        return Present(TaskFacts(state, state is TaskState.RUNNING, 1.0, address=f"/run/{part}.sock"))
+        return Present(TaskFacts(state, state is TaskState.RUNNING, self.history.now - 2, address=f"/run/{part}.sock"))
 
 
 def test_a_function_that_nobody_asks_runs_nowhere() -> None:
@@ -123,7 +123,9 @@ def test_what_waits_wakes_it_and_it_sleeps_again(why: str) -> None:
 
     setattr(stage, why, 0)
     stage.starting.clear()
-    stage.step(5)
+    remembered = stage.step(5).memory
+    assert remembered is not None
+    assert remembered.start_s > 0, "who rehearses the next start knows what this one took"
     assert stage.hosts == ["1"], "not idle for long enough"
     stage.step(12)
     assert stage.hosts == []
