@@ -125,6 +125,17 @@ def test_what_is_mistyped_is_guessed(shell: Shell) -> None:
     assert 'Did you mean "eu-central-1"?' in said.err
 
 
+def test_words_are_taken_as_people_write_them(shell: Shell) -> None:
+    """Europe is an area, and memory has a unit; what is no place hears which there are."""
+    written = shell.weyr("prices", "compare", "--vcpus", "4", "--memory", "16GiB", "--region", "Europe", "--json")
+    short = shell.weyr("prices", "compare", "--vcpus", "4", "--memory", "16", "--region", "eu", "--json")
+    nowhere = shell.weyr("prices", "A100", "--region", "mars")
+
+    assert written.status == short.status == 0
+    assert json.loads(written.out) == json.loads(short.out)
+    assert "Areas: us (the United States), eu (Europe)" in nowhere.err
+
+
 def test_newer_prices_come_in_from_the_providers_own_lists(shell: Shell, lists: str) -> None:
     """A sentinel in the list is refused with its reason, all else holds from then on, and the old prices come back."""
     aws = shell.weyr("prices", "refresh", "aws", "--region", "eu-west-1", "--address", lists)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from weyr.cli.completing import stacks
-from weyr.core.units import seconds_of, share_of
+from weyr.core.units import bytes_of, seconds_of, share_of
 
 
 def seconds(text: str) -> float:
@@ -15,6 +15,20 @@ def seconds(text: str) -> float:
         return seconds_of(text)
     except ValueError as e:
         raise typer.BadParameter(str(e)) from e
+
+
+def gibibytes(text: object) -> float:
+    """GiB, as a bare number or a size such as 16GiB. Raises: BadParameter."""
+    try:
+        number = float(str(text))
+    except ValueError:
+        try:
+            return bytes_of(str(text)) / 2**30
+        except ValueError as e:
+            raise typer.BadParameter(f"{text!r} is no size: write 16, or 16GiB") from e
+    if not 0 <= number < 2**30:
+        raise typer.BadParameter(f"{text} GiB of memory are no size that a machine has")
+    return number
 
 
 def part(text: str) -> float:

@@ -23,6 +23,6 @@ def budgets(ctx: typer.Context, stack: Stack = "", as_json: AsJson = False) -> N
         put_json({"budgets": limits_json(rows)})
         return
     if not rows:
-        say("There are no budgets.")
+        say(f"There is no budget in a stack {stack}." if stack else "There are no budgets.")
         return
     put(limits_table(rows))

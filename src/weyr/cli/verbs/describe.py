@@ -1,5 +1,6 @@
 """`weyr describe`: one object's whole story."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -20,6 +21,7 @@ from weyr.cli.verbs.why import put_scaling
 from weyr.core.units import money_text
 
 EVENTS_SHOWN = 15
+_MICROS = re.compile("_micros(_per_hour)?$")
 SCALED = frozenset({"endpoint", "service", "function"})
 """Kinds of which there may be more or fewer replicas."""
 app = verb_app()
@@ -46,7 +48,7 @@ def describe(
     put(coloured(f"{row.stack}:{row.ref}", "title"))
     _fields(row)
     _part("Conditions", [_condition_line(c) for c in row.conditions])
-    _part("Outputs", [f"{name}: {value}" for name, value in sorted(row.outputs.items())])
+    _part("Outputs", [output_text(name, value) for name, value in sorted(row.outputs.items())])
     if row.things:
         lines = [[str(t.get("id", "")), str(t.get("capability", "")), _thing_state(t)] for t in row.things]
         _part("Things", table(["id", "capability", "state"], lines).splitlines())
@@ -124,3 +126,12 @@ def _thing_state(thing: Mapping[str, Any]) -> str:
         if thing.get(field):
             words.append(f"{label} {thing[field]}".strip())
     return "  ".join(words)
+
+
+def output_text(name: str, value: object) -> str:
+    """Money and moments as people write them; `--json` has them as they are kept."""
+    if (found := _MICROS.search(name)) and isinstance(value, int):
+        return f"{name[: found.start()]}{found[1] or ''}: {money_text(value)}"
+    if name.endswith("_at") and isinstance(value, float):
+        return f"{name}: {clock(value)}"
+    return f"{name}: {value}"

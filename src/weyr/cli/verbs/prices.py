@@ -11,7 +11,7 @@ import typer
 
 from weyr.cli.bar import bar
 from weyr.cli.group import Session, named_verb, verb, verb_app
-from weyr.cli.options import AsJson
+from weyr.cli.options import AsJson, gibibytes
 from weyr.cli.price_tables import (
     comparison_json,
     comparisons_table,
@@ -28,7 +28,7 @@ from weyr.compose.price_sources import AWS, AZURE, from_aws, from_aws_service, f
 from weyr.compose.price_store import catalogue_at, hold_shipped, keep
 from weyr.core.diagnostic import Diagnostic, UserError
 from weyr.ledger.prices import Catalogue, Purchase
-from weyr.ledger.prices.areas import is_within
+from weyr.ledger.prices.areas import area_named, is_within
 from weyr.ledger.prices.from_aws_services import OFFERS, service_named
 from weyr.ledger.prices.merge import merged
 from weyr.ledger.prices.read_lists import PriceList, joined
@@ -81,12 +81,18 @@ What = Annotated[
     typer.Argument(metavar="[WHAT]...", help="Accelerators, machines or services.", autocompletion=_words),
 ]
 Region = Annotated[
-    str, typer.Option(metavar="REGION|AREA", help="A region, or an area such as eu.", autocompletion=_regions)
+    str,
+    typer.Option(
+        parser=area_named, metavar="REGION|AREA", help="A region, or an area such as eu.", autocompletion=_regions
+    ),
 ]
 On = Annotated[Provider | None, typer.Option("--on", help="Only this provider.")]
 Gpus = Annotated[int | None, typer.Option(min=1, help="With just so many accelerators.")]
 Vcpus = Annotated[int, typer.Option(min=0, help="With at least so many vCPUs.")]
-Memory = Annotated[int, typer.Option(min=0, metavar="GIB", help="With at least so much memory.")]
+Memory = Annotated[
+    float,
+    typer.Option(parser=gibibytes, metavar="GIB", help="With at least so much memory, such as 16 or 16GiB."),
+]
 
 
 @verb(app, "weyr prices find A100 --spot --region eu", "find")
@@ -101,7 +107,7 @@ def find_offers(
     on: On = None,
     gpus: Gpus = None,
     vcpus: Vcpus = 0,
-    memory: Memory = 0,
+    memory: Memory = 0.0,
     is_all: Annotated[bool, typer.Option("--all", help=f"More than the {ROWS} cheapest.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -135,7 +141,7 @@ def compare_clouds(
     region: Region = "",
     gpus: Gpus = None,
     vcpus: Vcpus = 0,
-    memory: Memory = 0,
+    memory: Memory = 0.0,
     as_json: AsJson = False,
 ) -> None:
     """Show the cheapest of each cloud, on demand, on spot and committed, for an hour of one accelerator or machine.

@@ -11,6 +11,11 @@ AREAS = {
     "me": "the Middle East",
     "af": "Africa",
 }
+WORDS = {
+    "europe": "eu", "usa": "us", "america": "us", "united-states": "us", "asia": "ap", "pacific": "ap", "apac": "ap",
+    "canada": "ca", "south-america": "sa", "middle-east": "me", "africa": "af",
+}  # fmt: skip
+"""What people call an area, beside its short name."""
 _BEGINNINGS = {
     "northamerica": "ca", "southamerica": "sa", "europe": "eu", "asia": "ap", "australia": "ap", "africa": "af",
     "us": "us", "eu": "eu", "ap": "ap", "ca": "ca", "mx": "ca", "sa": "sa", "me": "me", "il": "me", "af": "af",
@@ -34,6 +39,12 @@ def area_of(region: str) -> str:
     if dash:
         return _BEGINNINGS.get(head, "")
     return next((area for pattern, area in _AZURE if re.search(pattern, region)), "")
+
+
+def area_named(word: str) -> str:
+    """`eu` of `Europe`; what is no other word for an area stays as it is."""
+    plain = word.strip().lower().replace(" ", "-").replace("_", "-")
+    return WORDS.get(plain, plain if plain in AREAS else word)
 
 
 def is_within(region: str, wanted: str) -> bool:

@@ -132,7 +132,9 @@ def _unknown_places(catalogue: Catalogue, wish: Wish) -> Iterable[Diagnostic]:
         yield Diagnostic("Unknown provider", detail)
     regions = known_regions(catalogue)
     if wish.region and wish.region not in regions:
-        near = did_you_mean(wish.region, regions) or f" Areas: {', '.join(AREAS)}."
+        near = did_you_mean(wish.region, regions)
+        near = near if near.startswith(" Did") else ""
+        near += f" Areas: {', '.join(f'{short} ({name})' for short, name in AREAS.items())}."
         yield Diagnostic("Unknown region", f'There are no prices for "{wish.region}".{near}')
 
 
