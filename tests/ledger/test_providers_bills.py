@@ -207,6 +207,25 @@ def test_what_a_commitment_covers_here_is_beside_what_it_covers_there() -> None:
     assert [(c.ref, c.micros) for c in corrections(found, posted)] == [(plan, 10_000)]
 
 
+def test_a_commitment_is_found_by_what_it_costs_where_nothing_names_it() -> None:
+    """Its ARN is known to AWS alone. Of two that cost the same neither is taken for the other."""
+    plans = [Ref("digits", "commitment", name) for name in ("large", "small", "twin")]
+    fees = [
+        replace(node_line(0, price=price, thing=ThingId(plan)), sku="commitment.fee", debit=f"expense:{plan.absolute}")
+        for plan, price in zip(plans, (300_000, 100_000, 100_000), strict=True)
+    ]
+    arn = "arn:aws:savingsplans::1:savingsplan/"
+    rows = [cur_row("SavingsPlanRecurringFee", "0.310", line_item_resource_id=f"{arn}a"),
+            cur_row("RIFee", "0.100", line_item_resource_id="", reservation_reservation_a_r_n="reserved-instances/b")]  # fmt: skip
+    bill = read(CUR, rows, "bill.csv")
+    found = compare(bill, posted_of(fees), Owners([]))
+    assert [each.at.ref for each in found.differences if each.is_billed] == plans[:1]
+    assert [(resource.id, micros) for resource, micros in found.nobodys] == [("reserved-instances/b", 100_000)]
+    told = Owners([], [Mapped.parse(f"{arn}a=digits:commitment/small")])
+    found = compare(bill, posted_of(fees), told)
+    assert {each.at.ref for each in found.differences if each.is_billed} == {plans[1], plans[2]}
+
+
 def test_whose_a_row_is_is_told_by_a_person_a_tag_or_an_id() -> None:
     """In that order: a person knows best, a tag was set on purpose, an id is what Weyr has seen."""
     tags = '{"weyr:stack": "digits", "weyr_kind": "endpoint", "weyr-name": "chat"}'

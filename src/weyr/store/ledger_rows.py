@@ -57,7 +57,7 @@ def meter_of(row: Row[Any]) -> Meter:
         ref = Ref(row.source_stack, row.source_kind, row.source_name)
         source = Account(ref, labels_of(row.source_labels), row.source)
     return Meter(
-        thing=_thing_of(row),
+        thing=_thing_of(row.stack, row.kind, row.name, row.part),
         sku=row.sku,
         book=row.book,
         price=price,
@@ -111,8 +111,10 @@ def line_row(line: Line) -> dict[str, Any]:
 def line_of(row: Row[Any] | Mapping[str, Any]) -> Line:
     fields = row._mapping if isinstance(row, Row) else row
     told = {name: fields[name] for name in _LINE_FIELDS} | {"used": int(fields["used"]), "seq": fields["seq"]}
-    return Line(thing=_thing_of(row), **told)
+    thing = _thing_of(fields["stack"], fields["kind"], fields["name"], fields["part"])
+    return Line(thing=thing, **told)
 
 
-def _thing_of(row: Any) -> ThingId:
-    return ThingId(Ref(row.stack, row.kind, row.name), row.part)
+@lru_cache(4096)
+def _thing_of(stack: str, kind: str, name: str, part: str) -> ThingId:
+    return ThingId(Ref(stack, kind, name), part)

@@ -14,6 +14,7 @@ from typing import TypeVar
 from weyr.core.ref import Ref
 from weyr.core.units import MICROS
 from weyr.ledger.bills.bill import Bill, Cell, Resource
+from weyr.ledger.bills.fees import fees_of
 from weyr.ledger.bills.owners import Owners
 from weyr.ledger.bills.posted import Posted, by_hour
 from weyr.ledger.bills.values import (
@@ -50,7 +51,8 @@ class Compared:
 
 def compare(bill: Bill, posted: Posted, owners: Owners) -> Compared:
     """Puts a bill beside what was posted of the days that it is of."""
-    cells = [(owners.of(key[0]), key, cell) for key, cell in bill.cells.items()]
+    fees = fees_of(bill, posted, owners)
+    cells = [(fees.get(key[0]) or owners.of(key[0]), key, cell) for key, cell in bill.cells.items()]
     within = {at: ours for at, ours in posted.found.items() if bill.first_day <= at.day <= bill.last_day}
     place = _place(bill, within, [(ref, key[1], key[3] - key[2]) for ref, key, _ in cells])
     theirs: dict[Owned, Theirs] = {}

@@ -15,6 +15,11 @@ from weyr.ledger.bills.values import BillLine, Kind, Measure, Row
 NEEDED = frozenset({"line_item_line_item_type", "line_item_usage_start_date", "line_item_unblended_cost"})
 PROVIDER = "aws"
 _TAGS = ("resourceTags/", "resource_tags_")
+_COMMITMENTS = (
+    "savings_plan_savings_plan_arn", "savings_plan_savings_plan_a_r_n",
+    "reservation_reservation_arn", "reservation_reservation_a_r_n",
+)  # fmt: skip
+"""What a fee is for, in the names of both versions, where it has no resource."""
 _KINDS = {
     "Usage": Kind.USAGE, "DiscountedUsage": Kind.USAGE, "SavingsPlanCoveredUsage": Kind.USAGE,
     "SavingsPlanNegation": Kind.COMMITMENT, "Fee": Kind.FEE, "RIFee": Kind.FEE, "SavingsPlanRecurringFee": Kind.FEE,
@@ -57,7 +62,7 @@ def line_of(row: Row) -> BillLine:
         to_ms=end_ms,
         measure=measure if is_use else Measure.OTHER,
         quantity=amount(row.get("line_item_usage_amount", "")) * each if counts and each is not None else None,
-        resource=text(row, "line_item_resource_id"),
+        resource=text(row, "line_item_resource_id", *(_COMMITMENTS if kind is Kind.FEE else ())),
         tags=_tags(row),
         region=text(row, "product_region_code", "product_region"),
         invoice=text(row, "bill_invoice_id"),

@@ -44,7 +44,7 @@ def line_of(row: Row) -> BillLine | None:
         to_ms=moment_ms(row["ChargePeriodEnd"]),
         measure=measure if kind in (Kind.USAGE, Kind.COMMITMENT) else Measure.OTHER,
         quantity=None if each is None or not used else amount(used) * each,
-        resource=text(row, "ResourceId", "ResourceName"),
+        resource=text(row, "ResourceId", "ResourceName", *(("CommitmentDiscountId",) if kind is Kind.FEE else ())),
         tags=tags_of(row.get("Tags", "")),
         region=text(row, "RegionId", "RegionName"),
         invoice=text(row, "InvoiceId"),

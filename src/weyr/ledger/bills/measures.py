@@ -68,6 +68,7 @@ def hours_of_month(ms: int) -> int:
     return 24 * monthrange(at.year, at.month)[1]
 
 
+@lru_cache(1024)
 def measure_of_sku(sku: str) -> Measure:
     """What one of Weyr's own SKUs measures."""
     return next((measure for start, measure in _PRICED.items() if sku.startswith(start)), Measure.OTHER)

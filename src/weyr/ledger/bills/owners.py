@@ -55,10 +55,14 @@ class Owners:
         self._known: dict[Resource, Ref | None] = {}
 
     def of(self, resource: Resource) -> Ref | None:
+        """Whose it is, or who has what is nobody's."""
+        return self.known(resource) or self._rest
+
+    def known(self, resource: Resource) -> Ref | None:
         """A person's word first, then the tags that Weyr gives, then the id."""
         if resource not in self._known:
             mapped = next((each.ref for each in self._mapped if each.has(resource)), None)
-            self._known[resource] = mapped or _tagged(resource) or self._named(resource.id) or self._rest
+            self._known[resource] = mapped or _tagged(resource) or self._named(resource.id)
         return self._known[resource]
 
     def _named(self, id: str) -> Ref | None:
