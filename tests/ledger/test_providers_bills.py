@@ -215,12 +215,15 @@ def test_a_commitment_is_found_by_what_it_costs_where_nothing_names_it() -> None
         for plan, price in zip(plans, (300_000, 100_000, 100_000), strict=True)
     ]
     arn = "arn:aws:savingsplans::1:savingsplan/"
-    rows = [cur_row("SavingsPlanRecurringFee", "0.310", line_item_resource_id=f"{arn}a"),
-            cur_row("RIFee", "0.100", line_item_resource_id="", reservation_reservation_a_r_n="reserved-instances/b")]  # fmt: skip
+    reserved = {**cur_row("RIFee", "0.100"), "line_item_resource_id": "", "reservation_reservation_a_r_n": "reserved/b"}
+    rows = [
+        cur_row("SavingsPlanRecurringFee", "0.310", line_item_resource_id=f"{arn}a"),
+        reserved,
+    ]
     bill = read(CUR, rows, "bill.csv")
     found = compare(bill, posted_of(fees), Owners([]))
     assert [each.at.ref for each in found.differences if each.is_billed] == plans[:1]
-    assert [(resource.id, micros) for resource, micros in found.nobodys] == [("reserved-instances/b", 100_000)]
+    assert [(resource.id, micros) for resource, micros in found.nobodys] == [("reserved/b", 100_000)]
     told = Owners([], [Mapped.parse(f"{arn}a=digits:commitment/small")])
     found = compare(bill, posted_of(fees), told)
     assert {each.at.ref for each in found.differences if each.is_billed} == {plans[1], plans[2]}
