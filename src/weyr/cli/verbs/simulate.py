@@ -19,6 +19,7 @@ from weyr.compose.engines import ENGINES
 from weyr.compose.kinds import KINDS
 from weyr.compose.room import machine_room
 from weyr.compose.stores import store_of
+from weyr.core.checking import ROUTED
 from weyr.core.diagnostic import Diagnostic, Place, UserError
 from weyr.core.engine import LOCAL
 from weyr.core.units import DAY_S
@@ -185,6 +186,8 @@ def simulate(
         stop, way, past.takes_s, past.spread,
     )  # fmt: skip
     numbers = range(seed, seed + seeds)
+    if not arrivals and (asked := [ref for ref in sorted(stack.objects) if ref.kind in ROUTED]):
+        say(f"Nobody asks anything of {asked[0]}. Say how often: --arrivals '{asked[0]}=5/s*80ms'")
     if vary:
         _frontier(file, read_vary(vary), came, setting, numbers, chart, as_json)
         return
