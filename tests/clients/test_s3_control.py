@@ -25,7 +25,8 @@ def s3(tmp_path: Path) -> Iterator[S3Plane]:
 def test_a_bucket_is_made_kept_and_removed(s3: S3Plane) -> None:
     """Idempotent both ways: the engine restates what it wants for as long as it wants it."""
     ages = {"expire_after_s": 604800.0, "noncurrent_after_s": None, "abort_after_s": 60.0}
-    rules = [{"prefix": "checkpoints/", "tags": [["of", "a job"]], **ages}]
+    more = {"move_after_s": None, "noncurrent_move_after_s": None, "to": ""}
+    rules = [{"prefix": "checkpoints/", "tags": [["of", "a job"]], **ages, **more}]
     for _ in range(2):
         status, bucket = s3.ask("PUT", "/buckets/digits-lake", {"owner": OWNER, "lifecycle": rules})
         assert (status, bucket["owner"], bucket["lifecycle"]) == (200, OWNER, rules)

@@ -168,7 +168,6 @@ def test_what_is_not_done_is_said_to_be_not_done(s3: S3Plane) -> None:
     put = {"Bucket": "lake", "Key": "x", "Body": b""}
     calls = [
         lambda: client.put_object(**put, ServerSideEncryption="aws:kms:dsse"),
-        lambda: client.put_object(**put, StorageClass="GLACIER"),
         lambda: client.put_object(**put, WebsiteRedirectLocation="/b"),
         lambda: client.get_bucket_website(Bucket="lake"),
         lambda: client.put_bucket_accelerate_configuration(
@@ -178,6 +177,7 @@ def test_what_is_not_done_is_said_to_be_not_done(s3: S3Plane) -> None:
         lambda: client.restore_object(Bucket="lake", Key="a"),
     ]
     assert {code_of(call) for call in calls} == {("NotImplemented", 501)}
+    assert code_of(lambda: client.put_object(**put, StorageClass="GLACIER")) == ("InvalidStorageClass", 400)
 
 
 def test_names_that_cannot_be_are_refused(s3: S3Plane) -> None:

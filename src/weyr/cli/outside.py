@@ -1,15 +1,14 @@
 """Which places elsewhere did the line name? `NAME=URL` for buckets and tiers, and the keys that open them."""
 
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from weyr.core.units import bytes_of
+from weyr.gateway.s3.remote.own_tiers import is_class
 from weyr.gateway.s3.remote.place import Place, PlaceProblem, keys_for, place_of
 from weyr.gateway.s3.remote.reach import Reach
 
-_TIER = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 REMOTE_HELP = (
     "A bucket whose objects are elsewhere: s3://BUCKET/PREFIX, gs://, az:// or file:///FOLDER, with ?endpoint= and "
     "&region= where they are needed; once per bucket. $WEYR_REMOTE_<NAME>_ACCESS_KEY_ID and so on open it."
@@ -25,7 +24,7 @@ def reach_of(remotes: Sequence[str], tiers: Sequence[str], keys: Path | None, ca
     named = dict(_place(text, keys) for text in remotes)
     classes = dict(_place(text, keys) for text in tiers)
     for name in classes:
-        if not _TIER.fullmatch(name) or name == "STANDARD":
+        if not is_class(name):
             raise PlaceProblem(f"a storage class is named in capitals, digits and _, and {name!r} is not")
     return Reach(named, owner, classes, keys, bytes_of(cache_size))
 

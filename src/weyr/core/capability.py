@@ -169,11 +169,21 @@ class TaskBody:
 
 
 @dataclass(frozen=True, slots=True)
+class BucketTier:
+    """Where a bucket's objects of a storage class go: the class as S3 clients write it, the URL of a place, and what
+    opens that."""
+
+    storage_class: str
+    url: str
+    keys: Mapping[str, Ref] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class BucketBody:
     """`name` is the bucket's name at the S3 door; `lifecycle` says what ends in it. `keeps_versions` None: as it is.
 
     `url` is the place that its objects are at, "" for the engine's own; `keys` maps the names of what opens that place
-    to the refs of secrets.
+    to the refs of secrets. `tiers` are by class.
     """
 
     name: str
@@ -181,6 +191,7 @@ class BucketBody:
     keeps_versions: bool | None = None
     url: str = ""
     keys: Mapping[str, Ref] = field(default_factory=dict)
+    tiers: tuple[BucketTier, ...] = ()
     of: Literal["bucket"] = "bucket"
 
 

@@ -82,13 +82,30 @@ class TaskFacts:
 @dataclass(frozen=True, slots=True)
 class BucketRule:
     """What ends in a bucket, each after so many seconds: objects by age under `prefix` with all of `tags`, versions
-    since they were replaced, uploads that were not finished. None: never."""
+    since they were replaced, uploads that were not finished. None: never. What moves goes to the class `to`."""
 
     prefix: str = ""
     expire_after_s: float | None = None
     tags: tuple[tuple[str, str], ...] = ()
     noncurrent_after_s: float | None = None
     abort_after_s: float | None = None
+    move_after_s: float | None = None
+    noncurrent_move_after_s: float | None = None
+    to: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BucketClass:
+    """What of a bucket is of a storage class other than STANDARD (versions, and their bytes), and what was asked of
+    that since the bucket was made: requests, bytes that were read, and how many objects a rule moved there."""
+
+    name: str
+    objects: int = 0
+    size_bytes: int = 0
+    writes: int = 0
+    reads: int = 0
+    read_bytes: int = 0
+    moves: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +122,19 @@ class BucketUse:
 
 @dataclass(frozen=True, slots=True)
 class BucketFacts:
-    """A bucket as seen: what it holds now, the settings it has, and its use where the engine counts that."""
+    """A bucket as seen: what it holds now, the settings it has, and its use where the engine counts that.
+
+    `classes` tell of part of what it holds, and keep a class that it ever had; `tiers` are its own, by class, with the
+    URL of each.
+    """
 
     size_bytes: int = 0
     objects: int = 0
     lifecycle: tuple[BucketRule, ...] = ()
     use: BucketUse | None = None
     keeps_versions: bool = False
+    classes: tuple[BucketClass, ...] = ()
+    tiers: tuple[tuple[str, str], ...] = ()
     of: Literal["bucket"] = "bucket"
 
 

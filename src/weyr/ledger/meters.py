@@ -21,7 +21,7 @@ POST_EVERY_MS = 60_000
 """A running meter posts a line a minute: half a million a year, and a kill costs no line but the last."""
 
 _LEVELS = ("storage.", "commitment.")
-_COUNTERS = ("requests.", "egress.", "tokens.", "outside.")
+_COUNTERS = ("requests.", "egress.", "retrieval.", "tokens.", "outside.")
 COUNTED = 1000
 """A counter's unit counts as if it were used for a second: prices, lines and sums need not know the sort."""
 

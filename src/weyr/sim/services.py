@@ -10,6 +10,7 @@ from weyr.core.ref import ThingId
 from weyr.core.routes import RouteBody, RouteVersion, VersionCounts, problems_of
 from weyr.core.seen import (
     Absent,
+    BucketClass,
     BucketFacts,
     BucketUse,
     ModelFacts,
@@ -41,6 +42,7 @@ class SimBuckets(Shelf):
     def __init__(self, clock: VirtualClock, faults: Faults) -> None:
         super().__init__(clock, faults)
         self._holds: dict[str, tuple[int, int]] = {}
+        self._classes: dict[str, dict[str, BucketClass]] = {}
         self._uses: dict[str, BucketUse] = {}
 
     def name_of(self, id: ThingId) -> str | None:
@@ -50,6 +52,14 @@ class SimBuckets(Shelf):
 
     def fill(self, name: str, size_bytes: int, objects: int = 1) -> None:
         self._holds[name] = (size_bytes, objects)
+
+    def classify(self, name: str, storage_class: str, size_bytes: int, **asked: int) -> None:
+        """So many of a bucket's bytes are of a class now, and so much more was asked of it: writes, reads, moves and so
+        on. A class that it ever had stays, as at the real plane."""
+        classes = self._classes.setdefault(name, {})
+        had = classes.get(storage_class, BucketClass(storage_class))
+        more = {what: getattr(had, what) + count for what, count in asked.items()}
+        classes[storage_class] = replace(had, size_bytes=size_bytes, objects=int(size_bytes > 0), **more)
 
     def ask(self, name: str, writes: int = 0, reads: int = 0, local_bytes: int = 0, far_bytes: int = 0) -> None:
         """Somebody asks this of a bucket that is there."""
@@ -72,6 +82,7 @@ class SimBuckets(Shelf):
 
     def _let_go(self, id: ThingId) -> bool:
         self._holds.pop(_bucket(self._wanted[id]).name, None)
+        self._classes.pop(_bucket(self._wanted[id]).name, None)
         self._uses.pop(_bucket(self._wanted[id]).name, None)
         return True
 
@@ -79,7 +90,9 @@ class SimBuckets(Shelf):
         body = _bucket(want)
         size_bytes, objects = self._holds.get(body.name, (0, 0))
         use, keeps = self._uses.get(body.name), bool(body.keeps_versions)
-        return BucketFacts(size_bytes, objects, body.lifecycle, use, keeps)
+        classes = tuple(one for _, one in sorted(self._classes.get(body.name, {}).items()))
+        tiers = tuple((tier.storage_class, tier.url) for tier in body.tiers)
+        return BucketFacts(size_bytes, objects, body.lifecycle, use, keeps, classes, tiers)
 
     def _keep(self, want: Wanted) -> None:
         super()._keep(want)

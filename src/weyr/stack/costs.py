@@ -44,7 +44,7 @@ class Prices(Protocol):
         ...
 
     def tiers_text(self, sku: str, used: int, before: int) -> str:
-        """Which tiers a month's use lies in, in words; "" where its price is the same throughout."""
+        """Which tiers a month's use lies in, and what else is asked for beside its price, in words."""
         ...
 
     def beside(self, quantities: Mapping[str, int]) -> "Prices":
@@ -220,11 +220,12 @@ def priced(estimates: Iterable[Estimate], prices: Prices, used: Used) -> tuple[C
 
 
 def _line(line: Estimate, prices: Prices, used: Used) -> CostLine:
-    note, before, tally = line.note, 0, prices.tally(line.sku)
+    before, tally = 0, prices.tally(line.sku)
+    uses = line.quantity * round(line.hours_per_month * HOUR_S * 1000)
     if tally:
-        before, uses = used[tally], line.quantity * round(line.hours_per_month * HOUR_S * 1000)
-        note = "; ".join(part for part in (note, prices.tiers_text(line.sku, uses, before)) if part)
+        before = used[tally]
         used[tally] += uses
+    note = "; ".join(part for part in (line.note, prices.tiers_text(line.sku, uses, before)) if part)
     micros = prices.monthly_micros(line.sku, line.quantity, line.hours_per_month, before)
     return CostLine(line.sku, line.quantity, line.hours_per_month, micros, note, line.once_micros)
 

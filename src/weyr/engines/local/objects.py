@@ -1,6 +1,6 @@
 """How does a bucket come to be on this machine? By asking the S3 plane over its control socket."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -9,8 +9,8 @@ from urllib.parse import quote
 from weyr.attempt.task_env import SecretReader
 from weyr.core.capability import BucketBody, Capability, Refused, Wanted
 from weyr.core.diagnostic import EngineSilent
-from weyr.core.ref import NAME, ThingId
-from weyr.core.seen import Absent, BucketFacts, BucketRule, BucketUse, Present, Seen
+from weyr.core.ref import NAME, Ref, ThingId
+from weyr.core.seen import Absent, BucketClass, BucketFacts, BucketRule, BucketUse, Present, Seen
 from weyr.engines.local.control import NoAnswer, PlaneDown, ask
 from weyr.engines.local.place_keys import keep_keys
 
@@ -58,28 +58,42 @@ class LocalObjects:
         lifecycle = [asdict(rule) for rule in body.lifecycle]
         document = {"owner": str(want.id), "generation": want.generation, "lifecycle": lifecycle, "url": body.url}
         document["keeps_versions"] = body.keeps_versions
-        if body.keys and (why := self._hand_over(body)):
-            return why
-        return _refusal(*self._ask("PUT", f"/buckets/{quote(body.name, safe='')}", document))
+        document["tiers"] = tiers = {tier.storage_class: tier.url for tier in body.tiers}
+        places = {body.name: body.keys, **{f"{body.name}.{tier.storage_class}": tier.keys for tier in body.tiers}}
+        for place, keys in places.items():
+            if keys and (why := self._hand_over(place, keys)):
+                return why
+        why = _refusal(*self._ask("PUT", f"/buckets/{quote(body.name, safe='')}", document))
+        if not why and bucket:
+            self._take_back(f"{body.name}.{gone}" for gone in bucket["tiers"].keys() - tiers.keys())
+        return why
 
-    def _hand_over(self, body: BucketBody) -> str:
-        """Puts the values of a bucket's keys where the plane reads them. Gives why not, or nothing."""
+    def _hand_over(self, place: str, keys: Mapping[str, Ref]) -> str:
+        """Puts the values of a place's keys where the plane reads them. Gives why not, or nothing."""
         if self._secrets is None or self._keys is None:
             return "this object store opens no places elsewhere"
-        read = {name: self._secrets.read(ref) for name, ref in body.keys.items()}
-        missing = sorted(str(body.keys[name]) for name, value in read.items() if value is None)
+        read = {name: self._secrets.read(ref) for name, ref in keys.items()}
+        missing = sorted(str(keys[name]) for name, value in read.items() if value is None)
         if missing:
             return f"{', '.join(missing)} has no value yet"
-        keep_keys(self._keys, body.name, {name: value.decode() for name, value in read.items() if value is not None})
+        keep_keys(self._keys, place, {name: value.decode() for name, value in read.items() if value is not None})
         return ""
 
     def _remove(self, bucket: Any) -> str:
         """Why not, or nothing. The plane compares the owner again: the name may be somebody else's by then."""
         path = f"/buckets/{quote(bucket['name'], safe='')}?force=1&owner={quote(bucket['owner'], safe='')}"
-        why = _refusal(*self._ask("DELETE", path))
-        if not why and bucket.get("url") and self._keys is not None:
-            keep_keys(self._keys, bucket["name"], None)
-        return why
+        status, answer = self._ask("DELETE", path)
+        if status == 204:
+            # With 202 its tiers are still being emptied, which takes their keys.
+            own = [bucket["name"]] if bucket.get("url") else []
+            self._take_back([*own, *(f"{bucket['name']}.{tier}" for tier in bucket["tiers"])])
+        return _refusal(status, answer)
+
+    def _take_back(self, places: Iterable[str]) -> None:
+        """The plane needs the keys of these places no more."""
+        for place in places:
+            if self._keys is not None:
+                keep_keys(self._keys, place, None)
 
     def _owned(self) -> dict[ThingId, Any]:
         """The buckets that things made. Raises: EngineSilent where the plane gives no list."""
@@ -125,5 +139,7 @@ def _seen(bucket: Any) -> Seen:
     )
     use = BucketUse(float(bucket["created_at"]), **bucket["used"])
     keeps_versions = bucket["versioning"] == "Enabled"
-    facts = BucketFacts(bucket["size_bytes"], bucket["objects"], rules, use, keeps_versions)
+    classes = tuple(BucketClass(**one) for one in bucket["classes"])
+    tiers = tuple(sorted(bucket["tiers"].items()))
+    facts = BucketFacts(bucket["size_bytes"], bucket["objects"], rules, use, keeps_versions, classes, tiers)
     return Present(facts, bucket["generation"])

@@ -5,6 +5,7 @@ from functools import partial
 from urllib.parse import parse_qs
 
 from weyr.gateway.s3.admit import need_source
+from weyr.gateway.s3.api_classes import class_asked, is_class_kept
 from weyr.gateway.s3.api_deletes import new_version
 from weyr.gateway.s3.api_lifecycle import expiration
 from weyr.gateway.s3.api_objects import found, new_version_header, owned, store, version_or_current
@@ -29,6 +30,7 @@ from weyr.gateway.s3.receive import promise_of
 from weyr.gateway.s3.records import Bucket, Stored, Versioning, bucket_named
 from weyr.gateway.s3.remote.bringing import is_elsewhere
 from weyr.gateway.s3.remote.reads import object_at, stored_of
+from weyr.gateway.s3.remote.tiers import is_away
 from weyr.gateway.s3.replication.received import moment_ms
 from weyr.gateway.s3.writes import NewObject, put
 from weyr.gateway.s3.xml import Content, timestamp
@@ -65,13 +67,16 @@ async def copy_object(call: Call) -> Response:
     is_replacing = directive(call, "x-amz-metadata-directive")
     is_onto_itself = source.bucket.name == call.bucket and source.stored.key == call.key
     is_changing = is_replacing or any(name in call.headers for name in (SSE, f"{CUSTOMER}key"))
+    is_changing = is_changing or class_asked(call) not in (None, source.stored.meta.storage_class)
     if is_onto_itself and not is_changing and source.is_current:
         message = "This copy request is illegal because it is trying to copy an object to itself without changing"
         raise S3Error("InvalidRequest", f"{message} the object's metadata.")
     given, kept = meta_of(call.headers), source.stored.meta
     headers = given.headers if is_replacing else kept.headers
     tags = given.tags if directive(call, "x-amz-tagging-directive") else kept.tags
-    meta = owned(call, replace(kept, headers=headers, tags=tags, upload="", lock_mode="", lock_until_ms=0, hold=""))
+    kept_class = kept.storage_class if is_class_kept(call, source.bucket, source.stored) else ""
+    kept = replace(kept, upload="", lock_mode="", lock_until_ms=0, hold="", storage_class=kept_class)
+    meta = owned(call, replace(kept, headers=headers, tags=tags))
     stored, condition, name = source.stored, write_condition(call.headers), call.bucket
     source_key = data_key_of(call, source.bucket, stored.key, kept.encryption, SOURCE_CUSTOMER)
     sealing = await sealing_for(call, wish, source_key)
@@ -80,7 +85,8 @@ async def copy_object(call: Call) -> Response:
         call.key, stored.size, stored.etag, moment_ms(call), new_version(), meta, (), stored.segments, COPIED
     )
     is_far = is_elsewhere(source.bucket)
-    if is_far or (source_key is None) != (sealing is None) or _is_checksum_missing(call, stored):
+    is_to_come = is_away(stored) and not (meta.storage_class and is_class_kept(call, source.bucket, stored))
+    if is_far or is_to_come or (source_key is None) != (sealing is None) or _is_checksum_missing(call, stored):
         new = await _written_anew(call, new, source, source_key, sealing.key if sealing else None)
     try:
         done = await call.plane.index.write(partial(put, bucket_name=name, new=new, condition=condition))
@@ -119,7 +125,7 @@ async def _written_anew(
     what = Reading(call.plane, source.bucket, source.stored, source_key)
     received = await copied(what, (0, new.size), algorithm, key, is_part=False)
     checksum = (received.checksum[0].value, received.checksum[1], "FULL_OBJECT") if received.checksum else None
-    meta = replace(new.meta, parts=0, part_checksums=(), checksum=checksum, storage_class="")
+    meta = replace(new.meta, parts=0, part_checksums=(), checksum=checksum)
     return replace(new, etag=received.md5, meta=meta, blobs=(received.blob,), segments=())
 
 

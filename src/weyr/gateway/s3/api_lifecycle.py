@@ -1,5 +1,6 @@
 """The document of a bucket's lifecycle rules, and what an answer tells of an object's end."""
 
+from weyr.gateway.s3.api_classes import classes
 from weyr.gateway.s3.api_settings import Document
 from weyr.gateway.s3.call import Call
 from weyr.gateway.s3.lifecycle_rules import SETTING, abort_of, checked_text, expiry_header
@@ -7,7 +8,7 @@ from weyr.gateway.s3.records import Bucket, Meta
 
 
 async def _checked(call: Call) -> str:
-    return checked_text(await call.xml("LifecycleConfiguration"), call.plane.outside.tiers)
+    return checked_text(await call.xml("LifecycleConfiguration"), classes(call))
 
 
 LIFECYCLE = Document(

@@ -6,6 +6,7 @@ from functools import lru_cache, partial
 
 from weyr.gateway.s3 import acl as acls
 from weyr.gateway.s3.admit import acl_for
+from weyr.gateway.s3.api_classes import class_asked
 from weyr.gateway.s3.api_deletes import new_version
 from weyr.gateway.s3.api_lifecycle import expiration
 from weyr.gateway.s3.call import Call
@@ -99,7 +100,9 @@ def located(call: Call) -> tuple[Bucket, Stored]:
 def owned(call: Call, meta: Meta) -> Meta:
     """What is kept of an object that the call puts, with whose it will be and how it is locked. Raises: S3Error."""
     owner, acl = acl_for(call)
+    asked = class_asked(call)
     meta = replace(meta, owner=owner, acl="" if acl is None else acls.text_of(acl), replica=origin_of(call))
+    meta = meta if asked is None else replace(meta, storage_class=asked)
     return locked(call.there, call.headers, meta, call.now_ms)
 
 

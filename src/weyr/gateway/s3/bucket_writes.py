@@ -3,11 +3,13 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from enum import Enum
 
 from weyr.gateway.s3 import locks
 from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.index import Transaction
 from weyr.gateway.s3.records import Bucket, Meta, Rule, Versioning, bucket_named, segments_of
+from weyr.gateway.s3.remote import own_tiers
 from weyr.gateway.s3.remote.reach import SETTING
 from weyr.gateway.s3.replication import queue, rules
 from weyr.gateway.s3.writes import release
@@ -57,13 +59,15 @@ def ensure(
     now_ms: int,
     url: str = "",
     keeps_versions: bool | None = None,
+    tiers: Mapping[str, str] | None = None,
 ) -> Bucket:
-    """The bucket with these settings, made if it is missing; None leaves its rules, or its versioning, as they are.
+    """The bucket with these settings, made if it is missing; None leaves its rules, its versioning or its own tiers
+    (class → URL) as they are.
 
     Takes: `url`, of the place that its objects are at, "" for here.
 
     Raises: S3Error BucketAlreadyExists where somebody else owns it, OperationAborted where a newer
-    generation of its owner's wish came before.
+    generation of its owner's wish came before, InvalidBucketState where a tier that is to go still holds something.
     """
     row = transaction.one("SELECT owner, generation FROM buckets WHERE name = ?", name)
     if row is None:
@@ -79,6 +83,8 @@ def ensure(
     if rules is not None:
         text = json.dumps([asdict(rule) for rule in rules])
         transaction.run("UPDATE buckets SET lifecycle = ? WHERE name = ?", text, name)
+    if tiers is not None:
+        own_tiers.set_tiers(transaction, bucket_named(transaction, name), tiers)
     if keeps_versions is not None:
         _keep_versions(transaction, bucket_named(transaction, name), keeps_versions)
     return bucket_named(transaction, name)
@@ -152,22 +158,35 @@ def remove_empty(transaction: Transaction, name: str) -> None:
     for table in ("objects", "history"):
         if transaction.one(f"SELECT 1 FROM {table} WHERE bucket = ? LIMIT 1", bucket.id):
             raise S3Error("BucketNotEmpty", BucketName=name)
+    if waits := own_tiers.being_removed(transaction, bucket):
+        # Its tiers are known by the bucket: who forgets it could remove nothing there any more.
+        raise S3Error("OperationAborted", f"what it had at its tier {waits} is still being removed", BucketName=name)
     while _remove_some_parts(transaction, bucket.id):
         pass
     transaction.run("DELETE FROM uploads WHERE bucket = ?", bucket.id)
     queue.forget_bucket(transaction, bucket.id)
+    for table in ("moves", "classes"):
+        transaction.run(f"DELETE FROM {table} WHERE bucket = ?", bucket.id)
     transaction.run("DELETE FROM buckets WHERE id = ?", bucket.id)
 
 
-def remove_some(transaction: Transaction, name: str, now_ms: int, owner: str | None = None) -> bool:
-    """Removes some of what is in a bucket, and the bucket itself once it is empty. Gives whether it is gone.
+class Removal(Enum):
+    """How far the removal of a bucket is. WAITS: it is empty, and what it had at its tiers is still being removed."""
+
+    GONE = "gone"
+    GOES_ON = "goes on"
+    WAITS = "waits"
+
+
+def remove_some(transaction: Transaction, name: str, now_ms: int, owner: str | None = None) -> Removal:
+    """Removes some of what is in a bucket, and the bucket itself once it is empty.
 
     Takes: `owner`, whose bucket is meant if it is given; one that somebody else made since is left alone.
     Raises: S3Error AccessDenied where object lock keeps a version in it.
     """
     row = transaction.one("SELECT id, owner, settings FROM buckets WHERE name = ?", name)
     if row is None or (owner is not None and row[1] != owner):
-        return True
+        return Removal.GONE
     has_locks = locks.SETTING in json.loads(row[2])
     for table in ("objects", "history"):
         rows = transaction.all(
@@ -180,11 +199,13 @@ def remove_some(transaction: Transaction, name: str, now_ms: int, owner: str | N
             transaction.run(f"DELETE FROM {table} WHERE bucket = ? AND key = ? AND sequence = ?", *values)
             release(transaction, segments_of(segments))
         if rows:
-            return False
+            return Removal.GOES_ON
     if _remove_some_parts(transaction, row[0]):
-        return False
+        return Removal.GOES_ON
+    if own_tiers.being_removed(transaction, bucket_named(transaction, name)):
+        return Removal.WAITS
     remove_empty(transaction, name)
-    return True
+    return Removal.GONE
 
 
 def _remove_some_parts(transaction: Transaction, bucket: int) -> int:

@@ -5,13 +5,14 @@ GET /health · GET /stats · GET /buckets · GET|PUT|DELETE /buckets/NAME · PUT
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from urllib.parse import parse_qs, unquote
 
 from weyr.gateway.s3 import bucket_writes
 from weyr.gateway.s3.api_buckets import is_bucket_name
+from weyr.gateway.s3.bucket_writes import Removal
 from weyr.gateway.s3.call import Plane
 from weyr.gateway.s3.care.rot import counts
 from weyr.gateway.s3.care.scrub import scrub_shown
@@ -20,10 +21,11 @@ from weyr.gateway.s3.index import Index
 from weyr.gateway.s3.messages import BodyBroken, Request, Response
 from weyr.gateway.s3.notices import TRIGGERS, triggers_of
 from weyr.gateway.s3.records import Bucket, Rule, bucket_named, buckets
+from weyr.gateway.s3.remote.own_tiers import is_class, tier_of, urls_in
 from weyr.gateway.s3.remote.reach import SETTING
 from weyr.gateway.s3.replication.queue import lags as replication_lags
 from weyr.gateway.s3.shared import Shared
-from weyr.gateway.s3.usage import Use, used
+from weyr.gateway.s3.usage import InClass, Use, in_classes, used
 from weyr.wire.epochs import HEADER, Epochs
 
 BODY_MAX = 1024 * 1024
@@ -106,9 +108,14 @@ class Control:
 
     def _shown_all(self, listed: list[Bucket]) -> list[dict[str, object]]:
         """Buckets as they are shown, each with its use and with how far its replicas are."""
-        lags, uses = self._lags(listed[0].name if len(listed) == 1 else None), used(self._plane.index)
+        index, only = self._plane.index, listed[0] if len(listed) == 1 else None
+        lags, uses = self._lags(only.name if only else None), used(index)
+        classes = in_classes(index, only.id if only else None)
         return [
-            {**_shown(b, uses.get(b.id, Use())), "replication": [lag for lag in lags if lag["bucket"] == b.name]}
+            {
+                **_shown(b, uses.get(b.id, Use()), *classes.get(b.id, (b.size_bytes, []))),
+                "replication": [lag for lag in lags if lag["bucket"] == b.name],
+            }
             for b in listed
         ]
 
@@ -116,9 +123,11 @@ class Control:
         if not is_bucket_name(name):
             raise S3Error("InvalidBucketName", f"{name!r} cannot be a bucket's name")
         document = json.loads(await _body(request) or b"{}")
-        rules = _rules(document["lifecycle"]) if "lifecycle" in document else None
         owner, now_ms = str(document.get("owner") or "admin"), int(self._plane.clock() * 1000)
         generation = int(document.get("generation", 0))
+        tiers = self._tiers_of(name, document)
+        classes = {*(tiers or ()), *self._plane.outside.tiers}
+        rules = _rules(document["lifecycle"], classes) if "lifecycle" in document else None
         bucket = await self._plane.index.write(
             partial(
                 bucket_writes.ensure,
@@ -129,9 +138,10 @@ class Control:
                 now_ms=now_ms,
                 url=self._url_of(name, document),
                 keeps_versions=_flag(document, "keeps_versions"),
+                tiers=tiers,
             )
         )
-        return _json(200, _shown(bucket, used(self._plane.index).get(bucket.id, Use())))
+        return _json(200, self._shown_all([bucket])[0])
 
     async def _put_triggers(self, request: Request, name: str) -> Response:
         """Replaces the functions that the bucket's events go to: a list of function, prefix, suffix and events."""
@@ -149,22 +159,47 @@ class Control:
             self._plane.outside.check(name, url)
         return url
 
+    def _tiers_of(self, name: str, document: Mapping[str, object]) -> Mapping[str, str] | None:
+        """The bucket's own tiers, class → URL; None where the document does not say. Raises: S3Error, ValueError."""
+        tiers = document.get("tiers")
+        if tiers is None:
+            return None
+        if not isinstance(tiers, dict) or not all(isinstance(url, str) for url in tiers.values()):
+            raise ValueError("tiers are classes and URLs")
+        for storage_class, url in tiers.items():
+            if not is_class(storage_class):
+                raise S3Error("InvalidArgument", f"{storage_class!r} cannot be a storage class's name")
+            self._plane.outside.check(f"{name}.{storage_class}", url)
+        return tiers
+
     async def _delete(self, request: Request, name: str) -> Response:
         """Without `force` only an empty bucket goes; with it everything in it goes too, and absence is a success.
 
-        With `owner`, a bucket of that name that is not the owner's (any more) counts as absent.
+        With `owner`, a bucket of that name that is not the owner's (any more) counts as absent. 202: what it had at its
+        tiers is still being removed there. Raises: S3Error where a tier does not do that.
         """
         query = parse_qs(request.query)
         if query.get("force") == ["1"]:
             owner = query.get("owner", [None])[0]
-            is_gone, now_ms = False, int(self._plane.clock() * 1000)
-            while not is_gone:
-                is_gone = await self._plane.index.write(
+            state, now_ms = Removal.GOES_ON, int(self._plane.clock() * 1000)
+            while state is Removal.GOES_ON:
+                state = await self._plane.index.write(
                     partial(bucket_writes.remove_some, name=name, now_ms=now_ms, owner=owner)
                 )
+            if state is Removal.WAITS:
+                return self._still_removing(name)
         else:
             await self._plane.index.write(partial(bucket_writes.remove_empty, name=name))
         return Response(204)
+
+    def _still_removing(self, name: str) -> Response:
+        """Raises: S3Error where a tier does not remove what it is asked to remove."""
+        bucket = bucket_named(self._plane.index, name)
+        for storage_class in urls_in(bucket.settings):
+            if why := self._plane.outside.silent.get(tier_of(bucket, storage_class)):
+                message = f"what it had at its tier {storage_class} cannot be removed there: {why}"
+                raise S3Error("OperationAborted", message, BucketName=name)
+        return _json(202, {"removing": True})
 
 
 async def _body(request: Request) -> bytes:
@@ -184,29 +219,34 @@ def _flag(document: Mapping[str, object], name: str) -> bool | None:
     raise ValueError(f"{name} is true or false")
 
 
-def _rules(listed: list[dict[str, object]]) -> tuple[Rule, ...]:
+def _rules(listed: list[dict[str, object]], classes: Collection[str]) -> tuple[Rule, ...]:
     if len(listed) > RULES_MAX:
         raise ValueError(f"at most {RULES_MAX} lifecycle rules")
     rules = tuple(Rule.of(fields) for fields in listed)
     for rule in rules:
-        ages = [age for age in (rule.expire_after_s, rule.noncurrent_after_s, rule.abort_after_s) if age is not None]
-        if not ages or min(ages) <= 0:
-            raise ValueError("a lifecycle rule must end something after some seconds")
+        moves = [age for age in (rule.move_after_s, rule.noncurrent_move_after_s) if age is not None]
+        ends = [age for age in (rule.expire_after_s, rule.noncurrent_after_s, rule.abort_after_s) if age is not None]
+        if not moves + ends or min(moves + ends) <= 0:
+            raise ValueError("a lifecycle rule must end or move something after some seconds")
+        if bool(moves) != bool(rule.to) or (moves and rule.to not in classes):
+            raise ValueError(f"a lifecycle rule moves to {rule.to!r}, and the bucket has no such tier")
     return rules
 
 
-def _shown(bucket: Bucket, use: Use) -> dict[str, object]:
+def _shown(bucket: Bucket, use: Use, size_bytes: int, classes: Sequence[InClass]) -> dict[str, object]:
     return {
         "name": bucket.name,
         "owner": bucket.owner,
         "generation": bucket.generation,
-        "size_bytes": bucket.size_bytes,
+        "size_bytes": size_bytes,
         "objects": bucket.objects,
         "url": bucket.settings.get(SETTING, ""),
         "lifecycle": [asdict(rule) for rule in bucket.lifecycle],
         "versioning": bucket.versioning.value,
         "created_at": bucket.created_ms / 1000,
         "used": asdict(use),
+        "tiers": urls_in(bucket.settings),
+        "classes": [asdict(one) for one in classes],
     }
 
 

@@ -12,7 +12,7 @@ from weyr.gateway.s3.lifecycle_rules import LifecycleRule, Transition
 from weyr.gateway.s3.locks import is_locked
 from weyr.gateway.s3.notices import tell
 from weyr.gateway.s3.records import OBJECT_COLUMNS, Bucket, Meta, Stored, current, stored_of
-from weyr.gateway.s3.writes import NewObject, WriteCondition, delete, delete_version, release
+from weyr.gateway.s3.writes import NewObject, WriteCondition, delete, delete_version, release, send
 
 VERSIONS_AT_ONCE = 1000
 EXPIRED = "LifecycleExpiration"
@@ -90,11 +90,7 @@ def _replaced(
 
 
 def _mark(transaction: Transaction, bucket: Bucket, there: Stored, tier: str) -> int:
-    if there.is_marker or there.meta.storage_class == tier or not there.segments or there.segments[0].is_inline:
-        return 0
-    # What was deleted and put anew may have the same sequence; then the row is of another object.
-    values = bucket.id, there.key, there.sequence, there.modified_ms, tier
-    return transaction.run("INSERT OR REPLACE INTO moves VALUES (?, ?, ?, ?, ?)", *values)
+    return 0 if there.meta.storage_class == tier else send(transaction, bucket, there, tier)
 
 
 def drop_markers(transaction: Transaction, keys: list[str], bucket: Bucket) -> int:

@@ -15,7 +15,7 @@ from functools import partial
 from weyr.gateway.s3 import ended
 from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.index import Index
-from weyr.gateway.s3.lifecycle_rules import LifecycleRule, cutoff_ms, rules_of
+from weyr.gateway.s3.lifecycle_rules import LifecycleRule, rules_of
 from weyr.gateway.s3.records import Bucket, Meta, buckets
 
 log = logging.getLogger("weyr.s3")
@@ -35,8 +35,8 @@ _SCANS = {
     " AND ended_ms < ? ORDER BY ended_ms, key LIMIT ?",
     "uploads": "SELECT created_ms, id, key FROM uploads WHERE bucket = ? AND (created_ms, id) > (?, ?)"
     " AND created_ms < ? ORDER BY created_ms, id LIMIT ?",
-    "markers": "SELECT 0, key, key FROM objects WHERE bucket = ? AND is_marker = 1 AND ? < 1 AND key > ?"
-    " AND ? > 0 ORDER BY key LIMIT ?",
+    "markers": "SELECT 0, key, key FROM objects INDEXED BY markers WHERE bucket = ? AND is_marker = 1 AND ? < 1"
+    " AND key > ? AND ? > 0 ORDER BY key LIMIT ?",
 }
 """Each along an index of its own: what lies behind the place where the last look ended, and is old enough."""
 
@@ -178,7 +178,8 @@ def _tasks(bucket: Bucket, now_ms: int, day_s: float) -> Iterator[_Task]:
                 mark = partial(ended.mark_current, bucket=bucket, rule=rule, tier=move.tier, before_ms=due_ms)
                 yield _Task(bucket.id, rule, "objects", due_ms, mark, move.tier)
         for move in rule.noncurrent_transitions:
-            before_ms = cutoff_ms(move.days or 0, now_ms, day_s)
+            before_ms = move.cutoff_ms(now_ms, day_s)
+            assert before_ms is not None, "a version that was replaced moves after a time, and at no date"
             mark = partial(ended.mark_versions, bucket=bucket, rule=rule, move=move, before_ms=before_ms)
             yield _Task(bucket.id, rule, "history", before_ms, mark, move.tier)
         if rule.expires_markers:

@@ -34,9 +34,13 @@ class Transition:
     days: int | None = None
     at_ms: int | None = None
     newer_kept: int = 0
+    after_s: float | None = None
+    """As the stack file has it: to the second, without midnights."""
 
     def cutoff_ms(self, now_ms: int, day_s: float) -> int | None:
         """Versions from before this are due; None where none is (yet)."""
+        if self.after_s is not None:
+            return now_ms - int(self.after_s * 1000)
         if self.at_ms is not None:
             return now_ms + 1 if now_ms >= self.at_ms else None
         assert self.days is not None
@@ -132,10 +136,16 @@ def rules_of(bucket: Bucket) -> tuple[LifecycleRule, ...]:
             expire_after_s=r.expire_after_s,
             noncurrent_after_s=r.noncurrent_after_s,
             abort_after_s=r.abort_after_s,
+            transitions=_moves(r.to, r.move_after_s),
+            noncurrent_transitions=_moves(r.to, r.noncurrent_move_after_s),
         )
         for r in bucket.lifecycle
     )
     return (*own, *stack) if bucket.lifecycle else own
+
+
+def _moves(to: str, after_s: float | None) -> tuple[Transition, ...]:
+    return () if after_s is None else (Transition(to, after_s=after_s),)
 
 
 @lru_cache(maxsize=256)

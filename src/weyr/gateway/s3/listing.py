@@ -30,7 +30,7 @@ class Entry(NamedTuple):
     owner: str | None = None
     """The account that owns it, where that was asked for and is not the bucket's owner."""
     storage_class: str | None = None
-    """The tier that it is at, None where it is here."""
+    """None or "" for STANDARD."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +87,7 @@ def _folded(
             yield Entry(key, size, etag, modified_ms, owner, storage_class)
 
 
-_CLASS = "CASE WHEN segments BETWEEN 'a' AND 'b' THEN json_extract(meta, '$.storage_class') END"
-"""Only what is at a tier has one, and its segments say so: the JSON of all others is not looked into."""
+_CLASS = "class"
 
 
 def _owner(with_owner: bool) -> str:

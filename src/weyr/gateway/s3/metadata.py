@@ -71,8 +71,6 @@ def check_known(headers: Mapping[str, str]) -> None:
         if name in _ONE_OF and value.strip().lower() not in _ONE_OF[name]:
             message = f"The value of {name} is not one of those that are known."
             raise S3Error("InvalidArgument", message, ArgumentName=name, ArgumentValue=value)
-    if headers.get("x-amz-storage-class", "STANDARD") != "STANDARD":
-        raise not_implemented("storage classes other than STANDARD")
 
 
 def meta_of(headers: Mapping[str, str]) -> Meta:

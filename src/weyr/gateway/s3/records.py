@@ -39,13 +39,17 @@ class Versioning(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule(Value):
-    """A rule of a stack's file: what goes, each after so many seconds, and None for what does not."""
+    """A rule of a stack's file: what goes, each after so many seconds, and None for what does not. What moves goes to
+    the tier of the class `to`."""
 
     prefix: str = ""
     expire_after_s: float | None = None
     tags: tuple[tuple[str, str], ...] = ()
     noncurrent_after_s: float | None = None
     abort_after_s: float | None = None
+    move_after_s: float | None = None
+    noncurrent_move_after_s: float | None = None
+    to: str = ""
 
     @classmethod
     def of(cls, fields: Mapping[str, Any]) -> "Rule":
@@ -118,7 +122,7 @@ class Meta(Value):
     replica: str = ""
     """The plane that this is a copy from, where replication wrote it."""
     storage_class: str = ""
-    """The tier that its bytes are at, "" where they are here."""
+    """Its class, "" for STANDARD; its bytes are at the tier of that name, or on their way to it."""
 
     def text(self) -> str:
         fields: tuple[str, ...] = self.__slots__

@@ -34,6 +34,7 @@ from weyr.gateway.s3.logs.delivery import Deliverer
 from weyr.gateway.s3.receive import Receiver
 from weyr.gateway.s3.remote.mover import EVERY_S, Mover
 from weyr.gateway.s3.remote.outside import Outside
+from weyr.gateway.s3.remote.own_tiers import url_of
 from weyr.gateway.s3.remote.place import PlaceProblem
 from weyr.gateway.s3.remote.reach import CACHE, Reach
 from weyr.gateway.s3.replication.healer import Replicas
@@ -164,8 +165,7 @@ def _background(
     yield Deliverer(plane, plane.logs, plane.logs_every_s).run
     for name, url in settings.webhooks.items():
         yield partial(tell_forever, index, name, url, plane.clock)
-    if settings.reach.tiers:
-        yield Mover(plane, min(EVERY_S, settings.sweep_every_s)).run
+    yield Mover(plane, min(EVERY_S, settings.sweep_every_s)).run
     yield Replicator(plane, targets).run
     yield Mender(index, blobs, Replicas(index, targets), partial(key_of, plane)).run
 
@@ -214,7 +214,7 @@ def _plane(common: Common, index: AnyIndex, blobs: BlobStore) -> Plane:
         AuditTrail(settings.audit, "s3"),
         common.keyring,
         region=settings.region,
-        outside=Outside(settings.reach, settings.data / CACHE),
+        outside=Outside(settings.reach, settings.data / CACHE, partial(url_of, index)),
         folders=settings.folders,
         day_s=settings.day_s,
         webhooks=settings.webhooks,

@@ -10,6 +10,8 @@
     replicas   how far each target of a bucket's replication is, and `replications` what is still to be sent to it
     blobs      every blob with how often it is named; small ones lie here (`data`), the others in files; `digests` are
                of its bytes as they lie there, eight for each mebibyte (`weyr.gateway.s3.digests`)
+    classes    what of each bucket is of a storage class other than STANDARD: kept by triggers, as what buckets hold is;
+               and what that was used for. A row stays when nothing is of its class any more: counters only grow
     away       what lies at a tier elsewhere instead: under which key, how often it is named, its size and digests there
     moves      the versions that a lifecycle rule has found due for a tier
     removals   keys at tiers that nobody names (any more): written before they are put, and gone once they are removed
@@ -19,18 +21,47 @@
 `segments` names an object's blobs in order: `12:4096` is a file, `i12:4096` a row with data, `a12:4096` a row of
 `away`, joined with commas; the
 size is that of the object's bytes, and `blobs.size` that on disk.
+`class` is the storage class, "" for STANDARD; the bytes may still be on their way to its tier.
 `meta` is JSON: content headers, user metadata, checksums, tags, and an encrypted object's own key, wrapped.
 """
 
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
-VERSION = 9
+VERSION = 10
 
 _COLUMNS = """
     bucket INTEGER NOT NULL, key TEXT NOT NULL, sequence INTEGER NOT NULL, version TEXT NOT NULL,
     is_marker INTEGER NOT NULL, size INTEGER NOT NULL, etag TEXT NOT NULL, modified_ms INTEGER NOT NULL,
     segments TEXT NOT NULL, meta TEXT NOT NULL
+"""
+_CLASS = "class TEXT NOT NULL DEFAULT ''"
+
+
+def _in_class(table: str) -> str:
+    """The triggers that keep `classes`. A row without a class, as most are, costs a comparison."""
+    enters = """INSERT INTO classes (bucket, class, objects, size_bytes) SELECT NEW.bucket, NEW.class, 1, NEW.size
+        WHERE NEW.class <> ''
+        ON CONFLICT (bucket, class) DO UPDATE SET objects = objects + 1, size_bytes = size_bytes + NEW.size;"""
+    leaves = """UPDATE classes SET objects = objects - 1, size_bytes = size_bytes - OLD.size
+        WHERE bucket = OLD.bucket AND class = OLD.class;"""
+    return f"""
+CREATE TRIGGER {table}_class_insert AFTER INSERT ON {table} WHEN NEW.class <> '' BEGIN {enters} END;
+CREATE TRIGGER {table}_class_delete AFTER DELETE ON {table} WHEN OLD.class <> '' BEGIN {leaves} END;
+CREATE TRIGGER {table}_class_update AFTER UPDATE OF class ON {table} WHEN NEW.class <> OLD.class
+    BEGIN {leaves} {enters} END;
+"""
+
+
+_CLASSES = f"""
+CREATE TABLE classes (
+    bucket INTEGER NOT NULL, class TEXT NOT NULL, objects INTEGER NOT NULL DEFAULT 0,
+    size_bytes INTEGER NOT NULL DEFAULT 0, writes INTEGER NOT NULL DEFAULT 0, reads INTEGER NOT NULL DEFAULT 0,
+    read_bytes INTEGER NOT NULL DEFAULT 0, moves INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (bucket, class)
+) WITHOUT ROWID;
+{_in_class("objects")}
+{_in_class("history")}
 """
 
 
@@ -44,9 +75,9 @@ CREATE TABLE buckets (
     writes INTEGER NOT NULL DEFAULT 0, reads INTEGER NOT NULL DEFAULT 0,
     local_bytes INTEGER NOT NULL DEFAULT 0, far_bytes INTEGER NOT NULL DEFAULT 0
 );
-CREATE TABLE objects ({_COLUMNS}, PRIMARY KEY (bucket, key)) WITHOUT ROWID;
+CREATE TABLE objects ({_COLUMNS}, {_CLASS}, PRIMARY KEY (bucket, key)) WITHOUT ROWID;
 CREATE TABLE history (
-    {_COLUMNS}, ended_ms INTEGER NOT NULL, PRIMARY KEY (bucket, key, sequence DESC)
+    {_COLUMNS}, ended_ms INTEGER NOT NULL, {_CLASS}, PRIMARY KEY (bucket, key, sequence DESC)
 ) WITHOUT ROWID;
 CREATE INDEX objects_by_age ON objects (bucket, modified_ms);
 CREATE INDEX history_by_age ON history (bucket, ended_ms);
@@ -131,6 +162,19 @@ CREATE TRIGGER parts_delete AFTER DELETE ON parts BEGIN
     UPDATE buckets SET size_bytes = size_bytes - OLD.size
     WHERE id = (SELECT bucket FROM uploads WHERE id = OLD.upload);
 END;
+{_CLASSES}
+PRAGMA user_version = {VERSION};
+COMMIT;
+"""
+MIGRATED_FROM = 9
+"""The layout before, which knew no classes."""
+_IS_AWAY = "segments BETWEEN 'a' AND 'b'"
+_FROM_BEFORE = f"""
+ALTER TABLE objects ADD COLUMN {_CLASS};
+ALTER TABLE history ADD COLUMN {_CLASS};
+{_CLASSES}
+UPDATE objects SET class = coalesce(json_extract(meta, '$.storage_class'), '') WHERE {_IS_AWAY};
+UPDATE history SET class = coalesce(json_extract(meta, '$.storage_class'), '') WHERE {_IS_AWAY};
 PRAGMA user_version = {VERSION};
 COMMIT;
 """
@@ -150,6 +194,33 @@ def opened(path: Path) -> sqlite3.Connection:
     version = db.execute("PRAGMA user_version").fetchone()[0]
     if version == 0:
         db.executescript(_SCHEMA)
+    elif version == MIGRATED_FROM:
+        _migrate(db)
     elif version != VERSION:
         raise sqlite3.DatabaseError(f"{path} has layout {version}, and this weyr knows layout {VERSION}")
     return db
+
+
+def _migrate(db: sqlite3.Connection) -> None:
+    """Brings an index of the layout before up to this one, whole or not at all, whoever else does so now."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        if db.execute("PRAGMA user_version").fetchone()[0] == VERSION:
+            db.execute("ROLLBACK")
+            return
+        for statement in _statements(_FROM_BEFORE):
+            db.execute(statement)
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
+def _statements(script: str) -> Iterator[str]:
+    """The statements of a script, one by one: `executescript` would commit what was begun before them."""
+    statement = ""
+    for piece in script.split(";"):
+        statement += f"{piece};"
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""

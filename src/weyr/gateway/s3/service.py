@@ -8,9 +8,10 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
-from weyr.gateway.s3 import api_buckets, api_cors, sigv2
+from weyr.gateway.s3 import api_buckets, api_copies, api_cors, api_uploads, sigv2
 from weyr.gateway.s3.addresses import Domains
 from weyr.gateway.s3.admit import admit
+from weyr.gateway.s3.api_classes import check_no_class, class_told
 from weyr.gateway.s3.call import Call, Plane, checked_key, decoded
 from weyr.gateway.s3.conditions import NotModified
 from weyr.gateway.s3.errors import S3Error
@@ -135,6 +136,8 @@ class Service:
 async def _carried_out(call: Call, route: Route) -> Response:
     """The answer to a call that was let in, which its bucket is charged with."""
     bucket, counters = call.there_or_none, call.plane.counters
+    if route.operation not in (api_copies.put_object, api_uploads.create_upload):
+        check_no_class(call)
     try:
         response = await _operation_of(call, route)(call)
     except (S3Error, NotModified) as e:
@@ -143,9 +146,10 @@ async def _carried_out(call: Call, route: Route) -> Response:
             counters.asked(bucket, call.request.method, route.action)
         raise
     if bucket is not None:
-        counters.asked(bucket, call.request.method, route.action)
+        storage_class = class_told(call, response)
+        counters.asked(bucket, call.request.method, route.action, storage_class)
         if call.request.method == "GET":
-            response.done += (partial(counters.left, bucket, call.request.peer),)
+            response.done += (partial(counters.left, bucket, call.request.peer, storage_class),)
     return response
 
 

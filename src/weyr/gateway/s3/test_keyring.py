@@ -102,7 +102,7 @@ def test_keys_that_cannot_be_trusted_are_refused(tmp_path: Path) -> None:
         "i1:1",
         json.dumps({"encryption": ["AES256", "id", "…"]}, separators=(",", ":")),
     )
-    db.execute("INSERT INTO objects VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+    db.execute("INSERT INTO objects VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '')", row)
     db.close()
     with pytest.raises(KeysUnusable, match="is gone"):
         keyring_of(path, [], tmp_path)

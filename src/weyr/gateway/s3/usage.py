@@ -40,32 +40,35 @@ class Use:
         self.far_bytes += other.far_bytes
 
 
-Counted = tuple[int, int, Use]
-"""A bucket's id and the moment it was made, and what came together for it."""
+Counted = tuple[int, int, str, Use]
+"""A bucket's id and the moment it was made, a storage class, and what came together for it."""
 
 
 class Counters:
     """The counters of this process. Not safe in threads: the event loop's own."""
 
     def __init__(self) -> None:
-        self._uses: dict[tuple[int, int], Use] = {}
+        self._uses: dict[tuple[int, int, str], Use] = {}
 
-    def asked(self, bucket: Bucket, method: str, action: str) -> None:
-        """A request was let in. `action` is the right that it took."""
+    def asked(self, bucket: Bucket, method: str, action: str, storage_class: str = "") -> None:
+        """A request was let in. `action` is the right that it took, `storage_class` that of its object: what is asked
+        of an object of another class than STANDARD counts there."""
         if method in ("DELETE", "OPTIONS") or (method == "POST" and action == ""):
             return
-        use = self._of(bucket)
+        use = self._of(bucket, storage_class)
         if method in ("PUT", "POST") or (method == "GET" and action in _LISTS):
             use.writes += 1
         else:
             use.reads += 1
 
-    def left(self, bucket: Bucket, peer: str, size: int) -> None:
-        """So many bytes of a body were sent to `peer`."""
-        if peer.startswith("127.") or peer in ("", "::1"):
-            self._of(bucket).local_bytes += size
-        else:
-            self._of(bucket).far_bytes += size
+    def left(self, bucket: Bucket, peer: str, storage_class: str, size: int) -> None:
+        """So many bytes of a body were sent to `peer`. Those of a class count there too, which may ask for that."""
+        is_local = peer.startswith("127.") or peer in ("", "::1")
+        for use in (self._of(bucket), *((self._of(bucket, storage_class),) if storage_class else ())):
+            if is_local:
+                use.local_bytes += size
+            else:
+                use.far_bytes += size
 
     async def run(self, index: AnyIndex) -> None:
         """Adds what was counted to the index, again and again."""
@@ -78,7 +81,7 @@ class Counters:
         taken, self._uses = self._uses, {}
         if not taken:
             return
-        rows = tuple((id, made_ms, use) for (id, made_ms), use in taken.items())
+        rows = tuple((*key, use) for key, use in taken.items())
         try:
             await index.write(partial(add, rows=rows))
         except (OSError, sqlite3.Error, MemoryError, S3Error) as e:
@@ -86,13 +89,16 @@ class Counters:
             for key, use in taken.items():
                 self._uses.setdefault(key, Use()).add(use)
 
-    def _of(self, bucket: Bucket) -> Use:
-        return self._uses.setdefault((bucket.id, bucket.created_ms), Use())
+    def _of(self, bucket: Bucket, storage_class: str = "") -> Use:
+        return self._uses.setdefault((bucket.id, bucket.created_ms, storage_class), Use())
 
 
 def add(transaction: Transaction, rows: Sequence[Counted]) -> None:
     """Adds to the counters of buckets. One that was removed since, whose id may be another's by now, is left out."""
-    for id, made_ms, use in rows:
+    for id, made_ms, storage_class, use in rows:
+        if storage_class:
+            _add_to_class(transaction, id, made_ms, storage_class, use)
+            continue
         transaction.run(
             "UPDATE buckets SET writes = writes + ?, reads = reads + ?, local_bytes = local_bytes + ?,"
             " far_bytes = far_bytes + ? WHERE id = ? AND created_ms = ?",
@@ -105,7 +111,51 @@ def add(transaction: Transaction, rows: Sequence[Counted]) -> None:
         )
 
 
+def _add_to_class(transaction: Transaction, bucket: int, made_ms: int, storage_class: str, use: Use) -> None:
+    transaction.run(
+        "INSERT INTO classes (bucket, class, writes, reads, read_bytes) SELECT id, ?, ?, ?, ? FROM buckets"
+        " WHERE id = ? AND created_ms = ? ON CONFLICT (bucket, class) DO UPDATE SET writes = writes + excluded.writes,"
+        " reads = reads + excluded.reads, read_bytes = read_bytes + excluded.read_bytes",
+        storage_class,
+        use.writes,
+        use.reads,
+        use.local_bytes + use.far_bytes,
+        bucket,
+        made_ms,
+    )
+
+
 def used(reader: Reader) -> dict[int, Use]:
     """What each bucket was used for, by its id."""
     rows = reader.all("SELECT id, writes, reads, local_bytes, far_bytes FROM buckets")
     return {row[0]: Use(*row[1:]) for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class InClass:
+    """What of a bucket is of a storage class (versions, and their bytes), and what was asked of that: requests, bytes
+    of bodies, and how many objects a rule moved there."""
+
+    name: str
+    objects: int = 0
+    size_bytes: int = 0
+    writes: int = 0
+    reads: int = 0
+    read_bytes: int = 0
+    moves: int = 0
+
+
+def in_classes(reader: Reader, bucket: int | None = None) -> dict[int, tuple[int, list[InClass]]]:
+    """Of each bucket that has storage classes other than STANDARD: what it holds altogether, and each of its classes.
+
+    One question, so that no byte that moves meanwhile is told twice.
+    """
+    sql = (
+        "SELECT c.bucket, b.size_bytes, class, c.objects, c.size_bytes, c.writes, c.reads, read_bytes, moves"
+        " FROM classes c JOIN buckets b ON b.id = c.bucket"
+    )
+    found: dict[int, tuple[int, list[InClass]]] = {}
+    where, values = ("", ()) if bucket is None else (" WHERE c.bucket = ?", (bucket,))
+    for id, size_bytes, *row in reader.all(f"{sql}{where} ORDER BY c.bucket, class", *values):
+        found.setdefault(id, (size_bytes, []))[1].append(InClass(*row))
+    return found

@@ -27,6 +27,7 @@ from weyr.gateway.s3.records import (
     stored_of,
     version_of,
 )
+from weyr.gateway.s3.remote.own_tiers import tier_at, tier_of
 from weyr.gateway.s3.replication import queue
 from weyr.gateway.s3.replication.order import moment_of
 from weyr.gateway.s3.values import Value
@@ -147,11 +148,12 @@ def insert(
     new = replace(new, modified_ms=moment_of(transaction, bucket, new.key, origin, (new.modified_ms, new.etag), there))
     version = new.version if bucket.versioning == Versioning.ENABLED else NULL_VERSION
     _displace(transaction, bucket, new.key, there, version, new.modified_ms)
-    _insert_row(
-        transaction,
-        bucket.id,
-        Stored(new.key, _next_sequence(there), version, False, new.size, new.etag, new.modified_ms, segments, new.meta),
+    made = Stored(
+        new.key, _next_sequence(there), version, False, new.size, new.etag, new.modified_ms, segments, new.meta
     )
+    _insert_row(transaction, bucket.id, made)
+    if new.meta.storage_class:
+        send(transaction, bucket, made, new.meta.storage_class)
     tell(transaction, bucket, new.event, new.key, new.size, new.etag, version, new.modified_ms)
     queue.note(transaction, bucket, new.key, new.size, new.meta, new.modified_ms, now_ms)
     return version
@@ -195,6 +197,21 @@ def delete(
     _insert_row(transaction, bucket.id, row)
     tell(transaction, bucket, f"{event}:DeleteMarkerCreated", key, 0, "", set_to, marker.modified_ms)
     return Deleted(set_to, is_marker=True)
+
+
+def send(transaction: Transaction, bucket: Bucket, there: Stored, storage_class: str) -> int:
+    """Writes down that a version is to go to the tier of a class, which whoever carries that out then moves.
+
+    Gives 0 where there is nothing to move: it is there already, or so small that the index holds it.
+    """
+    if there.is_marker or not there.segments or there.segments[0].is_inline:
+        return 0
+    tier = tier_of(bucket, storage_class)
+    if tier_at(transaction, there.segments) == tier:
+        return 0
+    # What was deleted and put anew may have the same sequence; then the row is of another object.
+    values = bucket.id, there.key, there.sequence, there.modified_ms, tier
+    return transaction.run("INSERT OR REPLACE INTO moves VALUES (?, ?, ?, ?, ?)", *values)
 
 
 def set_tags(transaction: Transaction, bucket: int, key: str, version: str, tags: dict[str, str], now_ms: int) -> None:
@@ -364,13 +381,13 @@ def _insert_row(transaction: Transaction, bucket: int, row: Stored, ended_ms: in
         row.modified_ms,
         segments_text(row.segments),
         row.meta.text(),
+        row.meta.storage_class,
     )
+    marks = ", ".join("?" * len(values))
     if ended_ms is None:
-        transaction.run(
-            f"INSERT INTO objects (bucket, {OBJECT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", *values
-        )
+        transaction.run(f"INSERT INTO objects (bucket, {OBJECT_COLUMNS}, class) VALUES ({marks})", *values)
     else:
-        sql = f"INSERT INTO history (bucket, {OBJECT_COLUMNS}, ended_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        sql = f"INSERT INTO history (bucket, {OBJECT_COLUMNS}, class, ended_ms) VALUES ({marks}, ?)"
         transaction.run(sql, *values, ended_ms)
 
 

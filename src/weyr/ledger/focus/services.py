@@ -51,6 +51,7 @@ _BASES = {
     "task.gpu": ("GPU", 1000),
     "storage.": ("GiB", 2**30),
     "egress.": ("GiB", 2**30),
+    "retrieval.": ("GiB", 2**30),
     "requests.": ("Requests", 1),
     "tokens.": ("Tokens", 1),
     "outside.": ("USD", MICROS),
@@ -58,7 +59,7 @@ _BASES = {
 """The unit of a SKU that begins so, and how much of the meter's quantity is one of it."""
 _MONEY = (NODE_MONEY, FEE, USED)
 """Their quantity is money itself."""
-_COUNTED = ("egress.", "requests.", "tokens.", "outside.")
+_COUNTED = ("egress.", "retrieval.", "requests.", "tokens.", "outside.")
 _TIMES = {HOUR_S: "Hours", MONTH_S: "Months", 86_400: "Days", 1: "Seconds", 60: "Minutes"}
 _HOUR_MS, _SECOND_MS = HOUR_S * 1000, 1000
 

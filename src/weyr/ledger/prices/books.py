@@ -33,12 +33,12 @@ NODE_MONEY = "node.money"
 _UNITS = {
     CPU: (1000, HOUR_S), CPU_SPOT: (1000, HOUR_S),
     MEMORY: (1000, HOUR_S), MEMORY_SPOT: (1000, HOUR_S),
-    STORAGE: (2**30, MONTH_S),
-    REQUESTS_WRITE: (1000, 1), REQUESTS_READ: (1000, 1),
-    EGRESS_LOCAL: (2**30, 1), EGRESS_FAR: (2**30, 1),
 }  # fmt: skip
-"""For which quantity and how many seconds a book's amount is: tasks count in thousandths of a
-vCPU or GiB, storage in bytes. Of a counter (requests, bytes that left) each counts for a second."""
+_UNITS_OF = {
+    "storage.": (2**30, MONTH_S), "requests.": (1000, 1), "egress.": (2**30, 1), "retrieval.": (2**30, 1),
+}  # fmt: skip
+"""For which quantity and how many seconds a book's amount is, by SKU or by how it begins: tasks count in thousandths of
+a vCPU or GiB, storage in bytes. Of a counter (requests, bytes that left) each counts for a second."""
 
 _OWN_SKUS = {
     "cpu_hour": CPU,
@@ -74,6 +74,8 @@ class PriceBook:
     currency: str = field(default=CURRENCY)
     region: str = ""
     """Where its prices hold; "" where nobody says."""
+    terms: Mapping[str, str] = field(default_factory=dict)
+    """What a provider asks for beside a SKU's price, which no meter counts, in words."""
 
     @property
     def provider(self) -> str:
@@ -109,10 +111,10 @@ class PriceBook:
         return "" if price is None else price.tally
 
     def tiers_text(self, sku: str, used: int, before: int) -> str:
-        """Which tiers a month's use lies in, such as `100GB of egress.far free`; "" where its price is the same."""
+        """Which tiers a month's use lies in, such as `100GB of egress.far free`, or what else is asked for."""
         price = self.price(sku)
         if price is None or not price.is_tiered or not used:
-            return ""
+            return self.terms.get(sku, "") if used else ""
         free = max(0, min(used, price.free - before))
         cheaper = [tier for tier in price.tiers if before + used > price.free + tier.above]
         parts = [f"{_counted(sku, free)} of {sku} free"] if free else []
@@ -152,9 +154,14 @@ def _lesser(prices: Mapping[str, Price], pair: tuple[str, str], quantities: Mapp
 
 def _counted(sku: str, used: int) -> str:
     """So much of a month as people count it: bytes as a size, all else as a number."""
-    quantity, per_s = _UNITS.get(sku, (1, 1))
+    quantity, per_s = _unit_of(sku)
     amount = used // (per_s * 1000)
     return size_text(amount) if quantity == 2**30 else f"{amount:,}"
+
+
+def _unit_of(sku: str) -> tuple[int, int]:
+    found = (unit for start, unit in _UNITS_OF.items() if sku.startswith(start))
+    return _UNITS[sku] if sku in _UNITS else next(found, (1, 1))
 
 
 def parse_books(books_yaml: str, machines_csv: str) -> dict[str, PriceBook]:
@@ -163,7 +170,8 @@ def parse_books(books_yaml: str, machines_csv: str) -> dict[str, PriceBook]:
     books = {name: _listed(name, book) for name, book in written.items()}
     for name, book in written.items():
         if "beside" in book:
-            books[name] = replace(books[name], prices={**books[book["beside"]].prices, **books[name].prices})
+            other = books[book["beside"]]
+            books[name] = replace(books[name], prices={**other.prices, **books[name].prices}, terms=other.terms)
     storage = books[written[DEFAULT_BOOK]["beside"]]
     machines = [_machine(row, storage) for row in csv.DictReader(io.StringIO(machines_csv))]
     return {**books, **{book.name: book for book in machines}}
@@ -198,7 +206,7 @@ def _own_problems(key: str, money: Money) -> list[Diagnostic]:
 
 
 def _price(sku: str, micros: int) -> Price:
-    return Price(micros, *_UNITS[sku])
+    return Price(micros, *_unit_of(sku))
 
 
 def _micros(amount: str) -> int:
@@ -211,14 +219,16 @@ def _listed(name: str, book: Mapping[str, object]) -> PriceBook:
     amounts = book["prices"]
     assert isinstance(amounts, dict)
     prices = {sku: _written(name, sku, amount) for sku, amount in amounts.items()}
-    region = str(book.get("region", ""))
-    return PriceBook(name, prices, str(book["title"]), str(book["source"]), str(book["dated"]), region=region)
+    region, terms = str(book.get("region", "")), book.get("terms", {})
+    assert isinstance(terms, dict)
+    told = str(book["title"]), str(book["source"]), str(book["dated"])
+    return PriceBook(name, prices, *told, region=region, terms=terms)
 
 
 def _written(book: str, sku: str, amount: object) -> Price:
     """`0.023`, or `{tiers: 0.09 to 10240; 0.085, free: 100}` in the units that an amount is for."""
     told = amount if isinstance(amount, dict) else {"tiers": amount}
-    unit, per_s = _UNITS[sku]
+    unit, per_s = _unit_of(sku)
     return price_of(str(told["tiers"]), str(told.get("free", 0)), unit, per_s, f"{book} {sku}")
 
 
@@ -231,4 +241,5 @@ def _machine(row: Mapping[str, str], storage: PriceBook) -> PriceBook:
             prices[cpu] = Price(_micros(amount), milli_cpu, HOUR_S)
             prices[memory] = Price(_micros(amount), milli_gib, HOUR_S)
     told = row["title"], row["source"], row["dated"]
-    return PriceBook(row["book"], prices, *told, is_whole=True, region=row.get("region", ""))
+    region = row.get("region", "")
+    return PriceBook(row["book"], prices, *told, is_whole=True, region=region, terms=storage.terms)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from weyr.gateway.s3.digests import CHUNK_BYTES, DIGEST_BYTES, digests_of
 from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.records import Segment
-from weyr.gateway.s3.remote import tiers
+from weyr.gateway.s3.remote import own_tiers, tiers
 from weyr.gateway.s3.remote.away import outer_of
 from weyr.gateway.s3.remote.blocks import OuterBytes
 from weyr.gateway.s3.remote.problems import RemoteProblem
@@ -48,7 +48,6 @@ class Mover:
     def __init__(self, plane: Plane, every_s: float = EVERY_S) -> None:
         self._plane = plane
         self._every_s = every_s
-        self._names = tuple(plane.outside.tiers)
         self._held: set[str] = set()
         """Keys that are being put, which are not to be removed although they are written down for it."""
         self._silent: dict[str, tuple[float, float]] = {}
@@ -67,7 +66,9 @@ class Mover:
 
     async def turn(self) -> int:
         """A group of each queue. Gives how much was done."""
-        ready = [name for name in self._names if self._silent.get(name, (0.0, 0.0))[0] <= self._now()]
+        own = await self._plane.index.aside(own_tiers.names)
+        names = (*self._plane.outside.tiers, *own)
+        ready = [name for name in names if self._silent.get(name, (0.0, 0.0))[0] <= self._now()]
         if not ready:
             return 0
         return await self._remove(ready) + await self._move(ready)
@@ -95,7 +96,7 @@ class Mover:
         except (Damaged, OSError) as e:  # the next whole pass of its rule finds it again
             log.error("s3.move_refused key=%r: %s", due.key, e)
             await self._plane.index.write(partial(tiers.forget, due=due))
-        self._silent.pop(due.tier, None)
+        self._answers(due.tier)
         return 1
 
     async def _moved(self, due: Due) -> None:
@@ -103,13 +104,14 @@ class Mover:
         index = self._plane.index
         there = await index.aside(partial(tiers.version_due, due=due))
         is_movable = there is not None and bool(there.segments) and not there.segments[0].is_inline
-        if there is None or not is_movable or there.meta.storage_class == due.tier:
+        if there is None or not is_movable or own_tiers.tier_at(index, there.segments) == due.tier:
             await index.write(partial(tiers.forget, due=due))
             return
         wanted = [await self._wanted(due, segment) for segment in there.segments]
         self._held.update(away.key for away in wanted)
         try:
-            await index.write(partial(tiers.intend, wanted=tuple(wanted)))
+            if not await index.write(partial(tiers.intend, due=due, wanted=tuple(wanted))):
+                return
             remote = self._plane.outside.of_tier(due.tier)
             for segment, away in zip(there.segments, wanted, strict=True):
                 await self._put(remote, segment, away)
@@ -178,9 +180,10 @@ class Mover:
                 remote = self._plane.outside.of_tier(removal.tier)
                 for key in removal.keys:
                     await remote.delete(key)
-            except RemoteProblem as e:
+            except (RemoteProblem, S3Error) as e:
                 self._back_off(removal.tier, e)
                 continue
+            self._answers(removal.tier)
             gone.append(removal)
         if gone:
             await index.write(partial(tiers.removed, gone=tuple(gone)))
@@ -192,6 +195,11 @@ class Mover:
         if tier not in self._silent:
             log.warning("s3.tier_silent tier=%s: %s", tier, problem)
         self._silent[tier] = self._now() + wait_s, min(2 * wait_s, longest_s)
+        self._plane.outside.silent[tier] = str(problem)
+
+    def _answers(self, tier: str) -> None:
+        self._silent.pop(tier, None)
+        self._plane.outside.silent.pop(tier, None)
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,11 +28,23 @@ if TYPE_CHECKING:
 log = logging.getLogger("weyr.s3")
 
 
-class Outside:
-    """The places of one process. Takes: `folder`, where the cache is kept."""
+def _nowhere(_tier: str) -> str:
+    return ""
 
-    def __init__(self, reach: Reach = NOWHERE, folder: Path = Path()) -> None:
+
+class Outside:
+    """The places of one process.
+
+    Takes: `folder`, where the cache is kept; `tier_url`, which tells where a tier of a bucket's own is, "" for nowhere.
+    """
+
+    def __init__(
+        self, reach: Reach = NOWHERE, folder: Path = Path(), tier_url: Callable[[str], str] = _nowhere
+    ) -> None:
         self._reach = reach
+        self._tier_url = tier_url
+        self.silent: dict[str, str] = {}
+        """Tier → why it does not do what it is asked, as whoever moves objects met it last."""
         self._folder = folder
         self._opened: dict[Place, Remote] = {}
         self._blocks: Blocks | None = None
@@ -72,11 +84,16 @@ class Outside:
         return await lists.page(self.of_bucket(bucket), prefix, delimiter, after, limit)
 
     def of_tier(self, name: str) -> Remote:
-        """Where a tier is. Raises: S3Error where the plane was not told."""
-        place = self._reach.tiers.get(name)
-        if place is None:
-            raise S3Error("ServiceUnavailable", f"The plane was started without its tier {name}.")
-        return self._remote(place)
+        """Where a tier is: one of a bucket, or of the plane. Raises: S3Error where the plane was not told."""
+        if name in self._reach.tiers:
+            return self._remote(self._reach.tiers[name])
+        if not (url := self._tier_url(name)):
+            raise S3Error("ServiceUnavailable", f"The plane does not know (any more) where its tier {name} is.")
+        try:
+            return self._remote(place_of(name, url, keys_for(name, {}, self._reach.keys)))
+        except PlaceProblem as e:
+            log.warning("s3.tier_unusable tier=%s: %s", name, e)
+            raise S3Error("ServiceUnavailable", f"The tier's place cannot be used: {e}") from e
 
     def recover(self) -> None:
         """Tidies the cache that an earlier run left. For the first process, before anybody reads."""

@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 ENVIRONMENT = "WEYR_REMOTE_"
 ANONYMOUS, MACHINE = "anonymous", "machine"
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}", re.IGNORECASE)
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,127}", re.IGNORECASE)
 _OPTIONS = {"endpoint", "region", "credentials", "account"}
 
 
@@ -84,7 +84,7 @@ class Place:
 def place_of(name: str, url: str, keys: Mapping[str, str] | None = None) -> Place:
     """The place that `url` names. Takes: `keys`, those that open it. Raises: PlaceProblem, in words for the user."""
     if not _NAME.fullmatch(name):
-        raise PlaceProblem(f"{name!r} cannot be a place's name: letters, digits, dots and dashes, at most 63")
+        raise PlaceProblem(f"{name!r} cannot be a place's name: letters, digits, dots and dashes, at most 128")
     parts = urlsplit(url)
     if parts.username or parts.password:
         raise PlaceProblem(f"the URL of {name} holds credentials; put them into {variables(name)}…")

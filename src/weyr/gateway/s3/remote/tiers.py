@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from weyr.gateway.s3.index import Transaction
 from weyr.gateway.s3.records import OBJECT_COLUMNS, Segment, Stored, segments_text, stored_of
+from weyr.gateway.s3.remote.own_tiers import class_of
 from weyr.gateway.s3.writes import release
 
 PIECE_BYTES = 32 * 2**20
@@ -93,10 +94,15 @@ def away_of(db: sqlite3.Connection, numbers: Sequence[int]) -> list[Away | None]
     return found
 
 
-def intend(transaction: Transaction, wanted: Sequence[Away]) -> None:
-    """Writes down what will be put at a tier, before it is."""
+def intend(transaction: Transaction, due: Due, wanted: Sequence[Away]) -> bool:
+    """Writes down what will be put at a tier, before it is. Gives False where the version is gone by now: its bucket
+    may be gone with it, and then nobody would know where to remove that."""
+    if version_due(transaction.db, due) is None:
+        forget(transaction, due)
+        return False
     for away in wanted:
         transaction.run("INSERT INTO removals VALUES (?, ?, ?)", away.tier, away.key, away.size)
+    return True
 
 
 def moved(transaction: Transaction, due: Due, was: tuple[Segment, ...], put: Sequence[Away]) -> bool:
@@ -120,10 +126,16 @@ def moved(transaction: Transaction, due: Due, was: tuple[Segment, ...], put: Seq
         )
         (number,) = transaction.one("SELECT last_insert_rowid()") or (0,)
         segments.append(Segment(number, old.size, is_away=True))
-    meta = replace(there.meta, storage_class=due.tier).text()
+    storage_class = class_of(due.tier)
+    meta = replace(there.meta, storage_class=storage_class).text()
     for table in ("objects", "history"):
-        sql = f"UPDATE {table} SET segments = ?, meta = ? WHERE bucket = ? AND key = ? AND sequence = ?"
-        transaction.run(sql, segments_text(tuple(segments)), meta, due.bucket, due.key, due.sequence)
+        sql = f"UPDATE {table} SET segments = ?, meta = ?, class = ? WHERE bucket = ? AND key = ? AND sequence = ?"
+        values = segments_text(tuple(segments)), meta, storage_class, due.bucket, due.key, due.sequence
+        transaction.run(sql, *values)
+    if there.meta.storage_class != storage_class:
+        # A rule moved it, which S3 asks for; what a client put into the class was paid for by that request.
+        moves = "UPDATE classes SET moves = moves + 1 WHERE bucket = ? AND class = ?"
+        transaction.run(moves, due.bucket, storage_class)
     release(transaction, was)
     return True
 

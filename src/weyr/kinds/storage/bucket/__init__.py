@@ -3,8 +3,9 @@
 from weyr.core.capability import Capability
 from weyr.core.kind import Kind, Layer
 from weyr.kinds.storage.bucket.checks import checks
-from weyr.kinds.storage.bucket.decide import BucketMemory, assumes, decide, estimate, usage
+from weyr.kinds.storage.bucket.decide import BucketMemory, decide
 from weyr.kinds.storage.bucket.spec import BucketSpec
+from weyr.kinds.storage.bucket.usage import assumes, estimate, usage
 
 KIND = Kind(
     name="bucket",

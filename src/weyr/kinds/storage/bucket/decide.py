@@ -1,27 +1,14 @@
 """What should happen to a bucket next? Pure."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from weyr.core.assumptions import Assumed, Assumption, Measure, Origin, Past
-from weyr.core.capability import BucketBody, Capability
+from weyr.core.capability import BucketBody, BucketTier, Capability
 from weyr.core.decision import Condition, ConditionType, Decision, Ensure, Note, Release, Thing, View, Want
-from weyr.core.kind import Estimate, Usage
 from weyr.core.ref import Ref
-from weyr.core.seen import Absent, BucketFacts, BucketRule, BucketUse, Present, Unknown
-from weyr.core.units import HOUR_S, MONTH_S
+from weyr.core.seen import Absent, BucketFacts, BucketRule, Present, Unknown
 from weyr.kinds.storage.bucket.spec import BucketSpec
-
-BUCKET = ""
-"""A bucket is one thing, so its part has no name."""
-
-
-SKU = "storage.standard"
-WRITES, READS, LOCAL, FAR = "requests.write", "requests.read", "egress.local", "egress.far"
-COUNTED = (("writes", Measure.COUNT, WRITES), ("reads", Measure.COUNT, READS), ("egress", Measure.SIZE, FAR))
-"""What a month's estimate takes for granted of its use, beside what it holds."""
-METERS = tuple((sku, 0) for sku in (SKU, WRITES, READS, LOCAL, FAR))
+from weyr.kinds.storage.bucket.usage import BUCKET, meters_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +28,7 @@ def decide(want: Want[BucketSpec], view: View[BucketMemory]) -> Decision[BucketM
     if want.spec is None:
         return _remove(thing, view.memory)
     body = body_of(want.ref, want.spec)
-    ensure = Ensure(Capability.OBJECTS, BUCKET, body, want.generation, meters=METERS)
+    ensure = Ensure(Capability.OBJECTS, BUCKET, body, want.generation, meters=meters_of(want.spec))
     memory = view.memory or BucketMemory()
     if thing and thing.refusal and thing.generation >= want.generation:
         failed = Condition(ConditionType.FAILED, True, "Refused", thing.refusal)
@@ -53,7 +40,8 @@ def decide(want: Want[BucketSpec], view: View[BucketMemory]) -> Decision[BucketM
             if is_settled and (what := _difference(body, facts)):
                 return _drifted(ensure, replace(memory, was_there=True), what, body.name)
             ready = Condition(ConditionType.READY, True, "Serving", f"bucket {body.name}")
-            return Decision((ensure,), (ready,), {"name": body.name}, BucketMemory(was_there=True))
+            outputs = {"name": body.name, **_in_use(facts)}
+            return Decision((ensure,), (ready,), outputs, BucketMemory(was_there=True))
         case Unknown(reason=reason):
             silent = Condition(ConditionType.READY, None, "EngineSilent", reason)
             return Decision((ensure,), (silent,), {"name": body.name}, memory, again_s=2)
@@ -75,11 +63,32 @@ def body_of(ref: Ref, spec: BucketSpec) -> BucketBody:
             tuple(sorted((rule.tags or {}).items())),
             rule.noncurrent_expire_after,
             rule.abort_uploads_after,
+            rule.move_after,
+            rule.noncurrent_move_after,
+            (rule.to or "").upper(),
         )
         for rule in spec.lifecycle
     )
     keys = {name: secret.ref(ref.stack) for name, secret in spec.keys.items()}
-    return BucketBody(spec.name or bucket_name(ref), rules, spec.versioning, spec.url or "", keys)
+    tiers = tuple(
+        BucketTier(name.upper(), place_of(tier.at), {key: secret.ref(ref.stack) for key, secret in tier.keys.items()})
+        for name, tier in sorted(spec.tiers.items(), key=lambda named: named[0].upper())
+    )
+    return BucketBody(spec.name or bucket_name(ref), rules, spec.versioning, spec.url or "", keys, tiers)
+
+
+def place_of(at: str) -> str:
+    """The URL of a place: a path is a folder of this machine."""
+    return f"file://{at.rstrip('/')}" if at.startswith("/") else at
+
+
+TIER_OUTPUT = "tier_"
+"""How outputs begin that tell where a tier is which holds something: a plan asks them whether it may go."""
+
+
+def _in_use(facts: BucketFacts) -> dict[str, str]:
+    held = {one.name for one in facts.classes if one.objects}
+    return {f"{TIER_OUTPUT}{name.lower()}": url for name, url in facts.tiers if name in held}
 
 
 def bucket_name(ref: Ref) -> str:
@@ -87,51 +96,12 @@ def bucket_name(ref: Ref) -> str:
     return f"{ref.stack}-{ref.name}".replace("_", "-")
 
 
-def usage(_spec: BucketSpec, things: Mapping[str, Thing]) -> tuple[Usage, ...]:
-    """Stored bytes, from when they are first seen until the bucket is proved absent; and what was asked of it."""
-    match things[BUCKET].seen if BUCKET in things else Absent():
-        case Present(facts=BucketFacts(size_bytes=size, use=use)):
-            return (Usage(BUCKET, SKU, size, since=None), *_counted(use))
-        case _:
-            return ()
-
-
-def _counted(use: BucketUse | None) -> tuple[Usage, ...]:
-    if use is None:
-        return ()
-    counts = ((WRITES, use.writes), (READS, use.reads), (LOCAL, use.local_bytes), (FAR, use.far_bytes))
-    return tuple(Usage(BUCKET, sku, count, since=use.since) for sku, count in counts)
-
-
-def assumes(spec: BucketSpec, past: Past) -> tuple[Assumption, ...]:
-    """What it holds, and what is asked of it in a month. Of a bucket that is elsewhere, its place sends the bill."""
-    if spec.url is not None:
-        return ()
-    stored = Assumption.sure("stored", Measure.SIZE, float(2**30))
-    if SKU in past.levels:
-        stored = Assumption.sure("stored", Measure.SIZE, float(past.levels[SKU]), Origin.MEASURED, "now")
-    return (stored, *(_counted_before(name, measure, sku, past) for name, measure, sku in COUNTED))
-
-
-def estimate(spec: BucketSpec, assumed: Assumed) -> tuple[Estimate, ...]:
-    if spec.url is not None:
-        return ()
-    counted = ((sku, round(assumed[name])) for name, _measure, sku in COUNTED)
-    # A counter's unit counts as if it were used for a second.
-    counts = tuple(Estimate(sku, count, 1 / HOUR_S) for sku, count in counted if count)
-    return (Estimate(SKU, round(assumed["stored"]), MONTH_S / HOUR_S), *counts)
-
-
-def _counted_before(name: str, measure: Measure, sku: str, past: Past) -> Assumption:
-    if not past.tells_rates:
-        return Assumption.sure(name, measure, 0.0)
-    return Assumption.sure(name, measure, past.monthly(past.counts.get(sku, 0)), Origin.MEASURED, past.said)
-
-
 def _difference(body: BucketBody, facts: BucketFacts) -> str:
     """What somebody changed outside, "" where nothing is."""
     if facts.lifecycle != body.lifecycle:
         return "its lifecycle rules were changed outside Weyr"
+    if facts.tiers != tuple((tier.storage_class, tier.url) for tier in body.tiers):
+        return "its tiers were changed outside Weyr"
     if body.keeps_versions is not None and facts.keeps_versions != body.keeps_versions:
         return "its versioning was changed outside Weyr"
     return ""

@@ -16,8 +16,9 @@ from weyr.core.schema import from_plain
 from weyr.core.seen import Absent, BucketFacts, BucketRule, BucketUse, Present, SecretFacts, Seen, Unknown
 from weyr.kinds.storage.bucket import KIND
 from weyr.kinds.storage.bucket.checks import checks
-from weyr.kinds.storage.bucket.decide import METERS, BucketMemory, assumes, decide, estimate, usage
+from weyr.kinds.storage.bucket.decide import BucketMemory, decide
 from weyr.kinds.storage.bucket.spec import BucketSpec
+from weyr.kinds.storage.bucket.usage import assumes, estimate, meters_of, usage
 
 LAKE = Ref("digits", "bucket", "lake")
 WEEK = {"prefix": "tmp/", "expire_after": "7d"}
@@ -222,7 +223,7 @@ def test_what_was_asked_of_it_is_metered_since_it_was_made() -> None:
         ("requests.write", 3), ("requests.read", 5), ("egress.local", 70), ("egress.far", 90),
     ]  # fmt: skip
     assert {line.since for line in counted} == {1_000.0}
-    assert {sku for sku, _ in METERS} == {"storage.standard", *(line.sku for line in counted)}
+    assert {sku for sku, _ in meters_of(bucket())} == {"storage.standard", *(line.sku for line in counted)}
 
 
 def test_a_plan_says_what_it_takes_a_bucket_to_hold() -> None:
