@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from weyr.core.diagnostic import Diagnostic, Severity
 from weyr.core.units import money_text
-from weyr.stack.money import budget_text, ends_text, figure, month_text, once_texts, rejected
+from weyr.stack.money import budget_text, ends_text, figure, month_text, once_texts, rejected, run_text
 from weyr.stack.render import line_text, plan_lines, summary_line
 from weyr.stack.steps import Action, Amount, ObjectCost, Plan
 
@@ -20,6 +20,7 @@ def plan_markdown(plan: Plan) -> str:
         "\n".join(_objects(plan)),
         "\n".join(f"- {budget.ref}: {budget_text(budget, plan.currency)}" for budget in plan.budgets),
         _details("What the figures take for granted", _assumptions(plan.costs)),
+        _details("What is free, cheaper or covered", _notes(plan.costs)),
         _details("Ways that were not chosen", _candidates(plan.costs)),
         _details("The whole plan", _fenced(plan)),
     ]
@@ -66,7 +67,7 @@ def _objects(plan: Plan) -> Iterator[str]:
             figure(cost.after),
             _change(cost.before, cost.after) if cost.before != cost.after else "",
             ends_text(cost.after),
-            figure(cost.run) if cost.run else "",
+            run_text(cost),
         )
         for cost in plan.costs
     ]
@@ -86,6 +87,11 @@ def _assumptions(costs: Sequence[ObjectCost]) -> list[str]:
     ]
     text = "Another figure: in a usage file (`weyr plan --usage FILE`) or below `usage:` in the stack file."
     return [*_table(("object", "figure", "value", "from"), "llll", rows), "", text] if rows else []
+
+
+def _notes(costs: Sequence[ObjectCost]) -> list[str]:
+    rows = [(f"`{cost.ref}`", note) for cost in costs for note in cost.notes]
+    return list(_table(("object", "of its cost"), "ll", rows)) if rows else []
 
 
 def _candidates(costs: Sequence[ObjectCost]) -> list[str]:

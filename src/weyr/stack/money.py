@@ -48,9 +48,17 @@ def ends_text(amount: Amount) -> str:
     return f"{money_text(amount.least)}..{money_text(amount.most)}"
 
 
+def run_text(cost: ObjectCost) -> str:
+    """What one run costs, or cost and will cost; "" of what has no runs."""
+    if cost.run is None:
+        return ""
+    was = cost.run_before
+    return figure(cost.run) if was is None or was == cost.run else f"{figure(was)} → {figure(cost.run)}"
+
+
 def notes(cost: ObjectCost) -> str:
     """What a run costs, what the figure takes for granted, what is to be said of it, and what has no price."""
-    each = f"{figure(cost.run)} a run" if cost.run is not None and cost.run.micros != cost.after.micros else ""
+    each = f"{run_text(cost)} a run" if cost.run is not None and cost.run.micros != cost.after.micros else ""
     unpriced = f"no price for {', '.join(cost.after.unpriced)}" if cost.after.unpriced else ""
     return "; ".join(part for part in (each, assumed_text(cost.assumptions), *cost.notes, unpriced) if part)
 
