@@ -43,9 +43,9 @@ class StoresIntentAfterEffect(Loop):
     """The engine hears of a thing before the store does."""
 
     def _intend(self, writes: Writes, row: ObjectRow, action: Ensure | Release, now: float) -> None:
-        with writes.connect().begin_nested() as unsaved:
-            super()._intend(Writes(writes.connect), row, action, now)
-            unsaved.rollback()
+        mark = self.ledger.mark()
+        super()._intend(Writes(writes.connect), row, action, now)
+        self.ledger.back_to(mark)
 
 
 class ReleasesOnce(Loop):

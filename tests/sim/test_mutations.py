@@ -11,6 +11,7 @@ import pytest
 
 from weyr.compose.kinds import KINDS
 from weyr.core.kind import Kinds
+from weyr.core.ref import Ref
 from weyr.ledger.ledger import Ledger
 from weyr.reconcile.loop import Loop
 from weyr.reconcile.scheduler import Room
@@ -19,6 +20,7 @@ from weyr.sim.checks import EVENTUALLY, LEDGER, MEMORY, NEVER, PLAN, SHARES
 from weyr.sim.faults import FaultRates
 from weyr.sim.nodes import NodeRates
 from weyr.sim.play import Build, play
+from weyr.sim.scripts import Script
 from weyr.sim.store import StoreRates
 from weyr.sim.trouble import Trouble
 from weyr.sim.world import SimWorld
@@ -102,7 +104,7 @@ MUTATIONS = {
         {UNMETERED, BACKWARDS, FORGOTTEN}, partial(SimWorld, database=broken.UnsyncedDatabase), trouble=CRASHING
     ),
     "a failed write is shrugged off": Mutation(
-        {MEMORY, UNOPENED}, loop(broken.ShrugsOffFailedWrites), trouble=FAILING
+        {MEMORY, UNOPENED, LEDGER}, loop(broken.ShrugsOffFailedWrites), trouble=FAILING
     ),
     "a share of a node is all of it": Mutation({SHARES}, ledger(broken.SharesTheWholeNode)),
     "a share of a node is half of what it is": Mutation({SHARES}, ledger(broken.SharesTooLittle), first=4),
@@ -131,6 +133,32 @@ def test_a_broken_kernel_is_caught(name: str, folder: Path) -> None:
     assert caught is not None, f"{SEEDS_MAX} worlds did not notice that {name}"
     assert caught.name in mutation.caught_by, caught
     assert f"--seed {caught.seed}" in str(caught)
+
+
+SPENT = """\
+stack: many
+budgets: {all: {limit: 0.002 USD, ahead: 0s, then: stop}}
+services: {web: {run: serve, grace: 1s, replicas: 2, resources: {cpu: 1}}}
+"""
+
+
+def a_minute_after_it_was_spent(build: Build, seed: int, folder: Path) -> SimWorld:
+    folder.mkdir()
+    world = build(KINDS, folder, seed, Trouble(FaultRates(loses_replies=0.1)), lambda _want: Script(work_s=1e9))
+    world.up(SPENT)
+    budget = Ref("many", "budget", "all")
+    assert world.run(300, until=lambda: bool(world.loop.world.objects[budget].status.holds)), "it is spent"
+    world.stop_faults()
+    world.run(60)
+    return world
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_budget_that_stops_nothing_is_caught_in_any_world(seed: int, folder: Path) -> None:
+    """Not by one seed's luck: a minute after the limit is reached what is right has stopped."""
+    a_minute_after_it_was_spent(SimWorld, seed, folder / "right").check_settled(5)
+    with pytest.raises(Broken, match="a stack that may not spend runs nothing"):
+        a_minute_after_it_was_spent(loop(broken.IgnoresHolds), seed, folder / "broken").check_settled(5)
 
 
 def test_every_check_has_a_name_that_mutations_use() -> None:

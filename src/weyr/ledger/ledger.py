@@ -4,18 +4,18 @@ The three that write take the caller's connection: a meter is opened in the tran
 writes the intent, and a reading is kept with what else was learnt of the thing.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from math import inf
 
 from sqlalchemy import Connection
 
-from weyr.core.assumptions import Past
 from weyr.core.commitments import FEE, Coverage
 from weyr.core.decision import Cost, Spend
 from weyr.core.diagnostic import Diagnostic, UserError
 from weyr.core.kind import Usage
-from weyr.core.metering import Account, Labels, Line, Meter, Price, Reserved
+from weyr.core.metering import Account, Labels, Meter, Price, Reserved
 from weyr.core.reach import Every, Expected, Reach
 from weyr.core.ref import Ref, ThingId
 from weyr.core.units import HOUR_S
@@ -29,19 +29,18 @@ from weyr.ledger.journal import day_of
 from weyr.ledger.measured import peaks_of
 from weyr.ledger.meters import ms
 from weyr.ledger.node_shares import WHOLE, left_of
-from weyr.ledger.past import WINDOW_MS, pasts_of
+from weyr.ledger.open_meters import OpenMeters
 from weyr.ledger.prices import CPU, Catalogue, PriceBook
+from weyr.ledger.records import Records
 from weyr.ledger.spans import span_of
 from weyr.ledger.tallies import Turn, in_turn
 from weyr.store import counts_by_day, use_peaks
-from weyr.store.charges import Charge, charges, count
-from weyr.store.counts_by_day import Counts
 from weyr.store.ledger import LedgerStore
 
 NOTHING = Reserved()
 
 
-class Ledger:
+class Ledger(Records):
     """Meters and bills of one data folder.
 
     Promises: idempotent. The same call again posts nothing twice, a call that was rolled back leaves
@@ -49,12 +48,30 @@ class Ledger:
     """
 
     def __init__(self, store: LedgerStore, catalogue: Catalogue) -> None:
-        self._store = store
+        super().__init__(store)
         self._catalogue = catalogue
+        self._open_meters = OpenMeters(store)
 
     def book(self, name: str) -> PriceBook:
         """The price book of `price_as: name`. Raises: UserError where there is none of that name."""
         return self._catalogue.book(name)
+
+    def together(self, connect: Callable[[], Connection]) -> AbstractContextManager[None]:
+        """What is opened, read and closed in the block is written at its end: little is said to the store then, however
+        much it is. Takes: what begins a transaction, asked where anything is written."""
+        return self._open_meters.together(connect)
+
+    def mark(self) -> tuple[int, int]:
+        """How far what is done `together` has come."""
+        return self._open_meters.mark()
+
+    def back_to(self, mark: tuple[int, int]) -> None:
+        """What was opened and closed since is not. Raises: StoreError where the store has some of it already."""
+        self._open_meters.back_to(mark)
+
+    def forget(self) -> None:
+        """Nothing that is remembered of the store need be so any more: it is read again."""
+        self._open_meters.forget()
 
     def open(
         self,
@@ -73,7 +90,7 @@ class Ledger:
         came up costs nothing. `reserved` is for the part as long as it has not ended.
         """
         ours = [usage for usage in usages if usage.part == part]
-        have = {m.sku for m in self._store.meters_of(connection, ref) if m.thing.part == part}
+        have = {m.sku for m in self._open_meters.of(connection, ref) if m.thing.part == part}
         fresh = [usage for usage in ours if usage.sku not in have]
         self._open(connection, ref, fresh, ours, book, now, labels, NOTHING if have else reserved)
 
@@ -89,6 +106,8 @@ class Ledger:
             bounds.append(sum(price.cost_micros(quantity * ms(expected.seconds)) for price, quantity in known))
         if bounds:
             return min(bounds)
+        if self._open_meters.is_unheard_of(connection, ref):
+            return None
         past = self._store.newest_costs(connection, ref)
         return sum(past) // len(past) if past else None
 
@@ -106,15 +125,17 @@ class Ledger:
         A usage that no meter was opened for (a thing adopted after a crash) gets one here.
         Gives when the same usages are to be read again, to post the next line; until then they change nothing.
         """
-        open_meters = self._store.meters_of(connection, ref)
+        open_meters = self._open_meters.of(connection, ref)
         known = {(m.thing.part, m.sku) for m in open_meters}
         missing = [usage for usage in usages if (usage.part, usage.sku) not in known]
         if missing:
+            self._open_meters.flush(connection)
             missing = self._not_billed(connection, ref, missing)
             for part in sorted({usage.part for usage in missing}):
                 beside = [usage for usage in usages if usage.part == part]
                 self._open(connection, ref, [u for u in missing if u.part == part], beside, book, now, labels)
-            open_meters = self._store.meters_of(connection, ref)
+            self._open_meters.flush(connection)
+            open_meters = self._open_meters.of(connection, ref)
         use_peaks.note(connection, peaks_of(ref, usages))
         seen = {(usage.part, usage.sku): meters.reading_of(_known(usage, now)) for usage in usages}
         again_ms, turn = inf, Turn()
@@ -139,18 +160,24 @@ class Ledger:
     def close(self, connection: Connection, ref: Ref, part: str, at: float) -> None:
         """The thing is proved absent since `at`: its meters end there, unless they ended before."""
         turn = Turn()
-        for meter in map(turn.of, self._store.meters_of(connection, ref)):
+        for meter in map(turn.of, self._open_meters.of(connection, ref)):
             if meter.thing.part == part:
                 self._save(connection, meter, meters.close(meter, ms(at)), turn)
                 if meter.sku == FEE:
                     covering.end(connection, ref, ms(at))
-                    covering.settle(self._store, connection, ms(at))
+                    self._settle(connection, ms(at))
 
     def clock_was_set(self, connection: Connection, unset: float, now: float) -> None:
         """The clock was set from `unset` to `now`: what lies between is billed to nobody, or not a second time."""
         turn = Turn()
-        for meter in map(turn.of, self._store.open_meters(connection, None)):
-            self._save(connection, meter, meters.clock_was_set(meter, ms(unset), ms(now)), turn)
+        with self.together(lambda: connection):
+            for meter in map(turn.of, self._open_meters.every(connection)):
+                self._save(connection, meter, meters.clock_was_set(meter, ms(unset), ms(now)), turn)
+
+    def standing(self, reach: Reach, every: Every, now: float) -> Spend:
+        """What all in a reach has come to in the running period, kept by difference: for the writer of this ledger, who
+        sees what his transaction has set aside. Exact sums: `spend` may say a millionth less for each open meter."""
+        return self._open_meters.standing(reach, every, now)
 
     def spend(self, reach: Reach, every: Every, now: float) -> Spend:
         """What all in a reach has cost in the running period, to this moment, and where the period will end."""
@@ -238,55 +265,6 @@ class Ledger:
             stand = [t for t in covering.known(connection) if t.until_ms is None and t.ref.stack == stack]
         return sum(t.covered_micros_per_hour for t in stand if t.coverage.covers(book, CPU))
 
-    def charges(self, stack: str | None = None, from_day: str = "", to_day: str = "") -> Iterator[Charge]:
-        """Every line that counts for these days, as it is read."""
-        return charges(self._store.db, stack, from_day, to_day)
-
-    def count(self, stack: str | None = None, from_day: str = "", to_day: str = "") -> int:
-        """How many lines `charges` gives."""
-        with self._store.db.read() as connection:
-            return count(connection, stack, from_day, to_day)
-
-    def counts(self, stack: str | None = None, from_day: str = "", to_day: str = "9999") -> Mapping[Account, Counts]:
-        """What was counted of each account's things in these days: answers, tokens, bytes that left."""
-        with self._store.db.read() as connection:
-            return counts_by_day.counts(connection, stack, from_day, to_day)
-
-    def spent_on(self, things: Iterable[ThingId], now: float) -> Mapping[ThingId, int]:
-        """What each of these things has cost since it came up, to this moment."""
-        spent = dict.fromkeys(things, 0)
-        with self._store.db.read() as connection:
-            for ref in sorted({thing.ref for thing in spent}):
-                for meter in self._store.all_meters_of(connection, ref):
-                    if meter.thing in spent:
-                        due = 0 if meter.closed_ms is not None else accounts.unposted_of(meter, ms(now))
-                        spent[meter.thing] += meter.posted_micros + due
-        return spent
-
-    def open_meters(self, stack: str | None = None) -> tuple[Meter, ...]:
-        """Every meter that is not closed. `weyr down` leaves none."""
-        with self._store.db.read() as connection:
-            return self._store.open_meters(connection, stack)
-
-    def meters_of(self, ref: Ref) -> tuple[Meter, ...]:
-        """Every meter that an object ever had, closed ones too."""
-        with self._store.db.read() as connection:
-            return tuple(self._store.all_meters_of(connection, ref))
-
-    def meters_since(self, stack: str | None, from_ms: int) -> tuple[Meter, ...]:
-        """Every meter that counted anything after a moment, closed ones too."""
-        with self._store.db.read() as connection:
-            return self._store.meters_since(connection, stack, from_ms)
-
-    def pasts(self, stack: str, now: float) -> Mapping[Ref, Past]:
-        """What each object of a stack used in the last month, for the next plan."""
-        return pasts_of(self.meters_since(stack, ms(now) - WINDOW_MS), ms(now))
-
-    def lines(self, stack: str | None = None, lines_max: int = 1000) -> tuple[Line, ...]:
-        """The journal's newest lines, oldest of them first."""
-        with self._store.db.read() as connection:
-            return self._store.lines(connection, stack, lines_max)
-
     def _posted(self, connection: Connection, by: Grouping, scope: Scope) -> Mapping[str, int]:
         if by is By.THING:
             return self._store.posted_by_thing(connection, scope.stack)
@@ -314,21 +292,22 @@ class Ledger:
         reserved: Reserved = NOTHING,
     ) -> None:
         """`beside` is all that the thing uses at once, which is what a whole machine's price depends on."""
-        prices, account = self._prices(beside, book), 0
+        prices = self._prices(beside, book)
         labels = placed(labels, prices)
         for index, usage in enumerate(usages):
             # A thing's meters share what is set aside for it: the first of them says how much that is.
             meter = Meter(
                 ThingId(ref, usage.part), usage.sku, prices.name, prices.price(usage.sku), ms(now),
-                labels=labels, account=account, reserved=NOTHING if index else reserved,
+                labels=labels, reserved=NOTHING if index else reserved,
             )  # fmt: skip
             shared = meter if usage.of is None else self._shared(connection, meter, usage, usage.of, now)
             if shared is not None:
-                account = self._store.add(connection, shared).account
+                self._open_meters.add(connection, shared)
 
     def _covers(self, connection: Connection, ref: Ref, usage: Usage, coverage: Coverage, now_ms: int) -> None:
         """A commitment was looked at: keeps what it says, and settles the hours that are over."""
-        fee = next((m for m in self._store.meters_of(connection, ref) if m.sku == usage.sku), None)
+        self._open_meters.flush(connection)
+        fee = next((m for m in self._open_meters.of(connection, ref) if m.sku == usage.sku), None)
         if fee is None:
             return
         account = Account(ref, fee.labels, fee.account)
@@ -336,7 +315,13 @@ class Ledger:
             covering.end(connection, ref, ms(usage.until))
         else:
             covering.take_up(connection, terms_of(account, coverage, self._catalogue.books, now_ms))
+        self._settle(connection, now_ms)
+
+    def _settle(self, connection: Connection, now_ms: int) -> None:
+        """Posts what commitments pay for, which reads the journal and adds to it."""
+        self._open_meters.flush(connection)
         covering.settle(self._store, connection, now_ms)
+        self._open_meters.look(connection)
 
     def _prices(self, beside: Iterable[Usage], book: str | PriceBook) -> PriceBook:
         prices = self._catalogue.book(book) if isinstance(book, str) else book
@@ -348,7 +333,8 @@ class Ledger:
         No more is shared out of a node than it costs: who comes while others have more than the rest of it has the
         rest. None where nothing is known of what the node costs, or how much of it is taken.
         """
-        of_node = [m for m in self._store.meters_of(connection, node.ref) if m.thing == node and m.price is not None]
+        self._open_meters.flush(connection)
+        of_node = [m for m in self._open_meters.of(connection, node.ref) if m.thing == node and m.price is not None]
         if not of_node or not usage.quantity or usage.since is None:
             return None
         since_ms = ms(usage.since)
@@ -381,7 +367,7 @@ class Ledger:
     def _save(self, connection: Connection, before: Meter, posting: meters.Posting, turn: Turn) -> None:
         after, lines = posting
         if after != before:
-            self._store.save(connection, before, after, lines)
+            self._open_meters.save(connection, before, after, lines)
             turn.past(after)
 
 

@@ -80,7 +80,7 @@ class Allowances:
         if kind.limits is None or spec is None:
             return None
         limit = kind.limits(ref, spec)
-        return self.ledger.spend(limit.reach, limit.every, now)
+        return self.ledger.standing(limit.reach, limit.every, now)
 
     def open(self, world: World, connection: Connection, row: ObjectRow, action: Ensure, now: float) -> None:
         """Opens a thing's meters, with what is set aside for it."""
@@ -169,7 +169,7 @@ class Allowances:
     def _left_of(self, connection: Connection, named: Named, now: float) -> tuple[int, str]:
         if named not in self._left:
             _, limit = named
-            spend = self.ledger.spend_in(connection, limit.reach, limit.every, now)
+            spend = self.ledger.standing(limit.reach, limit.every, now)
             self._left[named] = limit.micros - spend.micros - spend.reserved_micros, spend.period
         return self._left[named]
 

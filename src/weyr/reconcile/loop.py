@@ -70,4 +70,5 @@ class Loop(Observing, Deciding, Telling):
     def _reload(self) -> None:
         self.world = World.load(self.db)
         self._metered.clear()
+        self.ledger.forget()
         self._is_stale = False

@@ -1,6 +1,7 @@
 """What does the loop need of the rest? Two small ports, so that it runs the same in production and in `sim`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from sqlalchemy import Connection
@@ -52,12 +53,32 @@ class LedgerPort(Protocol):
         """Somebody set the clock from `unset` to `now`: what lies between never passed, or passes a second time."""
         ...
 
+    def together(self, connect: Callable[[], Connection]) -> AbstractContextManager[None]:
+        """What is opened, read and closed in the block is written at its end."""
+        ...
+
+    def mark(self) -> tuple[int, int]:
+        """How far what is done `together` has come."""
+        ...
+
+    def back_to(self, mark: tuple[int, int]) -> None:
+        """What was opened and closed since is not."""
+        ...
+
+    def forget(self) -> None:
+        """The store may be another one than it was: what is remembered of it is read again."""
+        ...
+
+    def standing(self, reach: Reach, every: Every, now: float) -> Spend:
+        """What all in the scope has come to, as `spend` says, kept by difference; with what this step has set aside."""
+        ...
+
     def spend(self, reach: Reach, period: Every, now: float) -> Spend:
         """What all in the scope has cost in the running period, not yet posted accrual included."""
         ...
 
     def spend_in(self, connection: Connection, reach: Reach, period: Every, now: float) -> Spend:
-        """The same, with what the caller's transaction has set aside."""
+        """The same, as the caller's transaction sees it."""
         ...
 
     def object_cost(self, ref: Ref, now: float) -> Cost:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
-from weyr.core.diagnostic import StoreError
 from weyr.core.ref import Ref, ThingId
 from weyr.store import kernel
 from weyr.store.database import Database
@@ -56,15 +55,8 @@ class Writes:
     @contextmanager
     def part(self) -> Iterator["Writes"]:
         """Writes of one object: all of them, or none where the block raises."""
-        with ExitStack() as block:
-
-            def connect() -> Connection:
-                connection = self.connect()
-                block.enter_context(connection.begin_nested())
-                return connection
-
-            part = type(self)(_once(connect))
-            yield part
+        part = type(self)(self.connect)
+        yield part
         self._objects |= part._objects
         self._things |= part._things
         self._events += part._events
@@ -90,25 +82,6 @@ class Writes:
 class Unkept(Writes):
     """Of a world that nobody will ever load: only what its ledger writes is kept. Making rows of it would take longer
     than deciding what they say."""
-
-    @contextmanager
-    def part(self) -> Iterator["Writes"]:
-        """What the ledger was told of an object that failed then is not taken back, as nobody could tell afterwards
-        what the bill is of: the pass fails, as by a store that does."""
-        begun: list[Connection] = []
-
-        def connect() -> Connection:
-            begun.append(self.connect())
-            return begun[0]
-
-        part = type(self)(connect)
-        try:
-            yield part
-        except Exception as e:
-            if begun:
-                raise StoreError(f"an object failed when its meters were half written: {e!r}") from e
-            raise
-        self._stacks += part._stacks
 
     def put_object(self, row: ObjectRow) -> None:
         pass

@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Protocol
 
-from sqlalchemy import Connection, MetaData
+from sqlalchemy import Connection, MetaData, event
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DatabaseError, DBAPIError, SQLAlchemyError
 
@@ -62,8 +62,11 @@ class Database:
     def __init__(self, place: Path | PostgresUrl, instance: str = "") -> None:
         self.place = place
         self.epoch: int | None = None
+        self.undone = 0
+        """How often something that was written was taken back: what was remembered of it does not hold any more."""
         self._lock = threading.Lock()
         self._backend = _backend(place, instance)
+        event.listen(self._backend.engine, "rollback_savepoint", self._note_undone)
         self.name = self._backend.name
 
     def __repr__(self) -> str:
@@ -94,11 +97,15 @@ class Database:
             self._backend.begin_write(connection, is_synced, self.epoch)
 
         with self._lock, self._begun(begin) as connection:
-            yield connection
             try:
-                connection.commit()
-            except DatabaseError as e:
-                raise StoreError(f"{self.name} could not keep a change: {e.orig}") from e
+                yield connection
+                try:
+                    connection.commit()
+                except DatabaseError as e:
+                    raise StoreError(f"{self.name} could not keep a change: {e.orig}") from e
+            except BaseException:
+                self._note_undone()
+                raise
 
     @contextmanager
     def alone(self) -> Iterator[Connection]:
@@ -111,6 +118,9 @@ class Database:
 
     def close(self) -> None:
         self._backend.engine.dispose()
+
+    def _note_undone(self, *_: object) -> None:
+        self.undone += 1
 
     @contextmanager
     def _begun(self, begin: Callable[[Connection], None]) -> Iterator[Connection]:

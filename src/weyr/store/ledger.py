@@ -13,8 +13,9 @@ from sqlalchemy import Connection, Select, bindparam, func, insert, literal_colu
 
 from weyr.core.diagnostic import StoreError
 from weyr.core.metering import Account, Line, Meter, Tallied
-from weyr.core.ref import Ref
+from weyr.core.ref import Ref, ThingId
 from weyr.store.chain import FIRST, sealed
+from weyr.store.changes import Change, Stand
 from weyr.store.database import Database
 from weyr.store.dialects import streamed, upsert
 from weyr.store.ledger_rows import key_of, labels_of, labels_text, line_of, line_row, meter_of, meter_row
@@ -97,14 +98,59 @@ class LedgerStore:
         """Keeps a meter's new state together with the lines that lead to it.
 
         Lines of closed days count for the first open one. Raises: StoreError where the meter is not in the state
-        `before` any more; nothing is posted then.
+        `before` any more.
         """
-        was = {"was_id": before.id, "was_lines": before.lines}
-        changed = connection.execute(_SAVE, {**was, **meter_row(after)})
-        if changed.rowcount != 1:
-            raise StoreError(f"meter {before.id} of {before.thing} was posted by somebody else meanwhile")
-        if lines:
-            self._post(connection, after, lines)
+        self.save_all(connection, [Change(before, after, tuple(lines))])
+
+    def add_all(self, connection: Connection, fresh: Sequence[Meter], newest: int) -> list[Meter]:
+        """Keeps new meters, with two statements for each table, and gives them their ids. Takes: meters without an
+        account where their object and labels have none yet, and the id of the newest meter until now.
+
+        Raises: IntegrityError where one of a thing and a SKU is open already.
+        """
+        keys = {(m.thing.ref, labels_text(m.labels)) for m in fresh if not m.account}
+        if keys:
+            last = connection.execute(_NEWEST_ACCOUNT).scalar_one() or 0
+            connection.execute(_ADD_ACCOUNTS, [{**key_of(ref), "labels": labels} for ref, labels in sorted(keys)])
+            found = self.account_ids(connection, last)
+            fresh = [replace(m, account=m.account or found[m.thing.ref, labels_text(m.labels)]) for m in fresh]
+        connection.execute(_ADD_METERS, [meter_row(meter) for meter in fresh])
+        # Not told by the statement that adds them: with that each row would be one of its own.
+        rows = connection.execute(_ADDED, {"newest": newest})
+        ids = {(ThingId(Ref(row.stack, row.kind, row.name), row.part), row.sku): row.id for row in rows}
+        return [replace(meter, id=ids[meter.thing, meter.sku]) for meter in fresh]
+
+    def save_all(self, connection: Connection, changes: Sequence[Change]) -> None:
+        """Keeps what became of several meters, each of which is named once, with a statement for each table.
+
+        Raises: StoreError where a meter is not in the state before any more; nothing may be kept of all this then.
+        """
+        if changes:
+            rows = [{**_was(change.before), **meter_row(change.after)} for change in changes]
+            if connection.execute(_SAVE, rows).rowcount != len(rows):
+                things = ", ".join(sorted({str(change.before.thing) for change in changes})[:5])
+                raise StoreError(f"a meter of {things} was changed by somebody else meanwhile")
+        posted = [(change.after, line) for change in changes for line in change.lines]
+        if posted:
+            post(connection, self.head(connection), posted)
+
+    def stand(self, connection: Connection) -> Stand:
+        row = connection.execute(_STAND).one()
+        return Stand(row.seq or 0, row.closed or "", row.newest or 0, self.db.undone)
+
+    def moved(self, connection: Connection, left: Stand | None) -> Stand | None:
+        """Where it stands, if that is not where it was left; None where it is."""
+        stand = self.stand(connection)
+        return None if stand == left else stand
+
+    def tallied(self, connection: Connection, name: str) -> Tallied:
+        """What the journal has of a tally, by month."""
+        return _tallied(connection, name)
+
+    def account_ids(self, connection: Connection, after: int = 0) -> dict[tuple[Ref, str], int]:
+        """Every account there is, or every newer one, by its object and its labels as they lie in the store."""
+        rows = connection.execute(_ACCOUNTS_SINCE, {"after": after})
+        return {(Ref(row.stack, row.kind, row.name), row.labels): row.id for row in rows}
 
     def add_posted(self, connection: Connection, meter: Meter, line: Line) -> None:
         """Keeps a meter that posted its only line and is closed, beside those that count here for the same thing."""
@@ -253,8 +299,16 @@ _ALL_OF = _METERS.where(*(meters.c[key] == bindparam(key) for key in ("stack", "
 _OPEN_OF = _ALL_OF.where(meters.c.closed_ms.is_(None))
 _SHARES_OF = _OPEN.where(*(_source.c[key] == bindparam(f"source_{key}") for key in ("stack", "kind", "name")))
 _ADD = insert(meters).returning(meters.c.id)
+_ADD_METERS = insert(meters)
+_ADDED = select(*(meters.c[name] for name in ("id", "stack", "kind", "name", "part", "sku")))
+_ADDED = _ADDED.where(meters.c.id > bindparam("newest"))
+_ADD_ACCOUNTS = insert(accounts)
+_NEWEST_ACCOUNT = select(func.max(accounts.c.id))
+_ACCOUNTS_SINCE = select(accounts).where(accounts.c.id > bindparam("after"))
+_WAS = ("id", "lines", "settled", "quantity", "run_from_ms", "counted")
+"""By what it is noticed that somebody else changed a meter."""
 _SAVE = update(meters).where(
-    meters.c.id == bindparam("was_id"), meters.c.lines == bindparam("was_lines"), meters.c.closed_ms.is_(None)
+    *(meters.c[name] == bindparam(f"was_{name}") for name in _WAS), meters.c.closed_ms.is_(None)
 )
 _FRESH_ACCOUNT = upsert(accounts)
 # One statement: a row that is there is written as it is, for else its id would not be told.
@@ -280,6 +334,7 @@ _HEAD = select(
     select(_NEWEST.c.hash).scalar_subquery().label("hash"),
     select(func.max(periods.c.last_day)).scalar_subquery().label("closed"),
 )
+_STAND = _HEAD.add_columns(select(func.max(meters.c.id)).scalar_subquery().label("newest"))
 _TALLY = upsert(tallies)
 _TALLY = _TALLY.on_conflict_do_update(index_elements=["tally", "month"], set_={"used": _TALLY.excluded["used"]})
 _TALLIED = select(tallies.c.month, tallies.c.used).where(tallies.c.tally == bindparam("tally")).order_by("month")
@@ -288,6 +343,10 @@ _COUNT = _COUNT.on_conflict_do_update(
     index_elements=["account", "day", "sku"], set_={"micros": spending.c.micros + _COUNT.excluded.micros}
 )
 """Statements, built once: building one takes longer than running it."""
+
+
+def _was(meter: Meter) -> dict[str, Any]:
+    return {f"was_{name}": getattr(meter, name) for name in _WAS} | {"was_settled": str(meter.settled)}
 
 
 def _account(connection: Connection, ref: Ref, labels: str) -> int:

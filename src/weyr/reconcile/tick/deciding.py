@@ -36,7 +36,7 @@ class Deciding(Recording, Removing):
         """Decides on what is due. Gives what engines are to be told: it is on the disk, with all that it rests on."""
         rung = self.world.due.rung(due)
         self._allowances.begin_pass()
-        with writing(self.db) as writes:
+        with writing(self.db) as writes, self.ledger.together(writes.connect):
             for ref in due:
                 if ref in self.world.objects:
                     self._decide(writes, ref, now)
@@ -54,6 +54,7 @@ class Deciding(Recording, Removing):
         if row.spec is None and self.world.is_blocked_removal(ref):
             self.world.due.put(ref, now + BLOCKED_LOOK_S)
             return
+        mark = self.ledger.mark()
         try:
             decision = self._decision(writes, row, now)
             with writes.part() as mine:
@@ -66,6 +67,7 @@ class Deciding(Recording, Removing):
         except (StoreError, SQLAlchemyError):
             raise
         except Exception as e:  # noqa: BLE001 - a mistake in one kind must not stop the others
+            self.ledger.back_to(mark)
             self._restore(row, things)
             self._note_broken(writes, row, e, now)
 

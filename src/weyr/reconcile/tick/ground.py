@@ -46,6 +46,7 @@ class Ground:
     """Why an object's use could not be read at the last look: logged when it begins."""
 
     def __post_init__(self) -> None:
+        self.ledger.forget()
         self._allowances = Allowances(self.ledger, self.kinds, self._parsed)
         with self.db.read() as connection:
             self.scaling.stored = kernel.all_learnt(connection)

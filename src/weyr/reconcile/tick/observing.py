@@ -36,7 +36,7 @@ class Observing(Ground):
 
     def _observed(self, due: Sequence[Ref], found: Mapping[ThingId, Seen], now: float) -> None:
         """Takes in what was seen. It would be seen again: this needs no wait for the disk."""
-        with writing(self.db, is_synced=False) as writes:
+        with writing(self.db, is_synced=False) as writes, self.ledger.together(writes.connect):
             for id, seen in found.items():
                 before = self.world.things[id.ref][id.part]
                 learnt = with_since(before.seen, newer_than(before.asked_at, seen), now)

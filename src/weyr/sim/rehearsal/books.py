@@ -82,6 +82,6 @@ class WholeLedger(Ledger):
         super().read(connection, ref, usages, book, now, labels)
         return inf
 
-    def spend(self, reach: Reach, every: Every, now: float) -> Spend:
-        self.last_spend = super().spend(reach, every, now)
+    def standing(self, reach: Reach, every: Every, now: float) -> Spend:
+        self.last_spend = super().standing(reach, every, now)
         return self.last_spend

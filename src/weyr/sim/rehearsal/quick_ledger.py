@@ -14,6 +14,7 @@ from weyr.core.diagnostic import StoreError
 from weyr.core.metering import Line, Meter, Tallied
 from weyr.core.ref import Ref
 from weyr.sim.rehearsal.books import QuickDatabase
+from weyr.store.changes import Change, Stand
 from weyr.store.ledger import LedgerStore, post
 from weyr.store.ledger_rows import key_of, labels_text, meter_row
 from weyr.store.tables.ledger import accounts, meters
@@ -35,8 +36,18 @@ class QuickLedgerStore(LedgerStore):
         self._is_writing = False
         db.on_asked(self._write)
 
+    def moved(self, connection: Connection, left: Stand | None) -> Stand | None:
+        """Nobody else writes: it is where it was left."""
+        return super().moved(connection, left) if left is None else None
+
+    def tallied(self, connection: Connection, name: str) -> Tallied:
+        return self._tallied.get(name, ())
+
     def meters_of(self, connection: Connection, ref: Ref) -> tuple[Meter, ...]:
         return tuple(self._placed(meter) for meter in self._open.get(ref, {}).values())
+
+    def add_all(self, connection: Connection, fresh: Sequence[Meter], newest: int) -> list[Meter]:
+        return [self.add(connection, meter) for meter in fresh]
 
     def add(self, connection: Connection, meter: Meter) -> Meter:
         self._count += 1
@@ -47,7 +58,13 @@ class QuickLedgerStore(LedgerStore):
             self._open.setdefault(meter.thing.ref, {})[meter.id] = meter
         return meter
 
-    def save(self, connection: Connection, before: Meter, after: Meter, lines: Sequence[Line]) -> None:
+    def save_all(self, connection: Connection, changes: Sequence[Change]) -> None:
+        for change in changes:
+            self._save(change.before, change.after)
+            if change.lines:
+                self._post(connection, change.after, change.lines)
+
+    def _save(self, before: Meter, after: Meter) -> None:
         known = self._open.get(before.thing.ref, {})
         if before.id not in known or known[before.id].lines != before.lines:
             raise StoreError(f"meter {before.id} of {before.thing} was posted by somebody else meanwhile")
@@ -58,8 +75,6 @@ class QuickLedgerStore(LedgerStore):
             if not known:
                 del self._open[before.thing.ref]
         (self._fresh if after.id in self._fresh else self._changed)[after.id] = after
-        if lines:
-            self._post(connection, after, lines)
 
     def _post(self, connection: Connection, meter: Meter, lines: Sequence[Line]) -> None:
         self._lines += [(meter, line) for line in lines]

@@ -3,10 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 from sqlalchemy import select
 
-from weyr.core.diagnostic import StoreError
 from weyr.core.kind import Usage
 from weyr.core.reach import Every, Reach
 from weyr.core.ref import Ref, ThingId
@@ -14,7 +12,6 @@ from weyr.ledger.ledger import Ledger
 from weyr.ledger.prices import CPU, EGRESS_FAR, MEMORY, STORAGE, Catalogue, PriceBook
 from weyr.ledger.prices.rates import price_of
 from weyr.reconcile.node_use import NODE_SHARE
-from weyr.reconcile.writes import writing
 from weyr.sim.chance import chance_of
 from weyr.sim.rehearsal.books import QuickDatabase
 from weyr.sim.rehearsal.quick_ledger import QuickLedgerStore
@@ -102,20 +99,3 @@ def test_what_is_kept_in_memory_is_written_as_production_writes_it(tmp_path: Pat
         plain.close()
         assert found == expected, f"seed {seed}"
         assert all(expected.values()), "the test tells of every table"
-
-
-def failing(db: Database, *, is_begun: bool) -> None:
-    with writing(db) as writes, writes.part() as mine:
-        if is_begun:
-            mine.connect()
-        raise ValueError("the kind is mistaken")
-
-
-def test_an_object_that_fails_with_its_meters_half_written_stops_the_rehearsal(tmp_path: Path) -> None:
-    """Nothing is taken back of what was only remembered: going on would bill what never began."""
-    db = QuickDatabase.fresh(tmp_path / "store.db")
-    with pytest.raises(StoreError, match="half written"):
-        failing(db, is_begun=True)
-    with pytest.raises(ValueError, match="mistaken"):
-        failing(db, is_begun=False)
-    db.close()
