@@ -4,6 +4,7 @@ Source: each service's page under aws.amazon.com; the keys of use are those of I
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -122,14 +123,21 @@ ITEMS: dict[str, tuple[Item, ...]] = {
 
 
 def _priced(desk: Desk, resource: Resource, usage: Amounts) -> Part:
+    return Part(resource.address, lines_of(ITEMS[resource.type], desk, usage, resource.region))
+
+
+def lines_of(
+    items: Iterable[Item], desk: Desk, usage: Amounts, region: str, provider: str = "aws", count: Decimal | int = 1
+) -> tuple[Line, ...]:
+    """The lines of a table's row; `count` of what is fixed."""
     lines: list[Line] = []
-    for item in ITEMS[resource.type]:
-        quantity = item.fixed or _times(usage.number(item.key), item.times)
+    for item in items:
+        quantity = item.fixed * count or _times(usage.number(item.key), item.times)
         line = desk.line(
-            item.name, item.unit, quantity, item.rate, resource.region, per=item.per, is_usage=not item.fixed
+            item.name, item.unit, quantity, item.rate, region, per=item.per, is_usage=not item.fixed, provider=provider
         )
         lines += by_tier(line, item.tiers) if item.tiers else [line]
-    return Part(resource.address, tuple(lines))
+    return tuple(lines)
 
 
 def _times(amount: Decimal | None, times: Decimal | int) -> Decimal | None:
