@@ -89,7 +89,10 @@ class Plane(Process):
         paths |= {"control": self.control, "info": self.info}
         options = [word for name, path in paths.items() for word in (f"--{name}", str(path))]
         super().__init__("-m", "weyr.gateway.inference", *options, *arguments)
-        self.router = LocalRouter(home / "routes.json", self.control, lambda: self.url)
+        uses = Path(arguments[arguments.index("--uses") + 1]) if "--uses" in arguments else None
+        self.router = LocalRouter(
+            home / "routes.json", self.control, lambda: self.url, uses=uses, show_every_s=0.0
+        )  # fmt: skip
         self.generation = 0
         until(lambda: self.info.exists() or self.popen.poll() is not None, "the plane listens")
         if self.popen.poll() is not None:

@@ -1,9 +1,7 @@
 """Who answers where a route's own replicas cannot."""
 
-import contextlib
 import json
 import socket
-import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +15,8 @@ from weyr.core.capability import Wanted
 from weyr.core.ref import ThingId
 from weyr.core.routes import Fallback, RouteBody, RouteVersion, Traffic
 from weyr.engines.local.router import LocalRouter
+from weyr.gateway.inference.uses import OUTSIDE
+from weyr.wire.counters import read_counts
 
 CHAT = {"model": "mine", "messages": [{"role": "user", "content": "hi"}]}
 KEY = "digits:secret/far"
@@ -49,9 +49,7 @@ def trial(far: tuple[str, Variant], kept: Path) -> Iterator[Trial]:
 
 def paid(uses: Path) -> int:
     """What servers elsewhere were paid, as it is kept; 0 while nothing is."""
-    with contextlib.closing(sqlite3.connect(uses)) as db, contextlib.suppress(sqlite3.OperationalError):
-        return int(db.execute("SELECT sum(outside_micros) FROM uses").fetchone()[0] or 0)
-    return 0
+    return sum(counted.cells[OUTSIDE] for counted in read_counts(uses).values())
 
 
 def chat(trial: Trial) -> tuple[int, bytes]:

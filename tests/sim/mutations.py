@@ -39,6 +39,22 @@ class ForgetsOnSilence(Loop):
         super()._drop_absent(writes, ref, now)
 
 
+class ForgetsLastReadings(Loop):
+    """A thing that is gone is not asked what it was used for."""
+
+    def _meter(self, writes: Writes, ref: Ref, now: float) -> None:
+        if not any(isinstance(thing.seen, Absent) for thing in self.world.things_of(ref).values()):
+            super()._meter(writes, ref, now)
+
+
+class ClosesBeforeItReads(Loop):
+    """A thing's meters are closed before its last reading is taken."""
+
+    def _meter(self, writes: Writes, ref: Ref, now: float) -> None:
+        self._drop_absent(writes, ref, now)
+        super()._meter(writes, ref, now)
+
+
 class StoresIntentAfterEffect(Loop):
     """The engine hears of a thing before the store does."""
 

@@ -2,16 +2,23 @@
 
 from collections import Counter
 from pathlib import Path
+from random import Random
 
 import pytest
+from mutations import ClosesBeforeItReads, ForgetsLastReadings
 
 from weyr.compose.kinds import KINDS
-from weyr.core.route_usage import OUTSIDE, SERVED, TOKENS_IN, TOKENS_OUT
+from weyr.core.function_usage import INVOKED
+from weyr.core.ref import ThingId
+from weyr.core.route_usage import EGRESS_FAR, EGRESS_LOCAL, OUTSIDE, SERVED, TOKENS_IN, TOKENS_OUT
 from weyr.core.units import MICROS
 from weyr.ledger.grouping import By
 from weyr.ledger.meters import COUNTED
+from weyr.reconcile.loop import Loop
 from weyr.sim.chance import chance_of
+from weyr.sim.functions import SimFunctions
 from weyr.sim.scripts import Script
+from weyr.sim.services import SimBuckets, SimRoutes
 from weyr.sim.trouble import drawn_trouble
 from weyr.sim.world import SimWorld
 from weyr.store.ledger import LedgerStore
@@ -53,7 +60,6 @@ def test_every_request_is_billed_once(folder: Path, seed: int) -> None:
     world.stop_faults()
     world.up(LAKE)
     world.check_settled(900)
-    world.run(120)
     world.down("digits")
     world.check_settled(900)
 
@@ -68,42 +74,104 @@ def test_every_request_is_billed_once(folder: Path, seed: int) -> None:
     assert exact - len(asked) <= micros <= exact < 1e6 * MICROS
 
 
-ASKED = "stack: chat\nendpoints: {chat: {run: serve, ready: /, scale: {min: 1, max: 1}}}\n"
-CHAT = "chat/chat"
+ASKED = """
+stack: chat
+buckets: {lake: {}}
+endpoints: {chat: {run: serve, ready: /, scale: {min: 1, max: 1}}}
+services: {site: {run: serve, listens: true}}
+functions: {thumbs: {handler: "app:main"}}
+"""
+COUNTED_SKUS = (SERVED, TOKENS_IN, TOKENS_OUT, OUTSIDE, EGRESS_LOCAL, EGRESS_FAR)
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_every_answer_and_token_of_an_endpoint_is_counted_once(folder: Path, seed: int) -> None:
-    """Beside what its replicas cost, which is no second time on the bill for them; what others were paid is, whole."""
+class Askers:
+    """Who asks all there is of a stack, now and then and at each thing's last moment; `asked` is what that came to."""
+
+    def __init__(self, world: SimWorld, chance: Random) -> None:
+        self._chance, self._engine = chance, world.engine
+        self.asked: Counter[str] = Counter()
+        for shelf in self._shelves:
+            shelf.leaving = self.ask
+
+    @property
+    def _shelves(self) -> tuple[SimRoutes, SimFunctions, SimBuckets]:
+        return self._engine.routes, self._engine.functions, self._engine.buckets
+
+    def ask_all(self) -> None:
+        """Somebody asks whatever is there."""
+        for shelf in self._shelves:
+            for id in shelf.held():
+                self.ask(id)
+
+    def ask(self, id: ThingId) -> None:
+        """One thing is asked."""
+        name, some = f"{id.ref.stack}/{id.ref.name}", self._chance.randrange(1, MILLION)
+        match id.ref.kind, id.part:
+            case "bucket", _:
+                self._engine.buckets.ask(f"{id.ref.stack}-{id.ref.name}", some, far_bytes=some)
+                self.asked.update({"requests.write": some, EGRESS_FAR: some})
+            case "function", "plane":
+                self._engine.functions.call(name, some)
+                self.asked[INVOKED] += some
+            case "function", _:
+                self._engine.routes.ask(name, some, far_bytes=some)
+                self.asked[EGRESS_FAR] += some  # its answers are among the invocations
+            case _:
+                counts = {sku: some + at for at, sku in enumerate(COUNTED_SKUS)}
+                self._engine.routes.ask(name, *counts.values())
+                self.asked.update(counts)
+
+
+def played(folder: Path, seed: int, loop: type[Loop] = Loop) -> tuple[SimWorld, Counter[str]]:
+    """A world whose stack goes and comes again, asked to the last moment. Gives what was asked of it."""
     chance = chance_of(seed, "answers")
-    world = SimWorld(KINDS, folder, seed, drawn_trouble(chance_of(seed, "trouble")), lambda _want: Script(work_s=1e9))
-    asked: Counter[str] = Counter()
+    trouble = drawn_trouble(chance_of(seed, "trouble"))
+    world = SimWorld(KINDS, folder, seed, trouble, lambda _want: Script(work_s=1e9), loop=loop)
+    askers = Askers(world, chance)
     world.up(ASKED)
-    for turn in range(8):
-        world.run(chance.expovariate(1 / 20))
-        if world.engine.routes.held():
-            counts = {sku: chance.randrange(MILLION) for sku in (SERVED, TOKENS_IN, TOKENS_OUT, OUTSIDE)}
-            world.engine.routes.ask(CHAT, *counts.values())
-            asked.update(counts)
-        else:
-            world.up(ASKED)
+    for turn in range(9):
+        world.run(chance.expovariate(1 / 15))
+        askers.ask_all()
         if turn % 4 == 3:
             world.crash()
-        assert all(n <= asked[sku] for sku, n in counted(world).items())
+        if turn % 3 == 2 and "chat" in world.loop.world.stacks:
+            world.down("chat")
+        else:
+            world.up(ASKED)
+        assert counted(world) <= askers.asked
     world.stop_faults()
     world.up(ASKED)
     world.check_settled(900)
-    world.run(40)
+    askers.ask_all()
     world.down("chat")
     world.check_settled(900)
+    return world, askers.asked
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_what_is_asked_of_a_thing_until_its_last_moment_is_counted_once(folder: Path, seed: int) -> None:
+    """Answers, tokens, bytes, invocations: of each life of a thing, to the end of it, beside what its tasks cost, which
+    is no second time on the bill for them; what others were paid is, whole."""
+    world, asked = played(folder, seed)
 
     assert counted(world) == asked
     bill = world.ledger.cost("chat", By.SKU, world.clock())
     world.db.close()
     micros = {row.key: row.micros for row in bill.rows}
     assert micros[OUTSIDE] == asked[OUTSIDE]
-    assert [micros.get(sku, 0) for sku in (SERVED, TOKENS_IN, TOKENS_OUT)] == [0, 0, 0]
+    assert [micros.get(sku, 0) for sku in (SERVED, TOKENS_IN, TOKENS_OUT, INVOKED, EGRESS_LOCAL)] == [0] * 5
     assert not bill.unpriced
+
+
+@pytest.mark.parametrize("careless", [ForgetsLastReadings, ClosesBeforeItReads])
+def test_a_kernel_that_takes_no_last_reading_is_caught(folder: Path, careless: type[Loop]) -> None:
+    """What was asked between the look before and the end of a thing is what it would lose."""
+    world, asked = played(folder, 0, careless)
+
+    lost = asked - counted(world)
+    world.db.close()
+    assert lost[SERVED] > 0
+    assert lost[INVOKED] > 0
 
 
 def counted(world: SimWorld) -> Counter[str]:

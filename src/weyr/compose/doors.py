@@ -54,7 +54,7 @@ def planes_of(home: Home, is_serving: bool = True) -> dict[str, Plane]:
         name: Plane(name, arguments(sort, name, *own[sort]), home.info(name), home.log(name))
         for name, sort in names.items()
     }
-    files = ("--functions", str(home.functions), "--events", str(home.events))
+    files = ("--functions", str(home.functions), "--events", str(home.events), "--uses", str(home.function_uses))
     functions = ("weyr.gateway.functions", *files, *bell, *doors("functions"))
     # Who has no function has no process for functions.
     info, log = home.info("functions"), home.log("functions")

@@ -271,8 +271,11 @@ def _services(
             lambda what, count: launcher.expect(WAKES[what], count),
             secrets.read,
             GrpcDoor(home.grpc, grpc_address),
+            home.route_uses,
         ),
-        Capability.FUNCTIONS: LocalFunctions(home.functions, home.sockets, epoch, partial(launcher.expect, HOSTS)),
+        Capability.FUNCTIONS: LocalFunctions(
+            home.functions, home.sockets, epoch, partial(launcher.expect, HOSTS), uses=home.function_uses
+        ),
         Capability.SECRETS: LocalSecrets(secrets, random_source.token_bytes),
         Capability.NOTICES: LocalNotices(home.notices, now, lambda event, fields: log(event, **fields), secrets.read),
     }

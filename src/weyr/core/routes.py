@@ -144,6 +144,7 @@ class RouteBody:
     or a `program` that is watched over: processes that can become one are kept loaded. "" where some always stand.
     With `grpc` the Open Inference Protocol is answered over gRPC too, by the same rules. A replica works on `slots`
     requests at once, with 0 on all that it has: what more it is sent waits inside it, and is not worked on yet.
+    `is_model`: of what replicas are asked, only questions to their models count as answered.
     """
 
     route: str
@@ -155,6 +156,7 @@ class RouteBody:
     wakes_as: Literal["", "server", "program"] = ""
     grpc: bool = False
     slots: int = 0
+    is_model: bool = False
     of: Literal["route"] = "route"
 
     @property
@@ -180,18 +182,19 @@ class VersionCounts:
     """What a plane counted of one version since its own start: who looks twice takes the difference, and begins anew
     where a count went down.
 
-    `requests` were answered by it, `errors` of them with a status of 500 or above; `missed` were its share and went to
-    another version, because no replica of it could take them. `worked` reached a replica, whose slots were busy with
-    them for `worked_s` in all: their wait, also inside it, is not counted; how many of them took how long is in
-    `work_classes`, as `weyr.core.work_times` has it. `buckets` counts latencies by
-    `LATENCY_BUCKETS_S`, not cumulated, and
-    `first_token_buckets` the times to the first token of a stream, by the fewer bounds of the metrics. Outcomes are
-    what callers reported: their number, their sum and the sum of their squares.
+    `requests` were answered by it, `errors` of them with a status of 500 or above, and `predictions` with what was
+    asked for; `missed` were its share and went to another version, because no replica of it could take them. `worked`
+    reached a replica, whose slots were busy with them for `worked_s` in all: their wait, also inside it, is not
+    counted; how many of them took how long is in `work_classes`, as `weyr.core.work_times` has it. `buckets` counts
+    latencies by `LATENCY_BUCKETS_S`, not cumulated, and `first_token_buckets` the times to the first token of a stream,
+    by the fewer bounds of the metrics. Outcomes are what callers reported: their number, their sum and the sum of
+    their squares.
     """
 
     name: str
     requests: int = 0
     errors: int = 0
+    predictions: int = 0
     missed: int = 0
     buckets: tuple[int, ...] = ()
     latency_sum_s: float = 0.0

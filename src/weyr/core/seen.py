@@ -161,14 +161,17 @@ class ModelFacts:
 
 @dataclass(frozen=True, slots=True)
 class RouteUse:
-    """What was asked of a route since then, whatever became of the plane meanwhile: answers with a status below 500,
-    tokens read and written, and what was paid to servers elsewhere that answered in its place."""
+    """What was asked of a route since then, whatever became of the plane meanwhile: questions that were answered,
+    tokens read and written, and what was paid to servers elsewhere that answered in its place. Bytes are those of all
+    answers: `local` ones stayed on their machine."""
 
     since: float
     requests: int = 0
     tokens_in: int = 0
     tokens_out: int = 0
     outside_micros: int = 0
+    local_bytes: int = 0
+    far_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +195,15 @@ class RouteFacts:
     grpc: str = ""
     use: RouteUse | None = None
     of: Literal["route"] = "route"
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionUse:
+    """What a function was called for since then, whatever became of the plane meanwhile. Each attempt that an instance
+    was sent is an invocation, whatever came of it."""
+
+    since: float
+    invocations: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +233,7 @@ class FunctionFacts:
     worked_s: float = 0.0
     work_classes: tuple[int, ...] = ()
     last_used_at: float | None = None
+    use: FunctionUse | None = None
     of: Literal["function"] = "function"
 
 
@@ -268,9 +281,13 @@ class Present:
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """It is proved not to be there: a list without it, a wait that returned its exit, a 404. `as_of` as in Present."""
+    """It is proved not to be there: a list without it, a wait that returned its exit, a 404. `as_of` as in Present.
+
+    `last` is what is kept of one whose use was counted: its counters' last reading, which no later one can pass.
+    """
 
     as_of: float | None = None
+    last: Facts | None = None
     seen: Literal["absent"] = "absent"
 
 

@@ -47,6 +47,12 @@ _CALLER = (*_VERSION, "caller")
 
 REQUESTS = Metric("weyr_inference_requests_total", "counter", "Requests answered, by status; 499: the caller left.",
                   (*_CALLER, "status"), otel="http.server.request.duration (its count)")  # fmt: skip
+PREDICTIONS = Metric(
+    "weyr_inference_predictions_total",
+    "counter",
+    "Questions that were answered with what was asked for: what unit costs are divided by.",
+    _VERSION,
+)
 DURATION = Metric("weyr_inference_request_duration_seconds", "histogram", "From the whole head to the whole answer.",
                   _VERSION, LATENCY_BUCKETS_S, "http.server.request.duration")  # fmt: skip
 QUEUE = Metric("weyr_inference_queue_seconds", "histogram", "From the whole head until a replica was sent it.",
@@ -93,7 +99,7 @@ SPANS_DROPPED = Metric("weyr_inference_spans_dropped_total", "counter", "Spans d
 PLANE = (
     REQUESTS, DURATION, QUEUE, FIRST_TOKEN, INTER_TOKEN, PROMPT_TOKENS, GENERATION_TOKENS, COLD_START, REQUEST_BYTES,
     RESPONSE_BYTES, DISCONNECTS, INFLIGHT, WAITING, REPLICAS, CONNECTIONS, GENERATION, REFUSALS, LOGGED, UNLOGGED,
-    SHADOWS, FALLBACKS, SPANS, SPANS_DROPPED,
+    SHADOWS, FALLBACKS, SPANS, SPANS_DROPPED, PREDICTIONS,
 )  # fmt: skip
 """What the inference plane writes of itself."""
 

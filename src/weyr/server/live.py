@@ -46,7 +46,7 @@ class Line:
             self.counts.clear()
             before = VersionCounts(counts.name, buckets=(0,) * len(counts.buckets))
         tokens = counts.prompt_tokens + counts.completion_tokens - before.prompt_tokens - before.completion_tokens
-        added = counts.requests - before.requests
+        added = counts.predictions - before.predictions
         self.now = Use(self.now.at_ms, self.now.micros, self.now.requests + added, self.now.tokens + tokens)
         self.counts.append((at, before if counts == before else counts))
         while self.counts[0][0] < at - RATES_OVER_S:

@@ -9,7 +9,7 @@ def test_a_plane_that_begins_anew_takes_nothing_back() -> None:
     """Its counts begin at nothing; what was answered before stays answered."""
     line = Line()
     for at, requests in ((0.0, 100), (10.0, 150), (20.0, 20)):
-        line.counted(at, VersionCounts("1", requests=requests, completion_tokens=2 * requests))
+        line.counted(at, VersionCounts("1", requests=requests, predictions=requests, completion_tokens=2 * requests))
 
     assert (line.now.requests, line.now.tokens) == (70, 140)
 

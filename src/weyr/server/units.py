@@ -1,10 +1,11 @@
 """What does one of something cost? Unit costs of endpoints, runs, models, datasets and experiments, as JSON."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from starlette.requests import Request
 
+from weyr.core.function_usage import INVOKED
 from weyr.core.ref import ThingId
 from weyr.core.route_usage import SERVED, TOKENS_IN, TOKENS_OUT
 from weyr.ledger.accounts import Scope
@@ -17,7 +18,7 @@ from weyr.server.days import days_asked, moments_of
 from weyr.server.service import Service
 from weyr.tracking.costed import TaskRun
 
-ANSWERING = ("endpoint", "service")
+ANSWERING = ("endpoint", "service", "function")
 
 
 def units_json(service: Service, request: Request) -> dict[str, Any]:
@@ -40,7 +41,7 @@ def units_json(service: Service, request: Request) -> dict[str, Any]:
 
 
 def served(ledger: Ledger, stack: str | None, first: str, last: str, now: float) -> list[Served]:
-    """Endpoints and services that cost or answered anything in these days, dearest first."""
+    """Endpoints, services and functions that cost or answered anything in these days, dearest first."""
     bill = ledger.cost(stack, By.OBJECT, now, Scope(stack, first, last or "9999"))
     micros = {row.key: row.micros for row in bill.rows if _is_answering(row.key)}
     counts: dict[str, dict[str, int]] = {}
@@ -49,12 +50,15 @@ def served(ledger: Ledger, stack: str | None, first: str, last: str, now: float)
             into = counts.setdefault(account.ref.absolute, {})
             for sku, count in counted.items():
                 into[sku] = into.get(sku, 0) + count
-    found = [
-        Served(key, micros.get(key, 0), *(counts.get(key, {}).get(sku, 0) for sku in (SERVED, TOKENS_IN, TOKENS_OUT)))
-        for key in micros.keys() | counts.keys()
-    ]
+    found = [Served(key, micros.get(key, 0), *_answered(counts.get(key, {}))) for key in micros.keys() | counts.keys()]
     told = (each for each in found if each.micros or each.requests)
     return sorted(told, key=lambda each: (-each.micros, each.key))
+
+
+def _answered(counts: Mapping[str, int]) -> tuple[int, int, int]:
+    """Answers, tokens read and tokens written; of a function its invocations."""
+    served = counts.get(SERVED, 0) + counts.get(INVOKED, 0)
+    return served, counts.get(TOKENS_IN, 0), counts.get(TOKENS_OUT, 0)
 
 
 def _is_answering(key: str) -> bool:

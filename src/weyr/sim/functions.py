@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from weyr.core.capability import Capability, FunctionBody, Refused, Wanted
 from weyr.core.ref import ThingId
-from weyr.core.seen import FunctionFacts
+from weyr.core.seen import FunctionFacts, FunctionUse
 from weyr.sim.clock import VirtualClock
 from weyr.sim.faults import Faults
 from weyr.sim.services import Asked
@@ -24,6 +24,7 @@ class SimFunctions(Shelf):
         self._load: dict[str, FunctionFacts] = {}
         self.traffic: dict[str, Asked] = {}
         self.is_ready: Callable[[ThingId], bool] = lambda _id: True
+        self._uses: dict[str, FunctionUse] = {}
 
     def load(self, name: str, inflight: Mapping[str, int], waiting: int = 0, pending: int = 0) -> None:
         now = self._clock.now()
@@ -31,13 +32,26 @@ class SimFunctions(Shelf):
             hosts=tuple(inflight.items()), waiting=waiting, pending=pending, last_used_at=now
         )
 
+    def call(self, name: str, times: int = 1) -> None:
+        """Somebody calls a function that is there."""
+        use = self._uses[name]
+        self._uses[name] = replace(use, invocations=use.invocations + times)
+
+    def _keep(self, want: Wanted) -> None:
+        super()._keep(want)
+        self._uses.setdefault(_function(want).name, FunctionUse(self._clock.now()))
+
     def _begin(self, want: Wanted, prior: Wanted | None) -> Refused | None:
         name = _function(want).name
         owner = next((id for id, other in self._wanted.items() if _function(other).name == name), want.id)
         return None if owner == want.id else Refused(f"the function {name} belongs to {owner}")
 
     def _let_go(self, id: ThingId) -> bool:
-        self._load.pop(_function(self._wanted[id]).name, None)
+        name = _function(self._wanted[id]).name
+        self._load.pop(name, None)
+        use = self._uses.pop(name, None)
+        if use is not None and use.invocations:
+            self._last[id] = FunctionFacts(use=use)
         return True
 
     def _facts(self, want: Wanted) -> FunctionFacts:
@@ -47,7 +61,8 @@ class SimFunctions(Shelf):
         listed = [host for host, _ in body.hosts]
         leaving = [host for host, count in busy.items() if count and host not in listed]
         hosts = tuple((host, busy.get(host, 0)) for host in (*listed, *leaving))
-        return replace(load, generation=want.generation, address=f"/sim/{body.name}.sock", hosts=hosts)
+        address, use = f"/sim/{body.name}.sock", self._uses.get(body.name)
+        return replace(load, generation=want.generation, address=address, hosts=hosts, use=use)
 
     def _asked(self, id: ThingId, body: FunctionBody) -> FunctionFacts | None:
         """What its own callers make of it; None where it has none."""

@@ -81,9 +81,12 @@ class SimBuckets(Shelf):
         )
 
     def _let_go(self, id: ThingId) -> bool:
-        self._holds.pop(_bucket(self._wanted[id]).name, None)
-        self._classes.pop(_bucket(self._wanted[id]).name, None)
-        self._uses.pop(_bucket(self._wanted[id]).name, None)
+        facts, name = self._facts(self._wanted[id]), _bucket(self._wanted[id]).name
+        self._holds.pop(name, None)
+        self._classes.pop(name, None)
+        use = self._uses.pop(name, None)
+        if use is not None and (facts.classes or use != BucketUse(use.since)):
+            self._last[id] = BucketFacts(use=use, classes=facts.classes)
         return True
 
     def _facts(self, want: Wanted) -> BucketFacts:
@@ -167,7 +170,10 @@ class SimRoutes(Shelf):
             versions=tuple(versions),
         )
 
-    def ask(self, route: str, requests: int = 0, tokens_in: int = 0, tokens_out: int = 0, outside: int = 0) -> None:
+    def ask(
+        self, route: str, requests: int = 0, tokens_in: int = 0, tokens_out: int = 0, outside: int = 0,
+        local_bytes: int = 0, far_bytes: int = 0,
+    ) -> None:  # fmt: skip
         """Somebody asked this of a route that is there; `outside` is what others were paid for it."""
         use = self._uses[route]
         self._uses[route] = replace(
@@ -176,6 +182,8 @@ class SimRoutes(Shelf):
             tokens_in=use.tokens_in + tokens_in,
             tokens_out=use.tokens_out + tokens_out,
             outside_micros=use.outside_micros + outside,
+            local_bytes=use.local_bytes + local_bytes,
+            far_bytes=use.far_bytes + far_bytes,
         )
 
     def _keep(self, want: Wanted) -> None:
@@ -183,7 +191,9 @@ class SimRoutes(Shelf):
         self._uses.setdefault(_route(want).route, RouteUse(self._clock.now()))
 
     def _let_go(self, id: ThingId) -> bool:
-        self._uses.pop(_route(self._wanted[id]).route, None)
+        use = self._uses.pop(_route(self._wanted[id]).route, None)
+        if use is not None and use != RouteUse(use.since):
+            self._last[id] = RouteFacts(use=use)
         return True
 
     def _begin(self, want: Wanted, prior: Wanted | None) -> Refused | None:

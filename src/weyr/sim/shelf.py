@@ -33,6 +33,10 @@ class Shelf(ABC):
         self._lives: dict[ThingId, int] = {}
         self._releases: dict[ThingId, int] = {}
         self._looks: dict[ThingId, deque[tuple[float, Seen]]] = {}
+        self._last: dict[ThingId, Facts] = {}
+        """The last reading of what is gone and was counted."""
+        self.leaving: Callable[[ThingId], None] = lambda _id: None
+        """What happens to a thing at its last moment: who was under way is still answered."""
 
     def observe(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Seen]:
         return self._call(lambda: {id: self._answer(id) for id in ids})
@@ -53,8 +57,10 @@ class Shelf(ABC):
 
         def do() -> Mapping[ThingId, Refused]:
             for id in ids:
-                if id in self._wanted and not self._is_void(self._lives, id, lives) and self._let_go(id):
-                    del self._wanted[id]
+                if id in self._wanted and not self._is_void(self._lives, id, lives):
+                    self.leaving(id)
+                    if self._let_go(id):
+                        del self._wanted[id]
             return {}
 
         return self._call(do)
@@ -106,7 +112,7 @@ class Shelf(ABC):
 
     def _look(self, id: ThingId) -> Seen:
         want = self._wanted.get(id)
-        return Present(self._facts(want), want.generation) if want else Absent()
+        return Present(self._facts(want), want.generation) if want else Absent(last=self._last.get(id))
 
     def _take(self, want: Wanted) -> Refused | Unknown | None:
         if not isinstance(want.body, self.holds):

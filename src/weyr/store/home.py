@@ -41,7 +41,12 @@ class Home:
     @property
     def route_uses(self) -> Path:
         """What was asked of each route."""
-        return self.path / "route-uses.db"
+        return self.path / "uses" / "routes"
+
+    @property
+    def function_uses(self) -> Path:
+        """How often each function was called."""
+        return self.path / "uses" / "functions"
 
     @property
     def limits(self) -> Path:

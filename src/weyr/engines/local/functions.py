@@ -8,8 +8,9 @@ import hashlib
 import json
 import os
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -18,12 +19,15 @@ from weyr.core.capability import Answers, Capability, FunctionBody, Refused, Wan
 from weyr.core.diagnostic import EngineSilent
 from weyr.core.ref import ThingId
 from weyr.core.schema import to_plain
-from weyr.core.seen import Absent, FunctionFacts, Present, Seen, Unknown
+from weyr.core.seen import Absent, FunctionFacts, FunctionUse, Present, Seen, Unknown
 from weyr.engines.local.control import NoAnswer, PlaneDown, ask
+from weyr.engines.local.uses import SHOW_EVERY_S, Uses
+from weyr.wire.counters import Counted, Key
 
 Entry = Mapping[str, Any]
-"""One function in the file: thing, generation, socket, body."""
+"""One function in the file: thing, since when it is there, generation, socket, body."""
 
+_FIELDS = ("thing", "generation", "socket", "body")
 _COUNTS = (
     "instances", "waiting", "pending", "queued", "dead", "invocations", "errors", "cold_starts", "p50_ms", "p99_ms",
     "cold_p50_ms", "worked", "worked_s", "last_used_at",
@@ -47,11 +51,14 @@ class LocalFunctions:
         epoch: int = 0,
         expect_hosts: Callable[[int], None] = lambda _count: None,
         address_of: Callable[[ThingId], str] = lambda _id: "",
+        uses: Path | None = None,
+        show_every_s: float = SHOW_EVERY_S,
     ) -> None:
         self._file, self._sockets, self._epoch = file, sockets, epoch
         self._expect_hosts, self._expected = expect_hosts, 0
         self._address_of = address_of
         self._lock = threading.Lock()
+        self._uses = Uses(uses, self._stands, show_every_s)
 
     def observe(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Seen]:
         """What the plane does for these. `facts.generation` is what it has applied, `generation` what was accepted."""
@@ -60,11 +67,13 @@ class LocalFunctions:
         try:
             stats = self._ask("functions", "GET", "/stats")["functions"]
         except PlaneDown:
-            return {id: _without_plane(kept.get(str(id))) for id in ids}
+            with self._lock:
+                return {id: self._without_plane(kept.get(str(id)), id) for id in ids}
         except (NoAnswer, KeyError) as e:
             return {id: Unknown(f"the functions plane does not answer: {str(e) or type(e).__name__}") for id in ids}
         served = {entry["thing"]: entry for entry in stats.values()}
-        return {id: _seen(kept.get(str(id)), served.get(str(id))) for id in ids}
+        with self._lock:
+            return {id: self._seen(kept.get(str(id)), served.get(str(id)), id) for id in ids}
 
     def ensure(self, wanted: Sequence[Wanted]) -> Answers:
         """Writes the functions down, wakes the plane, and sets the triggers of the buckets that they name."""
@@ -77,7 +86,9 @@ class LocalFunctions:
                     answers[want.id] = Refused(problem)
                     continue
                 assert isinstance(want.body, FunctionBody)
-                entries[want.body.name] = self._entry(want, want.body)
+                known = before.get(want.body.name)
+                since = known["since"] if known else self._uses.since(want.id, time.time())
+                entries[want.body.name] = self._entry(want, want.body, since)
             self._replace(generation, before, entries)
             for want in wanted:
                 if want.id not in answers and (answer := self._set_triggers(want, before, entries)):
@@ -102,16 +113,54 @@ class LocalFunctions:
         """Every function in the file."""
         return [ThingId.parse(entry["thing"]) for entry in _read(self._file)[1].values()]
 
-    def _entry(self, want: Wanted, body: FunctionBody) -> Entry:
+    def _entry(self, want: Wanted, body: FunctionBody, since: float) -> Entry:
         mark = hashlib.sha256(f"{self._file} {want.id}".encode()).hexdigest()[:16]
         hosts = ((part, address or self._address_of(ThingId(want.id.ref, part))) for part, address in body.hosts)
         body = replace(body, hosts=tuple((part, address) for part, address in hosts if address))
         return {
             "thing": str(want.id),
+            "since": since,
             "generation": want.generation,
             "socket": str(self._sockets / f"f-{mark}.sock"),
             "body": to_plain(FunctionBody, body),
         }
+
+    def _without_plane(self, kept: Entry | None, id: ThingId) -> Seen:
+        """No plane runs, so what the file does not name cannot be served: that is a proof of absence."""
+        return Unknown("the functions plane is not running") if kept else self._gone(id)
+
+    def _seen(self, kept: Entry | None, served: Entry | None, id: ThingId) -> Seen:
+        if kept is None and served is None:
+            return self._gone(id)
+        entry: Entry = served or {}
+        hosts = tuple(dict(entry.get("hosts", {})).items())
+        counts = {name: entry[name] for name in _COUNTS if name in entry}
+        use = self._counted(id, kept["since"]) if kept else None
+        work = tuple(entry.get("work_classes", ()))
+        facts = FunctionFacts(
+            entry.get("generation", 0), entry.get("socket", ""), hosts, work_classes=work, use=use, **counts
+        )
+        return Present(facts, kept["generation"] if kept else facts.generation)
+
+    def _gone(self, id: ThingId) -> Seen:
+        """It is served by nobody: what was counted of it is final, once every process has let go of it."""
+        try:
+            last = self._uses.last(id)
+        except EngineSilent as e:
+            return Unknown(str(e))
+        return Absent(last=FunctionFacts(use=_use(*last)) if last and any(last[1].cells) else None)
+
+    def _counted(self, id: ThingId, since: float) -> FunctionUse | None:
+        """None where nobody counts, or where what was counted cannot be read just now: then it is read later."""
+        try:
+            counted = self._uses.of(id, since)
+        except EngineSilent:
+            return None
+        return _use(since, counted) if counted else None
+
+    def _stands(self, key: Key) -> bool:
+        thing, since = key
+        return any((e["thing"], e["since"]) == (thing, since) for e in _read(self._file)[1].values())
 
     def _set_triggers(self, want: Wanted, before: Mapping[str, Entry], now: Mapping[str, Entry]) -> Unknown | None:
         assert isinstance(want.body, FunctionBody)
@@ -193,20 +242,9 @@ def _by_thing(entries: Mapping[str, Entry]) -> dict[str, Entry]:
     return {entry["thing"]: entry for entry in entries.values()}
 
 
-def _without_plane(kept: Entry | None) -> Seen:
-    """No plane runs, so what the file does not name cannot be served: that is a proof of absence."""
-    return Unknown("the functions plane is not running") if kept else Absent()
-
-
-def _seen(kept: Entry | None, served: Entry | None) -> Seen:
-    if kept is None and served is None:
-        return Absent()
-    entry: Entry = served or {}
-    hosts = tuple(dict(entry.get("hosts", {})).items())
-    counts = {name: entry[name] for name in _COUNTS if name in entry}
-    work = tuple(entry.get("work_classes", ()))
-    facts = FunctionFacts(entry.get("generation", 0), entry.get("socket", ""), hosts, work_classes=work, **counts)
-    return Present(facts, kept["generation"] if kept else facts.generation)
+def _use(since: float, counted: Counted) -> FunctionUse:
+    """The plane's cells are the fields of FunctionUse, in their order."""
+    return FunctionUse(since, *counted.cells[: len(fields(FunctionUse)) - 1])
 
 
 def _read(file: Path) -> tuple[int, Mapping[str, Entry]]:
@@ -215,7 +253,7 @@ def _read(file: Path) -> tuple[int, Mapping[str, Entry]]:
     try:
         plain = json.loads(file.read_bytes())
         entries = {
-            str(name): {field: entry[field] for field in ("thing", "generation", "socket", "body")}
+            str(name): {"since": float(entry.get("since", 0.0)), **{field: entry[field] for field in _FIELDS}}
             for name, entry in plain["functions"].items()
         }
         return int(plain["generation"]), entries

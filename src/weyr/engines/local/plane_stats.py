@@ -28,7 +28,6 @@ def _endpoint(seen: Sequence[Stats | None]) -> dict[str, Any]:
         **{key: sum(one.get(key, 0) for one in told) for key in SUMS},
         "generation": min(one.get("generation", 0) if one is not None else 0 for one in seen),
         "last_request_at": max(times, default=None),
-        "use": max((use for one in told if (use := one.get("use"))), key=lambda use: use["requests"], default=None),
         "replicas": _replicas(told),
         "versions": _versions(told),
     }

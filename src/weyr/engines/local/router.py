@@ -7,9 +7,11 @@ A plane that does not answer changes nothing about that: it reads the same file 
 import os
 import re
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,8 @@ from weyr.engines.local.grpc_door import GrpcDoor
 from weyr.engines.local.plane_stats import merged
 from weyr.engines.local.route_keys import RouteKeys
 from weyr.engines.local.routes_file import Route, Routes, RoutesFile
+from weyr.engines.local.uses import SHOW_EVERY_S, Uses
+from weyr.wire.counters import Counted, Key
 
 SOCKET_PATH_MAX = 107
 """Linux keeps 108 bytes for the path of a Unix socket, the last of them for the end mark."""
@@ -53,6 +57,8 @@ class LocalRouter:
         expect_replicas: Callable[[str, int], None] = lambda _what, _count: None,
         read_secret: Callable[[Ref], bytes | None] = lambda _ref: None,
         grpc: GrpcDoor | None = None,
+        uses: Path | None = None,
+        show_every_s: float = SHOW_EVERY_S,
     ) -> None:
         self._keys = RouteKeys(control_socket.with_name("route-keys"), read_secret)
         self._epoch = epoch
@@ -62,6 +68,7 @@ class LocalRouter:
         self._lock = threading.Lock()
         self._expect_replicas, self._expected = expect_replicas, Counter[str]()
         self._grpc = grpc
+        self._uses = Uses(uses, self._stands, show_every_s)
 
     def observe(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Seen]:
         """What the plane does for these. `facts.generation` is what it has applied, `generation` what was accepted."""
@@ -73,10 +80,12 @@ class LocalRouter:
         try:
             stats = merged([answer["endpoints"] for answer in self._ask("GET", _question(routes, ids))])
         except PlaneDown:
-            return {id: self._without_plane(routes, id) for id in ids}
+            with self._lock:
+                return {id: self._without_plane(routes, id) for id in ids}
         except (NoAnswer, KeyError) as e:
             return {id: Unknown(f"the inference plane does not answer: {str(e) or type(e).__name__}") for id in ids}
-        return {id: self._seen(routes, stats, id) for id in ids}
+        with self._lock:
+            return {id: self._seen(routes, stats, id) for id in ids}
 
     def ensure(self, wanted: Sequence[Wanted]) -> Mapping[ThingId, Refused]:
         """Writes the routes, then wakes the plane. A route belongs to one thing, and never goes back a generation."""
@@ -94,8 +103,10 @@ class LocalRouter:
                 except LookupError as e:
                     refused[want.id] = Refused(str(e))
                     continue
+                known = before.of(want.id)
+                since = known[1].since if known else self._uses.since(want.id, time.time())
                 routes = {name: route for name, route in routes.items() if route.thing != str(want.id)}
-                routes[want.body.route] = Route(str(want.id), want.generation, body)
+                routes[want.body.route] = Route(str(want.id), want.generation, body, since)
             self._replace(before, routes)
         return refused
 
@@ -147,14 +158,35 @@ class LocalRouter:
 
     def _without_plane(self, routes: Routes, id: ThingId) -> Seen:
         """No plane runs, so what the file does not name cannot be served: that is a proof of absence."""
-        return Unknown("the inference plane is not running") if routes.of(id) else Absent()
+        return Unknown("the inference plane is not running") if routes.of(id) else self._gone(id)
+
+    def _gone(self, id: ThingId) -> Seen:
+        """It is served by nobody: what was counted of it is final, once every process has let go of it."""
+        try:
+            last = self._uses.last(id)
+        except EngineSilent as e:
+            return Unknown(str(e))
+        return Absent(last=RouteFacts(use=_use(*last)) if last and any(last[1].cells) else None)
+
+    def _stands(self, key: Key) -> bool:
+        thing, since = key
+        kept = self._file.read().of(ThingId.parse(thing))
+        return kept is not None and kept[1].since == since
+
+    def _counted(self, id: ThingId, route: Route) -> RouteUse | None:
+        """None where nobody counts, or where what was counted cannot be read just now: then it is read later."""
+        try:
+            counted = self._uses.of(id, route.since)
+        except EngineSilent:
+            return None
+        return _use(route.since, counted) if counted else None
 
     def _seen(self, routes: Routes, stats: Mapping[str, Any], id: ThingId) -> Seen:
         kept = routes.of(id)
         name = kept[0] if kept else next((n for n, s in stats.items() if s.get("thing") == str(id)), None)
         served = stats.get(name) if name else None
         if kept is None and served is None:
-            return Absent()
+            return self._gone(id)
         served = served or {}
         url = self._plane_url()
         facts = RouteFacts(
@@ -166,7 +198,7 @@ class LocalRouter:
             errors=served.get("errors", 0),
             last_request_at=served.get("last_request_at"),
             versions=value_of(tuple[VersionCounts, ...], served.get("versions", [])),
-            use=value_of(RouteUse, use) if (use := served.get("use")) else None,
+            use=self._counted(id, kept[1]) if kept else None,
             grpc=self._grpc.address(kept[1].body) if self._grpc and kept else "",
         )
         return Present(facts, kept[1].generation if kept else facts.generation)
@@ -189,6 +221,11 @@ class LocalRouter:
         if not answers:
             raise PlaneDown(f"nobody listens at {self._control}")
         return answers
+
+
+def _use(since: float, counted: Counted) -> RouteUse:
+    """The plane's cells are the fields of RouteUse, in their order."""
+    return RouteUse(since, *counted.cells[: len(fields(RouteUse)) - 1])
 
 
 def _question(routes: Routes, ids: Sequence[ThingId]) -> str:

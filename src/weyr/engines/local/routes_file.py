@@ -19,11 +19,13 @@ from weyr.core.routes import RouteBody
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One entry of the routes file: whose it is, and what the plane is to do."""
+    """One entry of the routes file: whose it is, what the plane is to do, and since when it is there (Unix seconds), by
+    which one that comes again is told from the one before."""
 
     thing: str
     generation: int
     body: RouteBody
+    since: float = 0.0
 
 
 class Routes:
@@ -88,7 +90,9 @@ class RoutesFile:
         before = self._texts.get(name)
         if before is not None and before[0] == route:
             return before
-        entry = {"thing": route.thing, "generation": route.generation, "route": plain_of(route.body)}
+        entry = {
+            "thing": route.thing, "since": route.since, "generation": route.generation, "route": plain_of(route.body)
+        }  # fmt: skip
         return route, json.dumps(entry)
 
 
@@ -105,7 +109,9 @@ def _parsed(text: bytes) -> Routes:
     try:
         plain = json.loads(text)
         routes = {
-            name: Route(entry["thing"], entry["generation"], value_of(RouteBody, entry["route"]))
+            name: Route(
+                entry["thing"], entry["generation"], value_of(RouteBody, entry["route"]), entry.get("since", 0.0)
+            )
             for name, entry in plain["endpoints"].items()
         }
         return Routes(plain["generation"], routes)

@@ -12,6 +12,7 @@ import uvloop
 from weyr.gateway.functions.control import Control
 from weyr.gateway.functions.plane import Plane
 from weyr.gateway.functions.store import EventStore
+from weyr.wire.counters import Counters
 from weyr.wire.epochs import Epochs
 from weyr.wire.process import allow_many_files, listen_unix, stop_signal, write_info
 from weyr.wire.server import HttpServer
@@ -34,6 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m weyr.gateway.functions", description="Serve functions.")
     parser.add_argument("--functions", type=Path, required=True, help="the file of functions to follow")
     parser.add_argument("--events", type=Path, required=True, help="the file that events wait in")
+    parser.add_argument("--uses", type=Path, help="the folder where invocations are counted")
     parser.add_argument("--doorbell", type=Path, required=True, help="whom to tell that a function is wanted")
     parser.add_argument("--control", type=Path, required=True, help="the Unix socket for Weyr itself")
     parser.add_argument("--info", type=Path, required=True, help="where to say that this process runs")
@@ -43,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
 
 async def _serve(arguments: argparse.Namespace) -> None:
     store = EventStore(arguments.events)
-    plane = Plane(arguments.functions, store, arguments.doorbell)
+    plane = Plane(arguments.functions, store, arguments.doorbell, Counters(arguments.uses))
     server = HttpServer(Control(plane, Epochs(arguments.info.with_name("epoch"))))
     control = await listen_unix(server, arguments.control)
     await plane.reload()

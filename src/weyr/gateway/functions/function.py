@@ -13,6 +13,7 @@ from weyr.gateway.functions.counts import Counts
 from weyr.gateway.functions.event import LETTER, Event, Outcome
 from weyr.gateway.functions.instance import Instance
 from weyr.gateway.functions.settings import Setting
+from weyr.wire.counters import Counter
 
 RETRY_S = 0.005
 """How soon a host is tried again that does not listen yet: it is being started, and somebody waits."""
@@ -20,6 +21,8 @@ WAITING_MAX = 10_000
 INSTANCE_IDLE_S = 30.0
 FRAME_MAX = 64 * 2**20
 LETTER_S = 60.0
+INVOCATIONS = 0
+"""The cells of a function's counter: the fields of FunctionUse after `since`."""
 
 
 @dataclass(slots=True, eq=False)
@@ -32,10 +35,13 @@ class _Waiter:
 
 
 class Function:
-    """One function in force. `wanted` is called while events wait and no host can be reached."""
+    """One function in force. `wanted` is called while events wait and no host can be reached; `counter` counts
+    invocations, and outlives the plane."""
 
-    def __init__(self, setting: Setting, wanted: Callable[["Function"], None], freed: Callable[[], None]) -> None:
-        self.setting = setting
+    def __init__(
+        self, setting: Setting, wanted: Callable[["Function"], None], freed: Callable[[], None], counter: Counter
+    ) -> None:
+        self.setting, self.counter = setting, counter
         self.counts = Counts()
         self.instances: list[Instance] = []
         self._wanted, self._freed = wanted, freed
@@ -122,6 +128,9 @@ class Function:
 
     async def _answer(self, instance: Instance, event: Event) -> Outcome:
         limit_s = LETTER_S if event.trigger == LETTER else self.setting.body.time_limit_s
+        if event.trigger != LETTER:
+            # Before it is sent: what a kill of the plane interrupts was run, as far as anybody knows.
+            self.counter.cells[INVOCATIONS] += 1
         done = instance.send(event, time.time() + limit_s)
         try:
             async with asyncio.timeout(limit_s):

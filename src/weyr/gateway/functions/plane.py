@@ -14,8 +14,9 @@ from weyr.gateway.functions.event import LETTER, Event, Outcome
 from weyr.gateway.functions.function import Function, begun
 from weyr.gateway.functions.letters import letters_of
 from weyr.gateway.functions.schedule import Schedules
-from weyr.gateway.functions.settings import Settings, read_settings
+from weyr.gateway.functions.settings import Setting, Settings, read_settings
 from weyr.gateway.functions.store import EventStore
+from weyr.wire.counters import Counter, Counters
 from weyr.wire.process import bound_log, listen_unix
 from weyr.wire.server import HttpServer, Limits
 
@@ -32,8 +33,8 @@ HOLD_EVENT_S = 60.0
 class Plane:
     """All functions of one file, followed as it changes."""
 
-    def __init__(self, file: Path, store: EventStore, doorbell: Path) -> None:
-        self.store, self._file, self._doorbell = store, file, doorbell
+    def __init__(self, file: Path, store: EventStore, doorbell: Path, counters: Counters) -> None:
+        self.store, self._file, self._doorbell, self._counters = store, file, doorbell, counters
         self.functions: dict[str, Function] = {}
         self.generation = 0
         self.problem = ""
@@ -79,6 +80,8 @@ class Plane:
                 for function in tuple(self.functions.values()):
                     function.tidy(self._loop.time())
                     self.pump(function)
+                self._counters.house()
+                await asyncio.to_thread(self._counters.keep)
                 if time.time() - swept_at > SWEEP_EVERY_S:
                     swept_at = time.time()
                     kept_s = max((f.setting.body.keep_s for f in self.functions.values()), default=86_400.0)
@@ -135,6 +138,9 @@ class Plane:
 
     def seen(self) -> dict[str, Function]:
         """The functions in force, and those removed ones that still have events under way."""
+        for function in self._leaving:
+            if not function.instances:
+                function.counter.close()
         self._leaving = [function for function in self._leaving if function.instances]
         return {function.setting.name: function for function in self._leaving} | self.functions
 
@@ -205,10 +211,17 @@ class Plane:
             known = self.functions.get(name)
             if known is None:
                 freed = partial(self._pump_again, name)
-                known = self.functions[name] = Function(setting, self.ring, freed)
+                known = self.functions[name] = Function(setting, self.ring, freed, self._counter(setting))
+            elif (known.setting.thing, known.setting.since) != (setting.thing, setting.since):
+                # It went and came again between two looks.
+                known.counter.close()
+                known.counter = self._counter(setting)
             known.apply(setting)
             await self._open_door(known)
             self.pump(known)
+
+    def _counter(self, setting: Setting) -> Counter:
+        return self._counters.of(setting.thing, setting.since)
 
     async def _open_door(self, function: Function) -> None:
         setting = function.setting

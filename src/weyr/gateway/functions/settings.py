@@ -11,13 +11,14 @@ from weyr.core.schema import ValidationError, from_plain
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One function: whose it is, where its callers come in, and how it is run."""
+    """One function: whose it is, where its callers come in, how it is run, and since when it is there."""
 
     name: str
     thing: str
     generation: int
     socket: str
     body: FunctionBody
+    since: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,12 @@ def read_settings(path: Path) -> Settings:
     try:
         functions = {
             name: Setting(
-                name, entry["thing"], entry["generation"], entry["socket"], from_plain(FunctionBody, entry["body"])
+                name,
+                entry["thing"],
+                entry["generation"],
+                entry["socket"],
+                from_plain(FunctionBody, entry["body"]),
+                float(entry.get("since", 0.0)),
             )
             for name, entry in plain["functions"].items()
         }

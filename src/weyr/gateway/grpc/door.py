@@ -6,6 +6,7 @@ So there is one way to a model: who may call, limits, routing, queues and metric
 import json
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
+from urllib.parse import unquote
 
 from weyr.gateway.grpc.endpoints import ENDPOINT, Endpoints
 from weyr.gateway.grpc.messages import SERVICE, classes
@@ -33,6 +34,7 @@ ABSENT = (
     "SystemSharedMemoryStatus", "SystemSharedMemoryRegister", "SystemSharedMemoryUnregister",
     "CudaSharedMemoryStatus", "CudaSharedMemoryRegister", "CudaSharedMemoryUnregister", "TraceSetting", "LogSettings",
 )  # fmt: skip
+FORWARDED = "x-forwarded-for"
 OWN = ("content-length", "host", "user-agent", "te", "connection", "transfer-encoding", "expect", "upgrade", ENDPOINT)
 """Metadata that is not the caller's to pass on: it would be read as HTTP's own."""
 
@@ -210,12 +212,20 @@ async def _absent(message: Any, metadata: Mapping[str, str]) -> Any:
 
 
 def _metadata(context: Any) -> dict[str, str]:
-    """The caller's own, as text; binary metadata and gRPC's is left out."""
-    return {
+    """The caller's own, as text, and where he is; binary metadata and gRPC's is left out."""
+    told = {
         name: value
         for name, value in context.invocation_metadata()
         if isinstance(value, str) and not name.startswith("grpc-") and "\r" not in value and "\n" not in value
     }
+    before = f"{told[FORWARDED]}, " if FORWARDED in told else ""
+    return {**told, FORWARDED: f"{before}{_address(context.peer())}"}
+
+
+def _address(peer: str) -> str:
+    """`ipv4:10.0.0.7:5000` as an address; who comes over a Unix socket is on this machine."""
+    sort, _, where = unquote(peer).partition(":")
+    return where.rpartition(":")[0] if sort in ("ipv4", "ipv6") else "127.0.0.1"
 
 
 def _failed(reply: Reply) -> Failed:

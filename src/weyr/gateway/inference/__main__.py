@@ -19,6 +19,7 @@ from weyr.gateway.inference.metrics import Teller
 from weyr.gateway.inference.plane import Bounds, Plane
 from weyr.gateway.inference.port import beside, door_of, own_of
 from weyr.gateway.inference.table import Table
+from weyr.gateway.inference.uses import Uses
 from weyr.wire.epochs import Epochs
 from weyr.wire.handover import Giver
 from weyr.wire.process import BACKLOG, allow_many_files, is_ours, listen_unix, stop_signal, write_info
@@ -46,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--credentials", type=Path, required=True, help="who may call")
     parser.add_argument("--api-keys", type=Path, help="who else may call, from outside")
     parser.add_argument("--limits", type=Path, help="where what callers used of their limits is kept")
-    parser.add_argument("--uses", type=Path, help="where what was asked of each route is kept")
+    parser.add_argument("--uses", type=Path, help="the folder where what was asked of each route is kept")
     parser.add_argument("--audit", type=Path, required=True, help="where refusals are written down")
     parser.add_argument("--control", type=Path, required=True, help="the Unix socket for Weyr itself")
     parser.add_argument("--info", type=Path, required=True, help="where to say that this process listens")
@@ -64,13 +65,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 async def _serve(arguments: argparse.Namespace) -> None:
-    table = Table(arguments.routes)
+    table = Table(arguments.routes, Uses(arguments.uses))
     table.reload()
     audit = AuditTrail(arguments.audit, "inference")
     bounds = Bounds(**{bound.name: getattr(arguments, bound.name) for bound in fields(Bounds)})
     callers = Callers(Credentials(arguments.credentials), arguments.api_keys)
     payloads = Payloads(arguments.spool, arguments.spool_max)
-    plane = Plane(table, callers, audit, bounds, payloads, arguments.limits, arguments.uses)
+    plane = Plane(table, callers, audit, bounds, payloads, arguments.limits)
     plane.doorbell = Doorbell(arguments.doorbell)
     door, before = await door_of(arguments.control, arguments.host, arguments.port, arguments.replace)
     port = door.getsockname()[1]
@@ -83,7 +84,7 @@ async def _serve(arguments: argparse.Namespace) -> None:
     control_server = HttpServer(Control(plane, Epochs(arguments.info.with_name("epoch")), teller))
     control = await listen_unix(control_server, arguments.control, replaces=before is not None)
     beat = asyncio.create_task(plane.beat())
-    keeping = asyncio.create_task(plane.uses.run(lambda: table.seen().values()))
+    keeping = asyncio.create_task(table.uses.run(lambda: table.seen().values()))
     write_info(arguments.info, port, f"http://{arguments.host}:{port}")
     replaced = asyncio.Event()
     giver = Giver(door, own_of(arguments.control), replaced.set)
@@ -97,7 +98,7 @@ async def _serve(arguments: argparse.Namespace) -> None:
         telling = asyncio.create_task(teller.keep_telling())
         await plane.drain(arguments.grace, is_followed=replaced.is_set() or bool(beside(arguments.control)))
         keeping.cancel()
-        await plane.uses.keep(table.seen().values(), is_last=True)
+        await table.uses.keep(table.seen().values())
         await plane.close(PAYLOADS_S)
         telling.cancel()
         teller.close(is_followed=replaced.is_set())

@@ -12,6 +12,7 @@ from weyr.gateway.inference.replica import Replica
 from weyr.gateway.inference.sight import stream_of
 from weyr.gateway.inference.trials import blame, praise
 from weyr.gateway.inference.tunnel import join
+from weyr.gateway.inference.uses import side_of
 
 if TYPE_CHECKING:
     from weyr.gateway.inference.endpoint import Endpoint
@@ -66,14 +67,18 @@ class Attempt:
         exchange.buffered = 0
 
     def passed(self, data: bytes) -> str:
-        """A piece of the answer went to the caller. Which limit is used up by it, "" for none."""
-        exchange = self.exchange
+        """A piece of the answer is about to go to the caller. Which limit is used up by it, "" for none."""
+        exchange, size = self.exchange, len(data)
         if not exchange.has_answer:
+            if exchange.door.is_far or exchange.forwarded is not None:
+                exchange.side = side_of(exchange)
             exchange.has_answer = True
             if exchange.patience is not None:
                 exchange.end_patience()
             exchange.stream = stream_of(exchange, self.replica.version, data)
-        exchange.answered_bytes += len(data)
+        exchange.answered_bytes += size
+        if exchange.endpoint is not None:
+            exchange.endpoint.counter.cells[exchange.side] += size
         if exchange.capture is not None:
             exchange.capture.told(data)
         if exchange.copy is not None:
@@ -116,8 +121,16 @@ class Attempt:
         assert self.line is not None
         line, door, self.line = self.line, self.exchange.door, None
         self.exchange.has_answer = door.is_tunnel = True
+        self.exchange.side = side_of(self.exchange)
+        self._tunnelled(len(data))
         door.transport.write(data)
-        join(door.transport, line.transport, self._tunnel_ended)
+        join(door.transport, line.transport, self._tunnelled, self._tunnel_ended)
+
+    def _tunnelled(self, size: int) -> None:
+        exchange = self.exchange
+        exchange.answered_bytes += size
+        if exchange.endpoint is not None:
+            exchange.endpoint.counter.cells[exchange.side] += size
 
     def _tunnel_ended(self) -> None:
         self.exchange.over(SWITCHED)

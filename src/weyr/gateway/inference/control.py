@@ -7,7 +7,6 @@ of these.
 from typing import cast
 
 from weyr.core.plain import plain_of
-from weyr.core.seen import RouteUse
 from weyr.gateway.inference.endpoint import Endpoint
 from weyr.gateway.inference.metrics import Teller
 from weyr.gateway.inference.plane import Plane
@@ -35,8 +34,7 @@ class Control:
                 seen = table.seen()
                 asked = request.target.partition(b"?names=")[2].decode("latin-1")
                 names = [name for name in asked.split(",") if name in seen] if asked else seen
-                uses = self._plane.uses.shown
-                endpoints = {name: _stats(seen[name], uses.get(seen[name].route.thing)) for name in names}
+                endpoints = {name: _stats(seen[name]) for name in names}
                 return answer({"generation": table.generation, "endpoints": endpoints})
             case b"GET", b"/metrics":
                 return Response(200, self._teller.metrics().encode(), TEXT)
@@ -46,7 +44,7 @@ class Control:
                 return refusal(404, "ask GET /health, /stats, /metrics, or POST /reload, /bequest")
 
 
-def _stats(endpoint: Endpoint, use: RouteUse | None) -> dict[str, object]:
+def _stats(endpoint: Endpoint) -> dict[str, object]:
     replicas: dict[str, dict[str, object]] = {}
     for replica in endpoint.all_replicas():
         before = replicas.get(replica.address.id, {})
@@ -66,6 +64,5 @@ def _stats(endpoint: Endpoint, use: RouteUse | None) -> dict[str, object]:
         "replicas": replicas,
         "retries": endpoint.retries,
         "cut": endpoint.cut,
-        "use": None if use is None else plain_of(use),
         "versions": [plain_of(counts.seen()) for counts in endpoint.counts.values()],
     }

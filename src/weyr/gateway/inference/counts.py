@@ -11,15 +11,15 @@ class Counts:
     """The counts of one version from the plane's start, as `VersionCounts` says."""
 
     __slots__ = (
-        "buckets", "errors", "kept", "latency_squares", "latency_sum_s", "measure", "missed", "name", "outcome_squares",
-        "outcome_sum", "outcomes", "requests", "shadow_compared", "shadow_differed", "shadow_dropped",
+        "buckets", "errors", "latency_squares", "latency_sum_s", "measure", "missed", "name", "outcome_squares",
+        "outcome_sum", "outcomes", "predictions", "requests", "shadow_compared", "shadow_differed", "shadow_dropped",
         "shadow_failed", "shadow_longer_s", "work", "worked", "worked_s",
     )  # fmt: skip
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.requests = 0
-        self.errors = 0
+        self.errors = self.predictions = 0
         self.missed = 0
         self.buckets = [0] * (len(LATENCY_BUCKETS_S) + 1)
         self.latency_sum_s = 0.0
@@ -33,8 +33,6 @@ class Counts:
         self.shadow_compared = self.shadow_differed = self.shadow_failed = self.shadow_dropped = 0
         self.shadow_longer_s = 0.0
         self.measure = Measure()
-        self.kept = (0, 0, 0)
-        """Answers, tokens read and written that are kept already: `uses`."""
 
     def answered(self, status: int, latency_s: float) -> None:
         """It answered a request."""
@@ -62,6 +60,7 @@ class Counts:
             self.name,
             requests=self.requests,
             errors=self.errors,
+            predictions=self.predictions,
             missed=self.missed,
             buckets=tuple(self.buckets),
             latency_sum_s=self.latency_sum_s,

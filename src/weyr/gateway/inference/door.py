@@ -15,6 +15,7 @@ from weyr.gateway.inference.exchange import Exchange
 from weyr.gateway.inference.repeated import Known, known_of
 from weyr.gateway.inference.request import KNOWN
 from weyr.gateway.inference.trials import check_silence
+from weyr.gateway.inference.uses import is_here
 
 if TYPE_CHECKING:
     from weyr.gateway.inference.plane import Plane
@@ -34,6 +35,8 @@ class Door(asyncio.Protocol):
         self.is_full = False
         self.is_closing = False
         self.is_tunnel = False
+        self.is_far = False
+        """Whether whoever is at the other end is on another machine."""
         self._queue: deque[Exchange] = deque()
         self._incoming: Exchange | None = None
         self._is_advancing = False
@@ -52,6 +55,7 @@ class Door(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are not subclasses of asyncio's, only alike.
         self.transport = cast(asyncio.Transport, transport)
+        self.is_far = not is_here(_address(transport, "peername"), _address(transport, "sockname"))
         self.plane.doors.add(self)
         if len(self.plane.doors) > self.plane.bounds.doors_max:
             self._broken(503, f"{self.plane.bounds.doors_max} callers are connected already")
@@ -286,3 +290,9 @@ class Door(asyncio.Protocol):
         if self.is_paused:
             self.transport.resume_reading()
         self.loop.call_later(LINGER_S, self.transport.close)
+
+
+def _address(transport: asyncio.BaseTransport, end: str) -> str:
+    """ "" for a Unix socket, whose ends are on one machine."""
+    named = transport.get_extra_info(end)
+    return str(named[0]) if isinstance(named, tuple) and named else ""

@@ -26,6 +26,7 @@ from weyr.gateway.inference.shadow import Shadowing
 from weyr.gateway.inference.subjects import Counted
 from weyr.gateway.inference.version import Version
 from weyr.gateway.inference.waiting import WaitingLine
+from weyr.wire.counters import Counter
 
 if TYPE_CHECKING:
     from weyr.gateway.inference.exchange import Exchange
@@ -44,9 +45,11 @@ class Steered(Asked, Protocol):
 
 
 class Endpoint:
-    """One endpoint. Counters count from the plane's start; times are Unix seconds, latencies seconds."""
+    """One endpoint. What is counted is from the plane's start, but for `counter`, which outlives it; times are Unix
+    seconds, latencies seconds."""
 
-    def __init__(self, route: Route) -> None:
+    def __init__(self, route: Route, counter: Counter) -> None:
+        self.counter = counter
         self.is_removed = False
         self.counts: dict[str, Counts] = {}
         self.draining: list[Replica] = []
@@ -56,8 +59,6 @@ class Endpoint:
         self.waiting = WaitingLine(self._has_room)
         self.inflight = 0
         self.requests = 0
-        self.kept_requests = 0
-        """So many requests had come when what they used was last kept: `uses`."""
         self.errors = 0
         self.last_request_at: float | None = None
         self.nobody = Counts(NO_VERSION)

@@ -27,6 +27,7 @@ from weyr.gateway.inference.sight import record, watch
 from weyr.gateway.inference.stream import Stream
 from weyr.gateway.inference.trace import Trace
 from weyr.gateway.inference.trials import blame
+from weyr.gateway.inference.uses import LOCAL, count, side_of
 from weyr.gateway.inference.wishes import timeout_of
 from weyr.wire.message import Response
 
@@ -45,8 +46,9 @@ class Exchange(Request):
 
     __slots__ = (
         "_anew", "_sent", "_timer", "_tries", "adds", "allowance", "answered_bytes", "attempt", "began_at", "caller",
-        "capture", "copy", "door", "endpoint", "ends_at", "has_answer", "hold_timer", "is_cold", "is_gathering",
-        "is_over", "patience", "priority", "step", "stream", "task", "trace", "was_held",
+        "capture", "copy", "door", "endpoint", "ends_at", "has_answer", "hold_timer", "is_cold",
+        "is_counted", "is_gathering", "is_over", "is_prediction", "patience", "priority", "side", "step", "stream",
+        "task", "tokens", "trace", "was_held",
     )  # fmt: skip
 
     def __init__(self, door: "Door") -> None:
@@ -61,7 +63,11 @@ class Exchange(Request):
         self.began_at = self.ends_at = 0.0
         """When it came, and when it has to be over; 0 for not at all."""
         self.has_answer = self.is_over = self.is_gathering = self.is_cold = self.was_held = False
+        self.is_counted = self.is_prediction = False
         self.answered_bytes = self.step = self._tries = 0
+        self.side = LOCAL
+        """Where bytes to the caller count, once the first of them goes."""
+        self.tokens: tuple[int, int] | None = None
         self.copy: Copy | None = None
         self.stream: Stream | None = None
         self.trace: Trace | None = None
@@ -234,7 +240,11 @@ class Exchange(Request):
             self.door.transport.abort()
             return
         data = response.encode(closes, with_body=self.method != b"HEAD")
-        self.door.transport.write(with_lines(data, self.adds) if self.adds else data)
+        if self.adds:
+            data = with_lines(data, self.adds)
+        if self.endpoint is not None:
+            self.endpoint.counter.cells[side_of(self)] += len(data)
+        self.door.transport.write(data)
         if self.endpoint is None and status >= 400:
             self.door.plane.refusals[status] = self.door.plane.refusals.get(status, 0) + 1
         self.over(status)
@@ -274,8 +284,7 @@ class Exchange(Request):
         if self.was_held:
             endpoint.waiting.leave(self)
         if attempt is not None:
-            upstream = attempt.replica.upstream
-            if upstream is not None and self.stream is not None and attempt.under_way:
-                upstream.paid(self.door.plane.tally, self.stream.tokens())
+            if not self.is_counted:
+                count(self, endpoint, attempt, status)
             attempt.leave()
         record(self, endpoint, attempt, status)

@@ -13,6 +13,7 @@ from weyr.gateway.inference.fallback import FAILURES, falls_back
 from weyr.gateway.inference.replica import Replica
 from weyr.gateway.inference.trials import break_off
 from weyr.gateway.inference.usage_event import UsageEvents, is_unasked
+from weyr.gateway.inference.uses import count
 
 if TYPE_CHECKING:
     from weyr.gateway.inference.attempt import Attempt
@@ -161,8 +162,12 @@ class Line(asyncio.Protocol):
                 adds += b"connection: close\r\n"
             if adds:
                 data = with_lines(data, adds)
+        hit = attempt.passed(data)
+        if self._is_complete and exchange.endpoint is not None:
+            # Before its last byte goes: a kill in between would lose an answer that its caller has.
+            count(exchange, exchange.endpoint, attempt, self._status)
         exchange.door.transport.write(data)
-        if (hit := attempt.passed(data)) and not self._is_complete:
+        if hit and not self._is_complete:
             break_off(exchange, hit)
             return
         if self._is_complete:

@@ -147,6 +147,7 @@ def _of_callers(versions: Sequence[tuple[str, Counts]]) -> Told:
 
 
 def _of_versions(versions: Sequence[tuple[str, Counts]]) -> Told:
+    yield names.PREDICTIONS, {(name, c.name): c.predictions for name, c in versions}
     yield names.DURATION, {(name, c.name): (_coarse(c.buckets), c.latency_sum_s) for name, c in versions}
     yield names.QUEUE, dict(_shown(name, c, c.measure.queue) for name, c in versions)
     yield names.COLD_START, _used(dict(_shown(name, c, c.measure.cold) for name, c in versions))

@@ -14,7 +14,6 @@ from weyr.gateway.inference.capture import Payloads
 from weyr.gateway.inference.doorbell import Doorbell
 from weyr.gateway.inference.table import Table
 from weyr.gateway.inference.tally import Tally
-from weyr.gateway.inference.uses import Uses
 from weyr.wire.otlp import Exporter
 from weyr.wire.process import bound_log
 
@@ -53,8 +52,7 @@ class Bounds:
 class Plane:
     """The plane's shared state. `refusals` counts answers, by status, that belong to no endpoint.
 
-    Takes `limits`, the file that what callers used is kept in, and `uses`, that for what was asked of routes; without
-    one it is forgotten with the process.
+    Takes `limits`, the file that what callers used is kept in; without one it is forgotten with the process.
     """
 
     teller: "Teller"
@@ -62,13 +60,12 @@ class Plane:
 
     def __init__(
         self, table: Table, callers: Callers, audit: AuditTrail, bounds: Bounds,
-        payloads: Payloads | None = None, limits: Path | None = None, uses: Path | None = None,
+        payloads: Payloads | None = None, limits: Path | None = None,
     ) -> None:  # fmt: skip
         self.loop = asyncio.get_running_loop()
         self.table = table
         self.callers = callers
         self._limits_file = limits
-        self.uses = Uses(uses)
         self.audit = audit
         self.bounds = bounds
         self.doors: set[Door] = set()

@@ -18,8 +18,8 @@ class Known:
     names no length."""
 
     __slots__ = (
-        "_after", "_before", "_fields", "_line", "_method", "_name", "_path", "_size", "_target", "_token",
-        "_traceparent",
+        "_after", "_before", "_fields", "_forwarded", "_line", "_method", "_name", "_path", "_size", "_target",
+        "_token", "_traceparent",
     )  # fmt: skip
 
     def __init__(self, request: Request, before: bytes, after: bytes) -> None:
@@ -28,7 +28,7 @@ class Known:
         self._line = request.head[: -len(request.framing) - 2]
         self._method, self._target, self._token = request.method, request.target, request.token
         self._name, self._path = request.name, request.path
-        self._fields, self._traceparent = request.fields, request.traceparent
+        self._fields, self._traceparent, self._forwarded = request.fields, request.traceparent, request.forwarded
 
     def body_at(self, data: bytes) -> int:
         """Where the body begins, if `data` is this head once more with the whole of a body; else 0."""
@@ -49,7 +49,7 @@ class Known:
         """Writes into a new request what this head says, and that it is whole."""
         request.method, request.target, request.token = self._method, self._target, self._token
         request.name, request.path = self._name, self._path
-        request.fields, request.traceparent = self._fields, self._traceparent
+        request.fields, request.traceparent, request.forwarded = self._fields, self._traceparent, self._forwarded
         request.is_whole = True
         if self._after:
             request.framing = b"content-length: %d\r\n" % len(body)

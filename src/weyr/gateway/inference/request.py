@@ -20,6 +20,8 @@ _OURS = frozenset({
     b"x-priority", b"x-request-timeout",
 })  # fmt: skip
 """Headers that concern this hop. They are not passed on; above all the caller's token is not."""
+FORWARDED = b"x-forwarded-for"
+"""For whom a proxy asks."""
 _KEPT = frozenset({b"host", b"request-timeout", b"x-priority", b"x-request-timeout"})
 """Those that concern the replica as well."""
 _USUAL = frozenset({b"authorization", b"content-length", b"host"})
@@ -32,7 +34,7 @@ class _Known(dict[bytes, bytes]):
 
     def __missing__(self, name: bytes) -> bytes:
         lowered = name.lower()
-        known = lowered if lowered in _OURS or lowered == TRACEPARENT else b""
+        known = lowered if lowered in _OURS or lowered in (TRACEPARENT, FORWARDED) else b""
         if len(self) < KNOWN_MAX:
             self[name] = known
         return known
@@ -48,9 +50,9 @@ class Request:
     header says anything unusual to us."""
 
     __slots__ = (
-        "body_max", "buffered", "closes", "expects", "fields", "framing", "head", "is_chunked", "is_plain", "is_whole",
-        "kept", "length", "method", "name", "path", "pieces", "problem", "received", "special", "target", "token",
-        "traceparent", "upgrades",
+        "body_max", "buffered", "closes", "expects", "fields", "forwarded", "framing", "head", "is_chunked", "is_plain",
+        "is_whole", "kept", "length", "method", "name", "path", "pieces", "problem", "received", "special", "target",
+        "token", "traceparent", "upgrades",
     )  # fmt: skip
 
     def __init__(self, body_max: int) -> None:
@@ -59,6 +61,7 @@ class Request:
         self.fields: list[bytes] = []
         self.special: dict[bytes, bytes] = {}
         self.traceparent: bytes | None = None
+        self.forwarded: bytes | None = None
         self.is_plain = True
         self.is_chunked = self.expects = self.upgrades = self.closes = self.is_whole = False
         self.problem: tuple[int, str] | None = None
@@ -71,6 +74,9 @@ class Request:
         """Takes a header that says something to us. Whether it says something to the replica as well."""
         if name == TRACEPARENT:
             self.traceparent = value
+            return True
+        if name == FORWARDED:
+            self.forwarded = value
             return True
         if name in self.special:
             # Joined, as HTTP says of repeated headers: two tokens are then no token.

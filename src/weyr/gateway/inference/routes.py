@@ -11,12 +11,14 @@ from weyr.core.routes import RouteBody, problems_of
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What one endpoint's callers get. `thing` is whose route it is; the plane only hands it back."""
+    """What one endpoint's callers get. `thing` is whose route it is, and `since` when it came: the plane counts by
+    both, and hands them back."""
 
     name: str
     thing: str
     generation: int
     body: RouteBody
+    since: float = 0.0
 
 
 Entry = Mapping[str, object]
@@ -71,4 +73,7 @@ def _route(name: str, entry: Entry) -> Route:
     body = value_of(RouteBody, entry["route"], name)
     if problems := problems_of(body):
         raise ValueError(f"{name}: {'; '.join(problems)}")
-    return Route(name, str(entry.get("thing", "")), generation, body)
+    since = entry.get("since", 0.0)
+    if not isinstance(since, int | float):
+        raise TypeError(f"in {name}")
+    return Route(name, str(entry.get("thing", "")), generation, body, float(since))

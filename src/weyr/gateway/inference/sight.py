@@ -52,7 +52,8 @@ def record(exchange: "Exchange", endpoint: "Endpoint", attempt: "Attempt | None"
     watched = endpoint.route.body.watch
     caller = exchange.caller if watched.has_callers else ""
     sizes = exchange.received, exchange.answered_bytes
-    tokens = stream.tokens() if stream is not None else None
+    tokens = exchange.tokens
+    counts.predictions += exchange.is_prediction
     counts.measure.ended(caller, status, (sent_at or now) - began_at, exchange.is_cold, sizes, tokens)
     if exchange.trace is None and exchange.capture is None:
         return

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from weyr.gateway.inference.endpoint import Endpoint
 from weyr.gateway.inference.routes import Route, Routes, Stamp, read_routes, stamp_of
+from weyr.gateway.inference.uses import Uses
+from weyr.wire.counters import Counter
 
 
 class Table:
@@ -13,11 +15,12 @@ class Table:
     Promises: a file that cannot be read or understood changes nothing; `problem` says so.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, uses: Uses | None = None) -> None:
         self.generation = 0
         self.problem = ""
         self.endpoints: dict[str, Endpoint] = {}
         self.by_prefix: dict[bytes, Endpoint] = {}
+        self.uses = uses or Uses(None)
         self._path = path
         self._stamp: Stamp | None = None
         self._known = Routes()
@@ -47,6 +50,10 @@ class Table:
 
     def seen(self) -> dict[str, Endpoint]:
         """The endpoints in force, and those removed ones that are still draining."""
+        for endpoint in self._removed:
+            if endpoint.is_idle:
+                # Nobody can ask it any more: what was counted is the last that there is to know.
+                endpoint.counter.close()
         self._removed = [endpoint for endpoint in self._removed if not endpoint.is_idle]
         return {endpoint.route.name: endpoint for endpoint in self._removed} | self.endpoints
 
@@ -59,6 +66,13 @@ class Table:
         for name, route in routes.items():
             known = self.endpoints.get(name)
             if known is None:
-                self.endpoints[name] = self.by_prefix[name.encode()] = Endpoint(route)
+                self.endpoints[name] = self.by_prefix[name.encode()] = Endpoint(route, self._counter(route))
             elif known.route != route:
+                if (known.route.thing, known.route.since) != (route.thing, route.since):
+                    # It went and came again between two looks: from here on the other one is asked.
+                    known.counter.close()
+                    known.counter = self._counter(route)
                 known.apply(route)
+
+    def _counter(self, route: Route) -> Counter:
+        return self.uses.of(route.thing, route.since)

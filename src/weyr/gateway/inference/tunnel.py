@@ -5,12 +5,14 @@ from collections.abc import Callable
 
 
 class Side(asyncio.Protocol):
-    """One end of a tunnel: what it hears goes to `other`. `ended` is called once, when either end is gone."""
+    """One end of a tunnel: what it hears goes to `other`, and `heard` is told how much. `ended` is called once, when
+    either end is gone."""
 
-    def __init__(self, own: asyncio.Transport, ended: Callable[[], None]) -> None:
-        self.own, self.other, self._ended = own, own, ended
+    def __init__(self, own: asyncio.Transport, heard: Callable[[int], None], ended: Callable[[], None]) -> None:
+        self.own, self.other, self._heard, self._ended = own, own, heard, ended
 
     def data_received(self, data: bytes) -> None:
+        self._heard(len(data))
         self.other.write(data)
 
     def pause_writing(self) -> None:
@@ -26,8 +28,11 @@ class Side(asyncio.Protocol):
         self._ended()
 
 
-def join(caller: asyncio.Transport, replica: asyncio.Transport, ended: Callable[[], None]) -> None:
-    """Makes a tunnel of two connections. `ended` is called when it is over, once."""
+def join(
+    caller: asyncio.Transport, replica: asyncio.Transport, answered: Callable[[int], None], ended: Callable[[], None]
+) -> None:
+    """Makes a tunnel of two connections. `answered` is told of bytes to the caller; `ended` is called once, when it is
+    over."""
     open_ends = [2]
 
     def one_ended() -> None:
@@ -35,7 +40,7 @@ def join(caller: asyncio.Transport, replica: asyncio.Transport, ended: Callable[
         if not open_ends[0]:
             ended()
 
-    sides = [Side(caller, one_ended), Side(replica, one_ended)]
+    sides = [Side(caller, lambda _size: None, one_ended), Side(replica, answered, one_ended)]
     sides[0].other, sides[1].other = replica, caller
     for side in sides:
         side.own.set_protocol(side)

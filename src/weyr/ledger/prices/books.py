@@ -14,6 +14,7 @@ import yaml
 
 from weyr.core.commitments import FEE
 from weyr.core.diagnostic import Diagnostic, UserError, did_you_mean
+from weyr.core.function_usage import INVOKED
 from weyr.core.metering import Price
 from weyr.core.route_usage import OUTSIDE, SERVED, TOKENS_IN, TOKENS_OUT
 from weyr.core.units import HOUR_S, MICROS, MONTH_S, Money, size_text
@@ -46,16 +47,18 @@ _OWN_SKUS = {
     "spot_cpu_hour": CPU_SPOT,
     "spot_memory_gib_hour": MEMORY_SPOT,
     "storage_gib_month": STORAGE,
+    "egress_gib": EGRESS_FAR,
 }
 _WHOLE = ((CPU, MEMORY), (CPU_SPOT, MEMORY_SPOT))
 _SIZED = frozenset(sku for pair in _WHOLE for sku in pair)
 _INCLUDED = Price(0, 1, 1)
 _FREE_AT_HOME = (REQUESTS_WRITE, REQUESTS_READ, EGRESS_LOCAL, EGRESS_FAR)
-"""Who owns the machine has paid for these with it."""
+"""Who owns the machine has paid for these with it, unless he says what a GiB that leaves costs him."""
 _EVERYWHERE = {
     **dict.fromkeys((NODE_MONEY, FEE), Price(1, 1, HOUR_S)),
     # An answer of one's own replicas is paid with them; one of somebody elsewhere costs what he asks.
-    **dict.fromkeys((SERVED, TOKENS_IN, TOKENS_OUT), _INCLUDED),
+    # So is what a function was called for: its host is paid by the time that it stands.
+    **dict.fromkeys((SERVED, TOKENS_IN, TOKENS_OUT, INVOKED), _INCLUDED),
     OUTSIDE: Price(1, 1, 1),
 }
 """Prices that are the same in every book."""
@@ -190,7 +193,7 @@ def own_book(amounts: Mapping[str, Money]) -> PriceBook:
     for spot, on_demand in ((CPU_SPOT, CPU), (MEMORY_SPOT, MEMORY)):
         if on_demand in prices:
             prices.setdefault(spot, prices[on_demand])
-    prices |= dict.fromkeys(_FREE_AT_HOME, _INCLUDED)
+    prices = dict.fromkeys(_FREE_AT_HOME, _INCLUDED) | prices
     return PriceBook("own", prices, title="stated by the owner of the machine")
 
 

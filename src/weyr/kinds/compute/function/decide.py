@@ -27,6 +27,7 @@ from weyr.core.kind import Estimate
 from weyr.core.moment import is_awaited
 from weyr.core.removal import removed
 from weyr.core.replica_set import Replica, ReplicaSet, Sight
+from weyr.core.route_usage import egress_assumed, egress_estimate
 from weyr.core.routes import RouteBody, RouteVersion
 from weyr.core.seen import FunctionFacts, TaskState
 from weyr.core.task_usage import planned_quantities, task_meters
@@ -82,12 +83,14 @@ def decide(want: Want[FunctionSpec], view: View[FunctionMemory]) -> Decision[Fun
 
 
 def assumes(spec: FunctionSpec, past: Past) -> tuple[Assumption, ...]:
-    """A function that keeps instances warm stands all month; one that sleeps is assumed awake a tenth of it."""
-    return (awake_hours(HOURS_A_MONTH if spec.scale.warm else HOURS_A_MONTH / SLEEPS, past),)
+    """A function that keeps instances warm stands all month; one that sleeps is assumed awake a tenth of it. And what
+    its answers take elsewhere."""
+    return awake_hours(HOURS_A_MONTH if spec.scale.warm else HOURS_A_MONTH / SLEEPS, past), egress_assumed(past)
 
 
 def estimate(spec: FunctionSpec, assumed: Assumed) -> tuple[Estimate, ...]:
-    return tuple(Estimate(sku, quantity, assumed["hours"]) for sku, quantity in planned_quantities(spec))
+    host = (Estimate(sku, quantity, assumed["hours"]) for sku, quantity in planned_quantities(spec))
+    return (*host, *egress_estimate(assumed))
 
 
 def _noted_use(look: _Look, memory: FunctionMemory) -> FunctionMemory:

@@ -27,6 +27,7 @@ from weyr.core.demand import count_of, floor_of, quota_of, shortage, slots_of, s
 from weyr.core.kind import Begins, Estimate
 from weyr.core.removal import removed
 from weyr.core.replica_set import Replica, ReplicaSet, Sight
+from weyr.core.route_usage import egress_assumed, egress_estimate
 from weyr.core.routes import RouteBody, RouteVersion
 from weyr.core.seen import EndReason, RouteFacts, TaskEnd
 from weyr.core.task_usage import kept_counts, planned_quantities, replica_on, task_meters
@@ -96,21 +97,24 @@ def decide(want: Want[ServiceSpec], view: View[ServiceMemory]) -> Decision[Servi
 
 
 def assumes(spec: ServiceSpec, past: Past) -> tuple[Assumption, ...]:
-    """The replicas kept at rest, while its calendar is open; one that may sleep is assumed awake a tenth of that."""
+    """The replicas kept at rest, while its calendar is open; one that may sleep is assumed awake a tenth of that. And
+    what its answers take elsewhere, where it is asked."""
+    egress = (egress_assumed(past),) if spec.listens else ()
     open_hours = spec.calendar.hours_per_month if spec.calendar else HOURS_A_MONTH
     if spec.scale is None:
-        return kept_at_rest(spec.replicas, spec.replicas, past, open_hours)
-    return kept_at_rest(spec.scale.min, spec.scale.max, past, open_hours)
+        return (*kept_at_rest(spec.replicas, spec.replicas, past, open_hours), *egress)
+    return (*kept_at_rest(spec.scale.min, spec.scale.max, past, open_hours), *egress)
 
 
 def estimate(spec: ServiceSpec, assumed: Assumed) -> tuple[Estimate, ...]:
     steady = spec.scale.steady if spec.scale else None
-    return tuple(
+    replicas = (
         Estimate(sku, quantity * count, assumed["hours"] * part, f"{count} on spot" if is_spot else "")
         for kept, part in whole_parts(assumed["replicas"])
         for count, is_spot in kept_counts(kept, steady)
         for sku, quantity in planned_quantities(spec, is_spot)
     )
+    return (*replicas, *(egress_estimate(assumed) if spec.listens else ()))
 
 
 def begins(spec: ServiceSpec) -> Begins | None:

@@ -40,7 +40,9 @@ def ensured_route(look: Look, memory: EndpointMemory) -> Ensure:
     limits = route_limits(spec.limits, spec.waiting, spec.timeouts, spec.retries, spec.outliers)
     wakes_as = _wakes_as(spec)
     slots = slots_of(spec.scale)
-    body = RouteBody(name, memory.told, spec.hold, traffic, limits, memory.watch, wakes_as, spec.grpc, slots)
+    body = RouteBody(
+        name, memory.told, spec.hold, traffic, limits, memory.watch, wakes_as, spec.grpc, slots, is_model=True
+    )
     return Ensure(Capability.TRAFFIC, ROUTE, body, _generation(look, memory), again=bool(thing and thing.refusal))
 
 

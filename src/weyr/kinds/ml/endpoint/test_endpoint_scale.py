@@ -160,10 +160,11 @@ def test_a_model_of_only_data_is_never_allowed_to_run_code() -> None:
     assert key_of(endpoint(), [strict]) != key_of(endpoint(), [replace(strict, only_data=False)])
 
 
+NOBODY_FAR = "egress 0 B assumed"
 ESTIMATES = {
-    "two at rest": ({"min": 2, "max": 2}, 2000, 730.0, ["replicas 2", "hours 730"]),
-    "one that may sleep": ({"min": 0}, 1000, 73.0, ["replicas 1", "hours 73 (0..730) assumed"]),
-    "one that may grow": ({"min": 1, "max": 4}, 1000, 730.0, ["replicas 1 (1..4)", "hours 730"]),
+    "two at rest": ({"min": 2, "max": 2}, 2000, 730.0, ["replicas 2", "hours 730", NOBODY_FAR]),
+    "one that may sleep": ({"min": 0}, 1000, 73.0, ["replicas 1", "hours 73 (0..730) assumed", NOBODY_FAR]),
+    "one that may grow": ({"min": 1, "max": 4}, 1000, 730.0, ["replicas 1 (1..4)", "hours 730", NOBODY_FAR]),
 }
 
 

@@ -46,13 +46,17 @@ def _skus(name: str) -> Iterator[str]:
 def usage(_spec: BucketSpec, things: Mapping[str, Thing]) -> tuple[Usage, ...]:
     """Stored bytes by class, from when they are first seen until the bucket is proved absent; and what was asked of it.
 
-    What is of no other class is STANDARD, so that no byte is metered twice, and none is forgotten.
+    What is of no other class is STANDARD, so that no byte is metered twice, and none is forgotten. One that is gone
+    holds nothing any more, and leaves the last reading of what was asked of it.
     """
     match things[BUCKET].seen if BUCKET in things else Absent():
         case Present(facts=BucketFacts(size_bytes=size, use=use, classes=classes)):
             standard = size - sum(one.size_bytes for one in classes)
             assert standard >= 0, "a bucket holds no less than what its classes do"
             return (Usage(BUCKET, STORED, standard, since=None), *_counted(use), *_of_classes(classes, use))
+        case Absent(last=BucketFacts(use=use, classes=classes)):
+            asked = (usage for usage in _of_classes(classes, use) if usage.since is not None)
+            return (*_counted(use), *asked)
         case _:
             return ()
 
