@@ -148,6 +148,45 @@ def test_whatever_starts_at_once_does_not_pass_a_limit(folder: Path, seed: int) 
     assert spent(world, vision) == after
 
 
+POOL = """\
+stack: infra
+budgets: {nodes: {limit: 50 USD, ahead: 10m, then: stop}}
+pools: {gpu: {cpu: 8, memory: 8GiB, accelerators: {H100: 4}, min: 1, max: 1, price: 36 USD}}
+"""
+ON_POOL = "{run: work, grace: 1s, time_limit: 1h, pool: 'infra:pool/gpu', resources: {cpu: 1, accelerators: 'H100:1'}}"
+
+
+def test_what_runs_on_somebody_elses_pool_is_held_within_a_tick(folder: Path) -> None:
+    """Its share of a node is on its own team's bill, though nothing is set aside for it: the node is paid for, used or
+    not, and has its own part set aside in the budgets that cover the pool. A team's budget sees the shares as they are
+    used, and stops them as it stops what nothing bounds; whose nodes they are spends what they were to cost anyway."""
+    world = SimWorld(KINDS, folder, 1, Trouble(room=Room(2, 4 << 30)), lambda _want: Script(work_s=1e9, stop_s=0.5))
+    world.owner, world.team = "bob", "infra"
+    world.up(POOL)
+    world.run(20)
+    infra, vision = Reach("infra"), Reach("", (("team", "vision"),))
+    hour = 36_000_000
+    node = world.ledger.standing(infra, Every.MONTH, world.clock())
+    assert abs(node.micros + node.reserved_micros - hour * 600 // HOUR_S) < hour * 25 // HOUR_S, "ten minutes of it"
+
+    world.owner, world.team = "ann", "vision"
+    limit = 300_000
+    world.up(f"stack: limits\nbudgets: {{team: {{limit: {limit / 1e6} USD, then: stop, team: vision}}}}\n")
+    world.up("stack: ml\njobs:\n" + "".join(f"  j{n}: {ON_POOL}\n" for n in range(4)))
+
+    def is_over() -> bool:
+        return bool(world.loop.world.objects[Ref("limits", "budget", "team")].status.holds)
+
+    assert world.run(120, until=is_over)
+    assert world.ledger.standing(vision, Every.MONTH, world.clock()).reserved_micros == 0
+    world.run(LEAVES_S)
+    assert limit <= spent(world, vision) <= limit + hour * (LOOK_AGAIN_S + LEAVES_S) / HOUR_S
+    after = spent(world, vision)
+    world.run(60)
+    assert spent(world, vision) == after
+    assert world.ledger.rate("infra") == hour, "the node is the pool's own again"
+
+
 def test_a_person_is_limited_in_every_stack(folder: Path) -> None:
     """Labels are what is counted: two stacks of one person, and one of another who is left alone."""
     world = SimWorld(KINDS, folder, 1, Trouble(), lambda _want: Script(work_s=600.0))
