@@ -1,5 +1,7 @@
 """Options and fixtures that all tests share."""
 
+import gc
+
 import pytest
 from slurm_cluster import slurm
 from stores import place, postgres
@@ -21,6 +23,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--cuts", type=int, default=4, help="how often the power of the object store's disk is cut")
     parser.addoption("--kills", type=int, default=6, help="how often the object store is killed under load")
     parser.addoption("--examples", type=int, default=6, help="how many stories the object store's model is told")
+
+
+def pytest_configure() -> None:
+    """What is loaded with thousands of tests stays: nobody looks through it for what could be thrown away."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import random
 import signal
 import sqlite3
 import subprocess
@@ -21,7 +22,7 @@ from s3_plane import S3Plane, running_s3
 from test_s3_serve import USERS, Served, served
 from test_tiers import LARGE, MB, NOW, cold, files_in, rows, until
 
-WEIGHTS = b"".join(hashlib.sha256(str(n).encode()).digest() for n in range(18 * MB // 32)) + b"tail"
+WEIGHTS = random.Random(18).randbytes(18 * MB) + b"tail"
 BROKEN = (ClientError, ConnectionClosedError, IncompleteReadError, ResponseStreamingError)
 WEYR = Path(sys.executable).with_name("weyr")
 

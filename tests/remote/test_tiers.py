@@ -1,6 +1,6 @@
 """Old objects go to a tier elsewhere and are read as before; nothing is lost on the way, and nothing left behind."""
 
-import hashlib
+import random
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ from weyr.gateway.s3.remote.place import Place
 
 MB = 2**20
 WAIT_S = 60.0
-LARGE = b"".join(hashlib.sha256(str(n).encode()).digest() for n in range(40 * MB // 32)) + b"tail"
+LARGE = random.Random(40).randbytes(40 * MB) + b"tail"
 NOW = {"Status": "Enabled", "Filter": {"Prefix": ""}, "Transitions": [{"Days": 0, "StorageClass": "COLD"}]}
 
 
