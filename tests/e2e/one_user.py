@@ -32,13 +32,18 @@ PAUSE = threading.Event()
 WITHIN_S = 60.0
 """Only bounds a hang: what is waited for here takes a few seconds, on two slow cores with neighbours up to thirty."""
 
+LOOK_S_MAX = 0.1
+"""The longest pause between two looks."""
+
 
 def until(question: Callable[[], T], what: str, within_s: float = WITHIN_S) -> T:
     """The first answer that is true; fails, saying what was waited for, once the time is up."""
-    deadline = time.monotonic() + within_s
+    began = time.monotonic()
     while not (answer := question()):
-        assert time.monotonic() < deadline, f"waited {within_s:g} s in vain: {what}; last answer {answer!r}"
-        PAUSE.wait(0.02)
+        waited_s = time.monotonic() - began
+        assert waited_s < within_s, f"waited {within_s:g} s in vain: {what}; last answer {answer!r}"
+        # Each look takes the server some milliseconds: while something takes long they would be what it does most.
+        PAUSE.wait(min(0.02 + waited_s / 20, LOOK_S_MAX))
     return answer
 
 

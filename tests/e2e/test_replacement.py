@@ -13,6 +13,8 @@ from stacks import serving
 from tritonclient.utils import InferenceServerException
 
 CALLERS = 3
+PACE_S = 0.01
+"""Between two requests of a caller: some hundred a second are in flight at any moment of the change."""
 GRPC = "    grpc: true\n"
 INPUT = {"inputs": [{"name": "input", "shape": [1, 2], "datatype": "FP64", "data": [0.0, 1.0]}]}
 
@@ -57,7 +59,7 @@ def call(
 ) -> None:
     """Asks the endpoint again and again, and counts its answers by status and version."""
     host, _, path = url.removeprefix("http://").partition("/")
-    while not is_over.is_set():
+    while not is_over.wait(PACE_S):
         try:
             status, text = user.request("POST", f"/{path}/v2/models/sorter/infer", INPUT, at=f"http://{host}")
         except OSError as e:
@@ -74,7 +76,7 @@ def call_over_grpc(
     tensor = triton.InferInput("input", [1, 2], "FP64")
     tensor.set_data_from_numpy(np.array([[0.0, 1.0]]))
     with triton.InferenceServerClient(address) as client:
-        while not is_over.is_set():
+        while not is_over.wait(PACE_S):
             try:
                 given = client.infer("sorter", [tensor], headers={"authorization": f"Bearer {token}"})
             except InferenceServerException as e:

@@ -39,7 +39,7 @@ class Kept:
 class _Loop:
     """A thread that does the same again and again until it is told to end."""
 
-    pause_s = 0.03
+    pause_s = 0.1
 
     def __init__(self) -> None:
         self._is_over = threading.Event()
@@ -118,7 +118,7 @@ class Writer(_Loop):
 class Reader(_Loop):
     """Asks the endpoint to read forty images. Answers must be right, and the same each time."""
 
-    pause_s = 0.1
+    pause_s = 0.2
 
     def __init__(self, user: User, killed_at: Callable[[], float]) -> None:
         """`killed_at` tells when something in the way of a question was killed last; 0 for never."""
