@@ -90,9 +90,9 @@ MUTATIONS = {
         {"nothing is left at the engine"}, after(broken.late_services, broken.NeverSweeps), trouble=LATE
     ),
     "an engine ignores generations": Mutation(
-        {"an older generation over a newer"}, after(broken.ignoring_generations), trouble=REORDERS
+        {"an older generation over a newer"}, after(broken.ignoring_generations), first=9, trouble=REORDERS
     ),
-    "an engine takes a start after its release": Mutation({UNMETERED, TWICE}, after(broken.out_of_order), first=19),
+    "an engine takes a start after its release": Mutation({UNMETERED, TWICE}, after(broken.out_of_order), first=52),
     "a silent node's tasks are said to be absent": Mutation(
         {FORGOTTEN, TWICE}, after(broken.giving_up_nodes), trouble=VANISHING
     ),
@@ -113,12 +113,14 @@ MUTATIONS = {
     "an ended task keeps its room": Mutation(
         {"every stack settles"}, partial(SimWorld, scheduler=broken.KeepsRoomOfTheEnded), first=2, trouble=CROWDED
     ),
-    "a job made anew counts from one": Mutation({"an attempt's id used twice"}, kinds=broken.forgetting_numbers()),
+    "a job made anew counts from one": Mutation(
+        {"an attempt's id used twice"}, kinds=broken.forgetting_numbers(), first=5
+    ),
     "an attempt's number is used again": Mutation(
         {BACKWARDS}, kinds=broken.with_job(KINDS, broken.reusing_attempts)
     ),
     "the next attempt does not wait": Mutation(
-        {TWICE, "every stack settles", "every deletion completes"}, kinds=broken.with_job(KINDS, broken.hasty)
+        {TWICE, "every stack settles", "every deletion completes"}, kinds=broken.with_job(KINDS, broken.hasty), first=2
     ),
 }  # fmt: skip
 
