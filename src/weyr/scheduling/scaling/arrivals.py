@@ -169,11 +169,34 @@ def period_of(steps: list[float]) -> int:
     if variance < 1e-6:
         return 0
     best, found = LIKENESS_MIN, 0
+    products = _products(offs, count // 2)
     for lag in range(STEPS_SHORTEST, count // 2 + 1):
-        likeness = sum(map(mul, offs, offs[lag:])) / (count - lag) / variance
+        likeness = products[lag] / (count - lag) / variance
         if likeness > best + 0.02:
             best, found = likeness, lag
     return found
+
+
+def _products(offs: list[float], lag_max: int) -> list[float]:
+    """For each lag, each step times the one so many steps later, added up.
+
+    Long ticks are many steps of one mean. Between the jumps of such a row these sums run along straight lines, so that
+    they follow from the jumps alone: at each lag they bend by what the jumps that are so far apart come to.
+    """
+    jumps = [(at, after - before) for at, (before, after) in enumerate(pairwise([0.0, *offs, 0.0])) if after != before]
+    if 4 * len(jumps) > len(offs):
+        return [sum(map(mul, offs, offs[lag:])) for lag in range(lag_max + 1)]
+    bends = [0.0] * (lag_max + 1)
+    for place, (at, jump) in enumerate(jumps):
+        for later, other in jumps[place:]:
+            if later - at > lag_max:
+                break
+            bends[later - at] += jump * other
+    products = [sum(off * off for off in offs)]
+    products.append(products[0] - bends[0] / 2)
+    for lag in range(1, lag_max):
+        products.append(2 * products[lag] - products[lag - 1] - bends[lag])
+    return products
 
 
 def _cases(root: float, missed: list[float], tick_s: float) -> list[Case]:
