@@ -30,6 +30,7 @@ class Recording(Ground):
             memory = row.memory  # as most looks leave it: writing the text anew takes longer than the look
         else:
             memory = to_json(kind.memory, decision.memory)
+            self._parsed.keep(row.ref, kind.memory, memory, decision.memory)
         self._take_on(writes, row, decision, memory, now)
 
     def _take_on(self, writes: Writes, row: ObjectRow, decision: Decision[Any], memory: str | None, now: float) -> None:

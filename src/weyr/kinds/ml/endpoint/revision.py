@@ -2,7 +2,6 @@
 that make a replica what it is. Pure."""
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,7 +9,7 @@ from weyr.core.capability import TaskBody
 from weyr.core.decision import Need
 from weyr.core.ref import Ref
 from weyr.core.schema import Reference
-from weyr.kinds.ml.endpoint.spec import IN_PLACE, EndpointSpec
+from weyr.kinds.ml.endpoint.spec import EndpointSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +62,12 @@ class Revision:
 
 
 def key_of(spec: EndpointSpec, targets: Sequence[Target]) -> str:
-    plain = spec.model_dump(mode="json", exclude=set(IN_PLACE), exclude_defaults=True)
     files = " ".join(
         f"{target.local_name} {target.version} {target.source}{' only data' if target.only_data else ''}"
         f"{' ' if target.seal else ''}{target.seal}"
         for target in targets
     )
-    return hashlib.sha256(f"{json.dumps(plain, sort_keys=True)} {files}".encode()).hexdigest()[:12]
+    return hashlib.sha256(f"{spec.replica_text} {files}".encode()).hexdigest()[:12]
 
 
 def name_of(targets: Sequence[Target], generation: int) -> str:

@@ -9,7 +9,6 @@ from weyr.core.capability import Capability
 from weyr.core.decision import Ensure, Release
 from weyr.core.demand import slots_of
 from weyr.core.routes import RouteBody, RouteVersion
-from weyr.kinds.ml.endpoint.fields.limits import route_limits
 from weyr.kinds.ml.endpoint.look import ROUTE, Look
 from weyr.kinds.ml.endpoint.memory import MAIN, NEXT, SHADOW, EndpointMemory, Side
 from weyr.kinds.ml.endpoint.progress import share_of_next
@@ -37,8 +36,7 @@ def ensured_route(look: Look, memory: EndpointMemory) -> Ensure:
     thing = look.view.things.get(ROUTE)
     name = f"{look.want.ref.stack}/{look.want.ref.name}"
     spec, traffic = look.spec, traffic_of(look, memory)
-    limits = route_limits(spec.limits, spec.waiting, spec.timeouts, spec.retries, spec.outliers)
-    wakes_as = _wakes_as(spec)
+    limits, wakes_as = spec.route_limits, _wakes_as(spec)
     slots = slots_of(spec.scale)
     body = RouteBody(
         name, memory.told, spec.hold, traffic, limits, memory.watch, wakes_as, spec.grpc, slots, is_model=True

@@ -1,8 +1,12 @@
 """What may be said of an endpoint. Its parts stand in `fields`."""
 
+import json
+from functools import cached_property
+
+from weyr.core.route_limits import RouteLimits
 from weyr.core.scale_fields import Scale
 from weyr.core.schema import Boolean, Duration, Name, field
-from weyr.kinds.ml.endpoint.fields.limits import CallLimits, Outliers, Repeats, TimeLimits, Waiting
+from weyr.kinds.ml.endpoint.fields.limits import CallLimits, Outliers, Repeats, TimeLimits, Waiting, route_limits
 from weyr.kinds.ml.endpoint.fields.program import ProgramSpec
 from weyr.kinds.ml.endpoint.fields.rollout import Rollout
 from weyr.kinds.ml.endpoint.fields.traffic import Balance, Fallback, Model, Rule, Shadow, Sticky, Variant
@@ -54,3 +58,14 @@ class EndpointSpec(ProgramSpec):
     retries: Repeats = field(Repeats(), description="When a request is sent to another replica.")
     outliers: Outliers = field(Outliers(), description="Which replicas are left alone.")
     watch: Watching = field(Watching(), description="What is noted of requests, beside counts.")
+
+    @cached_property
+    def replica_text(self) -> str:
+        """All that makes a replica what it is, as one text. Every look asks for it: worked out once."""
+        plain = self.model_dump(mode="json", exclude=set(IN_PLACE), exclude_defaults=True)
+        return json.dumps(plain, sort_keys=True)
+
+    @cached_property
+    def route_limits(self) -> RouteLimits:
+        """What the plane is told of limits, which every look tells it: worked out once."""
+        return route_limits(self.limits, self.waiting, self.timeouts, self.retries, self.outliers)

@@ -6,7 +6,7 @@ from weyr.core.decision import View, Want
 from weyr.core.schema import Reference
 from weyr.kinds.ml.endpoint.body import replica_body
 from weyr.kinds.ml.endpoint.look import Look
-from weyr.kinds.ml.endpoint.memory import MAIN, SHADOW, EndpointMemory
+from weyr.kinds.ml.endpoint.memory import MAIN, SHADOW, EndpointMemory, Side
 from weyr.kinds.ml.endpoint.revision import Revision, Target, key_of, name_of
 from weyr.kinds.ml.endpoint.spec import EndpointSpec
 
@@ -24,7 +24,9 @@ def looked(want: Want[EndpointSpec], spec: EndpointSpec, view: View[EndpointMemo
         if missing:
             lacking[name] = ", ".join(missing)
         else:
-            found[name] = _revision(want, spec, view, list(dict.fromkeys(target for target in targets if target)))
+            found[name] = _revision(
+                want, spec, view, memory.side(name), list(dict.fromkeys(target for target in targets if target))
+            )
     return Look(want, spec, view, found | _served_on(memory, lacking), lacking)
 
 
@@ -44,10 +46,13 @@ def serving(spec: EndpointSpec) -> list[str]:
 
 
 def _revision(
-    want: Want[EndpointSpec], spec: EndpointSpec, view: View[EndpointMemory], targets: Sequence[Target]
+    want: Want[EndpointSpec], spec: EndpointSpec, view: View[EndpointMemory], side: Side, targets: Sequence[Target]
 ) -> Revision:
+    key = key_of(spec, targets)
+    if side.revisions and side.wanted.key == key:
+        return side.wanted  # it stays as it was begun, however the file reads: nothing of it is worked out anew
     body = replica_body(want.ref, spec, targets, view.needs, want.folder)
-    return Revision(key_of(spec, targets), name_of(targets, want.generation), tuple(targets), body)
+    return Revision(key, name_of(targets, want.generation), tuple(targets), body)
 
 
 def _served_on(memory: EndpointMemory, lacking: dict[str, str]) -> dict[str, Revision]:
