@@ -15,6 +15,7 @@ on a quiet machine; a stack that fails says why, the others go on, and the exit 
 import argparse
 import json
 import os
+import signal
 import sys
 import time
 from datetime import UTC, datetime
@@ -60,6 +61,8 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="a line of JSON for each stack")
     options = parser.parse_args()
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    # Whoever stops it finds nothing left running: what is up is taken down first.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     chosen = [name for name in options.only.split(",") if name]
     if unknown := set(chosen) - {stack.name for stack in STACKS}:
         parser.error(f"there is no {', '.join(sorted(unknown))}; known: {', '.join(stack.name for stack in STACKS)}")

@@ -1,6 +1,7 @@
 """What is counted of one version? Integer additions while requests pass, a frozen value when somebody asks."""
 
 import bisect
+from collections import defaultdict
 
 from weyr.core.routes import LATENCY_BUCKETS_S, ShadowCounts, VersionCounts
 from weyr.core.work_times import class_of, told
@@ -26,7 +27,7 @@ class Counts:
         self.latency_squares = 0.0
         self.worked = 0
         self.worked_s = 0.0
-        self.work: dict[int, int] = {}
+        self.work: defaultdict[int, int] = defaultdict(int)
         self.outcomes = 0
         self.outcome_sum = 0.0
         self.outcome_squares = 0.0
@@ -46,8 +47,7 @@ class Counts:
     def worked_on(self, took_s: float) -> None:
         """A replica worked on a request for so long."""
         self.worked_s += took_s
-        place = class_of(took_s)
-        self.work[place] = self.work.get(place, 0) + 1
+        self.work[class_of(took_s)] += 1
 
     def reported(self, value: float) -> None:
         """A caller said what came of an answer."""
