@@ -51,7 +51,7 @@ def compared(stack: Stack, times: int, seeds: int) -> Row:
         folder = Path(name)
         stack = stack.made(stack, folder)
         user = User(folder / "home")
-        with _up(user, stack):
+        with _down(user, stack):
             measured = _measured(user, stack)
             told = _rehearsed(user, stack, measured, folder, seeds)
         row = Row(stack, told)
@@ -61,12 +61,6 @@ def compared(stack: Stack, times: int, seeds: int) -> Row:
             with _down(other, stack):
                 row.reals.append(_run(other, stack, measured))
     return row
-
-
-@contextlib.contextmanager
-def _up(user: User, stack: Stack) -> Any:
-    with _down(user, stack):
-        yield
 
 
 @contextlib.contextmanager

@@ -101,6 +101,9 @@ def with_torch(stack: Stack, folder: Path) -> Stack:
 STACKS = (
     Stack("naps", "four jobs of 20 s, room for two", "bench/honest/naps.yaml", 60.0),
     Stack(
+        "taken", "20 s on spot, its node is taken away half-way", "bench/honest/taken", 45.0, trains=True, is_taken=True
+    ),
+    Stack(
         "sleepy", "sleeps and wakes", "examples/sleepy", 90.0, "endpoint/clock", "/sleepy/clock/", gap_s=8.0,
         before=(0.0, 1.0, 8.0, 9.0, 16.0, 17.0),
     ),

@@ -16,7 +16,7 @@ from honest_stacks import ROOT, Stack
 
 from weyr.cli.connect import reader
 
-MOST_S = 300.0
+MOST_S = 900.0
 PICTURE = b"P6 64 64 255\n" + bytes(range(256)) * 48
 """A picture of 64 by 64 dots."""
 

@@ -78,7 +78,9 @@ def main() -> None:
         options.markdown.write_text(page_with(options.markdown.read_text(), rows, minutes))
     problems = [problem for row in rows for problem in problems_of(row)]
     far = [row.stack.name for row in rows if not row.why_not and abs(cost_off(row) or 0.0) > AIM]
-    print(f"{minutes:.1f} minutes. Further off in cost than {AIM:.0%}: {', '.join(far) or 'none'}.", file=sys.stderr)
+    count = sum(not row.why_not for row in rows)
+    far_text = ", ".join(far) or "none"
+    print(f"{minutes:.1f} minutes, {count} compared. Further off in cost than {AIM:.0%}: {far_text}.", file=sys.stderr)
     for problem in problems:
         print(problem, file=sys.stderr)
     sys.exit(1 if any(row.why_not for row in rows) else 0)

@@ -60,6 +60,16 @@ def test_a_run_that_finds_no_room_waits_for_it(folder: Path) -> None:
     assert 540 <= train["queued_p99_s"] <= 550
 
 
+def test_a_run_that_the_plan_begins_is_told_of(folder: Path) -> None:
+    """A job that arrivals do not name runs once: how long that took is as much worth knowing."""
+    out = rehearse(
+        folder, JOB % ", array: 3, expected_duration: 5m", Arrivals(), Setting(HOUR_S, room=Room(4, 8 << 30))
+    )
+    train = out["jobs"]["train"]
+    assert (train["asked"], train["done"]) == (1, 1)
+    assert 600 <= train["took_mean_s"] <= 610, "two of them at once, and then the third"
+
+
 def test_a_reclaimed_run_goes_on_from_its_checkpoint(folder: Path) -> None:
     """What was saved is not lost: an interruption costs what came since, and the wait for the next spot node."""
     text = JOB % ", spot: true, checkpoint: {bucket: lake, every: 1m}" + "buckets: {lake: {}}\n"

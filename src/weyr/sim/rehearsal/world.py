@@ -150,6 +150,14 @@ class Rehearsal:
                 self.engine.secrets.put(ThingId(ref))
             elif ref.kind == "model":
                 self._stock(ref)
+            elif ref.kind == "job" and not self._is_asked(ref):
+                self._note_run(ref, now)
+
+    def _note_run(self, job: Ref, now: float) -> None:
+        """One that the plan itself begins is told of as those are that somebody asks for."""
+        spec: Any = self.stack.objects[job].spec
+        if spec.schedule is None:
+            self.runs[job], self._runs_left[job] = Run(job, job.name, now, self._takes_s(job)), now
 
     def _stock(self, model: Ref) -> None:
         """A model that no job of the stack makes has a version already; one without a gate is moved by hand."""
