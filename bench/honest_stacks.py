@@ -31,7 +31,8 @@ class Stack:
     did. `before` are the moments at which it is asked beforehand. Without `asked` there are its jobs alone.
 
     `made` gives the stack as it is brought up, perhaps a copy in a folder. Where it is `uploaded` to, that asks.
-    `is_taken`: the node of its job goes when half of what it took is over.
+    What `sleeps` has a cold start in half of what it is asked beforehand. `is_taken`: the node of its job goes when half
+    of what it took is over.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Stack:
     gap_s: float = 1.0
     before: tuple[float, ...] = ()
     trains: bool = False
+    sleeps: bool = False
     uploaded: bool = False
     is_taken: bool = False
     times: int = 1
@@ -99,36 +101,36 @@ def with_torch(stack: Stack, folder: Path) -> Stack:
 
 
 STACKS = (
-    Stack("naps", "four jobs of 20 s, room for two", "bench/honest/naps.yaml", 60.0),
+    Stack("naps", "four jobs of 20 s, room for two", "bench/honest/naps.yaml", 45.0),
     Stack(
         "taken", "20 s on spot, its node is taken away half-way", "bench/honest/taken", 45.0, trains=True, is_taken=True
     ),
     Stack(
-        "sleepy", "sleeps and wakes", "examples/sleepy", 90.0, "endpoint/clock", "/sleepy/clock/", gap_s=8.0,
-        before=(0.0, 1.0, 8.0, 9.0, 16.0, 17.0),
+        "sleepy", "sleeps and wakes", "examples/sleepy", 70.0, "endpoint/clock", "/sleepy/clock/", gap_s=8.0,
+        before=(0.0, 1.0, 8.0, 9.0, 16.0, 17.0), sleeps=True,
     ),
     Stack(
-        "line", "two slots of 0.2 s a replica, one to three", "bench/honest/line", 120.0, "endpoint/two", "/line/two/",
-        gap_s=0.13, before=steadily(0.2), times=3,
+        "line", "two slots of 0.2 s a replica, one to three", "bench/honest/line", 90.0, "endpoint/two", "/line/two/",
+        gap_s=0.13, before=steadily(0.2), times=2,
     ),
     Stack(
-        "canary", "one replica", "examples/canary", 60.0, "endpoint/greeter", "/canary/greeter/", gap_s=0.2,
+        "canary", "one replica", "examples/canary", 45.0, "endpoint/greeter", "/canary/greeter/", gap_s=0.2,
         before=steadily(0.1),
     ),
     Stack(
-        "llm-shaped", "one replica, chats", "examples/llm-shaped", 60.0, "endpoint/chat",
+        "llm-shaped", "one replica, chats", "examples/llm-shaped", 45.0, "endpoint/chat",
         "/llm-shaped/chat/v1/chat/completions", json.dumps(CHAT).encode(), gap_s=1.0, before=steadily(0.7),
     ),
     Stack(
-        "digits", "trains, registers, answers", "examples/digits", 40.0, "endpoint/digits", "/digits/digits/predict",
+        "digits", "trains, registers, answers", "examples/digits", 30.0, "endpoint/digits", "/digits/digits/predict",
         json.dumps({"instances": [[0.0] * 64]}).encode(), gap_s=0.5, before=steadily(0.5), trains=True, made=in_little,
     ),
     Stack(
-        "uploads", "a function on every upload", "examples/uploads", 60.0, "function/thumb", gap_s=2.0,
-        before=steadily(1.0, 25.0), uploaded=True,
+        "uploads", "a function on every upload", "examples/uploads", 45.0, "function/thumb", gap_s=2.0,
+        before=steadily(0.8, 24.0), uploaded=True,
     ),
     Stack(
-        "embeddings", "registers a model of 90 MB, turns sentences into vectors", "examples/embeddings", 40.0,
+        "embeddings", "registers a model of 90 MB, turns sentences into vectors", "examples/embeddings", 30.0,
         "endpoint/minilm", "/embeddings/minilm/v1/embeddings", json.dumps(TEXTS).encode(), gap_s=0.7,
         before=steadily(0.7), trains=True, made=with_the_model,
     ),

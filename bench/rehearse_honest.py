@@ -54,7 +54,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help="only these stacks, with commas")
     parser.add_argument(
-        "--times", type=int, default=0, help="how often each is really run (3 of line, 1 of the others)"
+        "--times", type=int, default=0, help="how often each is really run (2 of line, 1 of the others)"
     )
     parser.add_argument("--seeds", type=int, default=10, help="with how many it is rehearsed")
     parser.add_argument("--markdown", type=Path, help="a page that has a place for the table")

@@ -20,6 +20,8 @@ KEPT = 5_000.0
 """Above so many all count half: what a release last month took is outweighed within a day of some use."""
 SAVE_S = 60.0
 FIRST_SAVE_S = 10.0
+FIRST_SAVES = 12
+"""The first times it is stored more often: who has just brought something up wants to know what it takes."""
 AGAIN_S = 6 * HOUR_S
 """What nobody stores for a day is forgotten by the store, and a weekend without requests is no reason for that."""
 
@@ -70,6 +72,7 @@ class WorkLearnt:
 
     _known: dict[Ref, Work] = field(default_factory=dict)
     _save_at: float = 0.0
+    _saves: int = 0
 
     def hear(self, ref: Ref, things: Mapping[str, Thing], stored: Mapping[str, str]) -> None:
         """Takes what the things of an object count, as seen now. `stored` is what an earlier process had learnt, as
@@ -87,12 +90,13 @@ class WorkLearnt:
         self._known.pop(ref, None)
 
     def unsaved(self, now: float) -> Iterator[tuple[str, str]]:
-        """What is news since it was stored last, at most once a minute."""
+        """What is news since it was stored last, once a minute."""
         if self._save_at == 0.0 or self._save_at - now > SAVE_S:
             self._save_at = now + FIRST_SAVE_S
         if not self._known or now < self._save_at:
             return
-        self._save_at = now + SAVE_S
+        self._saves += 1
+        self._save_at = now + (FIRST_SAVE_S if self._saves < FIRST_SAVES else SAVE_S)
         for ref, work in self._known.items():
             if work.count and (work.is_news or now - work.saved_at > AGAIN_S):
                 work.is_news, work.saved_at = False, now
