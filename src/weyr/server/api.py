@@ -275,6 +275,21 @@ ACCESS = (
         refusals=(_BAD_BODY,),
     ),
     ApiRoute(
+        "GET", "/v1/tokens", "list_tokens", Tag.ACCESS, "List tokens",
+        "Who has one and what it may do, never the token.", response="Tokens",
+    ),
+    ApiRoute(
+        "PUT", "/v1/tokens/{name}", "put_token", Tag.ACCESS, "Give a token",
+        "A new token for a person or a program, which is in no later answer; one that there was ends. Who gives it has "
+        "the right access:write, and gives no more than he may himself.",
+        params=(_path("name", "Whose it is.", "ann"),), request="Grants", response="Token", grant="access:write",
+        refusals=(_BAD_BODY,),
+    ),
+    ApiRoute(
+        "DELETE", "/v1/tokens/{name}", "delete_token", Tag.ACCESS, "Revoke a token",
+        params=(_path("name", "Whose it is.", "ann"),), response="Done", grant="access:write", refusals=(_NO_SUCH,),
+    ),
+    ApiRoute(
         "GET", "/v1/audit", "list_audit", Tag.ACCESS, "Read the audit trail",
         "Who was refused what, by which process, newest last.",
         params=(Param("limit", "At most so many, the newest.", type="integer", default=200),), response="Audit",

@@ -29,6 +29,7 @@ from weyr.server.reference import page
 from weyr.server.routes import Handler, starlette_routes
 from weyr.server.service import Service
 from weyr.server.story import story_handlers
+from weyr.server.tokens import token_handlers
 from weyr.server.troubles import TROUBLES, Troubled
 from weyr.server.visits import visit_handlers
 
@@ -39,7 +40,7 @@ def build_app(service: Service, is_offline: bool = False) -> Starlette:
     """The application over an opened data folder. Offline, whoever can read the folder is its administrator."""
     handlers = {**service_handlers(service), **story_handlers(service), **visit_handlers(service)}
     handlers |= {**money_handlers(service), **_server_handlers(service)}
-    handlers |= bookkeeping_handlers(service)
+    handlers |= {**bookkeeping_handlers(service), **token_handlers(service)}
     grants = {route.handler: route.grant for route in API}
     table = {name: guarded(handler, grants.get(name, ""), service.refuse) for name, handler in handlers.items()}
 

@@ -11,6 +11,7 @@ _SAVING = {
     "by_hand": "", "loses": "", "wake": "",
 }  # fmt: skip
 
+_TOKEN = {"name": "ann", "grants": ["api:read:*", "budget:limit:team/vision"]}
 _TEAM = {"name": "vision", "members": ["ann", "bob"]}
 
 _UNIT = {
@@ -26,6 +27,18 @@ MONEY_SCHEMAS: dict[str, Schema] = {
     "Teams": record("Every team.", {"teams": listed(of("Team"))}, {"teams": [_TEAM]}),
     "Team": record("A team and who is of it.", {"name": TEXT, "members": listed(TEXT)}, _TEAM),
     "TeamMembers": record("Who a team is.", {"members": listed(TEXT)}, {"members": ["ann", "bob"]}),
+    "Grants": record(
+        "What a token may do.",
+        {"grants": listed(TEXT, "Such as budget:limit:team/vision; a trailing * stands for any rest.")},
+        {"grants": _TOKEN["grants"]},
+    ),
+    "Token": record(
+        "A token that was given.",
+        {"name": TEXT, "grants": listed(TEXT), "token": told(TEXT, "Only its hash is kept.")},
+        {**_TOKEN, "token": "weyr_..."},
+    ),
+    "Tokens": record("Who has a token.", {"tokens": listed(of("TokenHolder"))}, {"tokens": [_TOKEN]}),
+    "TokenHolder": record("Somebody who has one.", {"name": TEXT, "grants": listed(TEXT)}, _TOKEN),
     "Advice": record(
         "What could be spent less.",
         {
