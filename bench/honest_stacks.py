@@ -31,8 +31,8 @@ class Stack:
     did. `before` are the moments at which it is asked beforehand. Without `asked` there are its jobs alone.
 
     `made` gives the stack as it is brought up, perhaps a copy in a folder. Where it is `uploaded` to, that asks.
-    What `sleeps` has a cold start in half of what it is asked beforehand. `is_taken`: the node of its job goes when half
-    of what it took is over.
+    What `sleeps` has a cold start in half of what it is asked beforehand. `is_taken`: the node of its job goes after
+    half of what it took.
     """
 
     name: str
