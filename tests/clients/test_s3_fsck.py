@@ -82,6 +82,10 @@ BOOKKEEPING: dict[str, tuple[str, str]] = {
     "a count that is too low": ("UPDATE blobs SET refs = refs - 1 WHERE refs > 1", "count"),
     "a bucket's objects": ("UPDATE buckets SET objects = objects + 7 WHERE name = 'lake'", "counter"),
     "a bucket's bytes": ("UPDATE buckets SET size_bytes = 0 WHERE name = 'versions'", "counter"),
+    "what is of a class": (
+        "INSERT INTO classes (bucket, class, objects, size_bytes, reads) SELECT id, 'COLD', 3, 9, 7 FROM buckets",
+        "counter",
+    ),
     "a part of no upload": ("DELETE FROM uploads", "homeless"),
     "a bucket that is gone": ("DELETE FROM buckets WHERE name = 'versions'", "homeless"),
     "a blob that is not counted": ("DELETE FROM blobs WHERE data IS NULL AND refs = 2", "uncounted"),

@@ -133,6 +133,34 @@ def test_buckets_hold_and_send_what_arrivals_say(folder: Path) -> None:
     assert longer["bucket/lake"] - requests == pytest.approx(23 / 12 * (cost["bucket/lake"] - requests), rel=0.06)
 
 
+def test_rules_move_what_is_old_enough_to_its_tier(folder: Path) -> None:
+    """Three quarters of a day at half of the price, and the moves paid for; what ends before it would move never does.
+    What is small stays, as at the real plane."""
+    tiers = "tiers: {standard_ia: /slow, glacier_ir: /tape}"
+    rules = "{move_after: 6h, to: standard_ia}, {move_after: 12h, to: glacier_ir}, {expire_after: 18h}"
+    text = f"buckets: {{lake: {{{tiers}, lifecycle: [{rules}]}}, small: {{{tiers}, lifecycle: [{rules}]}}}}\n"
+    known = list(names_of(["bucket/lake", "bucket/small"]))
+    trace = "at,object,count,over,size\n0,bucket/lake,1000,1m,1GB\n0,bucket/small,1000,1m,1KB\n"
+    arrivals = read_trace(f"{trace}8h,bucket/lake,500,1m,1GB\n", "t.csv", known, {})
+
+    at_ten = rehearse(folder, text, arrivals, Setting(10.0 * HOUR_S))["storage"]["bucket/lake"]
+    out = rehearse(folder, text, arrivals, Setting(24.0 * HOUR_S, seed=2))
+    unmoved = rehearse(folder, text.replace("6h", "7d").replace("12h", "8d"), arrivals, Setting(24.0 * HOUR_S, seed=3))
+
+    assert (at_ten["standard_ia_bytes"], at_ten["glacier_ir_bytes"]) == (1000 * 10**9, 0)
+    lake = out["storage"]["bucket/lake"]
+    assert (lake["stored_bytes"], lake["standard_ia_bytes"], lake["glacier_ir_bytes"]) == (500 * 10**9, 0, 500 * 10**9)
+    assert out["storage"]["bucket/small"]["glacier_ir_bytes"] == 0
+    hours = {"standard": 9_000 * 1e9, "standard_ia": 9_000 * 1e9, "glacier_ir": (6_000 + 2_000) * 1e9}
+    rates = {"standard": 0.023, "standard_ia": 0.0125, "glacier_ir": 0.004}
+    stored = sum(hours[name] * rates[name] for name in hours) / 2**30 / 730
+    asked = 1500 * (0.005 + 0.01 + 0.02) / 1000
+    assert out["cost"]["by_object_micros"]["bucket/lake"] / 1e6 == pytest.approx(stored + asked, rel=0.02)
+    assert unmoved["cost"]["by_object_micros"]["bucket/lake"] / 1e6 == pytest.approx(
+        (18_000 + 8_000) * 1e9 * 0.023 / 2**30 / 730 + 1500 * 0.005 / 1000, rel=0.02
+    )
+
+
 def test_a_bucket_that_is_asked_without_a_size_is_told() -> None:
     """A rehearsal of empty objects would cost nothing."""
     with pytest.raises(UserError, match="size"):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -33,13 +34,33 @@ on: local
 buckets:
   lake:
   logs:
+  runs: {tiers: {standard_ia: /mnt/slow, glacier_ir: /mnt/tape}}
 usage:
   bucket/lake: {stored: 60TiB, egress: 70GiB}
+  bucket/runs:
+    stored: 5GiB
+    stored_standard_ia: 7TiB
+    moved_standard_ia: 8030
+    reads_standard_ia: 1000100
+    retrieved_standard_ia: 730GiB
+    stored_glacier_ir: 90TiB
+    writes_glacier_ir: 803
+    retrieved_glacier_ir: 1460GiB
   bucket/logs: {stored: 3GiB, reads: 21900000, egress: 11TiB}
 """
 MONTH = {
     "lake": {STORAGE: 60 * 2**40, EGRESS_FAR: 70 * 2**30},
     "logs": {STORAGE: 3 * 2**30, REQUESTS_READ: 21_900_000, EGRESS_FAR: 11 * 2**40},
+    "runs": {
+        STORAGE: 5 * 2**30,
+        "storage.standard_ia": 7 * 2**40,
+        "requests.move.standard_ia": 8030,
+        "requests.read.standard_ia": 1_000_100,
+        "retrieval.standard_ia": 730 * 2**30,
+        "storage.glacier_ir": 90 * 2**40,
+        "requests.write.glacier_ir": 803,
+        "retrieval.glacier_ir": 1460 * 2**30,
+    },
 }
 
 
@@ -60,7 +81,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 
 def _seen(sku: str, amount: int, hour: int) -> Usage:
-    if sku == STORAGE:
+    if sku.startswith("storage."):
         return Usage("bucket", sku, amount, since=None)
     return Usage("bucket", sku, amount * hour // HOURS, since=DECEMBER)
 
@@ -71,7 +92,8 @@ def plan_of(text: str, known: Callable[[Stack], Known]) -> Plan:
 
 
 def test_a_month_of_tiers_is_billed_as_it_was_planned(ledger: Ledger) -> None:
-    """One price is behind both: storage that passes 50 TB, egress that passes its free part and then 10 TB, requests.
+    """One price is behind both: storage that passes 50 TB, egress that passes its free part and then 10 TB, requests;
+    and by class what is stored, asked, moved there and read.
 
     Which bucket has the free part is a matter of who sent first; what both pay is not.
     """
@@ -80,7 +102,17 @@ def test_a_month_of_tiers_is_billed_as_it_was_planned(ledger: Ledger) -> None:
     bill = ledger.cost("busy", By.OBJECT, END)
 
     assert plan.after.micros == bill.total_micros > 2_000 * 10**6
-    assert all("free" in " ".join(cost.notes) for cost in plan.costs)
+    by_name = {cost.ref.name: " ".join(cost.notes) for cost in plan.costs}
+    assert "free" in by_name["lake"]
+    assert "free" in by_name["logs"]
+    assert "AWS bills each object for 90 days and as 128 KiB at least" in by_name["runs"]
+    told = {row.key: row.micros for row in ledger.cost("busy", By.SKU, END).rows}
+    for sku, usd in (
+        ("storage.glacier_ir", "368.64"),
+        ("retrieval.standard_ia", "7.30"),
+        ("storage.standard_ia", "89.60"),
+    ):
+        assert told[sku] == int(Decimal(usd) * 10**6), sku
 
 
 def test_the_next_plan_reckons_with_what_its_own_meters_counted(ledger: Ledger) -> None:
@@ -92,6 +124,8 @@ def test_the_next_plan_reckons_with_what_its_own_meters_counted(ledger: Ledger) 
     assert "egress 70 GiB measured (over 30d10h)" in told
     assert "reads 21,900,000 measured (over 30d10h)" in told
     assert "stored 60 TiB measured (now)" in told
+    assert "stored_glacier_ir 90 TiB measured (now)" in told
+    assert "retrieved_standard_ia 730 GiB measured (over 30d10h)" in told
     assert plan.after.micros == ledger.cost("busy", By.OBJECT, END).total_micros
 
 

@@ -64,10 +64,17 @@ def _jobs(jobs: Plain) -> str:
 
 def _storage(storage: Plain) -> str:
     rows = [
-        [name, _count(of["writes"]), _count(of["reads"]), _size(of["egress_bytes"]), _size(of["stored_bytes"])]
+        [name, _count(of["writes"]), _count(of["reads"]), _size(of["egress_bytes"]), _held(of)]
         for name, of in storage.items()
     ]
     return table(["bucket", "writes", "reads", "sent elsewhere", "at the end"], rows, RIGHT)
+
+
+def _held(of: Plain) -> str:
+    """What a bucket holds at the end, and how much of it is of which class."""
+    classes = [name for name in of if name.endswith("_bytes") and name not in ("egress_bytes", "stored_bytes")]
+    parts = [f"{_size(of[name])} {name.removesuffix('_bytes')}" for name in classes if _mean(of[name])]
+    return _size(of["stored_bytes"]) + (f" ({', '.join(parts)})" if parts else "")
 
 
 def _interruptions(of: Plain) -> str:

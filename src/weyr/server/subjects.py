@@ -206,8 +206,9 @@ def _stored(
         if not any(prefix.startswith(begin) for begin in ended) and _is_over(world, ref.stack, prefix)
     }
     use = facts.use
-    reads, since_ms = (use.reads, ms(use.since)) if use else (None, 0)
-    return Stored(facts.size_bytes, tuple(sorted(named_by)), reads, since_ms, tuple(written), over)
+    reads, since_ms = (use.reads + sum(one.reads for one in facts.classes), ms(use.since)) if use else (None, 0)
+    tiers = tuple(name.lower() for name, _url in facts.tiers)
+    return Stored(facts.size_bytes, tuple(sorted(named_by)), reads, since_ms, tuple(written), over, tiers)
 
 
 def _is_over(world: World, stack: str, prefix: str) -> bool:

@@ -235,6 +235,18 @@ def test_old_checkpoints_get_a_rule_beside_those_there_are_and_are_never_ended_u
     assert saving.loses
 
 
+def test_old_checkpoints_of_a_bucket_with_a_colder_tier_may_go_there_instead() -> None:
+    """Who does not want to delete them is told what keeping them cheaply saves; what has no price is no offer."""
+    left = {"checkpoints/old/": Left(500 * GIB, hours_before(24 * 60))}
+    told = {
+        tiers: only(subject("bucket", "lake", stored=Stored(900 * GIB, old_checkpoints=left, tiers=tiers))).detail
+        for tiers in ((), ("cold",), ("standard_ia", "glacier_ir"))
+    }
+
+    assert [("would save" in detail) for detail in told.values()] == [False, False, True]
+    assert "moves them to glacier_ir (move_after: 30d, to: glacier_ir) would save 83 %" in [*told.values()][2]
+
+
 def test_a_bucket_that_nobody_names_or_reads_is_told_and_never_removed() -> None:
     """It may be somebody's only copy."""
     stored = Stored(900 * GIB, reads=0, since_ms=hours_before(24 * 40))

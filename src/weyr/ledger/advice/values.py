@@ -155,7 +155,7 @@ class Pool:
 @dataclass(frozen=True, slots=True)
 class Stored:
     """A bucket. `read_bytes`... what was asked of it since `since_ms`; None: nobody counts. `named_by` are the objects
-    that name it. `old_checkpoints` are what jobs that are over have left there, by their prefix."""
+    that name it. `old_checkpoints` are what jobs that are over left there, by their prefix. `tiers` are its own."""
 
     size_bytes: int
     named_by: tuple[Ref, ...] = ()
@@ -163,6 +163,7 @@ class Stored:
     since_ms: int = 0
     rules: tuple[Plain, ...] = ()
     old_checkpoints: Mapping[str, "Left"] = field(default_factory=dict)
+    tiers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from weyr.ledger.entries import Entry
 from weyr.ledger.focus.columns import COLUMNS, Column, Format, Type, columns_of, decimal_text
 from weyr.ledger.focus.csv_text import csv_pieces
 from weyr.ledger.focus.rows import Row, Rows, line_row
-from weyr.ledger.focus.services import priced_in
+from weyr.ledger.focus.services import consumed_in, priced_in
 from weyr.ledger.journal import post
 from weyr.ledger.prices import NODE_MONEY, Catalogue
 from weyr.store.charges import Charge
@@ -225,3 +225,17 @@ def test_a_commitment_is_bought_once_and_costs_where_it_is_used() -> None:
     used = next(row for row in rows if row.get("CommitmentDiscountStatus") == "Used")
     assert (used["SkuId"], used["PricingCategory"], used["PricingQuantity"]) == ("task.cpu", "Committed", "1")
     assert (used["CommitmentDiscountQuantity"], used["CommitmentDiscountUnit"]) == ("0.032384", "USD")
+
+
+def test_storage_classes_have_their_units() -> None:
+    """What is stored of a class is told by the GiB and month, and what is read of it by the GiB."""
+    prices = Catalogue.shipped().book("aws/fargate")
+    units = {
+        sku: (priced_in(sku, prices.prices[sku])[0].unit, priced_in(sku, prices.prices[sku])[1], consumed_in(sku).unit)
+        for sku in ("storage.glacier_ir", "retrieval.glacier_ir", "requests.move.glacier_ir")
+    }
+    assert units == {
+        "storage.glacier_ir": ("GiB-Months", 4_000, "GiB-Hours"),
+        "retrieval.glacier_ir": ("GiB", 30_000, "GiB"),
+        "requests.move.glacier_ir": ("1000 Requests", 20_000, "Requests"),
+    }

@@ -105,8 +105,12 @@ def _moves(store: LedgerStore, connection: Any, ref: Ref, now: float, length_s: 
     over_s = min(length_s, max(1.0, now - meters[WRITES].opened_ms / 1000))
     share = over_s / max(1.0, now - meters[WRITES].opened_ms / 1000)
     count = {sku: meter.counted * share for sku, meter in meters.items()}
-    held = next((meter.quantity for sku, meter in meters.items() if sku.startswith("storage.")), 0) * share
-    writes, reads, far, near = (count.get(sku, 0.0) for sku in (WRITES, READS, FAR, NEAR))
+    held = sum(meter.quantity for sku, meter in meters.items() if sku.startswith("storage.")) * share
+    # What is asked of a storage class has a SKU of its own, which begins as that of all others.
+    writes, reads, far, near = (
+        sum(many for sku, many in count.items() if sku == of or sku.startswith(f"{of}."))
+        for of in (WRITES, READS, FAR, NEAR)
+    )
     far_reads = reads * far / (far + near) if far else 0.0
     found = {"write": (writes, held), "read": (reads - far_reads, near), "egress": (far_reads, far)}
     at_s = length_s - over_s

@@ -1,7 +1,8 @@
 """What do buckets hold and send in a rehearsal? What arrivals write, read and delete, told to the simulated engine.
 
 Contents are counted, not kept: so many objects of so many bytes. A lifecycle rule for the whole bucket deletes what is
-old enough; of one for a prefix nobody knows here what it is about.
+old enough, or moves it to its tier; of one for a prefix nobody knows here what it is about. What is read is taken to be
+STANDARD.
 """
 
 from collections import deque
@@ -11,6 +12,7 @@ from typing import Any
 
 from weyr.core.ref import Ref, ThingId
 from weyr.sim.rehearsal.arrivals import Moved
+from weyr.sim.rehearsal.cooling import Cooling, stages_of
 from weyr.sim.services import SimBuckets
 from weyr.stack.stack import Stack
 
@@ -21,6 +23,7 @@ class _Contents:
 
     moves: Mapping[str, Sequence[Moved]]
     expire_s: float | None
+    cooling: Cooling
     places: dict[str, int] = field(default_factory=dict)
     at_s: float = 0.0
     size_bytes: float = 0.0
@@ -39,6 +42,7 @@ class _Contents:
                 case "write":
                     self.writes += count
                     self.size_bytes, self.objects = self.size_bytes + size_bytes, self.objects + count
+                    self.cooling.came(to_s, count, size_bytes)
                     if self.expire_s is not None and count:
                         self.kept.append((to_s, count, size_bytes))
                 case "delete":
@@ -47,9 +51,11 @@ class _Contents:
                     self.reads, self.near_bytes = self.reads + count, self.near_bytes + size_bytes
                 case "egress":
                     self.reads, self.far_bytes = self.reads + count, self.far_bytes + size_bytes
+        self.cooling.advance(to_s)
         while self.expire_s is not None and self.kept and self.kept[0][0] + self.expire_s <= to_s:
             _, count, size_bytes = self.kept.popleft()
             self._delete(count, size_bytes)
+            self.cooling.gone(size_bytes)
         self.at_s = to_s
 
     def _delete(self, count: float, size_bytes: float) -> None:
@@ -77,10 +83,11 @@ class Storage:
 
     def __init__(self, stack: Stack, moves: Mapping[str, Mapping[str, Sequence[Moved]]], buckets: SimBuckets) -> None:
         self._buckets = buckets
-        self._contents = {
-            Ref(stack.name, "bucket", name.partition("/")[2]): _Contents(verbs, _expire_s(stack, name))
-            for name, verbs in sorted(moves.items())
-        }
+        self._contents: dict[Ref, _Contents] = {}
+        for name, verbs in sorted(moves.items()):
+            ref, expire_s = Ref(stack.name, "bucket", name.partition("/")[2]), _expire_s(stack, name)
+            self._contents[ref] = _Contents(verbs, expire_s, Cooling(stages_of(stack, ref, expire_s)))
+        self._moved: dict[Ref, dict[str, int]] = {}
         self._told: dict[Ref, tuple[int, int, int, int]] = {}
 
     def advance(self, to_s: float) -> list[Ref]:
@@ -96,15 +103,25 @@ class Storage:
             before = self._told.get(ref, (0, 0, 0, 0))
             self._buckets.ask(name, *(new - old for new, old in zip(told, before, strict=True)))
             self._buckets.fill(name, round(contents.size_bytes), round(contents.objects))
+            self._tell_classes(ref, name, contents)
             self._told[ref] = told
         return there
 
+    def _tell_classes(self, ref: Ref, name: str, contents: _Contents) -> None:
+        moved = {one: int(count) for one, count in contents.cooling.moved.items()}
+        before = self._moved.get(ref, {})
+        for storage_class, size_bytes in contents.cooling.within(round(contents.size_bytes)).items():
+            moves = moved[storage_class] - before.get(storage_class, 0)
+            self._buckets.classify(name, storage_class, size_bytes, moves=moves)
+        self._moved[ref] = moved
+
     def outcome(self) -> dict[str, dict[str, int]]:
-        """Of each bucket what was asked of it, what left for elsewhere, and what it holds at the end."""
+        """Of each bucket what was asked of it, what left for elsewhere, and what it holds at the end, also by class."""
         return {
             str(ref): {
                 "writes": round(of.writes), "reads": round(of.reads), "egress_bytes": round(of.far_bytes),
                 "stored_bytes": round(of.size_bytes),
+                **{f"{name.lower()}_bytes": size for name, size in of.cooling.within(round(of.size_bytes)).items()},
             }
             for ref, of in self._contents.items()
         }  # fmt: skip

@@ -227,7 +227,25 @@ FROM buckets b
 """
 
 
+_OF_CLASS = (
+    "SELECT bucket, class, count(*) AS objects, sum(size) AS size_bytes FROM (SELECT bucket, class, size FROM objects"
+    " UNION ALL SELECT bucket, class, size FROM history) WHERE class <> '' GROUP BY bucket, class"
+)
+COUNTED_BY_CLASS = f"""
+SELECT b.id, b.name, c.class, c.objects, c.size_bytes, coalesce(t.objects, 0), coalesce(t.size_bytes, 0)
+FROM classes c JOIN buckets b ON b.id = c.bucket
+LEFT JOIN ({_OF_CLASS}) t ON t.bucket = c.bucket AND t.class = c.class
+UNION ALL
+SELECT b.id, b.name, t.class, 0, 0, t.objects, t.size_bytes FROM ({_OF_CLASS}) t JOIN buckets b ON b.id = t.bucket
+WHERE NOT EXISTS (SELECT 1 FROM classes c WHERE c.bucket = t.bucket AND c.class = t.class)
+"""
+
+
 def _counters(look: Look) -> Iterator[Finding]:
+    for _, name, storage_class, *said, true_objects, true_size in look.db.execute(COUNTED_BY_CLASS):
+        if said != [true_objects, true_size]:
+            what = f"bucket {name} says {said[0]} objects of {said[1]} bytes in {storage_class}"
+            yield Finding(Kind.COUNTER, f"{what}, and has {true_objects} of {true_size}", (name,))
     for _, name, objects, size, true_objects, true_size in look.db.execute(COUNTED):
         if (objects, size) != (true_objects, true_size):
             what = f"bucket {name} says {objects} objects of {size} bytes, and has {true_objects} of {true_size}"

@@ -13,7 +13,7 @@ from itertools import count
 from pathlib import Path
 
 from weyr.gateway.s3.blobs import sync_folder
-from weyr.gateway.s3.care.fsck import COUNTED, Finding, Kind, Look
+from weyr.gateway.s3.care.fsck import COUNTED, COUNTED_BY_CLASS, Finding, Kind, Look
 from weyr.gateway.s3.care.rot import HEALED_BY, State
 from weyr.gateway.s3.care.snapshots import BACKUP
 from weyr.gateway.s3.copying import INDEX
@@ -166,6 +166,13 @@ class Repair:
             if name in finding.where:
                 sql = "UPDATE buckets SET objects = ?, size_bytes = ? WHERE id = ?"
                 self._db.execute(sql, (objects, size, bucket))
+        for bucket, name, storage_class, _, _, objects, size in self._db.execute(COUNTED_BY_CLASS).fetchall():
+            if name in finding.where:
+                sql = (
+                    "INSERT INTO classes (bucket, class, objects, size_bytes) VALUES (?, ?, ?, ?) ON CONFLICT"
+                    " (bucket, class) DO UPDATE SET objects = excluded.objects, size_bytes = excluded.size_bytes"
+                )
+                self._db.execute(sql, (bucket, storage_class, objects, size))
         return "it says what is there"
 
     def _house(self, finding: Finding) -> str:
