@@ -8,6 +8,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterable, Iterator
+from functools import cache
 from importlib.metadata import packages_distributions
 
 from project_tree import ROOT, File, python_files, tree_of
@@ -64,7 +65,7 @@ def test_each_third_party_stays_in_its_home() -> None:
     strays = [
         f"{f.path}:{line} imports {top}; its home is {', '.join(HOMES[top])}"
         for f in _shipped()
-        for line, top in _imports(tree_of(f))
+        for line, top in _imports_of(f)
         if top in HOMES and not f.is_under(*(f"src/weyr/{home}" for home in HOMES[top]))
     ]
     assert not strays, "\n".join(strays)
@@ -119,7 +120,7 @@ def _undeclared(searched: Iterable[File], declared: set[str], brought: Iterable[
     return [
         f"{f.path}:{line} imports {top}"
         for f in searched
-        for line, top in _imports(tree_of(f))
+        for line, top in _imports_of(f)
         if top and top not in ours | sys.stdlib_module_names | PART_OF.keys() | set(brought)
         if not declared.intersection(name.lower().replace("_", "-") for name in providers.get(top, []))
     ]
@@ -127,6 +128,11 @@ def _undeclared(searched: Iterable[File], declared: set[str], brought: Iterable[
 
 def _shipped() -> Iterator[File]:
     return (f for f in python_files("src") if not f.name.startswith(("test_", "conftest")))
+
+
+@cache
+def _imports_of(file: File) -> tuple[tuple[int, str], ...]:
+    return tuple(_imports(tree_of(file)))
 
 
 def _imports(tree: ast.AST) -> Iterator[tuple[int, str]]:
