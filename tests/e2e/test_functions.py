@@ -239,6 +239,17 @@ def test_what_happened_is_shown(lab: Lab) -> None:
     assert 'weyr_function_cold_seconds{function="lab/echo",quantile="0.5"}' in metrics
 
 
+def test_calls_are_counted_for_what_they_cost(lab: Lab) -> None:
+    """Of all calls before, planes and hosts killed in between: a thousand invocations have a price."""
+
+    def invoked() -> list[dict[str, Any]]:
+        rows = lab.user.asked("cost", "units")["rows"]
+        return [row for row in rows if row["key"] == "lab:function/echo" and row["requests"] >= 14]
+
+    (row,) = until(invoked, "invocations to be counted")
+    assert row["per_thousand_requests_micros"] == 1000 * row["micros"] // row["requests"]
+
+
 def _kill_hosts(user: User) -> None:
     for pid, command in user.processes().items():
         if "weyr.runtime.function" in command and "uploaded" in command:

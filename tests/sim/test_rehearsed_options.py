@@ -112,6 +112,19 @@ def test_what_is_uploaded_calls_the_function_that_waits_for_it(folder: Path) -> 
     assert out["cost"]["by_object_micros"]["function/thumb"] > 0
 
 
+def test_what_answers_take_elsewhere_is_in_the_bill(folder: Path) -> None:
+    """A row of requests says how many bytes each answer has that leaves; nothing leaves where it says none."""
+    text = "functions: {thumb: {handler: 'a:b'}, b: {handler: 'a:b'}}\n"
+    trace = "at,object,takes,count,over,size\n0,function/thumb,0.1,60,10m,5GB\n0,function/b,0.1,60,10m,\n"
+    arrivals = read_trace(trace, "t.csv", ["function/thumb", "function/b"], {})
+
+    cost = rehearse(folder, text, arrivals, Setting(900.0))["cost"]["by_object_micros"]
+
+    sent = cost["function/thumb"] - cost["function/b"]
+    paid = (60 * 5e9 - 100 * 2**30) / 2**30 * 90_000
+    assert sent == pytest.approx(paid, rel=0.02)
+
+
 def test_buckets_hold_and_send_what_arrivals_say(folder: Path) -> None:
     """Bytes are paid by the hour from when they are written until they are deleted, and what leaves is paid once."""
     text = "buckets: {lake: {lifecycle: [{expire_after: 12h}]}, out: {}}\n"

@@ -12,7 +12,7 @@ from weyr.core.kind import Usage
 from weyr.core.ref import Ref
 from weyr.ledger.grouping import By
 from weyr.ledger.ledger import Ledger
-from weyr.ledger.prices import EGRESS_FAR, REQUESTS_READ, STORAGE, Catalogue
+from weyr.ledger.prices import EGRESS_FAR, EGRESS_LOCAL, REQUESTS_READ, STORAGE, Catalogue
 from weyr.reconcile.foresight import foreseen
 from weyr.stack.costs import Known
 from weyr.stack.parse import parse_stack
@@ -67,9 +67,7 @@ MONTH = {
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
     """One that metered a month in which both buckets were used evenly, looked at twice a day; its meters are open."""
-    db = Database(tmp_path / "store.db")
-    with db.write() as connection:
-        metadata.create_all(connection)
+    db = fresh_database(tmp_path)
     ledger = Ledger(LedgerStore(db), CATALOGUE)
     for hour in (*range(0, HOURS, 12), HOURS):
         for name, month in MONTH.items():
@@ -80,6 +78,13 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
     db.close()
 
 
+def fresh_database(folder: Path) -> Database:
+    db = Database(folder / "store.db")
+    with db.write() as connection:
+        metadata.create_all(connection)
+    return db
+
+
 def _seen(sku: str, amount: int, hour: int) -> Usage:
     if sku.startswith("storage."):
         return Usage("bucket", sku, amount, since=None)
@@ -88,7 +93,7 @@ def _seen(sku: str, amount: int, hour: int) -> Usage:
 
 def plan_of(text: str, known: Callable[[Stack], Known]) -> Plan:
     stack = parse_stack(text, "weyr.yaml", KINDS, price_lists=CATALOGUE.books)
-    return make_plan(stack, World("busy"), KINDS, CATALOGUE.book("aws/fargate"), known=known(stack))
+    return make_plan(stack, World(stack.name), KINDS, CATALOGUE.book("aws/fargate"), known=known(stack))
 
 
 def test_a_month_of_tiers_is_billed_as_it_was_planned(ledger: Ledger) -> None:
@@ -127,6 +132,46 @@ def test_the_next_plan_reckons_with_what_its_own_meters_counted(ledger: Ledger) 
     assert "stored_glacier_ir 90 TiB measured (now)" in told
     assert "retrieved_standard_ia 730 GiB measured (over 30d10h)" in told
     assert plan.after.micros == ledger.cost("busy", By.OBJECT, END).total_micros
+
+
+ANSWERS = """stack: chat
+on: local
+endpoints:
+  chat: {run: serve, ready: /, scale: {min: 1, max: 1}}
+services:
+  site: {run: serve, listens: true}
+functions:
+  thumbs: {handler: "app:main"}
+usage:
+  endpoint/chat: {egress: 80GiB}
+  service/site: {egress: 50GiB}
+  function/thumbs: {egress: 10TiB}
+"""
+SENT = {("endpoint", "chat"): 80 * 2**30, ("service", "site"): 50 * 2**30, ("function", "thumbs"): 10 * 2**40}
+
+
+def test_what_answers_take_elsewhere_is_billed_as_it_was_planned(tmp_path: Path) -> None:
+    """Egress of endpoints, services and functions is in the tiers and in the free part that buckets are in as well;
+    what stays on the machine costs nothing."""
+    told, bare = (
+        plan_of(text, lambda stack: Known(usage=stack.usage)) for text in (ANSWERS, ANSWERS.partition("usage:")[0])
+    )
+    db = fresh_database(tmp_path)
+    ledger = Ledger(LedgerStore(db), CATALOGUE)
+    for (kind, name), sent in SENT.items():
+        usages = [Usage("route", sku, sent, since=DECEMBER) for sku in (EGRESS_FAR, EGRESS_LOCAL)]
+        with db.write() as connection:
+            ledger.read(connection, Ref("chat", kind, name), usages, "aws/fargate", END - 60)
+
+    bill = ledger.cost("chat", By.SKU, END)
+    past = ledger.pasts("chat", END)[Ref("chat", "endpoint", "chat")]
+    db.close()
+
+    micros = {row.key: row.micros for row in bill.rows}
+    assert told.after.micros - bare.after.micros == micros[EGRESS_FAR] > 900 * 10**6
+    assert micros.get(EGRESS_LOCAL, 0) == 0
+    assert not bill.unpriced
+    assert past.counts[EGRESS_FAR] == 80 * 2**30, "and the next plan takes it from there"
 
 
 def test_a_plans_id_tells_its_prices_and_what_was_said_of_use(ledger: Ledger) -> None:

@@ -170,6 +170,10 @@ class SimRoutes(Shelf):
             versions=tuple(versions),
         )
 
+    def is_there(self, route: str) -> bool:
+        """Whether anybody can be asked there."""
+        return route in self._uses
+
     def ask(
         self, route: str, requests: int = 0, tokens_in: int = 0, tokens_out: int = 0, outside: int = 0,
         local_bytes: int = 0, far_bytes: int = 0,

@@ -14,6 +14,8 @@ from weyr.core.seen import Absent, BucketClass, BucketFacts, BucketRule, BucketU
 from weyr.engines.local.control import NoAnswer, PlaneDown, ask
 from weyr.engines.local.place_keys import keep_keys
 
+LAST_MAX = 4096
+
 
 class LocalObjects:
     """Provider of buckets in the S3 plane of this machine. A bucket belongs to the thing that made it.
@@ -31,19 +33,28 @@ class LocalObjects:
     ) -> None:
         self._control, self._epoch = control, epoch
         self._secrets, self._keys = secrets, keys
+        self._last: dict[ThingId, BucketFacts] = {}
+        """What was counted of buckets when they were deleted, the newest of them."""
 
     def observe(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Seen]:
         """Absence is proved by the plane's whole list, of which none belongs to the thing."""
         owned = self._owned()
-        return {id: _seen(owned.get(id)) for id in ids}
+        return {id: _seen(owned[id]) if id in owned else Absent(last=self._last.get(id)) for id in ids}
 
     def ensure(self, wanted: Sequence[Wanted]) -> Mapping[ThingId, Refused]:
         owned = self._owned()
         return {want.id: Refused(reason) for want in wanted if (reason := self._ensure(owned.get(want.id), want))}
 
     def release(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Refused]:
-        owned = self._owned()
-        return {id: Refused(reason) for id in ids if id in owned and (reason := self._remove(owned[id]))}
+        owned, refused = self._owned(), {}
+        for id in ids:
+            if id not in owned:
+                continue
+            if reason := self._remove(owned[id]):
+                refused[id] = Refused(reason)
+            else:
+                self._keep_last(id, owned[id])
+        return refused
 
     def inventory(self) -> Sequence[ThingId]:
         return list(self._owned())
@@ -89,6 +100,13 @@ class LocalObjects:
             self._take_back([*own, *(f"{bucket['name']}.{tier}" for tier in bucket["tiers"])])
         return _refusal(status, answer)
 
+    def _keep_last(self, id: ThingId, bucket: Any) -> None:
+        facts = _facts(bucket)
+        if facts.classes or facts.use != BucketUse(facts.use.since if facts.use else 0.0):
+            self._last[id] = BucketFacts(use=facts.use, classes=facts.classes)
+        if len(self._last) > LAST_MAX:
+            del self._last[next(iter(self._last))]
+
     def _take_back(self, places: Iterable[str]) -> None:
         """The plane needs the keys of these places no more."""
         for place in places:
@@ -130,9 +148,11 @@ def _refusal(status: int, answer: Any) -> str:
     return str((answer or {}).get("error", f"the S3 plane answered {status}"))
 
 
-def _seen(bucket: Any) -> Seen:
-    if bucket is None:
-        return Absent()
+def _seen(bucket: Any) -> Present:
+    return Present(_facts(bucket), bucket["generation"])
+
+
+def _facts(bucket: Any) -> BucketFacts:
     rules = tuple(
         BucketRule(**{**rule, "tags": tuple((name, value) for name, value in rule["tags"])})
         for rule in bucket["lifecycle"]
@@ -141,5 +161,4 @@ def _seen(bucket: Any) -> Seen:
     keeps_versions = bucket["versioning"] == "Enabled"
     classes = tuple(BucketClass(**one) for one in bucket["classes"])
     tiers = tuple(sorted(bucket["tiers"].items()))
-    facts = BucketFacts(bucket["size_bytes"], bucket["objects"], rules, use, keeps_versions, classes, tiers)
-    return Present(facts, bucket["generation"])
+    return BucketFacts(bucket["size_bytes"], bucket["objects"], rules, use, keeps_versions, classes, tiers)

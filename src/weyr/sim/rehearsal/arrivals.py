@@ -2,7 +2,8 @@
 
 A trace is a CSV with a header: `at` is when, since the beginning (seconds, or as `1h30m` is written) or as a date and
 time; `object` who is asked for (`job/train`, `endpoint/digits`, `bucket/lake:read`); `takes` how long it works;
-`count`, for requests, how many come spread over the `over` that follows; `size`, for buckets, the bytes of each object.
+`count`, for requests, how many come spread over the `over` that follows; `size`, for buckets, the bytes of each object,
+and for requests those of each answer that goes elsewhere.
 """
 
 import csv
@@ -34,12 +35,14 @@ class JobArrival:
 
 @dataclass(frozen=True, slots=True)
 class Burst:
-    """So many requests, spread over `over_s` from `at_s` on, of which each takes `takes_s`. One: it comes at `at_s`."""
+    """So many requests, spread over `over_s` from `at_s` on, of which each takes `takes_s` and has an answer of so many
+    bytes that goes elsewhere. One: it comes at `at_s`."""
 
     at_s: float
     count: float
     over_s: float
     takes_s: float
+    size_bytes: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +147,9 @@ def _row(
         reading.say(line, "An object that is not there", detail)
     if kind == "bucket":
         return _moved(reading, row, name, at_s, line)
-    if row.get("size"):
-        reading.say(line, "A size that nobody has", "Only what is done to buckets has a size.")
+    if row.get("size") and kind == "job":
+        reading.say(line, "A size that nobody has", "Only answers and what is done to buckets have a size.")
+    size_bytes = _size(reading, row.get("size") or "0", line)
     takes_s = _duration(reading, row.get("takes", ""), "takes", line)
     if takes_s is None and not row.get("takes"):
         takes_s = reading.expected_s.get(name)
@@ -155,11 +159,11 @@ def _row(
     count, over_s = _count(reading, row.get("count", ""), line), _duration(reading, row.get("over", ""), "over", line)
     if kind == "job" and count not in (None, 1):
         reading.say(line, "A job that is counted", "Each run of a job has a row of its own.")
-    if at_s is None or takes_s is None or count is None or name not in reading.known:
+    if at_s is None or takes_s is None or count is None or size_bytes is None or name not in reading.known:
         return None
     if kind == "job":
         return JobArrival(at_s, short, takes_s)
-    return name, Burst(at_s, count, 0.0 if count == 1 and over_s is None else over_s or OVER_S, takes_s)
+    return name, Burst(at_s, count, 0.0 if count == 1 and over_s is None else over_s or OVER_S, takes_s, size_bytes)
 
 
 def _moved(
@@ -169,15 +173,18 @@ def _moved(
     count, over_s = _count(reading, row.get("count", ""), line), _duration(reading, row.get("over", ""), "over", line)
     if row.get("takes"):
         reading.say(line, "A duration that nobody has", "What is done to buckets takes no time here.")
-    try:
-        size_bytes = bytes_of(row.get("size", ""))
-    except ValueError:
-        text = row.get("size", "")
-        reading.say(line, "A size that cannot be read", f'"{text}" in size is no size.', "512KiB, 20MB")
-        return None
-    if at_s is None or count is None or name not in reading.known:
+    size_bytes = _size(reading, row.get("size", ""), line)
+    if at_s is None or count is None or size_bytes is None or name not in reading.known:
         return None
     return name, Moved(at_s, count, 0.0 if count == 1 and over_s is None else over_s or OVER_S, size_bytes)
+
+
+def _size(reading: _Reading, text: str, line: int) -> float | None:
+    try:
+        return bytes_of(text)
+    except ValueError:
+        reading.say(line, "A size that cannot be read", f'"{text}" in size is no size.', "512KiB, 20MB")
+        return None
 
 
 def _moment(reading: _Reading, text: str, line: int) -> float | None:

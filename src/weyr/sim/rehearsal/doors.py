@@ -36,6 +36,9 @@ class Doors:
     ) -> None:
         self.stack, self.setting, self.engine, self.bells, self.stir = stack, setting, engine, bells, stir
         self.queues: dict[str, Queue] = {}
+        self._sizes: dict[str, float] = {}
+        """How many bytes an answer of one takes elsewhere, on average; who sends none is not in it."""
+        self._sent: dict[str, int] = {}
         engine.functions.is_ready = engine.tasks.answers
 
     def open(self, name: str, bursts: Sequence[Burst]) -> None:
@@ -52,6 +55,8 @@ class Doors:
             if all(burst.takes_s == self.setting.takes_of.get(name) for burst in bursts):
                 queue.spread = self.setting.spread_of.get(name)
         queue.served.way_s = self.setting.way_s
+        if size_bytes := sum(burst.count * burst.size_bytes for burst in bursts):
+            self._sizes[name] = size_bytes / sum(burst.count for burst in bursts)
         self.queues[name] = queue
         plane = self.engine.functions.traffic if kind == "function" else self.engine.routes.traffic
         plane[f"{self.stack.name}/{short}"] = queue
@@ -72,6 +77,24 @@ class Doors:
             if queue.wants(now):
                 kind, _, short = name.partition("/")
                 self.stir(Ref(self.stack.name, kind, short))
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether any answer goes elsewhere."""
+        return bool(self._sizes)
+
+    def send(self) -> list[Ref]:
+        """Tells the plane what answers took elsewhere since the last time; gives whose."""
+        told = []
+        for name, size_bytes in self._sizes.items():
+            kind, _, short = name.partition("/")
+            ref, sent = Ref(self.stack.name, kind, short), int(self.queues[name].served.answered * size_bytes)
+            more = sent - self._sent.get(name, 0)
+            if more and self.engine.routes.is_there(f"{ref.stack}/{short}"):
+                self.engine.routes.ask(f"{ref.stack}/{short}", far_bytes=more)
+                self._sent[name] = sent
+                told.append(ref)
+        return told
 
     def finish(self, now: float) -> None:
         for queue in self.queues.values():

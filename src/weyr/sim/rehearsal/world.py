@@ -185,7 +185,7 @@ class Rehearsal:
             self.bells.at(began + self.arrivals.jobs[0].at_s, lambda: self._arrive(0))
         for name, bursts in self.arrivals.requests.items():
             self.doors.open(name, [burst for burst in bursts if burst.at_s < self.setting.length_s])
-        if self.arrivals.moves:
+        if self.arrivals.moves or self.doors.is_sending:
             self.bells.at(min(began + MINUTE_S, self.end - LAST_S), self._store)
         if self.is_calm:
             self.bells.at(began + MINUTE_S, self._minute)
@@ -223,9 +223,9 @@ class Rehearsal:
         self.bells.at(self.clock.now() + MINUTE_S, self._minute)
 
     def _store(self) -> None:
-        """What buckets were asked since the last time."""
+        """What buckets were asked since the last time, and what answers took elsewhere."""
         now = self.clock.now()
-        for ref in self.storage.advance(now - self.setting.began_at):
+        for ref in (*self.storage.advance(now - self.setting.began_at), *self.doors.send()):
             self.world.wake([ref], now)
         step_s = HOUR_S if self.is_calm else MINUTE_S
         if now < self.end - LAST_S:
