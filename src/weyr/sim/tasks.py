@@ -29,10 +29,17 @@ class _Run:
     is_over: bool = False
     kept_s: float = 0.0
     """How much of its work its checkpoints have."""
+    _worked_out: tuple[Script, Signals, float | None, Ending] | None = None
 
     @property
     def ending(self) -> Ending:
-        signals, died_at = self.signals, self.node.died_after(self.began_at)
+        """How it ends as things stand: every look asks, and mostly nothing has befallen it since the one before."""
+        died_at, known = self.node.died_after(self.began_at), self._worked_out
+        if known is None or known[0] is not self.script or known[1] is not self.signals or known[2] != died_at:
+            known = self._worked_out = self.script, self.signals, died_at, self._ending(self.signals, died_at)
+        return known[3]
+
+    def _ending(self, signals: Signals, died_at: float | None) -> Ending:
         if died_at is not None and (signals.lost_at is None or died_at < signals.lost_at):
             signals = replace(signals, lost_at=died_at)
         return ending_of(self.script, self.body, self.began_at, self.done_s, signals)

@@ -144,7 +144,14 @@ class ManyRequests:
         if rate > 0:
             self._last_at = to
         slots = len(self._names) * self.terms.room
-        if slots:
+        if slots and not self._piled and came <= (speed := slots / takes_s) * for_s:
+            # As most minutes are: whoever comes is worked on at once.
+            if came > 0:
+                self._worked += came
+                self._worked_s += came * takes_s
+                steady = (takes_s, slots, round(rate / speed, 2))
+                self._steady[steady] = self._steady.get(steady, 0.0) + came
+        elif slots:
             self._work(came, rate, for_s, takes_s, slots)
         else:
             most = max(rate * self.terms.hold_s, 1.0)
