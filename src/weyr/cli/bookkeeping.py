@@ -189,6 +189,7 @@ def _tell(answer: Mapping[str, Any], as_json: bool) -> None:
     if as_json:
         put_json(answer)
     elif answer["is_new"]:
-        put(f"{answer['id']} is posted: {answer['lines']} lines, {money_text(answer['micros'])} USD together.")
+        lines = "1 line" if answer["lines"] == 1 else f"{answer['lines']} lines"
+        put(f"{answer['id']} is posted: {lines}, {money_text(answer['micros'])} USD together.")
     else:
         put(f"{answer['id']} was posted before; nothing was posted now.")

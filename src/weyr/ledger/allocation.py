@@ -23,7 +23,8 @@ def spread(cost: Cost, shares: Mapping[str, int] | None = None) -> Cost:
     weights = shares if shares is not None else {key: max(0, row.micros) for key, row in named.items()}
     if sum(weights.values()) <= 0:
         detail = f"Nothing was spent under a {cost.by} of its own, so there is nobody to share the rest."
-        raise UserError(Diagnostic("Nobody to spread over", detail, suggestion="weyr cost --share team-a=60,team-b=40"))
+        suggestion = f"weyr cost --by {cost.by} --share a=60,b=40"
+        raise UserError(Diagnostic("Nobody to spread over", detail, suggestion=suggestion))
     keys = sorted(weights)
     micros = divided(sum(row.micros for row in common), [weights[key] for key in keys])
     rates = divided(sum(row.rate_micros_per_hour for row in common), [weights[key] for key in keys])

@@ -112,7 +112,8 @@ def _lack(wish: NodeWish, offer: Offer) -> str:
     if machine.count < wish.devices:
         parts.append(f"it has {machine.count.normalize():f} x {machine.accelerator} of {wish.devices}")
     if float(machine.vcpus) < wish.cpu:
-        parts.append(f"it has {machine.vcpus.normalize():f} cores of {wish.cpu:g}")
+        cores = "1 core" if machine.vcpus == 1 else f"{machine.vcpus.normalize():f} cores"
+        parts.append(f"it has {cores} of {wish.cpu:g}")
     if _memory_bytes(machine) < wish.memory_bytes:
         parts.append(f"it has {size_text(_memory_bytes(machine))} of {size_text(wish.memory_bytes)}")
     if not wish.model and offer.provider == "aws":
