@@ -36,6 +36,13 @@ CASES: dict[str, Row] = {
         [("warn", "Spot without a checkpoint", 7, "job/t")]),
     "spot with a checkpoint": (
         f"{BUDGET}jobs: {{t: {{{JOB}, spot: true, checkpoint: {{bucket: lake}}}}}}\nbuckets: {{lake: }}\n", []),
+    "a run that is bounded below what the plan reckons with": (
+        f"{BUDGET}jobs:\n  t: {{{JOB}, time_limit: 1h, max_cost: 0.01 USD}}\n",
+        [("info", "A run is stopped at its bound", 4, "job/t")]),
+    "a run that cannot be done for its bound": (
+        f"{BUDGET}jobs:\n  t: {{{JOB}, expected_duration: 1h, max_cost: 0.01 USD}}\n",
+        [("fatal", "It can never be done", 4, "job/t")]),
+    "a run within its bound": (f"{BUDGET}jobs:\n  t: {{{JOB}, time_limit: 1h, max_cost: 1 USD}}\n", []),
     "no memory limit": (
         f"{BUDGET}jobs:\n  t:\n    run: x\n    resources: {{cpu: 2}}\n", [("info", "No memory limit", 6, "job/t")]),
     "two buckets with one name": (

@@ -57,6 +57,12 @@ def _of_bound(ref: Ref, spec: JobSpec, bound: Money, proposal: Proposal) -> Iter
             f"{bound.currency}; at {bound} it would be stopped before it is done."
         )
         yield Finding(ref, ("max_cost",), Severity.FATAL, "It can never be done", detail)
+    elif run_micros > bound.micros:
+        detail = (
+            f"The plan reckons with {money_text(run_micros)} {bound.currency} for a run of {ref}; it is stopped "
+            f"once it has cost {bound}, and costs no more than that."
+        )
+        yield Finding(ref, ("max_cost",), Severity.INFO, "A run is stopped at its bound", detail)
 
 
 def _never_held(ref: Ref, detail: str, suggestion: str, severity: Severity = Severity.FATAL) -> Finding:
