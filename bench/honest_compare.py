@@ -58,8 +58,8 @@ def compared(stack: Stack, times: int, seeds: int) -> Row:
         row = Row(stack, told)
         for number in range(times):
             other = User(folder / f"other-{number}")
-            other.weyr("server", "start")
             with _down(other, stack):
+                other.weyr("server", "start")
                 row.reals.append(_run(other, stack, measured))
     return row
 
