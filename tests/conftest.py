@@ -1,6 +1,7 @@
 """Options and fixtures that all tests share."""
 
 import gc
+from collections.abc import Generator
 
 import pytest
 from slurm_cluster import slurm
@@ -25,14 +26,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--examples", type=int, default=6, help="how many stories the object store's model is told")
 
 
-def pytest_configure() -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
     """What is loaded with thousands of tests stays: nobody looks through it for what could be thrown away."""
     gc.disable()
-
-
-def pytest_collection_finish() -> None:
-    gc.freeze()
-    gc.enable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture
