@@ -16,7 +16,7 @@ def test_each_folder_counts_what_is_older_and_a_young_one_is_left_out(tmp_path: 
     with opened(tmp_path / "index.db") as db:
         for bucket in (1, 2):
             db.execute("INSERT INTO buckets (id, name, created_ms, owner) VALUES (?, ?, 0, '')", (bucket, f"b{bucket}"))
-        row = "INSERT INTO objects VALUES (?, ?, 1, '', ?, ?, '', ?, '', '{}')"
+        row = "INSERT INTO objects VALUES (?, ?, 1, '', ?, ?, '', ?, '', '{}', '')"
         db.executemany(row, [(1, key, 0, size, at_ms) for key, size, at_ms in OBJECTS])
         db.execute(row, (1, "checkpoints/d/1", 1, 0, 1))
 
