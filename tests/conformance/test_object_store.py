@@ -33,7 +33,8 @@ def used(store: ObjectStore, id: ThingId) -> BucketUse:
 
 
 def test_what_is_asked_of_a_bucket_is_counted_and_begins_anew_with_it(store: ObjectStore) -> None:
-    """The bill counts requests by what is seen, and tells a new bucket of the name by since when it is there."""
+    """The bill counts requests by what is seen, the last of them by what is told of a bucket that is gone, and tells a
+    new bucket of the name by since when it is there."""
     id = store.make()
     before = used(store, id)
     store.fill(store.name(id), {"a": 10, "b": 20})
@@ -44,7 +45,10 @@ def test_what_is_asked_of_a_bucket_is_counted_and_begins_anew_with_it(store: Obj
         store.let_time_pass()
     assert (counted.writes, counted.since) == (2, before.since)
     store.release(id)
-    assert store.observe(id) == Absent()
+    gone = store.observe(id)
+    assert isinstance(gone, Absent)
+    assert isinstance(gone.last, BucketFacts)
+    assert gone.last.use == counted
     store.let_time_pass()
     store.make()
 
@@ -86,7 +90,7 @@ def test_a_full_bucket_is_released_with_what_it_holds(store: ObjectStore) -> Non
     id = store.make()
     store.fill(store.name(id), {"a": 10})
     store.release(id)
-    assert store.observe(id) == Absent()
+    assert isinstance(store.observe(id), Absent)
     store.make()
     assert facts(store, id) == BucketFacts(0, 0, (RULE,))
 
