@@ -34,15 +34,6 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\
 CHAT = json.dumps({"model": "digits", "messages": []}).encode()
 
 
-class Answers(Script):
-    """Reads the whole request first: who closes with a part of it unread breaks the connection."""
-
-    def _play(self, client: socket.socket) -> None:
-        while CHAT not in self.requests[-1]:
-            self.requests[-1] += client.recv(2**20)
-        super()._play(client)
-
-
 @contextmanager
 def counting(is_model: bool = True) -> Iterator[tuple[Plane, Process]]:
     """A plane that keeps what it counts, and an echo behind its route."""
@@ -95,7 +86,7 @@ def test_tokens_outlive_a_killed_plane_and_not_their_route() -> None:
     """A plane that is killed goes on from where it was; a route that comes again begins from nothing, with a later
     beginning, by which the ledger knows that. Nothing has to be waited for: what was answered is counted."""
     with short_folder() as home:
-        replica = Answers(home / "replica.sock", HEAD % len(BODY) + BODY)
+        replica = Script(home / "replica.sock", HEAD % len(BODY) + BODY)
         try:
             with Plane(home, "--uses", str(home / "uses")) as plane:
                 plane.route({"1": home / "replica.sock"})
@@ -200,7 +191,7 @@ def test_no_last_reading_is_told_while_somebody_is_still_being_answered() -> Non
     """A reading that is not the last would let the rest of an answer be forgotten."""
     with short_folder() as home:
         goes_on = home / "goes-on"
-        replica = Answers(home / "replica.sock", HEAD % (2 * len(BODY)) + BODY, goes_on, BODY)
+        replica = Script(home / "replica.sock", HEAD % (2 * len(BODY)) + BODY, goes_on, BODY)
         with Plane(home, "--uses", str(home / "uses")) as plane:
             try:
                 plane.route({"1": home / "replica.sock"})
@@ -255,7 +246,7 @@ def test_what_is_asked_about_a_model_is_no_prediction() -> None:
         plane.tell(replace(echo_route(plane), versions=(), hold_s=0.05))
         assert plane.ask(f"/{ROUTE}/v2/models/digits/infer", "POST", b"{}")[0] == 503
         replica.kill()
-        plane.tell(echo_route(plane))
+        plane.tell(replace(echo_route(plane), hold_s=0.05))
         assert plane.ask(f"/{ROUTE}/v2/models/digits/infer", "POST", b"{}")[0] in (502, 503)
         assert use(plane).requests == 1, "what failed was not answered"
 
