@@ -5,7 +5,7 @@ from collections.abc import Generator
 
 import pytest
 from slurm_cluster import slurm
-from stores import place, postgres
+from stores import db, place, postgres
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
@@ -14,7 +14,7 @@ LONG = ("torture", "e2e", "ha", "faults", "engines", "clients", "conformance", "
 """Folders whose tests start whole servers and wait for them, the longest first."""
 APART = ("tests/sim/test_worlds.py", "tests/torture/")
 """Long tests that share nothing: any process may take the next one."""
-__all__ = ["place", "postgres", "slurm"]
+__all__ = ["db", "place", "postgres", "slurm"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

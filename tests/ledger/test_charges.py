@@ -1,30 +1,15 @@
 """The journal read from end to end on a real database."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
 from weyr.core.kind import Usage
 from weyr.core.ref import Ref
 from weyr.ledger.ledger import Ledger
 from weyr.ledger.prices import CPU, MEMORY, Catalogue
 from weyr.store.charges import charges, count
-from weyr.store.database import Database, metadata
+from weyr.store.database import Database
 from weyr.store.ledger import LedgerStore
-from weyr.store.place import PostgresUrl
 
 NOON = 1_795_348_800.0
 """2026-11-22 12:00 UTC."""
-
-
-@pytest.fixture
-def db(place: Path | PostgresUrl) -> Iterator[Database]:
-    database = Database(place)
-    with database.write() as connection:
-        metadata.create_all(connection)
-    yield database
-    database.close()
 
 
 def test_every_line_comes_once_with_its_price(db: Database) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from postgres_server import PostgresServer, running_postgres
 
+from weyr.store.database import Database, metadata
 from weyr.store.place import PostgresUrl
 
 SORTS = ("sqlite", "postgresql")
@@ -22,6 +23,16 @@ def postgres() -> Iterator[PostgresServer]:
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Path | PostgresUrl:
     """Where a store may be kept: a file, and a PostgreSQL. The same rules hold in both."""
     return fresh_place(request, tmp_path)
+
+
+@pytest.fixture
+def db(place: Path | PostgresUrl) -> Iterator[Database]:
+    """An open store with all of its tables, in both."""
+    database = Database(place)
+    with database.write() as connection:
+        metadata.create_all(connection)
+    yield database
+    database.close()
 
 
 def fresh_place(request: pytest.FixtureRequest, folder: Path) -> Path | PostgresUrl:

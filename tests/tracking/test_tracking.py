@@ -3,14 +3,13 @@
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, text
 
-from weyr.store.database import Database, metadata
+from weyr.store.database import Database
 from weyr.store.place import PostgresUrl
 from weyr.store.tables import tracking as _tables  # noqa: F401  declares the tables
 from weyr.tracking.entities import Metric, Param, RunStatus, Tag, View
@@ -18,15 +17,6 @@ from weyr.tracking.errors import TrackingError
 from weyr.tracking.places import place_of_path
 from weyr.tracking.service import Tracking
 from weyr.tracking.writer import Writer
-
-
-@pytest.fixture
-def db(place: Path | PostgresUrl) -> Iterator[Database]:
-    database = Database(place)
-    with database.write() as connection:
-        metadata.create_all(connection)
-    yield database
-    database.close()
 
 
 @pytest.fixture
