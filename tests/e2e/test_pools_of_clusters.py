@@ -72,7 +72,7 @@ def test_a_queue_takes_back_on_slurms_nodes_what_another_borrowed(on_slurm: User
     assert "has 0" in user.weyr("logs", "job/high").out
     assert any("preempted" in event["message"] for event in user.events(ref="job/low"))
     assert "of 5 asked for" in lacks(user, "job/large")["n2"]
-    assert "CPU of 4 CPU" in user.weyr("describe", "pool/site").out
+    until(lambda: "CPU of 4 CPU" in user.weyr("describe", "pool/site").out, "what is free to be told")
     slurm.run("scontrol", "update", "NodeName=n3", "State=DRAIN", "Reason=bad fan")
     try:
         until(lambda: "drain (bad fan)" in lacks(user, "job/large")["n3"], "the drained node to be seen")

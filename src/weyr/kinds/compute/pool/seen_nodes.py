@@ -43,7 +43,7 @@ def follow(body: NodeBody, view: View[M]) -> Decision[M]:
         (_condition(nodes, facts),),
         _outputs(nodes),
         notes=tuple(notes),
-        again_s=SETTLING_LOOK_S if offered is None or fresh or going or _are_new(nodes) else LOOK_S,
+        again_s=SETTLING_LOOK_S if fresh or going or _is_settling(nodes, facts) else LOOK_S,
     )
 
 
@@ -65,8 +65,14 @@ def _same(thing: Thing) -> Ensure:
     return Ensure(Capability.NODES, thing.part, thing.body, thing.generation, node_meters(thing.body))
 
 
-def _are_new(nodes: dict[str, Thing]) -> bool:
-    return any(not thing.is_accepted for thing in nodes.values())
+def _is_settling(nodes: dict[str, Thing], facts: PoolFacts | None) -> bool:
+    """Whether more is soon known: which nodes there are, whether one is ours, or what is left of one that takes tasks
+    (a scheduler that has just begun knows of none yet)."""
+    if facts is None or facts.offered is None:
+        return True
+    known = {use.node for use in facts.nodes if use.free}
+    ready = {part for part, thing in nodes.items() if _state(thing) is NodeState.READY}
+    return not ready <= known or any(not thing.is_accepted for thing in nodes.values())
 
 
 def _condition(nodes: dict[str, Thing], facts: PoolFacts | None) -> Condition:

@@ -8,11 +8,12 @@ from weyr.core.capability import Capability
 from weyr.core.checking import Proposal
 from weyr.core.decision import Decision, Ensure, Release, Thing, View, Want
 from weyr.core.diagnostic import Severity
-from weyr.core.pools import NodeFacts, NodeState, PoolBody, PoolFacts
+from weyr.core.pools import NodeFacts, NodeState, NodeUse, PoolBody, PoolFacts
 from weyr.core.ref import Ref
 from weyr.core.seen import Absent, Present, Seen, Unknown
 from weyr.kinds.compute.pool.checks import checks
 from weyr.kinds.compute.pool.decide import PoolMemory, decide, node_body
+from weyr.kinds.compute.pool.seen_nodes import LOOK_S, SETTLING_LOOK_S
 from weyr.kinds.compute.pool.spec import PoolSpec
 
 REF = Ref("team", "pool", "site")
@@ -93,3 +94,11 @@ def test_what_a_clusters_nodes_cannot_honour_is_refused(field: str) -> None:
     ]
     made = replace(Proposal({REF: PoolSpec.model_validate({field: SAID[field]})}, {}))
     assert not [each for each in checks(made) if each.severity is Severity.FATAL]
+
+
+def test_a_pool_looks_soon_while_its_scheduler_does_not_know_what_is_free() -> None:
+    """A server that has just begun: what is left of each node is told at once, not a whole look later."""
+    known = NodeUse("n1", free={"cpu": 4000})
+    assert look(PoolFacts(offered=("n1",)), n1=READY).again_s == SETTLING_LOOK_S
+    assert look(PoolFacts(offered=("n1",), nodes=(known,)), n1=READY).again_s == LOOK_S
+    assert look(PoolFacts(offered=("n1",), nodes=(NodeUse("n1"),)), n1=DRAINED).again_s == LOOK_S
