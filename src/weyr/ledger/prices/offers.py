@@ -107,19 +107,23 @@ def parse_machines(text: str) -> dict[MachineKey, Machine]:
 
 
 def parse_offers(text: str, machines: Mapping[MachineKey, Machine], sources: Mapping[str, str]) -> Iterator[Offer]:
-    """Reads a CSV with `OFFER_COLUMNS`; `source` is a key of `sources`, or stands for itself."""
+    """Reads a CSV with `OFFER_COLUMNS`; `source` is a key of `sources`, or stands for itself.
+
+    `region` may name several, with a space between: it costs the same there.
+    """
     for row in csv.DictReader(io.StringIO(text)):
-        yield Offer(
-            machine=machines[row["provider"], row["instance"]],
-            region=row["region"],
-            purchase=Purchase(row["purchase"]),
-            usd_per_hour=Decimal(row["usd_hour"]),
-            source=sources.get(row["source"], row["source"]),
-            dated=row["dated"],
-            zone=row["zone"],
-            low=Decimal(row["low"]) if row["low"] else None,
-            high=Decimal(row["high"]) if row["high"] else None,
-        )
+        for region in row["region"].split(" "):
+            yield Offer(
+                machine=machines[row["provider"], row["instance"]],
+                region=region,
+                purchase=Purchase(row["purchase"]),
+                usd_per_hour=Decimal(row["usd_hour"]),
+                source=sources.get(row["source"], row["source"]),
+                dated=row["dated"],
+                zone=row["zone"],
+                low=Decimal(row["low"]) if row["low"] else None,
+                high=Decimal(row["high"]) if row["high"] else None,
+            )
 
 
 def parse_spots(

@@ -82,19 +82,14 @@ COLUMNS = ("provider", "service", "region", "name", "unit", "tiers", "free", "so
 def parse_rates(text: str, sources: Mapping[str, str] | None = None) -> Iterator[Rate]:
     """Reads a CSV with `COLUMNS`. `tiers` reads `0.09 to 10240; 0.085 to 51200; 0.07`, or is one amount.
 
-    `source` is a key of `sources`, or stands for itself. Lines that begin with `#` are comments.
+    `region` may name several, with a space between: it costs the same there. `source` is a key of `sources`, or stands
+    for itself. Lines that begin with `#` are comments.
     """
     for row in csv.DictReader(io.StringIO(_uncommented(text))):
-        yield Rate(
-            provider=row["provider"],
-            service=row["service"],
-            region=row["region"],
-            name=row["name"],
-            unit=row["unit"],
-            price=price_of(row["tiers"], row["free"], tally=f"{row['provider']} {row['service']} {row['name']}"),
-            source=(sources or {}).get(row["source"], row["source"]),
-            dated=row["dated"],
-        )
+        price = price_of(row["tiers"], row["free"], tally=f"{row['provider']} {row['service']} {row['name']}")
+        source = (sources or {}).get(row["source"], row["source"])
+        for region in row["region"].split(" "):
+            yield Rate(row["provider"], row["service"], region, row["name"], row["unit"], price, source, row["dated"])
 
 
 def price_of(text: str, free: Decimal | str = "", unit: int = 1, per_s: int = 1, tally: str = "") -> Price:

@@ -52,6 +52,16 @@ aws,s3,us-east-1,egress,GB,0.09 to 10240; 0.085,100,list,2026-01-01
     assert [(step.amount, step.up_to) for step in read.steps] == [(Decimal("0.09"), 10_240), (Decimal("0.085"), None)]
 
 
+def test_a_row_holds_in_each_of_its_regions() -> None:
+    """Most regions of a cloud ask the same for a request: it is written down once, and looked up in each of them."""
+    head = "provider,service,region,name,unit,tiers,free,source,dated\n"
+    rows = "aws,kms,,key,x,1,,y,2026-01-01\naws,s3,eu-west-1 us-west-2,put,x,1,,y,2026-01-01"
+    everywhere, *some = parse_rates(head + rows)
+
+    assert everywhere.region == ""
+    assert [each.region for each in some] == ["eu-west-1", "us-west-2"]
+
+
 @pytest.mark.parametrize("tiers", ["0.09 to 10", "0.09; 0.08", "0.09 to 10; 0.08 to 10; 0.07", "-0.09"])
 def test_tiers_that_cannot_be_are_refused(tiers: str) -> None:
     """A gap or a loop in the tiers would price some quantity at nothing."""
