@@ -20,7 +20,9 @@ from weyr.core.kind import Usage
 from weyr.core.metering import Line, Meter, Price
 from weyr.core.ref import Ref, ThingId
 from weyr.ledger.accounts import Scope, dearest
+from weyr.ledger.bills.posted import OWED, owed_row
 from weyr.ledger.books import Books
+from weyr.ledger.focus.csv_text import csv_pieces
 from weyr.ledger.grouping import By, Grouping, Label
 from weyr.ledger.ledger import Ledger
 from weyr.ledger.prices import Catalogue
@@ -70,6 +72,8 @@ def _reports(db: Database, folder: Path) -> None:
               f"that key {limit:.3f} s, {took / limit:.2f} of it", flush=True)  # fmt: skip
     took = _best(lambda: json.dumps(cost_json(dearest(ledger.cost(None, By.THING, NOW), 20))))
     print(f"the 20 dearest things as JSON: {took:.3f} s")
+    took = _best(lambda: sum(map(len, csv_pieces(OWED, map(owed_row, ledger.owed(""))))))
+    print(f"what is owed outside, for a bill to be put beside it, as {len(list(ledger.owed(''))):,} sums: {took:.3f} s")
 
 
 def _proof(db: Database) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from weyr.cli.bill_files import read_bill
 from weyr.core.diagnostic import UserError
-from weyr.core.metering import Line, Meter
+from weyr.core.metering import Account, Labels, Line, Meter
 from weyr.core.ref import Ref, ThingId
 from weyr.ledger.bills.bill import CUR, FOCUS, Bill, dialect_of, read
 from weyr.ledger.bills.compare import Compared, compare, rounded
@@ -23,6 +23,7 @@ from weyr.ledger.bills.posted import Posted, add
 from weyr.ledger.bills.values import DAY_MS, HOUR_MS, Difference, Kind, Measure, Reason, Row
 from weyr.ledger.entries import Charge, Entry, posting
 from weyr.ledger.prices import NODE_MONEY
+from weyr.store.owed import ENTRY_CHARS, NOTE_CHARS, Owed
 
 MIDNIGHT = 1_793_491_200_000
 """2026-11-01 00:00 UTC."""
@@ -71,10 +72,20 @@ def cur_row(kind: str, cost: str, hour: int = 0, hours: int = 1, **fields: str) 
     return {column_of(name): value for name, value in told.items()} | fields
 
 
+def alone(line: Line, book: str, labels: Labels) -> Owed:
+    """A line as the store would add it up with no other."""
+    first_ms, last_ms = min(line.from_ms, line.to_ms), max(line.from_ms, line.to_ms - 1)
+    return Owed(
+        Account(line.thing.ref, labels), line.thing.part, book, line.sku, line.day, line.entry[:ENTRY_CHARS],
+        line.note[:NOTE_CHARS], first_ms // HOUR_MS, last_ms // HOUR_MS, line.signed_micros,
+        line.micros, line.used, line.to_ms - line.from_ms, line.seq,
+    )  # fmt: skip
+
+
 def posted_of(lines: Iterable[Line], book: str = "aws/fargate") -> Posted:
     posted = Posted()
     for line in lines:
-        add(posted, line, book, (("team", "vision"),))
+        add(posted, alone(line, book, (("team", "vision"),)))
     return posted
 
 
@@ -103,7 +114,7 @@ def post(bill: Bill, posted: Posted, owners: Owners, seq: int, takes_back: bool 
     """Posts what a bill asks for. Gives how many lines that took."""
     found = corrections(compare(bill, posted, owners), posted, takes_back)
     for line, book, meter in lines_of(found, id_of(bill, found, posted), seq):
-        add(posted, line, book, meter.labels)
+        add(posted, alone(line, book, meter.labels))
     return len(found)
 
 

@@ -1,13 +1,12 @@
 """`weyr cost reconcile`: a provider's bill beside the journal, what explains the difference, and its corrections."""
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from weyr.cli.bar import counted
 from weyr.cli.bill_files import read_bill
 from weyr.cli.client import Client
 from weyr.cli.connect import ensured, reader
@@ -16,14 +15,12 @@ from weyr.cli.options import AsJson, Yes
 from weyr.cli.reconciled import reconciled_json, show_reconciled
 from weyr.cli.screen import put, put_json, say
 from weyr.core.diagnostic import Diagnostic, UserError
-from weyr.core.metering import Line
-from weyr.core.ref import NAME, Ref, ThingId
+from weyr.core.ref import NAME, Ref
 from weyr.ledger.bills.bill import Bill
 from weyr.ledger.bills.compare import compare
 from weyr.ledger.bills.corrections import Correction, corrections, id_of
 from weyr.ledger.bills.owners import Mapped, Owners
-from weyr.ledger.bills.posted import Posted, add, is_owed_to, owed_to
-from weyr.store.ledger_rows import labels_of
+from weyr.ledger.bills.posted import Posted, add, is_owed_to, owed_of
 
 CHARGES_MAX = 10_000
 """So many the server takes in one entry."""
@@ -91,42 +88,14 @@ def reconcile(
 
 
 def _posted(client: Client, bill: Bill, books: Sequence[str]) -> Posted:
-    """The journal's lines that are owed to the bill's provider. A late one counts for a day after the bill's: so they
-    are read from its first day to the last that there is."""
-    posted, asked = Posted(), {"from": bill.first_day}
-    total = int(client.call("GET", "/v1/cost/lines/count", **asked)["lines"])
-    with counted("Reading the journal") as tell:
-        rows = csv.reader(client.lines("/v1/cost/lines", format="lines", **asked))
-        names = next(rows, [])
-        for number, row in enumerate(rows):
-            if number % 1000 == 0:
-                tell(number, total)
-            fields = dict(zip(names, row, strict=True))
-            line = _line(fields)
-            # What is shared out of a node's cost, or of a commitment's fee, is owed to nobody outside.
-            book = owed_to(line)
-            if book == fields["book"] and (bill.provider == "weyr" or is_owed_to(book, bill.provider, books)):
-                add(posted, line, book, labels_of(fields["labels"]))
+    """What the journal owes the bill's provider. A late line counts for a day after the bill's: so it is asked for from
+    the bill's first day to the last that there is."""
+    posted = Posted()
+    for row in csv.DictReader(client.lines("/v1/cost/owed", **{"from": bill.first_day})):
+        owed = owed_of(row)
+        if bill.provider == "weyr" or is_owed_to(owed.book, bill.provider, books):
+            add(posted, owed)
     return posted
-
-
-def _line(fields: Mapping[str, str]) -> Line:
-    return Line(
-        meter=int(fields["meter"]),
-        number=int(fields["number"]),
-        thing=ThingId(Ref(fields["stack"], fields["kind"], fields["name"]), fields["part"]),
-        sku=fields["sku"],
-        from_ms=int(fields["from_ms"]),
-        to_ms=int(fields["to_ms"]),
-        used=int(fields["used"]),
-        micros=int(fields["micros"]),
-        debit=fields["debit"],
-        credit=fields["credit"],
-        day=fields["day"],
-        entry=fields["entry"],
-        note=fields["note"],
-        seq=int(fields["seq"]),
-    )
 
 
 def _post(client: Client, id: str, found: Sequence[Correction], bill: Bill, start: int) -> Any:

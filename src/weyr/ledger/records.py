@@ -6,12 +6,14 @@ from weyr.core.assumptions import Past
 from weyr.core.metering import Account, Line, Meter
 from weyr.core.ref import Ref, ThingId
 from weyr.ledger import accounts
+from weyr.ledger.bills.owners import PART_CHARS_MIN
 from weyr.ledger.meters import ms
 from weyr.ledger.past import WINDOW_MS, pasts_of
 from weyr.store import counts_by_day
 from weyr.store.charges import Charge, charges, count
 from weyr.store.counts_by_day import Counts
 from weyr.store.ledger import LedgerStore
+from weyr.store.owed import Owed, owed
 
 
 class Records:
@@ -28,6 +30,10 @@ class Records:
         """How many lines `charges` gives."""
         with self._store.db.read() as connection:
             return count(connection, stack, from_day, to_day)
+
+    def owed(self, from_day: str) -> Iterator[Owed]:
+        """What is owed outside of a day and all later ones, added up: for whoever puts a bill beside it."""
+        return owed(self._store.db, from_day, PART_CHARS_MIN)
 
     def counts(self, stack: str | None = None, from_day: str = "", to_day: str = "9999") -> Mapping[Account, Counts]:
         """What was counted of each account's things in these days: answers, tokens, bytes that left."""

@@ -238,6 +238,12 @@ MONEY = (
         params=(STACK, Param("format", "Which columns.", choices=FORMATS, default="focus"), *_DAYS), media=Media.CSV,
     ),
     ApiRoute(
+        "GET", "/v1/cost/owed", "cost_owed", Tag.MONEY, "Read what is owed outside",
+        "The journal's lines that are owed to a price book, added up by object, SKU, day and the hours that they are "
+        "of: what a provider's bill is put beside (`weyr cost reconcile`). One key may come twice.",
+        params=_DAYS[:1], media=Media.CSV,
+    ),
+    ApiRoute(
         "GET", "/v1/cost/lines/count", "count_lines", Tag.MONEY, "Count the lines of an export",
         params=(STACK, *_DAYS), response="LineCount",
     ),

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 
 from weyr.core.diagnostic import Diagnostic, UserError, did_you_mean
+from weyr.ledger.bills.posted import OWED, owed_row
 from weyr.ledger.days import Days
 from weyr.ledger.focus.columns import Format, columns_of
 from weyr.ledger.focus.csv_text import csv_pieces
@@ -28,7 +29,7 @@ POLICY = "; ".join((
 
 
 def money_handlers(service: Service) -> dict[str, Handler]:
-    """cost_days, cost_lines, count_lines, cost_units, cost_page."""
+    """cost_days, cost_lines, cost_owed, count_lines, cost_units, cost_page."""
 
     def cost_days(request: Request, _body: object) -> object:
         first, last = days_asked(request)
@@ -42,6 +43,10 @@ def money_handlers(service: Service) -> dict[str, Handler]:
         pieces = csv_pieces(columns_of(format), rows)
         return StreamingResponse(pieces, media_type=f"{Media.CSV.value}; charset=utf-8", headers=_named(format, first))
 
+    def cost_owed(request: Request, _body: object) -> Response:
+        rows = map(owed_row, service.weyr.ledger.owed(days_asked(request)[0]))
+        return StreamingResponse(csv_pieces(OWED, rows), media_type=f"{Media.CSV.value}; charset=utf-8")
+
     def count_lines(request: Request, _body: object) -> object:
         return {"lines": service.weyr.ledger.count(request.query_params.get("stack") or None, *days_asked(request))}
 
@@ -51,6 +56,7 @@ def money_handlers(service: Service) -> dict[str, Handler]:
     return {
         "cost_days": answering(cost_days),
         "cost_lines": answering(cost_lines),
+        "cost_owed": answering(cost_owed),
         "count_lines": answering(count_lines),
         "cost_units": answering(lambda request, _body: units_json(service, request)),
         "cost_page": answering(lambda _request, _body: HTMLResponse(page, headers=headers)),

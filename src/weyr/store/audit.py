@@ -49,7 +49,7 @@ def _sealed_as_read(connection: Connection, seq: int, previous: bytes) -> bytes:
 
 def meters_fault(connection: Connection) -> str:
     """The first meter that did not post what the journal has of it, or ""."""
-    summed = select(journal.c.meter, func.count().label("lines"), func.sum(_SIGNED).label("micros"))
+    summed = select(journal.c.meter, func.count().label("lines"), func.sum(SIGNED).label("micros"))
     sums = summed.group_by(journal.c.meter).subquery()
     lines, micros = func.coalesce(sums.c.lines, 0), func.coalesce(sums.c.micros, 0)
     query = select(meters, lines.label("found"), micros.label("found_micros"))
@@ -68,9 +68,9 @@ def sums_fault(connection: Connection) -> str:
     nothing = literal(0)
     of_lines = journal.outerjoin(meters, meters.c.id == journal.c.meter)
     key = journal.c.day, journal.c.sku
-    own = select(func.coalesce(meters.c.account, 0).label("account"), *key, _SIGNED.label("posted"),
+    own = select(func.coalesce(meters.c.account, 0).label("account"), *key, SIGNED.label("posted"),
                  nothing.label("kept"), nothing.label("is_kept")).select_from(of_lines)  # fmt: skip
-    shared = select(meters.c.source, *key, -_SIGNED, nothing, nothing).select_from(of_lines)
+    shared = select(meters.c.source, *key, -SIGNED, nothing, nothing).select_from(of_lines)
     kept = select(spending.c.account, spending.c.day, spending.c.sku, nothing, spending.c.micros, literal(1))
     all_of = union_all(own, shared.where(meters.c.source.is_not(None)), kept).subquery()
     keys = all_of.c.account, all_of.c.day, all_of.c.sku
@@ -86,7 +86,7 @@ def sums_fault(connection: Connection) -> str:
 
 
 _EXPENSE = literal("expense:") + journal.c.stack + ":" + journal.c.kind + "/" + journal.c.name
-_SIGNED = case((journal.c.debit == _EXPENSE, journal.c.micros), else_=-journal.c.micros)
+SIGNED = case((journal.c.debit == _EXPENSE, journal.c.micros), else_=-journal.c.micros)
 """What a line adds to its own object's spending: `Line.signed_micros`, as the database reckons it."""
 
 

@@ -16,7 +16,7 @@ from weyr.core.units import MICROS
 from weyr.ledger.bills.bill import Bill, Cell, Resource
 from weyr.ledger.bills.fees import fees_of
 from weyr.ledger.bills.owners import Owners
-from weyr.ledger.bills.posted import Posted, by_hour
+from weyr.ledger.bills.posted import Posted
 from weyr.ledger.bills.values import (
     COMPUTING,
     DAY_MS,
@@ -126,7 +126,7 @@ def _add(theirs: Theirs, cell: Cell, from_ms: int, to_ms: int) -> None:
     for kind, amount in cell.amounts.items():
         theirs.amounts[kind] = theirs.amounts.get(kind, Decimal(0)) + amount
     is_hourly = cell.quantity is not None and to_ms - from_ms <= HOUR_MS
-    theirs.count(cell.quantity, by_hour(cell.quantity, from_ms, to_ms) if is_hourly and cell.quantity else {})
+    theirs.count(cell.quantity, {from_ms // HOUR_MS} if is_hourly and cell.quantity else ())
 
 
 def _difference(at: Owned, ours: Ours, theirs: Theirs | None, micros: int, provider: str) -> Difference:
@@ -147,7 +147,7 @@ def _difference(at: Owned, ours: Ours, theirs: Theirs | None, micros: int, provi
         reasons[Reason.UNMETERED] = used
     else:
         reasons |= {Reason.ROUNDING: used, Reason.UNBILLED: -metered}
-    hours = set(theirs.hours if theirs else ()), set(ours.hours)
+    hours = theirs.hours if theirs else set[int](), ours.hours
     tells = bool(hours[0]) and bool(hours[1]) and Reason.QUANTITY in reasons
     return Difference(
         at=at,

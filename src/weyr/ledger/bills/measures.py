@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
 
-from weyr.core.metering import Line
 from weyr.ledger.bills.values import HOUR_MS, Measure
 from weyr.ledger.meters import COUNTED
 
@@ -74,13 +73,13 @@ def measure_of_sku(sku: str) -> Measure:
     return next((measure for start, measure in _PRICED.items() if sku.startswith(start)), Measure.OTHER)
 
 
-def quantity_of(line: Line) -> Decimal | None:
-    """How much a line of the journal counts, in the unit of its measure.
+def quantity_of(sku: str, used: int, lasted_ms: int) -> Decimal | None:
+    """How much lines of the journal count, in the unit of their measure.
 
     A node's meter counts its price; how long it was there is what a bill tells, too.
     """
-    measure = measure_of_sku(line.sku)
+    measure = measure_of_sku(sku)
     if measure is Measure.INSTANCE:
-        return Decimal(line.to_ms - line.from_ms) / HOUR_MS
+        return Decimal(lasted_ms) / HOUR_MS
     parts = _PARTS_PER_UNIT.get(measure)
-    return None if parts is None else Decimal(line.used) / parts
+    return None if parts is None else Decimal(used) / parts

@@ -66,8 +66,10 @@ class Owners:
         return self._known[resource]
 
     def _named(self, id: str) -> Ref | None:
-        """By the whole id, or by its last word: `arn:aws:ec2:us-east-1:1:instance/i-081f` is `i-081f`."""
-        return self._by_id.get(id) or self._by_id.get(re.split(r"[/:]", id)[-1]) if id else None
+        """By the whole id, by its last word (`arn:aws:ec2:us-east-1:1:instance/i-081f` is `i-081f`), or as a thing of
+        an object: `digits:job/train#3` is `digits:job/train`'s."""
+        told = (id, re.split(r"[/:]", id)[-1], id.partition("#")[0]) if id else ()
+        return next((ref for each in told if (ref := self._by_id.get(each))), None)
 
 
 def _tagged(resource: Resource) -> Ref | None:

@@ -1,14 +1,17 @@
-"""What does the journal have of what a provider is owed? Its lines, added up by object, measure and day. Pure."""
+"""What does the journal have of what a provider is owed? Its sums, by object, measure and day. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
+from typing import Any
 
 from weyr.core.commitments import COVERED, FEE
-from weyr.core.metering import Labels, Line
+from weyr.core.metering import Account, Labels
 from weyr.core.ref import Ref, ThingId
 from weyr.ledger.bills.measures import measure_of_sku, quantity_of
-from weyr.ledger.bills.values import HOUR_MS, Kind, Measure, Ours, Owned, Reason
+from weyr.ledger.bills.values import Kind, Measure, Ours, Owned, Reason
+from weyr.ledger.focus.columns import Column, Type
+from weyr.store.ledger_rows import labels_of, labels_text
+from weyr.store.owed import Owed
 
 ENTRY, SKU = "bill-", "bill."
 """How the id of an entry that a bill posted begins, and the SKUs of its lines."""
@@ -22,6 +25,8 @@ class Posted:
     found: dict[Owned, Ours] = field(default_factory=dict)
     things: set[ThingId] = field(default_factory=set)
     labels: dict[Ref, Labels] = field(default_factory=dict)
+    labelled: dict[Ref, int] = field(default_factory=dict)
+    """The line that an object's labels are of."""
     newest: int = 0
 
 
@@ -30,52 +35,56 @@ def is_owed_to(book: str, provider: str, books: Iterable[str]) -> bool:
     return book == provider or book.startswith(f"{provider}/") or book in books
 
 
-def owed_to(line: Line) -> str:
-    """Who outside is owed a line, such as `aws/fargate`; "" where it only moves what somebody owes already."""
-    outside = (account for account in (line.credit, line.debit) if account.startswith("payable:"))
-    return next(outside, "").removeprefix("payable:")
-
-
 def sku_of(measure: Measure, reason: Reason) -> str:
     """Under which SKU a difference is posted: `bill.instance.price`."""
     return f"{SKU}{measure}.{reason}"
 
 
-def day_meant(line: Line) -> str:
-    """The day that a line is of, also where it counts for a later one because that month was closed."""
-    return line.note.removeprefix(LATE)[:10] if line.note.startswith(LATE) else line.day
+def day_meant(owed: Owed) -> str:
+    """The day that lines are of, also where they count for a later one because that month was closed."""
+    return owed.note.removeprefix(LATE)[:10] if owed.note.startswith(LATE) else owed.day
 
 
-def add(posted: Posted, line: Line, book: str, labels: Labels) -> None:
-    """Adds a line that is owed to the provider."""
-    is_posted = line.entry.startswith(ENTRY) and line.sku.startswith(SKU)
-    measure, reason = _posted_as(line.sku) if is_posted else (measure_of_sku(line.sku), Reason.AMOUNT)
-    ours = posted.found.setdefault(Owned(line.thing.ref, measure, day_meant(line)), Ours())
-    ours.books[book] = ours.books.get(book, 0) + line.micros
-    posted.things.add(line.thing)
-    posted.labels[line.thing.ref] = labels
+def add(posted: Posted, owed: Owed) -> None:
+    """Adds lines that are owed to the provider. The newest of an object says which labels it has."""
+    is_posted = owed.entry == ENTRY and owed.sku.startswith(SKU)
+    ref = owed.account.ref
+    measure, reason = _posted_as(owed.sku) if is_posted else (measure_of_sku(owed.sku), Reason.AMOUNT)
+    ours = posted.found.setdefault(Owned(ref, measure, day_meant(owed)), Ours())
+    ours.books[owed.book] = ours.books.get(owed.book, 0) + owed.moved
+    posted.things.add(ThingId(ref, owed.part))
+    if owed.newest >= posted.labelled.get(ref, 0):
+        posted.labelled[ref], posted.labels[ref] = owed.newest, owed.account.labels
     if is_posted:
-        posted.newest = max(posted.newest, line.seq)
-        ours.posted[reason] = ours.posted.get(reason, 0) + line.signed_micros
+        posted.newest = max(posted.newest, owed.newest)
+        ours.posted[reason] = ours.posted.get(reason, 0) + owed.micros
         return
-    kind = _kind_of(line.sku)
-    ours.kinds[kind] = ours.kinds.get(kind, 0) + line.signed_micros
-    if kind is Kind.USAGE and not line.note.startswith(CORRECTS):
+    kind = _kind_of(owed.sku)
+    ours.kinds[kind] = ours.kinds.get(kind, 0) + owed.micros
+    if kind is Kind.USAGE and not owed.note.startswith(CORRECTS):
         # A correction is of the amount; what was used stays what it was.
-        quantity = quantity_of(line)
-        ours.count(quantity, {} if quantity is None else by_hour(quantity, line.from_ms, line.to_ms))
+        quantity = quantity_of(owed.sku, owed.used, owed.lasted_ms)
+        ours.count(quantity, () if quantity is None else range(owed.first_hour, owed.last_hour + 1))
 
 
-def by_hour(quantity: Decimal, from_ms: int, to_ms: int) -> dict[int, Decimal]:
-    """A quantity, shared out evenly among the hours since 1970 between two moments, in whichever order they come."""
-    first_ms, last_ms = min(from_ms, to_ms), max(from_ms, to_ms, from_ms + 1)
-    first, last = first_ms // HOUR_MS, (last_ms - 1) // HOUR_MS
-    if first == last:
-        return {first: quantity}
-    return {
-        hour: quantity * (min(last_ms, (hour + 1) * HOUR_MS) - max(first_ms, hour * HOUR_MS)) / (last_ms - first_ms)
-        for hour in range(first, last + 1)
-    }
+def owed_row(owed: Owed) -> dict[str, str]:
+    """What is owed as a row of texts, for whoever asks over the API; `owed_of` reads it."""
+    ref = owed.account.ref
+    told = {name: str(getattr(owed, name)) for name in (*_TEXTS, *_NUMBERS)}
+    return {"stack": ref.stack, "kind": ref.kind, "name": ref.name, "labels": labels_text(owed.account.labels)} | told
+
+
+def owed_of(row: Mapping[str, str]) -> Owed:
+    account = Account(Ref(row["stack"], row["kind"], row["name"]), labels_of(row["labels"]))
+    told: dict[str, Any] = {name: row[name] for name in _TEXTS} | {name: int(row[name]) for name in _NUMBERS}
+    return Owed(account, **told)
+
+
+_TEXTS = ("part", "book", "sku", "day", "entry", "note")
+_NUMBERS = ("first_hour", "last_hour", "micros", "moved", "used", "lasted_ms", "newest")
+OWED = (*(Column(name) for name in ("stack", "kind", "name")), Column("labels", Type.TAGS),
+        *(Column(name) for name in _TEXTS), *(Column(name, Type.NUMBER) for name in _NUMBERS))  # fmt: skip
+"""The columns of what is owed."""
 
 
 def _kind_of(sku: str) -> Kind:

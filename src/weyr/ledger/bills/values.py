@@ -1,6 +1,6 @@
 """What is a bill made of, and what can be said of it beside the journal? The values that pass between the parts."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -99,17 +99,16 @@ class Owned:
 
 @dataclass(slots=True)
 class Side:
-    """How much one side has, in its measure's unit (None: it cannot be told), and how much in which hour since 1970
-    (empty: it does not tell)."""
+    """How much one side has, in its measure's unit (None: it cannot be told), and in which hours since 1970 it has
+    anything (empty: it does not tell)."""
 
     quantity: Decimal | None = Decimal(0)
-    hours: dict[int, Decimal] = field(default_factory=dict)
+    hours: set[int] = field(default_factory=set)
 
-    def count(self, quantity: Decimal | None, hours: Mapping[int, Decimal]) -> None:
-        """Adds a quantity, and what of it is of which hour."""
+    def count(self, quantity: Decimal | None, hours: Iterable[int]) -> None:
+        """Adds a quantity, and the hours that it is of."""
         self.quantity = None if self.quantity is None or quantity is None else self.quantity + quantity
-        for hour, each in hours.items():
-            self.hours[hour] = self.hours.get(hour, Decimal(0)) + each
+        self.hours.update(hours)
 
 
 @dataclass(slots=True)
