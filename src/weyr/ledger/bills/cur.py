@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from weyr.core.metering import Labels
 from weyr.ledger.bills.fields import amount, moment_ms, tags_of, text
-from weyr.ledger.bills.measures import measure_of
+from weyr.ledger.bills.measures import measure_of, month_of
 from weyr.ledger.bills.values import BillLine, Kind, Measure, Row
 
 NEEDED = frozenset({"line_item_line_item_type", "line_item_usage_start_date", "line_item_unblended_cost"})
@@ -50,7 +50,8 @@ def line_of(row: Row) -> BillLine:
     family = text(row, "product_product_family")
     month = text(row, "bill_billing_period_start_date")
     unit = text(row, "pricing_unit")
-    measure, each = measure_of(unit, f"{family} {usage} {described}", moment_ms(month) if month else begin_ms)
+    month_ms = month_of(moment_ms(month) if month else begin_ms)
+    measure, each = measure_of(unit, f"{family} {usage} {described}", month_ms)
     is_use = kind in (Kind.USAGE, Kind.COMMITMENT)
     counts = kind is Kind.USAGE and each is not None
     return BillLine(

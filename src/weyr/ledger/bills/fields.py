@@ -13,7 +13,11 @@ EMPTY = ("", "NULL", "null", "None")
 
 def text(row: Row, *names: str) -> str:
     """The first of these columns that says anything, or ""."""
-    return next((value for name in names if (value := row.get(name, "")) not in EMPTY), "")
+    for name in names:
+        value = row.get(name, "")
+        if value not in EMPTY:
+            return value
+    return ""
 
 
 @lru_cache(65_536)

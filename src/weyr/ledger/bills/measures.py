@@ -61,6 +61,13 @@ def measure_of(unit: str, words: str, begin_ms: int = 0) -> tuple[Measure, Decim
     return Measure.OTHER, None
 
 
+@lru_cache(4096)
+def month_of(ms: int) -> int:
+    """When the UTC month of a moment begins."""
+    at = datetime.fromtimestamp(ms // 1000, UTC).replace(day=1, hour=0, minute=0, second=0)
+    return int(at.timestamp()) * 1000
+
+
 def hours_of_month(ms: int) -> int:
     """How many hours the UTC month of a moment has."""
     at = datetime.fromtimestamp(ms // 1000, UTC)
