@@ -136,6 +136,29 @@ def test_a_node_that_goes_amid_an_upload_costs_no_more_than_that_checkpoint(lake
     assert log(lake, second).endswith("1\none\n")
 
 
+def test_what_a_program_needs_before_it_goes_on_is_measured(lake: LocalWorld, s3: S3Plane) -> None:
+    """By the times of its checkpoints: one that is written 100 s after its start, and the next one 2 s later, needed
+    98 s before its first step. The times are set here, so that nobody has to wait for them."""
+    go = lake.home / "go"
+    script = (
+        'cd "$WEYR_CHECKPOINT_DIR"; began=$(date +%s); '
+        'touch -d "@$((began + 100))" one.tmp; mv one.tmp one; '
+        f"while [ ! -e {go} ]; do sleep 0.02; done; "
+        'touch -d "@$((began + 102))" two.tmp; mv two.tmp two; exec sleep 60'
+    )
+    id = start(lake, "1", script)
+    assert saved(lake, id) == "one#1"
+    assert lake.running(id).startup_s is None, "one checkpoint alone does not tell"
+    go.touch()
+
+    def startup_s(seen: object) -> float | None:
+        return seen.facts.startup_s if isinstance(seen, Present) and isinstance(seen.facts, TaskFacts) else None
+
+    seen = lake.until(id, lambda seen: startup_s(seen) is not None)
+
+    assert startup_s(seen) == pytest.approx(98.0, abs=1.5)
+
+
 def test_a_killed_agent_is_followed_by_another(lake: LocalWorld, s3: S3Plane) -> None:
     """Without one the task would go on, and its next interruption would cost all that it did since."""
     id = start(lake, "1")

@@ -14,14 +14,16 @@ from weyr.core.diagnostic import UserError
 from weyr.core.units import HOUR_S
 from weyr.core.work_times import class_of
 from weyr.reconcile.scheduler import Room
-from weyr.sim.rehearsal.arrivals import Arrivals, Burst, JobArrival, arrivals_of
+from weyr.sim.rehearsal.arrivals import Arrivals, Burst, JobArrival, Moved, arrivals_of
 from weyr.sim.rehearsal.outcome import Plain, outcome_of, ranges_of
+from weyr.sim.rehearsal.past import past_of
 from weyr.sim.rehearsal.rates import arrivals_at, read_rates
-from weyr.sim.rehearsal.setting import Setting, Starts
+from weyr.sim.rehearsal.setting import Setting, Starts, Startup
 from weyr.sim.rehearsal.spot import spot_trace
 from weyr.sim.rehearsal.spread import Spread
 from weyr.sim.rehearsal.world import Rehearsal
 from weyr.stack.parse import parse_stack
+from weyr.store import kernel
 
 JOB = "jobs: {train: {run: x, resources: {cpu: 2, memory: 4GiB}%s}}\n"
 SCALE = "scale: {min: %d, max: %d, target_inflight: 4}, waiting: {per_replica: 4}"
@@ -79,6 +81,56 @@ def test_a_reclaimed_run_goes_on_from_its_checkpoint(folder: Path) -> None:
     assert out["interruptions"]["by_reason"] == {"reclaimed": 1}
     assert out["interruptions"]["lost_work_s"] < 60
     assert 2100 <= out["jobs"]["train"]["took_mean_s"] <= 2170, "half an hour of work, and five minutes without spot"
+
+
+def test_each_attempt_starts_up_again(folder: Path) -> None:
+    """A run of half an hour, 2 min of them before its first step, takes 2 min more when it is interrupted once, and is
+    billed for them; what its checkpoint asks of a bucket whose requests are told of is in the bill, too."""
+    text = JOB % ", spot: true, checkpoint: {bucket: lake, every: 1m}" + "buckets: {lake: {}}\n"
+    trace = spot_trace([True] * 10 + [False] * 5 + [True] * 1000, 60.0)
+    asked = arrivals_of([JobArrival(0, "train", 1800)], {}, {"bucket/lake": [Moved(0.0, 100, 60.0, 1.0)]})
+    starts = Starts(0.0, startup_of={"job/train": Startup(120.0, 2)})
+    once, again = (
+        rehearse(folder, text, asked, Setting(2.0 * HOUR_S, seed=seed, spot=spot, starts=starts))
+        for seed, spot in ((1, None), (2, trace))
+    )
+
+    assert once["interruptions"] == {"count": 0, "by_reason": {}, "lost_work_s": 0.0, "startup_again_s": 0.0}
+    assert again["interruptions"]["startup_again_s"] == 120.0
+    assert again["interruptions"]["lost_work_s"] < 1.0
+    costs = [out["cost"]["by_object_micros"] for out in (once, again)]
+    assert costs[1]["job/train"] / costs[0]["job/train"] == pytest.approx(1920 / 1800, rel=0.001)
+    assert again["storage"]["bucket/lake"]["writes"] - once["storage"]["bucket/lake"]["writes"] == 5
+    assert costs[1]["bucket/lake"] - costs[0]["bucket/lake"] == pytest.approx(5 * 5, abs=1)
+
+
+def test_what_an_attempt_needs_to_start_up_is_known_for_the_next_rehearsal(folder: Path) -> None:
+    """The job remembers what was measured of its attempts, and over how many: that of a past that was itself rehearsed
+    is known to the second."""
+    text = JOB % ", spot: true, checkpoint: {bucket: lake, every: 1m}" + "buckets: {lake: {}}\n"
+    trace = spot_trace([True] * 10 + [False] * 5 + [True] * 1000, 60.0)
+    stack = parse_stack(f"stack: demo\n{text}", "weyr.yaml", KINDS)
+    starts = Starts(0.0, startup_of={"job/train": Startup(120.0)})
+    rehearsal = Rehearsal(KINDS, stack, runs((0, 1800)), Setting(HOUR_S, spot=trace, starts=starts), folder)
+    rehearsal.run()
+    with rehearsal.db.write() as connection:
+        kernel.put_objects(connection, [kernel.plain_object(row) for row in rehearsal.world.objects.values()])
+        connection.exec_driver_sql("COMMIT")
+
+    past = past_of(stack, rehearsal.db, rehearsal.end, HOUR_S)
+
+    rehearsal.close()
+    assert past.startup == {"job/train": Startup(120.0, 2)}
+
+
+def test_who_wakes_an_endpoint_waits_for_its_start_and_no_longer(folder: Path) -> None:
+    """A replica is asked as soon as it is ready: what was measured of a start has that look in it."""
+    text = "endpoints: {web: {run: serve, ready: /, scale: {min: 0, max: 1, idle_after: 10s}}}\n"
+    arrivals = arrivals_of([], {"endpoint/web": [Burst(at, 1, 0.0, 0.2) for at in (60.0, 120.0, 180.0)]})
+    setting = Setting(300.0, starts=Starts(0.25, 1.5), way_s=0.05)
+    web = rehearse(folder, text, arrivals, setting)["serving"]["endpoint/web"]
+    assert web["starts"] == 3
+    assert web["latency_mean_s"] == pytest.approx(0.25 + 1.5 + 0.2 + 0.05, abs=0.01)
 
 
 def test_losses_come_as_often_as_they_are_said_to(folder: Path) -> None:

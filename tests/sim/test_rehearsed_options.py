@@ -16,6 +16,7 @@ from weyr.compose.kinds import KINDS
 from weyr.core.diagnostic import UserError
 from weyr.core.units import HOUR_S
 from weyr.core.work_times import class_of
+from weyr.gateway.s3.teller import EVERY_S
 from weyr.reconcile.scaling import Scaling
 from weyr.reconcile.work_learnt import PREFIX, Work
 from weyr.sim.rehearsal.arrivals import Arrivals, Burst, JobArrival, Moved, arrivals_of, names_of, read_trace
@@ -23,6 +24,7 @@ from weyr.sim.rehearsal.outcome import Plain, outcome_of
 from weyr.sim.rehearsal.rates import arrivals_at, read_rates
 from weyr.sim.rehearsal.setting import Setting, Starts
 from weyr.sim.rehearsal.spot import spot_trace
+from weyr.sim.rehearsal.triggers import TOLD_WITHIN_S
 from weyr.sim.rehearsal.world import Rehearsal
 from weyr.stack.parse import parse_stack
 from weyr.store import kernel
@@ -100,15 +102,20 @@ def test_what_came_lately_costs_again_what_it_cost(folder: Path, tmp_path: Path)
 
 
 def test_what_is_uploaded_calls_the_function_that_waits_for_it(folder: Path) -> None:
-    """Whoever says how much is uploaded has said how often the function runs; what it takes is what was measured."""
+    """Whoever says how much is uploaded has said how often the function runs; what it takes is what was measured, after
+    a wait of up to half a second until the plane looks for what it is to tell."""
+    assert TOLD_WITHIN_S == EVERY_S
     text = "functions: {thumb: {handler: 'a:b', objects: [{bucket: lake}]}, b: {handler: 'a:b'}}\nbuckets: {lake: {}}\n"
     arrivals = arrivals_of(
         [], {}, {"bucket/lake": [Moved(0.0, 60, 600.0, 1e6)], "bucket/lake:delete": [Moved(0, 9, 9, 1)]}
     )
-    out = rehearse(folder, text, arrivals, Setting(900.0, takes_of={"function/thumb": 0.5}))
+    out = rehearse(folder, text, arrivals, Setting(900.0, starts=Starts(0.0, 0.0), takes_of={"function/thumb": 0.5}))
     assert list(out["serving"]) == ["function/thumb"]
     assert out["serving"]["function/thumb"]["requests"] == 60
-    assert 0.5 <= out["serving"]["function/thumb"]["latency_p50_s"] < 0.6
+    thumb = out["serving"]["function/thumb"]
+    assert 0.5 < thumb["latency_p50_s"] < 1.0
+    assert thumb["latency_mean_s"] == pytest.approx(0.5 + TOLD_WITHIN_S / 2, abs=0.1)
+    assert thumb["late"] == 0, "its way there is not the function's fault"
     assert out["cost"]["by_object_micros"]["function/thumb"] > 0
 
 

@@ -34,6 +34,7 @@ class Attendant:
         self.output = -1
         self.is_restoring = False
         self.restored = self.saved = ""
+        self._first_at, self._each_s = 0.0, 0.0
         self.kill_at = float("inf")
 
     def start(self) -> str:
@@ -85,6 +86,14 @@ class Attendant:
         *lines, self._rest = (self._rest + text).split(b"\n")
         return [event for line in lines if (event := self._take(line))]
 
+    def learnt(self, started_at: float | None) -> dict[str, str | float | None]:
+        """What a task's state has from it. `startup_s` is what its program needed from its start until it went on: its
+        first checkpoint came so much later than one usually follows another. None where it did not write two."""
+        startup_s = None
+        if self._first_at and started_at:
+            startup_s = round(max(0.0, self._first_at - started_at - self._each_s), 3)
+        return {"restored": self.restored, "saved": self.saved, "startup_s": startup_s}
+
     def hurry(self) -> None:
         """The task is about to end: what it saves now is worth an upload at once."""
         if self.pid and self._input >= 0:
@@ -105,8 +114,11 @@ class Attendant:
     def _take(self, line: bytes) -> str:
         try:
             report = json.loads(line)
-            event, name = str(report["event"]), str(report["name"])
-        except (ValueError, KeyError, TypeError):
+            event, name = str(report["event"]), str(report.get("name", ""))
+            if event == "paced" and not self._replacements:
+                # Another one does not know when the first was written.
+                self._first_at, self._each_s = float(report["first_at"]), float(report["each_s"])
+        except (ValueError, KeyError, TypeError, AttributeError):
             self._log.say(f"checkpoint: {line.decode(errors='replace')[:500]}")
             return ""
         if event == "restored":

@@ -64,6 +64,7 @@ def facts_of(
         notice_at=state.get("notice_at"),
         restored=state.get("restored", ""),
         saved=state.get("saved", ""),
+        startup_s=state.get("startup_s"),
         address=socket,
         ports=tuple(ports),
     )

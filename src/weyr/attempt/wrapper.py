@@ -387,8 +387,7 @@ class Wrapper:
             "cpu_by": self._limits.cpu_by,
             "memory_by": self._limits.memory_by,
             "notice_at": self._notice_at,
-            "restored": self._agent.restored,
-            "saved": self._agent.saved,
+            **self._agent.learnt(self._started_at),
         }
         self._write_at = float("inf")
         try:

@@ -12,8 +12,9 @@ Plain = Mapping[str, Any]
 RIGHT = frozenset({1, 2, 3, 4, 5, 6})
 
 
-def told(ranges: Plain, length_s: float, seeds: int) -> str:
-    """The tables of one rehearsal."""
+def told(ranges: Plain, length_s: float, seeds: int, startup: Plain, saving: Sequence[str]) -> str:
+    """The tables of one rehearsal. `saving` are jobs that go on from a checkpoint; of those that are in `startup` it is
+    known what they need until they do."""
     parts = [_bill(ranges["cost"], length_s, seeds)]
     if ranges["serving"]:
         parts.append(_serving(ranges["serving"]))
@@ -25,6 +26,8 @@ def told(ranges: Plain, length_s: float, seeds: int) -> str:
         rows = [[name, _count(of["node_h"]), _share(of["utilisation"])] for name, of in ranges["pools"].items()]
         parts.append(table(["pool", "node hours", "in use"], rows, RIGHT))
     parts.append(_interruptions(ranges["interruptions"]))
+    if saving and _mean(ranges["interruptions"]["count"]):
+        parts.append("\n".join(startup_text(name, startup.get(name)) for name in saving))
     return "\n\n".join(parts)
 
 
@@ -81,7 +84,17 @@ def _interruptions(of: Plain) -> str:
     if not _mean(of["count"]):
         return "Nothing was interrupted."
     why = ", ".join(f"{_count(count)} {reason}" for reason, count in of["by_reason"].items())
-    return f"{_count(of['count'])} interruptions ({why}); {_time(of['lost_work_s'])} of work was lost."
+    again = f", and {_time(of['startup_again_s'])} went into starting up again" if _mean(of["startup_again_s"]) else ""
+    return f"{_count(of['count'])} interruptions ({why}); {_time(of['lost_work_s'])} of work was lost{again}."
+
+
+def startup_text(job: str, startup: Plain | None) -> str:
+    """What an attempt is taken to need before it goes on, and who says so."""
+    if startup is None:
+        return f"{job}: start-up assumed none, as it was not measured. What it takes is told by --startup."
+    takes_s, many = startup["takes_s"], startup["attempts"]
+    whence = f"measured over {many} attempt{'s' if many > 1 else ''}" if many else "as it was said"
+    return f"{job}: start-up {takes_s:.3g} s in each attempt, {whence}."
 
 
 def frontier(variants: Sequence[tuple[Plain, Plain]]) -> list[dict[str, Any]]:

@@ -58,7 +58,8 @@ class TaskFacts:
     """A task as seen. Times are Unix seconds; `started_at` is None until its process exists.
 
     `notice_at` is when its spot node announced the reclaim. `restored` names the checkpoint the
-    attempt began from, `saved` the newest one that is whole in the bucket. `waits` says why it has not
+    attempt began from, `saved` the newest one that is whole in the bucket, and `startup_s` what its program needed
+    before it went on from there, None where nobody could tell. `waits` says why it has not
     begun although it is accepted. `node` and `devices` are where it runs and what it may see, as the engine has it.
     `ports` are the TCP ports that it was given, in the order in which they were wanted.
     """
@@ -71,6 +72,7 @@ class TaskFacts:
     notice_at: float | None = None
     restored: str = ""
     saved: str = ""
+    startup_s: float | None = None
     address: str = ""
     waits: str = ""
     node: str = ""

@@ -5,9 +5,10 @@
 
 It reaches the bucket with the task's own keys (AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY).
 It says what it did in JSON lines, `{"event": "saved", "name": "epoch-7#12"}`, and what went wrong in plain
-ones. `watch` sees a new checkpoint at once and begins an upload every `every` seconds at most, standing back behind
-the task. It reads its input: a line makes it come forward and upload all that is new, the end makes it save once
-more and end.
+ones; `{"event": "paced", "first_at": 1780000000.5, "each_s": 2.0}` says when the task wrote its first checkpoint of
+this attempt, and how long it takes from one to the next. `watch` sees a new checkpoint at once and begins an upload
+every `every` seconds at most, standing back behind the task. It reads its input: a line makes it come forward and
+upload all that is new, the end makes it save once more and end.
 """
 
 import argparse
@@ -18,7 +19,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
@@ -30,6 +31,8 @@ from weyr.runtime.checkpoint_store import CheckpointStore, Manifest, NotWhole, S
 
 LOOK_S = 0.2
 """Between two looks into the folder: one costs 50 microseconds, and a wait of ours is work that can be lost."""
+GAPS_MAX = 64
+"""So many are enough to know how long it usually is from one checkpoint to the next."""
 RETRY_S = 1.0
 RESTORE_S = 60.0
 """How long the store may be unreachable before the attempt is given up: to begin anew could lose a checkpoint."""
@@ -41,6 +44,38 @@ class Entry:
 
     path: Path
     mtime_ns: int
+
+
+@dataclass(slots=True)
+class Cadence:
+    """When does a task write its checkpoints? By their own times: the first of this attempt, and how long between two.
+
+    What is written within a look of the one before belongs to it: a checkpoint may be several entries.
+    """
+
+    began_ns: int
+    first_ns: int = 0
+    last_ns: int = 0
+    gaps_ns: list[int] = field(default_factory=list)
+    told: int = 0
+
+    def see(self, entry: Entry | None) -> None:
+        """Takes the newest entry there is; what lay there before this attempt is none of it."""
+        if entry is None or entry.mtime_ns <= max(self.began_ns, self.last_ns) or len(self.gaps_ns) >= GAPS_MAX:
+            return
+        gap_ns, self.last_ns = entry.mtime_ns - self.last_ns, entry.mtime_ns
+        if not self.first_ns:
+            self.first_ns = entry.mtime_ns
+        elif gap_ns > LOOK_S * 1e9:
+            self.gaps_ns.append(gap_ns)
+
+    def news(self) -> dict[str, float]:
+        """What is to be told of it after the first gap, the second, the fourth ...; else nothing."""
+        if len(self.gaps_ns) < max(1, 2 * self.told):
+            return {}
+        self.told = len(self.gaps_ns)
+        each_ns = sorted(self.gaps_ns)[self.told // 2]
+        return {"first_at": round(self.first_ns / 1e9, 3), "each_s": round(each_ns / 1e9, 3)}
 
 
 class Agent:
@@ -71,11 +106,6 @@ class Agent:
             return manifest
         return None
 
-    def is_new(self) -> bool:
-        """Whether the folder has a checkpoint that was not saved."""
-        entry = newest(self._folder)
-        return entry is not None and entry != self._known
-
     def save(self) -> bool:
         """Uploads the newest entry if it is new. False where that failed; the complaint is said once."""
         entry = newest(self._folder)
@@ -86,7 +116,7 @@ class Agent:
             self._number = self._next(max([self._number, *numbers]))
             manifest = self._store.save(entry.path, self._number)
             self._known = entry
-            self._report("saved", manifest.name)
+            self._report("saved", name=manifest.name)
             self._store.trim([*numbers, self._number])
         except (BaseError, OSError) as e:
             self._complain(f"{entry.path.name} could not be saved: {e}")
@@ -105,9 +135,14 @@ class Agent:
         self._pace.stand_back()
         threading.Thread(target=self._listen, daemon=True).start()
         look_s, due = min(LOOK_S, every_s), time.monotonic()
+        cadence = Cadence(time.time_ns())
         while not self._is_closed.wait(look_s):
-            now = time.monotonic()
-            if (now >= due or self._is_hurried) and self.is_new():
+            now, entry = time.monotonic(), newest(self._folder)
+            if not self._is_hurried:
+                # What is saved because of a notice comes out of turn.
+                cadence.see(entry)
+                self._report("paced", **cadence.news())
+            if (now >= due or self._is_hurried) and entry is not None and entry != self._known:
                 due = now + every_s
                 self.save()
         while not self.save():
@@ -127,7 +162,7 @@ class Agent:
         while True:
             try:
                 manifest = self.restore()
-                self._report("restored", manifest.name if manifest else "")
+                self._report("restored", name=manifest.name if manifest else "")
                 return True
             except (BaseError, OSError) as e:
                 self._complain(f"nothing could be restored yet: {e}")
@@ -135,8 +170,10 @@ class Agent:
                 return False
             select.select([], [], [], RETRY_S)
 
-    def _report(self, event: str, name: str) -> None:
-        self._say(json.dumps({"event": event, "name": name}))
+    def _report(self, event: str, **what: str | float) -> None:
+        """Nothing is said of nothing."""
+        if what:
+            self._say(json.dumps({"event": event, **what}))
 
     def _complain(self, text: str) -> None:
         text = text.partition("\n")[0][:300]

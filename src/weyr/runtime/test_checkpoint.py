@@ -11,7 +11,7 @@ import pytest
 from obstore.store import LocalStore, MemoryStore
 
 from weyr.runtime import checkpoint, pace
-from weyr.runtime.checkpoint_agent import Agent, newest
+from weyr.runtime.checkpoint_agent import GAPS_MAX, Agent, Cadence, Entry, newest
 from weyr.runtime.checkpoint_store import CHUNK_BYTES, CheckpointStore, NotWhole
 
 
@@ -44,6 +44,40 @@ def test_a_checkpoint_without_all_its_files_is_none(tmp_path: Path) -> None:
     with pytest.raises(NotWhole):
         store.restore(store.manifest(1), tmp_path / "b")
     assert os.listdir(tmp_path / "b") == []
+
+
+SECOND = 1_000_000_000
+WRITTEN = {
+    "one alone tells nothing": ([10], None),
+    "two tell how long it is between them": ([10, 12], (10.0, 2.0)),
+    "the usual gap counts, and not a pause": ([10, 12, 14, 60, 62], (10.0, 2.0)),
+    "what lay there before this attempt is none of it": ([-50, 10, 12], (10.0, 2.0)),
+    "several entries at once are one checkpoint": ([10, 10.1, 12, 12.1], (10.0, 1.9)),
+    "the same one seen again is no other": ([10, 10, 12, 12], (10.0, 2.0)),
+}
+
+
+@pytest.mark.parametrize(("moments", "told"), WRITTEN.values(), ids=WRITTEN)
+def test_how_often_a_task_saves_is_told_by_its_checkpoints(
+    moments: list[float], told: tuple[float, float] | None
+) -> None:
+    """From that follows how long its program needed before its first step: what each interruption costs again."""
+    cadence, news = Cadence(began_ns=1), dict[str, float]()
+    for moment in moments:
+        cadence.see(Entry(Path("x"), round(moment * SECOND)))
+        news = cadence.news() or news
+    assert (news or None) == (told and {"first_at": told[0], "each_s": told[1]})
+
+
+def test_how_often_a_task_saves_is_told_seldom() -> None:
+    """A task that saves every second for a week says so a few times: each line is a write of its state."""
+    cadence = Cadence(began_ns=1)
+    told = 0
+    for moment in range(1, 5000):
+        cadence.see(Entry(Path("x"), moment * SECOND))
+        told += bool(cadence.news())
+    assert told == 7
+    assert len(cadence.gaps_ns) == GAPS_MAX
 
 
 def test_the_agent_falls_back_to_one_that_is_whole(tmp_path: Path) -> None:

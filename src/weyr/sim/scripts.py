@@ -11,7 +11,8 @@ from weyr.core.seen import EndReason, TaskEnd
 class Script:
     """The life of a simulated program.
 
-    `work_s` is what it has to do in all: a checkpoint carries what is done over to the next attempt.
+    `work_s` is what it has to do in all: a checkpoint carries what is done over to the next attempt. Before that it
+    needs `startup_s` in each attempt, which no checkpoint carries over.
     `stop_s` is how long it takes to save and end after SIGTERM; None means that it ignores the signal.
     `metrics` belong to the version it registers when it succeeds, if its body names a model.
     """
@@ -25,6 +26,7 @@ class Script:
     memory_after_s: float = 0.5
     output: bytes = b""
     metrics: Mapping[str, float] = field(default_factory=dict)
+    startup_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,8 @@ def _own_end(script: Script, body: TaskBody, began_at: float, done_s: float) -> 
         end = TaskEnd(EndReason.OUT_OF_MEMORY, signal=9, memory_max_bytes=limit)
         return Ending(began_at + script.memory_after_s, end, saves_all=False)
     reason = EndReason.FAILED if script.exit_code else EndReason.SUCCEEDED
-    return Ending(began_at + max(0.0, script.work_s - done_s), TaskEnd(reason, exit_code=script.exit_code))
+    takes_s = script.startup_s + max(0.0, script.work_s - done_s)
+    return Ending(began_at + takes_s, TaskEnd(reason, exit_code=script.exit_code))
 
 
 def _forced_end(script: Script, body: TaskBody, began_at: float, own_at: float, signals: Signals) -> Ending | None:

@@ -53,7 +53,7 @@ class _Run:
 class Ran:
     """A process: from when to when it lived, truly; `ended_at` None: it still does. The engine's own record of both
     is by its node's clock, which is `skew_s` ahead. `reason` is why it ended; `kept_s`, how much of its work its
-    checkpoints have."""
+    checkpoints have, `startup_s` for how long it did none at first, and `restored`, which one it began from."""
 
     id: ThingId
     body: TaskBody
@@ -62,6 +62,8 @@ class Ran:
     skew_s: float = 0.0
     reason: EndReason | None = None
     kept_s: float = 0.0
+    startup_s: float = 0.0
+    restored: str = ""
 
     @property
     def started_at(self) -> float:
@@ -179,6 +181,10 @@ class SimTasks(Shelf):
         """The pool's node that it runs on, "" where it is none."""
         return self._runs[id].body.node
 
+    def restored_of(self, id: ThingId) -> str:
+        """Which checkpoint it began from, "" where from none."""
+        return self._runs[id].restored
+
     def bodies(self, live: Iterable[ThingId]) -> Iterator[tuple[ThingId, TaskBody]]:
         """What each of `live` was told to be that has devices."""
         return ((id, self._runs[id].body) for id in live if self._runs[id].body.devices)
@@ -189,7 +195,11 @@ class SimTasks(Shelf):
             if self._clock.now() >= run.began_at:
                 ending = run.ending if self._settle(id, run).is_over else None
                 ended_at, reason = (ending.at, ending.end.reason) if ending else (None, None)
-                yield Ran(id, run.body, run.began_at, ended_at, run.node.skew_s, reason, run.kept_s)
+                until = self._clock.now() if ended_at is None else ended_at
+                startup_s = min(run.script.startup_s, until - run.began_at)
+                yield Ran(
+                    id, run.body, run.began_at, ended_at, run.node.skew_s, reason, run.kept_s, startup_s, run.restored
+                )
 
     def moments(self, id: ThingId) -> tuple[float, ...]:
         """When a task begins, is ready and ends, as things stand: whoever looks then misses nothing."""
@@ -268,6 +278,9 @@ class SimTasks(Shelf):
         saved = self._saved.get((body.checkpoint.bucket, body.checkpoint.prefix)) if body.checkpoint else None
         notice_at = run.signals.notice_at
         is_ready = is_running and now >= run.began_at + run.script.ready_after_s
+        startup_s = run.script.startup_s
+        # The second checkpoint tells how much of what was before the first was none of the work.
+        is_told = body.checkpoint and startup_s and now - run.began_at >= startup_s + 2 * body.checkpoint.every_s
         return TaskFacts(
             state,
             is_ready=bool(body.probe) and is_ready,
@@ -277,6 +290,7 @@ class SimTasks(Shelf):
             notice_at=None if notice_at is None else run.recorded(notice_at),
             restored=run.restored,
             saved=saved.name if saved and saved.done_s > run.done_s else "",
+            startup_s=startup_s if is_told else None,
             address=address,
             node=body.node,
             devices=body.devices,
@@ -296,7 +310,7 @@ class SimTasks(Shelf):
 
     def _save(self, run: _Run, until: float, is_last: bool) -> None:
         to = run.body.checkpoint
-        worked_s = until - run.began_at
+        worked_s = until - run.began_at - run.script.startup_s
         if to is None or worked_s <= 0:
             return
         kept_s = worked_s if is_last else worked_s // to.every_s * to.every_s

@@ -37,6 +37,7 @@ def task(engine: SimEngine, part: str = "1") -> TaskFacts:
 ENDS: dict[str, tuple[Script, Signals, float, EndReason]] = {
     "left alone": (Script(work_s=10), Signals(), 10.0, EndReason.SUCCEEDED),
     "failing by itself": (Script(work_s=10, exit_code=2), Signals(), 10.0, EndReason.FAILED),
+    "starting up first": (Script(work_s=10, startup_s=3), Signals(), 13.0, EndReason.SUCCEEDED),
     "stopped": (Script(work_s=10, stop_s=1), Signals(stop_at=3), 4.0, EndReason.STOPPED),
     "stopped, and deaf": (Script(work_s=10, stop_s=None), Signals(stop_at=3), 8.0, EndReason.STOPPED),
     "stopped after its end": (Script(work_s=10), Signals(stop_at=12), 10.0, EndReason.SUCCEEDED),

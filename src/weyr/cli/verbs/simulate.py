@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,8 +31,9 @@ from weyr.sim.rehearsal.outcome import ranges_of
 from weyr.sim.rehearsal.past import Past, past_of
 from weyr.sim.rehearsal.rates import SHAPES, arrivals_at, is_rate, read_rates
 from weyr.sim.rehearsal.rehearse import ArrivalsOf, rehearsed
-from weyr.sim.rehearsal.setting import BEGAN_AT, NOTICE_S, STOPS_S, WAY_S, Setting, Starts
+from weyr.sim.rehearsal.setting import BEGAN_AT, NOTICE_S, STOPS_S, WAY_S, Setting, Starts, Startup
 from weyr.sim.rehearsal.spot import read_spot_trace
+from weyr.sim.rehearsal.triggers import TOLD_WITHIN_S
 from weyr.stack.parse import parse_stack
 from weyr.stack.stack import Stack
 from weyr.stack.vary import read_vary, variants
@@ -130,6 +132,16 @@ def simulate(
             rich_help_panel="Starts",
         ),
     ] = None,
+    startup: Annotated[
+        float | None,
+        typer.Option(
+            "--startup",
+            parser=seconds,
+            metavar="DURATION",
+            help="What a job's program needs in each attempt before it goes on from its checkpoint.",
+            rich_help_panel="Starts",
+        ),
+    ] = None,
     stop: Annotated[
         float,
         typer.Option(
@@ -180,11 +192,14 @@ def simulate(
     _check(shape, chart, vary)
     past = _past(stack, session.home, length, is_needed=arrivals == PAST)
     came = _arrivals(stack, arrivals, past, length, shape)
+    jobs = [(ref, each.spec) for ref, each in sorted(stack.objects.items()) if ref.kind == "job"]
+    saving = [str(ref) for ref, spec in jobs if getattr(spec, "checkpoint", None)]
+    again = past.startup if startup is None else dict.fromkeys(saving, Startup(startup))
     spot = read_spot_trace(_text(spot_trace, "spot trace"), str(spot_trace)) if spot_trace else None
+    starts = _starts(past, task_start, ready, node_start, again)
     setting = Setting(
-        length, seed, BEGAN_AT, _room(stack), _starts(past, task_start, ready, node_start), spot, notice, failures,
-        stop, way, past.takes_s, past.spread,
-    )  # fmt: skip
+        length, seed, BEGAN_AT, _room(stack), starts, spot, notice, failures, stop, way, past.takes_s, past.spread
+    )
     numbers = range(seed, seed + seeds)
     if not arrivals and (asked := [ref for ref in sorted(stack.objects) if ref.kind in ROUTED]):
         say(f"Nobody asks anything of {asked[0]}. Say how often: --arrivals '{asked[0]}=5/s*80ms'")
@@ -205,7 +220,7 @@ def simulate(
             }
         )
     else:
-        put(told(ranges, length, seeds))
+        put(told(ranges, length, seeds, _startup(again), saving))
         for name in past.silent if arrivals == PAST else ():
             say(f"Nothing is known of what {name} was asked lately: nobody asks it here.")
 
@@ -297,21 +312,29 @@ def _room(stack: Stack) -> Room:
     return machine_room() if stack.on.engine == LOCAL else Setting().room
 
 
-def _starts(past: Past, task_s: float | None, ready_s: float | None, node_s: float | None) -> Starts:
+def _starts(
+    past: Past, task_s: float | None, ready_s: float | None, node_s: float | None, startup_of: Mapping[str, Startup]
+) -> Starts:
     usual = Starts()
     return Starts(
         next(each for each in (task_s, past.task_s, usual.task_s) if each is not None),
         usual.ready_s if ready_s is None else ready_s,
         usual.node_s if node_s is None else node_s,
         {} if ready_s is not None else past.ready_s,
+        startup_of,
     )
+
+
+def _startup(of: Mapping[str, Startup]) -> dict[str, Any]:
+    return {job: {"takes_s": each.takes_s, "attempts": each.attempts} for job, each in of.items()}
 
 
 def _assumed(setting: Setting, past: Past) -> dict[str, Any]:
     starts, room = setting.starts, setting.room
     return {
         "task_start_s": starts.task_s, "ready_s": starts.ready_s, "node_start_s": starts.node_s,
-        "ready_measured_s": dict(starts.ready_of), "mtbf_s": setting.mtbf_s, "notice_s": setting.notice_s,
+        "ready_measured_s": dict(starts.ready_of), "event_within_s": TOLD_WITHIN_S,
+        "startup": _startup(starts.startup_of), "mtbf_s": setting.mtbf_s, "notice_s": setting.notice_s,
         "stop_s": setting.stops_s, "way_s": setting.way_s,
         "room_cpu": room.cpu, "room_memory_bytes": room.memory_bytes, "silent": list(past.silent),
         "takes_measured_s": dict(past.takes_s),

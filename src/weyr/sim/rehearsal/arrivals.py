@@ -36,13 +36,14 @@ class JobArrival:
 @dataclass(frozen=True, slots=True)
 class Burst:
     """So many requests, spread over `over_s` from `at_s` on, of which each takes `takes_s` and has an answer of so many
-    bytes that goes elsewhere. One: it comes at `at_s`."""
+    bytes that goes elsewhere. One: it comes at `at_s`. Each is on its way for up to `told_within_s` before."""
 
     at_s: float
     count: float
     over_s: float
     takes_s: float
     size_bytes: float = 0.0
+    told_within_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

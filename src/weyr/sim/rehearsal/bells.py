@@ -13,10 +13,11 @@ from weyr.core.ref import Ref, ThingId
 from weyr.core.seen import Seen
 from weyr.sim.clock import VirtualClock
 from weyr.sim.pool_nodes import SimPoolNodes
+from weyr.sim.services import SimRoutes
 from weyr.sim.tasks import FOREVER_S, SimTasks
 
 AFTER_S = 0.05
-"""How long a doorbell takes."""
+"""How long a doorbell takes. What a start takes until it is ready has it in it, by whomever that was measured."""
 
 
 @dataclass(slots=True)
@@ -71,9 +72,34 @@ class RingingTasks:
 
     def ring(self, id: ThingId, since: float = 0.0) -> None:
         """Whoever it belongs to is to look at each of its moments from `since` on; where that is past, at once."""
-        for moment in self._tasks.moments(id):
+        moments = self._tasks.moments(id)
+        for number, moment in enumerate(moments):
             if since <= moment < FOREVER_S / 2:
-                self._bells.at(moment + AFTER_S, id.ref)
+                is_ready = number == 1 and len(moments) == 3
+                self._bells.at(moment if is_ready else moment + AFTER_S, id.ref)
+
+
+class ToldRoutes:
+    """The TRAFFIC capability. A plane goes by what it is told at once, and not from the next look on."""
+
+    capability = Capability.TRAFFIC
+
+    def __init__(self, routes: SimRoutes) -> None:
+        self._routes = routes
+
+    def observe(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Seen]:
+        return self._routes.observe(ids)
+
+    def ensure(self, wanted: Sequence[Wanted]) -> Answers:
+        answers = self._routes.ensure(wanted)
+        self._routes.observe([want.id for want in wanted if want.id not in answers])
+        return answers
+
+    def release(self, ids: Sequence[ThingId]) -> Answers:
+        return self._routes.release(ids)
+
+    def inventory(self) -> Sequence[ThingId]:
+        return self._routes.inventory()
 
 
 class RingingNodes:

@@ -5,7 +5,7 @@ could matter to.
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from math import inf
 from typing import Any
@@ -16,7 +16,7 @@ from weyr.sim.chance import chance_of
 from weyr.sim.engine import SimEngine
 from weyr.sim.rehearsal.arrivals import Burst
 from weyr.sim.rehearsal.bells import Bells
-from weyr.sim.rehearsal.each import EachRequest
+from weyr.sim.rehearsal.each import EachRequest, Request
 from weyr.sim.rehearsal.many import ManyRequests
 from weyr.sim.rehearsal.served import Queue, Terms
 from weyr.sim.rehearsal.setting import Setting
@@ -47,14 +47,14 @@ class Doors:
         ref = Ref(self.stack.name, kind, short)
         terms, began = terms_of(ref, self.stack.objects[ref].spec), self.setting.began_at
         if sum(burst.count for burst in bursts) <= EACH_MAX:
-            chance, takes = chance_of(self.setting.seed, f"requests/{name}"), self._takes(name)
-            coming = [(began + at_s, takes(burst)) for burst in bursts for at_s in _spread(burst, chance)]
-            queue: Queue = EachRequest.of(terms, coming)
+            queue: Queue = EachRequest.of(terms, list(self._coming(name, bursts)))
         else:
             queue = ManyRequests(terms, bursts, began)
             if all(burst.takes_s == self.setting.takes_of.get(name) for burst in bursts):
                 queue.spread = self.setting.spread_of.get(name)
         queue.served.way_s = self.setting.way_s
+        if isinstance(queue, ManyRequests):
+            queue.served.way_s += max((burst.told_within_s for burst in bursts), default=0.0) / 2
         if size_bytes := sum(burst.count * burst.size_bytes for burst in bursts):
             self._sizes[name] = size_bytes / sum(burst.count for burst in bursts)
         self.queues[name] = queue
@@ -62,6 +62,14 @@ class Doors:
         plane[f"{self.stack.name}/{short}"] = queue
         queue.on_closed.append(partial(self._wait_for_one, name, ref))
         self._wait_for_one(name, ref)
+
+    def _coming(self, name: str, bursts: Sequence[Burst]) -> Iterator[Request]:
+        chance, takes = chance_of(self.setting.seed, f"requests/{name}"), self._takes(name)
+        told = chance_of(self.setting.seed, f"told/{name}")
+        for burst in bursts:
+            for at_s in _spread(burst, chance):
+                way_s = told.random() * burst.told_within_s if burst.told_within_s else 0.0
+                yield self.setting.began_at + at_s + way_s, takes(burst), way_s
 
     def _takes(self, name: str) -> Callable[[Burst], float]:
         """How long one works: what was said, or as unlike as was measured where it takes what was measured."""

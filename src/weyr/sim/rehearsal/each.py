@@ -15,8 +15,8 @@ from weyr.sim.rehearsal.served import BUSY, PATIENCE, Served, Terms
 
 IDLE_TOLD_S = 600.0
 """For so long after it may sleep it is looked at each minute: what was busy once is let go of step by step."""
-Request = tuple[float, float]
-"""When it comes (Unix seconds), and how long it works."""
+Request = tuple[float, float, float]
+"""When it comes (Unix seconds), how long it works, and how long it was on its way before."""
 
 
 @dataclass(slots=True)
@@ -71,10 +71,10 @@ class EachRequest:
     def advance(self, now: float) -> None:
         """Lets come what comes until now."""
         while self.coming and self.coming[0][0] <= now:
-            at, takes_s = self.coming.popleft()
+            at, takes_s, way_s = self.coming.popleft()
             self._end(at)
             self._arrived, self._last_at = self._arrived + 1, at
-            self._waiting.append((at, takes_s))
+            self._waiting.append((at, takes_s, way_s))
             self._hand_out(at)
         self._end(now)
         while self._waiting and now - self._waiting[0][0] > self.terms.hold_s:
@@ -110,13 +110,14 @@ class EachRequest:
         name = min(self._slots, key=lambda each: (self._held.get(each, 0), self._slots[each][0]), default=None)
         return None if self.terms.is_capped and name and self._held.get(name, 0) >= self.terms.room else name
 
-    def _begin(self, name: str, came: float, takes_s: float, now: float) -> None:
+    def _begin(self, name: str, came: float, takes_s: float, way_s: float, now: float) -> None:
         slots = self._slots[name]
         end = max(now, slots[0]) + takes_s
         heapq.heapreplace(slots, end)
         heapq.heappush(self._busy, (end, name, takes_s))
         self._held[name] = self._held.get(name, 0) + 1
-        self.served.answer(end - came, takes_s, self.terms.slo_s or PATIENCE * (takes_s + self.served.way_s))
+        late_from_s = self.terms.slo_s or PATIENCE * (takes_s + self.served.way_s)
+        self.served.answer(end - came + way_s, takes_s, late_from_s + way_s)
 
     def _end(self, now: float) -> None:
         while self._busy and self._busy[0][0] <= now:

@@ -127,15 +127,22 @@ def _pools(rehearsal: Rehearsal, ran: Iterable[Ran]) -> Plain:
 
 
 def _interruptions(ran: Iterable[Ran]) -> Plain:
-    """Tasks that were taken away, by why; and the work of jobs that no checkpoint had."""
+    """Tasks that were taken away, by why; the work of jobs that no checkpoint had; and what those that went on needed
+    until they did."""
     counts: dict[str, int] = defaultdict(int)
-    lost_s = 0.0
+    lost_s = startup_s = 0.0
     for run in ran:
+        startup_s += run.startup_s if run.restored else 0.0
         if run.reason in INTERRUPTED and run.ended_at is not None:
             counts[run.reason.value] += 1
             if run.id.ref.kind == "job":
-                lost_s += run.ended_at - run.began_at - run.kept_s
-    return {"count": sum(counts.values()), "by_reason": dict(sorted(counts.items())), "lost_work_s": _rounded(lost_s)}
+                lost_s += run.ended_at - run.began_at - run.startup_s - run.kept_s
+    return {
+        "count": sum(counts.values()),
+        "by_reason": dict(sorted(counts.items())),
+        "lost_work_s": _rounded(lost_s),
+        "startup_again_s": _rounded(startup_s),
+    }
 
 
 def quantile(ordered: Sequence[float], share: float) -> float | None:

@@ -15,6 +15,7 @@ from weyr.core.ref import Ref, ThingId
 from weyr.reconcile.work_learnt import PREFIX, read
 from weyr.scheduling.scaling.arrivals import STEP_S
 from weyr.sim.rehearsal.arrivals import SERVING, Arrivals, Burst, JobArrival, Moved, arrivals_of
+from weyr.sim.rehearsal.setting import Startup
 from weyr.sim.rehearsal.spread import Spread
 from weyr.stack.stack import Stack
 from weyr.store import kernel
@@ -29,7 +30,8 @@ class Past:
     """`task_s` is how long it took from asking for a task until its program began, of a quarter of them at most: others
     may have stood in line for room, which is no start. None: nobody saw one.
     `ready_s` is what a start was seen to take, by object (`kind/name`); `takes_s`, a run or a request in the mean, and
-    `spread`, how unlike requests were, where enough were measured.
+    `spread`, how unlike requests were, where enough were measured. `startup` is what attempts of jobs needed before
+    they went on.
     `silent` are objects of which nothing is known."""
 
     arrivals: Arrivals = field(default_factory=Arrivals)
@@ -38,6 +40,7 @@ class Past:
     takes_s: Mapping[str, float] = field(default_factory=dict)
     spread: Mapping[str, Spread] = field(default_factory=dict)
     silent: tuple[str, ...] = ()
+    startup: Mapping[str, Startup] = field(default_factory=dict)
 
 
 def past_of(stack: Stack, db: Database, now: float, length_s: float) -> Past:
@@ -48,22 +51,25 @@ def past_of(stack: Stack, db: Database, now: float, length_s: float) -> Past:
     takes_s: dict[str, float] = {}
     spread: dict[str, Spread] = {}
     moves: dict[str, list[Moved]] = {}
+    startup: dict[str, Startup] = {}
     begun: list[float] = []
     with db.read() as connection:
         rows = {row.ref: row for row in kernel.all_objects(connection) if row.ref.stack == stack.name}
         learnt = kernel.all_learnt(connection)
         known = _endpoints(learnt)
         for ref in stack.objects:
+            memory = json.loads((rows[ref].memory if ref in rows else None) or "{}")
             begun += _begun(LedgerStore(db), connection, ref)
             if ref.kind == "job":
                 runs = _runs(LedgerStore(db), connection, ref)
                 jobs += (JobArrival(at - began, ref.name, took) for at, took in runs if at >= began)
                 if runs:
                     takes_s[str(ref)] = sum(took for _, took in runs) / len(runs)
+                if memory.get("startups"):
+                    startup[str(ref)] = Startup(float(memory["startup_s"]), int(memory["startups"]))
             elif ref.kind == "bucket":
                 moves |= _moves(LedgerStore(db), connection, ref, now, length_s)
             elif ref.kind in SERVING:
-                memory = json.loads((rows[ref].memory if ref in rows else None) or "{}")
                 if memory.get("start_s"):
                     ready_s[str(ref)] = float(memory["start_s"])
                 remembered = known.get(ref.absolute)
@@ -79,7 +85,8 @@ def past_of(stack: Stack, db: Database, now: float, length_s: float) -> Past:
     arrivals = arrivals_of(jobs, requests, moves)
     asked = {f"job/{job.name}" for job in jobs} | requests.keys()
     silent = tuple(str(ref) for ref in stack.objects if ref.kind in ("job", *SERVING) and str(ref) not in asked)
-    return Past(arrivals, round(sorted(begun)[len(begun) // 4], 3) if begun else None, ready_s, takes_s, spread, silent)
+    task_s = round(sorted(begun)[len(begun) // 4], 3) if begun else None
+    return Past(arrivals, task_s, ready_s, takes_s, spread, silent, startup)
 
 
 def _begun(store: LedgerStore, connection: Any, ref: Ref) -> list[float]:

@@ -22,15 +22,26 @@ BOUNDLESS = Room(1_000_000, 1 << 60)
 
 
 @dataclass(frozen=True, slots=True)
+class Startup:
+    """What a job's program needs in each attempt before it goes on, in the mean, and of how many attempts that is
+    known: 0 where somebody says so."""
+
+    takes_s: float
+    attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Starts:
     """What a start takes: from asking for a task until its program begins, from there until it is ready, and from
     asking for a pool's node until tasks begin there. `ready_of` is what was measured of single objects
-    (`endpoint/digits`), in place of `ready_s`."""
+    (`endpoint/digits`), in place of `ready_s`. `startup_of` is what each attempt of a job (`job/train`) needs of its
+    time before it goes on from its checkpoint; nothing where it is not named."""
 
     task_s: float = 0.5
     ready_s: float = 5.0
     node_s: float = 60.0
     ready_of: Mapping[str, float] = field(default_factory=dict)
+    startup_of: Mapping[str, Startup] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,12 @@ from weyr.sim.rehearsal.cooling import Cooling, stages_of
 from weyr.sim.services import SimBuckets
 from weyr.stack.stack import Stack
 
+SAVE_WRITES = 4
+"""What one checkpoint asks of its bucket, as `weyr.runtime.checkpoint_store` does it where the checkpoint is one file:
+a list of those there are, the file, its manifest, and a list of the one that goes for it. To delete is free."""
+RESTORE_WRITES, RESTORE_READS = 1, 2
+"""A list of those there are; then its manifest and its file."""
+
 
 @dataclass(slots=True)
 class _Contents:
@@ -114,6 +120,14 @@ class Storage:
             moves = moved[storage_class] - before.get(storage_class, 0)
             self._buckets.classify(name, storage_class, size_bytes, moves=moves)
         self._moved[ref] = moved
+
+    def resumed(self, bucket: Ref, is_first: bool) -> None:
+        """A task of an attempt goes on from a checkpoint in a bucket: it is read, and by the first task of them one was
+        written that would not have been. Of a bucket that arrivals do not tell of nothing is counted."""
+        if bucket in self._contents:
+            of = self._contents[bucket]
+            of.writes += RESTORE_WRITES + SAVE_WRITES * is_first
+            of.reads += RESTORE_READS
 
     def outcome(self) -> dict[str, dict[str, int]]:
         """Of each bucket what was asked of it, what left for elsewhere, and what it holds at the end, also by class."""

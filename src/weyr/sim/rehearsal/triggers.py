@@ -13,6 +13,8 @@ from weyr.stack.stack import Stack
 
 TAKES_S = 1.0
 """Where nobody knows how long a function takes."""
+TOLD_WITHIN_S = 0.5
+"""The S3 plane looks so often whether there is something to tell (`weyr.gateway.s3.teller`)."""
 VERBS = {"created": "write", "removed": "delete"}
 
 
@@ -24,7 +26,7 @@ def with_triggered(stack: Stack, arrivals: Arrivals, takes_of: Mapping[str, floa
             spec: Any = each.spec
             takes_s = takes_of.get(str(ref)) or float(getattr(spec, "expected_duration", None) or TAKES_S)
             bursts = [
-                Burst(move.at_s, move.count, move.over_s, takes_s)
+                Burst(move.at_s, move.count, move.over_s, takes_s, told_within_s=TOLD_WITHIN_S)
                 for trigger in spec.objects
                 for event in trigger.events
                 for move in arrivals.moves.get(str(trigger.bucket.ref(stack.name)), {}).get(VERBS[event], ())

@@ -28,7 +28,7 @@ from weyr.reconcile.world import World
 from weyr.sim.clock import VirtualClock
 from weyr.sim.engine import SimEngine
 from weyr.sim.rehearsal.arrivals import SERVING, Arrivals, JobArrival
-from weyr.sim.rehearsal.bells import Bells, RingingNodes, RingingTasks
+from weyr.sim.rehearsal.bells import Bells, RingingNodes, RingingTasks, ToldRoutes
 from weyr.sim.rehearsal.books import ForgetfulScaling, QuickDatabase, WholeLedger
 from weyr.sim.rehearsal.calm import CalmAgenda
 from weyr.sim.rehearsal.doors import Doors
@@ -127,10 +127,11 @@ class Rehearsal:
         engine.pool_nodes.starts_after_s = setting.starts.node_s
         tasks = RingingTasks(engine.tasks, self.bells, self.clock)
         self.weather = Weather(setting, engine, tasks, self.bells, self.world, self.stir)
-        tasks.began = self.weather.task_began
+        tasks.began = self._task_began
         nodes = RingingNodes(engine.pool_nodes, self.bells, self.weather.node_began)
         scheduler = Scheduler(tasks, setting.room, self.clock, (), nodes)
-        providers: Mapping[Capability, Provider] = {**engine.providers, **scheduler.providers}
+        told = {Capability.TRAFFIC: ToldRoutes(engine.routes)}
+        providers: Mapping[Capability, Provider] = {**engine.providers, **told, **scheduler.providers}
         effects = Effects(providers, lambda _event, /, **_fields: None, scheduler.rung)
         scaling = ForgetfulScaling(tick_max_s=7200.0, forgotten_s=7200.0) if self.is_calm else ForgetfulScaling()
         return Loop(self.db, self.kinds, effects, self.ledger, self.world, scaling=scaling)
@@ -271,8 +272,21 @@ class Rehearsal:
         ready_s = starts.ready_of.get(str(ref), starts.ready_s)
         if ref.kind != "job":
             return Script(FOREVER_S, starts_after_s=after_s, ready_after_s=ready_s, stop_s=self.setting.stops_s)
-        metrics = self._metrics(ref, body)
-        return Script(self._takes_s(ref), starts_after_s=after_s, stop_s=self.setting.stops_s, metrics=metrics)
+        takes_s = self._takes_s(ref)
+        startup = starts.startup_of.get(f"job/{self.runs[ref].of if ref in self.runs else ref.name}")
+        startup_s = min(startup.takes_s, takes_s) if startup else 0.0
+        return Script(
+            takes_s - startup_s, starts_after_s=after_s, stop_s=self.setting.stops_s,
+            metrics=self._metrics(ref, body), startup_s=startup_s,
+        )  # fmt: skip
+
+    def _task_began(self, id: ThingId, body: TaskBody) -> None:
+        self.weather.task_began(id, body)
+        if body.checkpoint and self.engine.tasks.restored_of(id):
+            of = Ref(id.ref.stack, "job", self.runs[id.ref].of if id.ref in self.runs else id.ref.name)
+            spec: Any = self.stack.objects[of].spec
+            is_first = body.gang is None or body.gang.rank == 0
+            self.storage.resumed(spec.checkpoint.bucket.ref(id.ref.stack), is_first)
 
     def _takes_s(self, ref: Ref) -> float:
         run = self.runs.get(ref)

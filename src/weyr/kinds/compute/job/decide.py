@@ -18,7 +18,7 @@ from weyr.kinds.compute.job.body import attempt_bodies
 from weyr.kinds.compute.job.bounds import expected, look_again_s, passed
 from weyr.kinds.compute.job.firing import firing, next_at, told
 from weyr.kinds.compute.job.gang import verdict_of
-from weyr.kinds.compute.job.memory import JobMemory, Series
+from weyr.kinds.compute.job.memory import JobMemory, Series, with_startup
 from weyr.kinds.compute.job.needs import Readiness, readiness
 from weyr.kinds.compute.job.parts import Members, by_series, numbers, ranges
 from weyr.kinds.compute.job.series import Step, Turn, step
@@ -149,6 +149,8 @@ def _anew(spec: JobSpec, memory: JobMemory, now: float, is_all: bool = False) ->
         began_at=now,
         fired_at=memory.fired_at,
         is_fired=memory.is_fired,
+        startup_s=memory.startup_s,
+        startups=memory.startups,
     )
     if is_all or array_of(spec) is None or memory.program != fresh.program:
         return fresh
@@ -243,6 +245,8 @@ def _together(spec: JobSpec, memory: JobMemory, steps: dict[int, Step], stray: l
     highest = max([memory.highest, *(series.attempt for series in after.values())])
     kept = {i: each for i, each in after.items() if each.attempt or array_of(spec) is None}
     memory = changed(memory, highest=highest, series=kept)
+    for startup_s in (each.startup_s for each in steps.values() if each.startup_s is not None):
+        memory = with_startup(memory, startup_s)
     actions = [action for each in steps.values() for action in each.actions]
     decision = Decision(
         (*actions, *(Release(thing.part) for thing in stray)),

@@ -1,7 +1,9 @@
 """What does a job remember between two looks? How far its run has come."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+STARTUPS_KEPT = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,9 @@ class JobMemory:
     `succeeded` and `failed` are the ones that are over (`0-7,9`), and `attempts` and `took_s` what these took.
     `stopped` says why the run as a whole is not to go on.
 
+    `startup_s` is what its program needed in the mean from an attempt's start until it went on, and `startups` of how
+    many attempts that is known: an interruption costs it once more.
+
     `began_at` is when the run was asked for and `cost_before` what the job had cost by then; `fired_at` is the last
     moment of its schedule that was seen to come, `is_fired` whether this is a run of one, `is_queued` whether one is to
     follow.
@@ -62,8 +67,19 @@ class JobMemory:
     fired_at: float = 0.0
     is_fired: bool = False
     is_queued: bool = False
+    startup_s: float = 0.0
+    startups: int = 0
 
 
 def reborn(memory: JobMemory) -> JobMemory:
     """A job that was taken away and is made anew runs again; its attempts are counted on."""
-    return JobMemory(highest=memory.highest, base=memory.highest)
+    return replace(
+        JobMemory(highest=memory.highest, base=memory.highest), startup_s=memory.startup_s, startups=memory.startups
+    )
+
+
+def with_startup(memory: JobMemory, startup_s: float) -> JobMemory:
+    """With what one more attempt needed; the latest few count most, as a program changes."""
+    count = memory.startups + 1
+    mean_s = memory.startup_s + (startup_s - memory.startup_s) / min(count, STARTUPS_KEPT)
+    return replace(memory, startup_s=round(mean_s, 3), startups=count)

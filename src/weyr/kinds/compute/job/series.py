@@ -14,7 +14,7 @@ from weyr.core.reach import Expected
 from weyr.core.seen import Absent, Present, TaskEnd, TaskFacts, Unknown
 from weyr.core.task_usage import task_meters
 from weyr.kinds.compute.job import ending
-from weyr.kinds.compute.job.gang import end_of, verdict_of
+from weyr.kinds.compute.job.gang import end_of, startup_of, verdict_of
 from weyr.kinds.compute.job.memory import Series
 from weyr.kinds.compute.job.parts import Members
 from weyr.kinds.compute.job.spec import JobSpec
@@ -25,7 +25,8 @@ Bodies = Callable[[Part, Series], Mapping[Part, TaskBody]]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What happens to a series now, as a part of the job's decision."""
+    """What happens to a series now, as a part of the job's decision. `startup_s` is what the program of an attempt that
+    is over needed before it went on, None where nobody could tell."""
 
     series: Series
     actions: tuple[Ensure | Release, ...] = ()
@@ -33,6 +34,7 @@ class Step:
     outputs: Mapping[str, Scalar] | None = None
     notes: tuple[Note, ...] = ()
     again_s: float | None = None
+    startup_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +138,11 @@ def _ended(turn: Turn, index: int | None, series: Series, members: Members, end:
         series = replace(series, outcome=ending.FAILED, detail=turn.over)
     where = "" if index is None else f"index {index}, "
     note = Note("attempt.ended", f"{where}{series.detail}" + ("" if series.outcome else "; another follows"))
+    startup_s = startup_of(members)
     if series.outcome:
-        return Step(series, _releases(members.values()), notes=(note,), again_s=0.5)
+        return Step(series, _releases(members.values()), notes=(note,), again_s=0.5, startup_s=startup_s)
     waiting = turn.barred or Condition(ConditionType.WAITING, True, "Restarting", series.detail)
-    return Step(series, _releases(members.values()), waiting, notes=(note,), again_s=0.1)
+    return Step(series, _releases(members.values()), waiting, notes=(note,), again_s=0.1, startup_s=startup_s)
 
 
 def _is_out_of_place(turn: Turn, index: int | None, series: Series, members: Members) -> bool:

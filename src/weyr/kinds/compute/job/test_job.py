@@ -11,7 +11,7 @@ from weyr.core.ref import Ref
 from weyr.core.schema import from_plain
 from weyr.core.seen import Absent, EndReason, Present, Seen, TaskEnd, TaskFacts, TaskState, Unknown
 from weyr.kinds.compute.job.decide import decide
-from weyr.kinds.compute.job.memory import JobMemory, Series
+from weyr.kinds.compute.job.memory import JobMemory, Series, reborn, with_startup
 from weyr.kinds.compute.job.spec import JobSpec
 from weyr.kinds.compute.job.version import program_of, version_of
 
@@ -20,6 +20,7 @@ LAKE = Ref("digits", "bucket", "lake")
 DIGITS = Ref("digits", "model", "digits")
 HOLD = Hold(Ref("digits", "budget", "month"), "budget/month is spent")
 BODY = TaskBody(("true",), "/stack")
+END = TaskEnd(EndReason.RECLAIMED)
 
 
 def job(**fields: Any) -> JobSpec:
@@ -327,3 +328,28 @@ def test_the_next_attempt_gets_more_memory_than_the_one_that_had_too_little() ->
         assert isinstance(ensure.body, TaskBody)
         sizes.append(ensure.body.memory_bytes)
     assert sizes == [2**30, 3 * 2**29, 9 * 2**28]
+
+
+def test_what_its_attempts_needed_to_start_up_is_remembered() -> None:
+    """An interruption costs it once more: whoever prices or rehearses the next run knows it, also after the file
+    changed and after the job was taken away and made anew."""
+    spec = job(spot=True, checkpoint={"bucket": "lake"})
+    memory = remembered(look(spec, task(TaskState.ENDED, ended_at=140.0, end=END, startup_s=4.0), memory=running(spec)))
+    assert (memory.startup_s, memory.startups) == (4.0, 1)
+    second = replace(memory, series={0: Series(attempt=2, attempts=2, is_open=True)})
+    memory = remembered(look(spec, task(TaskState.ENDED, "2", ended_at=140.0, end=END, startup_s=5.0), memory=second))
+    assert (memory.startup_s, memory.startups) == (4.5, 2)
+    unknown = replace(memory, series={0: Series(attempt=3, attempts=3, is_open=True)})
+    memory = remembered(look(spec, task(TaskState.ENDED, "3", ended_at=140.0, end=END), memory=unknown))
+    assert (memory.startup_s, memory.startups) == (4.5, 2), "one of which nobody can tell changes nothing"
+    anew = remembered(look(job(run="python other.py"), memory=memory, generation=2))
+    assert (anew.startup_s, anew.startups) == (4.5, 2)
+    assert (reborn(anew).startup_s, reborn(anew).startups) == (4.5, 2)
+
+
+def test_the_latest_starts_count_most() -> None:
+    """A program that loads twice as much from today on is known by that within a few attempts."""
+    memory = JobMemory()
+    for startup_s in [2.0] * 50 + [10.0] * 16:
+        memory = with_startup(memory, startup_s)
+    assert memory.startup_s > 9.0
