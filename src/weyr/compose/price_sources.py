@@ -4,21 +4,22 @@ AWS serves a file of hundreds of megabytes a region, which is read as it comes a
 serves its list to holders of an API key only, and AWS its spot prices to accounts only: neither is fetched here.
 """
 
-import io
 import json
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 from urllib.parse import quote, urlsplit
-from urllib.request import urlopen
 
+from weyr.compose.price_download import Absent, Fetcher, Progress, broken
 from weyr.core.diagnostic import Diagnostic, UserError
 from weyr.ledger.prices import Catalogue
+from weyr.ledger.prices.aws_usages import OFFERS
 from weyr.ledger.prices.from_aws import read_aws
-from weyr.ledger.prices.from_aws_services import OFFERS, read_service
+from weyr.ledger.prices.from_aws_services import read_service
 from weyr.ledger.prices.from_azure import read_azure
 from weyr.ledger.prices.from_karpenter import read_karpenter
 from weyr.ledger.prices.from_skypilot import read_skypilot
@@ -26,46 +27,57 @@ from weyr.ledger.prices.read_lists import PriceList, joined
 
 AWS = "https://pricing.us-east-1.amazonaws.com"
 AZURE = "https://prices.azure.com"
-TIMEOUT_S = 60
 PAGES_MAX = 2000
 """Of 100 or 1,000 prices each: the whole of Azure's virtual machines has fewer."""
 
-Progress = Callable[[int, int], None]
-"""How many bytes of how many are there; 0 where nobody knows how many there will be."""
+FETCHER = Fetcher()
 
 
-def from_aws(catalogue: Catalogue, address: str, region: str, progress: Progress) -> PriceList:
+def from_aws(
+    catalogue: Catalogue, address: str, region: str, progress: Progress, fetcher: Fetcher = FETCHER
+) -> PriceList:
     """EC2 in one region. Raises: UserError, where it cannot be fetched or is something else."""
-    source = f"{address}/offers/v1.0/aws/AmazonEC2/current/{quote(region)}/index.csv"
-    with _opened(source) as answer:
-        size = int(answer.headers.get("Content-Length") or 0)
-        lines = _counted(io.TextIOWrapper(answer, encoding="utf-8", newline=""), size, progress)
+    source = _aws_list(address, "AmazonEC2", region)
+    return fetcher.whole(source, lambda lines: read_aws(lines, catalogue.machines, source), progress)
+
+
+def from_aws_service(
+    service: str, address: str, region: str, progress: Progress, fetcher: Fetcher = FETCHER
+) -> PriceList:
+    """A service's rates in one region, from each list that has any of them.
+
+    Raises: UserError, where they cannot be fetched or are something else.
+    """
+    lists = []
+    for number, offer in enumerate(OFFERS[service]):
+        source = _aws_list(address, offer, region)
         try:
-            return read_aws(lines, catalogue.machines, source)
-        except (OSError, ValueError) as e:
-            raise _broken(source, e) from e
+            lists.append(fetcher.whole(source, partial(_read_service, service, region, source, offer), progress))
+        except Absent:
+            if not number:
+                raise
+            lists.append(PriceList(source, left_out=Counter({f"there is no list {offer} of {region}": 1})))
+    return joined(lists)
 
 
-def from_aws_service(service: str, address: str, region: str, progress: Progress) -> PriceList:
-    """A service's rates in one region. Raises: UserError, where they cannot be fetched or are something else."""
-    source = f"{address}/offers/v1.0/aws/{OFFERS[service]}/current/{quote(region)}/index.csv"
-    with _opened(source) as answer:
-        size = int(answer.headers.get("Content-Length") or 0)
-        lines = _counted(io.TextIOWrapper(answer, encoding="utf-8", newline=""), size, progress)
-        try:
-            return read_service(lines, service, region, source)
-        except (OSError, ValueError, ArithmeticError) as e:
-            raise _broken(source, e) from e
+def _aws_list(address: str, offer: str, region: str) -> str:
+    return f"{address}/offers/v1.0/aws/{offer}/current/{quote(region)}/index.csv"
 
 
-def from_azure(catalogue: Catalogue, address: str, region: str, dated: str, progress: Progress) -> PriceList:
+def _read_service(service: str, region: str, source: str, offer: str, lines: Iterator[str]) -> PriceList:
+    return read_service(lines, service, region, source, offer)
+
+
+def from_azure(
+    catalogue: Catalogue, address: str, region: str, dated: str, progress: Progress, fetcher: Fetcher = FETCHER
+) -> PriceList:
     """Virtual machines of one region, page by page. Raises: UserError, where a page cannot be fetched or read."""
     wanted = f"serviceName eq 'Virtual Machines' and armRegionName eq '{region}'"
     first = f"{address}/api/retail/prices?$filter={quote(wanted)}"
-    return read_azure(_pages(first, progress), catalogue.machines, dated, first)
+    return read_azure(_pages(first, progress, fetcher), catalogue.machines, dated, first)
 
 
-def _pages(page: str, progress: Progress) -> Iterator[dict[str, Any]]:
+def _pages(page: str, progress: Progress, fetcher: Fetcher) -> Iterator[dict[str, Any]]:
     first, got = page, 0
     for _ in range(PAGES_MAX):
         if not page:
@@ -73,13 +85,12 @@ def _pages(page: str, progress: Progress) -> Iterator[dict[str, Any]]:
         if server_of(page) != server_of(first):
             detail = f"A page of {urlsplit(first).netloc} names {urlsplit(page).netloc} as the next one."
             raise UserError(Diagnostic("A price list leads elsewhere", detail))
-        with _opened(page) as answer:
-            text = answer.read()
+        text = fetcher.whole(page, "".join, lambda _got, _size: None)
         try:
             told = json.loads(text, parse_float=Decimal)
             items, page_after = told["Items"], told.get("NextPageLink") or ""
         except (ValueError, KeyError, TypeError) as e:
-            raise _broken(page, e) from e
+            raise broken(page, e) from e
         got += len(text)
         progress(got, 0)
         yield from items
@@ -118,28 +129,3 @@ def from_karpenter(catalogue: Catalogue, path: Path) -> PriceList:
         )
         raise UserError(Diagnostic("No price list", detail))
     return read_karpenter(path.read_text(), catalogue.machines, str(path))
-
-
-def _counted(lines: io.TextIOWrapper, size: int, progress: Progress) -> Iterator[str]:
-    got = 0
-    for number, line in enumerate(lines):
-        got += len(line)
-        if number % 1000 == 0:
-            progress(got, size)
-        yield line
-    progress(got, size or got)
-
-
-def _opened(address: str) -> Any:
-    if urlsplit(address).scheme not in ("http", "https"):
-        detail = f"{address} is no address of http or https. A file is read with --from."
-        raise UserError(Diagnostic("No prices were read", detail))
-    try:
-        return urlopen(address, timeout=TIMEOUT_S)
-    except (URLError, OSError, ValueError) as e:
-        raise _broken(address, e) from e
-
-
-def _broken(address: str, why: Exception) -> UserError:
-    detail = f"{address} gave no price list: {why}. The prices that held before still hold."
-    return UserError(Diagnostic("No prices were read", detail, suggestion="weyr prices refresh --from skypilot FOLDER"))

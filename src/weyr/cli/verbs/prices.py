@@ -1,5 +1,6 @@
 """`weyr prices`: what machines and services cost on each cloud, where they are cheapest, and how old that is."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -24,12 +25,14 @@ from weyr.cli.price_tables import (
     refresh_text,
 )
 from weyr.cli.screen import put, put_json, say
+from weyr.compose.price_download import Absent
 from weyr.compose.price_sources import AWS, AZURE, from_aws, from_aws_service, from_azure, from_karpenter, from_skypilot
 from weyr.compose.price_store import catalogue_at, hold_shipped, keep
-from weyr.core.diagnostic import Diagnostic, UserError
+from weyr.core.diagnostic import Diagnostic, UserError, did_you_mean
 from weyr.ledger.prices import Catalogue, Purchase
 from weyr.ledger.prices.areas import area_named, is_within
-from weyr.ledger.prices.from_aws_services import OFFERS, service_named
+from weyr.ledger.prices.aws_usages import OFFERS
+from weyr.ledger.prices.from_aws_services import service_named
 from weyr.ledger.prices.merge import merged
 from weyr.ledger.prices.read_lists import PriceList, joined
 from weyr.ledger.prices.search import Wish, compare, find, known_regions, known_words
@@ -243,12 +246,16 @@ def _read(
     wanted = [each if each == MACHINES else service_named(each) for each in services or [MACHINES]]
     for region, what in product(regions, wanted):
         with bar(f"{provider} {f'{what} ' if services else ''}{region}") as progress:
-            if provider is Provider.AZURE:
-                lists.append(from_azure(catalogue, address or AZURE, region, today.isoformat(), progress))
-            elif what == MACHINES:
-                lists.append(from_aws(catalogue, address or AWS, region, progress))
-            else:
-                lists.append(from_aws_service(what, address or AWS, region, progress))
+            try:
+                if provider is Provider.AZURE:
+                    lists.append(from_azure(catalogue, address or AZURE, region, today.isoformat(), progress))
+                elif what == MACHINES:
+                    lists.append(from_aws(catalogue, address or AWS, region, progress))
+                else:
+                    lists.append(from_aws_service(what, address or AWS, region, progress))
+            except Absent as e:
+                near = did_you_mean(region, {offer.region for offer in catalogue.offers(provider="aws")} - {region})
+                raise UserError(*(replace(each, detail=f"{each.detail}{near}") for each in e.diagnostics)) from e
     return joined(lists)
 
 

@@ -8,7 +8,7 @@ takes nothing from the others. Each spot price that was seen stays beside the fo
 import csv
 import io
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
@@ -16,7 +16,7 @@ from weyr.ledger.prices.catalogue import Catalogue
 from weyr.ledger.prices.lint import Refusal, Report, lint, lint_rates
 from weyr.ledger.prices.offers import MACHINE_COLUMNS, OFFER_COLUMNS, SPOT_COLUMNS, Machine, Offer, Purchase, newest
 from weyr.ledger.prices.rates import COLUMNS as RATE_COLUMNS
-from weyr.ledger.prices.rates import Rate, parse_rates
+from weyr.ledger.prices.rates import Rate, parse_rates, price_of
 from weyr.ledger.prices.read_lists import PriceList
 
 MACHINES, OFFERS, SPOTS, REFUSED = "instances-read.csv", "offers-read.csv", "spots-read.csv", "refused.csv"
@@ -56,9 +56,18 @@ def merged(catalogue: Catalogue, read: PriceList, today: date) -> Merged:
     texts[OFFERS] = offers_csv(newest((*_fixed(before.all_offers), *_fixed(kept))))
     texts[SPOTS] = _spots_csv(texts.get(SPOTS, ""), [offer for offer in kept if offer.purchase is Purchase.SPOT])
     texts[REFUSED] = _refused_csv(refused)
-    rates = [rate for rate in read.rates if not lint_rates([rate], today)]
+    rates = [_with_free(catalogue, rate) for rate in read.rates if not lint_rates([rate], today)]
     texts[RATES] = rates_csv((*parse_rates(texts.get(RATES, "")), *rates))
     return Merged(texts, len(kept) + len(rates), refused, tuple(lint_rates(read.rates, today)))
+
+
+def _with_free(catalogue: Catalogue, rate: Rate) -> Rate:
+    """What is known to be free stays so where a list does not tell: AWS writes it beside some of its prices only."""
+    known = catalogue.rate(rate.service, rate.region, rate.name, provider=rate.provider)
+    if rate.free or known is None or not known.free:
+        return rate
+    steps = "; ".join(f"{step.amount:f}" + (f" to {step.up_to:f}" if step.up_to else "") for step in rate.steps)
+    return replace(rate, price=price_of(steps, known.free, tally=known.price.tally))
 
 
 def _fixed(offers: Iterable[Offer]) -> list[Offer]:

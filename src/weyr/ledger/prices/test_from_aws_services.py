@@ -5,7 +5,8 @@ from decimal import Decimal
 import pytest
 
 from weyr.core.diagnostic import UserError
-from weyr.ledger.prices.from_aws_services import OFFERS, read_service, service_named
+from weyr.ledger.prices.aws_usages import OFFERS
+from weyr.ledger.prices.from_aws_services import read_service, service_named
 from weyr.ledger.prices.rates import Rate
 from weyr.ledger.prices.read_lists import PriceList
 
@@ -14,7 +15,7 @@ HEAD = """\
 "Publication Date","2026-11-20T18:02:11Z"
 "OfferCode","x"
 SKU,TermType,StartingRange,EndingRange,PricePerUnit,Currency,Product Family,Instance Type,Database Engine,\
-Deployment Option,Cache Engine,usageType,Region Code
+Deployment Option,Cache Engine,usageType,Region Code,operation
 """
 
 
@@ -24,8 +25,10 @@ def read(service: str, *rows: str) -> PriceList:
 
 def row(usage: str, amount: str, start: str = "0", end: str = "Inf", sku: str = "", **more: str) -> str:
     cells = {"term": "OnDemand", "region": "eu-west-1", "family": "", "instance": "", "engine": "", "zones": ""} | more
-    before = [sku or usage, cells["term"], start, end, amount, "USD", cells["family"], cells["instance"]]
-    return ",".join((*before, cells["engine"], cells["zones"], more.get("cache", ""), usage, cells["region"]))
+    money = more.get("currency", "USD")
+    before = [sku or usage, cells["term"], start, end, amount, money, cells["family"], cells["instance"]]
+    after = [cells["engine"], cells["zones"], more.get("cache", ""), usage, cells["region"], more.get("operation", "")]
+    return ",".join((*before, *after))
 
 
 def only(read: PriceList) -> Rate:
@@ -60,6 +63,45 @@ def test_what_costs_nothing_at_first_is_the_months_allowance() -> None:
     assert rate.cost(100, with_free=True) == Decimal("0.283") * 75
 
 
+def test_what_is_free_everywhere_stands_beside_the_price() -> None:
+    """Lambda's million requests are the account's in all regions: the list has them as a usage of its own."""
+    free = row("Global-Request", "0", "0", "1000000", region="")
+    both = read("lambda", free, row("EU-Request", "0.0000002"), row("EU-Request-ARM", "0.0000002")).rates
+    x86, arm = sorted(both, key=lambda rate: rate.name)
+
+    assert {x86.name: int(x86.free), arm.name: int(arm.free)} == {"requests": 1_000_000, "requests.arm": 1_000_000}
+    trial = row("Global-Requests-Tier1", "0", "0", "2000", region="")
+    assert only(read("s3", trial, row("EU-Requests-Tier1", "0.000005"))).free == 0, "of an account's first year only"
+
+
+REGIONS = {
+    "a cloud for governments": ("s3", "UGW1-Requests-Tier1", "standard.put"),
+    "a region written out": ("kms", "us-gov-west-1-KMS-Keys", "key"),
+    "Ireland": ("s3", "EU-Requests-Tier1", "standard.put"),
+    "Virginia": ("s3", "Requests-Tier1", "standard.put"),
+}
+
+
+@pytest.mark.parametrize(("service", "usage", "name"), REGIONS.values(), ids=REGIONS.keys())
+def test_a_usage_is_the_same_in_every_region(service: str, usage: str, name: str) -> None:
+    """One name for it, whatever a region is called on the bill."""
+    assert only(read(service, row(usage, "0.5"))).name == name
+
+
+def test_one_usage_has_a_price_for_each_operation() -> None:
+    """To move an object to Glacier costs less than to thaw it, and both are `Requests-Tier3`."""
+    rows = [
+        row("EU-Requests-Tier3", amount, sku=operation, operation=operation)
+        for operation, amount in (("S3-GlacierTransition", "0.000033"), ("RestoreObject", "0.000055"), ("New", "9"))
+    ]
+    assert {rate.name: str(rate.amount) for rate in read("s3", *rows).rates} == {
+        "glacier_flexible_retrieval.transition": "0.000033",
+        "glacier_flexible_retrieval.retrieval.requests.standard": "0.000055",
+    }
+    twice = [row("Requests-Tier1", "0.000005", sku="A"), row("Requests-Tier1", "0.0005", sku="B", operation="New")]
+    assert only(read("s3", *twice)).amount == Decimal("0.000005"), "what has no operation holds for all of them"
+
+
 INSTANCES = {
     "a database": (
         "rds",
@@ -91,6 +133,7 @@ def test_instances_are_named_by_what_they_are(service: str, line: str, name: str
 LEFT_OUT = {
     "a commitment": [row("EU-Requests-Tier1", "0.000005", term="Reserved")],
     "another region": [row("USW2-Requests-Tier1", "0.000005", region="us-west-2")],
+    "another currency": [row("CNN1-Requests-Tier1", "0.00004", currency="CNY")],
     "a gap between tiers": [row("Requests-Tier1", "2", "0", "5"), row("Requests-Tier1", "1", "6", "Inf")],
     "no end": [row("Requests-Tier1", "2", "0", "5")],
     "nothing": [row("Requests-Tier1", "0")],

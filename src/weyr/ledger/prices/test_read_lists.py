@@ -13,6 +13,7 @@ from weyr.ledger.prices.from_karpenter import read_karpenter
 from weyr.ledger.prices.from_skypilot import read_skypilot
 from weyr.ledger.prices.merge import REFUSED, merged
 from weyr.ledger.prices.offers import Machine, Offer, Purchase
+from weyr.ledger.prices.rates import Rate, price_of
 from weyr.ledger.prices.read_lists import PriceList
 
 TODAY = date(2026, 11, 26)
@@ -234,3 +235,15 @@ def test_what_is_refused_is_kept_for_the_reader() -> None:
     assert result.kept == 1
     assert [refusal.rule for refusal in result.refused] == ["spot above on demand"]
     assert "spot above on demand" in result.texts[REFUSED]
+
+
+def test_what_is_free_stays_free_where_a_list_does_not_tell() -> None:
+    """AWS writes an allowance beside some prices only: a refresh of Lambda must not make its first million cost."""
+    known = SHIPPED.rate("lambda", "us-east-1", "requests")
+    assert known is not None
+    read = Rate("aws", "lambda", "us-east-1", "requests", "request", price_of("0.0000003"), "a list", "2026-11-01")
+    after = Catalogue.of(merged(SHIPPED, PriceList("a list", rates=[read]), TODAY).texts)
+
+    rate = after.rate("lambda", "us-east-1", "requests")
+    assert rate is not None
+    assert (rate.amount, rate.free) == (Decimal("0.0000003"), known.free)
