@@ -61,10 +61,11 @@ class Records:
         with self._store.db.read() as connection:
             return tuple(self._store.all_meters_of(connection, ref))
 
-    def meters_since(self, stack: str | None, from_ms: int) -> tuple[Meter, ...]:
-        """Every meter that counted anything after a moment, closed ones too."""
+    def meters_since(self, stack: str | None, from_ms: int, *, has_shares: bool = True) -> tuple[Meter, ...]:
+        """Every meter that counted anything after a moment, closed ones too; where asked, without those that share out
+        what another one counts."""
         with self._store.db.read() as connection:
-            return self._store.meters_since(connection, stack, from_ms)
+            return self._store.meters_since(connection, stack, from_ms, has_shares=has_shares)
 
     def pasts(self, stack: str, now: float) -> Mapping[Ref, Past]:
         """What each object of a stack used in the last month, for the next plan."""

@@ -34,7 +34,7 @@ def advice_of(weyr: Weyr, stack: str, now: float, looked: Looked) -> tuple[Savin
     books = {name: weyr.catalogue.book(world.stacks[name].price_as) for name in stacks}
     specs = specs_of(row for row in world.objects.values() if not stack or row.ref.stack == stack)
     # What is a share of a node is paid for with that node, which is looked at itself.
-    meters = tuple(meter for meter in weyr.ledger.meters_since(stack or None, from_ms) if meter.source is None)
+    meters = weyr.ledger.meters_since(stack or None, from_ms, has_shares=False)
     with weyr.db.read() as connection:
         measured = peaks(connection, stack or None)
     left = _left(weyr, buckets_in(world, stack), ms(now - CHECKPOINTS_KEPT_S))

@@ -17,7 +17,7 @@ from weyr.core.ref import Ref, ThingId
 from weyr.store.chain import FIRST, sealed
 from weyr.store.changes import Change, Stand
 from weyr.store.database import Database
-from weyr.store.dialects import streamed, upsert
+from weyr.store.dialects import streamed, tuples, upsert
 from weyr.store.ledger_rows import key_of, labels_of, labels_text, line_of, line_row, meter_of, meter_row
 from weyr.store.periods import Period, in_open_days
 from weyr.store.tables.ledger import accounts, entries, journal, meters, periods, spending, tallies
@@ -78,12 +78,16 @@ class LedgerStore:
     def meters_by_id(self, connection: Connection, ids: Sequence[int]) -> tuple[Meter, ...]:
         return _meters(connection, _METERS.where(meters.c.id.in_(ids)))
 
-    def meters_since(self, connection: Connection, stack: str | None, from_ms: int) -> tuple[Meter, ...]:
-        """Every meter that counted anything after a moment, closed ones too, oldest first."""
+    def meters_since(
+        self, connection: Connection, stack: str | None, from_ms: int, *, has_shares: bool = True
+    ) -> tuple[Meter, ...]:
+        """Every meter that counted anything after a moment, closed ones too, oldest first. Without `has_shares`, none
+        that shares out what another one counts."""
         ran = meters.c.run_since_ms.is_not(None) & (meters.c.until_ms.is_(None) | (meters.c.until_ms > from_ms))
         # None is closed before it ended: said so too, an index passes over a stack's past.
         ran &= meters.c.closed_ms.is_(None) | (meters.c.closed_ms > from_ms)
         query = _METERS.where(ran) if stack is None else _METERS.where(meters.c.stack == stack, ran)
+        query = query if has_shares else query.where(meters.c.source.is_(None))
         return _meters(connection, query)
 
     def add(self, connection: Connection, meter: Meter) -> Meter:
@@ -365,7 +369,7 @@ def _period_row(period: Period) -> dict[str, Any]:
 
 
 def _meters(connection: Connection, query: Select[Any], values: Mapping[str, str] | None = None) -> tuple[Meter, ...]:
-    found = tuple(meter_of(row) for row in connection.execute(query, values))
+    found = tuple(map(meter_of, tuples(connection.execute(query, values))))
     names = {meter.price.tally for meter in found if meter.price is not None and meter.price.is_tiered}
     if not names:
         return found

@@ -1,7 +1,7 @@
 """How does a meter or a line lie in its table? Values to rows and back."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -47,38 +47,45 @@ def meter_row(meter: Meter) -> dict[str, Any]:
     }
 
 
-def meter_of(row: Row[Any]) -> Meter:
-    """Takes a row of `meters` with its `labels`, and `source_*` of the account that it is a share of."""
+def meter_of(row: Sequence[Any]) -> Meter:
+    """Takes a row of `meters` in the order of its columns, then its `labels`, and `source_*` of the account that it is
+    a share of: taken apart at once, because a month has a meter for each attempt."""
+    (id, stack, kind, name, part, sku, book, price_micros, price_per_quantity, price_per_s, price_tiers, opened_ms,
+     quantity, run_since_ms, run_from_ms, until_ms, settled, posted, posted_micros, posted_until_ms, lines, counted,
+     closed_ms, account, source, reserved_micros, reserved_ends, labels, *of_source) = row  # fmt: skip
     price = None
-    if row.price_micros is not None:
-        price = _price_of(row.price_micros, row.price_per_quantity, row.price_per_s, row.price_tiers)
-    source = None
-    if row.source is not None:
-        ref = Ref(row.source_stack, row.source_kind, row.source_name)
-        source = Account(ref, labels_of(row.source_labels), row.source)
+    if price_micros is not None:
+        price = _price_of(price_micros, price_per_quantity, price_per_s, price_tiers)
     return Meter(
-        thing=_thing_of(row.stack, row.kind, row.name, row.part),
-        sku=row.sku,
-        book=row.book,
+        thing=_thing_of(stack, kind, name, part),
+        sku=sku,
+        book=book,
         price=price,
-        opened_ms=row.opened_ms,
-        id=row.id,
-        quantity=row.quantity,
-        run_since_ms=row.run_since_ms,
-        run_from_ms=row.run_from_ms,
-        until_ms=row.until_ms,
-        settled=int(row.settled),
-        posted=int(row.posted),
-        posted_micros=row.posted_micros,
-        posted_until_ms=row.posted_until_ms,
-        lines=row.lines,
-        counted=row.counted,
-        closed_ms=row.closed_ms,
-        account=row.account,
-        labels=labels_of(row.labels),
-        source=source,
-        reserved=Reserved(row.reserved_micros, row.reserved_ends),
+        opened_ms=opened_ms,
+        id=id,
+        quantity=quantity,
+        run_since_ms=run_since_ms,
+        run_from_ms=run_from_ms,
+        until_ms=until_ms,
+        settled=int(settled),
+        posted=int(posted),
+        posted_micros=posted_micros,
+        posted_until_ms=posted_until_ms,
+        lines=lines,
+        counted=counted,
+        closed_ms=closed_ms,
+        account=account,
+        labels=labels_of(labels),
+        source=None if source is None else _source_of(source, *of_source),
+        reserved=Reserved(reserved_micros, bool(reserved_ends)) if reserved_micros or reserved_ends else _NOTHING,
     )
+
+
+_NOTHING = Reserved()
+
+
+def _source_of(id: int, stack: str, kind: str, name: str, labels: str) -> Account:
+    return Account(Ref(stack, kind, name), labels_of(labels), id)
 
 
 def _tiers_text(price: Price) -> str:
