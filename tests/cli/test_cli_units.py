@@ -95,7 +95,8 @@ def test_versions_cost_what_made_them_and_what_learned_from_them(units: Ask) -> 
 def test_it_is_a_table_for_people(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With the counts that the prices were made of."""
     assert run(["--home", str(home), "cost", "units"]) == 0
-    said = capsys.readouterr().out
+    said, told = capsys.readouterr()
+    assert "As of the server's last look" in told, "nobody who could read the counters now runs"
     assert "PER 1,000 ANSWERS" in said
     assert "600,000" in said
     assert run(["--home", str(home), "cost", "units", "--by", "runs"]) == 1

@@ -40,7 +40,8 @@ def units(
     it; that of a model's version is what the run that made it cost, that of a dataset's what learned from it.
     """
     session: Session = ctx.obj
-    answer = reader(session.home).call("GET", "/v1/cost/units", stack=stack, by=by, period=period, weight=str(weight))
+    asked = {"stack": stack, "by": by, "period": period, "weight": str(weight), "fresh": "1"}
+    answer = reader(session.home).call("GET", "/v1/cost/units", **asked)
     if as_json:
         put_json(answer)
         return
@@ -54,6 +55,8 @@ def units(
     put(table(columns, [line(row) for row in rows[:ROWS_MAX]], frozenset(range(1, len(columns)))))
     if len(rows) > ROWS_MAX:
         say(f"{len(rows) - ROWS_MAX} more with --json.")
+    if by == "endpoint" and not answer.get("is_fresh"):
+        say("As of the server's last look: none runs that could read the counters now.")
 
 
 def _served(row: Row) -> list[str]:

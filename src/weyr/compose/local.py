@@ -7,7 +7,7 @@ and a command that only reads opens it, looks and goes.
 import os
 import secrets as random_source
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -101,6 +101,8 @@ class Weyr:
     chaos: Chaos
     scheduler: Scheduler | None = None
     """None where nothing is served."""
+    recounts: Sequence[Callable[[], None]] = ()
+    """What makes the next look read the counters of what answers, however lately they were read."""
 
     @property
     def lock(self) -> threading.RLock:
@@ -200,6 +202,7 @@ def open_weyr(
     planes = planes or planes_of(home, is_serving)
     grpc = partial(_address, planes.get("grpc"))
     providers = _services(home, tracking, secrets, ports, now, log, launcher, here, epoch, grpc) if is_serving else {}
+    recounts = [each.recount for each in providers.values() if isinstance(each, LocalRouter | LocalFunctions)]
     providers |= scheduler.providers if scheduler else {}
     if tenure is not None:
         providers = {name: TenuredProvider(provider, tenure) for name, provider in providers.items()}
@@ -225,6 +228,7 @@ def open_weyr(
         Visits(home.tasks),
         Chaos(home.tasks),
         scheduler,
+        recounts,
     )
 
 

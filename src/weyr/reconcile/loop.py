@@ -9,9 +9,10 @@ Its steps lie in `tick/`, one a file: `observing`, `deciding` (with `recording` 
 their order, and what happens where a store refuses a write: the pass stops, and what the store has is read anew.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+from weyr.core.ref import Ref
 from weyr.reconcile.tick.deciding import Deciding
 from weyr.reconcile.tick.observing import Observing
 from weyr.reconcile.tick.telling import Telling
@@ -51,7 +52,13 @@ class Loop(Observing, Deciding, Telling):
         Its caller does not hold `lock`: engines are asked.
         """
         with self.lock:
-            self.world.wake(self.world.of_stack(stack))
+            refs = list(self.world.of_stack(stack))
+        self.look_at(refs, now)
+
+    def look_at(self, refs: Iterable[Ref], now: float) -> None:
+        """Observes these objects' things at once, and meters them. Its caller does not hold `lock`."""
+        with self.lock:
+            self.world.wake(refs)
         self.tick(now)
 
     @contextmanager

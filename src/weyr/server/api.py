@@ -227,7 +227,9 @@ MONEY = (
         "run, by the time that it was open in its task; a version of a model or of data, an experiment, by their runs.",
         params=(
             STACK, Param("by", "What a row is of.", choices=tuple(Unit), default="endpoint"),
-            Param("weight", "As how many tokens read one that is written counts.", default="4"), *_DAYS,
+            Param("weight", "As how many tokens read one that is written counts.", default="4"),
+            Param("fresh", "1 reads the counters of what answers first; else they may be half a minute old.",
+                  choices=("0", "1"), default="0"), *_DAYS,
         ),
         response="CostUnits", refusals=((400, "The weight is none."),),
     ),

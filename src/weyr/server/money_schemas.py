@@ -1,7 +1,7 @@
 """What do the bodies of money look like? Bills, their days, and what could be spent less."""
 
 from weyr.ledger.advice.values import Confidence, Rule
-from weyr.server.schema_words import COUNT, MICROS, MOMENT, TEXT, Schema, listed, maybe, of, record, told, words
+from weyr.server.schema_words import COUNT, FLAG, MICROS, MOMENT, TEXT, Schema, listed, maybe, of, record, told, words
 
 _SAVING = {
     "id": "digits:job/train:oversized", "rule": "oversized", "stack": "digits", "ref": "job/train",
@@ -132,8 +132,14 @@ MONEY_SCHEMAS: dict[str, Schema] = {
     ),
     "CostUnits": record(
         "What one of something costs.",
-        {"currency": TEXT, "by": TEXT, "weight": COUNT, "rows": listed(of("CostUnit"))},
-        {"currency": "USD", "by": "endpoint", "weight": 4, "rows": [_UNIT]},
+        {
+            "currency": TEXT,
+            "by": TEXT,
+            "weight": COUNT,
+            "rows": listed(of("CostUnit")),
+            "is_fresh": told(FLAG, "Whether the counters were read for this answer."),
+        },
+        {"currency": "USD", "by": "endpoint", "weight": 4, "rows": [_UNIT], "is_fresh": True},
     ),
     "CostUnit": record(
         "An endpoint, a run, or a version that runs made or read: what it cost, and what of that one is.",

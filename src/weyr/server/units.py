@@ -25,7 +25,9 @@ def units_json(service: Service, request: Request) -> dict[str, Any]:
     """Raises: UserError for a word or a day that is none."""
     query = request.query_params
     unit, weight = unit_of(query.get("by", Unit.ENDPOINT.value)), weight_of(query.get("weight", "4"))
-    stack, (first, last), now = query.get("stack") or None, days_asked(request), service.billed_at()
+    stack, (first, last) = query.get("stack") or None, days_asked(request)
+    is_fresh = query.get("fresh") == "1" and unit is Unit.ENDPOINT and _recounted(service, stack)
+    now = service.billed_at()
     if unit is Unit.ENDPOINT:
         rows = [_served_json(each, weight) for each in served(service.weyr.ledger, stack, first, last, now)]
     else:
@@ -37,7 +39,22 @@ def units_json(service: Service, request: Request) -> dict[str, Any]:
             rows = [_run_json(run, micros[run.id]) for run in runs]
         else:
             rows = [_made_json(each) for each in made(runs, micros, unit)]
-    return {"currency": CURRENCY, "by": unit.value, "weight": weight, "rows": rows}
+    return {"currency": CURRENCY, "by": unit.value, "weight": weight, "rows": rows, "is_fresh": is_fresh}
+
+
+def _recounted(service: Service, stack: str | None) -> bool:
+    """Reads the counters of what answers now, and meters them; else they are read twice a minute, for each reading is
+    written. False where nobody looks."""
+    if service.wake is None:
+        return False
+    with service.weyr.lock:
+        refs = [ref for ref in service.weyr.world.objects if ref.kind in ANSWERING and stack in (None, ref.stack)]
+    for recount in service.weyr.recounts:
+        recount()
+    service.weyr.loop.look_at(refs, service.now())
+    # What was seen may be due for a step long before the loop's thread meant to look again.
+    service.wake([])
+    return True
 
 
 def served(ledger: Ledger, stack: str | None, first: str, last: str, now: float) -> list[Served]:

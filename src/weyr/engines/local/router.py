@@ -70,6 +70,10 @@ class LocalRouter:
         self._grpc = grpc
         self._uses = Uses(uses, self._stands, show_every_s)
 
+    def recount(self) -> None:
+        """The next look reads what was counted, however lately it was read."""
+        self._uses.forget()
+
     def observe(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Seen]:
         """What the plane does for these. `facts.generation` is what it has applied, `generation` what was accepted."""
         if not ids:

@@ -49,6 +49,10 @@ class Uses:
             return now  # the clock is enough, unless it was set back
         return max([now, *(since + 0.001 for name, since in self._known if name == str(thing))])
 
+    def forget(self) -> None:
+        """What was read is too old for whoever asks next. From any thread."""
+        self._read_at = float("-inf")
+
     def _read(self, age_s: float) -> None:
         now = time.monotonic()
         if self._folder is None or now - self._read_at < age_s:
