@@ -101,7 +101,8 @@ class Past:
     """What an object's own meters counted in `observed_s`; nothing of it is known where that is 0.
 
     `task_s` is how long its tasks ran, together, of which there were `tasks`; `levels` what it stores now, by SKU,
-    and `counts` what was counted (requests, bytes that left).
+    and `counts` what was counted (requests, bytes that left). `startup_s` is what its tasks needed in the mean
+    before they went on from where they were interrupted, measured over so many `startups`.
     """
 
     observed_s: float = 0.0
@@ -109,6 +110,8 @@ class Past:
     tasks: int = 0
     levels: Mapping[str, int] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
+    startup_s: float = 0.0
+    startups: int = 0
 
     @property
     def tells_rates(self) -> bool:

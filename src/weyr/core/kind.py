@@ -84,6 +84,7 @@ class Kind(Generic[S, M]):
     `usage`    things as seen → what to meter
     `estimate` spec and the figures assumed → what it will use, for the plan's price
     `assumes`  spec and its own past → the figures that its estimate is made with, unless somebody says otherwise
+    `recalls`  what an object remembers and what its meters counted → that with what it measured itself
     `markets`  spec → the same one on the other markets that it may be paid on ("spot", "on demand")
     `replaces` fields whose change cannot be made in place: the object is removed and made anew
     `reborn`   what an object that is made anew still has to know, such as the numbers its things had: a name is
@@ -114,6 +115,7 @@ class Kind(Generic[S, M]):
     usage: Callable[[S, Mapping[str, Thing]], tuple[Usage, ...]] | None = None
     estimate: Callable[[S, Assumed], tuple[Estimate, ...]] | None = None
     assumes: Callable[[S, Past], tuple[Assumption, ...]] | None = None
+    recalls: Callable[[M, Past], Past] | None = None
     markets: Callable[[S], Mapping[str, S]] | None = None
     replaces: frozenset[str] = frozenset()
     reborn: Callable[[M], M] | None = None
@@ -144,6 +146,15 @@ class Kind(Generic[S, M]):
     def asks_cost(self, spec: S | None) -> bool:
         """Whether an object of this spec is to be told what it has cost."""
         return spec is not None and self.reads_cost is not None and self.reads_cost(spec)
+
+    def recalled(self, memory: str | None, past: Past) -> Past:
+        """The past with what the memory, as JSON, has of it; what cannot be read is not known."""
+        if self.recalls is None or self.memory is None or memory is None:
+            return past
+        try:
+            return self.recalls(from_json(self.memory, memory), past)
+        except ValidationError:
+            return past
 
     def memory_anew(self, memory: str | None) -> str | None:
         """The memory, as JSON, with which an object begins that is made anew; what cannot be read is not known."""

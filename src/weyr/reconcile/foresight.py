@@ -1,8 +1,10 @@
 """What does the ledger know that a plan's price rests on? Past use, what was spent, and how prices may turn out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
+from types import MappingProxyType
 
+from weyr.core.assumptions import NO_PAST, Past
 from weyr.core.decision import Spend
 from weyr.core.kind import Kinds
 from weyr.core.ref import Ref
@@ -11,16 +13,22 @@ from weyr.ledger.prices import CPU, Catalogue
 from weyr.ledger.prices.spot_ends import spot_ends
 from weyr.stack.costs import Known
 from weyr.stack.stack import Stack
+from weyr.store.kernel import ObjectRow
+
+Rows = Mapping[Ref, ObjectRow]
+NO_ROWS: Rows = MappingProxyType({})
 
 
-def foreseen(ledger: Ledger, catalogue: Catalogue, stack: Stack, kinds: Kinds, now: float) -> Known:
-    """Everything that is known of the stack's cost at this moment beside its file."""
+def foreseen(
+    ledger: Ledger, catalogue: Catalogue, stack: Stack, kinds: Kinds, now: float, rows: Rows = NO_ROWS
+) -> Known:
+    """Everything that is known of the stack's cost at this moment beside its file. `rows`: the objects there are."""
     book = catalogue.book(stack.price_as)
     others = tuple(other for name, other in catalogue.books.items() if name != book.name and CPU in other.prices)
     low, high = spot_ends(catalogue, book)
     return Known(
         usage=stack.usage,
-        past=ledger.pasts(stack.name, now),
+        past=_pasts(ledger, stack, kinds, now, rows),
         low=low,
         high=high,
         others=others,
@@ -30,6 +38,16 @@ def foreseen(ledger: Ledger, catalogue: Catalogue, stack: Stack, kinds: Kinds, n
         spends=dict(_spends(ledger, stack, kinds, now)),
         prices_version=f"{book.version} {catalogue.version}",
     )
+
+
+def _pasts(ledger: Ledger, stack: Stack, kinds: Kinds, now: float, rows: Rows) -> Mapping[Ref, Past]:
+    """What meters counted, with what objects themselves measured and remember."""
+    pasts = dict(ledger.pasts(stack.name, now))
+    for ref in stack.objects.keys() & rows.keys():
+        past = pasts.get(ref, NO_PAST)
+        if (recalled := kinds[ref.kind].recalled(rows[ref].memory, past)) is not past:
+            pasts[ref] = recalled
+    return pasts
 
 
 def _spends(ledger: Ledger, stack: Stack, kinds: Kinds, now: float) -> Iterator[tuple[Ref, Spend]]:

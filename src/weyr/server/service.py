@@ -136,7 +136,7 @@ class Service:
             + python_findings(stack)
             + standing_findings(stack.on, self.weyr.home)
         )
-        known = foreseen(self.weyr.ledger, self.weyr.catalogue, stack, KINDS, self.billed_at())
+        known = foreseen(self.weyr.ledger, self.weyr.catalogue, stack, KINDS, self.billed_at(), self.weyr.world.objects)
         if usage:
             specs = {ref: item.spec for ref, item in stack.objects.items()}
             told = parse_usage(usage, usage_file, stack.name, specs, KINDS)

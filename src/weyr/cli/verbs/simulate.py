@@ -15,7 +15,7 @@ from weyr.cli.group import Session, verb, verb_app
 from weyr.cli.options import AsJson, seconds
 from weyr.cli.rehearsing import frontier, frontier_plot, frontier_table, told
 from weyr.cli.screen import put, say
-from weyr.cli.stackfile import StackFile, read_stack_file
+from weyr.cli.stackfile import StackFile, read_stack_file, read_usage_file
 from weyr.compose.engines import ENGINES
 from weyr.compose.kinds import KINDS
 from weyr.compose.room import machine_room
@@ -36,6 +36,7 @@ from weyr.sim.rehearsal.spot import read_spot_trace
 from weyr.sim.rehearsal.triggers import TOLD_WITHIN_S
 from weyr.stack.parse import parse_stack
 from weyr.stack.stack import Stack
+from weyr.stack.usage import parse_usage
 from weyr.stack.vary import read_vary, variants
 from weyr.store.database import Database
 
@@ -142,6 +143,15 @@ def simulate(
             rich_help_panel="Starts",
         ),
     ] = None,
+    usage: Annotated[
+        Path | None,
+        typer.Option(
+            "--usage",
+            metavar="FILE",
+            help="A usage file as plans have it: a job's start-up is taken from it.",
+            rich_help_panel="Starts",
+        ),
+    ] = None,
     stop: Annotated[
         float,
         typer.Option(
@@ -194,7 +204,7 @@ def simulate(
     came = _arrivals(stack, arrivals, past, length, shape)
     jobs = [(ref, each.spec) for ref, each in sorted(stack.objects.items()) if ref.kind == "job"]
     saving = [str(ref) for ref, spec in jobs if getattr(spec, "checkpoint", None)]
-    again = past.startup if startup is None else dict.fromkeys(saving, Startup(startup))
+    again = _said(stack, usage, past.startup) if startup is None else dict.fromkeys(saving, Startup(startup))
     spot = read_spot_trace(_text(spot_trace, "spot trace"), str(spot_trace)) if spot_trace else None
     starts = _starts(past, task_start, ready, node_start, again)
     setting = Setting(
@@ -310,6 +320,18 @@ def _arrivals(stack: Stack, given: str, past: Past, length_s: float, shape: str)
 def _room(stack: Stack) -> Room:
     """This machine's, where the stack runs here; elsewhere as much as is asked for."""
     return machine_room() if stack.on.engine == LOCAL else Setting().room
+
+
+def _said(stack: Stack, usage: Path | None, measured: Mapping[str, Startup]) -> Mapping[str, Startup]:
+    """What attempts need to start up: what a usage file says, else what the stack file's own does, else what was
+    measured. Raises: UserError."""
+    told = dict(stack.usage)
+    if usage is not None:
+        file, specs = read_usage_file(usage), {ref: each.spec for ref, each in stack.objects.items()}
+        for ref, figures in parse_usage(file.text, str(file.path), stack.name, specs, KINDS).items():
+            told[ref] = {**told.get(ref, {}), **figures}
+    said = {str(ref): figures["startup"] for ref, figures in told.items() if "startup" in figures}
+    return {**measured, **{job: Startup((figure.low + figure.high) / 2) for job, figure in said.items()}}
 
 
 def _starts(

@@ -7,7 +7,7 @@ from weyr.kinds.compute.job.bounds import begins
 from weyr.kinds.compute.job.checks import checks
 from weyr.kinds.compute.job.decide import decide
 from weyr.kinds.compute.job.estimate import assumes, estimate
-from weyr.kinds.compute.job.memory import JobMemory, reborn
+from weyr.kinds.compute.job.memory import JobMemory, reborn, recalled
 from weyr.kinds.compute.job.spec import JobSpec
 
 KIND = Kind(
@@ -22,6 +22,7 @@ KIND = Kind(
     usage=lambda _spec, things: task_usage(things),
     estimate=estimate,
     assumes=assumes,
+    recalls=recalled,
     markets=lambda spec: {word: spec.model_copy(update={"spot": word == "spot"}) for word in ("spot", "on demand")},
     reborn=reborn,
     wishes=lambda spec: wish_of(spec, spec.spot),

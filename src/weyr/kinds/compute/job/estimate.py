@@ -15,15 +15,16 @@ OFTEN = 400
 
 
 def assumes(spec: JobSpec, past: Past) -> tuple[Assumption, ...]:
-    """How often it runs in a month, and how long one run takes."""
-    return _runs(spec, past), _duration(spec, past)
+    """How often it runs in a month, and how long one run takes; on spot also how often one is interrupted, and what its
+    program needs each time before it goes on."""
+    return _runs(spec, past), _duration(spec, past), *_interruptions(spec, past)
 
 
 def estimate(spec: JobSpec, assumed: Assumed) -> tuple[Estimate, ...]:
     """Its runs, of so long each; each index and replica of it."""
     tasks = _tasks(spec)
     note = f"{tasks} tasks" if tasks > 1 else ""
-    hours = assumed["runs"] * tasks * assumed["duration"] / HOUR_S
+    hours = assumed["runs"] * tasks * (assumed["duration"] + _again_s(spec, assumed)) / HOUR_S
     return tuple(Estimate(sku, quantity, hours, note) for sku, quantity in planned_quantities(spec, spec.spot))
 
 
@@ -59,6 +60,25 @@ def _duration(spec: JobSpec, past: Past) -> Assumption:
     if limit:
         return Assumption("duration", Measure.DURATION, limit, 0.0, limit, Origin.STACK, "at most")
     return Assumption.sure("duration", Measure.DURATION, float(HOUR_S))
+
+
+def _interruptions(spec: JobSpec, past: Past) -> tuple[Assumption, ...]:
+    """What was measured of a run's length has its interruptions in it: how many more there are is only known to whoever
+    says it."""
+    if not spec.spot or spec.checkpoint is None:
+        return ()
+    startup = Assumption.sure("startup", Measure.DURATION, 0.0)
+    if past.startups:
+        said = f"over {past.startups} attempt{'s' if past.startups > 1 else ''}"
+        startup = Assumption.sure("startup", Measure.DURATION, past.startup_s, Origin.MEASURED, said)
+    return Assumption.sure("interruptions", Measure.COUNT, 0.0), startup
+
+
+def _again_s(spec: JobSpec, assumed: Assumed) -> float:
+    """What a run does twice: each time its start-up, and half of what lies between two checkpoints in the mean."""
+    if spec.checkpoint is None:
+        return 0.0
+    return assumed.get("interruptions", 0.0) * (assumed.get("startup", 0.0) + spec.checkpoint.every / 2)
 
 
 def _tasks(spec: JobSpec) -> int:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from weyr.core.assumptions import Past
+
 STARTUPS_KEPT = 8
 
 
@@ -76,6 +78,11 @@ def reborn(memory: JobMemory) -> JobMemory:
     return replace(
         JobMemory(highest=memory.highest, base=memory.highest), startup_s=memory.startup_s, startups=memory.startups
     )
+
+
+def recalled(memory: JobMemory, past: Past) -> Past:
+    """What a plan should know of what was measured of its attempts."""
+    return replace(past, startup_s=memory.startup_s, startups=memory.startups)
 
 
 def with_startup(memory: JobMemory, startup_s: float) -> JobMemory:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+import pytest
 from any_history import History, Move, goes_away, moves
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,11 +14,13 @@ from weyr.core.checking import Proposal
 from weyr.core.decision import Ensure, Need, Phase
 from weyr.core.parts import Part
 from weyr.core.ref import Ref
+from weyr.core.schema import to_json
 from weyr.core.seen import EndReason, TaskEnd, TaskFacts, TaskState
 from weyr.kinds.compute.job import KIND
 from weyr.kinds.compute.job.body import attempt_bodies
 from weyr.kinds.compute.job.checks import checks
 from weyr.kinds.compute.job.estimate import assumes, estimate
+from weyr.kinds.compute.job.memory import JobMemory
 from weyr.kinds.compute.job.test_job import DIGITS, LAKE, TRAIN, job, task
 from weyr.kinds.compute.job.version import program_of
 
@@ -100,6 +103,31 @@ def test_a_run_is_priced_by_what_is_known_of_its_length() -> None:
         assert duration.text == text
         assert (line.sku, line.quantity) == ("task.cpu", 1000)
         assert abs(line.hours_per_month - hours) < 1e-9
+
+
+def test_an_interruption_costs_what_is_done_again() -> None:
+    """On spot, where it goes on from a checkpoint: its start-up, and half of what lies between two checkpoints. How
+    often that happens nobody knows who does not say it; what a start-up takes is measured."""
+    spec = job(spot=True, checkpoint={"bucket": "lake", "every": "20s"}, expected_duration="10m")
+    measured = Past(startup_s=4.0, startups=2)
+
+    found = assumes(spec, measured)
+
+    assert [each.text for each in found[2:]] == ["interruptions 0 assumed", "startup 4s measured (over 2 attempts)"]
+    assert [each.text for each in assumes(spec, NO_PAST)[3:]] == ["startup 0s assumed"]
+    assert len(assumes(job(checkpoint={"bucket": "lake"}), measured)) == len(assumes(job(spot=True), measured)) == 2
+    figures = {each.name: each.value for each in found}
+    (never,), (thrice,) = estimate(spec, figures), estimate(spec, {**figures, "interruptions": 3.0})
+    assert never.hours_per_month == pytest.approx(600 / 3600)
+    assert thrice.hours_per_month == pytest.approx((600 + 3 * (4 + 10)) / 3600)
+
+
+def test_a_plan_is_told_what_a_job_remembers() -> None:
+    """What was measured of its attempts; of a memory that cannot be read nothing is known."""
+    memory = to_json(JobMemory, JobMemory(startup_s=4.0, startups=2))
+    assert KIND.recalled(memory, NO_PAST) == Past(startup_s=4.0, startups=2)
+    assert KIND.recalled(None, NO_PAST) is NO_PAST
+    assert KIND.recalled("{broken", NO_PAST) is NO_PAST
 
 
 def test_spot_without_checkpoints_is_unwise() -> None:
