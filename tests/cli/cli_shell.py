@@ -35,7 +35,7 @@ class Shell:
 
     def weyr(self, *words: str, stdin: str = "", environment: dict[str, str] | None = None) -> Said:
         done = subprocess.run(
-            [sys.executable, "-m", "weyr.cli.main", *words], input=stdin, capture_output=True, text=True, timeout=60,
+            [sys.executable, "-m", "weyr.cli.main", *words], input=stdin, capture_output=True, text=True, timeout=120,
             cwd=self.folder, env=self.environment(environment or {}), check=False,
         )  # fmt: skip
         return Said(done.returncode, done.stdout, done.stderr)

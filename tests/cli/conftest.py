@@ -17,4 +17,4 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
     yield made
     for process in made.processes:
         process.terminate()
-        process.wait(10)
+        process.wait(60)

@@ -31,7 +31,7 @@ def on_terminal(shell: Shell, words: list[str], typed: bytes = b"", columns: int
             os.write(leader, typed)
             typed = b""
     os.close(leader)
-    return process.wait(10), screen.decode("utf-8", "replace")
+    return process.wait(60), screen.decode("utf-8", "replace")
 
 
 def test_the_table_shows_each_object_and_ends_with_the_summary(shell: Shell) -> None:
@@ -101,7 +101,7 @@ def test_following_says_that_the_server_died(shell: Shell, words: list[str]) -> 
         assert following.stdout is not None
         assert following.stdout.readline()
         server.kill()
-        _, err = following.communicate(timeout=30)
+        _, err = following.communicate(timeout=90)
 
     assert following.returncode == 1
     assert "server" in err

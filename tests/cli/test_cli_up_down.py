@@ -95,7 +95,7 @@ def test_down_waits_until_all_is_gone_and_prints_the_bill(shell: Shell) -> None:
     assert said.status == 0, said.err
     assert "digits is gone. It cost 0.005 USD in all." in said.out
     assert "the server has stopped" in said.err
-    assert server.wait(10) == 0
+    assert server.wait(60) == 0
 
 
 def test_a_server_that_the_user_started_stays(shell: Shell) -> None:
@@ -175,7 +175,7 @@ def test_up_ends_when_somebody_takes_the_stack_down(shell: Shell) -> None:
         while "so it is told" not in (line := up.stderr.readline()):
             assert line, "up ended before anything stood"
         assert shell.weyr("down", "--yes").status == 0
-        _, err = up.communicate(timeout=30)
+        _, err = up.communicate(timeout=90)
 
     assert up.returncode == 1
     assert "Error: The stack was taken down" in err

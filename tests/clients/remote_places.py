@@ -15,7 +15,7 @@ from s3_plane import ADMIN, running_s3
 from weyr.gateway.s3.remote.place import Place, place_of
 
 KEYS = {"access_key_id": ADMIN[0], "secret_access_key": ADMIN[1]}
-START_S = 30.0
+START_S = 90.0
 
 
 @contextmanager

@@ -16,7 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-START_S = 20.0
+from loopback import free_port
+
+START_S = 90.0
 ADMIN = ("WEYRADMIN", "admin-secret-admin-secret")
 
 Keys = Mapping[str, tuple[str, Sequence[str]]]
@@ -85,7 +87,7 @@ class S3Plane:
         """One request to the control socket."""
         connection = http.client.HTTPConnection("control")
         connection.sock = socket.socket(socket.AF_UNIX)
-        connection.sock.settimeout(20)
+        connection.sock.settimeout(60)
         connection.sock.connect(str(self.control))
         try:
             body = None if document is None else json.dumps(document)
@@ -156,7 +158,8 @@ def running_s3(
     folder.mkdir(parents=True, exist_ok=True)
     # pytest's folders can be longer than a Unix socket's address may be.
     sockets = Path(tempfile.mkdtemp(prefix="weyr-s3-"))
-    plane = S3Plane(folder, 0, sockets, {ADMIN[0]: (ADMIN[1], ["*"]), **(keys or {})}, list(arguments), variables)
+    known = {ADMIN[0]: (ADMIN[1], ["*"]), **(keys or {})}
+    plane = S3Plane(folder, free_port(), sockets, known, list(arguments), variables)
     plane.write_credentials()
     try:
         plane.start()

@@ -1,7 +1,6 @@
 """Two planes and what is between them: how tests start them, wait for them and ask how far behind one is."""
 
 import json
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -22,13 +21,6 @@ def until(holds: Callable[[], object], what: str, within_s: float = 60) -> None:
     while not holds():
         assert time.monotonic() < deadline, f"it never came to be: {what}"
         time.sleep(0.05)
-
-
-def free_port() -> int:
-    """A port that nobody listens on now, for a plane that is started again where it was."""
-    with closing(socket.socket()) as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from s3_plane import S3Plane
 
-SOON_S = 20.0
+SOON_S = 90.0
 _SEGMENTS = " UNION ALL ".join(f"SELECT segments FROM {table}" for table in ("objects", "history", "parts"))
 _SUMS = """
 SELECT b.name, b.objects, (SELECT count(*) FROM objects WHERE bucket = b.id AND NOT is_marker), b.size_bytes,

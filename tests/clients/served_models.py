@@ -101,12 +101,12 @@ def served(
 
     thread = threading.Thread(target=asyncio.run, args=(serve(),), daemon=True)
     thread.start()
-    assert ready.wait(20)
+    assert ready.wait(60)
     try:
         yield told["port"]
     finally:
         told["loop"].call_soon_threadsafe(told["stop"].set)
-        thread.join(20)
+        thread.join(60)
         assert not thread.is_alive()
 
 
@@ -114,7 +114,7 @@ def ask(port: int, path: str, body: bytes | None = None, **headers: str) -> tupl
     """One request with plain sockets' manners: whatever the body is, it is sent as it is."""
     import http.client
 
-    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=20)) as connection:
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
         names = {name.replace("_", "-"): value for name, value in headers.items()}
         connection.request("GET" if body is None else "POST", path, body, names)
         response = connection.getresponse()
@@ -123,7 +123,7 @@ def ask(port: int, path: str, body: bytes | None = None, **headers: str) -> tupl
 
 def raw(port: int, sent: bytes) -> bytes:
     """What comes back for these bytes until the server closes."""
-    with create_connection(("127.0.0.1", port), timeout=20) as connection:
+    with create_connection(("127.0.0.1", port), timeout=60) as connection:
         connection.sendall(sent)
         parts = []
         while part := connection.recv(65536):

@@ -87,7 +87,7 @@ def killed_when(s3: S3Plane, folder: Path, is_time: Callable[[], bool], *words: 
         assert time.monotonic() < deadline
         time.sleep(0.002)
     process.send_signal(signal.SIGKILL)
-    assert process.wait(20) == -signal.SIGKILL
+    assert process.wait(60) == -signal.SIGKILL
 
 
 def test_an_upload_that_was_killed_goes_on_with_what_arrived(s3: S3Plane, bucket: str, folder: Path) -> None:
@@ -360,5 +360,5 @@ def test_an_interrupt_waits_for_nobody(s3: S3Plane, folder: Path) -> None:
             pass
         process.send_signal(signal.SIGINT)
 
-        assert process.wait(20) == 130
+        assert process.wait(60) == 130
         connection.close()

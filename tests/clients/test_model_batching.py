@@ -22,7 +22,7 @@ STATES = (TensorSpec("states", "INT64", (-1, -1)), TensorSpec("pooled", "INT64",
 
 
 def run(test: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(asyncio.wait_for(test, 30))
+    asyncio.run(asyncio.wait_for(test, 90))
 
 
 class Kept:

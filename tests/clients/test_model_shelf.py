@@ -22,7 +22,7 @@ MIB = 2**20
 
 
 def run(test: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(asyncio.wait_for(test, 30))
+    asyncio.run(asyncio.wait_for(test, 90))
 
 
 def models(*names: str, **before: Any) -> list[Model]:

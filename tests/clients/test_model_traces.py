@@ -23,7 +23,7 @@ def test_a_batch_is_linked_to_its_requests() -> None:
 
     def before(_inputs: Any) -> None:
         began.set()
-        gate.wait(10)
+        gate.wait(60)
 
     with collector() as there, running_plane() as plane:
         model = Model("m", "1", Identity(before=before))
@@ -38,13 +38,13 @@ def test_a_batch_is_linked_to_its_requests() -> None:
 
             callers = [threading.Thread(target=call, args=(trace,)) for trace in TRACES]
             callers[0].start()
-            assert began.wait(10)
+            assert began.wait(60)
             for caller in callers[1:]:
                 caller.start()
             until(lambda: b"weyr_replica_waiting 2" in ask(port, "/metrics")[1], "the others wait in the replica")
             gate.set()
             for caller in callers:
-                caller.join(10)
+                caller.join(60)
             until(lambda: len(there.named("batch")) == 2 and len(there.named(f"POST {ROUTE}")) == 3, "all is told of")
 
         by_id = {span.span_id: span for _, span in there.spans}

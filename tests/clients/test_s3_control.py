@@ -131,7 +131,7 @@ def test_a_second_plane_and_a_taken_port_are_clear_errors(s3: S3Plane, tmp_path:
             "i",
         ]
         command = [sys.executable, "-m", "weyr.gateway.s3", "--data", str(data), "--port", str(port), *paths]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=20, cwd=tmp_path, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path, check=False)
         return done.returncode, done.stderr
 
     for data, port, word in (

@@ -184,7 +184,7 @@ def test_a_folder_that_cannot_be_served_is_said_to_be_none(plain: Path, tmp_path
         (f"files={data}", "protects"),
     ):
         command = [str(WEYR), "s3", "serve", "--data", str(data), "--port", "0", *USERS]
-        done = subprocess.run([*command, "--folder", given], capture_output=True, text=True, timeout=30)
+        done = subprocess.run([*command, "--folder", given], capture_output=True, text=True, timeout=90)
         assert done.returncode == 1
         assert why in " ".join(done.stderr.split())
 
@@ -196,6 +196,6 @@ def test_a_bucket_without_its_folder_is_not_served(plain: Path, tmp_path: Path) 
     with served(tmp_path / "data", *USERS) as door:
         assert refusal(door.client("ann").get_object, Key="a") == "ServiceUnavailable"
     command = [str(WEYR), "s3", "serve", "--data", str(tmp_path / "data"), "--port", "0", *USERS]
-    done = subprocess.run([*command, "--folder", f"mine={plain}"], capture_output=True, text=True, timeout=30)
+    done = subprocess.run([*command, "--folder", f"mine={plain}"], capture_output=True, text=True, timeout=90)
     assert done.returncode == 1
     assert "no folder" in " ".join(done.stderr.split())

@@ -2,7 +2,6 @@
 
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -15,19 +14,13 @@ from pathlib import Path
 import boto3
 import duckdb
 import pytest
+from loopback import free_port
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "s3.md"
 BLOCKS = re.findall(r"^```(sh|python)\n(.*?)^```", GUIDE.read_text(), re.MULTILINE | re.DOTALL)
 BINARIES = Path(sys.executable).parent
 HTTPFS = files("duckdb_extension_httpfs") / "extensions" / f"v{duckdb.__version__}" / "httpfs.duckdb_extension"
-START_S = 20.0
-
-
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-        return port
+START_S = 90.0
 
 
 def environment_of(home: Path, exports: str = "") -> dict[str, str]:
@@ -47,7 +40,7 @@ def running(command: str, home: Path, exports: str, port: int) -> Iterator[None]
         deadline = time.monotonic() + START_S
         while True:
             try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/_weyr/health", timeout=20).close()
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/_weyr/health", timeout=60).close()
                 break
             except OSError:
                 assert process.poll() is None, (home / "serve.log").read_text()
@@ -107,7 +100,7 @@ def test_the_replacements_start_with_what_their_users_have(
     command = re.sub(r"--port \d+", f"--port {port}", block.strip().splitlines()[-1])
     with running(command, tmp_path, block, port):
         url = f"http://127.0.0.1:{port}"
-        with urllib.request.urlopen(url + health, timeout=20) as answer:
+        with urllib.request.urlopen(url + health, timeout=60) as answer:
             assert (answer.status, well in answer.read().decode()) == (200, True)
         client = boto3.client(
             "s3", endpoint_url=url, aws_access_key_id=key, aws_secret_access_key=secret, region_name="us-east-1"

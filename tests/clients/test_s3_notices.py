@@ -99,7 +99,7 @@ def test_what_a_webhook_missed_it_is_told_later(hook: Hook, tmp_path: Path) -> N
             client.put_object(Bucket="told", Key=key, Body=b"x")
         until(lambda: hook.refused, "the webhook was asked")
         s3.process.kill()
-        s3.process.wait(20)
+        s3.process.wait(60)
     hook.is_refusing = False
     with served(tmp_path / "buckets", *USERS, hook.argument):
         until(lambda: [key for _, key in hook.names()] == ["a", "b"], "the webhook was told of both")

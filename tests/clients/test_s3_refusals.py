@@ -38,7 +38,7 @@ def code_of(call: Any) -> tuple[str, int]:
 
 def answer(request: "str | urllib.request.Request") -> tuple[int, str]:
     try:
-        with urllib.request.urlopen(request, timeout=20) as response:
+        with urllib.request.urlopen(request, timeout=60) as response:
             return int(response.status), response.read().decode()
     except urllib.error.HTTPError as e:
         return e.code, e.read().decode()
@@ -211,7 +211,7 @@ def test_hostile_documents_are_malformed(s3: S3Plane) -> None:
 def test_broken_http_ends_the_connection_and_nothing_else(s3: S3Plane) -> None:
     """What is not HTTP, or has a head without end, is answered 400 and let go."""
     for raw in (b"nonsense\r\n\r\n", b"GET / HTTP/1.1\r\n" + b"a: " + b"x" * 40_000 + b"\r\n\r\n"):
-        connection = http.client.HTTPConnection("127.0.0.1", s3.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", s3.port, timeout=60)
         connection.connect()
         connection.sock.sendall(raw)
         assert connection.sock.recv(100).startswith(b"HTTP/1.1 400")

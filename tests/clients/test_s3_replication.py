@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from s3_replicas import BACK_KEYS, everything, free_port, pair, replicate, shown, until, waiting
+from loopback import free_port
+from s3_replicas import BACK_KEYS, everything, pair, replicate, shown, until, waiting
 from test_s3_serve import SECRETS, USERS, code_of, served
 
 from weyr.gateway.s3.replication.asking import Door

@@ -55,7 +55,7 @@ def served(data: Path, *arguments: str, **environment: str) -> Iterator[Served]:
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
-        process.wait(20)
+        process.wait(60)
         assert process.stdout is not None
         process.stdout.close()
 
@@ -79,7 +79,7 @@ def code_of(call: Any, *arguments: Any, **fields: Any) -> tuple[str, int]:
 def fetched(url: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], str]:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, method=method, headers=named), timeout=20) as response:
+        with urllib.request.urlopen(urllib.request.Request(url, method=method, headers=named), timeout=60) as response:
             return response.status, dict(response.headers), response.read().decode()
     except urllib.error.HTTPError as e:
         return e.code, dict(e.headers), e.read().decode()
@@ -254,7 +254,7 @@ def test_a_hostile_document_is_refused_in_s3s_words(s3: Served, name: str) -> No
         SigV4Auth(Credentials("ANNKEY", SECRETS["ann"]), "s3", "us-east-1").add_auth(request)
         sent = urllib.request.Request(request.url, HOSTILE[name], dict(request.headers), method="PUT")
         with pytest.raises(urllib.error.HTTPError) as refused:
-            urllib.request.urlopen(sent, timeout=20)
+            urllib.request.urlopen(sent, timeout=60)
         assert refused.value.code == 400, subresource
         assert "<Error><Code>" in refused.value.read().decode()
 
@@ -306,6 +306,6 @@ def test_what_cannot_be_served_is_said_in_words(tmp_path: Path) -> None:
     data = f"--data={tmp_path / 'data'}"
     for arguments in ([data, "--user=ann:KEY"], [data, "--user=ann:K:s3cret", "--user=ann:L:s3cret"], ["--user=a:b:c"]):
         command = [str(WEYR), "s3", "serve", "--port", "0", *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
         assert (done.returncode, "Traceback" in done.stderr, "s3cret" in done.stderr) == (1, False, False)
         assert "The S3 plane cannot start" in done.stderr

@@ -50,7 +50,7 @@ class Stream:
         SigV4Auth(Credentials(*ADMIN), "s3", "us-east-1").add_auth(request)
         signed = dict(request.headers.items())
         body = self._body(signed).replace(b"damage", damage or b"damage")
-        connection = http.client.HTTPConnection("127.0.0.1", self.s3.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.s3.port, timeout=60)
         connection.putrequest("PUT", "/lake/streamed", skip_accept_encoding=True)
         for name, value in signed.items():
             connection.putheader(name, value)
@@ -155,6 +155,6 @@ def test_continue_is_answered_at_once(s3: S3Plane) -> None:
     for _ in range(5):
         client.put_object(Bucket="lake", Key="expected", Body=b"x")
     assert time.monotonic() - started < 5
-    with socket.create_connection(("127.0.0.1", s3.port), timeout=10) as raw:
+    with socket.create_connection(("127.0.0.1", s3.port), timeout=60) as raw:
         raw.sendall(b"PUT /lake/x HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\nExpect: 100-continue\r\n\r\n")
         assert raw.recv(4096).startswith(b"HTTP/1.1 403")

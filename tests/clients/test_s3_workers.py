@@ -19,7 +19,7 @@ from s3_writers import Slot, State, Writer, allowed_at, disagreements, observed,
 
 WORKERS = 3
 WRITERS = 6
-SOON_S = 20.0
+SOON_S = 90.0
 ONCE: dict[str, Any] = {"retries": {"max_attempts": 0}}
 """A client that asks again after a broken connection does twice what was done and not acknowledged."""
 

@@ -179,7 +179,7 @@ def test_a_stream_answers_each_request_in_its_turn(client: Any) -> None:
     client.start_stream(callback=lambda result, error: answers.put((result, error)))
     for n in range(1, 4):
         client.async_stream_infer("echo" if n != 2 else "nobody", [tensor(rows(n))])
-    given = [answers.get(timeout=20) for _ in range(3)]
+    given = [answers.get(timeout=60) for _ in range(3)]
     client.stop_stream()
     assert np.array_equal(given[0][0].as_numpy("y"), rows(1))
     assert "not served here" in str(given[1][1])

@@ -19,7 +19,7 @@ from weyr.store.database import Database
 from weyr.store.place import PostgresUrl, remember_store
 from weyr.tracking.service import Tracking
 
-START_S = 30.0
+START_S = 90.0
 BUCKETS = ("weyr-tracking", "digits-lake")
 ADMIN_TOKEN, TASK_TOKEN, READER_TOKEN = "token-admin", "token-task", "token-reader"
 TASK = "task:digits:job/train#2"
@@ -54,7 +54,7 @@ class TrackingServer:
         """A bare request, for what the client would never send."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         content = body if isinstance(body, bytes) or body is None else json.dumps(body)
-        answer = requests.request(method, self.url + path, data=content, headers=headers, timeout=30)
+        answer = requests.request(method, self.url + path, data=content, headers=headers, timeout=60)
         return answer.status_code, answer.json() if answer.content else None
 
     def tracking(self) -> Tracking:

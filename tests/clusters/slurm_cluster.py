@@ -23,9 +23,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+from loopback import free_ports
 
-START_S = 30.0
-STOP_S = 10.0
+START_S = 90.0
+STOP_S = 30.0
 CPUS_PER_NODE = 4
 MEMORY_PER_NODE_MB = 4000
 NODE_TIMEOUT_S = 30
@@ -232,7 +233,7 @@ def running_slurm(nodes: int = 3, scheduling: str = TUNED, cpus: int = CPUS_PER_
     slurmctld's SchedulerParameters, "" for those it comes with.
     """
     folder = Path(tempfile.mkdtemp(prefix="weyr-slurm-"))
-    ports = _free_ports(nodes + 1)
+    ports = free_ports(nodes + 1)
     cluster = SlurmCluster(folder, {f"n{i + 1}": port for i, port in enumerate(ports[1:])})
     for name in ("state", "spool", "shared"):
         (folder / name).mkdir(mode=0o700)
@@ -311,15 +312,3 @@ def _binary(name: str) -> str:
 
 def _end_with_parent() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-
-
-def _free_ports(count: int) -> list[int]:
-    """Ports nobody listens on just now, all different."""
-    doors = [socket.socket() for _ in range(count)]
-    try:
-        for door in doors:
-            door.bind(("127.0.0.1", 0))
-        return [int(door.getsockname()[1]) for door in doors]
-    finally:
-        for door in doors:
-            door.close()

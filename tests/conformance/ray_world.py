@@ -21,9 +21,9 @@ from weyr.engines.ray.host import RayHost
 from weyr.engines.ray.settings import RaySettings
 
 R = TypeVar("R")
-ANSWERS_WITHIN_S = 60.0
+ANSWERS_WITHIN_S = 120.0
 LEASE_S = 4.0
-GONE_WITHIN_S = 20.0
+GONE_WITHIN_S = 60.0
 
 
 class RayWorld(LocalWorld):

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from functools import partial
 
 from inference_plane import TOKEN, Plane, Process, echo_replica, short_folder
+from loopback import free_port
 from services import SIM_LUCK, PlaneService, SimService
 
 from weyr.core.capability import Wanted
@@ -36,7 +37,7 @@ class LocalTrafficRouter(TrafficRouter):
     def __init__(self) -> None:
         self._held = ExitStack()
         self.home = self._held.enter_context(short_folder())
-        self._port = 0
+        self._port = free_port()
         self.come_back()
 
     def address(self, replica: str) -> str:
@@ -48,7 +49,7 @@ class LocalTrafficRouter(TrafficRouter):
 
     def hold_a_request(self, route: str) -> Callable[[], int]:
         """Begins a request; what is given waits for the status of its answer."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.plane.port, timeout=15)
+        connection = http.client.HTTPConnection("127.0.0.1", self.plane.port, timeout=60)
         self._held.callback(connection.close)
         connection.request("GET", f"/{route}/v2", headers={"Authorization": f"Bearer {TOKEN}"})
         return lambda: connection.getresponse().status

@@ -4,9 +4,7 @@ import hashlib
 import http.client
 import json
 import os
-import random
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -22,6 +20,7 @@ from urllib.parse import quote
 import boto3
 import psycopg
 from botocore.config import Config
+from loopback import listens
 
 from weyr.store.home import Home
 from weyr.store.place import PostgresUrl, store_place
@@ -29,8 +28,8 @@ from weyr.store.place import PostgresUrl, store_place
 T = TypeVar("T")
 PAUSE = threading.Event()
 """Never set: its `wait` is the pause between two looks."""
-WITHIN_S = 60.0
-"""Only bounds a hang: what is waited for here takes a few seconds, on two slow cores with neighbours up to thirty."""
+WITHIN_S = 120.0
+"""Only bounds a hang: what is waited for here takes a few seconds, on two slow cores with neighbours up to forty."""
 
 LOOK_S_MAX = 0.1
 """The longest pause between two looks."""
@@ -69,7 +68,7 @@ class User:
 
     # --- typing
 
-    def weyr(self, *words: str, status: int | None = 0, stdin: str = "", within_s: float = 90, **env: str) -> Said:
+    def weyr(self, *words: str, status: int | None = 0, stdin: str = "", within_s: float = 180, **env: str) -> Said:
         """Types a command. It must end with `status`, if one is given, and never with a traceback."""
         done = subprocess.run(
             [sys.executable, "-m", "weyr.cli.main", *words], input=stdin, capture_output=True, text=True,
@@ -119,7 +118,7 @@ class User:
         self, method: str, path: str, body: object = None, token: str | None = None, at: str = ""
     ) -> tuple[int, str]:
         """Status and text of one answer. Raises: OSError, HTTPException where nobody answers."""
-        connection = http.client.HTTPConnection((at or self.url()).removeprefix("http://"), timeout=30)
+        connection = http.client.HTTPConnection((at or self.url()).removeprefix("http://"), timeout=60)
         try:
             given = self.token if token is None else token
             headers = {"Authorization": f"Bearer {given}"} if given else {}
@@ -176,6 +175,22 @@ class User:
         until(lambda: not is_alive(pid), f"{process} ({pid}) to be dead")
         return pid
 
+    def until_back(self, process: str, killed: int) -> None:
+        """Waits for another process of that name: it says where it listens once it does."""
+
+        def is_back() -> bool:
+            try:
+                pid = self.pid(process)
+            except (OSError, ValueError):
+                return False
+            return pid != killed and is_alive(pid)
+
+        until(is_back, f"{process} to come back")
+
+    def until_gone(self) -> None:
+        """Waits until nothing of all that it had is left."""
+        until(lambda: not self.remains(), "nothing to be left")
+
     def processes(self) -> dict[int, str]:
         """Every process whose command line or environment names this data folder or its sockets."""
         marks = [os.fsencode(self.home), os.fsencode(Home(self.home).sockets)]
@@ -196,7 +211,7 @@ class User:
         left = [f"process {pid}: {command}" for pid, command in self.processes().items()]
         ports = self.home / "ports.json"
         kept: dict[str, int] = json.loads(ports.read_text()) if ports.exists() else {}
-        left += [f"port {port} of {name}" for name, port in kept.items() if _listens(port)]
+        left += [f"port {port} of {name}" for name, port in kept.items() if listens(port)]
         left += [f"mount {line}" for line in Path("/proc/mounts").read_text().splitlines() if str(self.home) in line]
         left += [f"open meter {row}" for row in self.rows("SELECT * FROM meters WHERE closed_ms IS NULL")]
         left += [f"object {row}" for row in self.rows("SELECT stack, kind, name FROM objects")]
@@ -232,7 +247,7 @@ class User:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 continue
-        until(lambda: not self.processes(), "killed processes to be gone", 30)
+        until(lambda: not self.processes(), "killed processes to be gone")
 
 
 def s3_client(url: str, key: str, secret: str) -> Any:
@@ -249,19 +264,4 @@ def is_alive(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
-        return False
-
-
-def free_port() -> int:
-    """A port that nobody listens on, below the range from which Linux takes those of outgoing connections."""
-    return next(port for port in random.sample(range(20_000, 32_000), 200) if not _listens(port))
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as door:
-        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            door.bind(("127.0.0.1", port))
-        except OSError:
-            return True
         return False

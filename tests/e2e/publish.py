@@ -17,7 +17,7 @@ def call(method: str, path: str, body: Any = None) -> Any:
     data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
     headers = {"Authorization": f"Bearer {os.environ['MLFLOW_TRACKING_TOKEN']}", "Content-Type": "application/json"}
     url = os.environ["MLFLOW_TRACKING_URI"] + path
-    with urllib.request.urlopen(urllib.request.Request(url, data, headers, method=method), timeout=30) as answer:
+    with urllib.request.urlopen(urllib.request.Request(url, data, headers, method=method), timeout=60) as answer:
         return json.loads(answer.read() or b"{}")
 
 

@@ -24,7 +24,7 @@ def asked(url: str, body: bytes | None = None) -> int:
     """The status that a door answered the task's token with."""
     headers = {"Authorization": f"Bearer {os.environ['WEYR_TOKEN']}", "Content-Type": "application/json"}
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=20) as answer:
+        with urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=60) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as e:
         return e.code

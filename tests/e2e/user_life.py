@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from shutil import rmtree
 
-from one_user import User, free_port, until
+from loopback import free_port
+from one_user import User
 
 
 @contextmanager
@@ -22,7 +23,7 @@ def a_user(prefix: str = "w-") -> Iterator[User]:
     try:
         yield user
         take_down(user)
-        until(lambda: not user.remains(), "nothing to be left", 5) if user.remains() else None
+        user.until_gone()
     finally:
         user.end_everything()
         rmtree(root)

@@ -11,7 +11,7 @@ from typing import Any
 
 from engines import plain_order
 
-WITHIN_S = 20.0
+WITHIN_S = 90.0
 
 
 def order(folder: Path, script: str, **changes: Any) -> dict[str, Any]:

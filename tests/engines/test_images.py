@@ -142,7 +142,7 @@ def test_a_program_that_serves_answers_from_its_container(podman: list[str], loc
 
     ready = local.until(task_id(), lambda seen: getattr(getattr(seen, "facts", None), "is_ready", False))
     (port,) = facts_of(ready).ports
-    with urlopen(f"http://127.0.0.1:{port}/page.txt", timeout=10) as answer:
+    with urlopen(f"http://127.0.0.1:{port}/page.txt", timeout=60) as answer:
         assert answer.read() == b"from the image"
     assert containers(podman) != ""
     local.provider.release([task_id()])

@@ -10,7 +10,7 @@ from engines import Program, SlurmWorld, task_id
 
 from weyr.attempt.bell import PATH
 
-WITHIN_S = 20.0
+WITHIN_S = 90.0
 
 
 @pytest.fixture

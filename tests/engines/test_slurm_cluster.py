@@ -13,7 +13,7 @@ from weyr.engines.slurm.settings import SlurmSettings
 
 SITE = SlurmSettings(spot_partition="spot")
 BODY = TaskBody(("true",), "/", memory_bytes=64 << 20)
-WITHIN_S = 30.0
+WITHIN_S = 90.0
 
 
 def submitted(slurm: SlurmCluster, body: TaskBody, size: int, is_gang: bool, python: str = "true") -> str:

@@ -18,7 +18,7 @@ from weyr.engines.slurm.settings import SlurmSettings
 from weyr.engines.slurm.tasks import SlurmTasks
 from weyr.sim.identities import SimIssuer, SimSecretValues
 
-WITHIN_S = 30.0
+WITHIN_S = 90.0
 WAITS = TaskBody(("/bin/sh", "-c", "echo on >> $MARK; exec sleep 60"), "/", grace_s=1.0)
 
 

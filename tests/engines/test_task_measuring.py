@@ -30,7 +30,7 @@ for _ in range(3):
 def run(folder: Path, script: str, **changes: Any) -> dict[str, Any]:
     """Runs a task under a wrapper that has no groups; gives its recorded end."""
     order = plain_order(folder, script, **({"cpu": 0.5, "env": dict(os.environ)} | changes))
-    subprocess.run([sys.executable, "-c", RUN], input=json.dumps(order), text=True, check=True, timeout=30)
+    subprocess.run([sys.executable, "-c", RUN], input=json.dumps(order), text=True, check=True, timeout=90)
     end: dict[str, Any] = json.loads((folder / "exit.json").read_text())
     return end
 

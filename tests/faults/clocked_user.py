@@ -46,7 +46,7 @@ class ClockedUser(User):
         where = ("--socket", str(home.sockets / "launcher.sock"), "--info", str(home.info("launcher")))
         command = [sys.executable, "-I", "-S", launcher.__file__, *where]
         with home.log("launcher").open("ab") as log:
-            subprocess.run(command, env={**os.environ, **faked}, stdout=log, stderr=log, check=True, timeout=20)
+            subprocess.run(command, env={**os.environ, **faked}, stdout=log, stderr=log, check=True, timeout=60)
         until(lambda: all(home.info(name).exists() for name in ("server", "s3", "inference")), "the server to be ready")
 
 
@@ -65,4 +65,4 @@ def a_clocked_user() -> Iterator[ClockedUser]:
             clocked.end_everything()
             raise
         finally:
-            clocked.server.wait(30)
+            clocked.server.wait(90)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-ATTACH_S = 10.0
+ATTACH_S = 60.0
 _PAUSE = threading.Event()
 
 DISK_CALLS = ("pwrite64", "fsync", "fdatasync", "ftruncate", "rename", "link", "mkdir", "unlink")

@@ -27,7 +27,7 @@ from pathlib import Path
 IMAGE_BYTES = 512 * 2**20
 SECTOR_BYTES = 512
 """What a disk writes whole or not at all."""
-START_S = 10.0
+START_S = 60.0
 NAME = "disk.img"
 
 _RECORD = struct.Struct("<QQI")

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
-from one_user import User, free_port, until
+from loopback import free_port
+from one_user import User, until
 from small_disk import SmallDisk, small_disk
 
 STACK = """\

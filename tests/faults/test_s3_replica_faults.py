@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from s3_replicas import BACK_KEYS, everything, free_port, pair, replicate, shown, until, waiting
+from loopback import free_port
+from s3_replicas import BACK_KEYS, everything, pair, replicate, shown, until, waiting
 from small_disk import small_disk
 from test_s3_replication import put_in_parts
 from test_s3_serve import USERS, Served, served
@@ -21,7 +22,7 @@ KEYS = 300
 def killed(s3: Served) -> None:
     """kill -9, and nothing of it is left."""
     s3.process.kill()
-    s3.process.wait(20)
+    s3.process.wait(60)
 
 
 def objects(client: Any, bucket: str, count: int) -> None:

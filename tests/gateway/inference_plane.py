@@ -50,7 +50,7 @@ class Process:
             [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment
         )
 
-    def stop(self, timeout_s: float = 30.0) -> int:
+    def stop(self, timeout_s: float = 90.0) -> int:
         """Asks it to end, and gives its exit status."""
         if self.popen.poll() is None:
             self.popen.send_signal(signal.SIGTERM)
@@ -60,7 +60,7 @@ class Process:
         self.popen.kill()
         self.wait()
 
-    def wait(self, timeout_s: float = 30.0) -> int:
+    def wait(self, timeout_s: float = 90.0) -> int:
         """Its exit status; `output` is then all that it printed."""
         status = self.popen.wait(timeout_s)
         if self.popen.stdout and not self.popen.stdout.closed:
@@ -117,7 +117,7 @@ class Plane(Process):
         draft.write_text(text)
         draft.replace(self.credentials)
 
-    def route(self, replicas: Mapping[str, Path], hold_s: float = 10.0, model: str = "digits") -> None:
+    def route(self, replicas: Mapping[str, Path], hold_s: float = 60.0, model: str = "digits") -> None:
         """Sends the route's requests to these from now on."""
         pairs = tuple((key, str(path)) for key, path in replicas.items())
         self.tell(RouteBody(ROUTE, (RouteVersion("1", model, replicas=pairs),), hold_s))
@@ -129,7 +129,7 @@ class Plane(Process):
 
     def ask(self, path: str, method: str = "GET", body: bytes | None = None, **headers: str) -> tuple[int, bytes]:
         """One request with the token, on a connection of its own."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.request(method, path, body, {"Authorization": f"Bearer {TOKEN}", **headers})
             answer = connection.getresponse()
@@ -153,7 +153,7 @@ class Plane(Process):
 def unix_get(path: Path, target: str) -> bytes:
     """The body of one GET over a Unix socket."""
     with socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(10)
+        client.settimeout(60)
         client.connect(str(path))
         client.sendall(b"GET %b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % target.encode())
         whole = b"".join(iter(lambda: client.recv(65536), b""))
@@ -202,7 +202,7 @@ class Script:
             except OSError:
                 return
             with client:
-                client.settimeout(10)
+                client.settimeout(60)
                 self.requests.append(_request(client))
                 with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                     self._play(client)
@@ -234,7 +234,7 @@ def _request(client: socket.socket) -> bytes:
     return got
 
 
-def exchange(port: int, *pieces: bytes, timeout_s: float = 10.0) -> bytes:
+def exchange(port: int, *pieces: bytes, timeout_s: float = 60.0) -> bytes:
     """Sends bytes as they are and gives everything that comes back until the other side closes."""
     with socket.create_connection(("127.0.0.1", port), timeout=timeout_s) as client:
         for piece in pieces:

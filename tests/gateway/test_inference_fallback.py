@@ -77,7 +77,7 @@ def test_a_body_that_is_still_coming_when_nobody_is_ready_goes_to_the_next(trial
     trial.tell(Traffic(fallbacks=(Fallback("spare", version="b"),)), absent="a", hold_s=0.02, a=100, b=0)
     head = f"POST /{ROUTE}/x HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\nConnection: close\r\n"
     trial.variants["b"].answers = lambda got: (200, got.body)
-    with socket.create_connection(("127.0.0.1", trial.plane.port), timeout=10) as caller:
+    with socket.create_connection(("127.0.0.1", trial.plane.port), timeout=60) as caller:
         caller.sendall(f"{head}Expect: 100-continue\r\nContent-Length: 5\r\n\r\n".encode())
         assert caller.recv(1024) == b"HTTP/1.1 100 Continue\r\n\r\n", "asked for once nobody came in time"
         caller.sendall(b"he")
@@ -104,7 +104,7 @@ def test_a_silent_replica_is_not_waited_for(trial: Trial) -> None:
     """The next in the chain is asked after its `first_byte_s`, and the silent one is let go."""
     gate = threading.Event()
     trial.tell(Traffic(fallbacks=(Fallback("spare", version="b", first_byte_s=0.1),)), a=100, b=0)
-    trial.variants["a"].answers = lambda got: (200 + gate.wait(10), b"{}")
+    trial.variants["a"].answers = lambda got: (200 + gate.wait(60), b"{}")
     try:
         assert trial.by(body=b"{}") == "b"
     finally:

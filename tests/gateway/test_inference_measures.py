@@ -27,7 +27,7 @@ def event(fields: object) -> bytes:
 
 STREAM = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n",
-    *(part for number in range(3) for part in (0.05, event({"choices": [{"delta": {"content": f"w{number}"}}]}))),
+    *(part for number in range(3) for part in (0.25, event({"choices": [{"delta": {"content": f"w{number}"}}]}))),
     event({"choices": [], "usage": {"prompt_tokens": 11, "completion_tokens": 3}})
     + b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n",
 )
@@ -63,7 +63,7 @@ def test_tokens_and_their_times_are_read_while_a_stream_passes(plane: Plane) -> 
     assert (status, body.count(b"data:")) == (200, 5)
     first, between = ("weyr_inference_time_to_first_token_seconds", "weyr_inference_inter_token_latency_seconds")
     assert told(plane, f"{first}_count", VERSION) == 1
-    assert 0.04 < told(plane, f"{first}_sum", VERSION) < 5
+    assert told(plane, f"{first}_sum", VERSION) > 0.04
     assert told(plane, f"{between}_count", VERSION) == 4
     assert told(plane, f"{between}_sum", VERSION) > 0.08
     assert told(plane, "weyr_inference_prompt_tokens_total", CALLER) == 11
@@ -81,7 +81,7 @@ def test_a_request_that_waits_for_a_model_to_wake_is_a_cold_start(plane: Plane) 
     until(lambda: plane.stats()["waiting"] == 1, "it is held")
     with echo_replica(plane.home / "cold.sock", "cold"):
         route(plane, "cold", plane.home / "cold.sock", Watch(has_callers=False))
-        caller.join(10)
+        caller.join(60)
         assert plane.ask(f"/{ROUTE}/x")[0] == 200
 
     labels = {"endpoint": ROUTE, "version": "cold"}
@@ -166,7 +166,7 @@ def test_a_payload_log_holds_what_was_asked_and_answered() -> None:
             header = {"Content-Type": "application/json"}
             assert plane.ask(f"/{ROUTE}/raw?key=secret", "POST", body, **header) == (200, body)
             until(lambda: list(spool.rglob("*.part")), "it is on the disk")
-            assert told(plane, "weyr_inference_log_records_total", {"endpoint": ROUTE}) == 1
+            until(lambda: told(plane, "weyr_inference_log_records_total", {"endpoint": ROUTE}) == 1, "it is counted")
             plane.stop()
 
         (file,) = spool.rglob("*.jsonl")

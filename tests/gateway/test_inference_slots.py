@@ -10,7 +10,7 @@ from weyr.core.routes import RouteBody, RouteVersion
 from weyr.core.work_times import counted, seconds_in
 
 ASKED = 16
-WORK_S = 0.1
+WORK_S = 0.25
 
 
 def burst(plane: Plane, slots: int, version: str) -> tuple[float, float]:

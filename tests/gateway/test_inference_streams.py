@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import socket
-import time
 from functools import partial
 from pathlib import Path
 
@@ -27,7 +26,7 @@ def is_closed(port: int) -> bool:
 
 
 def connected(plane: Plane) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", plane.port), timeout=10)
+    return socket.create_connection(("127.0.0.1", plane.port), timeout=60)
 
 
 def test_large_bodies_pass_both_ways_unchanged() -> None:
@@ -46,16 +45,16 @@ def test_a_streamed_answer_is_passed_on_piece_by_piece() -> None:
     """A language model's tokens are worth most when they come: no piece waits for the next."""
     with running_plane() as plane, connected(plane) as client:
         first, second = b"7\r\nthe one\r\n", b"9\r\nthe other\r\n0\r\n\r\n"
-        script = Script(plane.home / "s.sock", OK + b"Transfer-Encoding: chunked\r\n\r\n", first, 0.5, second)
+        gate = plane.home / "gate"
+        script = Script(plane.home / "s.sock", OK + b"Transfer-Encoding: chunked\r\n\r\n", first, gate, second)
         plane.route({"a": plane.home / "s.sock"})
         client.sendall(head("POST", f"/{ROUTE}/stream"))
         got = b""
         while first not in got:
             got += client.recv(1000)
-        came_at = time.monotonic()
+        gate.touch()  # the second is written only now
         while second not in got:
             got += client.recv(1000)
-        assert time.monotonic() - came_at > 0.3
         script.close()
 
 
@@ -86,7 +85,7 @@ def test_a_replica_that_dies_before_it_answers_costs_one_clear_error() -> None:
         answer = client.recv(10_000)
         assert answer.startswith(b"HTTP/1.1 502")
         assert "ended before it answered" in json.loads(answer.partition(b"\r\n\r\n")[2])["error"]
-        assert plane.stats()["errors"] == 1
+        until(lambda: plane.stats()["errors"] == 1, "it is counted as an error")
 
 
 def test_what_changes_nothing_is_asked_again_of_another_replica() -> None:
@@ -108,7 +107,7 @@ def test_an_answer_that_breaks_off_is_not_passed_on_as_whole() -> None:
         plane.route({"a": plane.home / "s.sock"})
         answer = exchange(plane.port, head("POST", f"/{ROUTE}/x"))
         assert answer in (b"", OK + b"Content-Length: 100\r\n\r\nhalf of it")
-        assert plane.stats()["errors"] == 1
+        until(lambda: plane.stats()["errors"] == 1, "it is counted as an error")
         script.close()
 
 
@@ -144,7 +143,7 @@ def test_a_caller_that_leaves_ends_the_work() -> None:
         with connected(plane) as client:
             client.sendall(head("POST", f"/{ROUTE}/x"))
             until(lambda: plane.stats()["inflight"] == 1, "it is under way")
-        assert script.closed_early.wait(5)
+        assert script.closed_early.wait(60)
         until(lambda: plane.stats()["inflight"] == 0, "it is over")
         assert plane.stats()["errors"] == 0
         script.close()

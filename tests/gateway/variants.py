@@ -109,7 +109,7 @@ class Trial:
         self,
         traffic: Traffic = PLAIN,
         absent: str = "",
-        hold_s: float = 10.0,
+        hold_s: float = 60.0,
         limits: RouteLimits = UNLIMITED,
         **weights: int,
     ) -> None:
@@ -151,7 +151,7 @@ def raw(plane: Plane, *pieces: bytes, waits: bool = False) -> bytes:
 
     With `waits` the second piece is sent only once something came back.
     """
-    with socket.create_connection(("127.0.0.1", plane.port), timeout=10) as client:
+    with socket.create_connection(("127.0.0.1", plane.port), timeout=60) as client:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         client.sendall(pieces[0])
         first = client.recv(65536) if waits else b""

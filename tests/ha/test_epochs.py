@@ -15,12 +15,14 @@ from weyr.engines.local.launcher_client import LauncherClient
 from weyr.store.home import Home
 
 OLD, NEW = 1, 2
+PLANES = ("s3", "inference")
 
 
 @pytest.fixture
 def user(postgres: PostgresServer) -> Iterator[User]:
     with a_user() as made:
         made.weyr("server", "start", "--store", postgres.new_database().secret_text)
+        until(lambda: all((made.home / "run" / f"{name}.json").exists() for name in PLANES), "both planes")
         yield made
 
 
@@ -98,7 +100,6 @@ def test_two_servers_are_told_apart_from_a_standby(user: User, postgres: Postgre
     """Without --standby a second server does not wait: it says who acts."""
     said = user.weyr("server", "start", "--standby", "--lease", "2")
     assert "standby waits" in said.text
-    status = user.weyr("server", "status").out
-    assert "standby-" in status
+    until(lambda: "standby-" in user.weyr("server", "status").out, "the standby to be told of")
     user.weyr("server", "stop")
-    assert user.processes() == {}
+    until(lambda: not user.processes(), "both to be gone")

@@ -59,7 +59,7 @@ def test_a_store_that_does_not_answer_is_said(user: User, postgres: PostgresServ
 def test_a_server_alone_comes_back_once_its_store_does(user: User) -> None:
     """Nobody else can act meanwhile. What runs goes on, and is neither lost nor begun again."""
     with running_postgres() as own:
-        user.weyr("server", "start", "--store", own.new_database().secret_text, "--lease", "1.5")
+        user.weyr("server", "start", "--store", own.new_database().secret_text, "--lease", "3")
         text = "stack: small\njobs: {slow: {run: 'echo slow >> begun; until [ -e finish ]; do sleep 0.1; done'}}\n"
         plan = user.api("POST", "/v1/plans", {"text": text, "file": str(user.write(text))})["id"]
         user.api("POST", f"/v1/plans/{plan}/apply")
@@ -74,7 +74,7 @@ def test_a_server_alone_comes_back_once_its_store_does(user: User) -> None:
         assert (user.folder / "begun").read_text().split() == ["slow"]
         user.weyr("down", "--yes")
         user.weyr("server", "stop")
-        assert user.remains() == []
+        user.until_gone()
         (user.home / "store.json").unlink()
 
 

@@ -16,7 +16,7 @@ from test_s3_serve import USERS, Served, served
 from weyr.gateway.s3.remote.place import Place
 
 MB = 2**20
-WAIT_S = 60.0
+WAIT_S = 120.0
 LARGE = random.Random(40).randbytes(40 * MB) + b"tail"
 NOW = {"Status": "Enabled", "Filter": {"Prefix": ""}, "Transitions": [{"Days": 0, "StorageClass": "COLD"}]}
 

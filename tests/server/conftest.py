@@ -12,7 +12,8 @@ import pytest
 # What the end-to-end tests offer: a user who types commands and leaves nothing behind.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
 
-from one_user import User, free_port
+from loopback import free_port
+from one_user import User
 
 
 @pytest.fixture(scope="module")

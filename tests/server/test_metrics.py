@@ -71,7 +71,7 @@ def test_an_empty_server_can_be_scraped(served: User) -> None:
 def test_prometheus_is_told_the_format(served: User) -> None:
     """Prometheus 3 goes by the type, and wants the format's version in it."""
     request = urllib.request.Request(served.url() + "/metrics", headers={"Authorization": f"Bearer {served.token}"})
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
 
 

@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft7Validator
-from one_user import User, free_port, until
+from loopback import free_port
+from one_user import User, until
 from prometheus_client.parser import text_string_to_metric_families
 
 from weyr.attempt import nvml
@@ -48,7 +49,7 @@ _NAME = re.compile(r"\b(weyr_[a-z_]+)\b")
 def call(url: str, token: str, body: object = None) -> bytes:
     data = None if body is None else json.dumps(body).encode()
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-    with urllib.request.urlopen(urllib.request.Request(url, data, headers), timeout=30) as answer:
+    with urllib.request.urlopen(urllib.request.Request(url, data, headers), timeout=90) as answer:
         return bytes(answer.read())
 
 
@@ -78,7 +79,7 @@ class Prometheus:
 
     def ask(self, path: str, **query: str) -> Any:
         try:
-            with urllib.request.urlopen(f"{self.url}{path}?{urllib.parse.urlencode(query)}", timeout=10) as answer:
+            with urllib.request.urlopen(f"{self.url}{path}?{urllib.parse.urlencode(query)}", timeout=60) as answer:
                 return json.loads(answer.read())["data"]
         except urllib.error.URLError:
             return {}
@@ -88,7 +89,7 @@ class Prometheus:
 
     def stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)
-        self.process.wait(20)
+        self.process.wait(60)
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import threading
@@ -18,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from loopback import free_port
 
 from weyr.store.place import PostgresUrl
 
-START_S = 30.0
+START_S = 90.0
 PR_SET_PDEATHSIG = 1
 PAUSE = threading.Event()
 """Never set: its `wait` is the pause between two looks."""
@@ -79,7 +79,7 @@ def running_postgres() -> Iterator[PostgresServer]:
     folder = Path(tempfile.mkdtemp(prefix="weyr-pg-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
     if os.geteuid() == 0:
         shutil.chown(folder, _account(), _account_group())
-    port = _free_port()
+    port = free_port()
     arguments = ("-D", str(folder / "data"), "-U", "weyr", "-A", "trust", "--encoding=UTF8", "--locale=C", "--no-sync")
     made = subprocess.run([_binary("initdb"), *arguments], capture_output=True, cwd="/", check=False, **_as())
     assert made.returncode == 0, made.stderr.decode()
@@ -133,9 +133,3 @@ def _account_group() -> int:
 
 def _as() -> dict[str, Any]:
     return {"user": _account(), "group": _account_group(), "extra_groups": []} if os.geteuid() == 0 else {}
-
-
-def _free_port() -> int:
-    with socket.socket() as door:
-        door.bind(("127.0.0.1", 0))
-        return int(door.getsockname()[1])
