@@ -176,7 +176,7 @@ def open_weyr(
     access = Access(db, home.path, now, random_source.token_bytes, is_published=is_serving)
     secrets = Secrets(db, access.envelope)
     prices = HeldPrices(home.path)
-    ledger = Ledger(LedgerStore(db), prices.catalogue)
+    ledger = Ledger(LedgerStore(db), prices)
     tracking = Tracking(db, now, lambda: random_source.token_hex(16), f"mlflow-artifacts:/{SYSTEM_BUCKET}/tracking")
     launcher = LauncherClient(home.sockets / "launcher.sock", home.info("launcher"), home.log("launcher"), epoch=epoch)
     nodes = LocalNodes(home.nodes, os.cpu_count() or 1, machine_memory_bytes(), nvml.detect, now)

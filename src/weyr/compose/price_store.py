@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from weyr.core.diagnostic import Diagnostic, UserError
-from weyr.ledger.prices import Catalogue
+from weyr.ledger.prices import Catalogue, PriceBook
 
 FOLDER, CURRENT = "prices", "current"
 
@@ -33,7 +33,8 @@ def catalogue_at(home: Path) -> Catalogue:
 class HeldPrices:
     """The prices that hold here, read again once others do: who keeps this open needs no restart after a refresh.
 
-    Where what is named cannot be read, those of before hold on. Billing is by price books, which no refresh changes.
+    Where what is named cannot be read, those of before hold on. What is billed keeps the price that it began at: a
+    refresh holds for what begins after it.
     """
 
     def __init__(self, home: Path) -> None:
@@ -49,6 +50,14 @@ class HeldPrices:
             with suppress(UserError):
                 self._held = catalogue_at(self._home)
         return self._held
+
+    @property
+    def books(self) -> Mapping[str, PriceBook]:
+        return self.catalogue.books
+
+    def book(self, name: str) -> PriceBook:
+        """The book as it holds now. Raises: UserError, with the nearest name."""
+        return self.catalogue.book(name)
 
     def _named(self) -> str:
         """The version that holds; "" where it is what came with Weyr."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from math import inf
+from typing import Protocol
 
 from sqlalchemy import Connection
 
@@ -30,7 +31,7 @@ from weyr.ledger.measured import peaks_of
 from weyr.ledger.meters import ms
 from weyr.ledger.node_shares import WHOLE, left_of
 from weyr.ledger.open_meters import OpenMeters
-from weyr.ledger.prices import CPU, Catalogue, PriceBook
+from weyr.ledger.prices import CPU, PriceBook
 from weyr.ledger.records import Records
 from weyr.ledger.spans import span_of
 from weyr.ledger.tallies import Turn, in_turn
@@ -40,6 +41,15 @@ from weyr.store.ledger import LedgerStore
 NOTHING = Reserved()
 
 
+class Priced(Protocol):
+    """Whoever knows the price books: a catalogue, or what holds the one that was refreshed last."""
+
+    @property
+    def books(self) -> Mapping[str, PriceBook]: ...
+
+    def book(self, name: str) -> PriceBook: ...
+
+
 class Ledger(Records):
     """Meters and bills of one data folder.
 
@@ -47,7 +57,7 @@ class Ledger(Records):
     nothing, and times may come late or repeatedly. Never asks for the time: `now` is Unix seconds.
     """
 
-    def __init__(self, store: LedgerStore, catalogue: Catalogue) -> None:
+    def __init__(self, store: LedgerStore, catalogue: Priced) -> None:
         super().__init__(store)
         self._catalogue = catalogue
         self._open_meters = OpenMeters(store)

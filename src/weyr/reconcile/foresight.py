@@ -24,7 +24,11 @@ def foreseen(
 ) -> Known:
     """Everything that is known of the stack's cost at this moment beside its file. `rows`: the objects there are."""
     book = catalogue.book(stack.price_as)
-    others = tuple(other for name, other in catalogue.books.items() if name != book.name and CPU in other.prices)
+    others = tuple(
+        other
+        for name, other in catalogue.books.items()
+        if name != book.name and CPU in other.prices and book.region in ("", other.region)
+    )
     low, high = spot_ends(catalogue, book)
     return Known(
         usage=stack.usage,

@@ -123,8 +123,7 @@ class Service:
 
         Takes: `usage`, a usage file's text; `may_pass`: it may pass the stack's budgets.
         """
-        books = tuple(self.weyr.catalogue.books)
-        stack = parse_stack(text, file, KINDS, engines=ENGINES, price_lists=books)
+        stack = parse_stack(text, file, KINDS, engines=ENGINES, price_lists=self.weyr.catalogue.books)
         self._look(stack.name)
         with self.weyr.lock:
             world = planning_world(self.weyr.world, self.weyr.db, stack.name)

@@ -13,7 +13,8 @@ TOP_LEVEL = {
     "stack": "The stack's name; it stands before every object's address.",
     "on": "The engine that its tasks run on, by name, or with its settings below the name; by default local.",
     "usage": "What use its plans reckon with, by object: bucket/lake: {stored: 500GB}; by default what was measured.",
-    "price_as": "The price list by which it is priced; by default aws/fargate.",
+    "price_as": "The price list by which it is priced, one of AWS's also by region (aws/fargate/eu-west-1); by default "
+    "aws/fargate.",
 }
 """The fields of a stack file that belong to no kind."""
 

@@ -1,5 +1,6 @@
 """How does an editor know what a stack file may hold? One JSON Schema for the whole file, from the kinds."""
 
+import re
 from collections.abc import Collection
 from typing import Any
 
@@ -38,7 +39,7 @@ def stack_schema(
             "stack": {**_NAME_SCHEMA, "description": TOP_LEVEL["stack"]},
             "on": _engines(engines),
             "price_as": {
-                "enum": sorted(price_lists),
+                "anyOf": [{"enum": sorted(price_lists)}, {"type": "string", "pattern": _in_a_region(price_lists)}],
                 "default": "aws/fargate",
                 "description": TOP_LEVEL["price_as"],
             },
@@ -47,6 +48,12 @@ def stack_schema(
         },
         "$defs": definitions,
     }
+
+
+def _in_a_region(price_lists: Collection[str]) -> str:
+    """A list of AWS's in one of its regions, such as aws/fargate/eu-west-1."""
+    named = "|".join(re.escape(name) for name in sorted(price_lists) if name.startswith("aws/"))
+    return rf"^({named})/[a-z]{{2}}(-[a-z]+)+-[0-9]$"
 
 
 def _engines(engines: Engines) -> dict[str, Any]:

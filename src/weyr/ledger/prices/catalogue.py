@@ -23,19 +23,20 @@ from weyr.ledger.prices.offers import (
     parse_spots,
 )
 from weyr.ledger.prices.rates import Rate, RateKey, by_key, parse_rates
+from weyr.ledger.prices.regional import Books
 
 BOOKS, WHOLE_MACHINES, SOURCES = "books.yaml", "machines.csv", "sources.csv"
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Price books by name at once, and the rest of `texts` (file name → content) read when it is first asked for.
+    """Price books as they are `written` at once, and the rest of `texts` (file name → content) when it is asked for.
 
     `texts`: any number of files `offers*.csv`, `spots*.csv` and `rates*.csv`, with `instances*.csv` and `sources.csv`
     beside.
     """
 
-    books: Mapping[str, PriceBook]
+    written: Mapping[str, PriceBook]
     texts: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -52,6 +53,11 @@ class Catalogue:
     def of(cls, texts: Mapping[str, str]) -> "Catalogue":
         """Reads files by their names: `books.yaml` and `machines.csv` at once, the others when they are asked for."""
         return cls(parse_books(texts[BOOKS], texts[WHOLE_MACHINES]), texts)
+
+    @cached_property
+    def books(self) -> Books:
+        """Price books by name: those that are written, and of AWS's each in any region that its prices are known of."""
+        return Books(self.written, self.rates, lambda instance, region: self.offers(instance=instance, region=region))
 
     @cached_property
     def version(self) -> str:
@@ -112,7 +118,7 @@ class Catalogue:
     def book(self, name: str) -> PriceBook:
         """The book of that name. Raises: UserError, with the nearest name."""
         if name not in self.books:
-            detail = f'There is no price book "{name}".{did_you_mean(name, self.books)}'
+            detail = f'There is no price book "{name}".{did_you_mean(name, self.written)}'
             raise UserError(Diagnostic("Unknown price book", detail, suggestion=f"price_as: {DEFAULT_BOOK}"))
         return self.books[name]
 

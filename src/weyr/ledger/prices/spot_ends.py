@@ -33,8 +33,6 @@ def spot_ends(catalogue: Catalogue, book: PriceBook) -> tuple[PriceBook, PriceBo
 
 def _seen(catalogue: Catalogue, book: PriceBook) -> list[int]:
     """Millionths an hour for the whole machine: least, middle and most of each zone of the region it is priced in."""
-    provider, _, instance = book.name.partition("/")
-    offers = catalogue.offers(provider=provider, instance=instance, purchase=Purchase.SPOT)
-    # A machine's book says its region at the end of its title: `1 x A10G, 4 vCPU, 16 GiB, us-east-1`.
-    here = [offer for offer in offers if book.title.endswith(offer.region)]
+    instance = book.name.removeprefix(f"{book.provider}/").removesuffix(f"/{book.region}")
+    here = catalogue.offers(provider=book.provider, instance=instance, region=book.region, purchase=Purchase.SPOT)
     return [round(usd * MICROS) for each in here for usd in (each.low, each.usd_per_hour, each.high) if usd]

@@ -36,7 +36,7 @@ def test_spot_that_was_seen_once_or_never_may_cost_as_much_as_on_demand() -> Non
         fargate.prices[CPU_SPOT],
         fargate.prices[CPU].micros,
     )
-    unseen = replace(CATALOGUE.book("aws/g5.xlarge"), title="nowhere")
+    unseen = replace(CATALOGUE.book("aws/g5.xlarge"), region="nowhere")
     assert spot_ends(CATALOGUE, unseen)[1].prices[CPU_SPOT].micros == unseen.prices[CPU].micros
 
 
