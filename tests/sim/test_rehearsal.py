@@ -133,6 +133,23 @@ def test_who_wakes_an_endpoint_waits_for_its_start_and_no_longer(folder: Path) -
     assert web["latency_mean_s"] == pytest.approx(0.25 + 1.5 + 0.2 + 0.05, abs=0.01)
 
 
+def test_starts_are_as_unlike_as_they_were_seen(folder: Path) -> None:
+    """Whoever wakes an endpoint waits for one of the starts that were measured of it: a mean would be nobody's wait.
+    The seed draws which, and another draws others."""
+    text = "endpoints: {web: {run: serve, ready: /, scale: {min: 0, max: 1, idle_after: 10s}}}\n"
+    arrivals = arrivals_of([], {"endpoint/web": [Burst(60.0 * number, 1, 0.0, 0.2) for number in range(1, 41)]})
+    starts = Starts(0.0, ready_of={"endpoint/web": (1.0, 1.0, 1.0, 9.0)})
+    first, other = (
+        rehearse(folder, text, arrivals, Setting(2500.0, seed=seed, starts=starts, way_s=0.0))["serving"][
+            "endpoint/web"
+        ]
+        for seed in (1, 2)
+    )
+    assert first["latency_p50_s"] == pytest.approx(1.2, rel=0.03)
+    assert first["latency_p99_s"] == pytest.approx(9.2, rel=0.03)
+    assert first["latency_mean_s"] != other["latency_mean_s"]
+
+
 def test_losses_come_as_often_as_they_are_said_to(folder: Path) -> None:
     """With a mean of an hour between losses, a day of one replica has some twenty of them, each followed by a start."""
     out = rehearse(folder, ENDPOINT % (1, 1), Arrivals(), Setting(24.0 * HOUR_S, mtbf_s=3600.0))

@@ -15,6 +15,7 @@ from weyr.core.seen import RouteFacts
 # How much of a newly seen start is believed, when it was longer than thought and when it was shorter: late replicas
 # cost requests, early ones only money.
 SLOWER, FASTER = 0.5, 0.2
+STARTS_KEPT = 8
 START_MAX_S = 3600.0
 """A replica that seems to have taken longer became ready while nobody looked."""
 
@@ -96,18 +97,29 @@ def shortage(scale: Scale, quota: Quota | None, desired: int, waiting: int, now:
     return f"it should have {least} at least, and the {quota.replicas} replicas of {quota.name} are given to others"
 
 
-def start_learnt(start_s: float, staying: Sequence[tuple[Sight, Replica]], now: float) -> float:
-    """With what the starts took of the replicas that are ready for the first time."""
-    before_s = start_s
+def starts_seen(staying: Sequence[tuple[Sight, Replica]], now: float) -> tuple[float, ...]:
+    """What the starts took of the replicas that are ready for the first time."""
+    found = []
     for sight, replica in staying:
         facts = sight.facts(replica)
         if replica.well_at or facts is None or not facts.started_at or not sight.is_ready(replica):
             continue
         took_s = max(0.001, now - facts.started_at)
-        if took_s > START_MAX_S:
-            continue
+        if took_s <= START_MAX_S:
+            found.append(round(took_s, 3))
+    return tuple(found)
+
+
+def start_learnt(start_s: float, seen: Sequence[float]) -> float:
+    """What a start is taken to need from now on, for whoever has to ask for a replica early enough."""
+    for took_s in seen:
         start_s += (took_s - start_s) * (1.0 if not start_s else SLOWER if took_s > start_s else FASTER)
-    return start_s if start_s == before_s else round(start_s, 3)
+    return round(start_s, 3)
+
+
+def starts_kept(starts: tuple[float, ...], seen: Sequence[float]) -> tuple[float, ...]:
+    """The latest starts as they were, for whoever rehearses the next ones."""
+    return (*starts, *seen)[-STARTS_KEPT:]
 
 
 def quota_of(queue: Reference | None, stack: str, needs: Mapping[Ref, Need]) -> Quota | None:

@@ -355,7 +355,8 @@ def _assumed(setting: Setting, past: Past) -> dict[str, Any]:
     starts, room = setting.starts, setting.room
     return {
         "task_start_s": starts.task_s, "ready_s": starts.ready_s, "node_start_s": starts.node_s,
-        "ready_measured_s": dict(starts.ready_of), "event_within_s": TOLD_WITHIN_S,
+        "ready_measured_s": {name: round(sum(seen) / len(seen), 3) for name, seen in starts.ready_of.items()},
+        "event_within_s": TOLD_WITHIN_S,
         "startup": _startup(starts.startup_of), "mtbf_s": setting.mtbf_s, "notice_s": setting.notice_s,
         "stop_s": setting.stops_s, "way_s": setting.way_s,
         "room_cpu": room.cpu, "room_memory_bytes": room.memory_bytes, "silent": list(past.silent),

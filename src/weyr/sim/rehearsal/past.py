@@ -7,7 +7,7 @@ were asked is what their meters counted, evenly over the time since.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,14 +29,14 @@ WRITES, READS, NEAR, FAR = "requests.write", "requests.read", "egress.local", "e
 class Past:
     """`task_s` is how long it took from asking for a task until its program began, of a quarter of them at most: others
     may have stood in line for room, which is no start. None: nobody saw one.
-    `ready_s` is what a start was seen to take, by object (`kind/name`); `takes_s`, a run or a request in the mean, and
+    `ready_s` is what the latest starts took, by object (`kind/name`); `takes_s`, a run or a request in the mean, and
     `spread`, how unlike requests were, where enough were measured. `startup` is what attempts of jobs needed before
     they went on.
     `silent` are objects of which nothing is known."""
 
     arrivals: Arrivals = field(default_factory=Arrivals)
     task_s: float | None = None
-    ready_s: Mapping[str, float] = field(default_factory=dict)
+    ready_s: Mapping[str, Sequence[float]] = field(default_factory=dict)
     takes_s: Mapping[str, float] = field(default_factory=dict)
     spread: Mapping[str, Spread] = field(default_factory=dict)
     silent: tuple[str, ...] = ()
@@ -47,7 +47,7 @@ def past_of(stack: Stack, db: Database, now: float, length_s: float) -> Past:
     """The last `length_s` of a stack, as seconds from their beginning."""
     began, jobs = now - length_s, list[JobArrival]()
     requests: dict[str, list[Burst]] = {}
-    ready_s: dict[str, float] = {}
+    ready_s: dict[str, Sequence[float]] = {}
     takes_s: dict[str, float] = {}
     spread: dict[str, Spread] = {}
     moves: dict[str, list[Moved]] = {}
@@ -71,7 +71,7 @@ def past_of(stack: Stack, db: Database, now: float, length_s: float) -> Past:
                 moves |= _moves(LedgerStore(db), connection, ref, now, length_s)
             elif ref.kind in SERVING:
                 if memory.get("start_s"):
-                    ready_s[str(ref)] = float(memory["start_s"])
+                    ready_s[str(ref)] = [float(each) for each in memory.get("starts") or [memory["start_s"]]]
                 remembered = known.get(ref.absolute)
                 if remembered and remembered["work"]["mean_s"]:
                     takes_s[str(ref)] = float(remembered["work"]["mean_s"])

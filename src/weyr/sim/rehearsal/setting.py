@@ -1,6 +1,6 @@
 """What does a rehearsal assume? Everything that is not in the stack file, as one value."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from weyr.core.units import DAY_S
@@ -33,14 +33,14 @@ class Startup:
 @dataclass(frozen=True, slots=True)
 class Starts:
     """What a start takes: from asking for a task until its program begins, from there until it is ready, and from
-    asking for a pool's node until tasks begin there. `ready_of` is what was measured of single objects
-    (`endpoint/digits`), in place of `ready_s`. `startup_of` is what each attempt of a job (`job/train`) needs of its
-    time before it goes on from its checkpoint; nothing where it is not named."""
+    asking for a pool's node until tasks begin there. `ready_of` are starts that were seen of single objects
+    (`endpoint/digits`), of which each is one, in place of `ready_s`. `startup_of` is what each attempt of a job
+    (`job/train`) needs of its time before it goes on from its checkpoint; nothing where it is not named."""
 
     task_s: float = 0.5
     ready_s: float = 5.0
     node_s: float = 60.0
-    ready_of: Mapping[str, float] = field(default_factory=dict)
+    ready_of: Mapping[str, Sequence[float]] = field(default_factory=dict)
     startup_of: Mapping[str, Startup] = field(default_factory=dict)
 
 

@@ -7,6 +7,7 @@ A job that arrivals name runs when they say, each run an object of its own besid
 runs once at the beginning, as `weyr up` has it, or by its schedule. Nothing fails but what the setting says.
 """
 
+import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +26,7 @@ from weyr.reconcile.effects import Effects
 from weyr.reconcile.loop import Loop
 from weyr.reconcile.scheduler import Scheduler
 from weyr.reconcile.world import World
+from weyr.sim.chance import chance_of
 from weyr.sim.clock import VirtualClock
 from weyr.sim.engine import SimEngine
 from weyr.sim.rehearsal.arrivals import SERVING, Arrivals, JobArrival
@@ -80,6 +82,7 @@ class Rehearsal:
         self.ended: dict[Ref, Phase] = {}
         self._runs_left: dict[Ref, float] = {}
         self._numbers: dict[str, int] = {}
+        self._readies: dict[Ref, random.Random] = {}
         self._texts: dict[str, str] = {}
         self._asked: set[str] = {each.name for each in arrivals.jobs}
         serving = [ref for ref in stack.objects if ref.kind in SERVING]
@@ -269,8 +272,8 @@ class Rehearsal:
         body, starts, ref = want.body, self.setting.starts, want.id.ref
         assert isinstance(body, TaskBody), f"{want.id} is no task"
         after_s = starts.task_s + self.weather.spot_s() if body.is_spot and not body.node else starts.task_s
-        ready_s = starts.ready_of.get(str(ref), starts.ready_s)
         if ref.kind != "job":
+            ready_s = self._ready_s(ref)
             return Script(FOREVER_S, starts_after_s=after_s, ready_after_s=ready_s, stop_s=self.setting.stops_s)
         takes_s = self._takes_s(ref)
         startup = starts.startup_of.get(f"job/{self.runs[ref].of if ref in self.runs else ref.name}")
@@ -279,6 +282,14 @@ class Rehearsal:
             takes_s - startup_s, starts_after_s=after_s, stop_s=self.setting.stops_s,
             metrics=self._metrics(ref, body), startup_s=startup_s,
         )  # fmt: skip
+
+    def _ready_s(self, ref: Ref) -> float:
+        """What this start takes: one of those that were seen."""
+        seen = self.setting.starts.ready_of.get(str(ref))
+        if not seen:
+            return self.setting.starts.ready_s
+        chance = self._readies.setdefault(ref, chance_of(self.setting.seed, f"ready/{ref}"))
+        return chance.choice(seen)
 
     def _task_began(self, id: ThingId, body: TaskBody) -> None:
         self.weather.task_began(id, body)

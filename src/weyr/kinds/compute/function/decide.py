@@ -22,7 +22,7 @@ from weyr.core.decision import (
     Want,
     allowed,
 )
-from weyr.core.demand import start_learnt
+from weyr.core.demand import start_learnt, starts_kept, starts_seen
 from weyr.core.kind import Estimate
 from weyr.core.moment import is_awaited
 from weyr.core.removal import removed
@@ -106,8 +106,9 @@ def _noted_use(look: _Look, memory: FunctionMemory) -> FunctionMemory:
 
 def _noted_start(look: _Look, memory: FunctionMemory) -> FunctionMemory:
     staying = [(look.sight, replica) for replica in memory.held.replicas if not replica.is_leaving]
-    start_s = start_learnt(memory.start_s, staying, look.view.now)
-    return memory if start_s == memory.start_s else replace(memory, start_s=start_s)
+    if not (seen := starts_seen(staying, look.view.now)):
+        return memory
+    return replace(memory, start_s=start_learnt(memory.start_s, seen), starts=starts_kept(memory.starts, seen))
 
 
 def _desired(look: _Look, memory: FunctionMemory) -> int:

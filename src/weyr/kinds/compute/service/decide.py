@@ -23,7 +23,7 @@ from weyr.core.decision import (
     Want,
     allowed,
 )
-from weyr.core.demand import count_of, floor_of, quota_of, shortage, slots_of, start_learnt
+from weyr.core.demand import count_of, floor_of, quota_of, shortage, slots_of, start_learnt, starts_kept, starts_seen
 from weyr.core.kind import Begins, Estimate
 from weyr.core.removal import removed
 from weyr.core.replica_set import Replica, ReplicaSet, Sight
@@ -143,11 +143,13 @@ def _scaled(
     if view.hold and not view.hold.lets_go:
         # One that lets go of all leaves what was desired alone: it is there again when the hold ends.
         desired = allowed(view.hold, desired, memory.desired, floor_of(spec.scale, view.now))
-    start_s = start_learnt(memory.start_s, staying(sight, memory.held), view.now)
+    if seen := starts_seen(staying(sight, memory.held), view.now):
+        start_s, starts = start_learnt(memory.start_s, seen), starts_kept(memory.starts, seen)
+        memory = replace(memory, start_s=start_s, starts=starts)
     is_told = view.advice is not None and desired != memory.desired and not view.hold and not memory.is_closed
     why = view.advice.why if view.advice else ""
     notes = (Note("service.scaled", f"{desired} replicas instead of {memory.desired}: {why}"),) if is_told else ()
-    return replace(memory, desired=desired, start_s=start_s), notes
+    return replace(memory, desired=desired), notes
 
 
 def _shortage(want: Want[ServiceSpec], spec: ServiceSpec, view: View[ServiceMemory], desired: int) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from weyr.core.decision import View, Want
-from weyr.core.demand import demand_of, quota_of, start_learnt
+from weyr.core.demand import demand_of, quota_of, start_learnt, starts_kept, starts_seen
 from weyr.core.replica_set import Replica, Sight
 from weyr.core.scaling import Demand
 from weyr.kinds.ml.endpoint.look import Look
@@ -28,8 +28,9 @@ def demand(want: Want[EndpointSpec], view: View[EndpointMemory]) -> Demand | Non
 
 def learnt(look: Look, memory: EndpointMemory) -> EndpointMemory:
     """With what the starts took of the replicas that are ready for the first time."""
-    start_s = start_learnt(memory.start_s, list(_answering(look, memory)), look.now)
-    return memory if start_s == memory.start_s else replace(memory, start_s=start_s)
+    if not (seen := starts_seen(list(_answering(look, memory)), look.now)):
+        return memory
+    return replace(memory, start_s=start_learnt(memory.start_s, seen), starts=starts_kept(memory.starts, seen))
 
 
 def _answering(look: Look, memory: EndpointMemory) -> Iterator[tuple[Sight, Replica]]:

@@ -97,8 +97,8 @@ class EndpointMemory:
 
     A revision is served on while its model says nothing. `url` and `grpc` are the last ones known; `served` names the
     revisions that answered last. No replica's number is used twice, in whichever side it is.
-    `order` is the number of the last order that was carried out. `start_s` is what a replica's start takes, 0 before
-    one was seen.
+    `order` is the number of the last order that was carried out. `start_s` is what a replica's start is taken to
+    need, 0 before one was seen; `starts` are the latest ones.
     """
 
     sides: tuple[Side, ...] = ()
@@ -117,6 +117,7 @@ class EndpointMemory:
     grpc: str = ""
     removing_since: float = 0.0
     start_s: float = 0.0
+    starts: tuple[float, ...] = ()
 
     def side(self, name: str) -> Side:
         """The side of that name, empty where there was none yet."""
@@ -141,4 +142,5 @@ def reborn(memory: EndpointMemory) -> EndpointMemory:
         route_generation=memory.route_generation,
         order=memory.order,
         start_s=memory.start_s,
+        starts=memory.starts,
     )
