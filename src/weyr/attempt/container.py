@@ -5,8 +5,8 @@ Standard library only: the wrappers import this.
 
 import os
 import signal
-import subprocess
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import Any, NamedTuple
 
 from weyr.attempt import processes
@@ -88,7 +88,9 @@ def last_line(text: str) -> str:
     return lines[-1] if lines else ""
 
 
-def _ask(argv: list[str], env: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
+def _ask(argv: list[str], env: Mapping[str, str]) -> Any:  # a subprocess.CompletedProcess[str]
+    # Loaded here: it loads threading, which acts in each process that the launcher and a wrapper fork.
+    subprocess = import_module("subprocess")
     try:
         return subprocess.run(
             argv, env=dict(env), stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",

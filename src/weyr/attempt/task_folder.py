@@ -20,8 +20,8 @@ import os
 import signal
 import socket
 import stat
-import threading
 import time
+from importlib import import_module
 from typing import Any, TypedDict
 
 from weyr.attempt import bell
@@ -256,8 +256,9 @@ def tell(events: str, id: str, event: str, patience_s: float = 0.0) -> None:
     ways = json.loads(events)
     if not _knock(ways["door"], id, event, patience_s):
         ring(ways["file"])
-        # Beside the task, which must not wait for a server that is away; its end waits for a while.
-        caller = threading.Thread(target=bell.call, args=(ways["url"], ways["token"]), daemon=True)
+        # Beside the task, which must not wait for a server that is away; its end waits for a while. Loaded here, for
+        # what threading does in each process that the launcher forks costs more than the rest of the fork.
+        caller = import_module("threading").Thread(target=bell.call, args=(ways["url"], ways["token"]), daemon=True)
         caller.start()
         caller.join(patience_s)
 
