@@ -10,6 +10,8 @@ import pytest
 from stores import SORTS, fresh_place
 from tracking_server import ADMIN_TOKEN, TASK, TrackingServer, running_tracking
 
+from weyr.tracking.entities import RunStatus
+
 # The client's own dependencies warn of their deprecations; they are not ours to mend.
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -351,9 +353,9 @@ def test_a_task_that_died_leaves_no_run_running(mlflow: Any, server: TrackingSer
     experiment = client.create_experiment("orphans")
     run_id = client.create_run(experiment).info.run_id
     tracking = server.tracking()
-    assert tracking.end_running("orphans", "task:digits:job/train#1", "KILLED") == 0
-    assert tracking.end_running("orphans", TASK, "KILLED") == 1
-    assert tracking.end_running("orphans", TASK, "KILLED") == 0
+    assert tracking.end_running({"task:digits:job/train#1": ("orphans", RunStatus.KILLED)}) == 0
+    assert tracking.end_running({TASK: ("orphans", RunStatus.KILLED)}) == 1
+    assert tracking.end_running({TASK: ("orphans", RunStatus.KILLED)}) == 0
     assert client.get_run(run_id).info.status == "KILLED"
     status, _ = server.ask(
         "POST", "/api/2.0/mlflow/runs/update", {"run_id": run_id, "status": "RUNNING"}, token=ADMIN_TOKEN

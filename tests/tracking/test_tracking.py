@@ -45,18 +45,33 @@ def test_a_task_cannot_pass_for_another(tracking: Tracking) -> None:
         tracking.run_log.log(run_id, tags=(Tag("weyr.task", "task:b"),))
     with pytest.raises(TrackingError, match="Weyr sets it"):
         tracking.run_log.delete_tag(run_id, "weyr.task")
-    assert tracking.end_running(None, "task:b", RunStatus.KILLED) == 0
-    assert tracking.end_running(None, "task:a", RunStatus.KILLED) == 1
+    assert tracking.end_running({"task:b": ("Default", RunStatus.KILLED)}) == 0
+    assert tracking.end_running({"task:a": ("Default", RunStatus.KILLED)}) == 1
 
 
 def test_a_resumed_run_belongs_to_the_attempt_that_resumed_it(tracking: Tracking) -> None:
     """After a reclaim the next attempt goes on with the same run; if it dies too, the run ends with it."""
     run_id = started(tracking, "task:a#1")
-    tracking.end_running(None, "task:a#1", RunStatus.KILLED)
+    tracking.end_running({"task:a#1": ("Default", RunStatus.KILLED)})
     tracking.run_log.update(run_id, RunStatus.RUNNING, None, "", "task:a#2")
-    assert tracking.end_running(None, "task:a#1", RunStatus.KILLED) == 0
-    assert tracking.end_running(None, "task:a#2", RunStatus.FAILED) == 1
+    assert tracking.end_running({"task:a#1": ("Default", RunStatus.KILLED)}) == 0
+    assert tracking.end_running({"task:a#2": ("Default", RunStatus.FAILED)}) == 1
     assert tracking.run_log.get(run_id).head.status is RunStatus.FAILED
+
+
+def test_tasks_that_end_together_end_their_own_runs_each_as_it_did(tracking: Tracking) -> None:
+    """One look ends what many left: nobody's run takes another's end, or is ended in an experiment of another."""
+    places = {name: (f"mlflow-artifacts:/lake/{name}", "digits") for name in ("a", "b")}
+    a, b = tracking.ensure_experiments(places).values()
+    of = [("task:a", a), ("task:b", b), ("task:b", a), ("task:c", a)]
+    ids = [tracking.run_log.create(where, "", "", 0, (), task).head.run_id for task, where in of]
+
+    ended = {"task:a": ("a", RunStatus.FINISHED), "task:b": ("b", RunStatus.FAILED), "task:d": ("a", RunStatus.KILLED)}
+    assert tracking.end_running(ended) == 2
+    assert tracking.end_running(ended) == 0
+
+    statuses = [tracking.run_log.get(id).head.status for id in ids]
+    assert statuses == [RunStatus.FINISHED, RunStatus.FAILED, RunStatus.RUNNING, RunStatus.RUNNING]
 
 
 def test_files_are_reached_only_below_experiments_and_their_runs(tracking: Tracking) -> None:

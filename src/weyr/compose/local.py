@@ -300,9 +300,10 @@ class _Runs:
     def ensure_experiments(self, wanted: Mapping[str, tuple[str, str]]) -> object:
         return self.tracking.ensure_experiments(wanted)
 
-    def end_running(self, task: ThingId, status: str) -> int:
-        experiment = f"{task.ref.stack}/{task.ref.name}"
-        return self.tracking.end_running(experiment, f"task:{task}", RunStatus(status))
+    def end_running(self, ended: Mapping[ThingId, str]) -> int:
+        return self.tracking.end_running(
+            {f"task:{id}": (f"{id.ref.stack}/{id.ref.name}", RunStatus(status)) for id, status in ended.items()}
+        )
 
 
 def _surroundings(ports: Mapping[str, int], host: str = HOST) -> dict[str, str]:

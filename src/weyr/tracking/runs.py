@@ -1,14 +1,14 @@
 """What happened in a run? Made, logged to, finished, deleted and restored; one transaction per call."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
 from weyr.store.database import Database
 from weyr.store.dialects import upsert
-from weyr.store.tables.tracking import latest_metrics, params, run_tags, runs
+from weyr.store.tables.tracking import experiments, latest_metrics, params, run_tags, runs
 from weyr.tracking import names
 from weyr.tracking.comparing import last_of_each
 from weyr.tracking.entities import DatasetInput, Lifecycle, Metric, ModelUse, Param, Run, RunHead, RunStatus, Tag
@@ -34,6 +34,16 @@ _put_tag = Prepared(
 )
 _stage_of = Prepared(select(runs.c.lifecycle_stage).where(runs.c.run_id == bindparam("run_id")))
 _put_param = Prepared(insert(params), ("run_id", "key", "value"))
+_left_running = (
+    select(runs.c.run_id, experiments.c.name, run_tags.c.value)
+    .join_from(runs, run_tags)
+    .join(experiments, experiments.c.experiment_id == runs.c.experiment_id)
+    .where(runs.c.status == RunStatus.RUNNING.value, run_tags.c.key == TASK_TAG)
+    .where(experiments.c.name.in_(bindparam("names", expanding=True)))
+    .where(run_tags.c.value.in_(bindparam("tasks", expanding=True)))
+)
+TASKS_MAX = 500
+"""How many tasks one statement asks of: a database's bound on a statement's values is far above it."""
 
 
 class Runs:
@@ -115,6 +125,27 @@ class Runs:
             if changes:
                 connection.execute(update(runs).where(runs.c.run_id == run_id).values(changes))
             return head_of(_row(connection, run_id))
+
+        return self._writer.run(work)
+
+    def end_left(self, ended: Mapping[str, tuple[str, RunStatus]]) -> int:
+        """As `Tracking.end_running`."""
+        tasks = [*ended]
+        parts = [tasks[first : first + TASKS_MAX] for first in range(0, len(tasks), TASKS_MAX)]
+        return sum(self._end_some({task: ended[task] for task in part}) for part in parts)
+
+    def _end_some(self, ended: Mapping[str, tuple[str, RunStatus]]) -> int:
+        # Most tasks leave none, and many end at once: a look is no turn at writing.
+        with self._db.read() as connection:
+            if not _left_by(connection, ended):
+                return 0
+
+        def work(connection: Connection) -> int:
+            left = _left_by(connection, ended)
+            for run_id, status in left.items():
+                values = {"status": status.value, "ended_ms": self._now_ms()}
+                connection.execute(update(runs).where(runs.c.run_id == run_id).values(values))
+            return len(left)
 
         return self._writer.run(work)
 
@@ -243,6 +274,13 @@ def _row(connection: Connection, run_id: str) -> Row[Any]:
     if row is None:
         raise missing(f"Run with id={run_id} not found")
     return row
+
+
+def _left_by(connection: Connection, ended: Mapping[str, tuple[str, RunStatus]]) -> dict[str, RunStatus]:
+    """The runs that tasks left running, each in the task's own experiment, and how each is to end."""
+    asked = {"tasks": [*ended], "names": [*{name for name, _ in ended.values()}]}
+    rows = connection.execute(_left_running, asked)
+    return {run_id: ended[task][1] for run_id, name, task in rows if ended[task][0] == name}
 
 
 def _check_active(connection: Connection, run_id: str) -> None:

@@ -6,12 +6,12 @@ methods below. It reads no clock and makes no ids of its own: both are arguments
 
 from collections.abc import Callable, Mapping, Sequence
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import select
 
 from weyr.core.artifacts import Place
 from weyr.core.seen import ModelFacts
 from weyr.store.database import Database
-from weyr.store.tables.tracking import experiments, logged_models, run_tags, runs
+from weyr.store.tables.tracking import experiments, logged_models, runs
 from weyr.tracking import costed, overview
 from weyr.tracking.entities import Metric, Page, Run, RunStatus, View
 from weyr.tracking.experiments import Experiments
@@ -21,7 +21,7 @@ from weyr.tracking.metrics import histories, history, history_sampled
 from weyr.tracking.places import proxied_uri
 from weyr.tracking.registry import Registry
 from weyr.tracking.run_search import search_runs
-from weyr.tracking.runs import TASK_TAG, Runs
+from weyr.tracking.runs import Runs
 from weyr.tracking.versions import Versions
 from weyr.tracking.writer import Writer
 
@@ -86,31 +86,12 @@ class Tracking:
         """A run with its metrics' histories."""
         return overview.run_detail(self._db, run_id)
 
-    def end_running(self, experiment_name: str | None, attempt_tag: str, status: RunStatus | str) -> int:
-        """Ends the runs that a task left running when it died. Gives how many. Idempotent.
+    def end_running(self, ended: Mapping[str, tuple[str, RunStatus]]) -> int:
+        """Ends the runs that tasks left running when they died. Gives how many. Idempotent.
 
-        Takes `attempt_tag`: the task's principal, for example `task:digits:job/train#2`; with no
-        experiment's name, its runs in any.
+        Takes by a task's principal, for example `task:digits:job/train#2`, its experiment's name and how it ended.
         """
-
-        mine = (
-            select(runs.c.run_id)
-            .join(run_tags)
-            .where(run_tags.c.key == TASK_TAG, run_tags.c.value == attempt_tag)
-            .where(runs.c.status == RunStatus.RUNNING.value)
-        )
-        if experiment_name is not None:
-            mine = mine.join(experiments).where(experiments.c.name == experiment_name)
-        # Most tasks leave none, and many end at once: a look is no turn at writing.
-        with self._db.read() as connection:
-            if connection.execute(mine.limit(1)).first() is None:
-                return 0
-
-        def work(connection: Connection) -> int:
-            ended = update(runs).where(runs.c.run_id.in_(mine))
-            return connection.execute(ended.values(status=RunStatus(status).value, ended_ms=self._now_ms())).rowcount
-
-        return self._writer.run(work)
+        return self.run_log.end_left(ended)
 
     def search_runs(
         self,

@@ -19,8 +19,8 @@ class RunKeeper(Protocol):
         """Makes experiments that are not there. Takes by name where its files lie, and the stack that owns it."""
         ...
 
-    def end_running(self, task: ThingId, status: str) -> int:
-        """Ends the runs that the task left open. Gives how many."""
+    def end_running(self, ended: Mapping[ThingId, str]) -> int:
+        """Ends the runs that tasks left open. Takes MLflow's word for how each ended. Gives how many."""
         ...
 
 
@@ -35,13 +35,16 @@ class TrackedTasks:
 
     def observe(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Seen]:
         seen = self._tasks.observe(ids)
+        ended: dict[ThingId, str] = {}
         for id, found in seen.items():
             match found:
                 case Present(facts=TaskFacts(end=TaskEnd(reason=reason))) if id not in self._closed:
-                    self._keeper.end_running(id, _status(reason))
-                    self._closed.add(id)
+                    ended[id] = _status(reason)
                 case _:
                     continue
+        if ended:
+            self._keeper.end_running(ended)
+            self._closed |= ended.keys()
         return seen
 
     def ensure(self, wanted: Sequence[Wanted]) -> Answers:
