@@ -42,13 +42,13 @@ class Attempt:
         if replica.health.out_until:
             replica.tries()
 
-    def send_on(self, line: "Line", first: bytes) -> None:
+    def send_on(self, line: "Line", first: bytes, now: float) -> None:
         """A connection is there: `first` goes over it, and everything that came so far."""
         exchange, door = self.exchange, self.exchange.door
         self.line, self.task = line, None
         self.replica.requests += 1
-        self.sent_at = time.monotonic()
-        self.replica.slots.sent(self, self.replica.version.slots, self.sent_at)
+        self.sent_at = now
+        self.replica.slots.sent(self, self.replica.version.slots, now)
         if exchange.expects and not exchange.is_whole and not exchange.received:
             door.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         line.begin(self)
@@ -157,7 +157,7 @@ class Attempt:
             line, self.line = self.line, None
             line.drop()
 
-    def leave(self) -> None:
+    def leave(self, now: float) -> None:
         """The replica has one request less under way."""
         if self.task is not None:
             self.task.cancel()
@@ -165,7 +165,7 @@ class Attempt:
         if self.under_way:
             self.under_way = False
             if self.sent_at:
-                self.replica.slots.left(self, self.replica.version.slots, time.monotonic())
+                self.replica.slots.left(self, self.replica.version.slots, now)
             if self.replica.health.is_trying:
                 self.replica.told_nothing()
             self.host.left(self.replica)

@@ -143,15 +143,16 @@ class Exchange(Request):
         if endpoint.is_removed:
             self.refuse(404, f"the endpoint {endpoint.route.name} was removed")
             return
+        now = time.monotonic()
         try:
-            replica = endpoint.pick(time.monotonic(), self)
+            replica = endpoint.pick(now, self)
         except UnknownVersion as e:
             self.refuse(404, str(e))
             return
         if replica is None:
             hold(self, endpoint)
         else:
-            self._send_to(replica, endpoint)
+            self._send_to(replica, endpoint, now)
 
     def send_anew(self, replica: Replica, host: Endpoint, request: bytes) -> None:
         """Sends this in place of what was sent or held: nobody has answered yet, and the request is whole."""
@@ -159,16 +160,16 @@ class Exchange(Request):
         self.endpoint.waiting.leave(self)
         self.pieces.clear()
         self._sent, self.buffered, self._anew = None, 0, request
-        self._send_to(replica, host)
+        self._send_to(replica, host, time.monotonic())
 
-    def _send_to(self, replica: Replica, host: Endpoint) -> None:
+    def _send_to(self, replica: Replica, host: Endpoint, now: float) -> None:
         attempt = self.attempt = Attempt(self, replica, host)
         if replica.idle:
-            self.send_on(attempt, replica.idle.pop())
+            self.send_on(attempt, replica.idle.pop(), now)
         else:
             attempt.task = self.door.loop.create_task(reach(attempt))
 
-    def send_on(self, attempt: Attempt, line: Line) -> None:
+    def send_on(self, attempt: Attempt, line: Line, now: float) -> None:
         """A connection to the replica is there."""
         if self.hold_timer is not None:
             self.hold_timer.cancel()
@@ -178,7 +179,7 @@ class Exchange(Request):
             self.pieces[:0], self._sent = self._sent, []
             self.buffered = sum(map(len, self.pieces))
             self._keep_sent()
-        attempt.send_on(line, self._anew or self.head)
+        attempt.send_on(line, self._anew or self.head, now)
         endpoint, door = self.endpoint, self.door
         if endpoint is not None and endpoint.chain and self.step < len(endpoint.chain):
             patience_s = endpoint.chain[self.step].told.first_byte_s
@@ -214,8 +215,9 @@ class Exchange(Request):
         attempt.line = None
         self._tries += 1
         # It rests a moment, or the same replica could be the least busy one again.
-        attempt.replica.refused(time.monotonic())
-        attempt.leave()
+        now = time.monotonic()
+        attempt.replica.refused(now)
+        attempt.leave(now)
         self.wake()
         return True
 
@@ -283,8 +285,9 @@ class Exchange(Request):
             allowance.end(self.stream if self.has_answer and status != CALLER_LEFT else None)
         if self.was_held:
             endpoint.waiting.leave(self)
+        now = time.monotonic()
         if attempt is not None:
             if not self.is_counted:
                 count(self, endpoint, attempt, status)
-            attempt.leave()
-        record(self, endpoint, attempt, status)
+            attempt.leave(now)
+        record(self, endpoint, attempt, status, now)

@@ -106,9 +106,10 @@ def _let_go(exchange: "Exchange", status: int) -> None:
     attempt = exchange.attempt
     if attempt is None:
         return
+    now = time.monotonic()
     if attempt.line is not None:
         blame(attempt)
         attempt.drop()
     if attempt.under_way and attempt.sent_at:
-        attempt.replica.version.counts.answered(status, time.monotonic() - exchange.began_at)
-    attempt.leave()
+        attempt.replica.version.counts.answered(status, now - exchange.began_at)
+    attempt.leave(now)

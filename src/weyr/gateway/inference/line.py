@@ -4,6 +4,7 @@ The answer is parsed only to know its status and its end; the caller gets the re
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -43,9 +44,10 @@ async def reach(attempt: "Attempt") -> None:
             line = await connect(exchange.door.plane, replica)
     except OSError:
         # TimeoutError is one of them. Nothing was sent, so another replica may have it.
-        replica.refused(exchange.door.loop.time())
+        now = time.monotonic()
+        replica.refused(now)
         attempt.task = None
-        attempt.leave()
+        attempt.leave(now)
         if not exchange.step:
             exchange.wake()
         elif not falls_back(exchange, 502):
@@ -53,7 +55,7 @@ async def reach(attempt: "Attempt") -> None:
         return
     attempt.task = None
     replica.answered()
-    exchange.send_on(attempt, line)
+    exchange.send_on(attempt, line, time.monotonic())  # the loop's time is of when its turn began
 
 
 async def dial(

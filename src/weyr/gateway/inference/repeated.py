@@ -18,13 +18,14 @@ class Known:
     names no length."""
 
     __slots__ = (
-        "_after", "_before", "_fields", "_forwarded", "_line", "_method", "_name", "_path", "_size", "_target",
+        "_after", "_at", "_before", "_fields", "_forwarded", "_line", "_method", "_name", "_path", "_size", "_target",
         "_token", "_traceparent",
     )  # fmt: skip
 
     def __init__(self, request: Request, before: bytes, after: bytes) -> None:
         self._before, self._after = before, after
-        self._size = len(before) + len(after)
+        self._at = len(before)
+        self._size = self._at + len(after)
         self._line = request.head[: -len(request.framing) - 2]
         self._method, self._target, self._token = request.method, request.target, request.token
         self._name, self._path = request.name, request.path
@@ -37,7 +38,7 @@ class Known:
             return 0
         if not after:
             return self._size if len(data) == self._size else 0
-        at = len(before)
+        at = self._at
         end = data.find(b"\r", at, at + _DIGITS_MAX + 1)
         digits = data[at:end]
         if end < 0 or not digits.isdigit() or not data.startswith(after, end):
@@ -51,14 +52,15 @@ class Known:
         request.name, request.path = self._name, self._path
         request.fields, request.traceparent, request.forwarded = self._fields, self._traceparent, self._forwarded
         request.is_whole = True
+        size = len(body)
         if self._after:
-            request.framing = b"content-length: %d\r\n" % len(body)
+            request.framing = b"content-length: %d\r\n" % size
             request.head = b"%b%b\r\n" % (self._line, request.framing)
         else:
             request.head = self._line + b"\r\n"
         if body:
-            request.length = request.received = request.buffered = len(body)
-            request.pieces.append(body)
+            request.length = request.received = request.buffered = size
+            request.pieces = [body]
 
 
 def known_of(data: bytes, request: Request) -> Known | None:

@@ -1,6 +1,5 @@
 """What is noted of a request beside its counts? Its tokens, its trace and its exchange, where somebody wants them."""
 
-import time
 from typing import TYPE_CHECKING
 
 from weyr.gateway.inference.capture import chosen
@@ -40,9 +39,9 @@ def stream_of(exchange: "Exchange", version: Version, data: bytes) -> Stream | N
     return None
 
 
-def record(exchange: "Exchange", endpoint: "Endpoint", attempt: "Attempt | None", status: int) -> None:
+def record(exchange: "Exchange", endpoint: "Endpoint", attempt: "Attempt | None", status: int, now: float) -> None:
     """The request is over: it is counted, and told of."""
-    now, began_at, stream = time.monotonic(), exchange.began_at, exchange.stream
+    began_at, stream = exchange.began_at, exchange.stream
     replica, sent_at = (attempt.replica, attempt.sent_at) if attempt is not None else (None, 0.0)
     counts = endpoint.ended(status, now - began_at, replica.version if replica is not None else None)
     if attempt is not None and sent_at:
