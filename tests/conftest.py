@@ -1,6 +1,7 @@
 """Options and fixtures that all tests share."""
 
 import gc
+import signal
 from collections.abc import Generator
 
 import pytest
@@ -15,6 +16,10 @@ LONG = ("torture", "e2e", "ha", "faults", "engines", "clients", "conformance", "
 APART = ("tests/sim/test_worlds.py", "tests/torture/")
 """Long tests that share nothing: any process may take the next one."""
 __all__ = ["db", "place", "postgres", "slurm"]
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A run in the background of a shell has it ignored, and so would all that it starts: Ctrl-C would do nothing.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -48,7 +48,7 @@ class Shell:
         """Starts the fake server and waits until it is there."""
         process = subprocess.Popen([sys.executable, str(FAKE), "--home", str(self.home), *options])
         self.processes.append(process)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 90
         while running(self.home) is None:
             assert process.poll() is None, "the fake server ended"
             assert time.monotonic() < deadline, "the fake server did not start"

@@ -3,7 +3,8 @@
     python fake_server.py --home DIR [--start-s 0.3] [--fails job/train] [--auto]
 
 Writes the data folder's token and run/server.json as the real one does. After a plan is applied its objects come up
-one after another, `--start-s` apart; a removal takes them away the same way. SIGTERM and the stop route end it.
+one after another, `--start-s` apart; a removal takes them away the same way, in a second each at most. SIGTERM and
+the stop route end it.
 """
 
 import argparse
@@ -57,7 +58,8 @@ class World:
         if self.applied_at is None:
             return {}
         begin, done = ("removing", "") if self.removed_at else ("working", "ready")
-        steps = int((time.monotonic() - (self.removed_at or self.applied_at)) / self.start_s) if self.start_s else 99
+        each_s = min(self.start_s, 1.0) if self.removed_at else self.start_s
+        steps = int((time.monotonic() - (self.removed_at or self.applied_at)) / each_s) if each_s else 99
         phases = {ref: done if index < steps else begin for index, ref in enumerate(REFS)}
         if phases.get("job/train") == "ready":
             phases["job/train"] = "done"

@@ -20,7 +20,7 @@ def on_terminal(shell: Shell, words: list[str], typed: bytes = b"", columns: int
         cwd=shell.folder, env=environment, start_new_session=True,
     )  # fmt: skip
     os.close(follower)
-    screen, deadline = b"", time.monotonic() + 40
+    screen, deadline = b"", time.monotonic() + 120
     while time.monotonic() < deadline:
         if select.select([leader], [], [], 0.1)[0]:
             try:

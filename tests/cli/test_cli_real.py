@@ -64,7 +64,7 @@ def test_a_broken_file_leaves_no_server_behind(shell: Shell) -> None:
 
 
 def _up_with_the_server_killed(shell: Shell) -> str:
-    command = [sys.executable, "-m", "weyr.cli.main", "up", "--yes", "--timeout", "50s"]
+    command = [sys.executable, "-m", "weyr.cli.main", "up", "--yes", "--timeout", "170s"]
     with subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=shell.folder,
         env=shell.environment({}),
@@ -88,7 +88,7 @@ def _end_what_is_left(home: Path) -> None:
     left = [process for name in PROCESSES if (process := running(home, name))]
     for process in left:
         os.kill(process.pid, signal.SIGTERM)
-    for _ in range(500):
+    for _ in range(3000):
         if not any(process.is_alive for process in left):
             return
         PAUSE.wait(0.02)

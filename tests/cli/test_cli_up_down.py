@@ -166,7 +166,7 @@ def test_apply_takes_a_stack_with_the_use_that_it_is_expected_to_see(shell: Shel
 
 def test_up_ends_when_somebody_takes_the_stack_down(shell: Shell) -> None:
     """It waited for ever, and started the server again that down had ended."""
-    shell.serve("--start-s", "1")
+    shell.serve("--start-s", "10")
     command = [sys.executable, "-m", "weyr.cli.main", "up", "--yes"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=shell.folder, env=shell.environment({})

@@ -18,7 +18,7 @@ from weyr.core.seen import NoticeFacts, Present
 from weyr.engines.local.notices import LocalNotices
 from weyr.sim.services import SimNotices
 
-WITHIN_S = 30.0
+WITHIN_S = 90.0
 
 
 class Notifier(Service):

@@ -104,7 +104,7 @@ def test_a_reclaimed_task_resumes_where_it_stopped(lake: LocalWorld, s3: S3Plane
     """Notice, SIGTERM, a last save, the upload, and only then the recorded end; the next attempt goes on from there."""
     first = start(lake, "1")
     saved(lake, first)
-    lake.provider.reclaim(first, 10.0)
+    lake.provider.reclaim(first, 60.0)
     facts = lake.ended(first)
     assert facts.end is not None
     assert facts.end.reason is EndReason.RECLAIMED
@@ -170,7 +170,7 @@ def test_a_killed_agent_is_followed_by_another(lake: LocalWorld, s3: S3Plane) ->
 
     lake.until(id, lambda _: "is started again" in log(lake, id))
     lake.until(id, lambda _: saved(lake, id) != before)
-    lake.provider.reclaim(id, 10.0)
+    lake.provider.reclaim(id, 60.0)
     facts = lake.ended(id)
     assert facts.saved.startswith(f"n{log(lake, id).split('stopped at ')[1].split()[0]}#"), "its last save as well"
 
