@@ -17,6 +17,7 @@ from weyr.ledger.prices.search import Comparison
 MONTH_H = MONTH_S // 3600
 UNKNOWN = "unknown"
 RATES_SHOWN = 5
+THOUSAND, TINY = 1000, Decimal("0.001")
 
 
 def offers_table(offers: Iterable[Offer], today: date) -> str:
@@ -33,13 +34,18 @@ def _row(offer: Offer, is_spot: bool, today: date) -> list[str]:
     return [
         f"{offer.provider} {offer.instance}",
         _has(offer),
-        offer.zone or offer.region,
+        _where(offer),
         usd(offer.usd_per_hour),
         usd(each) if each is not None else "",
         *([_seen(offer)] if is_spot else []),
         f"{offer.usd_per_hour * MONTH_H:,.0f}",
         _dated(offer.dated, today),
     ]
+
+
+def _where(offer: Offer) -> str:
+    """AWS's zones are named by numbers of their own, which tell nobody where they are: `eu-north-1 eun1-az3`."""
+    return offer.zone if offer.zone.startswith(offer.region) else f"{offer.region} {offer.zone}".rstrip()
 
 
 def _has(offer: Offer) -> str:
@@ -87,6 +93,9 @@ def _comparison(row: Comparison, today: date) -> list[str]:
     found = row.cheapest
     on_demand, spot = found.get(Purchase.ON_DEMAND), found.get(Purchase.SPOT)
     saving = row.saving(Purchase.SPOT)
+    if saving is not None and saving < 0:
+        # Of few machines is spot known: that of a larger one is no answer to what this would cost.
+        spot, saving = None, None
     oldest = min(offer.dated for offer in found.values())
     spread = UNKNOWN
     if spot is not None and row.spot_low is not None and row.spot_high is not None:
@@ -136,11 +145,14 @@ def rates_table(rates: Iterable[Rate], today: date) -> str:
 
 
 def _tiers(rate: Rate) -> str:
-    free = f"{_number(rate.free)} free, then " if rate.free else ""
+    free = f"{rate.free:,f} free, then " if rate.free else ""
+    # As price pages write it: nobody reads five zeros.
+    is_tiny = rate.unit == "request" and all(tier.amount < TINY for tier in rate.steps)
+    many, unit = (THOUSAND, "1,000 requests") if is_tiny else (1, rate.unit)
     parts = [
-        f"{usd(tier.amount)}{f' to {_number(tier.up_to)}' if tier.up_to is not None else ''}" for tier in rate.steps
+        f"{usd(tier.amount * many)}{f' to {tier.up_to:,f}' if tier.up_to is not None else ''}" for tier in rate.steps
     ]
-    return f"{free}{', '.join(parts)} per {rate.unit}"
+    return f"{free}{', '.join(parts)} per {unit}"
 
 
 def rate_json(rate: Rate, today: date) -> dict[str, Any]:

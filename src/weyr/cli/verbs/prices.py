@@ -29,18 +29,21 @@ from weyr.compose.price_download import Absent
 from weyr.compose.price_sources import AWS, AZURE, from_aws, from_aws_service, from_azure, from_karpenter, from_skypilot
 from weyr.compose.price_store import catalogue_at, hold_shipped, keep
 from weyr.core.diagnostic import Diagnostic, UserError, did_you_mean
-from weyr.ledger.prices import Catalogue, Purchase
-from weyr.ledger.prices.areas import area_named, is_within
+from weyr.ledger.prices import Catalogue, Purchase, Rate
+from weyr.ledger.prices.areas import area_named
 from weyr.ledger.prices.aws_usages import OFFERS
 from weyr.ledger.prices.from_aws_services import service_named
 from weyr.ledger.prices.merge import merged
+from weyr.ledger.prices.rate_search import find_rates, is_of_rates, services_of
 from weyr.ledger.prices.read_lists import PriceList, joined
-from weyr.ledger.prices.search import Wish, compare, find, known_regions, known_words
+from weyr.ledger.prices.search import Wish, compare, elsewhere, find, known_regions, known_words
 
 app = verb_app("Find what machines and services cost, compare clouds, refresh the lists.")
 named_verb(app, "find", "weyr prices A100 --spot --region eu")
 
 ROWS = 20
+RATES = 60
+"""What S3 asks for in one region fits."""
 MACHINES = "ec2"
 """What is fetched of AWS unless services are named."""
 USUAL = ("T4", "L4", "A10G", "A100", "A100-80GB", "H100", "H200")
@@ -54,7 +57,7 @@ class Provider(StrEnum):
 
 def _words(ctx: typer.Context, incomplete: str) -> list[str]:
     catalogue = _quietly(ctx)
-    known = known_words(catalogue) | _services(catalogue)
+    known = known_words(catalogue) | services_of(catalogue)
     return sorted(word for word in known if word.lower().startswith(incomplete.lower()))
 
 
@@ -111,7 +114,7 @@ def find_offers(
     gpus: Gpus = None,
     vcpus: Vcpus = 0,
     memory: Memory = 0.0,
-    is_all: Annotated[bool, typer.Option("--all", help=f"More than the {ROWS} cheapest.")] = False,
+    is_all: Annotated[bool, typer.Option("--all", help=f"More than the {ROWS} cheapest, or {RATES} rates.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """List what machines cost for an hour, the cheapest first, or the rates of a service.
@@ -119,18 +122,19 @@ def find_offers(
     A price that is not known is left out; one that is old says so. Needs no server.
     """
     catalogue, words, today = catalogue_at(_home(ctx)), tuple(what or ()), _today()
-    services = _services(catalogue) & {word.lower() for word in words}
-    if services:
-        _show_rates(catalogue, services, region, on, as_json, today)
-        return
     purchase = _purchase(spot, reserved)
+    if is_of_rates(catalogue, words):
+        rates = find_rates(catalogue, words, on or "", region)
+        _show_rates(catalogue, rates, is_all, as_json, today)
+        return
     wish = Wish(words, False, on or "", region, purchase, _count(gpus), Decimal(vcpus), Decimal(memory))
     offers = find(catalogue, wish)
     shown = offers if is_all or as_json else offers[:ROWS]
     if as_json:
         put_json({"version": catalogue.version, "offers": [offer_json(offer, today) for offer in shown]})
     elif not offers:
-        say("No price of that is known. Leave out an option, or refresh the lists: weyr prices refresh")
+        known = elsewhere(catalogue, wish) or "Leave out an option, or refresh the lists: weyr prices refresh"
+        say(f"No price of that is known. {known}")
     else:
         put(offers_table(shown, today))
     if len(offers) > len(shown):
@@ -266,24 +270,14 @@ def _day(text: str) -> str:
         raise typer.BadParameter(f"{text!r} is not a day such as 2026-08-20") from e
 
 
-def _show_rates(
-    catalogue: Catalogue, services: set[str], region: str, on: Provider | None, as_json: bool, today: date
-) -> None:
-    rates = [
-        rate
-        for rate in catalogue.all_rates.values()
-        if rate.service in services
-        and on in (None, rate.provider)
-        and (not rate.region or is_within(rate.region, region))
-    ]
+def _show_rates(catalogue: Catalogue, rates: list[Rate], is_all: bool, as_json: bool, today: date) -> None:
     if as_json:
         put_json({"version": catalogue.version, "rates": [rate_json(rate, today) for rate in rates]})
-    else:
-        put(rates_table(rates, today))
-
-
-def _services(catalogue: Catalogue) -> set[str]:
-    return {rate.service for rate in catalogue.all_rates.values()}
+        return
+    shown = rates if is_all else rates[:RATES]
+    put(rates_table(shown, today))
+    if len(rates) > len(shown):
+        say(f"{len(rates) - len(shown):,} more: --all lists them; --region and a word of the name make them fewer.")
 
 
 def _purchase(spot: bool, years: int | None) -> Purchase:

@@ -1,13 +1,20 @@
 """Which offers does somebody mean by a few words, and which of them is the cheapest? Pure."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from weyr.core.diagnostic import Diagnostic, UserError, did_you_mean
-from weyr.ledger.prices.areas import AREAS, is_within
+from weyr.ledger.prices.areas import AREAS, is_within, unknown_region
 from weyr.ledger.prices.catalogue import Catalogue
 from weyr.ledger.prices.offers import Machine, Offer, Purchase, cheapest_first
+
+PLACES = 6
+"""So many regions are told of, the cheapest of them."""
+_HOW = {
+    Purchase.ON_DEMAND: "on demand", Purchase.SPOT: "on spot (--spot)",
+    Purchase.RESERVED_1Y: "for a year (--reserved 1)", Purchase.RESERVED_3Y: "for three (--reserved 3)",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +139,21 @@ def _unknown_places(catalogue: Catalogue, wish: Wish) -> Iterable[Diagnostic]:
         yield Diagnostic("Unknown provider", detail)
     regions = known_regions(catalogue)
     if wish.region and wish.region not in regions:
-        near = did_you_mean(wish.region, regions)
-        near = near if near.startswith(" Did") else ""
-        near += f" Areas: {', '.join(f'{short} ({name})' for short, name in AREAS.items())}."
-        yield Diagnostic("Unknown region", f'There are no prices for "{wish.region}".{near}')
+        yield unknown_region(wish.region, regions)
+
+
+def elsewhere(catalogue: Catalogue, wish: Wish) -> str:
+    """Where nothing fits: how else, or where else, what was asked for can be had. "" where it cannot.
+
+    Takes: a wish that `find` has taken.
+    """
+    bought = {each.purchase for each in find(catalogue, replace(wish, purchase=None))} - {wish.purchase}
+    if bought:
+        return f"It is known {' and '.join(_HOW[each] for each in Purchase if each in bought)}."
+    places = list(dict.fromkeys(each.region for each in find(catalogue, replace(wish, region=""))))
+    if wish.region and places:
+        return f"It is known in {', '.join(places[:PLACES])}{', ...' if len(places) > PLACES else ''}."
+    return ""
 
 
 def _each(offer: Offer) -> Decimal:
