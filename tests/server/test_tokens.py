@@ -1,6 +1,8 @@
 """Who else may call, and what for: a token is given with its rights, and no right is given that one lacks."""
 
 import json
+import shlex
+from pathlib import Path
 
 from one_user import User
 
@@ -44,3 +46,54 @@ def test_nobody_gives_what_he_may_not_do_himself(served: User) -> None:
     assert (may, status, name) == (200, 400, 400)
     assert "You may not api:write:* yourself" in answer
     assert 'Did you mean \\"budget:limit\\"?' in answer
+
+
+def test_a_person_reads_and_posts_with_a_token_of_their_own(served: User, tmp_path: Path) -> None:
+    """From another user's account: no data folder of the administrator's is read, every refusal says which right is
+    missing and how to get it, and journal and audit trail name the person."""
+    token = served.weyr("token", "create", "eva", "--may", "api:read:*").out.strip()
+    eva = User(tmp_path / "home", tmp_path)
+    post = ("cost", "post", "--id", "eva-1", "--source", "openai", "--amount", "2 USD", "--stack", "digits",
+            "--day", "2026-11-03")  # fmt: skip
+
+    def said_by(token: str, *words: str, status: int = 0) -> str:
+        return eva.weyr(*words, status=status, WEYR_TOKEN=token, WEYR_API_URL=served.url()).text
+
+    for words in ("cost", "budgets", "cost units", "cost lines", "cost advise", "cost verify"):
+        said_by(token, *words.split())
+    refused = said_by(token, *post, status=1)
+    right = "api:write:/v1/cost/entries"
+    step = f"weyr token create eva --may 'api:read:*' --may {right}"
+    said_by(token, "cost", "close", "2020-01", status=1)
+    better = served.weyr(*shlex.split(step)[1:]).out.strip()
+    gone = said_by(token, "cost", status=1)
+    said_by(better, *post)
+    told = json.loads(served.weyr("cost", "lines", "--json").out)["lines"]
+    audit = json.loads(served.weyr("audit", "--json").out)["events"]
+
+    assert f"the right {right} is missing" in refused
+    assert step in refused
+    assert "does not know the token from WEYR_TOKEN" in gone
+    assert [line["who"] for line in told if line["entry"] == "eva-1"] == ["eva"]
+    assert ("eva", "/v1/cost/periods") in {(event["principal"], event["resource"]) for event in audit}
+    assert not eva.home.exists(), "a person needs no data folder"
+
+
+def test_a_login_is_kept_until_it_is_forgotten(served: User, tmp_path: Path) -> None:
+    """As the person whose token it is, from then on; the token is never on a command line."""
+    token = served.weyr("token", "create", "finn", "--may", "api:read:*").out
+    finn = User(tmp_path / "home", tmp_path)
+
+    said = finn.weyr("login", served.url(), stdin=token)
+    finn.weyr("cost")
+    who = json.loads(finn.weyr("login", "--json").out)
+    wrong = finn.weyr("login", served.url(), stdin="weyr_" + "x" * 43, status=1).err
+    finn.weyr("cost")
+    finn.weyr("logout")
+    after = json.loads((finn.home / "logins.json").read_text())
+
+    assert f"finn at {served.url()}" in said.out
+    assert (who["name"], who["by"]) == ("finn", "weyr login")
+    assert "does not know the token" in wrong
+    assert token.strip() not in said.text
+    assert after == {"current": "", "tokens": {}}

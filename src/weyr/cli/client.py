@@ -6,12 +6,13 @@ Both ways give the same answers and raise the same errors, so that no verb knows
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from http.client import HTTPConnection, HTTPException, HTTPResponse
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from pathlib import Path
 from socket import SHUT_RDWR, socket
 from typing import Any, Protocol
 from urllib.parse import quote, urlencode, urlsplit
 
+from weyr.cli.persons import Person
 from weyr.cli.place import Process, admin_token
 from weyr.core.diagnostic import Diagnostic, Place, Severity, UserError, WeyrError, WorldMoved
 
@@ -40,11 +41,11 @@ class Client(Protocol):
 
 
 class HttpClient:
-    """Asks a running server, with the administrator's token."""
+    """Asks a running server, with a person's token or, without one, the administrator's."""
 
-    def __init__(self, server: Process, home: Path) -> None:
-        self.server, self.home = server, home
-        self._token = admin_token(home)
+    def __init__(self, server: Process, home: Path, person: Person | None = None) -> None:
+        self.server, self.home, self.person = server, home, person
+        self.token = person.token if person else admin_token(home)
 
     def call(self, method: str, path: str, body: object = None, **query: object) -> Answer:
         connection = self._connection(CALL_TIMEOUT_S)
@@ -52,7 +53,7 @@ class HttpClient:
             status, data = self._exchange(connection, method, with_query(path, query), body)
         finally:
             connection.close()
-        return read_answer(status, data, f"{method} {path}", self.server.url)
+        return self._read(status, data, f"{method} {path}")
 
     def lines(self, path: str, **query: object) -> Iterator[str]:
         yield from self.stream(path, **query)
@@ -65,11 +66,16 @@ class HttpClient:
             door = connection.sock
             response = connection.getresponse()
             if response.status >= 400:
-                read_answer(response.status, response.read(), f"GET {path}", self.server.url)
+                self._read(response.status, response.read(), f"GET {path}")
         except (OSError, HTTPException) as e:
             connection.close()
             raise ServerGone(_gone(self.server, e)) from e
         return Stream(self.server, connection, door, response)
+
+    def _read(self, status: int, data: bytes, asked: str) -> Answer:
+        if status == 401 and self.person is not None:
+            raise UserError(self.person.is_unknown())
+        return read_answer(status, data, asked, self.server.url)
 
     def _exchange(self, connection: HTTPConnection, method: str, target: str, body: object) -> tuple[int, bytes]:
         data = None if body is None else json.dumps(body).encode()
@@ -82,10 +88,11 @@ class HttpClient:
 
     def _connection(self, timeout_s: float) -> HTTPConnection:
         parts = urlsplit(self.server.url)
-        return HTTPConnection(parts.hostname or "127.0.0.1", parts.port or self.server.port, timeout=timeout_s)
+        of = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+        return of(parts.hostname or "127.0.0.1", parts.port or self.server.port or None, timeout=timeout_s)
 
     def _headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
+        return {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
 
 
 class Stream:
@@ -191,4 +198,5 @@ def _stranger(asked_of: str, asked: str, status: int) -> Diagnostic:
 
 def _gone(server: Process, error: Exception) -> str:
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return f"The server at {server.url} (process {server.pid}) does not answer: {reason}"
+    process = f" (process {server.pid})" if server.pid else ""
+    return f"The server at {server.url}{process} does not answer: {reason}"

@@ -8,8 +8,8 @@ from typing import Any
 
 import typer
 
-from weyr.cli.client import Answer, HttpClient
-from weyr.cli.place import running
+from weyr.cli.client import Answer
+from weyr.cli.connect import answering
 from weyr.core.diagnostic import WeyrError
 
 
@@ -61,10 +61,8 @@ def addresses(ctx: typer.Context, incomplete: str) -> list[str]:
 def _asked(ctx: typer.Context, path: str) -> Answer:
     root: Any = ctx.find_root()
     home = Path(root.params.get("home") or "~/.weyr").expanduser().absolute()
-    server = running(home)
-    if server is None:
-        return {}
     try:
-        return HttpClient(server, home).call("GET", path)
+        server = answering(home)
+        return {} if server is None else server.call("GET", path)
     except WeyrError:
         return {}

@@ -11,6 +11,7 @@ from importlib import import_module
 from pathlib import Path
 
 from weyr.cli.client import Client, HttpClient, ServerGone
+from weyr.cli.persons import person_of
 from weyr.cli.place import PROCESSES, Process, recorded, running
 from weyr.cli.screen import say
 from weyr.core.diagnostic import Diagnostic, UserError
@@ -26,18 +27,27 @@ LOG_TAIL_LINES = 12
 
 
 def reader(home: Path) -> Client:
-    """Somebody to ask who starts nothing: the server if it runs, else the data folder."""
-    server = running(home)
+    """Somebody to ask who starts nothing: the server if it runs or is named, else the data folder."""
+    server = answering(home)
     if server is not None:
-        return HttpClient(server, home)
+        return server
     # The application and all below it is loaded only where no server answers for it.
     client: Client = import_module("weyr.cli.offline").offline_client(home)
     return client
 
 
+def answering(home: Path) -> HttpClient | None:
+    """The server that a person's token is for, else the one that runs on the data folder; None where none does."""
+    person = person_of(home)
+    if person is not None:
+        return HttpClient(person.server, home, person)
+    server = running(home)
+    return HttpClient(server, home) if server is not None else None
+
+
 def writer(home: Path) -> HttpClient:
     """The running server. Raises: UserError where none runs."""
-    server = running(home)
+    server = answering(home)
     if server is None:
         raise UserError(
             Diagnostic(
@@ -46,14 +56,14 @@ def writer(home: Path) -> HttpClient:
                 suggestion="weyr server start",
             )
         )
-    return HttpClient(server, home)
+    return server
 
 
 def ensured(home: Path, is_auto: bool) -> tuple[HttpClient, bool]:
     """The server, started if it was missing, and whether it was. Raises: UserError, with the end of its log."""
-    server = running(home)
+    server = answering(home)
     if server is not None:
-        return HttpClient(server, home), False
+        return server, False
     return HttpClient(start(home, is_auto), home), True
 
 
@@ -205,4 +215,4 @@ def _told(lines: list[str]) -> Diagnostic | None:
     return Diagnostic(lines[begin].removeprefix("fatal: "), detail, suggestion=steps[0] if steps else "")
 
 
-__all__ = ["ensured", "leftovers", "reader", "recorded", "server_of", "start", "stop", "writer"]
+__all__ = ["answering", "ensured", "leftovers", "reader", "recorded", "server_of", "start", "stop", "writer"]

@@ -14,7 +14,6 @@ from weyr.cli.client import Client, HttpClient
 from weyr.cli.connect import reader
 from weyr.cli.group import Session, verb
 from weyr.cli.options import AsJson, Stack
-from weyr.cli.place import admin_token
 from weyr.cli.screen import put, put_json, say, table
 from weyr.cli.tables import extra, put_csv, told, write, write_duckdb
 from weyr.core.diagnostic import Diagnostic, UserError
@@ -86,7 +85,7 @@ def sql(
 
 def page_address(client: HttpClient) -> str:
     """The cost page with the token in what a browser keeps to itself: the part after `#` is sent to nobody."""
-    return f"{client.server.url}/cost#token={admin_token(client.home)}"
+    return f"{client.server.url}/cost#token={client.token}"
 
 
 @contextmanager

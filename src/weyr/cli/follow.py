@@ -98,11 +98,13 @@ class Follower:
         """Finds the server again. Raises: UserError when it is gone for good."""
         home, old = self.client.home, self.client.server
         deadline = time.monotonic() + REJOIN_TIMEOUT_S
-        while old.is_alive and time.monotonic() < deadline:
-            # Alive but deaf: it is stopping, or somebody stopped it with a signal.
+        while (old.is_alive or self.client.person) and time.monotonic() < deadline:
+            # Alive but deaf: it is stopping, or somebody stopped it with a signal; or it is not on this machine.
             if _answers(self.client):
                 return
             time.sleep(REDRAW_EVERY_S)
+        if self.client.person is not None:
+            raise cause
         found = running(home)
         if found is None and self.restarts < RESTARTS_MAX:
             self.restarts += 1

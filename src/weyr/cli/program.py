@@ -66,6 +66,8 @@ VERBS: VerbTable = {
     "Run": {
         "s3": "Serve buckets over S3, without a stack.",
         "server": "Start, stop and inspect the server.",
+        "login": "Speak with a server as the person whose token it is.",
+        "logout": "Forget a token that was kept.",
         "env": "Print the variables that point other clients at this server.",
         "backup": "Copy the data folder into one file while everything runs.",
         "restore": "Make a new data folder from a backup.",

@@ -14,7 +14,6 @@ from weyr.cli.client import Client, HttpClient
 from weyr.cli.curve import curve, number_text
 from weyr.cli.money import bill_line
 from weyr.cli.objects import Row
-from weyr.cli.place import admin_token
 from weyr.cli.screen import coloured, put
 from weyr.core.diagnostic import WeyrError
 from weyr.core.phase import Phase
@@ -61,12 +60,13 @@ def curl_line(client: HttpClient, url: str, model: str) -> str:
     not known or too long to read, the line asks for the metadata itself.
     """
     target = f"{url.rstrip('/')}/v2/models/{model}"
-    question = _question(_metadata(target, admin_token(client.home)))
+    question = _question(_metadata(target, client.token))
     return _curl(client, target) if question is None else f"{_curl(client, target)}/infer -d '{question}'"
 
 
 def _curl(client: HttpClient, target: str) -> str:
-    token = f"Authorization: Bearer $(cat {shlex.quote(str(client.home / 'admin.token'))})"
+    said = "$WEYR_TOKEN" if client.person else f"$(cat {shlex.quote(str(client.home / 'admin.token'))})"
+    token = f"Authorization: Bearer {said}"
     return f'curl -s -H "{token}" {target}'
 
 

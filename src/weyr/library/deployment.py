@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 
 from weyr.cli.client import HttpClient
 from weyr.cli.objects import Row, rows_of
-from weyr.cli.place import admin_token
 from weyr.cli.plans import PlanView, asked_by, removal
 from weyr.core.diagnostic import Diagnostic, UserError
 from weyr.core.phase import Phase
@@ -80,7 +79,7 @@ class Deployment:
         parts = urlsplit(url)
         of = HTTPSConnection if parts.scheme == "https" else HTTPConnection
         connection = of(parts.hostname or "127.0.0.1", parts.port, timeout=timeout_s)
-        headers = {"Authorization": f"Bearer {admin_token(self.client.home)}", "Content-Type": "application/json"}
+        headers = {"Authorization": f"Bearer {self.client.token}", "Content-Type": "application/json"}
         try:
             connection.request("POST", parts.path, json.dumps({"instances": rows}), headers)
             answer = connection.getresponse()

@@ -283,6 +283,10 @@ ACCESS = (
         refusals=(_BAD_BODY,),
     ),
     ApiRoute(
+        "GET", "/v1/me", "get_me", Tag.ACCESS, "Read who asks", "Whose the token is, and what it may do.",
+        response="Me", grant="", refusals=((401, "It is nobody's."),),
+    ),
+    ApiRoute(
         "GET", "/v1/tokens", "list_tokens", Tag.ACCESS, "List tokens",
         "Who has one and what it may do, never the token.", response="Tokens",
     ),

@@ -1,5 +1,6 @@
 """Who is calling, and may they? Asked before every answer; each refusal goes into the audit trail."""
 
+import shlex
 from collections.abc import Callable
 
 from starlette.requests import Request
@@ -59,10 +60,19 @@ def guarded(handler: Handler, grant: str, refuse: Refuse) -> Handler:
         if is_allowed(principal.grants, grant, request.url.path):
             return await handler(request)
         refuse(principal.name, grant, request.url.path, "no grant covers it")
-        detail = f"{principal.name} may not {grant} {request.url.path}."
-        return problem(403, Diagnostic("Not allowed", detail), error_code="PERMISSION_DENIED")
+        return problem(403, lacking(principal, f"{grant}:{request.url.path}"), error_code="PERMISSION_DENIED")
 
     return answer
+
+
+def lacking(principal: Principal, right: str) -> Diagnostic:
+    """What to say to one who lacks a right. A person's token is made anew with it: rights are not added to one."""
+    detail = f"{principal.name} may not do this: the right {right} is missing."
+    if ":" in principal.name:
+        return Diagnostic("Not allowed", detail)
+    detail += " Who may give tokens gives it with a new token, which takes the place of this one."
+    may = " ".join(f"--may {shlex.quote(each)}" for each in (*principal.grants, right))
+    return Diagnostic("Not allowed", detail, suggestion=f"weyr token create {principal.name} {may}")
 
 
 def problem(status: int, *diagnostics: Diagnostic, error_code: str = "BAD_REQUEST") -> JSONResponse:

@@ -38,6 +38,7 @@ MONEY_SCHEMAS: dict[str, Schema] = {
         {**_TOKEN, "token": "weyr_..."},
     ),
     "Tokens": record("Who has a token.", {"tokens": listed(of("TokenHolder"))}, {"tokens": [_TOKEN]}),
+    "Me": record("Whose the token is.", {"name": TEXT, "grants": listed(TEXT)}, _TOKEN),
     "TokenHolder": record("Somebody who has one.", {"name": TEXT, "grants": listed(TEXT)}, _TOKEN),
     "Advice": record(
         "What could be spent less.",

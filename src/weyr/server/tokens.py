@@ -11,6 +11,7 @@ from weyr.core.audit import AuditEvent
 from weyr.core.diagnostic import Diagnostic, UserError, did_you_mean
 from weyr.core.grants import ADMIN
 from weyr.server.answers import NotFound, answering
+from weyr.server.doorkeeper import problem
 from weyr.server.routes import Handler
 from weyr.server.service import Service
 
@@ -33,6 +34,13 @@ def token_handlers(service: Service) -> dict[str, Handler]:
         _note(service, request, name, f"it may {', '.join(grants)}")
         return {"name": name, "grants": grants, "token": issued.token}
 
+    def get_me(request: Request, _body: Any) -> Any:
+        principal = request.state.principal
+        if principal is None:
+            detail = "No token was given, or it is nobody's: it was revoked or replaced, or is another server's."
+            return problem(401, Diagnostic("Not authenticated", detail), error_code="UNAUTHENTICATED")
+        return {"name": principal.name, "grants": list(principal.grants)}
+
     def list_tokens(_request: Request, _body: Any) -> Any:
         return {"tokens": [{"name": name, "grants": list(grants)} for name, grants in _people(service)]}
 
@@ -45,6 +53,7 @@ def token_handlers(service: Service) -> dict[str, Handler]:
         return {"ok": True}
 
     return {
+        "get_me": answering(get_me),
         "put_token": answering(put_token),
         "list_tokens": answering(list_tokens),
         "delete_token": answering(delete_token),

@@ -22,19 +22,23 @@ def env(
 ) -> None:
     """Print the variables that point other clients at this server.
 
-    They hold the administrator's keys: what reads them may do everything.
+    They hold the administrator's keys: what reads them may do everything. With a person's token, that one.
     """
     session: Session = ctx.obj
     client = writer(session.home)
     server = client.call("GET", "/v1/server")
-    admin = admin_credentials((session.home / "admin.token").read_text().strip())
-    doors = {
+    admin = admin_credentials(client.token)
+    s3 = {
         "s3": {
             "AWS_ENDPOINT_URL": server["planes"]["s3"]["url"],
             "AWS_ACCESS_KEY_ID": admin.access_key_id,
             "AWS_SECRET_ACCESS_KEY": admin.secret_access_key,
             "AWS_REGION": "us-east-1",
-        },
+        }
+    }
+    # The administrator's keys of S3 follow from the token; a person has none.
+    doors = {} if client.person else s3
+    doors |= {
         "mlflow": {"MLFLOW_TRACKING_URI": server["url"], "MLFLOW_TRACKING_TOKEN": admin.token},
         "api": {
             "WEYR_API_URL": server["url"],

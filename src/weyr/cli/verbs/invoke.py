@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import typer
 
 from weyr.cli.boundary import FAILED
+from weyr.cli.client import HttpClient
 from weyr.cli.completing import functions
 from weyr.cli.connect import reader
 from weyr.cli.group import Session, verb, verb_app
@@ -47,12 +48,13 @@ def invoke(
     It exits with 1 where the function failed.
     """
     session: Session = ctx.obj
-    row = the_object(reader(session.home), ref, stack)
+    client = reader(session.home)
+    row = the_object(client, ref, stack)
     url = str(row.outputs.get("url") or "")
     if row.ref.partition("/")[0] != "function" or not url:
         detail = f"{row.ref} is no function that has an address now."
         raise UserError(Diagnostic("Nothing to call", detail, suggestion=f"weyr describe {row.ref}"))
-    caller = _Caller(url, admin_token(session.home))
+    caller = _Caller(url, client.token if isinstance(client, HttpClient) else admin_token(session.home))
     if result or is_dead or is_reviving:
         own = f"/-/invocations/{result}" if result else "/-/revive" if is_reviving else "/-/dead"
         _show(caller.ask("POST" if is_reviving else "GET", own, b"", {}), as_json)
