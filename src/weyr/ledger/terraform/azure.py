@@ -1,138 +1,81 @@
-"""What do Azure's machines, disks, addresses and clusters cost?
+"""Where is something of Azure, and how is a table of its lines priced there?
 
-A disk is billed by the size that it is rounded up to: S10 and P10 are 128 GiB. Source: azure.microsoft.com/pricing, of
-linux virtual machines, managed disks, IP addresses and AKS.
+Source of what is counted and how: the service's page under azure.microsoft.com/pricing; the keys of use are those of
+Infracost's usage file.
 """
 
-import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 
-from weyr.ledger.prices.offers import Purchase
-from weyr.ledger.terraform.desk import HOURS, Desk, Pricer, unpriced
-from weyr.ledger.terraform.lines import Line, Part, Unpriced
-from weyr.ledger.terraform.resources import Resource
+from weyr.ledger.terraform.desk import Desk, Pricer
+from weyr.ledger.terraform.lines import Line, Part
+from weyr.ledger.terraform.metered import Item, lines_of
+from weyr.ledger.terraform.resources import Resource, Resources
+from weyr.ledger.terraform.tiers import by_tier
 from weyr.ledger.terraform.usage import Amounts
 
 PROVIDER = "azure"
-KINDS = {"Standard_LRS": "S", "StandardSSD_LRS": "E", "Premium_LRS": "P"}
-SMALL_GIB = {1: 4, 2: 8, 3: 16}
-"""Of disks on SSD only."""
-SIZES_GIB = {
-    4: 32, 6: 64, 10: 128, 15: 256, 20: 512, 30: 1024, 40: 2048, 50: 4096, 60: 8192, 70: 16384, 80: 32767,
-}  # fmt: skip
-"""What the number in a disk's name stands for."""
-DISK_GIB, NODE_GIB = 30, 128
-OPERATIONS_PER = 10_000
-PREMIUM = re.compile(r"standard_[a-z]+\d+[a-z]*s(_v\d+)?$|standard_ds\d+(_v\d+)?$", re.IGNORECASE)
-"""Machines that take premium disks: their cluster's nodes get them."""
+GROUP = "azurerm_resource_group"
+DAYS = Decimal(30)
+"""Of a month, for what Azure prices by the day."""
+DEPTH_MAX = 4
 
 
-def place_of(resource: Resource) -> str:
-    """`West Europe` is `westeurope`."""
-    return resource.text("location").lower().replace(" ", "")
+def region_of(desk: Desk, resource: Resource) -> str:
+    return place_of(desk.resources, resource)
 
 
-def virtual_machine(desk: Desk, resource: Resource, usage: Amounts) -> Part:
-    hours = usage.number("monthly_hrs") or HOURS
-    is_spot = resource.text("priority").lower() == "spot"
-    disk, region = resource.block("os_disk"), place_of(resource)
-    size = disk.number("disk_size_gb", DISK_GIB)
-    os_disk = _disk(desk, disk.text("storage_account_type", "Standard_LRS"), size, Decimal(1), region,
-                    usage.within("os_disk"))  # fmt: skip
-    line = machine(desk, resource.text("size"), region, hours, is_spot)
-    return Part(resource.address, (line,), (Part("os_disk", tuple(os_disk)),))
+def place_of(resources: Resources, resource: Resource, depth: int = DEPTH_MAX) -> str:
+    """`West Europe` is `westeurope`. What says no place is where that is which it belongs to: its account or its
+    server, else its group."""
+    place = resource.text("location").lower().replace(" ", "")
+    if place or not depth:
+        return place
+    owners = [each for value in resource.values.values() for each in resources.meant_by(value)]
+    owners.sort(key=lambda each: each.type == GROUP)
+    group = resources.behind(resource.given("resource_group_name"), (GROUP,))
+    for owner in (*owners, *([group] if group else [])):
+        if owner is not resource and (place := place_of(resources, owner, depth - 1)):
+            return place
+    return resource.region
 
 
-def machine(
-    desk: Desk, kind: str, region: str, hours: Decimal, is_spot: bool = False, *, is_windows: bool = False
-) -> Line:
-    """Azure reads the names of its sizes in any case. Of Windows, whose licence is in the hour, no price is known."""
-    known = next((i for p, i in desk.catalogue.machines if p == PROVIDER and i.lower() == kind.lower()), kind)
-    rate = desk.machine_rate(known, region, Purchase.SPOT if is_spot else Purchase.ON_DEMAND, PROVIDER)
-    option = "spot" if is_spot else "pay as you go"
-    system = "Windows" if is_windows else "Linux"
-    title = f"Instance usage ({system}, {option}, {kind})"
-    why = f"{known} of Azure with {system}, {option}, in {region or 'no region'}"
-    return Line(title, "hours", hours, None if is_windows else rate, why)
+def lines(
+    desk: Desk, resource: Resource, usage: Amounts, items: Iterable[Item], count: Decimal | int = 1, **facts: object
+) -> tuple[Line, ...]:
+    """The lines of a table, `count` of what is fixed. `facts` fill the braces in names and rates, as its SKU."""
+    filled = [replace(i, name=i.name.format_map(facts), rate=i.rate.format_map(facts)) for i in items]
+    return lines_of(filled, desk, usage, region_of(desk, resource), PROVIDER, count)
 
 
-def disk_name(kind: str, size_gib: Decimal | None) -> str:
-    """`P10` of a premium disk of 100 GiB; "" of a kind or a size that has none."""
-    letter = KINDS.get(kind, "")
-    sizes = SIZES_GIB if letter == "S" else SMALL_GIB | SIZES_GIB
-    number = next((n for n, gib in sizes.items() if (size_gib or DISK_GIB) <= gib), None)
-    return f"{letter}{number}" if letter and number else ""
+def line(
+    desk: Desk, resource: Resource, name: str, unit: str, quantity: Decimal | int | None, rate: str,
+    per: Decimal | int = 1, *, is_usage: bool = False,
+) -> Line:  # fmt: skip
+    return desk.line(
+        name, unit, quantity, rate, region_of(desk, resource), per=per, is_usage=is_usage, provider=PROVIDER
+    )
 
 
-def _disk(
-    desk: Desk, kind: str, size: Decimal | None, count: Decimal, region: str, usage: Amounts, *, counted: bool = True
-) -> list[Line]:
-    name = disk_name(kind, size) or kind
-    title = f"Storage ({name}, LRS)"
-    lines = [desk.line(title, "months", count, f"disk/{name}", region, provider=PROVIDER)]
-    if counted and name[0] in "SE" and kind in KINDS:
-        done = usage.number("monthly_disk_operations")
-        rate = f"disk/operations.{name[0]}"
-        lines.append(
-            desk.line("Disk operations", "10k operations", done, rate, region, per=OPERATIONS_PER, is_usage=True,
-                      provider=PROVIDER)
-        )  # fmt: skip
-    return lines
+def part(resource: Resource, *lines: Line, parts: Iterable[Part] = ()) -> Part:
+    return Part(resource.address, lines, tuple(parts))
 
 
-def managed_disk(desk: Desk, resource: Resource, usage: Amounts) -> Part | Unpriced:
-    kind = resource.text("storage_account_type")
-    if kind not in KINDS:
-        return unpriced(resource, f"no price is known for a disk of {kind or 'an unknown kind'}")
-    size = resource.number("disk_size_gb", DISK_GIB)
-    return Part(resource.address, tuple(_disk(desk, kind, size, Decimal(1), place_of(resource), usage)))
+def table(items: Mapping[str, tuple[Item, ...]]) -> dict[str, Pricer]:
+    """Pricers of types whose lines need nothing of the resource but its place."""
+
+    def priced(desk: Desk, resource: Resource, usage: Amounts) -> Part:
+        return part(resource, *lines(desk, resource, usage, items[resource.type]))
+
+    return dict.fromkeys(items, priced)
 
 
-def public_address(desk: Desk, resource: Resource, usage: Amounts) -> Part:
-    way, tier = resource.text("allocation_method").lower(), resource.text("sku_tier", "Regional").lower()
-    title = f"IP address ({way}, {tier})" if way == "static" else f"IP address ({way})"
-    name = f"ip/{way}.{tier}" if way == "static" else f"ip/{way}"
-    return Part(resource.address, (desk.hours(title, name, place_of(resource), provider=PROVIDER),))
+def over(amount: Decimal | None, included: Decimal | int) -> Decimal | None:
+    """What goes beyond what the price includes; None stays unknown."""
+    return None if amount is None else max(Decimal(0), amount - included)
 
 
-def cluster(desk: Desk, resource: Resource, usage: Amounts) -> Part:
-    """Its nodes; a promise of uptime costs by the hour."""
-    lines = []
-    if resource.text("sku_tier", "Free").lower() in ("standard", "paid", "premium"):
-        lines.append(desk.hours("Uptime SLA", "aks/uptime", "", provider=PROVIDER))
-    pool = resource.block("default_node_pool")
-    nodes = _pool(desk, pool, place_of(resource), usage.within("default_node_pool"), "default_node_pool")
-    return Part(resource.address, tuple(lines), (nodes,))
-
-
-def node_pool(desk: Desk, resource: Resource, usage: Amounts) -> Part:
-    of = desk.resources.behind(resource.values.get("kubernetes_cluster_id"), ("azurerm_kubernetes_cluster",), ("id",))
-    return _pool(desk, resource, place_of(of) if of else "", usage, resource.address)
-
-
-def _pool(desk: Desk, pool: Resource, region: str, usage: Amounts, name: str) -> Part:
-    given = pool.number("node_count") or pool.number("min_count")
-    count = usage.number("nodes") or given or Decimal(1)
-    kind, hours = pool.text("vm_size"), usage.number("monthly_hrs") or HOURS
-    is_windows = "windows" in (pool.text("os_type") + pool.text("os_sku")).lower()
-    line = machine(desk, kind, region, hours * count, is_windows=is_windows)
-    if pool.text("os_disk_type").lower() == "ephemeral":
-        return Part(name, (line,))
-    storage = "Premium_LRS" if PREMIUM.fullmatch(kind) else "Standard_LRS"
-    size = pool.number("os_disk_size_gb", NODE_GIB)
-    disk = _disk(desk, storage, size, count, region, usage, counted=False)
-    return Part(name, (line,), (Part("os_disk", tuple(disk)),))
-
-
-def on_windows(desk: Desk, resource: Resource, usage: Amounts) -> Unpriced:
-    return unpriced(resource, "no price is known for Windows on Azure")
-
-
-PRICERS: dict[str, Pricer] = {
-    "azurerm_linux_virtual_machine": virtual_machine,
-    "azurerm_windows_virtual_machine": on_windows,
-    "azurerm_managed_disk": managed_disk,
-    "azurerm_public_ip": public_address,
-    "azurerm_kubernetes_cluster": cluster,
-    "azurerm_kubernetes_cluster_node_pool": node_pool,
-}
+def tiered(line: Line, names: Sequence[str]) -> list[Line]:
+    """The line once for each tier that it reaches, as `by_tier`; where fewer tiers are known, those are all."""
+    return by_tier(line, names[: len(line.rate.steps)] if line.rate else names)

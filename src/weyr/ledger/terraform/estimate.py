@@ -12,6 +12,19 @@ import yaml
 from weyr.ledger.prices.catalogue import Catalogue
 from weyr.ledger.terraform import (
     azure,
+    azure_ai,
+    azure_analytics,
+    azure_apps,
+    azure_brokers,
+    azure_cosmos,
+    azure_databases,
+    azure_delivery,
+    azure_machines,
+    azure_monitoring,
+    azure_network,
+    azure_services,
+    azure_sql,
+    azure_storage,
     brokers,
     buckets,
     caches,
@@ -51,7 +64,19 @@ PRICERS: Mapping[str, Pricer] = {
     **google.PRICERS,
     **metered.PRICERS,
     **transfer.PRICERS,
-    **azure.PRICERS,
+    **azure_ai.PRICERS,
+    **azure_analytics.PRICERS,
+    **azure_apps.PRICERS,
+    **azure_brokers.PRICERS,
+    **azure_cosmos.PRICERS,
+    **azure_databases.PRICERS,
+    **azure_delivery.PRICERS,
+    **azure_machines.PRICERS,
+    **azure_monitoring.PRICERS,
+    **azure_network.PRICERS,
+    **azure_services.PRICERS,
+    **azure_sql.PRICERS,
+    **azure_storage.PRICERS,
     **brokers.PRICERS,
     **google_compute.PRICERS,
     **google_services.PRICERS,
@@ -106,7 +131,7 @@ def estimate(
     return Estimate(tuple(priced), tuple(free), tuple(unpriced), (*resources.notes, *notes, *unused, *ignored))
 
 
-DEFAULT_REGIONS = {"aws": "us-east-1", "google": "us-central1"}
+DEFAULT_REGIONS = {"aws": "us-east-1", "azurerm": "eastus", "google": "us-central1"}
 """Where prices are taken from when nobody says where the resources are; it is told."""
 
 
@@ -115,7 +140,7 @@ def _placed(resources: Resources) -> tuple[Resources, list[str]]:
     placed, missing = [], set()
     for resource in resources:
         provider = resource.type.split("_")[0]
-        if not resource.region and provider in DEFAULT_REGIONS:
+        if not resource.region and provider in DEFAULT_REGIONS and not _says_its_place(resources, resource):
             missing.add(provider)
             resource = replace(resource, region=DEFAULT_REGIONS[provider])
         placed.append(resource)
@@ -124,6 +149,13 @@ def _placed(resources: Resources) -> tuple[Resources, list[str]]:
         for name in sorted(missing)
     ]
     return Resources(tuple(placed), resources.notes), notes
+
+
+def _says_its_place(resources: Resources, resource: Resource) -> bool:
+    """Of Azure the resources say where they are, and not their provider; what costs nothing need not."""
+    if not resource.type.startswith("azurerm_"):
+        return False
+    return resource.type not in PRICERS or bool(azure.place_of(resources, resource))
 
 
 def _why_not(resource: Resource, part: Part) -> str:

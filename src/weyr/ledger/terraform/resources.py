@@ -104,11 +104,16 @@ class Resources:
     def __iter__(self) -> Iterator[Resource]:
         return iter(self.all)
 
+    def meant_by(self, value: object) -> list[Resource]:
+        """The resources that a value was taken from, of whatever type."""
+        refs = value.refs if isinstance(value, Unknown | Sourced) else ()
+        return [resource for ref in refs for resource in self._by_address.get(ref, [])]
+
     def behind(self, value: object, types: Iterable[str], names: Iterable[str] = ("name",)) -> Resource | None:
         """The resource of one of `types` that `value` means: by reference, or by one of its `names`."""
         wanted = tuple(types)
         if isinstance(value, Unknown | Sourced):
-            found = [r for ref in value.refs for r in self._by_address.get(ref, []) if r.type in wanted]
+            found = [resource for resource in self.meant_by(value) if resource.type in wanted]
             if found or isinstance(value, Unknown):
                 return found[0] if found else None
         if value is None or value == "":

@@ -1,78 +1,104 @@
-"""What do Azure's machines, disks, addresses and clusters cost? By hand, from the shipped list prices."""
+"""What is asked of every resource of Azure: where it is, that it is never free by mistake, and that it never breaks."""
 
+import ast
+from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
+from importlib.resources import files
 from typing import Any
 
 import pytest
 
 from weyr.ledger.prices.catalogue import Catalogue
-from weyr.ledger.terraform.azure import disk_name
-from weyr.ledger.terraform.estimate import estimate
+from weyr.ledger.terraform import azure, estimate
 from weyr.ledger.terraform.lines import Estimate
-from weyr.ledger.terraform.resources import Resource, Resources
+from weyr.ledger.terraform.resources import Resource, Resources, Sourced, Unknown
 from weyr.ledger.terraform.usage import Usage
 
-HOURS = 730
-B1S, D2S_V3 = Decimal("0.0104"), Decimal("0.096")
-S4, P10 = Decimal("1.536"), Decimal("19.71")
 CATALOGUE = Catalogue.shipped()
-
-
-def priced(*resources: Resource, usage: dict[str, Any] | None = None) -> Estimate:
-    return estimate(Resources(resources), Usage(usage or {}), CATALOGUE, date(2026, 11, 1))
+KINDS = sorted(kind for kind in estimate.PRICERS if kind.startswith("azurerm_"))
 
 
 def made(address: str, **values: Any) -> Resource:
-    return Resource(address, address.split(".")[0], {"location": "East US", **values}, "")
+    return Resource(address, address.split(".")[0], values, "")
 
 
-@pytest.mark.parametrize("size", ["Standard_B1s", "standard_b1s"])
-def test_a_machine_costs_its_hours_and_its_disk(size: str) -> None:
-    of = made("azurerm_linux_virtual_machine.m", size=size, os_disk=[{"storage_account_type": "Standard_LRS"}])
-    assert priced(of).total == HOURS * B1S + S4
+def priced(*resources: Resource, **used: Any) -> Estimate:
+    usage = Usage({resources[0].address: used})
+    return estimate.estimate(Resources(resources), usage, CATALOGUE, date(2026, 11, 1))
+
+
+GROUP = made("azurerm_resource_group.g", name="g", location="West Europe")
+ACCOUNT = made("azurerm_storage_account.a", name="lake", location="North Europe")
 
 
 @pytest.mark.parametrize(
-    ("kind", "gib", "name"),
-    [("Standard_LRS", 8, "S4"), ("Premium_LRS", 8, "P2"), ("StandardSSD_LRS", 17, "E4"),
-     ("Standard_LRS", 32, "S4"), ("Standard_LRS", 33, "S6"), ("Premium_LRS", 100, "P10"),
-     ("StandardSSD_LRS", 1000, "E30"), ("Premium_LRS", 40_000, ""), ("UltraSSD_LRS", 10, "")],
+    ("values", "place"),
+    [
+        ({"location": "West US 2"}, "westus2"),
+        ({"resource_group_name": "g"}, "westeurope"),
+        ({"resource_group_name": Unknown((GROUP.address,))}, "westeurope"),
+        ({"resource_group_name": "g", "storage_account_name": Sourced("lake", (ACCOUNT.address,))}, "northeurope"),
+        ({"resource_group_name": "another"}, ""),
+    ],
 )  # fmt: skip
-def test_a_disk_is_billed_by_the_size_it_is_rounded_up_to(kind: str, gib: int, name: str) -> None:
-    assert disk_name(kind, Decimal(gib)) == name
+def test_what_says_no_place_is_where_it_belongs(values: dict[str, Any], place: str) -> None:
+    """A share is where its account is, which may be elsewhere than their group."""
+    share = made("azurerm_storage_share.s", **values)
+    assert azure.place_of(Resources((share, GROUP, ACCOUNT)), share) == place
 
 
-def test_a_disk_of_100_gib_costs_what_128_cost() -> None:
-    assert priced(made("azurerm_managed_disk.d", storage_account_type="Premium_LRS", disk_size_gb=100)).total == P10
+def test_two_that_name_each_other_have_no_place() -> None:
+    """A circle ends."""
+    one, other = (made(f"azurerm_lb.{a}", rule=Unknown((f"azurerm_lb.{b}",))) for a, b in ("xy", "yx"))
+    assert azure.place_of(Resources((one, other)), one) == ""
 
 
-def test_operations_of_a_standard_disk_are_counted_by_their_use() -> None:
-    of = made("azurerm_managed_disk.d", storage_account_type="Standard_LRS", disk_size_gb=32)
-    found = priced(of, usage={"azurerm_managed_disk.d": {"monthly_disk_operations": 20_000}})
-    assert found.total == S4 + 2 * Decimal("0.0005")
+def test_where_nobody_says_a_place_it_is_told_which_was_taken() -> None:
+    found = priced(made("azurerm_redis_cache.r", sku_name="Basic", family="C", capacity=4))
+    assert found.notes == ("no provider azurerm says its region; it is priced in eastus (--region)",)
+    assert not priced(GROUP).notes
 
 
-def test_a_cluster_costs_its_nodes_and_a_promise_of_uptime() -> None:
-    pool = {"vm_size": "Standard_D2s_v3", "node_count": 3, "os_disk_size_gb": 128}
-    of = made("azurerm_kubernetes_cluster.k", sku_tier="Standard", default_node_pool=[pool])
-    assert priced(of).total == HOURS * Decimal("0.1") + 3 * (HOURS * D2S_V3 + P10)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_resource_that_says_nothing_breaks_nothing(kind: str) -> None:
+    """Nothing is known of it before an apply: not its size, nor its group."""
+    vague = made(f"{kind}.v", location=Unknown(), sku=Unknown(), sku_name=Unknown(), resource_group_name=Unknown())
+    empty, odd = made(f"{kind}.e"), made(f"{kind}.o", sku="x", sku_name="a_b", kind=3, size=[], location="nowhere")
+    found = priced(empty, vague, odd)
+    assert len(found.priced) + len(found.free) + len(found.unpriced) == 3
+    assert found.total >= 0
 
 
-def test_what_runs_windows_is_named_without_a_price() -> None:
-    found = priced(made("azurerm_windows_virtual_machine.w", size="Standard_B1s"))
-    assert not found.total
-    assert "Windows" in found.unpriced[0].why
+def _rates() -> Iterator[str]:
+    """Every rate that the modules of Azure write out whole."""
+    for file in files(azure.__package__ or "").iterdir():
+        if file.name.startswith("azure") and file.name.endswith(".py"):
+            tree = ast.parse(file.read_text())
+            pieces = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
+            for node in ast.walk(tree):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in pieces:
+                    service, _, name = node.value.partition("/")
+                    if name and service in SERVICES and not set(" {") & set(node.value):
+                        yield node.value
 
 
-def test_a_disk_of_a_kind_without_a_price_is_named() -> None:
-    found = priced(made("azurerm_managed_disk.u", storage_account_type="UltraSSD_LRS", disk_size_gb=32))
-    assert "UltraSSD_LRS" in found.unpriced[0].why
+SERVICES = {service for provider, service, _, _ in CATALOGUE.all_rates if provider == "azure"}
+WITHOUT = {"openai/tool.file_search", "openai/tool.file_search.storage"}
+"""Rates that are asked for so that their lines are shown, and that no list with a source has."""
 
 
-@pytest.mark.parametrize("system", [{"os_type": "Windows"}, {"os_sku": "Windows2022"}])
-def test_nodes_with_windows_are_not_priced_as_linux(system: dict[str, str]) -> None:
-    pool = {"vm_size": "Standard_D2s_v3", "node_count": 1, "os_disk_size_gb": 128, **system}
-    found = priced(made("azurerm_kubernetes_cluster.k", default_node_pool=[pool]))
-    assert found.total == P10
-    assert "Windows" in found.without_price[0][1].priced_as
+def test_every_rate_that_is_asked_for_is_known_somewhere() -> None:
+    """A rate that is misspelt would show as unknown to everybody."""
+    known = {f"{service}/{name}" for provider, service, _, name in CATALOGUE.all_rates if provider == "azure"}
+    asked = set(_rates())
+    assert len(asked) > 60
+    assert asked - known == WITHOUT
+
+
+def test_more_copies_cost_no_less() -> None:
+    """What is kept in two regions costs no less than what is kept in one: a list with them crossed would be wrong."""
+    for (provider, service, region, name), rate in CATALOGUE.all_rates.items():
+        if provider == "azure" and service in ("storage", "files", "tables") and name.endswith(".lrs.stored"):
+            twice = CATALOGUE.rate(service, region, name.replace(".lrs.", ".grs."), provider="azure")
+            assert twice is None or twice.amount >= rate.amount > Decimal(0)
