@@ -93,7 +93,7 @@ def test_a_wrong_password_is_said_without_being_said(certificate: Path, monkeypa
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     with mail_server(certificate) as mails:
         why = tell("x", time.time(), BODY, lambda _ref: address(mails, "wrong"))
-    assert why == "the mail server answered 535"
+    assert why == "the mail server answered 535: it does not take this user and password"
     assert not mails.taken
 
 
@@ -101,7 +101,7 @@ def test_a_server_that_nobody_vouches_for_never_sees_the_password(certificate: P
     """Whoever stands between us and the server could offer TLS of its own."""
     with mail_server(certificate) as mails:
         why = tell("x", time.time(), BODY, lambda _ref: address(mails, "hid%40den"))
-    assert why == "the mail server cannot be used: SSLCertVerificationError"
+    assert why.startswith("the mail server cannot be used: its certificate is not one that this machine trusts")
     assert not mails.logins
     assert not mails.taken
 

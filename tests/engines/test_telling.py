@@ -1,11 +1,13 @@
 """An alert reaches a real Slack-like door and a real mail server, in their forms, and no secret is said aloud."""
 
+import socket
 import socketserver
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email import message_from_string
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from weyr.core.capability import Channel, NoticeBody, Wanted
 from weyr.core.ref import Ref, ThingId
 from weyr.core.seen import NoticeFacts, Present
 from weyr.engines.local.notices import LocalNotices
+from weyr.engines.local.telling import PATIENCE, Patience, tell
 
 ALERT = ThingId(Ref("digits", "budget", "month"), "2026-11-0.5-0")
 KEY = Ref("digits", "secret", "door")
@@ -71,11 +74,13 @@ def mail_server(refusals: int = 0) -> Iterator[MailServer]:
 
 
 @contextmanager
-def notices(folder: Path, secrets: dict[Ref, bytes], log: list[str]) -> Iterator[LocalNotices]:
+def notices(
+    folder: Path, secrets: dict[Ref, bytes], log: list[str], patience: Patience = PATIENCE
+) -> Iterator[LocalNotices]:
     def note(event: str, fields: object) -> None:
         log.append(f"{event} {fields}")
 
-    engine = LocalNotices(folder, time.time, note, secrets.get, retry_first_s=0.02)
+    engine = LocalNotices(folder, time.time, note, secrets.get, retry_first_s=0.02, patience=patience)
     yield engine
     engine.close()
 
@@ -119,6 +124,8 @@ def test_a_mail_is_sent_again_until_the_server_takes_it(tmp_path: Path) -> None:
             until_delivered(engine)
     (mail,) = (message_from_string(text) for text in mails.mails)
     assert (mail["To"], mail["From"], mail["Subject"]) == ("team@example.org", "weyr@example.org", "50% is spent")
+    assert mail["Auto-Submitted"] == "auto-generated"
+    assert abs(parsedate_to_datetime(mail["Date"]).timestamp() - time.time()) < 3600
     assert mail["Message-ID"] == "<digits.budget.month.2026-11-0.5-0@example.org>"
     assert "share: 50%" in mail.get_payload()
     assert len(mails.logins) == 3
@@ -130,7 +137,7 @@ PROBLEMS: dict[str, tuple[bytes | None, Channel, str]] = {
     "the secret has no value": (None, Channel.SLACK, "secret/door has no value"),
     "the address is none": (b"hidden", Channel.SLACK, "not an address"),
     "the mail server's address is none": (b"hidden:25", Channel.EMAIL, "not an address"),
-    "nobody listens": (b"smtp://127.0.0.1:1", Channel.EMAIL, "cannot be used"),
+    "nobody listens": (b"smtp://127.0.0.1:1", Channel.EMAIL, "cannot be used: nobody listens there"),
 }
 
 
@@ -151,3 +158,31 @@ def test_what_cannot_be_sent_says_why_and_waits(tmp_path: Path, case: str) -> No
         secrets[KEY] = address.encode()
         until_delivered(engine)
     assert "hidden" not in str(log)
+
+
+@contextmanager
+def deaf() -> Iterator[str]:
+    """The address of one who lets everybody in and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield f"127.0.0.1:{listening.getsockname()[1]}"
+
+
+def test_who_does_not_answer_keeps_nobody_else_from_being_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dead chat server must not be why nobody read the mail."""
+    for_ever = Patience(3600.0, 3600.0)
+    with webhook(200) as door, notices(tmp_path, {}, [], for_ever) as engine, deaf() as silent:
+        for number in range(3):
+            id = ThingId(ALERT.ref, f"deaf-{number}")
+            engine.ensure([Wanted(id, 1, NoticeBody("x", {}, Channel.WEBHOOK, f"http://{silent}"))])
+        engine.ensure([Wanted(ALERT, 1, NoticeBody("x", {}, Channel.WEBHOOK, door.url))])
+        until_delivered(engine)
+
+
+@pytest.mark.parametrize("channel", [Channel.WEBHOOK, Channel.EMAIL])
+def test_an_attempt_ends_though_something_still_drips_in(channel: Channel) -> None:
+    """Who sends a byte now and then is never silent for long, and would hold a thread for ever."""
+    with deaf() as silent:
+        scheme = "smtp" if channel is Channel.EMAIL else "http"
+        body = NoticeBody("x", {}, channel, "a@example.org", "b@example.org", KEY)
+        why = tell("id", time.time(), body, lambda _ref: f"{scheme}://{silent}".encode(), Patience(3600.0, 0.1))
+    assert why.endswith("it did not answer in time")

@@ -249,10 +249,11 @@ class SecretFacts:
 
 @dataclass(frozen=True, slots=True)
 class NoticeFacts:
-    """A notice that was sent. `delivered` is False while its webhook has not answered 2xx."""
+    """A notice that was sent. `delivered` is False while its receiver has not taken it, and `problem` says why."""
 
     sent_at: float = 0.0
     delivered: bool = True
+    problem: str = ""
     of: Literal["notice"] = "notice"
 
 

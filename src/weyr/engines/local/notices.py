@@ -1,13 +1,14 @@
 """How is somebody told? Once per notice: a line in the log, and through its channel until that has taken it.
 
 A notice is a file in a folder from the moment it is accepted, so a restart forgets none and sends none
-again that was delivered. One thread delivers; it waits between attempts longer and longer.
+again that was delivered. A few threads deliver, to each receiver one at a time, so that one who does not answer keeps
+nobody else from being told; between attempts they wait longer and longer.
 """
 
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
@@ -17,11 +18,14 @@ from weyr.core.capability import Capability, Channel, NoticeBody, Refused, Wante
 from weyr.core.ref import ThingId
 from weyr.core.schema import ValidationError, from_plain, to_plain
 from weyr.core.seen import Absent, NoticeFacts, Present, Seen
-from weyr.engines.local.telling import Read, is_address, tell
+from weyr.engines.local.telling import PATIENCE, Patience, Read, is_address, tell
 
 RETRY_FIRST_S = 1.0
 RETRY_LAST_S = 300.0
 """1, 2, 4 ... 256, 300, 300 s: eighteen attempts in the first hour, then twelve an hour."""
+
+DELIVERERS = 8
+"""Threads that deliver at most: so many receivers may hang at once, out of ten that a budget has."""
 
 Log = Callable[[str, Mapping[str, str]], None]
 """Takes an event's fixed name and its fields."""
@@ -57,15 +61,17 @@ class LocalNotices:
         log: Log,
         read: Read = lambda _ref: None,
         retry_first_s: float = RETRY_FIRST_S,
+        patience: Patience = PATIENCE,
     ) -> None:
         self._folder, self._now, self._log, self._retry_first_s = folder, now, log, retry_first_s
-        self._read = read
+        self._read, self._patience = read, patience
         self._changed = threading.Condition()
         self._is_closed = False
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._notices = _kept(folder, log)
         self._due = {id: time.monotonic() for id, notice in self._notices.items() if not notice.delivered}
-        self._thread: threading.Thread | None = None
+        self._under_way = set[Hashable]()
+        self._threads: list[threading.Thread] = []
         with self._changed:
             self._start()
 
@@ -88,12 +94,12 @@ class LocalNotices:
             return [ThingId.parse(id) for id in self._notices]
 
     def close(self) -> None:
-        """Ends the delivery; it waits for an attempt that is under way. The rest is taken up at the next start."""
+        """Ends the delivery; it waits for attempts that are under way. The rest is taken up at the next start."""
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
-            thread = self._thread
-        if thread:
+            threads = tuple(self._threads)
+        for thread in threads:
             thread.join()
 
     def _ensure(self, want: Wanted) -> str:
@@ -140,33 +146,39 @@ class LocalNotices:
         return ""
 
     def _start(self) -> None:
-        """Wakes the thread, which lives from the first notice to be delivered on. The lock is held."""
+        """Wakes the threads: as many as there were receivers to be told at once. The lock is held."""
         self._changed.notify_all()
-        if self._due and self._thread is None and not self._is_closed:
-            self._thread = threading.Thread(target=self._deliver_all, name="notices", daemon=True)
-            self._thread.start()
+        receivers = len({_receiver(self._notices[id].body) for id in self._due})
+        while len(self._threads) < min(receivers, DELIVERERS) and not self._is_closed:
+            thread = threading.Thread(target=self._deliver_all, name=f"notices-{len(self._threads)}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
 
     def _deliver_all(self) -> None:
         while (notice := self._next()) is not None:
             problem = self._told(notice)
             with self._changed:
+                self._under_way.discard(_receiver(notice.body))
                 self._record(notice.id, problem)
+                self._changed.notify_all()
 
     def _told(self, notice: Notice) -> str:
         try:
-            return tell(notice.id, notice.sent_at, notice.body, self._read)
+            return tell(notice.id, notice.sent_at, notice.body, self._read, self._patience)
         except Exception as e:  # noqa: BLE001 - one that cannot be told must not keep the others from being told
             return f"it could not be sent: {type(e).__name__}"
 
     def _next(self) -> Notice | None:
-        """Waits for the next notice that is due; None when closed."""
+        """Waits for the next notice that is due; None when closed. What is new goes before what was tried in vain."""
         with self._changed:
             while not self._is_closed:
-                id = min(self._due, key=lambda id: self._due[id], default=None)
-                wait_s = None if id is None else self._due[id] - time.monotonic()
-                if id is not None and wait_s is not None and wait_s <= 0:
-                    return self._notices[id]
-                self._changed.wait(None if wait_s is None else min(wait_s, RETRY_LAST_S))
+                now = time.monotonic()
+                free = [id for id in self._due if _receiver(self._notices[id].body) not in self._under_way]
+                if due := [id for id in free if self._due[id] <= now]:
+                    notice = self._notices[min(due, key=lambda id: (self._notices[id].attempts, self._due[id]))]
+                    self._under_way.add(_receiver(notice.body))
+                    return notice
+                self._changed.wait(min([RETRY_LAST_S, *(self._due[id] - now for id in free)]))
         return None
 
     def _record(self, id: str, problem: str) -> None:
@@ -190,6 +202,11 @@ class LocalNotices:
             self._log("notice.unrecorded", {"ref": id, "problem": e.strerror or str(e)})
 
 
+def _receiver(body: NoticeBody) -> Hashable:
+    """Who gets it: the address, or the secret that holds it, and of a mail server's secret whom it is for."""
+    return body.channel, body.to, body.secret
+
+
 def _kept(folder: Path, log: Log) -> dict[str, Notice]:
     """The notices in the folder. A draft that a kill left behind is no notice; a file of another hand is said so."""
     notices: dict[str, Notice] = {}
@@ -210,4 +227,4 @@ def _file_name(id: str) -> str:
 def _seen(notice: Notice | None) -> Seen:
     if notice is None:
         return Absent()
-    return Present(NoticeFacts(notice.sent_at, notice.delivered), notice.generation)
+    return Present(NoticeFacts(notice.sent_at, notice.delivered, notice.problem), notice.generation)

@@ -1,5 +1,6 @@
 """What does a budget tell, and to whom? One notice for each alert and receiver, once a period and limit. Pure."""
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -43,27 +44,45 @@ def notices(ref: Ref, spec: BudgetSpec, spend: Spend, alert: Alert, things: Mapp
         "forecast": _exact(spend.forecast_micros, spec),
         "then": spec.then,
     }
-    text = sentence(ref, spec, spend, alert)
+    # Out of its stack's story it needs the stack's name: a channel hears of many budgets that are called month.
+    text = f"{ref.stack}: {sentence(ref, spec, spend, alert)}"
     # Another limit is another alert: half of 400 is news, although half of 200 was told.
-    key = f"{spend.period}-{spec.limit.micros}-{alert.key}"
+    key = f"{_period(spend.period)}{spec.limit.micros}-{alert.key}"
     bodies = {key: NoticeBody(text, details)} if not spec.notify else {}
-    for number, receiver in enumerate(spec.notify):
-        bodies[f"{key}-{number}"] = _body(ref, receiver, text, details)
+    for receiver in spec.notify:
+        bodies[f"{key}{receiver_key(receiver)}"] = _body(ref, receiver, text, details)
     for part, body in bodies.items():
         thing = things.get(part)
         yield Ensure(Capability.NOTICES, part, body, generation=1, again=bool(thing and thing.refusal))
 
 
-def old(things: Mapping[str, Thing], period: str) -> tuple[Release, ...]:
-    """Alerts of periods before, once they reached whom they were for: they would pile up for ever."""
+def receiver_key(receiver: Notify) -> str:
+    """Who it is, by its content: a receiver that is mended is another one and is told, one that only moved is not."""
+    words = (receiver.channel, receiver.email, receiver.webhook, receiver.secret, receiver.sender)
+    return f"-to-{hashlib.sha256(repr(words).encode()).hexdigest()[:8]}"
+
+
+def old(spec: BudgetSpec, things: Mapping[str, Thing], period: str) -> tuple[Release, ...]:
+    """What nobody waits for: alerts of periods before, once they reached whom they were for (they would pile up for
+    ever), and those for a receiver that was taken out of the file."""
+    known = tuple(receiver_key(receiver) for receiver in spec.notify)
     return tuple(
-        Release(part) for part, thing in things.items() if not part.startswith(f"{period}-") and _is_done_with(thing)
+        Release(part)
+        for part, thing in things.items()
+        if (not part.startswith(_period(period)) and _is_done_with(thing))
+        or ("-to-" in part and not part.endswith(known or "\0"))
     )
 
 
-def late(things: Mapping[str, Thing], period: str) -> int:
-    """How many of the period's alerts have not reached whom they are for."""
-    return sum(part.startswith(f"{period}-") and _is_late(thing) for part, thing in things.items())
+def late(things: Mapping[str, Thing], period: str) -> tuple[int, tuple[str, ...]]:
+    """How many of the period's alerts have not reached whom they are for, and why."""
+    ours = [thing for part, thing in things.items() if part.startswith(_period(period)) and _is_late(thing)]
+    return len(ours), tuple(sorted({problem for thing in ours if (problem := _problem(thing))}))
+
+
+def _period(period: str) -> str:
+    """How a part of it begins; the stop keeps 2026-11 apart from 2026-11-26."""
+    return f"{period}."
 
 
 def _body(ref: Ref, receiver: Notify, text: str, details: Mapping[str, str]) -> NoticeBody:
@@ -92,3 +111,11 @@ def _is_late(thing: Thing) -> bool:
             return not is_delivered
         case _:
             return bool(thing.refusal)
+
+
+def _problem(thing: Thing) -> str:
+    match thing.seen:
+        case Present(facts=NoticeFacts(problem=problem)):
+            return problem
+        case _:
+            return thing.refusal

@@ -25,6 +25,8 @@ class BudgetMemory:
     period: str = ""
     alerted: tuple[float, ...] = ()
     is_stopping: bool = False
+    does: str = ""
+    """What it asked for while it was stopping, as `then` says."""
     limit_micros: int = 0
     forecast: tuple[float, ...] = ()
     forecast_since: float | None = None
@@ -53,11 +55,12 @@ def decide(want: Want[BudgetSpec], view: View[BudgetMemory]) -> Decision[BudgetM
         forecast=tuple(dict.fromkeys([*memory.forecast, *foreseen])),
         forecast_since=since,
         is_stopping=bool(holds),
+        does=spec.then if holds else "",
     )
     return Decision(
         actions=(
             *(action for alert in alerts for action in notices(want.ref, spec, spend, alert, live)),
-            *old(view.things, spend.period),
+            *old(spec, view.things, spend.period),
         ),
         conditions=(_condition(spec, spend, live),),
         outputs=_outputs(want.ref, spec, spend, bool(holds)),
@@ -65,7 +68,7 @@ def decide(want: Want[BudgetSpec], view: View[BudgetMemory]) -> Decision[BudgetM
         holds=holds,
         notes=(
             *(Note("budget.alert", sentence(want.ref, spec, spend, a)) for a in alerts if a.key not in told),
-            *_turns(want.ref, spec, memory.is_stopping, bool(holds)),
+            *_turns(want.ref, spec, memory, bool(holds)),
         ),
         again_s=_again_s(spec, spend),
     )
@@ -92,12 +95,14 @@ def _again_s(spec: BudgetSpec, spend: Spend) -> float:
     return min(LOOK_AGAIN_S, max(SOON_S, left * HOUR_S / spend.rate_micros_per_hour))
 
 
-def _turns(ref: Ref, spec: BudgetSpec, was_stopping: bool, is_stopping: bool) -> tuple[Note, ...]:
+def _turns(ref: Ref, spec: BudgetSpec, memory: BudgetMemory, is_stopping: bool) -> tuple[Note, ...]:
+    """What begins or ends with this look; who asks for something else while the limit is spent is told that, too."""
     does = {"block": "nothing new begins", "floor": "what runs goes down to its fewest", "drain": "what runs ends",
             "stop": "everything that costs is stopped"}  # fmt: skip
-    if is_stopping and not was_stopping:
+    is_other = bool(memory.does) and memory.does != spec.then
+    if is_stopping and (is_other or not memory.is_stopping):
         return (Note(f"budget.{spec.then}", f"{ref} is spent: {does[spec.then]} ({whom(limit_of(ref, spec).reach)})"),)
-    if was_stopping and not is_stopping:
+    if memory.is_stopping and not is_stopping:
         return (Note("budget.resume", f"{ref} allows spending again: what was held goes on"),)
     return ()
 
@@ -146,7 +151,9 @@ def _condition(spec: BudgetSpec, spend: Spend, live: Mapping[str, Thing]) -> Con
     text = f"{money_text(spend.micros)} of {spec.limit} spent in {spend.period}"
     if spend.reserved_micros:
         text += f", {money_text(spend.reserved_micros)} set aside"
-    if undelivered := late(live, spend.period):
+    undelivered, why = late(live, spend.period)
+    if undelivered:
         text += f"; {undelivered} alert{'s have' if undelivered > 1 else ' has'} not been delivered yet"
+        text += f" ({'; '.join(why)})" if why else ""
     is_over = spend.micros >= spec.limit.micros
     return Condition(ConditionType.READY, True, "Spent" if is_over else "Watching", text)
