@@ -5,6 +5,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -54,3 +56,18 @@ class Shell:
             assert time.monotonic() < deadline, "the fake server did not start"
             PAUSE.wait(0.01)
         return process
+
+
+@contextmanager
+def a_shell(root: Path) -> Iterator[Shell]:
+    """An empty data folder, a folder with a stack file, and no server; what was started is stopped."""
+    folder = root / "work"
+    folder.mkdir()
+    (folder / "weyr.yaml").write_text(STACK_FILE)
+    made = Shell(root / "home", folder)
+    try:
+        yield made
+    finally:
+        for process in made.processes:
+            process.terminate()
+            process.wait(60)

@@ -4,17 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cli_shell import STACK_FILE, Shell
+from cli_shell import Shell, a_shell
 
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Iterator[Shell]:
-    """An empty data folder, a folder with a stack file, and no server; what was started is stopped."""
-    folder = tmp_path / "work"
-    folder.mkdir()
-    (folder / "weyr.yaml").write_text(STACK_FILE)
-    made = Shell(tmp_path / "home", folder)
-    yield made
-    for process in made.processes:
-        process.terminate()
-        process.wait(60)
+    """As `a_shell`, for one test."""
+    with a_shell(tmp_path) as made:
+        yield made

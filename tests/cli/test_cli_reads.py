@@ -1,9 +1,10 @@
 """What the reading verbs print, as text and as JSON."""
 
 import json
+from collections.abc import Iterator
 
 import pytest
-from cli_shell import Shell
+from cli_shell import Shell, a_shell
 
 READS = {
     "everything": ["get"],
@@ -26,11 +27,13 @@ READS = {
 }
 
 
-@pytest.fixture
-def standing(shell: Shell) -> Shell:
-    shell.serve()
-    assert shell.weyr("up", "--yes", "--detach").status == 0
-    return shell
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+    """One server and one stack for all: what is asked here changes neither, and what is set is removed again."""
+    with a_shell(tmp_path_factory.mktemp("reads")) as shell:
+        shell.serve()
+        assert shell.weyr("up", "--yes", "--detach").status == 0
+        yield shell
 
 
 @pytest.mark.parametrize("words", READS.values(), ids=READS.keys())

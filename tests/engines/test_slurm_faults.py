@@ -165,7 +165,13 @@ def test_a_preempted_job_says_so(server: Server) -> None:
         server.running(id)
     server.ensure(replace(WAITS, argv=("true",), cpu=4), task("1", "urgent"))
     assert server.end(task("1", "urgent")).reason is EndReason.SUCCEEDED
-    ended = [id for id in spot if state(server.see(id)) is TaskState.ENDED]
+    ended: list[ThingId] = []
+
+    def has_ended(_seen: Seen) -> bool:
+        ended[:] = [id for id in spot if state(server.see(id)) is TaskState.ENDED]
+        return bool(ended)
+
+    server.until(spot[0], has_ended)
     assert [server.end(id).reason for id in ended] == [EndReason.PREEMPTED]
 
 

@@ -17,7 +17,7 @@ from weyr.core.seen import Absent, EndReason
 
 __all__ = ["server"]
 
-LEASE_S = 1.0
+LEASE_S = 2.0
 KEPT = f"""
 import os, sys
 from weyr.engines.slurm.keeping import kept

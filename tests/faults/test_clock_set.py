@@ -44,11 +44,14 @@ class Standing:
 
     def check(self, what: str) -> None:
         """The job is the same that it was, nothing was started anew, and the bill is what it ran."""
-        billed_s, ran_s = self.billed_s(), time.monotonic() - self.began
-        assert ran_s - 10 <= billed_s <= ran_s + 5, f"{what}: {billed_s:g} s billed, {ran_s:g} s ran"
+        until(lambda: self.billed_s() >= self.ran_s() - 10, f"{what}: what ran to be billed")
+        assert (billed_s := self.billed_s()) <= (ran_s := self.ran_s()) + 5, f"{what}: {billed_s:g} of {ran_s:g} s"
         until(lambda: self.user.row("job/long")["phase"] == "working", f"{what}: the job to be seen at work")
         assert self.user.row("budget/month")["phase"] != "held", what
         assert (self.user.folder / "begun").read_text() == "begun\n", what
+
+    def ran_s(self) -> float:
+        return time.monotonic() - self.began
 
     def billed_s(self) -> float:
         """How long the job has run by its bill."""

@@ -66,7 +66,7 @@ def test_a_stack_lives_through_a_full_disk(near_disk: SmallDisk, tmp_path: Path)
         assert (user.folder / "begun").read_text() == "begun\n"
         assert s3.get_object(Bucket="small-lake", Key="kept")["Body"].read() == b"kept"
         user.weyr("down", "--yes")
-        until(lambda: not user.remains(), f"nothing to be left of {user.remains()}", 30)
+        until(lambda: not user.remains(), f"nothing to be left of {user.remains()}")
     finally:
         disk.leave()
         user.end_everything()

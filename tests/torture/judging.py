@@ -14,8 +14,8 @@ from watching import overlaps, spans_of
 PHASES = {"bucket/lake": "ready", "job/train": "done", "model/digits": "ready", "endpoint/digits": "ready",
           "budget/month": "ready"}  # fmt: skip
 ROUNDING_MS = 2
-GONE_WITHIN_S = 20.0
-UNMETERED_MAX_S = 1.0
+GONE_WITHIN_S = 90.0
+UNMETERED_MAX_S = 5.0
 """What may run before the wrapper notes the start: only where it was killed in that very moment."""
 
 

@@ -18,7 +18,7 @@ SIZES = (0, 12, 3_000, 70_000, 400_000)
 PART_BYTES = 5 * 2**20
 SAMPLE = slice(100, 140)
 GONE = ""
-EXCUSED_S = 5.0
+EXCUSED_S = 20.0
 """So long after a kill in its way a question may fail; longer only while none was answered since."""
 
 
