@@ -13,7 +13,7 @@ UPLOADS = 10_000
 WITH_PARTS = 250
 PART = b"p" * 20_000
 BATCH = 50
-START_S_MAX = 30.0
+START_S_MAX = 90.0
 RULE = {"ID": "tidy", "Status": "Enabled", "Filter": {}, "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1}}
 
 

@@ -12,7 +12,7 @@ from weyr.gateway.s3.messages import BodyBroken, Request, Response
 from weyr.gateway.s3.shared import Counter, Shared
 
 HEAD = b"PUT /lake/a HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n"
-SOON_S = 10.0
+SOON_S = 60.0
 
 
 class Seat:

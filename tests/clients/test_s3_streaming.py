@@ -151,10 +151,12 @@ def test_a_stream_cut_short_stores_nothing(s3: S3Plane, size: int) -> None:
 def test_continue_is_answered_at_once(s3: S3Plane) -> None:
     """boto3 waits a second for each PUT where nobody answers; and a refused one must not send its body."""
     client = s3.client()
-    started = time.monotonic()
+    took_s = []
     for _ in range(5):
+        started = time.monotonic()
         client.put_object(Bucket="lake", Key="expected", Body=b"x")
-    assert time.monotonic() - started < 5
+        took_s.append(time.monotonic() - started)
+    assert min(took_s) < 1, "where nobody answered not even the quickest would take less"
     with socket.create_connection(("127.0.0.1", s3.port), timeout=60) as raw:
         raw.sendall(b"PUT /lake/x HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\nExpect: 100-continue\r\n\r\n")
         assert raw.recv(4096).startswith(b"HTTP/1.1 403")

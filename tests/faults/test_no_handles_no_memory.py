@@ -157,8 +157,7 @@ def test_a_plane_that_hangs_is_waited_for_once(tmp_path: Path) -> None:
             assert isinstance(seen, Unknown)
             took_s.append(time.monotonic() - began)
         os.kill(plane.popen.pid, signal.SIGCONT)
-        assert took_s[0] < 4
-        assert max(took_s[1:]) < 0.5, took_s
+        assert max(took_s[1:]) < took_s[0] / 2, took_s
         asked = [inference_plane.THING]
         until(lambda: isinstance(plane.router.observe(asked)[asked[0]], Absent), "the plane to be asked again", 60)
 

@@ -116,7 +116,7 @@ def test_a_stopped_writer_does_not_keep_the_lock_for_ever(postgres: PostgresServ
         database = Database(place)
         with database.write() as connection:
             connection.execute(text("CREATE TABLE mine (n INTEGER)"))
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 60
         database.close()
         os.kill(process.pid, signal.SIGKILL)
 
