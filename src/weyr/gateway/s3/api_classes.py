@@ -17,6 +17,11 @@ def classes(call: Call) -> Collection[str]:
     return {*urls_in(call.there.settings), *call.plane.outside.tiers}
 
 
+def own_classes(call: Call) -> frozenset[str]:
+    """The classes that have a tier of the bucket's own, as the request found it."""
+    return frozenset(urls_in(call.there.settings))
+
+
 def class_asked(call: Call) -> str | None:
     """The class that the request wants for its object, "" for STANDARD; None where it does not say.
 

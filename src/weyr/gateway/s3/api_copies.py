@@ -5,7 +5,7 @@ from functools import partial
 from urllib.parse import parse_qs
 
 from weyr.gateway.s3.admit import need_source
-from weyr.gateway.s3.api_classes import class_asked, is_class_kept
+from weyr.gateway.s3.api_classes import class_asked, is_class_kept, own_classes
 from weyr.gateway.s3.api_deletes import new_version
 from weyr.gateway.s3.api_lifecycle import expiration
 from weyr.gateway.s3.api_objects import found, new_version_header, owned, store, version_or_current
@@ -77,7 +77,7 @@ async def copy_object(call: Call) -> Response:
     kept_class = kept.storage_class if is_class_kept(call, source.bucket, source.stored) else ""
     kept = replace(kept, upload="", lock_mode="", lock_until_ms=0, hold="", storage_class=kept_class)
     meta = owned(call, replace(kept, headers=headers, tags=tags))
-    stored, condition, name = source.stored, write_condition(call.headers), call.bucket
+    stored, condition = source.stored, write_condition(call.headers)
     source_key = data_key_of(call, source.bucket, stored.key, kept.encryption, SOURCE_CUSTOMER)
     sealing = await sealing_for(call, wish, source_key)
     meta = replace(meta, encryption=sealing.record if sealing else None)
@@ -88,8 +88,9 @@ async def copy_object(call: Call) -> Response:
     is_to_come = is_away(stored) and not (meta.storage_class and is_class_kept(call, source.bucket, stored))
     if is_far or is_to_come or (source_key is None) != (sealing is None) or _is_checksum_missing(call, stored):
         new = await _written_anew(call, new, source, source_key, sealing.key if sealing else None)
+    operation = partial(put, bucket_name=call.bucket, new=new, condition=condition, own_classes=own_classes(call))
     try:
-        done = await call.plane.index.write(partial(put, bucket_name=name, new=new, condition=condition))
+        done = await call.plane.index.write(operation)
     except Exception:
         for blob in new.blobs:
             call.plane.receiver.discard(blob)

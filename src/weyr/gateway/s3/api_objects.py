@@ -6,7 +6,7 @@ from functools import lru_cache, partial
 
 from weyr.gateway.s3 import acl as acls
 from weyr.gateway.s3.admit import acl_for
-from weyr.gateway.s3.api_classes import class_asked
+from weyr.gateway.s3.api_classes import class_asked, own_classes
 from weyr.gateway.s3.api_deletes import new_version
 from weyr.gateway.s3.api_lifecycle import expiration
 from weyr.gateway.s3.call import Call
@@ -47,9 +47,9 @@ async def store(call: Call, promise: Promise, body: Stream, event: str = "Object
         headers += [(algorithm.header, value), ("x-amz-checksum-type", "FULL_OBJECT")]
     blob = received.blob
     new = NewObject(call.key, blob.size, received.md5, moment_ms(call), new_version(), meta, (blob,), event=event)
-    name = call.bucket
+    operation = partial(put, bucket_name=call.bucket, new=new, condition=condition, own_classes=own_classes(call))
     try:
-        done = await call.plane.index.write(partial(put, bucket_name=name, new=new, condition=condition))
+        done = await call.plane.index.write(operation)
     except Exception:
         call.plane.receiver.discard(blob)
         raise

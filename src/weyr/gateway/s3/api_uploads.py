@@ -7,6 +7,7 @@ from functools import partial
 
 from weyr.gateway.s3 import checksums, uploads
 from weyr.gateway.s3.addresses import url_of
+from weyr.gateway.s3.api_classes import own_classes
 from weyr.gateway.s3.api_copies import source_of
 from weyr.gateway.s3.api_deletes import new_version
 from weyr.gateway.s3.api_lifecycle import abortion, expiration
@@ -41,8 +42,8 @@ async def create_upload(call: Call) -> Response:
     if sealing is not None:
         meta = replace(meta, encryption=sealing.record)
     upload = Upload(secrets.token_urlsafe(24), call.there.id, call.key, call.now_ms, call.caller.principal.name, meta)
-    name = call.bucket
-    await call.plane.index.write(partial(uploads.begin, bucket_name=name, upload=upload))
+    operation = partial(uploads.begin, bucket_name=call.bucket, upload=upload, own_classes=own_classes(call))
+    await call.plane.index.write(operation)
     response = xml_response(
         "InitiateMultipartUploadResult", ("Bucket", call.bucket), ("Key", call.key), ("UploadId", upload.id)
     )

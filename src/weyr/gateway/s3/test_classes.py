@@ -2,14 +2,18 @@
 
 import random
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from weyr.gateway.s3 import bucket_writes, schema
+from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.index import Transaction
 from weyr.gateway.s3.records import Meta, Versioning, bucket_named, version_of
 from weyr.gateway.s3.remote import own_tiers, tiers
+from weyr.gateway.s3.uploads import Upload
+from weyr.gateway.s3.uploads import begin as begin_upload
 from weyr.gateway.s3.usage import Use, add, in_classes
 from weyr.gateway.s3.writes import NewBlob, NewObject, WriteCondition, delete, put
 
@@ -129,3 +133,27 @@ def test_what_is_asked_of_a_class_is_kept_until_its_bucket_goes(tmp_path: Path) 
     assert in_classes(transaction)[bucket.id][1] == [cold]
     bucket_writes.remove_empty(transaction, "lake")
     assert in_classes(transaction) == {}
+
+
+def test_what_is_on_its_way_to_a_tier_that_goes_is_refused(tmp_path: Path) -> None:
+    """A request is let in, its bytes take a minute, and meanwhile its still empty tier goes: nothing may be of a class
+    that its bucket does not have, or it would be billed as what it is not. What the plane has a tier for stays."""
+    transaction = begun(tmp_path / "index.db")
+    found = frozenset(own_tiers.urls_in(bucket_named(transaction, "lake").settings))
+    new = NewObject("k", 3, "e", 1, "v1", Meta(storage_class="COLD"), (NewBlob(1, 3, b"abc"),))
+    upload = Upload("u", 1, "k", 0, "me", new.meta)
+    bucket_writes.ensure(transaction, "lake", "me", 2, None, 0, tiers={"ICE": URLS["ICE"]})
+
+    with pytest.raises(S3Error, match="went from this bucket"):
+        put(transaction, "lake", new, WriteCondition(), found)
+    with pytest.raises(S3Error, match="went from this bucket"):
+        begin_upload(transaction, "lake", upload, found)
+    assert in_classes(transaction) == {}
+    assert transaction.one("SELECT count(*) FROM uploads") == (0,)
+
+    begin_upload(transaction, "lake", replace(upload, meta=Meta(storage_class="ICE")), found)
+    with pytest.raises(S3Error, match="its tier ICE cannot go"):
+        bucket_writes.ensure(transaction, "lake", "me", 3, None, 0, tiers={})
+    put(transaction, "lake", new, WriteCondition(), found - {"COLD"})
+    ((_, (cold,)),) = in_classes(transaction).values()
+    assert (cold.name, cold.objects) == ("COLD", 1)

@@ -1,7 +1,7 @@
 """How does the index change over a multipart upload's life? Operations for the writer, questions for the reader."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -20,6 +20,7 @@ from weyr.gateway.s3.records import (
     segments_of,
     segments_text,
 )
+from weyr.gateway.s3.remote.own_tiers import check_class
 from weyr.gateway.s3.writes import NewBlob, NewObject, Put, WriteCondition, add_blob, insert, release
 
 PART_MIN_BYTES = 5 * 2**20
@@ -139,9 +140,10 @@ def parts_after(reader: Reader, upload_id: str, after: int, limit: int) -> list[
     return [_part_of(row) for row in rows]
 
 
-def begin(transaction: Transaction, bucket_name: str, upload: Upload) -> None:
-    """Opens an upload."""
+def begin(transaction: Transaction, bucket_name: str, upload: Upload, own_classes: Collection[str] = ()) -> None:
+    """Opens an upload. `own_classes`: as `check_class`. What is of a class keeps its tier until it is finished."""
     bucket = bucket_named(transaction, bucket_name)
+    check_class(bucket, upload.meta.storage_class, own_classes)
     values = upload.id, bucket.id, upload.key, upload.created_ms, upload.owner, upload.meta.text()
     transaction.run("INSERT INTO uploads VALUES (?, ?, ?, ?, ?, ?)", *values)
 

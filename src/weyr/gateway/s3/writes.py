@@ -3,7 +3,7 @@
 Each looks, refuses or changes, inside the caller's transaction. Time and new ids are arguments.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from weyr.gateway.s3.digests import digests_length, digests_of
@@ -27,7 +27,7 @@ from weyr.gateway.s3.records import (
     stored_of,
     version_of,
 )
-from weyr.gateway.s3.remote.own_tiers import tier_at, tier_of
+from weyr.gateway.s3.remote.own_tiers import check_class, tier_at, tier_of
 from weyr.gateway.s3.replication import queue
 from weyr.gateway.s3.replication.order import moment_of
 from weyr.gateway.s3.values import Value
@@ -121,9 +121,16 @@ class Put(Value):
     version: str
 
 
-def put(transaction: Transaction, bucket_name: str, new: NewObject, condition: WriteCondition) -> Put:
-    """Makes `new` the current version of its key."""
+def put(
+    transaction: Transaction,
+    bucket_name: str,
+    new: NewObject,
+    condition: WriteCondition,
+    own_classes: Collection[str] = (),
+) -> Put:
+    """Makes `new` the current version of its key. `own_classes`: as `check_class`."""
     bucket = bucket_named(transaction, bucket_name)
+    check_class(bucket, new.meta.storage_class, own_classes)
     there = current(transaction, bucket.id, new.key)
     condition.check(there)
     for blob in new.blobs:

@@ -7,7 +7,7 @@ one of a bucket is `BUCKET.CLASS` and one of the whole plane `CLASS`: no class h
 import json
 import re
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.index import Transaction
@@ -30,6 +30,17 @@ def urls_in(settings: Mapping[str, str]) -> Mapping[str, str]:
     text = settings.get(SETTING)
     found: dict[str, str] = json.loads(text) if text else {}
     return found
+
+
+def check_class(bucket: Bucket, storage_class: str, own: Collection[str]) -> None:
+    """Refuses a class whose tier went while its bytes were on their way: it would be billed as what it is not.
+
+    Takes: `own`, the classes that had a tier of the bucket's own when the request was let in.
+    Raises: S3Error InvalidStorageClass.
+    """
+    if storage_class in own and storage_class not in urls_in(bucket.settings):
+        message = f"The storage class {storage_class!r} went from this bucket while the object was on its way."
+        raise S3Error("InvalidStorageClass", message, StorageClassRequested=storage_class)
 
 
 def tier_of(bucket: Bucket, storage_class: str) -> str:
