@@ -192,3 +192,19 @@ def test_a_limit_beyond_ones_own_stacks_is_refused_without_the_right(world: SimW
     assert said.startswith("Not yours to limit: budget/team would keep what is of other stacks from running.")
     assert "budget:limit:team/vision" in said
     assert refused(world, (TEAM % ("1", "")).replace("then: block, ", ""), grants=("api:write",)) == ""
+
+
+def test_a_plan_names_the_limits_of_other_stacks_that_count_it(world: SimWorld) -> None:
+    """Whoever sees only the limits of the own stack believes that nobody watches, or that more is left than is."""
+    assert refused(world, TEAM % (20, "")) == ""
+    text = "stack: one\njobs: {a: {run: sleep, time_limit: 1h}}\nsecrets: {s: {}}\n"
+    plan = planned(world, text)
+    rows = rows_after(world.loop.world, KINDS, plan, "/", world.clock(), world.owner, world.team)
+
+    (told,) = admission_of(world).elsewhere(plan, rows)
+
+    assert told.detail.startswith("limits:budget/team counts job/a: 0.00 of 20.00 USD is spent or set aside in ")
+    assert told.detail.endswith(", 20.00 is left.")
+    own = planned(world, "stack: limits\njobs: {a: {run: sleep}}\n" + (TEAM % (20, "")).partition("\n")[2])
+    rows = rows_after(world.loop.world, KINDS, own, "/", world.clock(), world.owner, world.team)
+    assert admission_of(world).elsewhere(own, rows) == []

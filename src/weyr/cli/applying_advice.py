@@ -14,7 +14,7 @@ from weyr.cli.client import HttpClient
 from weyr.cli.money import amount
 from weyr.cli.plans import asked_by, planned, refuse_fatal, tell_plan
 from weyr.cli.screen import say
-from weyr.cli.stackfile import StackFile, read_stack_file
+from weyr.cli.stackfile import StackFile, read_stack_file, replace_text
 from weyr.cli.verbs.up import follow_up, newest_event
 from weyr.core.diagnostic import Diagnostic, Place, UserError
 
@@ -30,8 +30,11 @@ def apply_advice(
     """Applies the findings that can be, of one stack. Raises: UserError; Exit where the answer is no."""
     wanted = [each for each in findings if each["changes"] and (are_named or may_be_applied(each))]
     _refuse_what_needs_hands(findings, are_named)
+    for each in findings:
+        if each not in wanted:
+            say(left_out(each))
     if not wanted:
-        say("There is nothing to change.")
+        say("Nothing was changed." if findings else "There is nothing to change.")
         return
     stacks = sorted({str(each["stack"]) for each in wanted})
     if len(stacks) > 1:
@@ -56,6 +59,13 @@ def apply_advice(
     follow_up(client, plan, newest, timeout_s, as_json)
 
 
+def left_out(finding: Finding) -> str:
+    """Why a finding is not applied with the others, and what to do about it."""
+    if finding["loses"]:
+        return f"Left out, as {finding['loses']}: weyr cost advise --apply {finding['id']}"
+    return f"Left out, as only a person can do it: {finding['id']}: {finding['by_hand']}."
+
+
 def _refuse_what_needs_hands(findings: Sequence[Finding], are_named: bool) -> None:
     """Raises: UserError where something is named that no change of the file does."""
     by_hand = [each for each in findings if not each["changes"]] if are_named else []
@@ -74,8 +84,7 @@ def _write(before: StackFile, after: StackFile) -> None:
         detail = "It was changed since it was read; nothing of it was written over."
         raise UserError(Diagnostic("The stack file has moved", detail, place=Place(str(before.path))))
     try:
-        with before.path.open("w", encoding="utf-8", newline="") as file:
-            file.write(after.text)
+        replace_text(before.path, after.text)
     except OSError as e:
         raise UserError(
             Diagnostic("The stack file cannot be written", f"{e.strerror}.", place=Place(str(before.path)))

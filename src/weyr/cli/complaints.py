@@ -10,7 +10,7 @@ from weyr.core.phase import Phase
 
 LOG_TAIL_LINES = 10
 _SUMMARIES = {Phase.FAILED: "An object failed", Phase.HELD: "An object is held"}
-_REF = re.compile(r"[a-z]+/")
+_REF = re.compile(r"([a-z0-9-]+:)?[a-z]+/")
 
 
 def complaints(client: Client, outcome: Outcome, rows: Sequence[Row]) -> list[Diagnostic]:
@@ -35,7 +35,7 @@ def _is_cause(row: Row) -> bool:
 
 def _complaint(client: Client, row: Row) -> Diagnostic:
     has_log = row.kind in ("job", "endpoint") and row.phase is Phase.FAILED
-    detail = _sentence(row.message or row.reason or "it does not say why")
+    detail = sentence(row.message or row.reason or "it does not say why")
     # The stack is part of the address: other stacks may have an object of the same name.
     address = f"{row.stack}:{row.ref}"
     if row.reason in FOR_A_PERSON:
@@ -47,7 +47,7 @@ def _complaint(client: Client, row: Row) -> Diagnostic:
     return Diagnostic(_SUMMARIES.get(row.phase, "An object still waits"), detail, ref=row.ref, suggestion=next_step)
 
 
-def _sentence(message: str) -> str:
+def sentence(message: str) -> str:
     """A message as a sentence. One that begins with an address is left as it is: an address has no capital."""
     first = message[:1] if _REF.match(message) else message[:1].upper()
     return f"{first}{message[1:].rstrip('.')}."

@@ -54,8 +54,9 @@ def plan_view(answer: Mapping[str, Any]) -> PlanView:
 def planned(client: Client, file: StackFile, usage: StackFile | None = None, over_budget: bool = False) -> PlanView:
     """The plan for a file. Raises: UserError with every problem in it, or in the usage file."""
     body: dict[str, object] = {"text": file.text, "file": str(file.path), "remove": False, **asked_by()}
-    if usage is not None and usage.text.strip():
-        body |= {"usage": usage.text, "usage_file": str(usage.path)}
+    if usage is not None:
+        # An empty file is sent, too: it is refused, where it would be taken for one that changed something.
+        body |= {"usage": usage.text or "\n", "usage_file": str(usage.path)}
     if over_budget:
         body["over_budget"] = True
     return plan_view(client.call("POST", "/v1/plans", body))

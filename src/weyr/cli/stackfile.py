@@ -1,6 +1,10 @@
 """Which file does the user mean, what stands in it, and which stack is it?"""
 
+import errno
+import os
 import re
+import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +37,27 @@ class StackFile:
                 suggestion="weyr down --stack NAME",
             )
         )
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Puts a text in a file's place, whole or not at all: a full disk must not leave half of what somebody wrote.
+
+    Raises: OSError, and the file is as it was. A link stays a link, and the rights stay what they are.
+    """
+    real = path.resolve()
+    if not os.access(real, os.W_OK):
+        raise PermissionError(errno.EACCES, "It may not be written", str(path))
+    draft = real.with_name(f".{real.name}.{os.getpid()}.new")
+    try:
+        with draft.open("x", encoding="utf-8", newline="") as file:
+            shutil.copymode(real, draft)
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(real)
+    finally:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)  # nothing, once it has the file's name
 
 
 def read_stack_file(given: Path | None) -> StackFile:

@@ -67,6 +67,19 @@ class Admission:
                 for lack in self._lacks(connection, plan, row, limits, asked)
             ]
 
+    def elsewhere(self, plan: Plan, rows: Sequence[ObjectRow]) -> list[Diagnostic]:
+        """The limits of other stacks that count something of this plan: whoever reads only its own sees half of it."""
+        rows_by_ref = {row.ref: row for row in rows}
+        spending = [each.ref for each in plan.costs if each.after.micros or each.after.unpriced]
+        counted = [row for ref in spending if (row := rows_by_ref.get(ref) or self.world.objects.get(ref))]
+        with self.db.read() as connection:
+            return [
+                _counted_by(by, limit, self.ledger.spend_in(connection, limit.reach, limit.every, self.now), covered)
+                for by, limit in self._limits(rows_by_ref)
+                if by.stack != plan.stack
+                and (covered := [row.ref for row in counted if limit.reach.covers(row.ref.stack, row.labels)])
+            ]
+
     def _unallowed(self, plan: Plan, rows: Mapping[Ref, ObjectRow]) -> Iterator[Diagnostic]:
         """Limits that would hold what is of other stacks, of somebody who may not say that."""
         for step in plan.steps:
@@ -133,6 +146,16 @@ class _Lack:
     detail: str
     severity: Severity
     suggestion: str
+
+
+def _counted_by(by: Ref, limit: Limit, spend: Spend, covered: Sequence[Ref]) -> Diagnostic:
+    taken = spend.micros + spend.reserved_micros
+    shown = ", ".join(map(str, covered[:3])) + (f" and {len(covered) - 3} more" if len(covered) > 3 else "")
+    detail = (
+        f"{by.absolute} counts {shown}: {money_text(taken)} of {limit.title} is spent or set aside in {spend.period}, "
+        f"{money_text(limit.micros - taken)} is left."
+    )
+    return Diagnostic("A limit of another stack", detail, Severity.INFO, suggestion=f"weyr budgets --stack {by.stack}")
 
 
 def _lack_of(

@@ -38,6 +38,7 @@ from weyr.server import advising, pool_nodes, views
 from weyr.server.answers import Conflict, NotFound
 from weyr.server.live import Live
 from weyr.server.live_views import unit_costs
+from weyr.stack.checks import NO_BUDGET
 from weyr.stack.engines import engine_findings
 from weyr.stack.parse import parse_stack
 from weyr.stack.plan import check_applicable, make_plan
@@ -169,20 +170,23 @@ class Service:
         book, pin = self.weyr.catalogue.books.get(stored.plan.price_as), stored.prices
         changed = changed_since(pin, book, pin.prices) if book else []
         told = {"version": pin.version, "dated": pin.dated, "changed": [str(each) for each in changed]}
-        plan = replace(stored.plan, findings=(*self._of_money(stored, caller), *stored.plan.findings))
+        lacks, elsewhere = self._of_money(stored, caller)
+        own = [each for each in stored.plan.findings if not elsewhere or each.summary != NO_BUDGET]
+        plan = replace(stored.plan, findings=(*lacks, *own, *elsewhere))
         return {**plan_json(plan), "prices": told}
 
-    def _of_money(self, stored: StoredPlan, caller: Caller) -> Sequence[Diagnostic]:
-        """What there is no money for at this moment: another budget, or an hour later, says something else, so that
-        it is no part of a plan that is kept."""
+    def _of_money(self, stored: StoredPlan, caller: Caller) -> tuple[Sequence[Diagnostic], Sequence[Diagnostic]]:
+        """What there is no money for at this moment, and what other stacks' limits count of it: another budget, or an
+        hour later, says something else, so that it is no part of a plan that is kept."""
         plan, folder, team = stored.plan, str(Path(stored.file).parent), Teams(self.weyr.db).of(caller.owner)
         with self.weyr.lock:
             try:
                 check_applicable(plan, planning_world(self.weyr.world, self.weyr.db, plan.stack))
             except UserError:
-                return ()  # it is not carried out as it is, and says why
+                return (), ()  # it is not carried out as it is, and says why
             rows = rows_after(self.weyr.world, KINDS, plan, folder, self.now(), caller.owner, team)
-            return self._admission(caller).foretold(plan, rows)
+            admission = self._admission(caller)
+            return admission.foretold(plan, rows), admission.elsewhere(plan, rows)
 
     def _admission(self, caller: Caller) -> Admission:
         return Admission(self.weyr.world, self.weyr.db, self.weyr.ledger, KINDS, self.now(), caller.grants)

@@ -10,6 +10,8 @@ from weyr.stack.stack import Path, Stack, StackObject, path_text
 from weyr.stack.steps import ObjectCost
 from weyr.stack.world import World
 
+NO_BUDGET = "No budget"
+
 
 def findings_of(
     stack: Stack,
@@ -52,7 +54,7 @@ def _without_budget(stack: Stack, kinds: Kinds) -> Iterator[Diagnostic]:
         shown = ", ".join(spending[:3]) + (f" and {len(spending) - 3} more" if len(spending) > 3 else "")
         detail = f"{shown} will cost money, and nothing in this stack watches what it costs."
         suggestion = "budgets: {month: {limit: 50 USD, then: alert}}"
-        yield Diagnostic("No budget", detail, Severity.WARN, stack.place, suggestion=suggestion)
+        yield Diagnostic(NO_BUDGET, detail, Severity.WARN, stack.place, suggestion=suggestion)
 
 
 def _spends(kinds: Kinds, item: StackObject) -> bool:

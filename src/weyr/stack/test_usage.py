@@ -82,6 +82,7 @@ def test_everything_that_is_wrong_is_said_at_once_with_its_line() -> None:
         "  replicas: 9\n"
         "  stored: much\n"
         "  duration: 5m..1m\n"
+        "  hours: 1,000\n"
     )
 
     with pytest.raises(UserError) as refused:
@@ -95,11 +96,13 @@ def test_everything_that_is_wrong_is_said_at_once_with_its_line() -> None:
         (5, "A value is out of range"),
         (6, "A value does not fit"),
         (7, "A value does not fit"),
+        (8, "A value does not fit"),
     ]
     assert 'Did you mean "farm/hill"?' in said[0][2]
     assert 'Did you mean "hours"?' in said[2][2]
     assert "9 is more than 4" in said[3][2]
     assert "a size such as 500GB" in said[4][2]
+    assert "'1,000' is not a number such as 100000" in said[6][2]
 
 
 @pytest.mark.parametrize("text", ["", "# nothing yet", "farm/hill: 3", "- a\n- b", "farm/hill: {hours: true}"])

@@ -119,7 +119,10 @@ def _read(measure: Measure, text: str) -> float:
         case Measure.DURATION:
             return seconds_of(text)
         case Measure.COUNT | Measure.HOURS:
-            number = float(text.replace("_", ""))
+            try:
+                number = float(text.replace("_", ""))
+            except ValueError:
+                raise ValueError(f"'{text}' is not a number such as 100000") from None
             if not 0 <= number <= COUNT_MAX:
                 raise ValueError("it is not between nothing and a quadrillion")
             return number

@@ -1,5 +1,6 @@
 """`weyr why`: what an object waits for."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -40,7 +41,7 @@ def why(
     waits = answer.get("waits") or []
     if not waits:
         put(str(answer["sentence"]))
-        if step := _next_step(row, str(answer["sentence"])):
+        if step := next_step(row, str(answer["sentence"])):
             say(step)
     put_scaling(answer)
     for each in waits:
@@ -51,10 +52,15 @@ def why(
             put("\n".join(f"  {line}" for line in _lines(each["nodes"])))
 
 
-def _next_step(row: Row, sentence: str) -> str:
+_BUDGET = re.compile(r"(?:([a-z0-9-]+):)?budget/")
+"""A budget of another stack is named with it."""
+
+
+def next_step(row: Row, sentence: str) -> str:
     """What can be done where money is what lacks; "" where it is something else."""
-    if row.phase is Phase.HELD and "budget/" in sentence:
-        return f"Raise that limit, or wait for its next period; all limits: weyr budgets --stack {row.stack}"
+    if row.phase is Phase.HELD and (budget := _BUDGET.search(sentence)):
+        whose = budget[1] or row.stack
+        return f"Raise that limit, or wait for its next period; all limits: weyr budgets --stack {whose}"
     if row.phase is Phase.FAILED and "and may cost" in sentence:
         return "Raise its max_cost and bring it up again: weyr up"
     return ""

@@ -10,6 +10,8 @@ WORKING_HOURS = 160.0
 """A working month, as the plan prices a session."""
 IDLE_NODE_S = 300.0
 SESSION_IDLE_S = 3600.0
+ENDS_WITHIN_S = 60.0
+"""So long after its `idle_after` a session is gone that nothing keeps awake."""
 WEEKDAYS: Plain = {"open": ["mon-fri 07:00-20:00"]}
 
 
@@ -72,6 +74,8 @@ def idle_sessions(subject: Subject, looked: Looked) -> Iterator[Saving]:
     detail = f"nobody has done anything in it for {ago(idle_s)}, {over}and it runs on{so_far}."
     if session.idle_after_s > SESSION_IDLE_S:
         change = Change(subject.ref, ("idle_after",), "1h", f"{session.idle_after_s:g}s")
+    elif idle_s < session.idle_after_s + ENDS_WITHIN_S:
+        return  # it is about to end by itself: nothing keeps it awake
     elif not session.has_calendar:
         change = Change(subject.ref, ("calendar",), WEEKDAYS)
     else:

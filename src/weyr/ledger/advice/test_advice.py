@@ -134,6 +134,13 @@ def test_a_session_that_something_keeps_awake_gets_hours_and_one_with_hours_is_l
     assert savings_of([session(4 * DAY_S, idle_h=0.5)], LOOKED) == (), "half an hour is a lunch"
 
 
+def test_a_session_that_will_end_by_itself_is_no_finding() -> None:
+    """Idle for a quarter of an hour, with an hour to go: nothing keeps it awake, and nobody needs a calendar."""
+    asked = replace(LOOKED, idle_s=900.0)
+    assert savings_of([session(3600, idle_h=0.5)], asked) == ()
+    assert only(session(3600, idle_h=1.1)).changes[0].path == ("calendar",)
+
+
 def test_a_night_is_not_called_a_weekend() -> None:
     """Whoever reads it should find the days right."""
     assert "weekend" not in only(session(4 * DAY_S, idle_h=8)).detail
