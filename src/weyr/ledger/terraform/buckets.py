@@ -3,6 +3,9 @@
 Source: aws.amazon.com/s3/pricing. Classes are those that a lifecycle rule or the stated usage names, and standard.
 """
 
+from collections.abc import Iterator
+
+from weyr.ledger.terraform.bucket_minimums import INDEXED, LEAST_DAYS, early_delete, padding
 from weyr.ledger.terraform.desk import MILLION, THOUSAND, Desk, Pricer
 from weyr.ledger.terraform.lines import Line, Part
 from weyr.ledger.terraform.resources import Resource
@@ -68,14 +71,12 @@ CLASSES: dict[str, tuple[str, tuple[Item, ...]]] = {
         (
             _STORAGE, *_REQUESTS, _MOVED, *_retrieval("standard"), *_select("standard"), *_retrieval("expedited"),
             *_select("expedited"), *_select("bulk"),
-            ("Early delete (within 90 days)", GB, "early_delete_gb", "early_delete"),
         ),
     ),
     "glacier_deep_archive": (
         "Glacier deep archive",
         (
             _STORAGE, *_REQUESTS, _MOVED, *_retrieval("standard"), *_retrieval("bulk"),
-            ("Early delete (within 180 days)", GB, "early_delete_gb", "early_delete"),
         ),
     ),
 }  # fmt: skip
@@ -95,7 +96,9 @@ def bucket(desk: Desk, resource: Resource, usage: Amounts) -> Part:
     rules = _rules(desk, resource)
     used = {"standard", *(name for rule in rules for name in _classes_of(rule))}
     parts = [
-        _storage_class(desk, resource, usage.within(name), name) for name in CLASSES if name in used or usage.has(name)
+        _storage_class(desk, resource, usage.within(name), name, rules)
+        for name in CLASSES
+        if name in used or usage.has(name)
     ]
     lines: tuple[Line, ...] = ()
     if any(rule.has("tags") for rule in rules):
@@ -120,18 +123,31 @@ def _classes_of(rule: Resource) -> list[str]:
     return [BY_NAME[name] for move in moves if (name := move.text("storage_class")) in BY_NAME]
 
 
-def _storage_class(desk: Desk, bucket: Resource, usage: Amounts, name: str) -> Part:
+def _storage_class(desk: Desk, bucket: Resource, usage: Amounts, name: str, rules: list[Resource]) -> Part:
     title, items = CLASSES[name]
-    return Part(
-        title,
-        tuple(
-            desk.line(
-                line, unit, usage.number(key), f"s3/{name}.{rate}", bucket.region,
-                per=THOUSAND if unit in (REQUESTS, OBJECTS) else 1, is_usage=True,
-            )
-            for line, unit, key, rate in items
-        ),
-    )  # fmt: skip
+    lines = [
+        desk.line(
+            line, unit, usage.number(key), f"s3/{name}.{rate}", bucket.region,
+            per=THOUSAND if unit in (REQUESTS, OBJECTS) else 1, is_usage=True,
+        )
+        for line, unit, key, rate in items
+    ]  # fmt: skip
+    if name in LEAST_DAYS:
+        lines += _early_delete(desk, bucket, usage, name, rules)
+        lines += [
+            desk.line(line, GB, quantity, f"s3/{rate}", bucket.region, is_usage=True)
+            for line, quantity, rate in padding(name, usage)
+        ]
+    return Part(title, tuple(lines))
+
+
+def _early_delete(desk: Desk, bucket: Resource, usage: Amounts, name: str, rules: list[Resource]) -> Iterator[Line]:
+    """What leaves the class too early is a line of its own; of the two coldest it stands there in any case."""
+    quantity, said = early_delete(name, rules, usage, BY_NAME)
+    title = f"Early delete (within {LEAST_DAYS[name]} days{f', {said}' if said else ''})"
+    rate = "early_delete" if name in INDEXED else "storage"
+    if name in INDEXED or quantity is not None:
+        yield desk.line(title, GB, quantity, f"s3/{name}.{rate}", bucket.region, is_usage=True)
 
 
 def _objects(name: str, key: str, rate: str) -> Pricer:

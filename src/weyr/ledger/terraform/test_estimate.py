@@ -44,6 +44,7 @@ aws,dynamodb,us-east-1,write.capacity,WCU-hour,0.00065,,test,2025-01-01
 aws,dynamodb,us-east-1,read.capacity,RCU-hour,0.00013,,test,2025-01-01
 aws,s3,us-east-1,standard.storage,GB-month,0.023 to 51200; 0.022 to 512000; 0.021,,test,2025-01-01
 aws,s3,us-east-1,glacier_deep_archive.storage,GB-month,0.00099,,test,2025-01-01
+aws,s3,us-east-1,standard_infrequent_access.storage,GB-month,0.0125,,test,2025-01-01
 """
 """The public list prices of us-east-1, in round figures where tiers are meant to show."""
 CATALOGUE = Catalogue({}, {"rates.csv": RATES})
@@ -145,6 +146,56 @@ def test_a_lifecycle_rule_in_another_resource_adds_its_class() -> None:
     moves = made("aws_s3_bucket_lifecycle_configuration.m", bucket=Unknown(("aws_s3_bucket.b",)), rule=[rule])
     ((_, part),) = priced(bucket, moves).priced
     assert [each.name for each in part.parts] == ["Standard", "Glacier deep archive"]
+
+
+STAYS = {
+    # what the rules say: (transitions, expiration, what is stated beside, GB-months billed after they have left)
+    "half of the least time": ([("STANDARD_IA", 30)], 45, {}, "100"),
+    "moved on too early": ([("STANDARD_IA", 30), ("GLACIER", 50)], 400, {}, "50"),
+    "kept for long enough": ([("STANDARD_IA", 30)], 60, {}, None),
+    "kept for good": ([("STANDARD_IA", 30)], None, {}, None),
+    "kept as somebody states": ([("STANDARD_IA", 30)], 45, {"kept_days": 25}, "20"),
+    "an amount that is stated": ([("STANDARD_IA", 30)], 45, {"early_delete_gb": 7}, "7"),
+    "no rule, but a stated stay": ([], None, {"kept_days": 10}, "200"),
+}
+
+
+@pytest.mark.parametrize(("moves", "expires", "stated", "billed"), STAYS.values(), ids=STAYS.keys())
+def test_what_leaves_a_class_too_early_is_billed_to_its_least_time(
+    moves: list[tuple[str, int]], expires: int | None, stated: dict[str, int], billed: str | None
+) -> None:
+    """AWS bills Standard-IA for 30 days: a rule that ends it after 15 makes each stored GB cost twice."""
+    rule = {"status": "Enabled", "transition": [{"storage_class": each, "days": days} for each, days in moves]}
+    rule |= {"expiration": [{"days": expires}]} if expires else {}
+    bucket = made("aws_s3_bucket.b", bucket="b")
+    moved = made("aws_s3_bucket_lifecycle_configuration.m", bucket=Unknown(("aws_s3_bucket.b",)), rule=[rule])
+    usage = used("aws_s3_bucket.b", standard_infrequent_access={"storage_gb": 100, **stated})
+    found = [line for name, line in lines(priced(bucket, moved, usage=usage)).items() if "within 30 days" in name]
+
+    assert [line.quantity for line in found] == ([Decimal(billed)] if billed else [])
+    assert [line.cost for line in found] == ([Decimal(billed) * Decimal("0.0125")] if billed else [])
+
+
+def test_two_rules_that_differ_say_nothing_of_how_long() -> None:
+    """Nobody knows which part of the bucket is under which: what cannot be worked out is not made up."""
+    move = {"storage_class": "GLACIER_IR", "days": 1}
+    rules = [{"status": "Enabled", "transition": [move], "expiration": [{"days": days}]} for days in (31, 61)]
+    bucket = made("aws_s3_bucket.b", bucket="b")
+    moved = made("aws_s3_bucket_lifecycle_configuration.m", bucket=Unknown(("aws_s3_bucket.b",)), rule=rules)
+    usage = used("aws_s3_bucket.b", glacier_instant_retrieval={"storage_gb": 100})
+    assert not [name for name in lines(priced(bucket, moved, usage=usage)) if name.startswith("Early")]
+
+
+def test_small_objects_count_as_larger_where_it_is_said_how_many() -> None:
+    """A million thumbnails of 10 KiB in Standard-IA are billed as 122 GB, and in the archive each has an index."""
+    million = {"objects": 2**20, "storage_gb": 10}
+    usage = used("aws_s3_bucket.b", standard_infrequent_access=million, glacier_deep_archive=million)
+    found = lines(priced(made("aws_s3_bucket.b"), usage=usage))
+
+    assert found["Storage of small objects (up to 128 KiB each)"].quantity == 118
+    assert found["Index of objects (32 KiB each)"].cost == 32 * Decimal("0.00099")
+    assert found["Names of objects (8 KiB each)"].cost == 8 * Decimal("0.023")
+    assert not priced(made("aws_s3_bucket.b"), usage=usage).notes
 
 
 def test_usage_that_nobody_stated_is_unknown_and_not_zero() -> None:
