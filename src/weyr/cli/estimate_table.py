@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from weyr.cli.screen import coloured
+from weyr.ledger.terraform.estimate import DEFAULT_REGIONS
 from weyr.ledger.terraform.lines import Estimate, Line, Part
 
 NAMES_MAX = 3
 REASONS_MAX = 20
-BEST_KNOWN = "us-east-1"
 GAP = "  "
 Row = tuple[str, str, str, str]
 
@@ -68,11 +68,30 @@ def left_out(estimate: Estimate) -> list[str]:
     for address, line in estimate.without_price[:REASONS_MAX]:
         lines.append(f"  not in the total: {address}, {line.name}: no price is known for {line.priced_as}")
     if estimate.without_price or unpriced:
-        lines.append(f"Most list prices are known for {BEST_KNOWN}: --region {BEST_KNOWN} prices everything there.")
+        lines += _elsewhere(estimate)
     waiting = sum(any(line.quantity is None for line in part.all_lines()) for _, part in estimate.priced)
     if waiting:
         lines.append(f"{waiting} of them cost more with use that is not stated: --usage FILE")
     return [*lines, *estimate.notes]
+
+
+def _elsewhere(estimate: Estimate) -> list[str]:
+    """Where more prices are known, of each provider of which one is missing that is asked for elsewhere."""
+    kinds = {part.name: kind for kind, part in estimate.priced}
+    missing = [(kinds[address], line.priced_as) for address, line in estimate.without_price]
+    missing += [(each.type, each.why) for each in estimate.unpriced]
+    regions = {name: region for name, region in DEFAULT_REGIONS.items() if _is_elsewhere(name, region, missing)}
+    return [
+        f"Most list prices of {name} are known for {region}: --region {region} prices everything there."
+        for name, region in regions.items()
+    ]
+
+
+def _is_elsewhere(provider: str, region: str, missing: list[tuple[str, str]]) -> bool:
+    return any(
+        kind.startswith(f"{provider}_") and " in " in what and not what.endswith(f" in {region}")
+        for kind, what in missing
+    )
 
 
 def dollars(cost: Decimal) -> str:

@@ -28,8 +28,8 @@ def region_of(desk: Desk, resource: Resource) -> str:
 
 def place_of(resources: Resources, resource: Resource, depth: int = DEPTH_MAX) -> str:
     """`West Europe` is `westeurope`. What says no place is where that is which it belongs to: its account or its
-    server, else its group."""
-    place = resource.text("location").lower().replace(" ", "")
+    server, else its group. A region that it was given goes before: Azure's provider has none."""
+    place = (resource.region or resource.text("location")).lower().replace(" ", "")
     if place or not depth:
         return place
     owners = [each for value in resource.values.values() for each in resources.meant_by(value)]
@@ -38,7 +38,7 @@ def place_of(resources: Resources, resource: Resource, depth: int = DEPTH_MAX) -
     for owner in (*owners, *([group] if group else [])):
         if owner is not resource and (place := place_of(resources, owner, depth - 1)):
             return place
-    return resource.region
+    return ""
 
 
 def lines(

@@ -28,10 +28,12 @@ LANGUAGE_ITEMS = (
     Item("Cached text input ({model})", TOKENS, "openai/{rate}.cached", "monthly_language_cached_input_tokens",
          per=THOUSAND),
 )  # fmt: skip
-TOOLS = (
+SEARCHED = (
     Item("File search tool calls", "1k calls", "openai/tool.file_search", "monthly_file_search_tool_calls",
          per=THOUSAND),
     Item("File search vector storage", "GB", "openai/tool.file_search.storage", "monthly_file_search_storage_gb"),
+)  # fmt: skip
+TOOLS = (
     Item("Code interpreter sessions", "sessions", "openai/tool.code_interpreter", "monthly_code_interpreter_sessions"),
 )  # fmt: skip
 AUDIO_ITEMS = tuple(
@@ -96,6 +98,7 @@ def deployment(desk: Desk, resource: Resource, usage: Amounts) -> Part | Unprice
     items = MODELS.get(name) or ((*LANGUAGE_ITEMS, *TOOLS) if name.startswith(LANGUAGE) else ())
     if not items:
         return unpriced(resource, f"no price is known for the model {name or 'it runs'}")
+    items = (*items, *(item for item in SEARCHED if usage.has(item.key)))
     if "audio" in name or "realtime" in name:
         items = (*items, *AUDIO_ITEMS)
     if "provisioned" in where:

@@ -218,10 +218,12 @@ def public_address(desk: Desk, resource: Resource, usage: Amounts) -> Part:
 def cluster(desk: Desk, resource: Resource, usage: Amounts) -> Part:
     """Its nodes, what its balancer carries, and a name; a promise of uptime costs by the hour."""
     lines = []
-    if resource.text("sku_tier", "Free").lower() in ("standard", "paid", "premium"):
-        lines.append(line(desk, resource, "Uptime SLA", "hours", HOURS, "aks/uptime"))
-    pool = Resource(resource.address, resource.type, {**resource.block("default_node_pool").values,
-                    "location": region_of(desk, resource)}, resource.region)  # fmt: skip
+    tier = resource.text("sku_tier", "Free").lower()
+    if tier in ("standard", "paid", "premium"):
+        rate = "aks/premium" if tier == "premium" else "aks/uptime"
+        lines.append(line(desk, resource, "Uptime SLA", "hours", HOURS, rate))
+    values = resource.block("default_node_pool").values
+    pool = Resource(resource.address, resource.type, values, region_of(desk, resource))
     parts = [_pool(desk, pool, usage.within("default_node_pool"), "default_node_pool")]
     if resource.block("network_profile").text("load_balancer_sku").lower() == "standard":
         carried = usage.within("load_balancer").number("monthly_data_processed_gb")
@@ -241,7 +243,8 @@ def _pool(desk: Desk, pool: Resource, usage: Amounts, name: str) -> Part:
     count = usage.number("nodes") or given or Decimal(1)
     kind, hours = pool.text("vm_size"), usage.number("monthly_hrs") or HOURS
     has_windows = "windows" in (pool.text("os_type") + pool.text("os_sku")).lower()
-    nodes = machine(desk, pool, kind, hours * count, system="Windows" if has_windows else "Linux")
+    is_spot = pool.text("priority").lower() == "spot"
+    nodes = machine(desk, pool, kind, hours * count, is_spot=is_spot, system="Windows" if has_windows else "Linux")
     if pool.text("os_disk_type", "Managed").lower() != "managed":
         return Part(name, (nodes,))
     storage = "Premium_LRS" if PREMIUM.fullmatch(kind) else "Standard_LRS"

@@ -5,7 +5,7 @@ By the account's kind, its tier and how many copies it keeps; the keys of use ar
 
 from dataclasses import dataclass
 
-from weyr.ledger.terraform.azure import line, part, tiered
+from weyr.ledger.terraform.azure import PROVIDER, line, part, region_of, tiered
 from weyr.ledger.terraform.desk import Desk, Pricer, unpriced
 from weyr.ledger.terraform.lines import Line, Part, Unpriced
 from weyr.ledger.terraform.resources import Resource
@@ -70,12 +70,41 @@ def storage_account(desk: Desk, resource: Resource, usage: Amounts) -> Part | Un
     return part(resource, *(_file_lines if account.is_file else _blob_lines)(desk, resource, usage, account))
 
 
+BLOBS = {
+    "stored": "storage", "write": "requests.write", "list": "requests.list", "read": "requests.read",
+    "retrieval": "retrieval",
+}  # fmt: skip
+"""What a bucket of ours costs on Azure, by the names of a bucket's rates: an account that keeps one region's copies."""
+
+
+def _rate(desk: Desk, resource: Resource, account: Account, name: str) -> str:
+    """The account's own, or where that is not known in its region the same of a bucket."""
+    own = account.rate(name)
+    if account.copies != "lrs" or account.tier not in ("hot", "cool") or account.is_file or account.has_folders:
+        return own
+    service, _, what = own.partition("/")
+    region = region_of(desk, resource)
+    is_unmarked = account.tier == "hot" and name != "stored"
+    bucket = f"{BLOBS.get(name, '')}{'' if is_unmarked else f'.{account.tier}'}"
+    is_known = desk.rate(service, region, what, PROVIDER) or not desk.rate("blob", region, bucket, PROVIDER)
+    return own if is_known else f"blob/{bucket}"
+
+
 def _used(
     desk: Desk, resource: Resource, usage: Amounts, account: Account, rows: tuple[tuple[str, str, str, str], ...]
 ) -> list[Line]:
     """A line for each row: its name, its unit, its key of use, and its rate."""
     return [
-        line(desk, resource, name, unit, usage.number(key), account.rate(rate), _per(unit), is_usage=True)
+        line(
+            desk,
+            resource,
+            name,
+            unit,
+            usage.number(key),
+            _rate(desk, resource, account, rate),
+            _per(unit),
+            is_usage=True,
+        )
         for name, unit, key, rate in rows
     ]
 
@@ -93,7 +122,7 @@ RETRIEVAL = ("Data retrieval", GB, "monthly_data_retrieval_gb", "retrieval")
 
 def _blob_lines(desk: Desk, resource: Resource, usage: Amounts, account: Account) -> list[Line]:
     stored, is_cool, is_v2 = usage.number("storage_gb"), account.tier == "cool", account.kind == "v2"
-    capacity = line(desk, resource, "Capacity", GB, stored, account.rate("stored"), is_usage=True)
+    capacity = line(desk, resource, "Capacity", GB, stored, _rate(desk, resource, account, "stored"), is_usage=True)
     is_tiered = account.tier == "hot" and stored is not None
     found = tiered(capacity, CAPACITY) if is_tiered else [capacity]
     iterates = account.has_folders and account.tier != "premium"

@@ -48,6 +48,12 @@ def test_what_says_no_place_is_where_it_belongs(values: dict[str, Any], place: s
     assert azure.place_of(Resources((share, GROUP, ACCOUNT)), share) == place
 
 
+def test_a_region_that_is_asked_for_goes_before_what_is_written() -> None:
+    """`--region` prices everything there; Azure's provider itself has none."""
+    share = Resource("azurerm_storage_share.s", "azurerm_storage_share", {"location": "West Europe"}, "eastus")
+    assert azure.place_of(Resources((share,)), share) == "eastus"
+
+
 def test_two_that_name_each_other_have_no_place() -> None:
     """A circle ends."""
     one, other = (made(f"azurerm_lb.{a}", rule=Unknown((f"azurerm_lb.{b}",))) for a, b in ("xy", "yx"))
@@ -84,7 +90,7 @@ def _rates() -> Iterator[str]:
 
 
 SERVICES = {service for provider, service, _, _ in CATALOGUE.all_rates if provider == "azure"}
-WITHOUT = {"openai/tool.file_search", "openai/tool.file_search.storage"}
+WITHOUT = {"aks/premium", "openai/tool.file_search", "openai/tool.file_search.storage"}
 """Rates that are asked for so that their lines are shown, and that no list with a source has."""
 
 

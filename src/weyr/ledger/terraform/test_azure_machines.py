@@ -60,6 +60,12 @@ def test_a_cluster_costs_its_nodes_and_a_promise_of_uptime() -> None:
     assert priced(of).total == HOURS * Decimal("0.1") + 3 * (HOURS * D2S_V3 + P10)
 
 
+def test_a_longer_promise_is_not_priced_as_the_usual_one() -> None:
+    """Its premium tier costs more, and how much no list says."""
+    of = made("azurerm_kubernetes_cluster.k", sku_tier="Premium", default_node_pool=[{"vm_size": "Standard_D2s_v3"}])
+    assert [line.priced_as for _, line in priced(of).without_price] == ["aks/premium in eastus"]
+
+
 def test_windows_costs_its_licence_for_each_vcpu() -> None:
     """Two vCPUs at 0.046 beside the machine; in a family whose sizes have licences of their own, none is known."""
     of = made("azurerm_windows_virtual_machine.w", size="Standard_D2s_v3")
@@ -111,6 +117,12 @@ def test_nodes_with_windows_are_not_priced_as_linux(system: dict[str, str]) -> N
     pool = {"vm_size": "Standard_D2s_v3", "node_count": 1, "os_disk_size_gb": 128, **system}
     found = priced(made("azurerm_kubernetes_cluster.k", default_node_pool=[pool]))
     assert found.total == HOURS * (D2S_V3 + 2 * LICENCE) + P10
+
+
+def test_nodes_on_spot_are_not_priced_as_on_demand() -> None:
+    """On demand it would cost five times as much."""
+    found = priced(made("azurerm_kubernetes_cluster_node_pool.p", vm_size="Standard_D2s_v3", priority="Spot"))
+    assert [line.name for _, line in found.without_price] == ["Instance usage (Linux, spot, Standard_D2s_v3)"]
 
 
 def test_an_image_is_as_large_as_the_machine_that_it_was_made_of() -> None:
