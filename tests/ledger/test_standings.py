@@ -18,6 +18,7 @@ from weyr.core.reach import Every, Reach
 from weyr.core.ref import Ref
 from weyr.ledger.books import Books
 from weyr.ledger.entries import Charge, Entry
+from weyr.ledger.grouping import By
 from weyr.ledger.journal import day_of
 from weyr.ledger.ledger import Ledger
 from weyr.ledger.meters import ms
@@ -159,4 +160,22 @@ def test_what_is_kept_by_difference_is_what_all_meters_say(told: list[tuple[Any,
         for what, *rest in told:
             happens(story, what, *rest)
             story.check()
+        db.close()
+
+
+def test_a_bill_for_a_later_period_is_none_of_this_one() -> None:
+    """An invoice that is entered in advance must not use up the budget of the month before: not at once, and not after
+    a restart."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "weyr.db"
+        path.write_bytes(migrated())
+        db = Database(path)
+        story = Story(db)
+        for each in range(2):
+            charge = Charge(JOBS[each], "support", "vendor", 5_000_000, 0, 1000, "2026-12-03", labels=ANN)
+            Books(LedgerStore(db)).enter(Entry(f"{each}", (charge,), "ann"), story.now)
+            story.check()
+        assert story.ledger.standing(Reach(), Every.MONTH, NOON).micros == 0
+        assert story.ledger.cost(None, By.STACK, NOON).month_micros == 0
+        assert story.ledger.standing(Reach(), Every.MONTH, NOON + 86_400).micros == 10_000_000
         db.close()

@@ -32,7 +32,7 @@ class Outlook:
 def spend_in(
     reach: Reach, span: Span, posted_micros: int, meters: Sequence[Meter], now_ms: int, closed: str = ""
 ) -> Spend:
-    """A period's spending, for budgets. `posted_micros` is the journal's of that reach since the period's first day.
+    """A period's spending, for budgets. `posted_micros` is the journal's of that reach in the period's days.
 
     Where it will end counts what is expected of that which ends by itself, and that everything else runs on as it does
     now. What is a share of another's cost counts for whoever uses it, and is taken off whom it is a share of.

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import accumulate
 
 from weyr.core.units import DAY_S
 from weyr.ledger.accounts import Daily, month_of
@@ -60,15 +61,13 @@ def _month(
 ) -> tuple[tuple[str, ...], tuple[int, ...], tuple[int, ...]]:
     """The month's days, what they have come to, and how that goes on."""
     month = month_of(now_ms)
-    today, days = day_of(now_ms), _between(month.first_day, day_of(month.end_ms - 1))
+    days = _between(month.first_day, day_of(month.end_ms - 1))
     spent = {day: sum(micros for (_, other), micros in sums.items() if other == day) for day in days}
-    come_to: list[int] = []
-    for day in days:
-        if day <= today:
-            come_to.append((come_to[-1] if come_to else 0) + spent[day])
-    here = come_to[-1] if come_to else 0
+    # A bill may be posted for a day ahead: it is spent, and stands where its day is.
+    come_to = tuple(accumulate(spent[day] for day in days))
     left_ms = [month.begin_ms + (number + 1) * DAY_S * 1000 - now_ms for number in range(len(days))]
-    return days, tuple(come_to), tuple(outlook.at(here, left) for left in left_ms if left > 0)
+    forecast = [outlook.at(here, left) for here, left in zip(come_to, left_ms, strict=True) if left > 0]
+    return days, come_to[: len(days) - len(forecast) + 1], tuple(forecast)
 
 
 def _between(first: str, last: str) -> tuple[str, ...]:

@@ -197,7 +197,7 @@ class Ledger(Records):
     def spend_in(self, connection: Connection, reach: Reach, every: Every, now: float) -> Spend:
         """The same as the caller's transaction sees it, with what that has set aside."""
         span, stack = span_of(every, ms(now)), reach.stack or None
-        sums = self._store.sums(connection, stack, span.first_day, is_by_day=False, is_by_sku=False)
+        sums = self._store.sums(connection, stack, span.first_day, span.last_day, is_by_day=False, is_by_sku=False)
         posted = sum(s.micros for s in sums if reach.covers(s.account.ref.stack, s.account.labels))
         closed = self._store.head(connection).closed
         return allowance.spend_in(reach, span, posted, self._placed(connection, stack, now), ms(now), closed)
@@ -286,7 +286,7 @@ class Ledger(Records):
     def _spend(self, connection: Connection, stack: str | None, open_meters: Sequence[Meter], now_ms: int) -> Spend:
         """The running month's, as a budget of the same reach has it."""
         span = span_of(Every.MONTH, now_ms)
-        posted = self._store.total(connection, stack, span.first_day)
+        posted = self._store.total(connection, stack, span.first_day, span.last_day)
         closed = self._store.head(connection).closed
         return allowance.spend_in(Reach(stack or ""), span, posted, open_meters, now_ms, closed)
 

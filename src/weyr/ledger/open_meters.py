@@ -22,7 +22,7 @@ from weyr.core.reach import Every, Reach
 from weyr.core.ref import Ref
 from weyr.ledger import covering
 from weyr.ledger.meters import ms
-from weyr.ledger.spans import span_of
+from weyr.ledger.spans import Span, span_of
 from weyr.ledger.standing import Standing
 from weyr.store.changes import Change, Stand
 from weyr.store.ledger import LedgerStore
@@ -182,7 +182,7 @@ class OpenMeters:
     def _added_up(self, reach: Reach, every: Every, now_ms: int) -> Standing:
         """From all open meters, once: after a start, for a limit that is new, and when its period begins."""
         span = span_of(every, now_ms)
-        standing = Standing(reach, span, self._posted(reach, span.first_day), self._closed)
+        standing = Standing(reach, span, self._posted(reach, span), self._closed)
         for meter in self._every():
             if _reaches(reach, meter):
                 standing.put(meter)
@@ -192,11 +192,12 @@ class OpenMeters:
                     standing.post(open_day(line.day, self._closed), sign * line.signed_micros)
         return standing
 
-    def _posted(self, reach: Reach, first_day: str) -> int:
+    def _posted(self, reach: Reach, span: Span) -> int:
         """What the store has; what is only collected comes on top."""
 
         def summed(connection: Connection) -> int:
-            sums = self._store.sums(connection, reach.stack or None, first_day, is_by_day=False, is_by_sku=False)
+            stack, days = reach.stack or None, (span.first_day, span.last_day)
+            sums = self._store.sums(connection, stack, *days, is_by_day=False, is_by_sku=False)
             return sum(s.micros for s in sums if reach.covers(s.account.ref.stack, s.account.labels))
 
         if self._step is not None and self._step.written:

@@ -9,12 +9,16 @@ from weyr.core.reach import Every
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A period: its name such as `2026-11`, its first day, and its first and last moment."""
+    """A period: its name such as `2026-11`, its first and last day, and its first moment and the one after its last."""
 
     name: str
     first_day: str
     begin_ms: int
     end_ms: int
+
+    @property
+    def last_day(self) -> str:
+        return datetime.fromtimestamp(self.end_ms // 1000 - 1, UTC).date().isoformat()
 
 
 def span_of(period: Every, now_ms: int) -> Span:

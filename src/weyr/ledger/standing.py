@@ -72,11 +72,12 @@ class _Live:
 
 
 class Standing:
-    """One reach in one period. Takes: `posted_micros`, the journal's of that reach since the period's first day, and
-    the last day that is closed."""
+    """One reach in one period. Takes: `posted_micros`, the journal's of that reach in the period's days, and the last
+    day that is closed."""
 
     def __init__(self, reach: Reach, span: Span, posted_micros: int, closed: str) -> None:
         self.reach, self.span, self.posted_micros, self.closed = reach, span, posted_micros, closed
+        self._first_day, self._last_day = span.first_day, span.last_day
         self._things: dict[ThingId, _Thing] = {}
         self._changed: dict[ThingId, None] = {}
         self._begin(span.begin_ms)
@@ -93,7 +94,7 @@ class Standing:
 
     def post(self, day: str, micros: int) -> None:
         """A line of this reach was posted for a day; less than nothing is taken off it."""
-        if day >= self.span.first_day:
+        if self._first_day <= day <= self._last_day:
             self.posted_micros += micros
 
     def is_of(self, now_ms: int) -> bool:

@@ -52,6 +52,15 @@ def test_the_month_ends_where_the_bill_says_it_will() -> None:
     assert len(told.month_micros) + len(told.forecast_micros) == 30 + 1, "today is in both: what was, and its end"
 
 
+def test_what_is_posted_for_a_day_ahead_stands_on_that_day() -> None:
+    """An invoice of the month's end is entered before it: the chart ends where the printed forecast does."""
+    told = days((*POSTED, Daily("2026-11-30", "digits:outside/pinecone", 70_000_000)), [RUNNING])
+    spend = spend_in(Reach(), span_of(Every.MONTH, NOON_MS), 75_000_000, [RUNNING], NOON_MS)
+    assert told.month_micros[-1] == spend.micros - 70_000_000, "today it has not come to that yet"
+    assert told.forecast_micros[-2] < 300_000_000 - 70_000_000
+    assert told.forecast_micros[-1] == spend.forecast_micros
+
+
 def test_nothing_spent_is_a_day_with_nothing() -> None:
     """A new server draws an empty chart, no error."""
     told = days((), [])

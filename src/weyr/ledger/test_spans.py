@@ -20,6 +20,8 @@ def test_a_period_is_the_calendar_s(every: Every, name: str, first: str, followi
     """Wherever the machine stands."""
     span = span_of(every, ms("2026-11-26T23:59:59"))
     assert (span.name, span.first_day, span.begin_ms, span.end_ms) == (name, first, ms(first), ms(following))
+    assert first <= span.last_day < following
+    assert ms(following) - ms(span.last_day) == 86_400_000
 
 
 def ms(text: str) -> int:

@@ -209,12 +209,16 @@ class LedgerStore:
             fields = row._mapping
             yield Sum(known[row.account], fields.get("day", ""), fields.get("sku", ""), int(row.micros))
 
-    def total(self, connection: Connection, stack: str | None, from_day: str) -> int:
-        """What was posted for one stack or all since a day, in micro-units."""
-        query = select(func.sum(spending.c.micros)).where(spending.c.day >= from_day)
+    def total(self, connection: Connection, stack: str | None, from_day: str, to_day: str) -> int:
+        """What was posted for one stack or all from a day up to and with another, in micro-units."""
+        query = select(func.sum(spending.c.micros)).where(spending.c.day.between(from_day, to_day))
         if stack is not None:
             query = query.join_from(spending, accounts).where(accounts.c.stack == stack)
         return int(connection.execute(query).scalar_one() or 0)
+
+    def volume(self, connection: Connection) -> int:
+        """What the sums by account, day and SKU come to, each without its sign."""
+        return int(connection.execute(select(func.sum(func.abs(spending.c.micros)))).scalar_one() or 0)
 
     def posted_of(self, connection: Connection, ref: Ref) -> int:
         """What the journal's lines of one object come to, in micro-units."""
