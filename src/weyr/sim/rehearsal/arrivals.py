@@ -8,6 +8,7 @@ and for requests those of each answer that goes elsewhere.
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,6 +23,8 @@ SERVING = ("endpoint", "service", "function")
 VERBS = ("write", "read", "egress", "delete")
 """What is done to a bucket's objects; `egress` is a read from elsewhere. Without a word it is a write."""
 COUNT_MAX = 1_000_000_000
+RUNS_MAX = 1_000_000
+"""Each run of a job is played by itself, thousands in a second of CPU: more than this is a slip of the pen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +96,11 @@ def read_trace(text: str, file: str, known: Collection[str], expected_s: Mapping
     lines = csv.reader(io.StringIO(text))
     header = [name.strip() for name in next(lines, [])]
     unknown = [name for name in header if name not in COLUMNS]
-    if unknown or not {"at", "object"} <= set(header):
+    twice = sorted(name for name, times in Counter(header).items() if times > 1 and name in COLUMNS)
+    if unknown or twice or not {"at", "object"} <= set(header):
         detail = f"The first line is to name the columns: at, object, and of {', '.join(COLUMNS[2:])} those it has."
         detail += "".join(f' There is no column "{name}".{did_you_mean(name, COLUMNS)}' for name in unknown[:3])
+        detail += "".join(f' "{name}" is there twice.' for name in twice)
         reading.say(1, "Columns that are not known", detail, "at,object,takes")
         raise UserError(*reading.problems)
     jobs: list[JobArrival] = []
@@ -104,6 +109,8 @@ def read_trace(text: str, file: str, known: Collection[str], expected_s: Mapping
     for row in lines:
         if not row or row[0].lstrip().startswith("#"):
             continue
+        if any(cell.strip() for cell in row[len(header) :]):
+            reading.say(lines.line_num, "More cells than columns", f"The first line names {len(header)} columns.")
         read = _row(reading, dict(zip(header, (cell.strip() for cell in row), strict=False)), lines.line_num)
         match read:
             case JobArrival():
@@ -112,6 +119,8 @@ def read_trace(text: str, file: str, known: Collection[str], expected_s: Mapping
                 requests.setdefault(name, []).append(each)
             case (name, each) if isinstance(each, Moved):
                 moves.setdefault(name, []).append(each)
+    if len(jobs) > RUNS_MAX:
+        reading.say(1, "Too many runs", f"{len(jobs):,} runs of jobs are more than {RUNS_MAX:,}.")
     if reading.problems:
         shown = reading.problems[:PROBLEMS_MAX]
         if more := len(reading.problems) - len(shown):
@@ -189,7 +198,7 @@ def _size(reading: _Reading, text: str, line: int) -> float | None:
 
 
 def _moment(reading: _Reading, text: str, line: int) -> float | None:
-    if "-" in text and ":" in text:
+    if text[4:5] == "-":
         try:
             at = datetime.fromisoformat(text)
         except ValueError:

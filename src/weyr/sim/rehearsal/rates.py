@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from weyr.core.diagnostic import Diagnostic, UserError, did_you_mean
 from weyr.core.units import DAY_S, HOUR_S, bytes_of, seconds_of
 from weyr.sim.chance import chance_of
-from weyr.sim.rehearsal.arrivals import Arrivals, Burst, JobArrival, Moved, arrivals_of
+from weyr.sim.rehearsal.arrivals import COUNT_MAX, RUNS_MAX, Arrivals, Burst, JobArrival, Moved, arrivals_of
 
-_RATE = re.compile(r"([a-z]+/[a-z][a-z0-9_-]*(?::[a-z]+)?)=([0-9.]+)/([smhd])(?:\*([0-9.]+[A-Za-z]+))?")
+_RATE = re.compile(r"([a-z]+/[a-z][a-z0-9_-]*(?::[a-z]+)?)=([0-9]+(?:\.[0-9]+)?)/([smhd])(?:\*([0-9][0-9.A-Za-z]*))?")
 _UNITS = {"s": 1.0, "m": 60.0, "h": float(HOUR_S), "d": float(DAY_S)}
 SHAPES = ("office", "flat")
 PEAK_S = 14.0 * HOUR_S
@@ -48,10 +48,13 @@ def read_rates(text: str, known: Collection[str], expected_s: Mapping[str, float
     for part in filter(None, (each.strip() for each in text.split(","))):
         found = _RATE.fullmatch(part)
         if not found:
-            detail = f'"{part}" is no rate: write kind/name=COUNT/UNIT*DURATION, the unit one of s, m, h, d.'
-            problems.append(Diagnostic("A rate that cannot be read", detail, suggestion=EXAMPLE))
+            problems.append(_no_rate(part))
             continue
         name, count, unit, takes = found.groups()
+        if name in (rate.name for rate in rates):
+            detail = f"{name} has a rate already: add both up, or write a trace."
+            problems.append(Diagnostic("A rate twice", detail))
+            continue
         if name not in known:
             detail = f'"{name}" is none of the stack that is asked for something.{did_you_mean(name, known)}'
             problems.append(Diagnostic("An object that is not there", detail, suggestion=EXAMPLE))
@@ -64,7 +67,11 @@ def read_rates(text: str, known: Collection[str], expected_s: Mapping[str, float
             else:
                 rates.append(Rate(name, float(count) / _UNITS[unit], 0.0, size_bytes))
             continue
-        takes_s = seconds_of(takes) if takes else expected_s.get(name)
+        try:
+            takes_s = seconds_of(takes) if takes else expected_s.get(name)
+        except ValueError:
+            problems.append(_no_rate(part))
+            continue
         if takes_s is None:
             detail = f"How long {name} takes is not said: write it behind the rate, such as {part}*80ms."
             problems.append(Diagnostic("A duration that is missing", detail, suggestion=f"{part}*80ms"))
@@ -75,6 +82,11 @@ def read_rates(text: str, known: Collection[str], expected_s: Mapping[str, float
     return rates
 
 
+def _no_rate(part: str) -> Diagnostic:
+    detail = f'"{part}" is no rate: write kind/name=COUNT/UNIT*DURATION, the unit one of s, m, h, d.'
+    return Diagnostic("A rate that cannot be read", detail, suggestion=EXAMPLE)
+
+
 def _size(text: str) -> int | None:
     try:
         return bytes_of(text)
@@ -83,7 +95,11 @@ def _size(text: str) -> int | None:
 
 
 def arrivals_at(rates: Collection[Rate], length_s: float, shape: str, seed: int, from_s: float = 0.0) -> Arrivals:
-    """What comes within `length_s`. `from_s`: which time of day it is at the beginning, in UTC."""
+    """What comes within `length_s`. `from_s`: which time of day it is at the beginning, in UTC.
+
+    Raises: UserError where more comes than can be played.
+    """
+    _may_be_played(rates, length_s)
     jobs: list[JobArrival] = []
     requests: dict[str, list[Burst]] = {}
     moves: dict[str, list[Moved]] = {}
@@ -97,6 +113,18 @@ def arrivals_at(rates: Collection[Rate], length_s: float, shape: str, seed: int,
         else:
             requests[rate.name] = list(_minutes(rate, length_s, shape, chance, from_s))
     return arrivals_of(jobs, requests, moves)
+
+
+def _may_be_played(rates: Collection[Rate], length_s: float) -> None:
+    problems = []
+    for rate in rates:
+        is_run = rate.name.startswith("job/")
+        most, of = (RUNS_MAX, "runs in all") if is_run else (COUNT_MAX, "requests a minute")
+        count = rate.per_s * (length_s if is_run else MINUTE_S)
+        if count > most:
+            problems.append(Diagnostic("Too many to play", f"{rate.name}: {count:,.0f} {of} are more than {most:,}."))
+    if problems:
+        raise UserError(*problems)
 
 
 def share_at(shape: str, at_s: float) -> float:

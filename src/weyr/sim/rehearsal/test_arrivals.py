@@ -24,8 +24,9 @@ def test_a_trace_is_jobs_and_requests_in_order() -> None:
 
 def test_dates_count_from_the_first_ones_midnight() -> None:
     """So the time of day stays what it was."""
-    found = read_trace("at,object,takes\n2026-11-02T08:00:00,job/train,1s\n", "t.csv", KNOWN, {})
-    assert found.jobs[0].at_s == 8 * 3600
+    text = "at,object,takes\n2026-11-02T08:00:00,job/train,1s\n2026-11-03,job/train,1s\n"
+    found = read_trace(text, "t.csv", KNOWN, {})
+    assert [job.at_s for job in found.jobs] == [8 * 3600, 24 * 3600]
 
 
 def test_every_bad_line_is_told_at_once() -> None:
@@ -41,6 +42,10 @@ def test_columns_that_are_not_known_are_told() -> None:
     """A misspelt column would be left out, and the rehearsal would be of something else."""
     with pytest.raises(UserError, match='Did you mean "takes"'):
         read_trace("at,object,taks\n", "t.csv", KNOWN, {})
+    with pytest.raises(UserError, match='"at" is there twice'):
+        read_trace("at,object,at\n", "t.csv", KNOWN, {})
+    with pytest.raises(UserError, match="names 2 columns"):
+        read_trace("at,object\n1,job/train,40s\n", "t.csv", KNOWN, {"job/train": 40.0})
 
 
 def test_rates_come_as_often_as_they_say() -> None:
@@ -56,9 +61,24 @@ def test_rates_come_as_often_as_they_say() -> None:
 
 def test_every_bad_rate_is_told_at_once() -> None:
     """With an example, since nobody knows the form by heart."""
+    text = "job/train=x/d, endpoint/wob=1/s*1s, endpoint/web=1/s, job/train=1.2.3/d, job/train=1/d*5x"
     with pytest.raises(UserError) as told:
-        read_rates("job/train=x/d, endpoint/wob=1/s*1s, endpoint/web=1/s", KNOWN, {})
-    assert len(told.value.diagnostics) == 3
+        read_rates(text, KNOWN, {})
+    assert len(told.value.diagnostics) == 5
+
+
+def test_one_object_has_one_rate() -> None:
+    """The second took the first one's place, and nobody was told."""
+    with pytest.raises(UserError, match="has a rate already"):
+        read_rates("endpoint/web=1/s*1s, endpoint/web=2/s*1s", KNOWN, {})
+
+
+def test_more_than_can_be_played_is_refused() -> None:
+    """A slip of the unit would fill the memory before anything is said."""
+    rates = read_rates("job/train=1000000/s*1m, endpoint/web=1000000000/s*1s", KNOWN, {})
+    with pytest.raises(UserError) as told:
+        arrivals_at(rates, DAY_S, "flat", 1)
+    assert len(told.value.diagnostics) == 2
 
 
 def test_spot_comes_and_goes_by_its_trace_and_begins_anew() -> None:
