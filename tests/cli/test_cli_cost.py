@@ -154,7 +154,12 @@ def test_a_bill_is_drawn(weyr: Weyr, tmp_path: Path) -> None:
         (("--chart", "--by", "team", "--spread"), "A chart shows who spent it"),
         (("--chart", "--by", "thing"), "ask by object"),
         (("--from", "2026-11-22"), "days can be chosen for a chart and for an export"),
-        (("--png", "bill.gif"), "Try: bill.png"),
+        (("--png", "bill.gif"), "Try: --png bill.png"),
+        (("--svg", "bill.png"), "draws a file that ends in .svg"),
+        (("--spread",), "nothing is left over to share out"),
+        (("--by", "team", "--spread", "--share", "a=1"), "but not by both"),
+        (("correct", "1", "--reason", "", "--amount", "3 EUR"), "It also needs --reason"),
+        (("correct", "1", "--reason", "r", "--amount", "3 EUR"), "3 EUR is EUR"),
     ],
 )
 def test_what_cannot_be_written_is_said_before_anything_is(weyr: Weyr, words: tuple[str, ...], told: str) -> None:

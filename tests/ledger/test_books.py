@@ -1,5 +1,8 @@
 """The journal on a real database: a chain that shows what was changed, entries, corrections, and months that close."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 from sqlalchemy import text
 
@@ -14,6 +17,7 @@ from weyr.ledger.grouping import By, Label
 from weyr.ledger.journal import balances
 from weyr.ledger.ledger import Ledger
 from weyr.ledger.prices import CPU, NODE_MONEY
+from weyr.sim.store import migrated
 from weyr.store.chain import FIRST, seal
 from weyr.store.database import Database
 from weyr.store.ledger import LedgerStore
@@ -81,6 +85,38 @@ def test_what_was_changed_behind_our_back_is_found(
     with db.write() as connection:
         connection.execute(text(change))
     assert told in books.verify().fault
+
+
+def test_a_damaged_file_is_said_to_be_one(tmp_path: Path) -> None:
+    """A disk that gave back other bytes is no bug of Weyr: whoever proves hears so, and what to do."""
+    path = tmp_path / "weyr.db"
+    path.write_bytes(migrated())
+    db = Database(path)
+    Books(LedgerStore(db)).enter(bill(), NOVEMBER)
+    with db.write() as connection:
+        (root,) = connection.execute(text("SELECT rootpage FROM sqlite_master WHERE name = 'journal'")).one()
+        (size,) = connection.execute(text("PRAGMA page_size")).one()
+    db.close()
+    whole = path.read_bytes()
+    at = (root - 1) * size
+    path.write_bytes(whole[:at] + b"\xff" * 64 + whole[at + 64 :])
+    db = Database(path)
+    with pytest.raises(UserError, match="malformed") as refusal:
+        Books(LedgerStore(db)).verify()
+    assert refusal.value.diagnostics[0].summary == "The journal cannot be read"
+    db.close()
+
+
+def test_no_entry_is_more_than_the_store_can_add_up(books: Books) -> None:
+    """Ten thousand billions passed for a bill once, and no sum over the journal could be made any more."""
+    (charge,) = bill().charges
+    with pytest.raises(UserError, match="more than an entry or the journal may hold"):
+        books.enter(Entry("mistake", (replace(charge, micros=10**15),) * 10_000, "ada"), NOVEMBER)
+    for number in range(400):
+        books.enter(Entry(f"large-{number}", (replace(charge, micros=10**16),), "ada"), NOVEMBER)
+    with pytest.raises(UserError, match="more than an entry or the journal may hold"):
+        books.enter(bill(), NOVEMBER)
+    assert books.verify().fault == ""
 
 
 def test_a_journal_that_was_made_anew_is_not_the_one_of_a_closed_month(

@@ -15,6 +15,7 @@ from weyr.cli.reconciling import reconcile
 from weyr.cli.screen import clock, put, put_json, say, table
 from weyr.core.diagnostic import Diagnostic, UserError
 from weyr.core.units import Money, money_text
+from weyr.ledger.prices import CURRENCY
 
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it stays with the lines for good.")]
 
@@ -49,6 +50,7 @@ def post(
     if file:
         entry = _read(file)
     else:
+        _given(**{"--id": id, "--source": source, "--day": day, "--stack": stack})
         micros = _micros(amount, price, quantity)
         charge: dict[str, Any] = {"stack": stack, "source": source, "micros": micros, "quantity": quantity, "day": day}
         charge |= {name: value for name, value in (("sku", sku), ("object", to)) if value}
@@ -69,6 +71,7 @@ def correct(
 ) -> None:
     """Take a line of the journal back, and post it anew with another amount. The line itself stays."""
     session: Session = ctx.obj
+    _given(**{"--reason": reason})
     micros = _money(amount) if amount else None
     body = {"line": line, "micros": micros, "reason": reason}
     _tell(ensured(session.home, is_auto=True)[0].call("POST", "/v1/cost/corrections", body), as_json)
@@ -128,7 +131,8 @@ def verify(ctx: typer.Context, as_json: AsJson = False) -> None:
     elif proof["is_whole"]:
         put(f"All {proof['lines']} lines are as they were posted. The last one's hash is {proof['head']}.")
     else:
-        detail = f"After line {proof['lines']}: {proof['fault']}."
+        detail = f"Lines up to {proof['lines']} are as they were posted, but {proof['fault']}. "
+        detail += "A backup that still holds can be brought back, and weyr cost export writes down what is there now."
         raise UserError(Diagnostic("The journal was changed", detail, suggestion="weyr restore --help"))
     if not proof["is_whole"]:
         raise typer.Exit(1)
@@ -165,10 +169,20 @@ def _money(text: str) -> int:
     """Micro-units of `12.50 USD`, or of `12.50`: the ledger keeps its accounts in one currency."""
     is_credit, text = text.startswith("-"), text.removeprefix("-").strip()
     try:
-        money = Money.parse(text if text.upper().endswith("USD") else f"{text} USD")
+        money = Money.parse(text if text[-1:].isalpha() else f"{text} {CURRENCY}")
     except ValueError as e:
         raise UserError(Diagnostic("Not an amount", f"{e}.")) from e
+    if money.currency != CURRENCY:
+        detail = f"The ledger keeps its accounts in {CURRENCY}, and {text} is {money.currency}. Convert it first."
+        raise UserError(Diagnostic("Another currency", detail, suggestion=f'--amount "... {CURRENCY}"'))
     return -money.micros if is_credit else money.micros
+
+
+def _given(**options: str) -> None:
+    """Raises: UserError with all options that say nothing."""
+    if missing := [name for name, value in options.items() if not value.strip()]:
+        detail = f"It also needs {', '.join(missing)}. Each of them stays with the line for good."
+        raise UserError(Diagnostic("Options are missing", detail))
 
 
 def _label(text: str) -> tuple[str, str]:

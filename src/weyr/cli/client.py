@@ -147,7 +147,8 @@ def read_answer(status: int, data: bytes, asked: str, asked_of: str) -> Answer:
         value = None
     if not isinstance(value, dict):
         raise UserError(_unexplained(status, asked) if status >= 500 else _stranger(asked_of, asked, status))
-    if status < 400:
+    # An answer that took long may have begun well, and end in a refusal.
+    if status < 400 and not {"diagnostics", "error_code"} <= value.keys():
         return value
     listed = value.get("diagnostics")
     diagnostics = [diagnostic_of(fields) for fields in listed] if isinstance(listed, list) else []

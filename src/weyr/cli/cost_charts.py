@@ -10,6 +10,7 @@ from weyr.charts.chart import Bars, Series
 from weyr.charts.text import bars
 from weyr.cli.client import Client
 from weyr.cli.screen import has_colour, put, say, width
+from weyr.core.diagnostic import Diagnostic, UserError
 from weyr.core.units import MICROS
 
 PARTS_MAX = 7
@@ -18,6 +19,20 @@ PARTS_MAX = 7
 
 COLUMNS = 100
 """Where nobody looks: wide enough for a file that is read later."""
+
+
+def images(png: Path | None, svg: Path | None) -> list[Path]:
+    """The files that were asked for. Raises: UserError where a name says that it is something else."""
+    asked = {".png": png, ".svg": svg}
+    strange = {end: path for end, path in asked.items() if path is not None and path.suffix.lower() != end}
+    if strange:
+        raise UserError(*(_strange(f"--{end[1:]}", end, path) for end, path in strange.items()))
+    return [path for path in asked.values() if path is not None]
+
+
+def _strange(option: str, end: str, path: Path) -> Diagnostic:
+    detail = f"{option} draws a file that ends in {end}, and {path} does not."
+    return Diagnostic("Unknown format of an image", detail, suggestion=f"{option} {path.with_suffix(end)}")
 
 
 def draw(client: Client, asked: Mapping[str, object], is_shown: bool, images: Sequence[Path]) -> None:

@@ -49,14 +49,19 @@ def divided(whole: int, weights: Sequence[int]) -> list[int]:
 
 def shares_of(text: str) -> dict[str, int]:
     """`--share vision=60,language=40`. Raises: UserError, with every part that cannot be read."""
-    shares, problems = {}, []
+    shares: dict[str, int] = {}
+    problems = []
     for part in text.split(","):
         key, _, weight = part.strip().partition("=")
-        if key and weight.isascii() and weight.isdigit() and len(weight) <= 9:
-            shares[key] = int(weight)
-        else:
-            detail = f'A share is written NAME=PARTS, such as vision=60, and not "{part.strip()}".'
+        if not (key and weight.isascii() and weight.isdigit() and len(weight) <= 9):
+            detail = f'A share is written NAME=PARTS, such as vision=60, in whole parts, and not "{part.strip()}".'
             problems.append(Diagnostic("Not a share", detail))
+        elif key in shares:
+            problems.append(Diagnostic("A share twice", f'"{key}" has {shares[key]} parts already.'))
+        else:
+            shares[key] = int(weight)
+    if not problems and not any(shares.values()):
+        problems.append(Diagnostic("Nobody to spread over", "Somebody has to have a part that is more than 0."))
     if problems:
         raise UserError(*problems)
     return shares

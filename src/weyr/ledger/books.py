@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 from weyr.core.diagnostic import Diagnostic, UserError
 from weyr.core.metering import Line, Meter
+from weyr.core.units import money_text
 from weyr.ledger import meters
 from weyr.ledger.accounts import Month, month_named
 from weyr.ledger.entries import Charge, Entry, correction, posting
@@ -14,8 +15,14 @@ from weyr.ledger.journal import post
 from weyr.ledger.meters import ms
 from weyr.ledger.tallies import Turn
 from weyr.store.audit import chained, meters_fault, sums_fault
+from weyr.store.database import StatementFailed
 from weyr.store.ledger import LedgerStore
 from weyr.store.periods import Period
+
+ENTRY_MAX = 10**16
+"""Ten billion units of the currency moved at once: more is a mistake."""
+JOURNAL_MAX = 4 * 10**18
+"""The database's sums have 64 bits: whatever it adds up of a journal must stay below half of that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +97,21 @@ class Books:
             return self._store.lines(connection, stack, lines_max)
 
     def verify(self) -> Proof:
-        """Reads the whole journal: every hash, every meter's count and sum, every sum by day, every closed month."""
-        with self._store.db.read() as connection:
-            return _proof(self._store, connection)
+        """Reads the whole journal: every hash, every meter's count and sum, every sum by day, every closed month.
+
+        Raises: UserError where the file itself is damaged.
+        """
+        try:
+            with self._store.db.read() as connection:
+                return _proof(self._store, connection)
+        except StatementFailed as e:
+            reason = getattr(e, "orig", e)
+            detail = f"{reason}. No more of it can be proved; a backup that still holds can be brought back."
+            raise UserError(Diagnostic("The journal cannot be read", detail, suggestion="weyr restore --help")) from e
 
     def _enter(self, connection: Connection, entry: Entry, now: float) -> Entered:
         micros = sum(charge.micros for charge in entry.charges)
+        self._may_hold(connection, entry)
         try:
             is_new = self._store.enter(connection, entry.id, entry.digest, ms(now))
         except ValueError as e:
@@ -104,6 +120,12 @@ class Books:
         for charge in entry.charges if is_new else ():
             self._post(connection, charge, entry, ms(now))
         return Entered(entry.id, is_new, len(entry.charges), micros)
+
+    def _may_hold(self, connection: Connection, entry: Entry) -> None:
+        volume = sum(abs(charge.micros) for charge in entry.charges)
+        if volume > ENTRY_MAX or volume + self._store.volume(connection) > JOURNAL_MAX:
+            detail = f"Together its amounts are {money_text(volume)} USD: more than an entry or the journal may hold."
+            raise UserError(Diagnostic("Too much money", detail))
 
     def _post(self, connection: Connection, charge: Charge, entry: Entry, now_ms: int) -> None:
         self._store.add_posted(connection, *posting(charge, entry, now_ms))

@@ -37,5 +37,9 @@ def test_shares_that_cannot_be_read_are_named_all_at_once() -> None:
     with pytest.raises(UserError) as caught:
         shares_of("vision=60,language,=4")
     assert len(caught.value.diagnostics) == 2
+    with pytest.raises(UserError, match="has 3 parts already"):
+        shares_of("vision=3,vision=4")
+    with pytest.raises(UserError, match="more than 0"):
+        shares_of("vision=0,language=0")
     with pytest.raises(UserError, match="nobody to share"):
         spread(bill(nobody=5))

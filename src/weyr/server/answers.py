@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -49,40 +49,51 @@ def answering(work: Asked, status: int = 200) -> Handler:
     """The handler that does `work` in a thread and says what came of it."""
 
     async def answer(request: Request) -> Response:
-        try:
-            body = await _body(request)
-            found = await run_in_threadpool(work, request, body)
-        except WorldMoved as e:
-            return problem(409, *e.diagnostics)
-        except UserError as e:
-            return problem(400, *e.diagnostics)
-        except NotFound as e:
-            return problem(404, Diagnostic("Not found", str(e)), error_code="RESOURCE_DOES_NOT_EXIST")
-        except Conflict as e:
-            return problem(409, Diagnostic("Not possible now", str(e)))
-        except Fenced as e:
-            return problem(503, Diagnostic("This server acts no more", f"{e}. Ask again."), error_code=LATER)
-        except StoreError as e:
-            return problem(503, Diagnostic("The store does not answer", f"{e}. Ask again later."), error_code=LATER)
-        return found if isinstance(found, Response) else JSONResponse(found, status)
+        async def doing() -> Any:
+            return await run_in_threadpool(work, request, await _body(request))
+
+        return await _answered(doing(), status)
 
     return answer
 
 
 def patiently(work: Callable[[], Any], breath_s: float = BREATH_S) -> Handler:
     """The handler of what may take minutes: an empty line is sent every few seconds, so that whoever waits for the
-    JSON after them does not take the server for gone. What fails by then ends the connection."""
+    JSON after them does not take the server for gone. What fails after the first of them is told in that JSON: its
+    status has been sent by then."""
 
-    async def pieces() -> AsyncIterator[bytes]:
-        working = asyncio.ensure_future(run_in_threadpool(work))
+    async def pieces(working: "asyncio.Future[Response]") -> AsyncIterator[bytes]:
+        yield b"\n"
         while not (await asyncio.wait({working}, timeout=breath_s))[0]:
             yield b"\n"
-        yield json.dumps(working.result()).encode()
+        yield bytes(working.result().body)
 
     async def answer(_request: Request) -> Response:
-        return StreamingResponse(pieces(), media_type="application/json")
+        working = asyncio.ensure_future(_answered(run_in_threadpool(work), 200))
+        if (await asyncio.wait({working}, timeout=breath_s))[0]:
+            return working.result()
+        return StreamingResponse(pieces(working), media_type="application/json")
 
     return answer
+
+
+async def _answered(doing: Awaitable[Any], status: int) -> Response:
+    """What was found as JSON, or why not."""
+    try:
+        found = await doing
+    except WorldMoved as e:
+        return problem(409, *e.diagnostics)
+    except UserError as e:
+        return problem(400, *e.diagnostics)
+    except NotFound as e:
+        return problem(404, Diagnostic("Not found", str(e)), error_code="RESOURCE_DOES_NOT_EXIST")
+    except Conflict as e:
+        return problem(409, Diagnostic("Not possible now", str(e)))
+    except Fenced as e:
+        return problem(503, Diagnostic("This server acts no more", f"{e}. Ask again."), error_code=LATER)
+    except StoreError as e:
+        return problem(503, Diagnostic("The store does not answer", f"{e}. Ask again later."), error_code=LATER)
+    return found if isinstance(found, Response) else JSONResponse(found, status)
 
 
 async def _body(request: Request) -> Any:

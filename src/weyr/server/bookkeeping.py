@@ -16,7 +16,7 @@ from weyr.ledger.accounts import EVERYTHING, Cost, Scope, dearest, month_named
 from weyr.ledger.allocation import shares_of, spread
 from weyr.ledger.books import Books, Entered
 from weyr.ledger.entries import Charge, Entry
-from weyr.ledger.grouping import grouping_of
+from weyr.ledger.grouping import Label, grouping_of
 from weyr.server.answers import answering, number, patiently
 from weyr.server.routes import Handler
 from weyr.server.service import Service
@@ -80,6 +80,12 @@ def cost_asked(service: Service, query: Mapping[str, str]) -> dict[str, Any]:
         month = month_named(query["period"])
         scope = Scope(None, month.first_day, month.last_day)
     cost = service.weyr.ledger.cost(query.get("stack") or None, by, service.billed_at(), scope)
+    if query.get("share") and query.get("spread") == "1":
+        detail = "What is of nobody is shared out by what each has spent, or by fixed parts, but not by both."
+        raise UserError(Diagnostic("Shared out twice", detail, suggestion=f"weyr cost --by {by} --share a=60,b=40"))
+    if (query.get("share") or query.get("spread") == "1") and not isinstance(by, Label):
+        detail = f"Every line is of some {by}: nothing is left over to share out. Labels such as team may be missing."
+        raise UserError(Diagnostic("Nothing to share out", detail, suggestion="weyr cost --by team --spread"))
     if query.get("share") or query.get("spread") == "1":
         cost = spread(cost, shares_of(query["share"]) if query.get("share") else None)
     top = number("top", query.get("top"), default=0, at_most=ROWS_MAX)

@@ -11,7 +11,7 @@ from weyr.cli.advice import chosen, hint, show_advice
 from weyr.cli.applying_advice import apply_advice
 from weyr.cli.bookkeeping import VERBS as BOOKKEEPING
 from weyr.cli.connect import reader, writer
-from weyr.cli.cost_charts import draw
+from weyr.cli.cost_charts import draw, images
 from weyr.cli.exports import FromDay, ToDay, add_exports, page_address
 from weyr.cli.group import Session, verb, verb_app, whole_verb
 from weyr.cli.limits import limits_json, limits_of, limits_table
@@ -81,7 +81,7 @@ def cost(
             raise UserError(Diagnostic("A share cannot be drawn", detail, suggestion=f"weyr cost --by {by} --spread"))
         days = {"from": from_day, "to": to_day, "period": period}
         asked = {"stack": stack, "by": "object" if by == "day" else by, **days}
-        draw(reader(session.home), asked, chart, [path for path in (png, svg) if path])
+        draw(reader(session.home), asked, chart, images(png, svg))
         return
     if from_day or to_day:
         detail = "The bill is told since the beginning; days can be chosen for a chart and for an export."
@@ -168,7 +168,7 @@ def _listing(answer: Mapping[str, Any], rows: list[Mapping[str, Any]], by: str) 
 
 
 def _share(micros: int, total: int) -> str:
-    return f"{100 * micros / total:.1f} %" if total > 0 else ""
+    return f"{100 * micros / total:z.1f} %" if total > 0 else ""
 
 
 add_exports(app)
