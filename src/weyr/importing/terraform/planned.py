@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from weyr.core.diagnostic import Diagnostic, UserError
-from weyr.ledger.terraform.resources import Resource, Resources, Unknown
+from weyr.ledger.terraform.resources import Resource, Resources, Sourced, Unknown
 
 _INDEX = re.compile(r"\[[^\]]*\]")
 DEPTH_MAX = 20
@@ -70,7 +70,8 @@ class _Plan:
         return next((each for each in found if each.get("address") == name), {})
 
     def _merged(self, values: Any, unknown: Any, expressions: Any, path: str) -> Any:
-        """The values, with `Unknown` wherever the plan says that one is known only after the apply."""
+        """The values, with `Unknown` wherever the plan says that one is known only after the apply. A text that was
+        taken from other resources remembers them."""
         if unknown is True:
             return Unknown(self._refs(expressions, path))
         if isinstance(values, dict):
@@ -85,7 +86,8 @@ class _Plan:
                 self._merged(each, _at(kinds, n), _at(below, n) if below else expressions, path)
                 for n, each in enumerate(values)
             ]
-        return values
+        refs = self._refs(expressions, path) if isinstance(values, str) else ()
+        return Sourced(values, refs) if refs else values
 
     def _refs(self, expression: Any, path: str, depth: int = 0) -> tuple[str, ...]:
         """The addresses that an expression is made from, through the variables of modules."""

@@ -66,6 +66,24 @@ def test_a_plan_gives_its_values_its_regions_and_what_refers_to_what() -> None:
     assert group.number("min_size") == 2
 
 
+def test_a_text_that_is_known_remembers_what_it_was_taken_from() -> None:
+    """A share names its account; whether another account has the same name does not matter."""
+    one, other = ({"address": f"azurerm_storage_account.{name}", "type": "azurerm_storage_account", "name": name,
+                   "mode": "managed", "values": {"name": "lake"}} for name in ("a", "b"))  # fmt: skip
+    share = {"address": "azurerm_storage_share.s", "type": "azurerm_storage_share", "name": "s", "mode": "managed",
+             "values": {"storage_account_name": "lake"}}  # fmt: skip
+    taken = {"storage_account_name": {"references": ["azurerm_storage_account.b.name", "azurerm_storage_account.b"]}}
+    document = {
+        "format_version": "1.2",
+        "planned_values": {"root_module": {"resources": [one, other, share]}},
+        "configuration": {"root_module": {"resources": [{"address": share["address"], "expressions": taken}]}},
+    }
+    found = read_plan(json.dumps(document), "plan.json")
+    named = by_address(found)["azurerm_storage_share.s"].values["storage_account_name"]
+    assert named == "lake"
+    assert [each.address for each in found.meant_by(named)] == ["azurerm_storage_account.b"]
+
+
 @pytest.mark.parametrize("text", ["[]", "{", '{"a": 1}'])
 def test_json_that_is_no_plan_is_refused(text: str) -> None:
     """It says how a plan is made."""

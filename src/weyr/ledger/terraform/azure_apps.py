@@ -56,7 +56,7 @@ def _plan_of(desk: Desk, resource: Resource) -> Resource | None:
     return desk.resources.behind(at, PLANS, ("id",))
 
 
-def function(desk: Desk, resource: Resource, usage: Amounts) -> Part | None:
+def function(desk: Desk, resource: Resource, usage: Amounts) -> Part | Unpriced | None:
     """On an elastic plan by its instances, on none by what runs; on a plan of machines those are paid for alone."""
     plan = _plan_of(desk, resource)
     sku = plan.block("sku") if plan else None
@@ -67,7 +67,9 @@ def function(desk: Desk, resource: Resource, usage: Amounts) -> Part | None:
         is_elastic &= plan.text("kind").lower() == "elastic" or sku.text("tier").lower() == "elasticpremium"
     if is_elastic:
         return _elastic(desk, resource, usage, size)
-    if size[:1] in ("B", "S", "P", "I") and not size.startswith("EP"):
+    if size.startswith("FC"):
+        return unpriced(resource, f"no price is known for the plan {size}")
+    if size[:1] in ("B", "S", "P", "I"):
         return None
     done, lasting_ms, memory_mb = (
         usage.number(key) for key in ("monthly_executions", "execution_duration_ms", "memory_mb")
@@ -83,10 +85,10 @@ def function(desk: Desk, resource: Resource, usage: Amounts) -> Part | None:
     )
 
 
-def _elastic(desk: Desk, resource: Resource, usage: Amounts, size: str) -> Part | None:
+def _elastic(desk: Desk, resource: Resource, usage: Amounts, size: str) -> Part | Unpriced:
     cores, memory_gb = SIZES.get(int(size[2:]) if size[2:].isdigit() else 0, (None, None))
     if cores is None or memory_gb is None:
-        return None
+        return unpriced(resource, f"no price is known for the plan {size}")
     count = usage.number("instances")
     count = Decimal(1) if count is None else count
     return part(

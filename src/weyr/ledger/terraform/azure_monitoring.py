@@ -58,7 +58,7 @@ def workspace(desk: Desk, resource: Resource, usage: Amounts) -> Part | Unpriced
         names.append(("Sentinel data ingestion", "logs", "monthly_sentinel_data_ingestion_gb"))
     found: list[Line] = []
     for name, service, key in names:
-        if sku == "PerGB2018":
+        if sku.lower() == "pergb2018":
             found.append(line(desk, resource, name, "GB", usage.number(key), f"{service}/ingestion", is_usage=True))
         elif promised:
             tier = max((each for each in COMMITMENTS if each <= promised), default=COMMITMENTS[0])

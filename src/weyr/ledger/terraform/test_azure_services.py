@@ -125,6 +125,8 @@ def test_a_function_on_a_plan_of_machines_costs_nothing_beside_it() -> None:
     of = made("linux_function_app.f", service_plan_id=Unknown((plan.address,)))
     assert [kind for _, kind in priced(of, plan).free] == ["azurerm_linux_function_app"]
     elastic = made("service_plan.p", sku_name="EP2", os_type="Linux")
+    flexible = made("service_plan.p", sku_name="FC1", os_type="Linux")
+    assert "FC1" in priced(of, flexible).unpriced[0].why
     cost = 2 * HOURS * D("0.173") + 7 * HOURS * D("0.0123")
     assert round(priced(of, elastic, instances=1).total, 2) == round(cost, 2)
 
