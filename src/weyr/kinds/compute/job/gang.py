@@ -85,11 +85,14 @@ def took_of(thing: Thing) -> float:
             return 0.0
 
 
-def startup_of(members: Members) -> float | None:
-    """What the attempt's program needed before it went on: of replicas that save, the longest, as all wait for it."""
+def startup_of(members: Members, took_s: float) -> float | None:
+    """What the attempt's program needed before it went on: of replicas that save, the longest, as all wait for it.
+
+    One that is longer than the attempt is none: a clock was set in between.
+    """
     facts = [thing.seen.facts for thing in members.values() if isinstance(thing.seen, Present)]
     known = [each.startup_s for each in facts if isinstance(each, TaskFacts) and each.startup_s is not None]
-    return max(known, default=None)
+    return max((each for each in known if each <= took_s), default=None)
 
 
 _LOST = TaskEnd(EndReason.LOST, detail="its task is gone")

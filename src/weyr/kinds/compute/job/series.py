@@ -138,7 +138,7 @@ def _ended(turn: Turn, index: int | None, series: Series, members: Members, end:
         series = replace(series, outcome=ending.FAILED, detail=turn.over)
     where = "" if index is None else f"index {index}, "
     note = Note("attempt.ended", f"{where}{series.detail}" + ("" if series.outcome else "; another follows"))
-    startup_s = startup_of(members)
+    startup_s = startup_of(members, took_s)
     if series.outcome:
         return Step(series, _releases(members.values()), notes=(note,), again_s=0.5, startup_s=startup_s)
     waiting = turn.barred or Condition(ConditionType.WAITING, True, "Restarting", series.detail)

@@ -342,6 +342,8 @@ def test_what_its_attempts_needed_to_start_up_is_remembered() -> None:
     unknown = replace(memory, series={0: Series(attempt=3, attempts=3, is_open=True)})
     memory = remembered(look(spec, task(TaskState.ENDED, "3", ended_at=140.0, end=END), memory=unknown))
     assert (memory.startup_s, memory.startups) == (4.5, 2), "one of which nobody can tell changes nothing"
+    memory = remembered(look(spec, task(TaskState.ENDED, "3", ended_at=140.0, end=END, startup_s=9e9), memory=unknown))
+    assert (memory.startup_s, memory.startups) == (4.5, 2), "nor does one that is longer than the attempt"
     anew = remembered(look(job(run="python other.py"), memory=memory, generation=2))
     assert (anew.startup_s, anew.startups) == (4.5, 2)
     assert (reborn(anew).startup_s, reborn(anew).startups) == (4.5, 2)
