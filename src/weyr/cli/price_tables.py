@@ -212,11 +212,13 @@ def refresh_json(read: PriceList, result: Merged, version: str) -> dict[str, Any
 
 def nothing_kept(read: PriceList, result: Merged) -> Diagnostic:
     """Why a refresh changed nothing."""
-    reasons = [f"{count:,}: {reason}" for reason, count in sorted(read.left_out.items())]
-    reasons += [f"{count:,}: {rule}" for rule, count in result.report.by_rule.items()]
+    counts = result.report.by_rule
+    reasons = [f"{count:,} rows were not read: {reason}" for reason, count in sorted(read.left_out.items())]
+    reasons += [f"{counts[one.rule]:,} refused, {one.rule}: {one}" for one in _first_of_each(result.refused)]
     reasons += result.refused_rates[:RATES_SHOWN]
-    detail = f"{read.source or 'The list'} holds no price that could be taken. {'; '.join(reasons)}"
-    return Diagnostic("No prices were read", f"{detail.rstrip()} The prices that held before still hold.".strip())
+    source = read.source or "The list"
+    detail = f"{source} holds no price that could be taken; the prices that held before still hold."
+    return Diagnostic("No prices were read", "\n".join([detail, *(f"  {reason}" for reason in reasons)]))
 
 
 def usd(amount: Decimal) -> str:
