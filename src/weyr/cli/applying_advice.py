@@ -43,7 +43,10 @@ def apply_advice(
             Diagnostic("Several stacks", detail, suggestion=f"weyr cost advise --apply --stack {stacks[0]}")
         )
     before = file_of(client, stacks[0])
-    after = changed_file(before, wanted)
+    after, wanted = _changed(before, wanted, are_named)
+    if not wanted:
+        say("Nothing was changed.")
+        return
     plan = planned(client, after)
     say(difference(before, after) + "\n")
     tell_plan(plan)
@@ -57,6 +60,21 @@ def apply_advice(
     client.call("POST", f"/v1/plans/{plan.id}/apply", asked_by())
     say(f"{before.path} was changed.")
     follow_up(client, plan, newest, timeout_s, as_json)
+
+
+def _changed(before: StackFile, wanted: Sequence[Finding], are_named: bool) -> tuple[StackFile, Sequence[Finding]]:
+    """The file with the changes, and the findings that they are of; what was named must be among them, and of the rest
+    each that needs a hand is told. Raises: UserError."""
+    if are_named:
+        return changed_file(before, wanted), wanted
+    after, made = before, []
+    for each in wanted:
+        try:
+            after = changed_file(after, [each])
+            made.append(each)
+        except UserError as e:
+            say(f"Left out: {each['id']}: {' '.join(problem.detail for problem in e.diagnostics)}")
+    return after, made
 
 
 def left_out(finding: Finding) -> str:

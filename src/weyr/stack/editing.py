@@ -5,6 +5,7 @@ then the text is read again, and it has to say exactly what was meant: where it 
 who share it, a merged mapping would be hidden) the change is refused and left to a person.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from weyr.stack.tree import tree_of
 
 Plain = str | int | float | bool | None | Sequence["Plain"] | Mapping[str, "Plain"]
 Path = tuple[str, ...]
+_ALIAS = re.compile(r"\s*:\s*\*[^\s,\[\]{}]+")
 
 
 def edited(text: str, file: str, changes: Iterable[tuple[Path, Plain]]) -> str:
@@ -27,7 +29,8 @@ def edited(text: str, file: str, changes: Iterable[tuple[Path, Plain]]) -> str:
     for path, value in changes:
         wanted = _with(_plain(text, file), path, value)
         text = _changed(text, file, path, value)
-        if _plain(text, file) != wanted:
+        root, problems = tree_of(text, file)
+        if problems or root.plain() != wanted:
             raise _by_hand(file, path, "what stands there is shared with other places of the file")
     return text
 
@@ -74,10 +77,10 @@ def _added(text: str, node: MappingNode, name: str, value: Plain) -> str:
         if not node.value:
             at = node.end_mark.index - 1
             return text[:at] + entry + text[at:]
-        at = _end(text, node.value[-1][1])
+        at = _entry_end(text, node.value[-1])
         return f"{text[:at]}, {entry}{text[at:]}"
     column = node.value[0][0].start_mark.column
-    return _new_line(text, _end(text, node.value[-1][1]), " " * column + entry)
+    return _new_line(text, _entry_end(text, node.value[-1]), " " * column + entry)
 
 
 def _longer(text: str, node: SequenceNode, items: Sequence[Plain]) -> str:
@@ -94,15 +97,15 @@ def _without(text: str, around: Node, name: str) -> str:
     """Without a field: its lines, or its part of the line that it shares."""
     assert isinstance(around, MappingNode)
     number = next(n for n, (key, _) in enumerate(around.value) if key.value == name)
-    key, value = around.value[number]
-    begin, end = key.start_mark.index, _end(text, value)
+    key, _value = around.value[number]
+    begin, end = key.start_mark.index, _entry_end(text, around.value[number])
     if not around.flow_style:
         line_end = text.find("\n", end)
         return text[: text.rfind("\n", 0, begin) + 1] + ("" if line_end < 0 else text[line_end + 1 :])
     if number + 1 < len(around.value):
         return text[:begin] + text[around.value[number + 1][0].start_mark.index :]
     if number:
-        begin = _end(text, around.value[number - 1][1])
+        begin = _entry_end(text, around.value[number - 1])
     return text[:begin] + text[end:]
 
 
@@ -114,6 +117,15 @@ def _new_line(text: str, after: int, line: str) -> str:
     return f"{text[: end + 1]}{line}{newline}{text[end + 1 :]}"
 
 
+def _entry_end(text: str, entry: tuple[Node, Node]) -> int:
+    """Where a field ends. An alias has the place of what it stands for, which is before its name."""
+    key, value = entry
+    if value.start_mark.index >= key.end_mark.index:
+        return _end(text, value)
+    alias = _ALIAS.match(text, key.end_mark.index)
+    return alias.end() if alias else key.end_mark.index
+
+
 def _end(text: str, node: Node) -> int:
     """Where a value ends; a block's own end would take in the comments that follow it."""
     if not isinstance(node, CollectionNode) or node.flow_style or not node.value:
@@ -121,7 +133,7 @@ def _end(text: str, node: Node) -> int:
         # A text of several lines ends with its last line, and an empty value where its name does.
         return max(len(text[:end].rstrip("\r\n ")), node.start_mark.index) if end > node.start_mark.index else end
     last = node.value[-1]
-    return _end(text, last[1] if isinstance(last, tuple) else last)
+    return _entry_end(text, last) if isinstance(last, tuple) else _end(text, last)
 
 
 def _items(node: SequenceNode) -> list[Any]:

@@ -123,6 +123,15 @@ def test_what_several_places_share_is_left_to_a_person(text: str, path: Path) ->
         edited(text, "weyr.yaml", [(path, 1)])
 
 
+def test_a_field_behind_an_alias_lies_in_its_own_object() -> None:
+    """An alias has the place of what it stands for: the field came into the object above it."""
+    text = "jobs:\n  a:\n    resources: &r {cpu: 4}\n  b:\n    resources: *r  # as a\n  c: {resources: *r}\n"
+
+    changed = edited(text, "f", [(("jobs", name, "spot"), True) for name in ("b", "c")])
+    assert changed == text.replace("# as a\n", "# as a\n    spot: true\n").replace("*r}", "*r, spot: true}")
+    assert edited(changed, "f", [(("jobs", name, "spot"), None) for name in ("b", "c")]) == text
+
+
 def test_several_changes_follow_one_another() -> None:
     """A service that gets a scale loses its fixed number in the same go."""
     text = "services:\n  web:\n    run: x\n    replicas: 2  # two\n"

@@ -11,7 +11,7 @@ with its middle and shows its ends.
 from collections.abc import Collection, Iterator, Mapping
 
 from weyr.core.assumptions import NO_PAST, Measure
-from weyr.core.diagnostic import Diagnostic, UserError, did_you_mean
+from weyr.core.diagnostic import Diagnostic, Place, UserError, did_you_mean
 from weyr.core.kind import AnyKind, Kinds
 from weyr.core.ref import Ref
 from weyr.core.schema import Spec
@@ -33,6 +33,11 @@ def parse_usage(text: str, file: str, stack: str, specs: Mapping[Ref, Spec], kin
 
     Raises: UserError with every problem in the file, in the order of its lines.
     """
+    if all(not line.strip() or line.lstrip().startswith("#") for line in text.splitlines()):
+        detail = (
+            "There is nothing in this usage file. Write figures such as `job/train: {runs: 30}`, or leave --usage out."
+        )
+        raise UserError(Diagnostic("The file holds no figures", detail, place=Place(file)))
     root, problems = tree_of(text, file)
     if root.value is not None and not isinstance(root.value, dict):
         detail = f"A usage file holds objects with figures, such as `job/train: {{runs: 30}}`, not {written(root)}."
