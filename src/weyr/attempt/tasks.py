@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -179,7 +180,7 @@ class Tasks:
     # --- observing
 
     def _of(self, id: ThingId) -> Path:
-        return self._folder / quote(str(id), safe="")
+        return self._folder / _folder_name(str(id))
 
     def _look(self, id: ThingId, serving: dict[str, tuple[str, str]]) -> Seen:
         """What is known of a task; a serving one is put on the list of those to be asked."""
@@ -343,6 +344,12 @@ class Tasks:
         self._host.remove(id, folder)
         self._archive.take(folder)
         self._ended.pop(id, None)
+
+
+@lru_cache(maxsize=4096)
+def _folder_name(id: str) -> str:
+    # Kept: each look, and each verb, asks for it several times.
+    return quote(id, safe="")
 
 
 def _principal(id: ThingId) -> str:

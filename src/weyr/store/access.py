@@ -8,13 +8,25 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, func, insert, select
 
 from weyr.core.ref import Ref
+from weyr.store.dialects import upsert
 from weyr.store.tables.access import credentials, credentials_generation, secrets, team_members
 
 NAMES_MAX = 500
 """How many names one statement takes: a database's bound on a statement's values is far above it."""
+
+# Made once: every pass in which a task begins or ends executes them.
+_ALL_CREDENTIALS = select(credentials).order_by(credentials.c.principal)
+_ADD_CREDENTIALS = insert(credentials)
+_DROP_CREDENTIALS = delete(credentials).where(credentials.c.principal.in_(bindparam("principals", expanding=True)))
+_NEXT_GENERATION = (
+    upsert(credentials_generation)
+    .values(one=1, generation=1)
+    .on_conflict_do_update(index_elements=["one"], set_={"generation": credentials_generation.c.generation + 1})
+    .returning(credentials_generation.c.generation)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +53,7 @@ class SecretRow:
 
 def credential_rows(connection: Connection) -> Sequence[CredentialRow]:
     """Everybody who has credentials, by name."""
-    rows = connection.execute(select(credentials).order_by(credentials.c.principal))
-    return [_credential_of(row) for row in rows]
+    return [_credential_of(row) for row in connection.execute(_ALL_CREDENTIALS)]
 
 
 def put_credentials(connection: Connection, rows: Sequence[CredentialRow]) -> bool:
@@ -61,7 +72,7 @@ def put_credentials(connection: Connection, rows: Sequence[CredentialRow]) -> bo
         }
         for row in rows
     ]
-    connection.execute(insert(credentials), values)
+    connection.execute(_ADD_CREDENTIALS, values)
     return True
 
 
@@ -70,18 +81,13 @@ def drop_credentials(connection: Connection, principals: Sequence[str]) -> bool:
     dropped = 0
     for first in range(0, len(principals), NAMES_MAX):
         some = principals[first : first + NAMES_MAX]
-        dropped += connection.execute(delete(credentials).where(credentials.c.principal.in_(some))).rowcount
+        dropped += connection.execute(_DROP_CREDENTIALS, {"principals": some}).rowcount
     return dropped > 0
 
 
 def next_generation(connection: Connection) -> int:
     """Counts the changes of who may call, across restarts."""
-    changed = connection.execute(
-        update(credentials_generation).values(generation=credentials_generation.c.generation + 1)
-    )
-    if not changed.rowcount:
-        connection.execute(insert(credentials_generation).values(one=1, generation=1))
-    return int(connection.execute(select(credentials_generation.c.generation)).scalar_one())
+    return int(connection.execute(_NEXT_GENERATION).scalar_one())
 
 
 def secret_row(connection: Connection, ref: Ref) -> SecretRow | None:

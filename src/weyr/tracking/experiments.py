@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, insert, select, update
 
 from weyr.store.database import Database
 from weyr.store.dialects import upsert
@@ -31,6 +31,17 @@ _COLUMNS: Mapping[str, ColumnElement[Any]] = {
     "last_update_time": experiments.c.updated_ms,
 }
 _NUMBERS = frozenset({"creation_time", "last_update_time", "experiment_id"})
+
+_OWNED_COLUMNS = [experiments.c[key] for key in ("name", "artifact_location", "lifecycle_stage", "owner_stack")]
+"""Those that `_owned` fills, in its order."""
+# Made once: every pass in which a task begins executes them.
+_OWNED = select(*_OWNED_COLUMNS, experiments.c.experiment_id).where(
+    experiments.c.name.in_(bindparam("names", expanding=True))
+)
+_INSERT = upsert(experiments)
+_PUT_OWNED = _INSERT.on_conflict_do_update(
+    index_elements=["name"], set_={column.name: _INSERT.excluded[column.name] for column in _OWNED_COLUMNS}
+)
 
 
 class Experiments:
@@ -87,18 +98,15 @@ class Experiments:
         return found
 
     def _ensure_some(self, rows: Sequence[Mapping[str, str]]) -> dict[str, str]:
-        columns = [experiments.c[key] for key in rows[0]]
-        query = select(*columns, experiments.c.experiment_id).where(experiments.c.name.in_([r["name"] for r in rows]))
+        asked = {"names": [row["name"] for row in rows]}
         with self._db.read() as connection:
-            known = {tuple(values): str(id) for *values, id in connection.execute(query)}
+            known = {tuple(values): str(id) for *values, id in connection.execute(_OWNED, asked)}
         now = self._now_ms()
         fresh = [{**row, "created_ms": now, "updated_ms": now} for row in rows if tuple(row.values()) not in known]
         if fresh:
-            statement = upsert(experiments)
-            changed = {column.name: statement.excluded[column.name] for column in columns}
             with self._db.write(is_synced=False) as connection:
-                connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=changed), fresh)
-                known = {tuple(values): str(id) for *values, id in connection.execute(query)}
+                connection.execute(_PUT_OWNED, fresh)
+                known = {tuple(values): str(id) for *values, id in connection.execute(_OWNED, asked)}
         return {row["name"]: known[tuple(row.values())] for row in rows}
 
     def get(self, experiment_id: str) -> Experiment:
