@@ -62,12 +62,12 @@ def apply_advice(
     follow_up(client, plan, newest, timeout_s, as_json)
 
 
-def _changed(before: StackFile, wanted: Sequence[Finding], are_named: bool) -> tuple[StackFile, Sequence[Finding]]:
+def _changed(before: StackFile, wanted: list[Finding], are_named: bool) -> tuple[StackFile, list[Finding]]:
     """The file with the changes, and the findings that they are of; what was named must be among them, and of the rest
     each that needs a hand is told. Raises: UserError."""
     if are_named:
         return changed_file(before, wanted), wanted
-    after, made = before, []
+    after, made = before, list[Finding]()
     for each in wanted:
         try:
             after = changed_file(after, [each])
