@@ -56,6 +56,8 @@ class Lists(BaseHTTPRequestHandler):
             self.send_error(404)
 
     def _page(self, query: dict[str, list[str]]) -> dict[str, object]:
+        if "'Storage'" in query["$filter"][0]:
+            return {"Items": self._blobs(query["$filter"][0]), "NextPageLink": None, "Count": 2}
         is_second = "$skip" in query
         address = f"http://{self.headers['Host']}/api/retail/prices"
         beside = {} if is_second else {"skuName": "NC24ads A100 v4 Spot", "retailPrice": 0.9}
@@ -66,6 +68,16 @@ class Lists(BaseHTTPRequestHandler):
         }  # fmt: skip
         more = f"{address}?$filter=x&$skip=100"
         return {"Items": [item], "NextPageLink": None if is_second else more, "Count": 1}
+
+    def _blobs(self, asked: str) -> list[dict[str, object]]:
+        """A meter of two tiers, of the product that is asked for."""
+        meter = {
+            "currencyCode": "USD", "armRegionName": "germanywestcentral", "unitOfMeasure": "1 GB/Month",
+            "skuName": "Hot LRS", "meterName": "Hot LRS Data Stored", "meterId": "x", "type": "Consumption",
+            "productName": asked.rpartition(" eq ")[2].strip("'"),
+        }  # fmt: skip
+        tiers = ((0, 0.02), (51200, 0.0192))
+        return [meter | {"tierMinimumUnits": start, "retailPrice": amount} for start, amount in tiers]
 
     def _answer(self, body: bytes) -> None:
         self.send_response(200)
@@ -154,6 +166,22 @@ def test_newer_prices_come_in_from_the_providers_own_lists(shell: Shell, lists: 
 
     shell.weyr("prices", "refresh", "--shipped")
     assert json.loads(shell.weyr("prices", "Standard_NC24ads", "--spot", "--json").out)["offers"] == []
+
+
+def test_azures_blobs_are_priced_once_their_list_was_read(shell: Shell, lists: str) -> None:
+    """Weyr ships what a gigabyte costs in five of Azure's regions: one line fills another, by both of its names."""
+    asked = ("prices", "blob", "--region", "germanywestcentral", "--json")
+    before = json.loads(shell.weyr(*asked).out)["rates"]
+    line = ("prices", "refresh", "azure", "--service", "storage", "--region", "germanywestcentral", "--address", lists)
+    read = shell.weyr(*line)
+    after = json.loads(shell.weyr(*asked).out)["rates"]
+    mistyped = shell.weyr("prices", "refresh", "azure", "--service", "stoarge", "--region", "germanywestcentral")
+
+    assert "storage.hot" not in {rate["name"] for rate in before}
+    assert "4 prices were taken" in read.out, read.err + read.out
+    assert len(after) == len(before) + 1
+    assert "storage.hot" in {rate["name"] for rate in after}
+    assert 'Did you mean "storage"?' in mistyped.err
 
 
 def test_a_service_of_a_region_is_priced_once_its_list_was_read(shell: Shell, lists: str, tmp_path: Path) -> None:

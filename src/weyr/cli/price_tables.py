@@ -147,8 +147,8 @@ def rates_table(rates: Iterable[Rate], today: date) -> str:
 def _tiers(rate: Rate) -> str:
     free = f"{rate.free:,f} free, then " if rate.free else ""
     # As price pages write it: nobody reads five zeros.
-    is_tiny = rate.unit == "request" and all(tier.amount < TINY for tier in rate.steps)
-    many, unit = (THOUSAND, "1,000 requests") if is_tiny else (1, rate.unit)
+    is_tiny = rate.unit in ("request", "operation", "tag") and all(tier.amount < TINY for tier in rate.steps)
+    many, unit = (THOUSAND, f"1,000 {rate.unit}s") if is_tiny else (1, rate.unit)
     parts = [
         f"{usd(tier.amount * many)}{f' to {tier.up_to:,f}' if tier.up_to is not None else ''}" for tier in rate.steps
     ]

@@ -21,6 +21,7 @@ from weyr.ledger.prices.aws_usages import OFFERS
 from weyr.ledger.prices.from_aws import read_aws
 from weyr.ledger.prices.from_aws_services import read_service
 from weyr.ledger.prices.from_azure import read_azure
+from weyr.ledger.prices.from_azure_storage import PRODUCTS, read_azure_storage
 from weyr.ledger.prices.from_karpenter import read_karpenter
 from weyr.ledger.prices.from_skypilot import read_skypilot
 from weyr.ledger.prices.read_lists import PriceList, joined
@@ -75,6 +76,17 @@ def from_azure(
     wanted = f"serviceName eq 'Virtual Machines' and armRegionName eq '{region}'"
     first = f"{address}/api/retail/prices?$filter={quote(wanted)}"
     return read_azure(_pages(first, progress, fetcher), catalogue.machines, dated, first)
+
+
+def from_azure_storage(
+    address: str, region: str, dated: str, progress: Progress, fetcher: Fetcher = FETCHER
+) -> PriceList:
+    """What blobs cost in one region, by each kind of account. Raises: UserError, where a page cannot be fetched."""
+    begins = f"{address}/api/retail/prices?$filter="
+    where = f"serviceName eq 'Storage' and armRegionName eq '{region}'"
+    asked = [quote(f"{where} and productName eq '{product}'") for product in PRODUCTS]
+    items = (item for each in asked for item in _pages(begins + each, progress, fetcher))
+    return read_azure_storage(items, region, dated, f"{begins}{quote(where)}")
 
 
 def _pages(page: str, progress: Progress, fetcher: Fetcher) -> Iterator[dict[str, Any]]:

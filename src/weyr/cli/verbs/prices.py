@@ -26,13 +26,23 @@ from weyr.cli.price_tables import (
 )
 from weyr.cli.screen import put, put_json, say
 from weyr.compose.price_download import Absent
-from weyr.compose.price_sources import AWS, AZURE, from_aws, from_aws_service, from_azure, from_karpenter, from_skypilot
+from weyr.compose.price_sources import (
+    AWS,
+    AZURE,
+    from_aws,
+    from_aws_service,
+    from_azure,
+    from_azure_storage,
+    from_karpenter,
+    from_skypilot,
+)
 from weyr.compose.price_store import catalogue_at, hold_shipped, keep
 from weyr.core.diagnostic import Diagnostic, UserError, did_you_mean
 from weyr.ledger.prices import Catalogue, Purchase, Rate
 from weyr.ledger.prices.areas import area_named
 from weyr.ledger.prices.aws_usages import OFFERS
 from weyr.ledger.prices.from_aws_services import service_named
+from weyr.ledger.prices.from_azure_storage import SERVICES, azure_service_named
 from weyr.ledger.prices.merge import merged
 from weyr.ledger.prices.rate_search import find_rates, is_of_rates, services_of
 from weyr.ledger.prices.read_lists import PriceList, joined
@@ -66,7 +76,7 @@ def _regions(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def _fetched(incomplete: str) -> list[str]:
-    return [name for name in (MACHINES, *sorted(OFFERS)) if name.startswith(incomplete)]
+    return [name for name in (MACHINES, *sorted((*OFFERS, *SERVICES))) if name.startswith(incomplete)]
 
 
 def _quietly(ctx: typer.Context) -> Catalogue:
@@ -188,7 +198,7 @@ def refresh(
         typer.Option(
             "--service",
             metavar="SERVICE",
-            help="Of AWS: the rates of a service, such as rds or s3, instead of its machines; may be given again.",
+            help="The rates of a service, such as AWS's s3 or Azure's storage, not its machines; may be given again.",
             autocompletion=_fetched,
         ),
     ] = None,
@@ -203,9 +213,9 @@ def refresh(
 ) -> None:
     """Read newer prices in, and say which of them cannot be true and were left out.
 
-    AWS serves its lists for EC2 and for its services without credentials, Azure its for virtual machines; on spot,
-    Azure only. GCP serves its list to holders of an API key only: read it --from skypilot. What a plan was priced with
-    is kept.
+    AWS serves its lists for EC2 and for its services without credentials, Azure its for virtual machines and blobs;
+    on spot, Azure only. GCP serves its list to holders of an API key only: read it --from skypilot. What a plan was
+    priced with is kept.
     """
     home, today = _home(ctx), _today()
     if shipped:
@@ -242,16 +252,17 @@ def _read(
         detail = "Google's price list is served to holders of an API key only."
         suggestion = "weyr prices refresh --from skypilot FOLDER"
         raise UserError(Diagnostic("No list without credentials", detail, suggestion=suggestion))
-    if services and provider is not Provider.AWS:
-        raise typer.BadParameter("--service names lists of AWS; Azure's are of virtual machines")
     if not regions:
         raise typer.BadParameter("say of which region, such as --region eu-central-1; all of them are gigabytes")
     lists = []
-    wanted = [each if each == MACHINES else service_named(each) for each in services or [MACHINES]]
+    named = azure_service_named if provider is Provider.AZURE else service_named
+    wanted = [each if each == MACHINES else named(each) for each in services or [MACHINES]]
     for region, what in product(regions, wanted):
         with bar(f"{provider} {f'{what} ' if services else ''}{region}") as progress:
             try:
-                if provider is Provider.AZURE:
+                if provider is Provider.AZURE and what != MACHINES:
+                    lists.append(from_azure_storage(address or AZURE, region, today.isoformat(), progress))
+                elif provider is Provider.AZURE:
                     lists.append(from_azure(catalogue, address or AZURE, region, today.isoformat(), progress))
                 elif what == MACHINES:
                     lists.append(from_aws(catalogue, address or AWS, region, progress))
