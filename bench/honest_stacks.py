@@ -106,6 +106,9 @@ STACKS = (
         "taken", "20 s on spot, its node is taken away half-way", "bench/honest/taken", 45.0, trains=True, is_taken=True
     ),
     Stack(
+        "loading", "the same after 5 s of loading", "bench/honest/taken/loading.yaml", 45.0, trains=True, is_taken=True
+    ),
+    Stack(
         "sleepy", "sleeps and wakes", "examples/sleepy", 70.0, "endpoint/clock", "/sleepy/clock/", gap_s=8.0,
         before=(0.0, 1.0, 8.0, 9.0, 16.0, 17.0), sleeps=True,
     ),
