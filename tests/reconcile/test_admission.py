@@ -194,6 +194,24 @@ def test_a_limit_beyond_ones_own_stacks_is_refused_without_the_right(world: SimW
     assert refused(world, (TEAM % ("1", "")).replace("then: block, ", ""), grants=("api:write",)) == ""
 
 
+LIFTED = {
+    "taken away": "stack: limits\n",
+    "made one that only alerts": "stack: limits\nbudgets: {team: {limit: 1 USD, team: vision}}\n",
+    "made one on oneself": "stack: limits\nbudgets: {team: {limit: 1 USD, then: block, user: ann}}\n",
+}
+
+
+@pytest.mark.parametrize("case", LIFTED)
+def test_nobody_lifts_a_limit_that_somebody_else_has_set(world: SimWorld, case: str) -> None:
+    """A budget that whoever it holds can take out of the way holds nobody."""
+    assert refused(world, TEAM % (20, "")) == ""
+
+    said = refused(world, LIFTED[case], grants=("api:write:*",))
+    assert said.startswith("Not yours to lift: budget/team holds what is of other stacks within a limit.")
+    assert "budget:limit:team/vision" in said
+    assert refused(world, LIFTED[case], grants=("api:write:*", "budget:limit:team/vision")) == ""
+
+
 def test_a_plan_names_the_limits_of_other_stacks_that_count_it(world: SimWorld) -> None:
     """Whoever sees only the limits of the own stack believes that nobody watches, or that more is left than is."""
     assert refused(world, TEAM % (20, "")) == ""

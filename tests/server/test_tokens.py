@@ -68,11 +68,13 @@ def test_a_person_reads_and_posts_with_a_token_of_their_own(served: User, tmp_pa
     better = served.weyr(*shlex.split(step)[1:]).out.strip()
     gone = said_by(token, "cost", status=1)
     said_by(better, *post)
+    credit = said_by(better, *({"2 USD": "-2 USD", "eva-1": "eva-2"}.get(word, word) for word in post), status=1)
     told = json.loads(served.weyr("cost", "lines", "--json").out)["lines"]
     audit = json.loads(served.weyr("audit", "--json").out)["events"]
 
     assert f"the right {right} is missing" in refused
     assert step in refused
+    assert "the right ledger:write:/v1/cost/entries is missing" in credit, "it would give a spent limit room"
     assert "does not know the token from WEYR_TOKEN" in gone
     assert [line["who"] for line in told if line["entry"] == "eva-1"] == ["eva"]
     assert ("eva", "/v1/cost/periods") in {(event["principal"], event["resource"]) for event in audit}

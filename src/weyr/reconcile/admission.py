@@ -81,20 +81,35 @@ class Admission:
             ]
 
     def _unallowed(self, plan: Plan, rows: Mapping[Ref, ObjectRow]) -> Iterator[Diagnostic]:
-        """Limits that would hold what is of other stacks, of somebody who may not say that."""
+        """Limits that would hold what is of other stacks, or would let it go, of somebody who may not say that."""
         for step in plan.steps:
             kind = self.kinds.get(step.ref.kind)
-            if step.spec is None or kind is None or kind.limits is None:
+            if kind is None or kind.limits is None:
                 continue
-            limit, row = kind.limits(step.ref, _spec(kind, rows[step.ref])), rows[step.ref]
-            if limit.does is None or may_limit(self.grants, row.owner, step.ref.stack, limit.reach):
-                continue
-            wanted = " or ".join(f"{LIMIT}:{resource}" for resource in resources_of(limit.reach))
-            detail = (
-                f"{step.ref} would keep what is of other stacks from running. That takes the right {wanted}; a limit "
-                "that only alerts takes none, nor does one on what you bring up yourself."
-            )
-            yield Diagnostic("Not yours to limit", detail, Severity.FATAL, step.place, str(step.ref), "then: alert")
+            standing, limit = self.world.objects.get(step.ref), None
+            if step.spec is not None:
+                limit = kind.limits(step.ref, _spec(kind, rows[step.ref]))
+            if limit and (wanted := self._lacking(step.ref, limit, rows[step.ref].owner)):
+                detail = (
+                    f"{step.ref} would keep what is of other stacks from running. That takes the right {wanted}; a "
+                    "limit that only alerts takes none, nor does one on what you bring up yourself."
+                )
+                yield Diagnostic("Not yours to limit", detail, Severity.FATAL, step.place, str(step.ref), "then: alert")
+            elif standing and (standing.next_spec or standing.spec):
+                # Who set it, and not who asks: nobody lifts what somebody else has laid on him.
+                before = kind.limits(step.ref, _spec(kind, standing))
+                if before != limit and (wanted := self._lacking(step.ref, before, standing.owner)):
+                    detail = (
+                        f"{step.ref} holds what is of other stacks within a limit. To change it, or to take it away, "
+                        f"takes the right {wanted}."
+                    )
+                    yield Diagnostic("Not yours to lift", detail, Severity.FATAL, step.place, str(step.ref))
+
+    def _lacking(self, ref: Ref, limit: Limit, owner: str) -> str:
+        """The right that lacks for a limit; "" where there is none to ask for."""
+        if limit.does is None or may_limit(self.grants, owner, ref.stack, limit.reach):
+            return ""
+        return " or ".join(f"{LIMIT}:{resource}" for resource in resources_of(limit.reach))
 
     def _lacks(
         self, connection: Connection, plan: Plan, row: ObjectRow, limits: Sequence[Named], asked: "Counter[Ref]"

@@ -176,14 +176,14 @@ MONEY = (
         "POST", "/v1/cost/entries", "post_entry", Tag.MONEY, "Post a bill from outside",
         "What an API or a provider charged, so that it is on the bill beside all else. The same id again posts "
         "nothing; the same id with something else in it is refused. Days of a closed month count for the first open "
-        "one.",
+        "one. What is credited (an amount below zero) takes the right ledger:write: it gives a spent limit room.",
         request="Entry", response="Entered", grant="api:write", refusals=(_BAD_BODY,),
     ),
     ApiRoute(
         "POST", "/v1/cost/corrections", "correct_line", Tag.MONEY, "Correct a line of the journal",
         "The line stays. It is taken back by a line whose accounts are swapped, and posted anew with the amount given; "
         "null takes it back only.",
-        request="Correction", response="Entered", grant="api:write", refusals=(_BAD_BODY,),
+        request="Correction", response="Entered", grant="ledger:write", refusals=(_BAD_BODY,),
     ),
     ApiRoute(
         "GET", "/v1/cost/periods", "list_periods", Tag.MONEY, "List the closed months", response="Periods",
@@ -192,7 +192,7 @@ MONEY = (
         "POST", "/v1/cost/periods", "close_period", Tag.MONEY, "Close a month",
         "With all before it. Nothing is posted into it afterwards: what is late counts for the first open day and says "
         "so.",
-        request="PeriodName", response="Period", grant="api:write", refusals=(_BAD_BODY,),
+        request="PeriodName", response="Period", grant="ledger:write", refusals=(_BAD_BODY,),
     ),
     ApiRoute(
         "GET", "/v1/cost/journal", "list_lines", Tag.MONEY, "Read the journal",
@@ -279,7 +279,7 @@ ACCESS = (
     ApiRoute(
         "PUT", "/v1/teams/{team}", "put_team", Tag.ACCESS, "Set a team",
         "Makes a team be these people, none of whom is of another any more; without members there is none.",
-        params=(_path("team", "Its name.", "vision"),), request="TeamMembers", response="Team", grant="api:write",
+        params=(_path("team", "Its name.", "vision"),), request="TeamMembers", response="Team", grant="access:write",
         refusals=(_BAD_BODY,),
     ),
     ApiRoute(

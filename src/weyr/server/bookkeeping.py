@@ -9,6 +9,7 @@ from typing import Any, TypeGuard
 from starlette.requests import Request
 
 from weyr.core.diagnostic import Diagnostic, UserError
+from weyr.core.grants import Principal, is_allowed
 from weyr.core.metering import Line
 from weyr.core.ref import NAME, Ref
 from weyr.core.units import DAY_S
@@ -18,6 +19,7 @@ from weyr.ledger.books import Books, Entered
 from weyr.ledger.entries import Charge, Entry
 from weyr.ledger.grouping import Label, grouping_of
 from weyr.server.answers import answering, number, patiently
+from weyr.server.doorkeeper import lacking
 from weyr.server.routes import Handler
 from weyr.server.service import Service
 from weyr.store.ledger import LedgerStore
@@ -26,6 +28,7 @@ from weyr.store.periods import Period
 WORD = re.compile(r"[\w.@+:/-]{1,200}")
 MICROS_MAX = 10**15
 """A billion of the currency's units: an amount beyond is a mistake."""
+CREDIT = "ledger:write"
 CHARGES_MAX = 10_000
 ROWS_MAX = 100_000
 
@@ -39,6 +42,7 @@ def bookkeeping_handlers(service: Service) -> dict[str, Handler]:
 
     def post_entry(request: Request, body: Any) -> Any:
         entry = entry_of(body, str(request.state.principal.name))
+        _refuse_credit(request, entry)
         return _entered_json(books.enter(entry, service.billed_at()))
 
     def correct_line(request: Request, body: Any) -> Any:
@@ -71,6 +75,17 @@ def bookkeeping_handlers(service: Service) -> dict[str, Handler]:
         "list_lines": answering(list_lines),
         "prove_journal": patiently(prove),
     }
+
+
+def _refuse_credit(request: Request, entry: Entry) -> None:
+    """What takes money off the bill gives a spent limit room again: whom a limit holds must not be the one to post it.
+
+    Raises: UserError.
+    """
+    principal: Principal = request.state.principal
+    is_credit = any(charge.micros < 0 for charge in entry.charges)
+    if is_credit and not is_allowed(principal.grants, CREDIT, request.url.path):
+        raise UserError(lacking(principal, f"{CREDIT}:{request.url.path}"))
 
 
 def cost_asked(service: Service, query: Mapping[str, str]) -> dict[str, Any]:

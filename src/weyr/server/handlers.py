@@ -25,7 +25,7 @@ def service_handlers(service: Service) -> dict[str, Handler]:
 
     def create_plan(request: Request, body: Any) -> Any:
         if isinstance(body, dict) and body.get("remove"):
-            return service.make_removal(_text(body, "stack"))
+            return service.make_removal(_text(body, "stack"), _caller(request, body))
         usage = body.get("usage") or "" if isinstance(body, dict) else ""
         usage_file = _text(body, "usage_file") if usage else ""
         may_pass = isinstance(body, dict) and body.get("over_budget") is True

@@ -146,7 +146,7 @@ class Service:
         plan = make_plan(stack, world, KINDS, book, made_at=self._today(), extra=extra, known=known)
         return self._kept(plan, file, caller)
 
-    def make_removal(self, stack: str) -> dict[str, Any]:
+    def make_removal(self, stack: str, caller: Caller = NOBODY) -> dict[str, Any]:
         """Plans that nothing of a stack is left."""
         self._look(stack)
         with self.weyr.lock:
@@ -155,7 +155,7 @@ class Service:
                 raise NotFound(f"There is no stack {stack}.")
             world = planning_world(self.weyr.world, self.weyr.db, stack)
         plan = make_plan(None, world, KINDS, self.weyr.catalogue.book(row.price_as), made_at=self._today())
-        return self._kept(plan, row.file, NOBODY)
+        return self._kept(plan, row.file, caller)
 
     def plan(self, plan_id: str) -> StoredPlan:
         with self.weyr.db.read() as connection:

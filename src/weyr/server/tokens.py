@@ -18,7 +18,8 @@ from weyr.server.service import Service
 NAME = re.compile(r"[\w.@+-]{1,64}")
 GRANT = re.compile(r"([a-z0-9]+:[a-z]+):\S{1,200}")
 ACTIONS = (
-    "api:read", "api:write", "access:write", "budget:limit", "s3:read", "s3:write", "s3:list", "s3:admin",
+    "api:read", "api:write", "access:write", "ledger:write", "budget:limit",
+    "s3:read", "s3:write", "s3:list", "s3:admin",
     "tracking:read", "tracking:write", "inference:call", "inference:read", "inference:admin",
 )  # fmt: skip
 """What may be granted; what it is granted to follows: `budget:limit:team/vision`, `api:read:*`."""
