@@ -8,6 +8,7 @@ from weyr.cli.screen import coloured
 from weyr.ledger.terraform.estimate import DEFAULT_REGIONS
 from weyr.ledger.terraform.lines import Estimate, Line, Part
 
+MOST_KNOWN = {**DEFAULT_REGIONS, "azurerm": "westeurope"}
 NAMES_MAX = 3
 REASONS_MAX = 20
 GAP = "  "
@@ -80,7 +81,7 @@ def _elsewhere(estimate: Estimate) -> list[str]:
     kinds = {part.name: kind for kind, part in estimate.priced}
     missing = [(kinds[address], line.priced_as) for address, line in estimate.without_price]
     missing += [(each.type, each.why) for each in estimate.unpriced]
-    regions = {name: region for name, region in DEFAULT_REGIONS.items() if _is_elsewhere(name, region, missing)}
+    regions = {name: region for name, region in MOST_KNOWN.items() if _is_elsewhere(name, region, missing)}
     return [
         f"Most list prices of {name} are known for {region}: --region {region} prices everything there."
         for name, region in regions.items()
