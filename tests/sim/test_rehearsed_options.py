@@ -55,6 +55,18 @@ def simulated(home: Path, file: Path, *words: str) -> Any:
     return json.loads(done.stdout)
 
 
+@pytest.mark.parametrize("text", ["", "ahead: {limit: 900 USD, period: day, then: stop}, "])
+def test_a_budget_stops_as_soon_as_in_production_however_long_is_rehearsed(folder: Path, text: str) -> None:
+    """Above two endpoint-hours looks are put off, and a stop came up to half an hour late: it comes within seconds of
+    what runs, and what was held goes on with the next day."""
+    budgets = f"budgets: {{{text}small: {{limit: 0.01 USD, period: day, then: stop, ahead: 1s}}}}\n"
+    service = "services: {web: {run: x, resources: {cpu: 1, memory: 1GiB}}}\n"
+    result = rehearse(folder, budgets + service, Arrivals(), Setting(26.0 * HOUR_S, is_calm=True))
+    cost: Any = result["cost"]
+    hour, days = 44_925, 2
+    assert days * 10_000 <= cost["total_micros"] <= days * (10_000 + hour * 10 / 3600)
+
+
 def test_what_came_lately_costs_again_what_it_cost(folder: Path, tmp_path: Path) -> None:
     """`--arrivals past` is what the data folder knows: runs by the ledger's meters, requests by the minutes that the
     autoscaler remembers, and how unlike they were. A past that was itself rehearsed is known to the last request."""

@@ -65,7 +65,14 @@ def simulate(
     ] = "",
     length: Annotated[
         float,
-        typer.Option("--for", parser=seconds, metavar="DURATION", help="For how long.", rich_help_panel="What happens"),
+        typer.Option(
+            "--for",
+            parser=seconds,
+            metavar="DURATION",
+            help="For how long.",
+            show_default="7d",
+            rich_help_panel="What happens",
+        ),
     ] = 7.0 * DAY_S,
     shape: Annotated[
         str,
@@ -90,6 +97,7 @@ def simulate(
             parser=seconds,
             metavar="DURATION",
             help="How long before it goes spot is told to.",
+            show_default="2m",
             rich_help_panel="What happens",
         ),
     ] = NOTICE_S,
@@ -159,6 +167,7 @@ def simulate(
             parser=seconds,
             metavar="DURATION",
             help="What a program takes to end when it is told to.",
+            show_default="100ms",
             rich_help_panel="Starts",
         ),
     ] = STOPS_S,
@@ -169,6 +178,7 @@ def simulate(
             parser=seconds,
             metavar="DURATION",
             help="What the way to a replica and back adds to an answer.",
+            show_default="1ms",
             rich_help_panel="Starts",
         ),
     ] = WAY_S,
@@ -199,7 +209,7 @@ def simulate(
     session: Session = ctx.obj
     file = read_stack_file(path)
     stack = _parsed(file, file.text)
-    _check(shape, chart, vary)
+    _check(length, shape, chart, vary)
     past = _past(stack, session.home, length, is_needed=arrivals == PAST)
     came = _arrivals(stack, arrivals, past, length, shape)
     jobs = [(ref, each.spec) for ref, each in sorted(stack.objects.items()) if ref.kind == "job"]
@@ -263,7 +273,9 @@ def _put_json(value: object) -> None:
     put(json.dumps(value, indent=2, sort_keys=True))
 
 
-def _check(shape: str, chart: Path | None, vary: list[str] | None) -> None:
+def _check(length: float, shape: str, chart: Path | None, vary: list[str] | None) -> None:
+    if not length:
+        raise UserError(Diagnostic("No time at all", "A rehearsal takes longer than 0s.", suggestion="--for 7d"))
     if shape not in SHAPES:
         raise UserError(Diagnostic("A shape that is not known", f'"{shape}" is none of {", ".join(SHAPES)}.'))
     if chart is not None and not vary:

@@ -43,7 +43,10 @@ def read_spot_trace(text: str, file: str, shift_s: float = 0.0) -> SpotTrace:
     """`shift_s`: where in it to begin. Raises: UserError."""
     try:
         plain = json.loads(text)
-        gap_s, there = float(plain["metadata"]["gap_seconds"]), [bool(each) for each in plain["data"]]
+        gap_s, told = float(plain["metadata"]["gap_seconds"]), list(plain["data"])
+        if strange := [each for each in told if each not in (0, 1)]:
+            raise ValueError(f"{strange[0]!r} is neither 1 nor 0")
+        there = [bool(each) for each in told]
         if not there or not gap_s > 0:
             raise ValueError("it has no steps")
     except (ValueError, KeyError, TypeError) as e:

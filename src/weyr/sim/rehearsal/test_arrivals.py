@@ -99,6 +99,8 @@ def test_spot_comes_and_goes_by_its_trace_and_begins_anew() -> None:
     assert always.next_flip(0) == float("inf")
     with pytest.raises(UserError, match="cannot be read"):
         read_spot_trace('{"data": [1]}', "s.json")
+    with pytest.raises(UserError, match="2 is neither 1 nor 0"):
+        read_spot_trace('{"metadata": {"gap_seconds": 100}, "data": [1, 2]}', "s.json")
 
 
 def test_quantiles_are_exact_to_two_in_a_hundred() -> None:

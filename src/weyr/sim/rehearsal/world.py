@@ -17,6 +17,7 @@ from weyr.core.capability import Capability, Provider, TaskBody, Wanted
 from weyr.core.decision import Phase
 from weyr.core.diagnostic import UserError
 from weyr.core.kind import Kinds
+from weyr.core.pools import NodeBody
 from weyr.core.ref import Ref, ThingId
 from weyr.core.schema import to_json
 from weyr.core.units import HOUR_S
@@ -50,6 +51,8 @@ MINUTE_S = 60.0
 LAST_S = 1.0
 """So long before the end buckets are looked at for the last time."""
 STEP_MIN_S = 0.001
+COUNTED_S = 1.0
+"""After its start a task was looked at, so that its meters run."""
 OVER = (Phase.DONE, Phase.FAILED, Phase.SKIPPED)
 FILE = "weyr.yaml"
 
@@ -84,6 +87,7 @@ class Rehearsal:
         self._numbers: dict[str, int] = {}
         self._readies: dict[Ref, random.Random] = {}
         self._texts: dict[str, str] = {}
+        self._budgets = [ref for ref in stack.objects if ref.kind == "budget"]
         self._asked: set[str] = {each.name for each in arrivals.jobs}
         serving = [ref for ref in stack.objects if ref.kind in SERVING]
         calm = (len(serving) + len(arrivals.jobs) / 100) * setting.length_s > CALM_FROM_S
@@ -131,7 +135,7 @@ class Rehearsal:
         tasks = RingingTasks(engine.tasks, self.bells, self.clock)
         self.weather = Weather(setting, engine, tasks, self.bells, self.world, self.stir)
         tasks.began = self._task_began
-        nodes = RingingNodes(engine.pool_nodes, self.bells, self.weather.node_began)
+        nodes = RingingNodes(engine.pool_nodes, self.bells, self._node_began)
         scheduler = Scheduler(tasks, setting.room, self.clock, (), nodes)
         told = {Capability.TRAFFIC: ToldRoutes(engine.routes)}
         providers: Mapping[Capability, Provider] = {**engine.providers, **told, **scheduler.providers}
@@ -291,8 +295,14 @@ class Rehearsal:
         chance = self._readies.setdefault(ref, chance_of(self.setting.seed, f"ready/{ref}"))
         return chance.choice(seen)
 
+    def _node_began(self, id: ThingId, body: NodeBody) -> None:
+        self.weather.node_began(id, body)
+        self._spends_more(self.clock.now())
+        self._spends_more(self.clock.now() + self.setting.starts.node_s)
+
     def _task_began(self, id: ThingId, body: TaskBody) -> None:
         self.weather.task_began(id, body)
+        self._spends_more(self.engine.tasks.moments(id)[0])
         if body.checkpoint and self.engine.tasks.restored_of(id):
             of = Ref(id.ref.stack, "job", self.runs[id.ref].of if id.ref in self.runs else id.ref.name)
             spec: Any = self.stack.objects[of].spec
@@ -320,8 +330,15 @@ class Rehearsal:
 
     # --- money
 
+    def _spends_more(self, at: float) -> None:
+        """From a moment on an hour costs more: for how long no budget can be passed was reckoned without that."""
+        if self.is_calm and at < self.end:
+            for ref in self._budgets:
+                self.bells.at(at + COUNTED_S, ref)
+
     def _budget_s(self, ref: Ref) -> float:
-        """For how long a budget cannot pass the next tenth of its limit, at twice what is spent now."""
+        """For how long a budget cannot pass the next tenth of its limit, at twice what is spent now; with a period it
+        begins anew."""
         spend, spec = self.ledger.last_spend, self.stack.objects[ref].spec
         limit: Any = getattr(spec, "limit", None)
         if spend is None or limit is None or not limit.micros:
@@ -329,7 +346,7 @@ class Rehearsal:
         tenth = max(1, limit.micros // 10)
         left = tenth - spend.micros % tenth
         per_s = max(self.ledger.rate(ref.stack), 1) / 3600
-        return float(min(max(left / per_s / 2, 2.0), 1800.0))
+        return float(min(max(min(left / per_s / 2, spend.ends_at - self.clock.now()), 2.0), 1800.0))
 
 
 def _passing(rule: str) -> float:
