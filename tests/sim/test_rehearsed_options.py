@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from weyr.cli.rehearsing import startup_text
 from weyr.compose.kinds import KINDS
 from weyr.core.diagnostic import UserError
 from weyr.core.units import HOUR_S
@@ -111,6 +112,34 @@ def test_what_came_lately_costs_again_what_it_cost(folder: Path, tmp_path: Path)
     assert web["requests"] == pytest.approx(1800, rel=0.1)
     assert web["latency_p50_s"] < 0.25 < 0.6 < web["latency_p99_s"]
     assert out["cost"]["total_micros"] == pytest.approx(before["cost"]["total_micros"], rel=0.1)
+
+
+def test_it_is_told_what_a_start_up_is_taken_to_be() -> None:
+    """Whoever reads a rehearsal sees what it rests on, and what to say if it should be something else."""
+    assert startup_text("job/a", {"takes_s": 4.0, "attempts": 2}) == (
+        "job/a: start-up 4s in each attempt, measured over 2 attempts."
+    )
+    assert startup_text("job/a", {"takes_s": 90.0, "attempts": 0}).endswith(
+        "start-up 1m30s in each attempt, as it was said."
+    )
+    assert "assumed none" in startup_text("job/a", None)
+    assert "--startup" in startup_text("job/a", None)
+
+
+def test_a_start_up_is_what_somebody_says_before_what_was_measured(folder: Path, tmp_path: Path) -> None:
+    """A usage file beats what the data folder knows, and --startup both: plan and rehearsal go by one figure."""
+    (tmp_path / "weyr.yaml").write_text(
+        "stack: demo\nbuckets: {lake: {}}\n"
+        "jobs: {train: {run: x, spot: true, checkpoint: {bucket: lake}, expected_duration: 5m}}\n"
+    )
+    (tmp_path / "usage.yaml").write_text("job/train: {startup: 20s..40s, interruptions: 2}\n")
+    words = ["--for", "10m", "--usage", str(tmp_path / "usage.yaml")]
+
+    told = simulated(folder / "none", tmp_path / "weyr.yaml", *words)["assumed"]["startup"]
+    said = simulated(folder / "none", tmp_path / "weyr.yaml", *words, "--startup", "7s")["assumed"]["startup"]
+
+    assert told == {"job/train": {"takes_s": 30.0, "attempts": 0}}
+    assert said == {"job/train": {"takes_s": 7.0, "attempts": 0}}
 
 
 def test_what_is_uploaded_calls_the_function_that_waits_for_it(folder: Path) -> None:

@@ -85,7 +85,8 @@ def _interruptions(of: Plain) -> str:
         return "Nothing was interrupted."
     why = ", ".join(f"{_count(count)} {reason}" for reason, count in of["by_reason"].items())
     again = f", and {_time(of['startup_again_s'])} went into starting up again" if _mean(of["startup_again_s"]) else ""
-    return f"{_count(of['count'])} interruptions ({why}); {_time(of['lost_work_s'])} of work was lost{again}."
+    many = f"{_count(of['count'])} interruption{'' if of['count']['mean'] == of['count']['p90'] == 1 else 's'}"
+    return f"{many} ({why}); {_time(of['lost_work_s'])} of work was lost{again}."
 
 
 def startup_text(job: str, startup: Plain | None) -> str:
@@ -94,7 +95,7 @@ def startup_text(job: str, startup: Plain | None) -> str:
         return f"{job}: start-up assumed none, as it was not measured. What it takes is told by --startup."
     takes_s, many = startup["takes_s"], startup["attempts"]
     whence = f"measured over {many} attempt{'s' if many > 1 else ''}" if many else "as it was said"
-    return f"{job}: start-up {takes_s:.3g} s in each attempt, {whence}."
+    return f"{job}: start-up {duration_text(takes_s)} in each attempt, {whence}."
 
 
 def frontier(variants: Sequence[tuple[Plain, Plain]]) -> list[dict[str, Any]]:
