@@ -185,15 +185,16 @@ def test_a_zoned_database_pays_for_zones_in_the_general_tier_alone() -> None:
 def test_a_models_tokens_cost_by_where_it_runs() -> None:
     """Anywhere is cheapest; a promise of data in one zone is a tenth dearer. A version may have its own price."""
 
-    def tokens(sku: str, version: str = "") -> Decimal | None:
+    def tokens(sku: str, version: str = "", region: str = "eastus") -> Decimal | None:
         model = [{"name": "gpt-4o", "version": version}]
-        of = made("cognitive_deployment.m", model=model, sku=[{"name": sku}])
+        of = made("cognitive_deployment.m", region=region, model=model, sku=[{"name": sku}])
         return first(of, monthly_language_input_tokens=1_000_000).cost()
 
     assert tokens("GlobalStandard") == D("2.5")
     assert tokens("DataZoneStandard") == D("2.75")
     assert tokens("GlobalStandard", "2024-05-13") == 5
     assert tokens("Standard") is None
+    assert tokens("Standard", "2024-11-20", "northeurope") == D("3.3")
 
 
 def test_what_is_promised_of_speech_is_paid_whole() -> None:
