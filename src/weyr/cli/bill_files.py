@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import hashlib
 import io
 import json
 import sys
@@ -18,6 +19,7 @@ from weyr.core.diagnostic import Diagnostic, UserError
 from weyr.ledger.bills.bill import Bill, Dialect, dialect_of, read
 from weyr.ledger.bills.values import Row
 
+GZIP = b"\x1f\x8b"
 ENDINGS = (".csv", ".csv.gz", ".parquet")
 FIELD_MAX = 1 << 20
 """A field of a bill is a text of tags at most; the standard's own bound is 128 KiB."""
@@ -53,6 +55,7 @@ def _files(path: Path) -> list[Path]:
     if path.is_dir():
         found = sorted(each for each in path.rglob("*") if each.name.lower().endswith(ENDINGS))
         if found:
+            _are_parts(found)
             return found
         raise UserError(Diagnostic("No bill there", f"In {path} no file ends in {', '.join(ENDINGS)}."))
     if not path.name.lower().endswith(ENDINGS):
@@ -60,6 +63,18 @@ def _files(path: Path) -> list[Path]:
     if not path.is_file():
         raise UserError(Diagnostic("No bill there", f"{path} is no file."))
     return [path]
+
+
+def _are_parts(files: list[Path]) -> None:
+    """Raises: UserError where a file is there twice: all that is in it would be owed twice."""
+    first, twice = dict[str, Path](), list[Diagnostic]()
+    for file in files:
+        with file.open("rb") as source:
+            one = first.setdefault(hashlib.file_digest(source, "sha256").hexdigest(), file)
+        if one != file:
+            twice.append(Diagnostic("A part twice", f"{file} is the same as {one}: each part counts once."))
+    if twice:
+        raise UserError(*twice)
 
 
 @contextmanager
@@ -70,12 +85,16 @@ def _opened(path: Path, tell: Tell) -> Iterator[tuple[list[str], Iterator[list[s
             yield _parquet(path, tell)
             return
         with path.open("rb") as packed:
-            is_packed = path.name.lower().endswith(".gz")
+            # By what it begins with: browsers unpack what they load, and leave it its name.
+            is_packed = packed.read(len(GZIP)) == GZIP
+            packed.seek(0)
             with _text(gzip.open(packed) if is_packed else packed) as source:
                 csv.field_size_limit(FIELD_MAX)
                 rows = _told(csv.reader(source), packed, path.stat().st_size, tell)
                 yield next(rows, []), rows
-    except (OSError, EOFError, csv.Error, UnicodeDecodeError) as e:
+    except UnicodeDecodeError as e:
+        raise UserError(Diagnostic("The bill cannot be read", f"{path} is no text in UTF-8.")) from e
+    except (OSError, EOFError, csv.Error) as e:
         raise UserError(Diagnostic("The bill cannot be read", f"{path}: {e}.")) from e
 
 

@@ -27,6 +27,10 @@ def moment_ms(told: str) -> int:
     return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
+DIGITS_MAX = 24
+"""No bill has a figure with more before its point, bytes of a month among them."""
+
+
 def amount(told: str) -> Decimal:
     """A number as it stands, with no float between; "" is nothing. Raises: ValueError."""
     if told in EMPTY:
@@ -35,7 +39,7 @@ def amount(told: str) -> Decimal:
         number = Decimal(told)
     except InvalidOperation as e:
         raise ValueError(f"{told[:40]!r} is not a number") from e
-    if not number.is_finite():
+    if not number.is_finite() or number.adjusted() > DIGITS_MAX:
         raise ValueError(f"{told[:40]!r} is not an amount")
     return number
 
