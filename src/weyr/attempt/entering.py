@@ -13,9 +13,11 @@ import select
 import signal
 import sys
 import termios
+import time
 from typing import TypedDict
 
 from weyr.attempt import processes
+from weyr.attempt.sandbox_status import status_of
 
 NAMESPACES = ("user", "mnt", "ipc", "uts", "net", "pid")
 _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 24, 38
@@ -23,16 +25,20 @@ _CAPABILITIES_MAX = 64
 KILLED = 137
 """As a shell tells of SIGKILL: the task ended, and the command with it."""
 NOT_FOUND = 127
+STANDS_WITHIN_S = 30.0
+"""Much longer than any machine takes to make a sandbox; only bounds a visit to one that never stands."""
+LOOK_S = 0.02
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Visit(TypedDict):
-    """Where to go and what to do there. `main` is the task's first process, begun at `starttime`; `init` the first of
-    its sandbox, 0 for none. `groups` are its control groups. With `has_terminal` the input is a terminal."""
+    """Where to go and what to do there. `main` is the task's first process, begun at `starttime`; `sandbox` the folder
+    that tells of its sandbox, "" for none. `groups` are its control groups. With `has_terminal` the input is a
+    terminal."""
 
     main: int
     starttime: int
-    init: int
+    sandbox: str
     groups: list[str]
     workdir: str
     argv: list[str]
@@ -44,23 +50,40 @@ def visit(order: Visit) -> int:
     task = os.pidfd_open(order["main"])
     if processes.start_ticks(order["main"]) != order["starttime"]:
         raise ProcessLookupError("the task has ended")
+    init = standing(order["sandbox"], task) if order["sandbox"] else 0
     env = _environment(order["main"])
     for folder in order["groups"]:
         if os.path.isdir(folder):
             with open(os.path.join(folder, "cgroup.procs"), "w") as file:
                 file.write("0")
-    if order["init"]:
-        _enter_namespaces(order["init"])
+    if init:
+        _enter_namespaces(init)
     parent = os.getpid()
     pid = os.fork()
     if pid == 0:
         try:
-            _become(order, env, parent)
+            _become(order, env, 0 if init else parent)
         except OSError as e:
             print(f"{order['argv'][0]}: {e.strerror}", file=sys.stderr)
         finally:
             os._exit(NOT_FOUND)
     return _outcome(pid, task)
+
+
+def standing(folder: str, task: int) -> int:
+    """The first process of the sandbox that the folder tells of, once a program runs in it: before that it has not
+    left the machine's own files, and whoever came then would be in none, or in half of one.
+
+    Takes: `task`, a handle of the task, whose end ends the wait. Raises: OSError where it does not stand in time.
+    """
+    deadline = time.monotonic() + STANDS_WITHIN_S
+    while time.monotonic() < deadline:
+        init = status_of(folder).init
+        if init and processes.children(init):
+            return init
+        if select.select([task], [], [], LOOK_S)[0]:
+            raise ProcessLookupError("the task has ended")
+    raise TimeoutError("its sandbox does not stand yet")
 
 
 def _environment(pid: int) -> dict[str, str]:
@@ -83,11 +106,11 @@ def _enter_namespaces(pid: int) -> None:
 
 def _become(order: Visit, env: dict[str, str], parent: int) -> None:
     # From inside another namespace of processes its parent is 0 for as long as it lives, and for ever after.
-    processes.die_with_parent(0 if order["init"] else parent, signal.SIGKILL)
+    processes.die_with_parent(parent, signal.SIGKILL)
     os.setsid()
     if order["has_terminal"]:
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-    if order["init"]:
+    if order["sandbox"]:
         # What the task may not do, its visitor may not either.
         for number in range(_CAPABILITIES_MAX):
             _libc.prctl(_PR_CAPBSET_DROP, number, 0, 0, 0)

@@ -19,7 +19,6 @@ from typing import Any
 from urllib.parse import quote
 
 from weyr.attempt.entering import Visit
-from weyr.attempt.sandbox_status import status_of
 from weyr.attempt.task_folder import BEGUN, EXIT, STATE, WANTED, WORK
 from weyr.attempt.testimony import record_or_nothing
 from weyr.core.ref import ThingId
@@ -75,7 +74,7 @@ class Visits:
         return Visit(
             main=int(state["pid"]),
             starttime=int(state["starttime"]),
-            init=status_of(str(folder)).init,
+            sandbox="" if wanted["body"].get("sandbox") is None else str(folder),
             groups=[str(group) for group in begun.get("groups", [])],
             workdir=str(folder / WORK if wanted["body"].get("ship") else wanted["body"]["workdir"]),
             argv=list(argv),
