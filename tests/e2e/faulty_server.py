@@ -37,7 +37,8 @@ class Faulty(BaseHTTPRequestHandler):
                 self.wfile.write(b"\x00\xff this is no HTTP at all\r\n\r\n" * 10)
                 self.close_connection = True
             case "slow":
-                threading.Event().wait(2)
+                while not Path("slow-ends").exists():
+                    threading.Event().wait(0.02)
                 self._say(str(os.getpid()))
             case "eat":
                 eat()

@@ -157,6 +157,11 @@ class User:
 
         return until(lambda: found if (found := row()).get("phase") == phase else {}, f"{ref} to be {phase}")
 
+    def look(self) -> None:
+        """Has the server look at the stack's things now, as it does for a plan, and not when it would by itself."""
+        file = self.folder / "weyr.yaml"
+        self.api("POST", "/v1/plans", {"text": file.read_text(), "file": str(file)})
+
     def events(self, event: str = "", ref: str = "") -> list[dict[str, Any]]:
         """The story, or the part of it that one kind of event or one object makes up."""
         told = self.api("GET", "/v1/events?limit=10000" + (f"&ref={quote(ref)}" if ref else ""))["events"]

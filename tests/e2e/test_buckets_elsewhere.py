@@ -43,7 +43,7 @@ def test_jobs_checkpoint_to_a_bucket_that_is_elsewhere(user: User, tmp_path: Pat
         user.weyr("up", "--yes", "--detach")
         for name, value in (("id", ADMIN[0]), ("key", ADMIN[1])):
             user.weyr("secret", "set", f"away/{name}", stdin=f"{value}\n")
-        until(lambda: user.row("job/count")["outputs"].get("saved"), "a checkpoint there", within_s=90)
+        until(lambda: user.row("job/count")["outputs"].get("saved"), "a checkpoint there")
 
         theirs = [entry["Key"] for entry in peer.client().list_objects_v2(Bucket="theirs")["Contents"]]
         assert all(key.startswith("in/it/") for key in theirs)

@@ -81,7 +81,7 @@ def test_an_alias_moved_by_hand_goes_back_and_is_told(user: User, model_folder: 
     """The gate owns the alias: an MLflow client that moves it to a version that failed is undone."""
     user.up(serving(model_folder))
     user.up(serving(model_folder, accuracy=0.5))
-    assert "version 2 failed its gate" in user.message("model/sorter")
+    until(lambda: "version 2 failed its gate" in user.message("model/sorter"), "the gate to be told")
     alias = "/api/2.0/mlflow/registered-models/alias"
     assert user.api("GET", f"{alias}?name=whole-sorter&alias=production")["model_version"]["version"] == "1"
     move = "MlflowClient().set_registered_model_alias('whole-sorter', 'production', '2')"

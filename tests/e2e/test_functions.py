@@ -211,11 +211,13 @@ def test_what_was_accepted_survives_every_kill(lab: Lab) -> None:
 def test_a_schedule_is_an_event(lab: Lab) -> None:
     """It carries what the file says, and a name of its own, so that it is not run twice."""
     store = lab.user.home / "events" / "events.db"
-    # The last firing was long ago, as if the machine had been off: it is made up for once.
+    # The last firing was long ago, as if the machine had been off: it is made up for once. No plane may begin before.
+    os.kill(lab.user.pid("server"), signal.SIGSTOP)
     lab.user.kill("functions")
-    with sqlite3.connect(store, timeout=10) as db:
+    with sqlite3.connect(store, timeout=60) as db:
         db.execute("UPDATE schedules SET fired_at = fired_at - 63200000 WHERE function = 'lab/tick'")
     db.close()
+    os.kill(lab.user.pid("server"), signal.SIGCONT)
 
     until(lambda: lab.noted("ticks"), "the schedule to fire")
     assert [line.rsplit(" ", 1)[0] for line in lab.noted("ticks")] == ["{'due': True} schedule"]
@@ -225,7 +227,8 @@ def test_what_happened_is_shown(lab: Lab) -> None:
     """Counts, times and cold starts by `weyr describe` and for Prometheus; each line of a log names its event."""
     done = lab.call("echo", {"n": 1})
     # Before the next call: if that finds it asleep, its log is another one.
-    logs = lab.user.weyr("logs", "function/echo").out
+    line = f"[{done.headers['weyr-request-id']}] echo of dict"
+    until(lambda: line in lab.user.weyr("logs", "function/echo").out, "what it printed to be in its log")
     said = json.loads(lab.user.weyr("invoke", "function/echo", "--data", '{"n": 2}').out)
     assert said["event"] == {"n": 2}
     failed = lab.user.weyr("invoke", "function/moody", "--data", '{"fails": 9}', status=1)
@@ -234,7 +237,6 @@ def test_what_happened_is_shown(lab: Lab) -> None:
     outputs = lab.user.row("function/echo")["outputs"]
     assert outputs["cold_starts"] >= 1
     assert outputs["cold_p50_ms"] > 0
-    assert f"[{done.headers['weyr-request-id']}] echo of dict" in logs
     metrics = lab.user.request("GET", "/metrics")[1]
     assert 'weyr_function_invocations_total{function="lab/echo"}' in metrics
     assert 'weyr_function_cold_seconds{function="lab/echo",quantile="0.5"}' in metrics

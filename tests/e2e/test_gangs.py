@@ -12,11 +12,11 @@ rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
 address = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
 if rank == 0:
     with socket.create_server(address) as door:
-        door.settimeout(20)
+        door.settimeout(90)
         names = sorted(door.accept()[0].recv(100).decode() for _ in range(size - 1))
     print("met", *names, flush=True)
 else:
-    for turn in range(2000):
+    for turn in range(9000):
         try:
             peer = socket.create_connection(address, timeout=1)
             break

@@ -102,7 +102,7 @@ def test_a_job_waits_for_a_secret_and_the_user_is_told_how_to_set_it(user: User)
     user.write("stack: wait\nsecrets: {key: {}}\njobs: {use: {run: 'echo $K | wc -c', secrets: {K: secret/key}}}\n")
     user.weyr("up", "--yes", "--detach")
     user.until_phase("secret/key", "waiting")
-    assert "secret/key" in user.message("job/use")
+    until(lambda: "secret/key" in user.message("job/use"), "what it waits for to be told")
 
     command = user.message("secret/key").rpartition("set one with: weyr ")[2]
     user.weyr(*command.split(), stdin="twelve bytes\n")
@@ -117,7 +117,8 @@ def test_a_log_is_followed_line_by_line_until_the_job_ends(ended: User) -> None:
     """`weyr logs --follow` prints what comes as it comes, and returns by itself."""
     ended.write(STACK.replace("GO: .", "GO: go"))
     ended.weyr("up", "--yes", "--detach")
-    until(lambda: ended.row("job/teller")["outputs"].get("attempt") == 2, "the second attempt to run")
+    until(lambda: ended.row("job/teller")["outputs"].get("attempt") == 2, "the second attempt to be begun")
+    ended.until_phase("job/teller", "working")
     with subprocess.Popen(
         [sys.executable, "-m", "weyr.cli.main", "logs", "job/teller", "--follow"],
         stdout=subprocess.PIPE, env=ended.environment(), cwd=ended.folder, text=True,

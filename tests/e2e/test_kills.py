@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
 
-from one_user import PAUSE, User, is_alive, until
+from one_user import PAUSE, User, until
 from stacks import SMALL, serving
 from user_life import a_user
 
@@ -90,9 +90,9 @@ def test_a_command_that_follows_outlives_the_server(user: User) -> None:
         env=user.environment(), cwd=user.folder, text=True,
     ) as following:  # fmt: skip
         until(lambda: (user.folder / "begun").exists(), "the job to run")
-        until_back(user, "server", user.kill("server"))
+        user.until_back("server", user.kill("server"))
         (user.folder / "go").touch()
-        said = following.communicate(timeout=60)[0]
+        said = following.communicate(timeout=180)[0]
 
     assert following.returncode == 0, said
     assert "went away. Starting it again" in said
@@ -126,7 +126,7 @@ def test_a_killed_plane_comes_back_at_its_address(user: User, model_folder: Path
     addresses = {name: user.url(name) for name in ("s3", "inference")}
 
     for name in addresses:
-        until_back(user, name, user.kill(name))
+        user.until_back(name, user.kill(name))
 
     assert {name: user.url(name) for name in addresses} == addresses
     assert s3.get_object(Bucket="whole-lake", Key="kept")["Body"].read() == b"acknowledged"
@@ -147,7 +147,7 @@ def test_a_server_that_is_killed_while_it_stops_leaves_nothing(user: User) -> No
         until(lambda: '"server.stopping"' in log.read_text(), "the server to begin to stop")
         user.kill("server")
         os.kill(plane, signal.SIGCONT)
-        said = down.communicate(timeout=60)[0]
+        said = down.communicate(timeout=180)[0]
 
     assert down.returncode == 0, said
     assert user.remains() == []
@@ -164,19 +164,6 @@ def test_what_was_killed_just_before_the_end_leaves_no_socket(user: User) -> Non
     user.weyr("down", "--yes")
 
     assert user.remains() == []
-
-
-def until_back(user: User, name: str, killed: int) -> None:
-    """Waits for another process of that name."""
-
-    def is_back() -> bool:
-        try:
-            pid = user.pid(name)
-        except (OSError, ValueError):
-            return False
-        return pid != killed and is_alive(pid)
-
-    until(is_back, f"{name} to come back")
 
 
 def test_a_data_folder_with_a_long_path_works() -> None:

@@ -133,8 +133,8 @@ jobs:
     assert "budget/month is spent" in user.message("job/spend")
     until(lambda: len(posted) >= 2, "both alerts to arrive")
     assert sorted(alert["details"]["share"] for alert in posted) == ["100%", "50%"]
-    assert user.asked("cost")["rate_micros_per_hour"] == 0
     until(lambda: not user.row("job/spend")["things"], "nothing of the job to run")
+    assert user.asked("cost")["rate_micros_per_hour"] == 0
 
     (user.folder / "go").touch()
     user.up(text.replace("0.000010", "1"))
@@ -151,6 +151,7 @@ def test_what_is_asked_of_a_bucket_is_on_the_bill(user: User) -> None:
     user.weyr("sync", str(folder), "lake:many/")
 
     def micros() -> int:
+        user.look()
         return sum(row["micros"] for row in user.asked("cost", "--by", "object")["rows"])
 
     until(lambda: micros() >= 400 * 5, "400 writes and a list at 5 millionths each")

@@ -115,8 +115,13 @@ def _shares_nodes(user: User, address: str) -> None:
     user.weyr("up", "--yes", "--detach")
     user.until_phase("job/high", "done")
     assert any("preempted" in event["message"] for event in user.events(ref="job/low"))
-    (why,) = json.loads(user.weyr("why", "job/large", "--json").out)["waits"]
-    assert all("of 9 asked for" in node["lacks"] for node in why["nodes"])
-    assert why["nodes"][0]["node"].startswith("far:pool/site#10.")
+
+    def lacking() -> list[dict[str, str]]:
+        waits = json.loads(user.weyr("why", "job/large", "--json").out)["waits"]
+        nodes = [node for each in waits for node in each["nodes"]]
+        return nodes if nodes and all("of 9 asked for" in node["lacks"] for node in nodes) else []
+
+    nodes = until(lacking, "what each node lacks to be told")
+    assert nodes[0]["node"].startswith("far:pool/site#10.")
     user.until_phase("job/low", "done")
     assert "found step-1" in user.weyr("logs", "job/low").out

@@ -55,13 +55,15 @@ def test_a_stack_runs_on_slurm_through_preemption_and_a_killed_server(user: User
     until(lambda: "attempt 1" in user.weyr("logs", "job/train", status=None).out, "the first attempt to run")
     user.kill("server")
     urgent = [slurm.run("sbatch", "--parsable", "-n1", "-c4", "-o", "/dev/null", text=SLEEP).strip() for _ in range(3)]
-    user.weyr("server", "start")
-    until(lambda: any("preempted" in str(event) for event in user.events(ref="job/train")), "preemption to be told")
-    slurm.run("scancel", *urgent)
+    try:
+        user.weyr("server", "start")
+        until(lambda: any("preempted" in str(event) for event in user.events(ref="job/train")), "preemption to be told")
+    finally:
+        slurm.run("scancel", *urgent)
     user.until_phase("job/train", "done")
     assert "attempt 2" in user.weyr("logs", "job/train").out
     user.weyr("down", "--yes")
     assert "team" not in slurm.run("squeue", "-h", "-t", "pending,running", "-o", "%j")
 
 
-SLEEP = "#!/bin/sh\nsrun sleep 30\n"
+SLEEP = "#!/bin/sh\nsrun sleep 300\n"

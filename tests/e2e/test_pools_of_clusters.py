@@ -71,12 +71,13 @@ def test_a_queue_takes_back_on_slurms_nodes_what_another_borrowed(on_slurm: User
     user.until_phase("job/high", "done")
     assert "has 0" in user.weyr("logs", "job/high").out
     assert any("preempted" in event["message"] for event in user.events(ref="job/low"))
-    assert "of 5 asked for" in lacks(user, "job/large")["n2"]
+    until(lambda: "of 5 asked for" in lacks(user, "job/large").get("n2", ""), "what each node lacks to be told")
     until(lambda: "CPU of 4 CPU" in user.weyr("describe", "pool/site").out, "what is free to be told")
     slurm.run("scontrol", "update", "NodeName=n3", "State=DRAIN", "Reason=bad fan")
     try:
-        until(lambda: "drain (bad fan)" in lacks(user, "job/large")["n3"], "the drained node to be seen")
-        assert "2 of 3 nodes take tasks, 1 drained or down" in user.weyr("get", "pools").out
+        until(lambda: "drain (bad fan)" in lacks(user, "job/large").get("n3", ""), "the drained node to be seen")
+        counted = "2 of 3 nodes take tasks, 1 drained or down"
+        until(lambda: counted in user.weyr("get", "pools").out, "the pool to tell of it")
     finally:
         slurm.run("scontrol", "update", "NodeName=n3", "State=RESUME")
     user.until_phase("job/low", "done")

@@ -5,7 +5,6 @@ import json
 import struct
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -63,7 +62,7 @@ def user() -> Iterator[User]:
         made.write(STACK.replace("{bin}", str(program.parent)))
         made.weyr("up", "--yes", "--detach", status=None)
         for name in ("chat", "faulty", "clumsy", "llama"):
-            until(partial(is_ready, made, name), f"{name} to answer", 60)
+            until(partial(is_ready, made, name), f"{name} to answer")
         yield made
 
 
@@ -115,12 +114,15 @@ def test_an_engine_by_name_answers_through_the_plane(user: User) -> None:
 def test_what_an_engine_says_of_itself_is_told_under_our_names(user: User) -> None:
     """One dashboard shows a full queue inside of any engine; one that tells nothing of its cache is not said to have
     an empty one."""
-    status, text = user.request("GET", "/metrics")
 
-    assert status == 200
-    told = [line for line in text.splitlines() if line.startswith("weyr_engine_")]
-    whose = '{endpoint="prog/llama",engine="llama.cpp",replica="1"}'
-    assert [line.replace(whose, "") for line in told] == [
+    def told() -> list[str]:
+        status, text = user.request("GET", "/metrics")
+        assert status == 200
+        whose = '{endpoint="prog/llama",engine="llama.cpp",replica="1"}'
+        return [line.replace(whose, "") for line in text.splitlines() if line.startswith("weyr_engine_")]
+
+    until(lambda: "weyr_engine_up 1.0" in told(), "its own page to be read")
+    assert told() == [
         "weyr_engine_up 1.0",
         "weyr_engine_running 2.0",
         "weyr_engine_waiting 5.0",
@@ -143,7 +145,7 @@ def test_a_replica_that_dies_in_a_request_fails_that_request_alone(user: User) -
 
 def test_a_stream_that_breaks_off_is_not_taken_for_a_whole_answer(user: User) -> None:
     """The caller sees that bytes are missing: an answer cut short must not look complete."""
-    connection = http.client.HTTPConnection(user.url("inference").removeprefix("http://"), timeout=20)
+    connection = http.client.HTTPConnection(user.url("inference").removeprefix("http://"), timeout=60)
     connection.request("POST", "/prog/faulty/stream", headers={"Authorization": f"Bearer {user.token}"})
     answer = connection.getresponse()
 
@@ -168,13 +170,12 @@ def test_a_slow_replica_keeps_nobody_else_waiting(user: User) -> None:
     until(lambda: "2 replicas" in user.row("endpoint/faulty")["conditions"][0]["message"], "both replicas to be ready")
     slow = threading.Thread(target=lambda: ask(user, "slow"))
     slow.start()
-    began = time.monotonic()
-    statuses = [ask(user, "pid")[0] for _ in range(5)]
-    is_slow_still = slow.is_alive()
-    slow.join()
-
-    assert statuses == [200] * 5
-    assert is_slow_still, f"five quick requests took {time.monotonic() - began:.1f} s, longer than the slow one"
+    try:
+        assert [ask(user, "pid")[0] for _ in range(5)] == [200] * 5
+        assert slow.is_alive()
+    finally:
+        (user.folder / "slow-ends").touch()
+        slow.join()
 
 
 def test_out_of_memory_while_serving_is_said_to_be_that(user: User) -> None:

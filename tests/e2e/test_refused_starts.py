@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from one_user import Said, User
+from one_user import Said, User, until
 from stacks import SMALL
 
 SOMEBODY_ELSE = 65534
@@ -17,7 +17,7 @@ BOUND = ("setpriv", "--bounding-set=-dac_override,-dac_read_search") if os.geteu
 def bound(user: User, *words: str) -> Said:
     """Types a command as somebody to whom the rights of files mean something."""
     done = subprocess.run(
-        [*BOUND, sys.executable, "-m", "weyr.cli.main", *words], capture_output=True, text=True, timeout=60,
+        [*BOUND, sys.executable, "-m", "weyr.cli.main", *words], capture_output=True, text=True, timeout=120,
         check=False, env=user.environment(), cwd=user.folder,
     )  # fmt: skip
     return Said(done.returncode, done.stdout, done.stderr)
@@ -44,7 +44,7 @@ def test_a_port_that_is_taken_is_named(user: User) -> None:
     told(said, "The port is taken")
     assert f"(process {os.getpid()}) listens on 127.0.0.1:{port}" in " ".join(said.err.split())
     assert "server start --port" in said.err
-    assert user.processes() == {}
+    until(lambda: not user.processes(), "nothing of it to be left")
     user.weyr("server", "start")
 
 
@@ -64,7 +64,7 @@ def test_a_second_server_on_one_folder_gives_way(user: User) -> None:
 
     second = subprocess.run(
         [sys.executable, "-m", "weyr.server", "--home", str(user.home), "--port", "0"], capture_output=True, text=True,
-        timeout=60, check=False,
+        timeout=120, check=False,
     )  # fmt: skip
 
     assert second.returncode == 1

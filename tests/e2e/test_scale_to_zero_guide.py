@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from one_user import User, until
@@ -30,9 +31,16 @@ def test_the_guide_works_as_it_is_written(user: User) -> None:
 
     up, wake, after = commands
     assert "no replica until it is asked" in typed(up)
+    began = time.monotonic()
     woken = json.loads(typed(wake))
-    assert woken["runs_for_s"] < 10
-    status, again = user.request("GET", "/sleepy/clock/", at=user.url("inference"))
-    assert (status, json.loads(again)["process"]) == (200, woken["process"])
+    assert woken["runs_for_s"] < time.monotonic() - began, "it was begun for who asked"
+
+    def process() -> int:
+        status, answer = user.request("GET", "/sleepy/clock/", at=user.url("inference"))
+        assert status == 200
+        return int(json.loads(answer)["process"])
+
+    # Two seconds after an answer it sleeps, which on a busy machine may be before the next question.
+    until(lambda: process() == process(), "the same process to answer twice")
     until(lambda: user.row("endpoint/clock")["conditions"][0]["reason"] == "Asleep", "it to sleep again")
     assert "no replica until it is asked" in typed(after)

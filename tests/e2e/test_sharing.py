@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from one_user import User, until
@@ -37,10 +38,13 @@ def test_a_job_of_another_stack_gets_its_devices_and_the_next_one_waits(user: Us
     user.weyr("up", "ann.yaml", "--yes", "--detach")
     first = until(lambda: next((n for n in jobs if user.row(f"job/{n}", "ann")["phase"] == "working"), ""), "one runs")
     second = next(name for name in jobs if name != first)
-    until(lambda: "sees 0,1" in user.weyr("logs", f"ann:job/{first}").out, "it sees its devices")
-    why = json.loads(user.weyr("why", f"ann:job/{second}", "--json").out)
-    assert "has no more" in why["sentence"]
-    assert why["waits"][0]["tasks"] == [f"ann:job/{second}#1"]
+    until(lambda: "sees 0,1" in user.weyr("logs", f"ann:job/{first}", status=None).out, "it sees its devices")
+
+    def why() -> dict[str, Any]:
+        return dict(json.loads(user.weyr("why", f"ann:job/{second}", "--json").out))
+
+    until(lambda: "has no more" in why()["sentence"], "what the other waits for to be told")
+    assert why()["waits"][0]["tasks"] == [f"ann:job/{second}#1"]
     assert "box:pool/gpu#n1" in [thing["id"] for thing in user.row("pool/gpu", "box")["things"]]
     (user.folder / f"{first}.end").touch()
     until(lambda: user.row(f"job/{second}", "ann")["phase"] == "working", "the other has its turn")

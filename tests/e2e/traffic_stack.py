@@ -75,7 +75,7 @@ def rolled_out_by_hand(user: User, ask: Ask) -> None:
     told("rollout.step", before["rollout.step"] + 1)
     user.weyr("rollout", "pause", ref)
     told("rollout.paused", 1)
-    assert "paused" in user.weyr("describe", ref).out
+    until(lambda: "paused" in user.weyr("describe", ref).out, "its rollout to be described as paused")
     assert "it is paused already" in user.weyr("rollout", "pause", ref, status=1).text
     until(lambda: greets("hi", "aye"), "both versions to answer")
     user.weyr("rollout", "resume", ref)
@@ -89,7 +89,8 @@ def rolled_out_by_hand(user: User, ask: Ask) -> None:
     user.weyr("rollout", "abort", ref)
     told("rollout.aborted", before["rollout.aborted"] + 1)
     until(lambda: greets("aye"), "the old version to answer again")
-    assert "was taken back at 10% of the requests: by order" in user.weyr("describe", ref).out
+    taken_back = "was taken back at 10% of the requests: by order"
+    until(lambda: taken_back in user.weyr("describe", ref).out, "it to be described as taken back")
 
 
 def taken_back_for_its_quality(user: User, ask: Ask) -> None:
@@ -98,13 +99,16 @@ def taken_back_for_its_quality(user: User, ask: Ask) -> None:
     before = len(user.events("rollout.step", ref)), len(user.events("rollout.aborted", ref))
     changed(user, "eh", abort_if={"quality": "0.9"})
     until(lambda: len(user.events("rollout.step", ref)) > before[0], "the canary to have its share")
-    version = next(
-        headers["weyr-version"] for _ in range(200) if (told := ask("greeter/"))[1] == "eh" and (headers := told[2])
-    )
+
+    def canary() -> str:
+        _, text, headers = ask("greeter/")
+        return headers["weyr-version"] if text == "eh" else ""
+
+    version = until(canary, "the canary to answer")
     for _ in range(30):
         assert ask("greeter/feedback", f'{{"value": 0.2, "version": "{version}"}}')[0] == 200
     until(lambda: len(user.events("rollout.aborted", ref)) > before[1], "the canary to be taken back")
-    assert "the mean outcome is 0.2 (limit 0.9)" in user.message(ref)
+    until(lambda: "the mean outcome is 0.2 (limit 0.9)" in user.message(ref), "the reason to be told")
 
 
 def side_by_side(user: User, ask: Ask) -> None:
@@ -137,8 +141,7 @@ def side_by_side(user: User, ask: Ask) -> None:
     assert "fresh" in report
     findings = user.asked("ab", "endpoint/ab", "--control", "steady")["findings"]
     assert {finding["measure"]: finding["verdict"] for finding in findings}["outcome"] == "better"
-    described = user.weyr("describe", "endpoint/ab").out
-    assert "better" in described, described
+    until(lambda: "better" in user.weyr("describe", "endpoint/ab").out, "the endpoint to tell the verdict")
 
     for model, text in (("named", "steady"), ("other", "other")):
         status, said, _ = ask(f"both/predict/{model}", '{"x": [1.0, 2.0]}', Content_Type="application/json")
