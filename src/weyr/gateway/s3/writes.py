@@ -378,18 +378,9 @@ def _drop_current(transaction: Transaction, bucket: int, there: Stored) -> None:
 def _insert_row(transaction: Transaction, bucket: int, row: Stored, ended_ms: int | None = None) -> None:
     """Writes the current version of a key, or with `ended_ms` one that was replaced then."""
     values = (
-        bucket,
-        row.key,
-        row.sequence,
-        row.version,
-        int(row.is_marker),
-        row.size,
-        row.etag,
-        row.modified_ms,
-        segments_text(row.segments),
-        row.meta.text(),
-        row.meta.storage_class,
-    )
+        bucket, row.key, row.sequence, row.version, int(row.is_marker), row.size, row.etag, row.modified_ms,
+        segments_text(row.segments), row.meta.text(), row.meta.storage_class,
+    )  # fmt: skip
     marks = ", ".join("?" * len(values))
     if ended_ms is None:
         transaction.run(f"INSERT INTO objects (bucket, {OBJECT_COLUMNS}, class) VALUES ({marks})", *values)
