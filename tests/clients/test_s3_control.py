@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from botocore.exceptions import ClientError
@@ -38,12 +39,16 @@ def test_a_bucket_is_made_kept_and_removed(s3: S3Plane) -> None:
     client.create_multipart_upload(Bucket="digits-lake", Key="left")
     shown = s3.ask("GET", "/buckets/digits-lake")[1]
     assert (shown["objects"], shown["size_bytes"]) == (20, 300_000)
-    assert s3.ask("GET", "/buckets")[1]["buckets"] == [shown]
+    (listed,) = s3.ask("GET", "/buckets")[1]["buckets"]
+    assert listed | {"used": shown["used"]} == shown, "counters may be added between two looks"
 
     assert s3.ask("DELETE", "/buckets/digits-lake")[0] == 409
     assert s3.ask("DELETE", "/buckets/digits-lake?force=1")[0] == 204
     assert s3.ask("DELETE", "/buckets/digits-lake?force=1")[0] == 204
     assert s3.ask("GET", "/buckets/digits-lake")[0] == 404
+    gone = s3.ask("GET", f"/gone/{quote(OWNER, safe='')}")[1]
+    assert gone["used"] == {"writes": 21, "reads": 0, "local_bytes": 0, "far_bytes": 0}, "each of them, and at once"
+    assert s3.ask("GET", "/gone/nobody")[0] == 404
     blobs = s3.folder / "s3" / "blobs"
     deadline = time.monotonic() + 30
     while any(path.is_file() for path in blobs.rglob("*")):

@@ -97,5 +97,6 @@ def test_a_login_is_kept_until_it_is_forgotten(served: User, tmp_path: Path) -> 
     assert f"finn at {served.url()}" in said.out
     assert (who["name"], who["by"]) == ("finn", "weyr login")
     assert "does not know the token" in wrong
+    assert '"/v1/me"' in served.weyr("audit", "--json").out, "also who only asks who he is, with a token of nobody's"
     assert token.strip() not in said.text
     assert after == {"current": "", "tokens": {}}

@@ -11,7 +11,7 @@ from weyr.core.audit import AuditEvent
 from weyr.core.diagnostic import Diagnostic, UserError, did_you_mean
 from weyr.core.grants import ADMIN
 from weyr.server.answers import NotFound, answering
-from weyr.server.doorkeeper import problem
+from weyr.server.doorkeeper import ANONYMOUS, problem
 from weyr.server.routes import Handler
 from weyr.server.service import Service
 
@@ -38,6 +38,7 @@ def token_handlers(service: Service) -> dict[str, Handler]:
     def get_me(request: Request, _body: Any) -> Any:
         principal = request.state.principal
         if principal is None:
+            service.refuse(ANONYMOUS, "api:get", request.url.path, "the token is unknown")
             detail = "No token was given, or it is nobody's: it was revoked or replaced, or is another server's."
             return problem(401, Diagnostic("Not authenticated", detail), error_code="UNAUTHENTICATED")
         return {"name": principal.name, "grants": list(principal.grants)}

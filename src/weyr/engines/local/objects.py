@@ -14,8 +14,6 @@ from weyr.core.seen import Absent, BucketClass, BucketFacts, BucketRule, BucketU
 from weyr.engines.local.control import NoAnswer, PlaneDown, ask
 from weyr.engines.local.place_keys import keep_keys
 
-LAST_MAX = 4096
-
 
 class LocalObjects:
     """Provider of buckets in the S3 plane of this machine. A bucket belongs to the thing that made it.
@@ -33,13 +31,12 @@ class LocalObjects:
     ) -> None:
         self._control, self._epoch = control, epoch
         self._secrets, self._keys = secrets, keys
-        self._last: dict[ThingId, BucketFacts] = {}
-        """What was counted of buckets when they were deleted, the newest of them."""
 
     def observe(self, ids: Sequence[ThingId]) -> Mapping[ThingId, Seen]:
-        """Absence is proved by the plane's whole list, of which none belongs to the thing."""
+        """Absence is proved by the plane's whole list, of which none belongs to the thing; with it comes what was asked
+        of the bucket that it had, of which the plane's processes have told all by then."""
         owned = self._owned()
-        return {id: _seen(owned[id]) if id in owned else Absent(last=self._last.get(id)) for id in ids}
+        return {id: _seen(owned[id]) if id in owned else Absent(last=self._last(id)) for id in ids}
 
     def ensure(self, wanted: Sequence[Wanted]) -> Mapping[ThingId, Refused]:
         owned = self._owned()
@@ -52,8 +49,6 @@ class LocalObjects:
                 continue
             if reason := self._remove(owned[id]):
                 refused[id] = Refused(reason)
-            else:
-                self._keep_last(id, owned[id])
         return refused
 
     def inventory(self) -> Sequence[ThingId]:
@@ -100,12 +95,17 @@ class LocalObjects:
             self._take_back([*own, *(f"{bucket['name']}.{tier}" for tier in bucket["tiers"])])
         return _refusal(status, answer)
 
-    def _keep_last(self, id: ThingId, bucket: Any) -> None:
-        facts = _facts(bucket)
-        if facts.classes or facts.use != BucketUse(facts.use.since if facts.use else 0.0):
-            self._last[id] = BucketFacts(use=facts.use, classes=facts.classes)
-        if len(self._last) > LAST_MAX:
-            del self._last[next(iter(self._last))]
+    def _last(self, id: ThingId) -> BucketFacts | None:
+        """What was asked of the thing's last bucket; None where it had none, or where nothing was. Raises: EngineSilent
+        where the plane cannot tell all of it."""
+        status, answer = self._ask("GET", f"/gone/{quote(str(id), safe='')}")
+        if status == 404:
+            return None
+        if status != 200:
+            raise EngineSilent(f"the S3 plane does not tell what was asked of {id}: {_refusal(status, answer)}")
+        use = BucketUse(float(answer["created_at"]), **answer["used"])
+        classes = tuple(BucketClass(**one) for one in answer["classes"])
+        return BucketFacts(use=use, classes=classes) if classes or use != BucketUse(use.since) else None
 
     def _take_back(self, places: Iterable[str]) -> None:
         """The plane needs the keys of these places no more."""

@@ -88,7 +88,7 @@ async def copy_object(call: Call) -> Response:
     is_to_come = is_away(stored) and not (meta.storage_class and is_class_kept(call, source.bucket, stored))
     if is_far or is_to_come or (source_key is None) != (sealing is None) or _is_checksum_missing(call, stored):
         new = await _written_anew(call, new, source, source_key, sealing.key if sealing else None)
-    operation = partial(put, bucket_name=call.bucket, new=new, condition=condition, own_classes=own_classes(call))
+    operation = partial(put, bucket_name=call.bucket, new=new, condition=condition, own=own_classes(call))
     try:
         done = await call.plane.index.write(operation)
     except Exception:

@@ -47,7 +47,7 @@ async def store(call: Call, promise: Promise, body: Stream, event: str = "Object
         headers += [(algorithm.header, value), ("x-amz-checksum-type", "FULL_OBJECT")]
     blob = received.blob
     new = NewObject(call.key, blob.size, received.md5, moment_ms(call), new_version(), meta, (blob,), event=event)
-    operation = partial(put, bucket_name=call.bucket, new=new, condition=condition, own_classes=own_classes(call))
+    operation = partial(put, bucket_name=call.bucket, new=new, condition=condition, own=own_classes(call))
     try:
         done = await call.plane.index.write(operation)
     except Exception:

@@ -42,7 +42,7 @@ async def create_upload(call: Call) -> Response:
     if sealing is not None:
         meta = replace(meta, encryption=sealing.record)
     upload = Upload(secrets.token_urlsafe(24), call.there.id, call.key, call.now_ms, call.caller.principal.name, meta)
-    operation = partial(uploads.begin, bucket_name=call.bucket, upload=upload, own_classes=own_classes(call))
+    operation = partial(uploads.begin, bucket_name=call.bucket, upload=upload, own=own_classes(call))
     await call.plane.index.write(operation)
     response = xml_response(
         "InitiateMultipartUploadResult", ("Bucket", call.bucket), ("Key", call.key), ("UploadId", upload.id)

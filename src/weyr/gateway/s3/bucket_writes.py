@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from enum import Enum
 
-from weyr.gateway.s3 import locks
+from weyr.gateway.s3 import locks, usage
 from weyr.gateway.s3.errors import S3Error
 from weyr.gateway.s3.index import Transaction
 from weyr.gateway.s3.records import Bucket, Meta, Rule, Versioning, bucket_named, segments_of
@@ -39,6 +39,7 @@ def create(
         raise S3Error("BucketAlreadyExists", BucketName=name)
     if row:
         raise S3Error("BucketAlreadyOwnedByYou" if row[0] == owner else "BucketAlreadyExists", BucketName=name)
+    usage.forget_gone(transaction, owner)
     transaction.run(
         "INSERT INTO buckets (name, created_ms, owner, settings, versioning) VALUES (?, ?, ?, ?, ?)",
         name,
@@ -165,6 +166,7 @@ def remove_empty(transaction: Transaction, name: str) -> None:
         pass
     transaction.run("DELETE FROM uploads WHERE bucket = ?", bucket.id)
     queue.forget_bucket(transaction, bucket.id)
+    usage.bury(transaction, bucket)
     for table in ("moves", "classes"):
         transaction.run(f"DELETE FROM {table} WHERE bucket = ?", bucket.id)
     transaction.run("DELETE FROM buckets WHERE id = ?", bucket.id)

@@ -1,6 +1,6 @@
 """How does the engine steer the plane? HTTP and JSON on a Unix socket; who may open the socket may do everything.
 
-GET /health · GET /stats · GET /buckets · GET|PUT|DELETE /buckets/NAME · PUT /triggers/NAME
+GET /health · GET /stats · GET /buckets · GET|PUT|DELETE /buckets/NAME · PUT /triggers/NAME · GET /gone/OWNER
 """
 
 import json
@@ -17,6 +17,7 @@ from weyr.gateway.s3.call import Plane
 from weyr.gateway.s3.care.rot import counts
 from weyr.gateway.s3.care.scrub import scrub_shown
 from weyr.gateway.s3.errors import S3Error
+from weyr.gateway.s3.far_index import Crew
 from weyr.gateway.s3.index import Index
 from weyr.gateway.s3.messages import BodyBroken, Request, Response
 from weyr.gateway.s3.notices import TRIGGERS, triggers_of
@@ -25,7 +26,7 @@ from weyr.gateway.s3.remote.own_tiers import is_class, tier_of, urls_in
 from weyr.gateway.s3.remote.reach import SETTING
 from weyr.gateway.s3.replication.queue import lags as replication_lags
 from weyr.gateway.s3.shared import Shared
-from weyr.gateway.s3.usage import InClass, Use, in_classes, used
+from weyr.gateway.s3.usage import InClass, Use, forget_gone, gone_of, in_classes, used
 from weyr.wire.epochs import HEADER, Epochs
 
 BODY_MAX = 1024 * 1024
@@ -35,12 +36,13 @@ RULES_MAX = 1000
 class Control:
     """The control interface of one plane. `shared` has what its processes count, which /stats gives."""
 
-    def __init__(self, plane: Plane, index: Index, shared: Shared, url: str, epochs: Epochs) -> None:
+    def __init__(self, plane: Plane, index: Index, shared: Shared, url: str, epochs: Epochs, crew: Crew) -> None:
         self._epochs = epochs
         self._plane = plane
         self._index = index
         self._shared = shared
         self._url = url
+        self._crew = crew
 
     async def handle(self, request: Request) -> Response:
         try:
@@ -71,6 +73,8 @@ class Control:
                 return await self._put(request, bucket)
             case "DELETE", "buckets", bucket if bucket:
                 return await self._delete(request, bucket)
+            case "GET", "gone", owner if owner:
+                return await self._gone(owner)
             case "PUT", "triggers", bucket if bucket:
                 return await self._put_triggers(request, bucket)
             case _:
@@ -125,6 +129,9 @@ class Control:
         document = json.loads(await _body(request) or b"{}")
         owner, now_ms = str(document.get("owner") or "admin"), int(self._plane.clock() * 1000)
         generation = int(document.get("generation", 0))
+        if gone_of(self._index, owner) is not None:
+            # Its owner lives anew, and what was asked of its last bucket was told: nobody may be told it again.
+            await self._index.write(partial(forget_gone, owner=owner))
         tiers = self._tiers_of(name, document)
         classes = {*(tiers or ()), *self._plane.outside.tiers}
         rules = _rules(document["lifecycle"], classes) if "lifecycle" in document else None
@@ -191,6 +198,20 @@ class Control:
         else:
             await self._plane.index.write(partial(bucket_writes.remove_empty, name=name))
         return Response(204)
+
+    async def _gone(self, owner: str) -> Response:
+        """What was asked of the last bucket that an owner had, once all that was counted of it is written down.
+
+        404 where nothing is known of one. Raises: S3Error ServiceUnavailable where somebody could not write it down.
+        """
+        is_all = await self._plane.counters.flush(self._index) and await self._crew.flush()
+        if not is_all:
+            raise S3Error("ServiceUnavailable", "what was counted could not be written down by every process")
+        gone = gone_of(self._index, owner)
+        if gone is None:
+            return _json(404, {"error": f"no bucket of {owner} is gone", "code": "NotFound"})
+        classes = [asdict(one) for one in gone.classes]
+        return _json(200, {"created_at": gone.created_ms / 1000, "used": asdict(gone.use), "classes": classes})
 
     def _still_removing(self, name: str) -> Response:
         """Raises: S3Error where a tier does not remove what it is asked to remove."""

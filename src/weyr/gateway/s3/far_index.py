@@ -10,7 +10,7 @@ import itertools
 import pickle
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
 from pathlib import Path
 from typing import TypeVar, cast
@@ -21,7 +21,9 @@ from weyr.gateway.s3.index import QUEUE_MAX, AnyIndex, Index, Transaction
 
 T = TypeVar("T")
 _HEAD = struct.Struct("=IQB")
-WRITE, PIN, UNPIN, DONE, FAILED = range(5)
+WRITE, PIN, UNPIN, DONE, FAILED, FLUSH, FLUSHED = range(7)
+FLUSHED_S = 5.0
+"""So long a worker is waited for: it writes such down once a second anyhow."""
 
 
 class Line(asyncio.Protocol):
@@ -74,8 +76,22 @@ class NearLine(Line):
         self._blobs = blobs
         self._name = name
         self._pinned: list[list[int]] = []
+        self._flushes: dict[int, asyncio.Future[bool]] = {}
+        self._numbers = itertools.count()
+        self.on_lost: Callable[[], None] = lambda: None
+
+    def flush(self) -> "asyncio.Future[bool]":
+        """Has the worker add to the index what it has counted. Gives whether it did; one that is gone has nothing."""
+        number = next(self._numbers)
+        future = self._flushes[number] = self._loop.create_future()
+        self.say(FLUSH, number, b"")
+        return future
 
     def heard(self, kind: int, number: int, payload: bytes) -> None:
+        if kind == FLUSHED:
+            if not (future := self._flushes.pop(number)).done():
+                future.set_result(bool(payload))
+            return
         asked = pickle.loads(payload)
         if kind == PIN:
             self._blobs.pin(asked)
@@ -92,6 +108,10 @@ class NearLine(Line):
             self._blobs.unpin(blobs)
         self._pinned.clear()
         self._index.forget_arriving(self._name)
+        self.on_lost()
+        for future in self._flushes.values():
+            if not future.done():
+                future.set_result(True)
 
     def _answer(self, number: int, result: object, error: Exception | None) -> None:
         kind, said = (DONE, result) if error is None else (FAILED, error)
@@ -100,6 +120,29 @@ class NearLine(Line):
         except Exception as e:  # noqa: BLE001  an error may hold anything; the worker must be answered
             kind, payload = FAILED, pickle.dumps(RuntimeError(f"{said!r} cannot be sent: {e}"))
         self.say(kind, number, payload)
+
+
+class Crew:
+    """The workers that a process which writes has now."""
+
+    def __init__(self) -> None:
+        self._lines: set[NearLine] = set()
+
+    def joined(self, line: NearLine) -> NearLine:
+        """Counts a new worker in, until its line is cut."""
+        self._lines.add(line)
+        line.on_lost = lambda: self._lines.discard(line)
+        return line
+
+    @property
+    def workers(self) -> int:
+        return len(self._lines)
+
+    async def flush(self) -> bool:
+        """Has every worker add to the index what it has counted. False where one could not, or does not answer."""
+        asked = [line.flush() for line in self._lines]
+        done, late = await asyncio.wait(asked, timeout=FLUSHED_S) if asked else (set(), set())
+        return not late and all(future.result() for future in done)
 
 
 class Lines:
@@ -136,6 +179,9 @@ class FarIndex(AnyIndex):
 
     def __init__(self, folder: Path, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(folder, loop)
+        self.flushed: Callable[[], Coroutine[None, None, bool]] | None = None
+        """What adds to the index all that this process has counted; the process that writes may ask for it."""
+        self._flushing: set[asyncio.Task[None]] = set()
         self._numbers = itertools.count()
         self._waiting: dict[int, asyncio.Future[object]] = {}
         self._is_gone = False
@@ -168,6 +214,11 @@ class FarIndex(AnyIndex):
         return future
 
     def _answered(self, kind: int, number: int, payload: bytes) -> None:
+        if kind == FLUSH:
+            task = self._loop.create_task(self._flush(number))
+            self._flushing.add(task)
+            task.add_done_callback(self._flushing.discard)
+            return
         future = self._waiting.pop(number)
         if future.done():
             return  # nobody waits any more
@@ -176,6 +227,11 @@ class FarIndex(AnyIndex):
             future.set_result(said)
         else:
             future.set_exception(said)
+
+    async def _flush(self, number: int) -> None:
+        is_done = self.flushed is None or await self.flushed()
+        if not self._is_gone:
+            self._line.say(FLUSHED, number, b"1" if is_done else b"")
 
     def _lost(self) -> None:
         self._is_gone = True

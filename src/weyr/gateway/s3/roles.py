@@ -23,7 +23,7 @@ from weyr.gateway.s3.care.scrub import Scrubber
 from weyr.gateway.s3.care.snapshots import Copies
 from weyr.gateway.s3.control import Control
 from weyr.gateway.s3.errors import S3Error
-from weyr.gateway.s3.far_index import FarIndex, Lines, NearLine
+from weyr.gateway.s3.far_index import Crew, FarIndex, Lines, NearLine
 from weyr.gateway.s3.folders.door import mount as mount_folder
 from weyr.gateway.s3.http import Site
 from weyr.gateway.s3.index import AnyIndex, Index
@@ -75,7 +75,7 @@ class Common:
 async def alone(common: Common, ready: Callable[[], None]) -> None:
     """Everything in one process."""
     blobs = BlobStore(common.settings.data)
-    async with _writing(common, blobs) as (plane, _), _answering(common, plane, 0):
+    async with _writing(common, blobs) as (plane, _, _), _answering(common, plane, 0):
         stop = asyncio.ensure_future(stop_signal())
         await asyncio.sleep(0)  # from here on a signal ends us in order
         ready()
@@ -87,8 +87,8 @@ async def write(common: Common, hand: socket.socket) -> None:
     loop = asyncio.get_running_loop()
     blobs = BlobStore(common.settings.data, Numbers(common.shared))
     common.listener.close()
-    async with _writing(common, blobs) as (_, index):
-        lines = Lines(hand, lambda name: NearLine(index, blobs, name), loop)
+    async with _writing(common, blobs) as (_, index, crew):
+        lines = Lines(hand, lambda name: crew.joined(NearLine(index, blobs, name)), loop)
         hand.send(READY)
         await stop_signal()
         lines.close()
@@ -101,13 +101,14 @@ async def answer(common: Common, place: int, name: str, line: socket.socket) -> 
     blobs, index = BlobStore(data, Numbers(common.shared), name), FarIndex(data, loop)
     await loop.create_unix_connection(lambda: index.line, sock=line)
     plane = _plane(common, index, blobs)
+    index.flushed = partial(plane.counters.flush, index)
     async with _answering(common, plane, place):
         await stop_signal()
     _close(plane)
 
 
 @asynccontextmanager
-async def _writing(common: Common, blobs: BlobStore) -> AsyncIterator[tuple[Plane, Index]]:
+async def _writing(common: Common, blobs: BlobStore) -> AsyncIterator[tuple[Plane, Index, Crew]]:
     """The index is written, the control socket is listened on, and what is done in the background goes on."""
     settings, loop = common.settings, asyncio.get_running_loop()
     try:
@@ -123,11 +124,11 @@ async def _writing(common: Common, blobs: BlobStore) -> AsyncIterator[tuple[Plan
     index.start()
     await _prepare_outside(plane, settings.reach)
     await _prepare_folders(plane, settings)
-    control = None
+    control, crew = None, Crew()
     sites: list[Site] = []
     if settings.control is not None:
         epochs = Epochs((settings.info or settings.control).with_name("epoch"))
-        steering = Site(Control(plane, index, common.shared, common.url, epochs).handle, Counter(Shared(1), 0))
+        steering = Site(Control(plane, index, common.shared, common.url, epochs, crew).handle, Counter(Shared(1), 0))
         settings.control.unlink(missing_ok=True)
         control = await loop.create_unix_server(steering.connect, path=str(settings.control))
         os.chmod(settings.control, 0o600)
@@ -135,7 +136,7 @@ async def _writing(common: Common, blobs: BlobStore) -> AsyncIterator[tuple[Plan
     copies = Copies(settings.data, lambda: index.commits, plane.clock)
     works = [*_background(plane, index, blobs, settings, sites, targets), copies.run]
     background = [loop.create_task(kept_up(work)) for work in works]
-    yield plane, index
+    yield plane, index, crew
     for task in background:
         task.cancel()
     if control is not None:

@@ -16,7 +16,7 @@
     moves      the versions that a lifecycle rule has found due for a tier
     removals   keys at tiers that nobody names (any more): written before they are put, and gone once they are removed
     rot        the blobs that are known to be damaged (`weyr.gateway.s3.care.rot`)
-    care       what the scrubber remembers: a JSON text for each name
+    care       what the scrubber remembers, and what was asked of buckets that are gone: a JSON text for each name
 
 `segments` names an object's blobs in order: `12:4096` is a file, `i12:4096` a row with data, `a12:4096` a row of
 `away`, joined with commas; the

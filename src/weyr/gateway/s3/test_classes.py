@@ -14,7 +14,7 @@ from weyr.gateway.s3.records import Meta, Versioning, bucket_named, version_of
 from weyr.gateway.s3.remote import own_tiers, tiers
 from weyr.gateway.s3.uploads import Upload
 from weyr.gateway.s3.uploads import begin as begin_upload
-from weyr.gateway.s3.usage import Use, add, in_classes
+from weyr.gateway.s3.usage import Use, add, gone_of, in_classes
 from weyr.gateway.s3.writes import NewBlob, NewObject, WriteCondition, delete, put
 
 URLS = {"COLD": "file:///cold", "ICE": "file:///ice"}
@@ -133,6 +133,29 @@ def test_what_is_asked_of_a_class_is_kept_until_its_bucket_goes(tmp_path: Path) 
     assert in_classes(transaction)[bucket.id][1] == [cold]
     bucket_writes.remove_empty(transaction, "lake")
     assert in_classes(transaction) == {}
+
+
+def test_what_was_asked_of_a_bucket_is_kept_when_it_goes(tmp_path: Path) -> None:
+    """With what its processes had still to add; that of one which took its place, by id even, is another's."""
+    transaction = begun(tmp_path / "index.db")
+    lake = bucket_named(transaction, "lake")
+    add(transaction, [(lake.id, lake.created_ms, "", Use(5, 1)), (lake.id, lake.created_ms, "COLD", Use(0, 2, 3, 0))])
+    bucket_writes.remove_empty(transaction, "lake")
+    bucket_writes.create(transaction, "sea", "you", 7)
+    sea = bucket_named(transaction, "sea")
+    late = [("", Use(1, 0, 0, 9)), ("COLD", Use(0, 1, 0, 4)), ("ICE", Use(2))]
+    add(transaction, [*((lake.id, lake.created_ms, name, use) for name, use in late), (sea.id, 7, "", Use(8))])
+
+    gone = gone_of(transaction, "me")
+    assert gone is not None
+    assert (gone.created_ms, gone.use) == (lake.created_ms, Use(6, 1, 0, 9))
+    assert [(one.name, one.writes, one.reads, one.read_bytes) for one in gone.classes] == [
+        ("COLD", 0, 3, 7), ("ICE", 2, 0, 0),
+    ]  # fmt: skip
+    assert gone_of(transaction, "you") is None
+    assert sea.id == lake.id, "else nothing was shown"
+    bucket_writes.create(transaction, "lake", "me", 9)
+    assert gone_of(transaction, "me") is None
 
 
 def test_what_is_on_its_way_to_a_tier_that_goes_is_refused(tmp_path: Path) -> None:

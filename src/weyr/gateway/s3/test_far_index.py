@@ -14,11 +14,12 @@ import pytest
 from weyr.gateway.s3 import bucket_writes
 from weyr.gateway.s3.blobs import BlobStore
 from weyr.gateway.s3.errors import S3Error
-from weyr.gateway.s3.far_index import FarIndex, NearLine
+from weyr.gateway.s3.far_index import Crew, FarIndex, NearLine
 from weyr.gateway.s3.index import Index, Transaction
 from weyr.gateway.s3.kept import OPEN_MAX, Kept
-from weyr.gateway.s3.records import Meta, current
+from weyr.gateway.s3.records import Meta, bucket_named, current
 from weyr.gateway.s3.shared import Numbers, Shared
+from weyr.gateway.s3.usage import Counters, Use, gone_of
 from weyr.gateway.s3.writes import NewBlob, NewObject, WriteCondition, delete, put
 
 NAME = "7"
@@ -30,6 +31,7 @@ class Pair:
     far: FarIndex
     far_blobs: BlobStore
     line: asyncio.Transport
+    crew: Crew
 
     async def put(self, key: str, count: int = 1) -> list[int]:
         """An object of so many files, taken in at the far end."""
@@ -58,12 +60,13 @@ async def pair(folder: Path) -> AsyncIterator[Pair]:
     near = Index(folder, blobs, loop)
     near.start()
     ours, theirs = socket.socketpair()
-    end, _ = await loop.create_unix_connection(lambda: NearLine(near, blobs, NAME), sock=ours)
+    crew = Crew()
+    end, _ = await loop.create_unix_connection(lambda: crew.joined(NearLine(near, blobs, NAME)), sock=ours)
     far = FarIndex(folder, loop)
     line, _ = await loop.create_unix_connection(lambda: far.line, sock=theirs)
     far_blobs = BlobStore(folder, Numbers(shared), NAME)
     await far.write(partial(bucket_writes.create, name="lake", owner="me", now_ms=0))
-    yield Pair(near, far, far_blobs, line)
+    yield Pair(near, far, far_blobs, line, crew)
     line.close()
     await until(end.is_closing)
     far.close()
@@ -200,3 +203,34 @@ def test_no_number_is_given_twice(tmp_path: Path) -> None:
     os.close(read)
     os.close(write)
     shared.close()
+
+
+def test_what_a_worker_counted_of_a_bucket_that_goes_is_not_lost(tmp_path: Path) -> None:
+    """It counts in memory and writes that down once a second; whoever asks for the last reading has it written down
+    first, after what it was writing already. A worker that is gone has nothing to add, one that hangs is not waited for
+    in vain."""
+
+    async def run() -> None:
+        async with pair(tmp_path) as two:
+            counters, lake = Counters(), bucket_named(two.far, "lake")
+            two.far.flushed = partial(counters.flush, two.far)
+            counters.asked(lake, "PUT", "s3:PutObject")
+            under_way = asyncio.create_task(counters.flush(two.far))
+            await asyncio.sleep(0)
+            counters.asked(lake, "GET", "s3:GetObject", "COLD")
+            await two.near.write(partial(bucket_writes.remove_empty, name="lake"))
+            counters.left(lake, "10.0.0.9", "", 7)
+
+            assert await two.crew.flush()
+            gone = gone_of(two.near, "me")
+            assert gone is not None
+            assert (gone.use, [(one.name, one.reads) for one in gone.classes]) == (Use(1, 0, 0, 7), [("COLD", 1)])
+            assert await under_way
+
+            two.line.close()
+            assert await two.crew.flush()
+            await until(lambda: not two.crew.workers)
+            await two.near.write(partial(bucket_writes.create, name="sea", owner="me", now_ms=9))
+            assert gone_of(two.near, "me") is None, "its owner lives anew"
+
+    asyncio.run(run())

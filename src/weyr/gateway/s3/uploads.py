@@ -140,10 +140,10 @@ def parts_after(reader: Reader, upload_id: str, after: int, limit: int) -> list[
     return [_part_of(row) for row in rows]
 
 
-def begin(transaction: Transaction, bucket_name: str, upload: Upload, own_classes: Collection[str] = ()) -> None:
-    """Opens an upload. `own_classes`: as `check_class`. What is of a class keeps its tier until it is finished."""
+def begin(transaction: Transaction, bucket_name: str, upload: Upload, own: Collection[str] = ()) -> None:
+    """Opens an upload. `own`: as `check_class`. What is of a class keeps its tier until it is finished."""
     bucket = bucket_named(transaction, bucket_name)
-    check_class(bucket, upload.meta.storage_class, own_classes)
+    check_class(bucket, upload.meta.storage_class, own)
     values = upload.id, bucket.id, upload.key, upload.created_ms, upload.owner, upload.meta.text()
     transaction.run("INSERT INTO uploads VALUES (?, ?, ?, ?, ?, ?)", *values)
 

@@ -122,15 +122,11 @@ class Put(Value):
 
 
 def put(
-    transaction: Transaction,
-    bucket_name: str,
-    new: NewObject,
-    condition: WriteCondition,
-    own_classes: Collection[str] = (),
+    transaction: Transaction, bucket_name: str, new: NewObject, condition: WriteCondition, own: Collection[str] = ()
 ) -> Put:
-    """Makes `new` the current version of its key. `own_classes`: as `check_class`."""
+    """Makes `new` the current version of its key. `own`: as `check_class`."""
     bucket = bucket_named(transaction, bucket_name)
-    check_class(bucket, new.meta.storage_class, own_classes)
+    check_class(bucket, new.meta.storage_class, own)
     there = current(transaction, bucket.id, new.key)
     condition.check(there)
     for blob in new.blobs:
