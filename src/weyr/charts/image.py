@@ -17,6 +17,8 @@ COLOURS = ("#2f6feb", "#e8833a", "#3a9d6e", "#b657c9", "#c9a227", "#4fb3bf", "#d
 LINE_COLOURS = ("#c1121f", "#444c56", "#8250df")
 FORMATS = ("png", "svg")
 WIDTH_IN, HEIGHT_IN, DPI = 9.0, 3.6, 120
+NEAR_X, NEAR_Y = 0.05, 0.04
+"""What of the drawing's width and height a short label takes."""
 PLACES_NAMED = 12
 """So many names stand side by side below the bars; of more, every second, third, ... is written."""
 
@@ -104,6 +106,8 @@ def _draw_bars(axes: Any, chart: Bars) -> None:
 def _draw_plot(axes: Any, chart: Plot) -> None:
     for curve, colour in zip(chart.curves, cycle(COLOURS)):
         _draw_curve(axes, curve, colour)
+    for x, y, label in labels_of(chart.curves):
+        axes.annotate(label, (x, y), xytext=(5, 5), textcoords="offset points", fontsize=8, parse_math=False)
     axes.set_xlabel(chart.x_label, parse_math=False)
     axes.set_ylabel(chart.y_label, parse_math=False)
 
@@ -116,10 +120,25 @@ def _draw_curve(axes: Any, curve: Curve, colour: str) -> None:
     axes.errorbar(x, y, xerr=x_around, yerr=y_around, color=colour, marker="o", markersize=4, linewidth=1.4,
                   elinewidth=0.8, capsize=2, linestyle="-" if curve.is_joined else "none",
                   label=_told(curve.name))  # fmt: skip
-    for point in points:
-        if point.label:
-            axes.annotate(point.label, (point.x, point.y), xytext=(5, 5), textcoords="offset points", fontsize=8,
-                          parse_math=False)  # fmt: skip
+
+
+def labels_of(curves: Sequence[Curve]) -> list[tuple[float, float, str]]:
+    """Where which label stands: points that lie upon each other share one, which would be unreadable otherwise."""
+    points = [point for curve in curves for point in curve.points]
+    wide = max((p.x for p in points), default=0.0) - min((p.x for p in points), default=0.0)
+    high = max((p.y for p in points), default=0.0) - min((p.y for p in points), default=0.0)
+    placed: list[tuple[float, float, str]] = []
+    for point in sorted((p for p in points if p.label), key=lambda p: (p.x, p.y)):
+        near = (
+            n for n, (x, y, _) in enumerate(placed)
+            if abs(point.x - x) <= NEAR_X * wide and abs(point.y - y) <= NEAR_Y * high
+        )  # fmt: skip
+        if (at := next(near, None)) is None:
+            placed.append((point.x, point.y, point.label))
+        else:
+            x, y, label = placed[at]
+            placed[at] = (x, y, f"{label}\n{point.label}")
+    return placed
 
 
 def _around(figures: Sequence[tuple[float, tuple[float, float] | None]]) -> list[list[float]]:

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import pytest
 
 from weyr.charts.chart import Bars, Curve, Plot, Point, Series
-from weyr.charts.image import image, save
+from weyr.charts.image import image, labels_of, save
 from weyr.charts.text import bars
 from weyr.core.diagnostic import UserError
 
@@ -59,6 +59,14 @@ def test_the_words_of_an_svg_are_words() -> None:
     root = ElementTree.fromstring(image([DAYS, FRONTIER], "svg"))
     words = {"".join(node.itertext()).strip() for node in root.iter("{http://www.w3.org/2000/svg}text")}
     assert {"Spent by day", "job/train", "$odd _name_", "limit", "11-22", "USD per week", "8"} <= words
+
+
+def test_points_upon_each_other_share_a_label() -> None:
+    """Two fields that are varied at once often come to the same: their names were drawn over each other."""
+    curves = (Curve("best", (Point(1, 0, label="1, 64"),)), Curve("beaten", (Point(1.01, 0, label="2, 64"),
+              Point(2, 0, label="2, 16"), Point(1, 100, label="1, 16"))))  # fmt: skip
+    assert labels_of(curves) == [(1, 0, "1, 64\n2, 64"), (1, 100, "1, 16"), (2, 0, "2, 16")]
+    assert labels_of(()) == []
 
 
 def test_an_image_has_a_format_that_its_name_tells(tmp_path: Path) -> None:
