@@ -30,6 +30,8 @@ MICROS_MAX = 10**15
 """A billion of the currency's units: an amount beyond is a mistake."""
 CREDIT = "ledger:write"
 CHARGES_MAX = 10_000
+YEARS = range(2000, 2100)
+"""A day before or after them is a slip of the pen, which no correction takes out of the days of a chart."""
 ROWS_MAX = 100_000
 
 
@@ -183,9 +185,12 @@ def _charged(fields: Mapping[str, Any], source: str) -> Ref:
 def _day(fields: Mapping[str, Any]) -> str:
     text = _text(fields, "day")
     try:
-        return date.fromisoformat(text).isoformat()
+        day = date.fromisoformat(text)
     except ValueError as e:
         raise _invalid(f'"day" is a UTC day such as 2026-11-03, and not "{text}"') from e
+    if day.year not in YEARS:
+        raise _invalid(f'"day" is between {YEARS[0]} and {YEARS[-1]}, and not "{text}"')
+    return day.isoformat()
 
 
 def _fields(body: Any) -> Mapping[str, Any]:
