@@ -32,7 +32,7 @@ def _head(plan: Plan) -> str:
     title = f"### Weyr: stack `{plan.stack}` {change} {plan.currency} per month"
     state = "**Refused:** a finding forbids to apply it." if plan.fatal else ""
     month = f"**{figure(plan.before)} → {figure(plan.after)} {plan.currency}** per month, priced as `{plan.price_as}`"
-    month += f", between {ends_text(plan.after).replace('..', ' and ')}." if plan.after.ends else "."
+    month += f", between {ends.replace('..', ' and ')}." if (ends := ends_text(plan.after)) else "."
     split = f"{month_text(plan)}." if month_text(plan) else ""
     once = "\n".join(f"- {said}." for said in once_texts(plan))
     return "\n\n".join(part for part in (title, state, month, split, once) if part)

@@ -42,10 +42,9 @@ def figure(amount: Amount) -> str:
 
 
 def ends_text(amount: Amount) -> str:
-    """`0.00..32.85`; nothing where it is certain."""
-    if amount.ends is None:
-        return ""
-    return f"{money_text(amount.least)}..{money_text(amount.most)}"
+    """`0.00..32.85`; nothing where it is certain, or as good as certain."""
+    least, most = money_text(amount.least), money_text(amount.most)
+    return "" if amount.ends is None or least == most else f"{least}..{most}"
 
 
 def run_text(cost: ObjectCost) -> str:
