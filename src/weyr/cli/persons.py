@@ -79,7 +79,8 @@ def person_of(home: Path, environ: Mapping[str, str] = os.environ) -> Person | N
 def logins_of(home: Path) -> Logins:
     """What was kept. Raises: UserError where it cannot be read, or where others could."""
     path = home / "logins.json"
-    content = read_private(path)
+    # What is no folder has no logins: that it is none is told by whoever needs the folder, in better words.
+    content = read_private(path) if home.is_dir() else None
     if content is None:
         return Logins()
     try:
