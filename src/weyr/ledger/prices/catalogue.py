@@ -23,9 +23,11 @@ from weyr.ledger.prices.offers import (
     parse_spots,
 )
 from weyr.ledger.prices.rates import Rate, RateKey, by_key, parse_rates
-from weyr.ledger.prices.regional import Books
+from weyr.ledger.prices.regional import Books, Facts
 
 BOOKS, WHOLE_MACHINES, SOURCES = "books.yaml", "machines.csv", "sources.csv"
+READ = "-read.csv"
+"""How the files end that hold what was read from lists, beside those that came with Weyr."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,17 @@ class Catalogue:
     @cached_property
     def books(self) -> Books:
         """Price books by name: those that are written, and of AWS's each in any region that its prices are known of."""
-        return Books(self.written, self.rates, lambda instance, region: self.offers(instance=instance, region=region))
+        return Books(self.written, Facts(self.rates, self._offers_of), Facts(self._read.rates, self._read._offers_of))
+
+    @cached_property
+    def _read(self) -> "Catalogue":
+        """What was read from lists since, alone."""
+        return Catalogue(
+            {}, {name: text for name, text in self.texts.items() if name.endswith(READ) or name == SOURCES}
+        )
+
+    def _offers_of(self, instance: str, region: str) -> list[Offer]:
+        return self.offers(provider="aws", instance=instance, region=region)
 
     @cached_property
     def version(self) -> str:

@@ -12,15 +12,15 @@ from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
-from weyr.ledger.prices.catalogue import Catalogue
+from weyr.ledger.prices.catalogue import READ, Catalogue
 from weyr.ledger.prices.lint import Refusal, Report, lint, lint_rates
 from weyr.ledger.prices.offers import MACHINE_COLUMNS, OFFER_COLUMNS, SPOT_COLUMNS, Machine, Offer, Purchase, newest
 from weyr.ledger.prices.rates import COLUMNS as RATE_COLUMNS
 from weyr.ledger.prices.rates import Rate, parse_rates, price_of
 from weyr.ledger.prices.read_lists import PriceList
 
-MACHINES, OFFERS, SPOTS, REFUSED = "instances-read.csv", "offers-read.csv", "spots-read.csv", "refused.csv"
-RATES = "rates-read.csv"
+MACHINES, OFFERS, SPOTS, RATES = (f"{kind}{READ}" for kind in ("instances", "offers", "spots", "rates"))
+REFUSED = "refused.csv"
 REFUSED_COLUMNS = (*OFFER_COLUMNS[:6], "rule", "reason")
 SEEN_MAX = 60
 """Of a zone, so many observations are kept: two a day for a month."""

@@ -1,12 +1,13 @@
-"""What does a price book ask in another region? Derived from the rates and offers that are known of it; never a guess.
+"""What does a price book ask in another region, or since it was written? Derived from the rates and offers that are
+known; never a guess.
 
 `aws/fargate/eu-west-1` is Fargate's book with that region's own prices; so for S3's and for a machine's. A SKU that no
-rate is known of there is in no book: it is counted and has no price. Pure.
+rate is known of there is in no book: it is counted and has no price. Where a list was read that is newer than the book,
+what it says of the book's own region holds before what is written. Pure.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from statistics import median
 
 from weyr.core.metering import Price
@@ -27,29 +28,39 @@ _THAWED = ("glacier", "deep_archive")
 """Of these a GET is one that a restore at its standard speed went before."""
 _FARGATE = {CPU: "cpu", MEMORY: "memory", CPU_SPOT: "cpu.spot", MEMORY_SPOT: "memory.spot"}
 
+Priced = tuple[str, tuple[Price, tuple[Rate | Offer, ...]]]
+"""A SKU, its price, and what that is taken from; from nothing where it is free everywhere."""
+
 RatesOf = Callable[[str, str], Mapping[str, Rate]]
 """The rates of a service in a region, by name."""
 OffersOf = Callable[[str, str], Iterable[Offer]]
 """The offers of a machine of AWS in a region."""
 
 
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of AWS's prices, by service and by machine."""
+
+    rates: RatesOf
+    offers: OffersOf
+
+
 @dataclass(frozen=True)
 class Books(Mapping[str, PriceBook]):
-    """The price books that are written down, by name; and each of AWS in any region that its prices are known of.
+    """The price books that are written down, by name, with what was `read` since they were; and each of AWS in any
+    region that its prices are known of.
 
     Those in a region are found by `NAME/REGION` and derived when they are first asked for: only the others are listed.
     """
 
     written: Mapping[str, PriceBook]
-    rates: RatesOf
-    offers: OffersOf
+    known: Facts
+    read: Facts
     _derived: dict[str, PriceBook | None] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> PriceBook:
-        if name in self.written:
-            return self.written[name]
         if name not in self._derived:
-            self._derived[name] = self._in_region(name)
+            self._derived[name] = self._renewed(self.written[name]) if name in self.written else self._in_region(name)
         found = self._derived[name]
         if found is None:
             raise KeyError(name)
@@ -67,8 +78,8 @@ class Books(Mapping[str, PriceBook]):
         if book is None or book.provider != "aws" or not region:
             return None
         if region == book.region:
-            return replace(book, name=name)
-        rates = self.rates("s3", region)
+            return replace(self[written], name=name)
+        rates = self.known.rates("s3", region)
         if f"{_CLASSES['']}.storage" not in rates:
             return None
         storage = _derived(self.written[STORAGE_BOOK], name, region, dict(_of_storage(rates)))
@@ -79,16 +90,34 @@ class Books(Mapping[str, PriceBook]):
     def _tasks(self, book: PriceBook, storage: PriceBook, region: str) -> PriceBook | None:
         if book.is_whole:
             _, _, instance = book.name.partition("/")
-            return _machine(book, storage, list(self.offers(instance, region)))
-        rates = self.rates("fargate", region) if book.name == FARGATE_BOOK else {}
-        used = {sku: rates[rate] for sku, rate in _FARGATE.items() if rate in rates}
-        if not {CPU, MEMORY} <= used.keys():
-            return None
-        prices = {sku: _priced(rate, 1000, HOUR_S) for sku, rate in used.items()}
-        return _with(book, storage, prices, used.values(), book.title)
+            priced = dict(_of_machine(self.known.offers(instance, region)))
+        else:
+            priced = dict(_of_fargate(self.known.rates("fargate", region))) if book.name == FARGATE_BOOK else {}
+        return _with(book, storage, priced, book.title) if {CPU, MEMORY} <= priced.keys() else None
+
+    def _renewed(self, book: PriceBook) -> PriceBook:
+        """The book with what a newer list says of its own region."""
+        if book.provider != "aws":
+            return book
+        priced = dict(_of_storage(_since(book, self.read.rates("s3", book.region))))
+        if book.is_whole:
+            offers = self.read.offers(book.name.partition("/")[2], book.region)
+            priced |= _of_machine(offer for offer in offers if offer.dated > book.dated)
+        elif book.name == FARGATE_BOOK:
+            priced |= _of_fargate(_since(book, self.read.rates("fargate", book.region)))
+        facts = [fact for _, told in priced.values() for fact in told]
+        if not facts:
+            return book
+        prices = {**book.prices, **{sku: price for sku, (price, told) in priced.items() if told}}
+        source, _ = _told([*((fact.source, fact.dated) for fact in facts), (book.source, book.dated)])
+        return replace(book, prices=prices, source=source)
 
 
-def _of_storage(rates: Mapping[str, Rate]) -> Iterator[tuple[str, tuple[Price, tuple[Rate, ...]]]]:
+def _since(book: PriceBook, rates: Mapping[str, Rate]) -> dict[str, Rate]:
+    return {name: rate for name, rate in rates.items() if rate.dated > book.dated}
+
+
+def _of_storage(rates: Mapping[str, Rate]) -> Iterator[Priced]:
     """Each SKU that is priced, with the rates that make its price."""
     for name, long in _CLASSES.items():
         suffix = f".{name}" if name else ""
@@ -120,44 +149,45 @@ def _priced(rate: Rate, unit: int = 1, per_s: int = 1) -> Price:
     return price_of(steps, rate.free, unit, per_s, f"aws {rate.service} {rate.name} {rate.region}")
 
 
+def _of_fargate(rates: Mapping[str, Rate]) -> Iterator[Priced]:
+    for sku, name in _FARGATE.items():
+        if rate := rates.get(name):
+            yield sku, (_priced(rate, 1000, HOUR_S), (rate,))
+
+
+def _of_machine(offers: Iterable[Offer]) -> Iterator[Priced]:
+    """A whole machine: on demand as it is listed, on spot the median of its zones."""
+    found = list(offers)
+    bought = ((Purchase.ON_DEMAND, (CPU, MEMORY)), (Purchase.SPOT, (CPU_SPOT, MEMORY_SPOT)))
+    for purchase, skus in bought:
+        told = tuple(offer for offer in found if offer.purchase is purchase)
+        if not told:
+            continue
+        amount = median(offer.usd_per_hour for offer in told)
+        machine = told[0].machine
+        for sku, has in zip(skus, (machine.vcpus, machine.memory_gib), strict=True):
+            yield sku, (price_of(f"{round(amount, 6):f}", unit=int(has * 1000), per_s=HOUR_S), told)
+
+
 def _derived(
-    book: PriceBook, name: str, region: str, priced: Mapping[str, tuple[Price, tuple[Rate, ...]]]
+    book: PriceBook, name: str, region: str, priced: Mapping[str, tuple[Price, tuple[Rate | Offer, ...]]]
 ) -> PriceBook:
     prices = {sku: price for sku, (price, _) in priced.items()}
-    used = [rate for _, rates in priced.values() for rate in rates]
     title = f"{book.title.removesuffix(book.region)}{region}"
-    told = _told((rate.source, rate.dated) for rate in used)
+    told = _told((fact.source, fact.dated) for _, facts in priced.values() for fact in facts)
     return replace(book, name=name, prices=prices, title=title, region=region, source=told[0], dated=told[1])
 
 
 def _with(
-    book: PriceBook, storage: PriceBook, prices: Mapping[str, Price], used: Iterable[Rate | Offer], title: str
+    book: PriceBook, storage: PriceBook, priced: Mapping[str, tuple[Price, tuple[Rate | Offer, ...]]], title: str
 ) -> PriceBook:
     """The book in the storage's region; its own prices beside those."""
-    told = _told([*((one.source, one.dated) for one in used), (storage.source, storage.dated)])
+    used = [(fact.source, fact.dated) for _, facts in priced.values() for fact in facts]
+    told = _told([*used, (storage.source, storage.dated)])
     return replace(
-        storage, prices={**storage.prices, **prices}, title=title.replace(book.region, storage.region), source=told[0],
-        dated=told[1], is_whole=book.is_whole,
+        storage, prices={**storage.prices, **{sku: price for sku, (price, _) in priced.items()}},
+        title=title.replace(book.region, storage.region), source=told[0], dated=told[1], is_whole=book.is_whole,
     )  # fmt: skip
-
-
-def _machine(book: PriceBook, storage: PriceBook, offers: list[Offer]) -> PriceBook | None:
-    """A whole machine there: on demand as it is listed, on spot the median of its zones."""
-    full = [offer for offer in offers if offer.purchase is Purchase.ON_DEMAND]
-    spots = [offer for offer in offers if offer.purchase is Purchase.SPOT]
-    if not full:
-        return None
-    amounts: list[tuple[tuple[str, str], Decimal]] = [((CPU, MEMORY), full[0].usd_per_hour)]
-    if spots:
-        amounts.append(((CPU_SPOT, MEMORY_SPOT), median(offer.usd_per_hour for offer in spots)))
-    machine = full[0].machine
-    units = int(machine.vcpus * 1000), int(machine.memory_gib * 1000)
-    prices = {
-        sku: price_of(f"{round(amount, 6):f}", unit=unit, per_s=HOUR_S)
-        for skus, amount in amounts
-        for sku, unit in zip(skus, units, strict=True)
-    }
-    return _with(book, storage, prices, [*full, *spots], book.title)
 
 
 def _told(each: Iterable[tuple[str, str]]) -> tuple[str, str]:

@@ -6,6 +6,7 @@ import pytest
 
 from weyr.ledger.prices import CPU, CPU_SPOT, EGRESS_FAR, MEMORY, REQUESTS_WRITE, STORAGE, Catalogue, Purchase
 from weyr.ledger.prices.merge import merged
+from weyr.ledger.prices.offers import Offer
 from weyr.ledger.prices.rates import Rate, price_of
 from weyr.ledger.prices.read_lists import PriceList
 from weyr.ledger.prices.regional import _of_storage
@@ -77,3 +78,30 @@ def test_a_refresh_holds_for_the_books_of_its_region() -> None:
 
     assert after.book("aws/fargate/eu-west-1").monthly_micros(STORAGE, 2**30, 730) == 500_000
     assert SHIPPED.book("aws/fargate/eu-west-1").monthly_micros(STORAGE, 2**30, 730) == 23_000
+
+
+def test_a_newer_list_holds_for_a_written_book_too() -> None:
+    """What `weyr prices` shows after a refresh is what a plan reckons with: of the machine, of S3 beside it, and of no
+    other machine."""
+    machine = SHIPPED.machines["aws", "g5.xlarge"]
+    bought = Offer(machine, "us-east-1", Purchase.ON_DEMAND, Decimal("1.306"), "a list", "2026-11-01")
+    stored = Rate("aws", "s3", "us-east-1", "standard.storage", "GB-month", price_of("0.5"), "a list", "2026-11-01")
+    after = Catalogue.of(merged(SHIPPED, PriceList("a list", [bought], rates=[stored]), TODAY).texts)
+    before, renewed = SHIPPED.book("aws/g5.xlarge"), after.book("aws/g5.xlarge")
+
+    assert renewed.beside({CPU: 4000, MEMORY: 16000}).monthly_micros(CPU, 4000, 1) == 1_306_000
+    assert renewed.price(CPU_SPOT) == before.price(CPU_SPOT)
+    assert renewed.monthly_micros(STORAGE, 2**30, 730) == 500_000
+    assert "a list" in renewed.source
+    assert renewed.version != before.version
+    assert after.book("aws/g5.xlarge/us-east-1").prices == renewed.prices
+    assert after.book("aws/m5.xlarge").price(CPU) == SHIPPED.book("aws/m5.xlarge").price(CPU)
+
+
+def test_an_older_list_changes_no_written_book() -> None:
+    """A list of last year says what was asked last year."""
+    machine = SHIPPED.machines["aws", "g5.xlarge"]
+    bought = Offer(machine, "us-east-1", Purchase.ON_DEMAND, Decimal("1.306"), "a list", "2025-11-01")
+    after = Catalogue.of(merged(SHIPPED, PriceList("a list", [bought]), TODAY).texts)
+
+    assert after.book("aws/g5.xlarge") == SHIPPED.book("aws/g5.xlarge")
