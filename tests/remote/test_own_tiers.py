@@ -23,11 +23,11 @@ def s3(tmp_path: Path) -> Iterator[S3Plane]:
         yield plane
 
 
-def until(is_so: Callable[[], object], what: str) -> None:
+def until(is_so: Callable[[], object], what: str, every_s: float = 0.05) -> None:
     deadline = time.monotonic() + WAIT_S
     while not is_so():
         assert time.monotonic() < deadline, what
-        time.sleep(0.05)
+        time.sleep(every_s)
 
 
 def wish(s3: S3Plane, *rules: dict[str, Any], name: str = "lake", **tiers: str) -> int:
@@ -55,12 +55,12 @@ def files_in(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
 
 
-def is_at_its_tier(s3: S3Plane) -> bool:
-    """Whether the index names an object there: until then it is read back, and lies in both places."""
+def is_at_its_tier(s3: S3Plane, objects: int = 1) -> bool:
+    """Whether the index names so many objects there: until then each is read back, and lies in both places."""
     db = sqlite3.connect(s3.folder / "s3" / "index.db")
     (count,) = db.execute("SELECT count(*) FROM objects WHERE segments LIKE 'a%'").fetchone()
     db.close()
-    return bool(count)
+    return bool(count >= objects)
 
 
 def recount(s3: S3Plane) -> None:
@@ -114,7 +114,7 @@ def test_a_tier_that_holds_something_neither_goes_nor_moves(s3: S3Plane, tmp_pat
     wish(s3, COLD=url)
     client = s3.client()
     client.put_object(Bucket="lake", Key="key", Body=b"x" * MB, StorageClass="COLD")
-    until(lambda: files_in(tmp_path / "cold"), "it does not get to its tier")
+    until(lambda: is_at_its_tier(s3), "it does not get to its tier")
 
     assert wish(s3) == wish(s3, COLD=f"file://{tmp_path / 'other'}") == 409
     assert wish(s3, RULE, STANDARD_IA="file:///x") == 400, "a rule that moves to no tier"
@@ -136,9 +136,11 @@ def test_two_buckets_have_tiers_of_one_name_and_share_nothing(s3: S3Plane, tmp_p
     client, body = s3.client(), b"y" * MB
     for name in ("lake", "pond"):
         client.put_object(Bucket=name, Key="key", Body=body, StorageClass="COLD")
-    until(lambda: files_in(tmp_path / "lake") and files_in(tmp_path / "pond"), "they do not get to their tiers")
+    # Their files are there first, and the index names them a moment later: the copy may come between.
+    until(lambda: files_in(tmp_path / "lake") and files_in(tmp_path / "pond"), "they do not get to their tiers", 0)
     client.copy_object(Bucket="pond", Key="copy", CopySource="lake/key")
     assert class_of(client, "copy", "pond") == "STANDARD"
+    until(lambda: is_at_its_tier(s3, 2), "the index does not name their tiers")
 
     until(lambda: s3.ask("DELETE", "/buckets/lake?force=1")[0] == 204, "the bucket does not go")
     assert not files_in(tmp_path / "lake")

@@ -64,6 +64,8 @@ class Measure:
         """How much its folders hold more than at its beginning, as far as it could have passed the bound."""
         assert self._disk_bytes is not None
         free = self._free()
+        # What others remove meanwhile must not hide what it writes from now on.
+        self._free_bytes = max(self._free_bytes, free)
         if self._free_bytes - free > max(0, self._disk_bytes - self._used_bytes) // DISK_STEP:
             self._used_bytes = sum(map(folder_bytes, self._folders)) - self._usual_bytes
             self._free_bytes = free

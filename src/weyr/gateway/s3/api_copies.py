@@ -1,5 +1,6 @@
 """The operations that copy an object: what they read from, and what is written anew for them."""
 
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from urllib.parse import parse_qs
@@ -32,12 +33,14 @@ from weyr.gateway.s3.remote.bringing import is_elsewhere
 from weyr.gateway.s3.remote.reads import object_at, stored_of
 from weyr.gateway.s3.remote.tiers import is_away
 from weyr.gateway.s3.replication.received import moment_ms
-from weyr.gateway.s3.writes import NewObject, put
+from weyr.gateway.s3.writes import NewObject, SourceGone, put
 from weyr.gateway.s3.xml import Content, timestamp
 
 COPIED = "ObjectCreated:Copy"
 COPY_BYTES_MAX = 5 * 2**30
 """Of a copy that has to be written; S3 sets it for every copy."""
+LOOKED_UP_AGAIN_MAX = 10
+"""How often a source may move while it is copied: each time it has gone to another class."""
 
 
 class Source:
@@ -62,7 +65,15 @@ async def copy_object(call: Call) -> Response:
     """A new object over the source's blobs: nothing is read or written but the index.
 
     Bytes are read only where one of both is encrypted and the other is not, or for a checksum that is not known.
+    A source that goes to a tier meanwhile is looked up again: it was moved, and not removed.
     """
+    for _ in range(LOOKED_UP_AGAIN_MAX):
+        with suppress(SourceGone):
+            return await _copy_object(call)
+    return await _copy_object(call)
+
+
+async def _copy_object(call: Call) -> Response:
     source, wish = await source_of(call), wish_of(call)
     is_replacing = directive(call, "x-amz-metadata-directive")
     is_onto_itself = source.bucket.name == call.bucket and source.stored.key == call.key

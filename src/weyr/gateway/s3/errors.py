@@ -105,7 +105,7 @@ class S3Error(Exception):
 
     def __reduce__(self) -> "tuple[type[S3Error], tuple[str, str], dict[str, object]]":
         """A refusal crosses from the process that writes to the one that answers."""
-        return S3Error, (self.code, self.message), dict(self.__dict__)
+        return type(self), (self.code, self.message), dict(self.__dict__)
 
 
 def not_implemented(what: str) -> S3Error:

@@ -113,6 +113,10 @@ class Deleted(Value):
     is_marker: bool = False
 
 
+class SourceGone(S3Error):
+    """What a copy stands on is there no more: the source was removed, or its bytes went to another place meanwhile."""
+
+
 @dataclass(frozen=True, slots=True)
 class Put(Value):
     """What a put did: into which bucket, and which version it made."""
@@ -124,7 +128,7 @@ class Put(Value):
 def put(
     transaction: Transaction, bucket_name: str, new: NewObject, condition: WriteCondition, own: Collection[str] = ()
 ) -> Put:
-    """Makes `new` the current version of its key. `own`: as `check_class`."""
+    """Makes `new` the current version of its key. `own`: as `check_class`. Raises: S3Error; SourceGone of a copy."""
     bucket = bucket_named(transaction, bucket_name)
     check_class(bucket, new.meta.storage_class, own)
     there = current(transaction, bucket.id, new.key)
@@ -134,7 +138,7 @@ def put(
     for segment in new.segments:
         table = "away" if segment.is_away else "blobs"
         if not transaction.run(f"UPDATE {table} SET refs = refs + 1 WHERE id = ?", segment.blob):
-            raise S3Error("NoSuchKey", "The source was removed while it was copied.")
+            raise SourceGone("NoSuchKey", "The source was removed while it was copied.")
     segments = tuple(blob.segment for blob in new.blobs) + new.segments
     return Put(bucket, insert(transaction, bucket, new, segments, there))
 
